@@ -1,0 +1,267 @@
+//! All questions with wording, options, codes, measurement level and category.
+
+mod own;
+mod reference;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Code, Country, QUESTIONS, QuestionId};
+
+pub use own::CodebookError;
+
+/// The questions of a survey, and the names of its countries.
+///
+/// Exactly 290 questions, in order; [`Codebook::question`] is an array access.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Codebook {
+    /// Where the wording comes from: `valuesim`, or the name of the file that was loaded.
+    pub name: String,
+    /// Q1 to Q290 in order.
+    questions: Vec<Question>,
+    /// Countries by ISO 3166-1 numeric code, ascending.
+    countries: Vec<CountryName>,
+}
+
+impl Codebook {
+    /// The entry of a question.
+    pub fn question(&self, id: QuestionId) -> &Question {
+        &self.questions[id.index()]
+    }
+
+    /// All 290 entries in order.
+    pub fn questions(&self) -> &[Question] {
+        &self.questions
+    }
+
+    /// A country's entry, where the codebook knows the code.
+    pub fn country(&self, country: Country) -> Option<&CountryName> {
+        let at = self.countries.binary_search_by_key(&country, |c| c.code).ok()?;
+        Some(&self.countries[at])
+    }
+
+    /// All countries, ascending by code.
+    pub fn countries(&self) -> &[CountryName] {
+        &self.countries
+    }
+}
+
+/// A country or territory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CountryName {
+    /// ISO 3166-1 numeric code.
+    pub code: Country,
+    /// ISO 3166-1 alpha-3 code, as in `B_COUNTRY_ALPHA`.
+    pub alpha: String,
+    /// English short name.
+    pub name: String,
+}
+
+/// One survey item.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Question {
+    /// Which question.
+    pub id: QuestionId,
+    /// What the respondent is asked.
+    pub text: String,
+    /// The answers to choose from, in the order in which they are shown; empty for open questions.
+    pub options: Vec<AnswerOption>,
+    /// How an answer is said about the person in a profile.
+    pub natural: Natural,
+    /// What kind of scale the codes are.
+    pub level: Level,
+    /// Whether a higher code means more or less of what the question names; none for nominal questions.
+    pub direction: Option<Direction>,
+    /// Which of the 14 sections of the questionnaire.
+    pub section: String,
+    /// Which of the nine categories of the paper's tables.
+    pub category: Category,
+    /// Codes on the scale in substantive order; ascending for most, empty where there is no scale.
+    pub scale: Vec<Code>,
+    /// The missing codes that the official codebook lists for this question.
+    pub missing: Vec<Code>,
+    /// What an open question's codes are.
+    pub open: Option<OpenValues>,
+    /// For numeric questions, the least and the greatest value in the official file.
+    pub range: Option<(i32, i32)>,
+}
+
+impl Question {
+    /// Whether `code` is one of the options.
+    pub fn has_option(&self, code: Code) -> bool {
+        self.options.iter().any(|option| option.code == code)
+    }
+
+    /// The label of an option.
+    pub fn label(&self, code: Code) -> Option<&str> {
+        self.options.iter().find(|option| option.code == code).map(|option| option.label.as_str())
+    }
+
+    /// Whether `code` could be an answer: an option, or any value of an open question that is not missing.
+    pub fn accepts(&self, code: Code) -> bool {
+        if !self.options.is_empty() {
+            return self.has_option(code);
+        }
+        match self.range {
+            // The official file's range, with room: the next wave has an older respondent and a later year of birth.
+            Some((least, most)) => (least - 25..=most + 25).contains(&code.0) && !code.is_missing(),
+            None => !code.is_missing(),
+        }
+    }
+
+    /// Position of a code on the scale, counted from 0 in substantive order.
+    pub fn position(&self, code: Code) -> Option<usize> {
+        self.scale.iter().position(|&on_scale| on_scale == code)
+    }
+}
+
+/// One of a question's answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnswerOption {
+    /// The answer's number in the data file.
+    pub code: Code,
+    /// The answer's words.
+    pub label: String,
+}
+
+/// How a profile says an answer in words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Natural {
+    /// What stands before the bare value where there is neither a sentence nor a template.
+    pub text: String,
+    /// A sentence for each code.
+    pub sentences: Vec<(Code, String)>,
+    /// For open questions, a sentence with `{value}` in the value's place.
+    pub template: Option<String>,
+}
+
+/// What kind of scale a question's codes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Two options.
+    Binary,
+    /// Options in an order.
+    Ordinal,
+    /// Options without an order.
+    Nominal,
+    /// Codes that are not listed: parties, languages, countries.
+    NominalOpen,
+    /// A number: a year, an age, a count.
+    Numeric,
+}
+
+/// Whether a higher code means more or less of what the question names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// A higher code means more.
+    Positive,
+    /// A higher code means less.
+    Reverse,
+}
+
+/// What the codes of an open question are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OpenValues {
+    /// Numbers that mean themselves.
+    Number,
+    /// ISO 3166-1 numeric country codes.
+    Country,
+    /// Codes that mean something within one country only.
+    Local,
+}
+
+/// The nine columns of the paper's tables (paper, section 4.1 and Table 1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Category {
+    /// Social values, attitudes and stereotypes.
+    Core,
+    /// Happiness and well-being.
+    #[serde(rename = "Hap.")]
+    Happiness,
+    /// Social capital, trust and membership.
+    Trust,
+    /// Economic values, corruption.
+    #[serde(rename = "Econ.Int")]
+    Economy,
+    /// Migration, security.
+    Security,
+    /// Science and technology.
+    Tech,
+    /// Religion, ethics.
+    #[serde(rename = "Mo.&Rel.")]
+    Morals,
+    /// Political interest, culture and regimes.
+    #[serde(rename = "Pol.Eng")]
+    Politics,
+    /// Demographics.
+    #[serde(rename = "Demo")]
+    Demographics,
+}
+
+impl Category {
+    /// The nine categories in the order of the paper's tables.
+    pub const ALL: [Self; 9] = [
+        Self::Core,
+        Self::Happiness,
+        Self::Trust,
+        Self::Economy,
+        Self::Security,
+        Self::Tech,
+        Self::Morals,
+        Self::Politics,
+        Self::Demographics,
+    ];
+
+    /// The heading of the category's column in the paper's tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Core => "Core",
+            Self::Happiness => "Hap.",
+            Self::Trust => "Trust",
+            Self::Economy => "Econ.Int",
+            Self::Security => "Security",
+            Self::Tech => "Tech",
+            Self::Morals => "Mo.&Rel.",
+            Self::Politics => "Pol.Eng",
+            Self::Demographics => "Demo",
+        }
+    }
+}
+
+impl fmt::Display for Category {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Puts questions and countries together, checking that every question is there once.
+fn assemble(
+    name: String,
+    mut questions: Vec<Question>,
+    mut countries: Vec<CountryName>,
+) -> Result<Codebook, CodebookError> {
+    questions.sort_by_key(|question| question.id);
+    countries.sort_by_key(|country| country.code);
+    for (expected, at) in QuestionId::all().zip(0..) {
+        match questions.get(at) {
+            Some(question) if question.id == expected => {}
+            Some(question) if question.id < expected => {
+                return Err(CodebookError::Twice { codebook: name, id: question.id });
+            }
+            _ => return Err(CodebookError::Missing { codebook: name, id: expected }),
+        }
+    }
+    if let Some(extra) = questions.get(QUESTIONS) {
+        return Err(CodebookError::Twice { codebook: name, id: extra.id });
+    }
+    Ok(Codebook { name, questions, countries })
+}

@@ -1,0 +1,1 @@
+//! Reads the question files of the reference code.
