@@ -1,0 +1,329 @@
+//! The whole job as a user writes it: data, sample, folds, arms, models, limits.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::de::{Error as _, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::id::{Fold, Respondent};
+use crate::method::{Behaviour, Method};
+use crate::model::ModelSettings;
+
+/// The seed of the paper's folds and sample (paper, section 4.1).
+pub const PAPER_SEED: u64 = 42;
+
+/// The paper's number of folds.
+pub const PAPER_FOLDS: u8 = 5;
+
+/// The paper's number of respondents, and the sample where a survey file is given and nothing else is said.
+pub const PAPER_USERS: u32 = 100;
+
+/// Respondents of the demonstration on synthetic data.
+pub const DEMO_USERS: u32 = 25;
+
+/// Size of the synthetic survey of the demonstration: enough for the no-model baselines to mean something.
+pub const DEMO_SURVEY: u32 = 2_000;
+
+/// An experiment, as a TOML file or flags give it. Unknown keys are refused.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Experiment {
+    /// A name for the run folder and the report; letters, digits, `-` and `_`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Which faults of the paper's code are reproduced.
+    pub behaviour: Behaviour,
+    /// The methods that ask a model, each with every model; `valuesim` and `full-info` where absent.
+    pub methods: Vec<Method>,
+    /// Another codebook than the built-in one; the reference's `questions.json` too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub codebook: Option<PathBuf>,
+    /// Where the respondents come from.
+    pub survey: SurveySource,
+    /// Which respondents are taken.
+    pub sample: Sample,
+    /// How the questions are split.
+    pub split: SplitSettings,
+    /// Models answer from the simulated provider where this is present.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub simulate: Option<Simulation>,
+    /// The models to ask.
+    #[serde(rename = "model")]
+    pub models: Vec<ModelSettings>,
+}
+
+/// Where the respondents come from. Without a file, a synthetic survey is made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SurveySource {
+    /// The survey file: `.csv`, `.csv.gz` or `.zip`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+    /// Respondents of the synthetic survey.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub synthetic: Option<u32>,
+    /// Seed of the synthetic survey.
+    pub synthetic_seed: u64,
+}
+
+/// Which respondents are taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sample {
+    /// How many, or all; 100 of a survey file, 25 of a synthetic one where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub users: Option<Users>,
+    /// Seed of the draw.
+    pub seed: u64,
+    /// These row numbers instead of a draw.
+    pub respondents: Vec<Respondent>,
+    /// Only people of these countries, by ISO alpha-3 or numeric code.
+    pub countries: Vec<String>,
+}
+
+impl Default for Sample {
+    fn default() -> Self {
+        Self { users: None, seed: PAPER_SEED, respondents: Vec::new(), countries: Vec::new() }
+    }
+}
+
+/// How the questions are split.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SplitSettings {
+    /// Seed of the shuffle.
+    pub seed: u64,
+    /// Number of folds.
+    pub folds: u8,
+    /// Only these folds are run; all where empty.
+    pub only: Vec<Fold>,
+}
+
+impl Default for SplitSettings {
+    fn default() -> Self {
+        Self { seed: PAPER_SEED, folds: PAPER_FOLDS, only: Vec::new() }
+    }
+}
+
+/// The simulated provider that stands in for the models.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Simulation {
+    /// Seed of the simulated replies.
+    pub seed: u64,
+    /// Milliseconds that each reply takes.
+    pub latency_ms: u64,
+}
+
+/// How many respondents are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Users {
+    /// Everybody.
+    All,
+    /// So many.
+    Count(u32),
+}
+
+impl fmt::Display for Users {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("all"),
+            Self::Count(count) => count.fmt(f),
+        }
+    }
+}
+
+impl std::str::FromStr for Users {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "all" {
+            return Ok(Self::All);
+        }
+        match text.parse() {
+            Ok(count) if count > 0 => Ok(Self::Count(count)),
+            _ => Err(format!("{text:?} is no number of respondents: expected a whole number above 0, or `all`")),
+        }
+    }
+}
+
+impl Serialize for Users {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::All => serializer.serialize_str("all"),
+            Self::Count(count) => serializer.serialize_u32(*count),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Users {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NumberOrAll;
+
+        impl Visitor<'_> for NumberOrAll {
+            type Value = Users;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number above 0, or \"all\"")
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, count: i64) -> Result<Users, E> {
+                count.to_string().parse().map_err(E::custom)
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, count: u64) -> Result<Users, E> {
+                count.to_string().parse().map_err(E::custom)
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Users, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+
+        deserializer.deserialize_any(NumberOrAll).map_err(D::Error::custom)
+    }
+}
+
+/// What is wrong with an experiment, all of it at once.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the experiment cannot be run:\n{}", .0.iter().map(|problem| format!("  - {problem}")).collect::<Vec<_>>().join("\n"))]
+pub struct Problems(pub Vec<String>);
+
+impl Experiment {
+    /// Reads an experiment file; the error names the line and what was expected.
+    pub fn from_toml(text: &str) -> Result<Self, toml::de::Error> {
+        toml::from_str(text)
+    }
+
+    /// Fills in what the user left open, and says what cannot be.
+    pub fn resolve(mut self) -> Result<Self, Problems> {
+        if self.methods.is_empty() {
+            self.methods = Method::WITH_MODEL.to_vec();
+        }
+        self.methods.sort_unstable();
+        self.methods.dedup();
+        if self.survey.file.is_none() && self.survey.synthetic.is_none() {
+            self.survey.synthetic = Some(DEMO_SURVEY);
+        }
+        if self.models.is_empty() {
+            self.simulate.get_or_insert_default();
+            self.models.push(ModelSettings::named("simulated"));
+        }
+        if self.sample.users.is_none() && self.sample.respondents.is_empty() {
+            let users = if self.survey.file.is_some() { PAPER_USERS } else { DEMO_USERS };
+            self.sample.users = Some(Users::Count(users));
+        }
+        for model in &mut self.models {
+            model.fill_in_known();
+        }
+        let problems = self.problems();
+        if problems.is_empty() { Ok(self) } else { Err(Problems(problems)) }
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut unless = |holds: bool, problem: String| {
+            if !holds {
+                problems.push(problem);
+            }
+        };
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let name = self.name.as_deref().unwrap_or("unnamed");
+        let name_is_plain = !name.is_empty() && name.len() <= 60 && name.chars().all(plain);
+        unless(name_is_plain, format!("name {name:?}: expected 1 to 60 letters, digits, `-` and `_`"));
+        let one_source = self.survey.file.is_none() || self.survey.synthetic.is_none();
+        unless(one_source, "survey: `file` and `synthetic` exclude each other; leave one out".to_owned());
+        unless(self.survey.synthetic != Some(0), "survey.synthetic: expected at least 1 respondent".to_owned());
+        let one_sample = self.sample.respondents.is_empty() || self.sample.users.is_none();
+        unless(one_sample, "sample: `users` and `respondents` exclude each other; leave one out".to_owned());
+        for fold in &self.split.only {
+            let exists = fold.number() <= self.split.folds;
+            unless(exists, format!("split.only: there is no fold {fold}, only 1 to {}", self.split.folds));
+        }
+        for method in &self.methods {
+            let asks = method.asks_model();
+            unless(asks, format!("methods: `{method}` asks no model and is always shown; leave it out"));
+        }
+        for (at, model) in self.models.iter().enumerate() {
+            let twice = self.models[..at].iter().any(|earlier| earlier.name == model.name);
+            unless(!twice, format!("model {:?} is listed twice", model.name));
+            for problem in model.problems(self.simulate.is_some()) {
+                unless(false, problem);
+            }
+        }
+        problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_experiment_is_the_simulated_demonstration() {
+        let demo = Experiment::default().resolve().expect("nothing is wrong with it");
+        assert_eq!(demo.survey.synthetic, Some(DEMO_SURVEY));
+        assert_eq!(demo.sample.users, Some(Users::Count(DEMO_USERS)));
+        assert_eq!(demo.methods, [Method::ValueSim, Method::FullInfo]);
+        assert!(demo.simulate.is_some());
+        assert_eq!(demo.models[0].name, "simulated");
+    }
+
+    #[test]
+    fn a_file_reads_back_what_it_writes() {
+        let text = "
+            name = 'ours'
+            behaviour = 'paper'
+            methods = ['valuesim']
+            survey.file = 'wvs.csv'
+            sample.users = 'all'
+            split.only = [5]
+            [[model]]
+            name = 'gpt-3.5-turbo'
+            limits = { calls_in_flight = 8 }
+        ";
+        let experiment = Experiment::from_toml(text).expect("reads").resolve().expect("fine");
+        let written = toml::to_string(&experiment).expect("writes");
+        assert_eq!(Experiment::from_toml(&written).expect("reads back"), experiment);
+    }
+
+    #[test]
+    fn unknown_keys_and_values_are_refused_with_their_line() {
+        for (text, expected) in [
+            ("\nuser = 5", "unknown field `user`"),
+            ("sample.users = 0", "above 0"),
+            ("sample.users = 'some'", "above 0"),
+            ("methods = ['magic']", "unknown variant `magic`"),
+            ("behaviour = 'better'", "unknown variant `better`"),
+        ] {
+            let error = Experiment::from_toml(text).expect_err("refused").to_string();
+            assert!(error.contains(expected) && error.contains("line"), "{error}");
+        }
+    }
+
+    #[test]
+    fn all_problems_are_reported_together() {
+        let text = "
+            name = 'two words'
+            methods = ['mode']
+            sample.users = 5
+            sample.respondents = [1]
+            split.only = [6]
+            [[model]]
+            name = 'unheard-of'
+        ";
+        let Problems(problems) = Experiment::from_toml(text).expect("reads").resolve().expect_err("wrong");
+        let expected = [
+            "name \"two words\"",
+            "sample:",
+            "split.only: there is no fold 6",
+            "methods: `mode`",
+            "model \"unheard-of\"",
+        ];
+        assert_eq!(problems.len(), expected.len(), "{problems:#?}");
+        for (problem, start) in problems.iter().zip(expected) {
+            assert!(problem.starts_with(start), "{problem}");
+        }
+    }
+}

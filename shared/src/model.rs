@@ -1,0 +1,172 @@
+//! A language model at a provider: where it is, its key, its limits and its price.
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use serde::{Deserialize, Serialize};
+
+use crate::money::Price;
+use crate::permit::{Limits, MOST_CALLS_IN_FLIGHT};
+
+/// A model as an experiment names it. What is left out comes from the table of known models.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSettings {
+    /// The model's name at its provider.
+    pub name: String,
+    /// Where the provider's API begins, up to and without `/chat/completions`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+    /// The environment variable that holds the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key_env: Option<String>,
+    /// A file that holds the key, instead of the variable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key_file: Option<PathBuf>,
+    /// The longest reply to ask for, in tokens; the provider's own limit where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_output_tokens: Option<u32>,
+    /// What the provider allows.
+    #[serde(default)]
+    pub limits: Limits,
+    /// What tokens cost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
+    /// Further fields of the request body, as the provider documents them.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub extra_body: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Fields of the request body that the method itself sets.
+const FIELDS_OF_THE_METHOD: [&str; 7] =
+    ["model", "messages", "temperature", "max_tokens", "max_completion_tokens", "stream", "n"];
+
+impl ModelSettings {
+    /// A model of which only the name is said.
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            base_url: None,
+            api_key_env: None,
+            api_key_file: None,
+            max_output_tokens: None,
+            limits: Limits::default(),
+            price: None,
+            extra_body: serde_json::Map::new(),
+        }
+    }
+
+    /// Fills in address, key variable and price where the model is known and they are not said.
+    pub fn fill_in_known(&mut self) {
+        let Some(known) = KNOWN.iter().find(|known| known.name == self.name) else { return };
+        if self.base_url.is_none() {
+            self.base_url = Some(known.base_url.clone());
+            let key_is_said = self.api_key_env.is_some() || self.api_key_file.is_some();
+            if !key_is_said {
+                self.api_key_env = Some(known.api_key_env.clone());
+            }
+        }
+        self.price = self.price.or(Some(known.price));
+        for (field, value) in &known.extra_body {
+            self.extra_body.entry(field.clone()).or_insert_with(|| value.clone());
+        }
+    }
+
+    /// What is wrong with the settings; the address does not matter where the provider is simulated.
+    pub fn problems(&self, simulated: bool) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut wrong = |problem: String| problems.push(format!("model {:?}: {problem}", self.name));
+        if self.name.trim().is_empty() {
+            wrong("expected a name".to_owned());
+        }
+        match &self.base_url {
+            Some(url) if !(url.starts_with("http://") || url.starts_with("https://")) => {
+                wrong(format!("base_url {url:?}: expected http://... or https://..."));
+            }
+            None if !simulated => wrong(format!(
+                "where is it? Set base_url (known without: {})",
+                KNOWN.iter().map(|known| known.name.as_str()).collect::<Vec<_>>().join(", ")
+            )),
+            _ => {}
+        }
+        if let Some(usd) = self.price.and_then(|price| price.nonsense()) {
+            wrong(format!("price {usd}: expected US dollars for a million tokens, 0 or more"));
+        }
+        let Limits { calls_in_flight, requests_per_minute, tokens_per_minute } = self.limits;
+        if calls_in_flight == 0 || calls_in_flight > MOST_CALLS_IN_FLIGHT {
+            wrong(format!("limits.calls_in_flight {calls_in_flight}: expected 1 to {MOST_CALLS_IN_FLIGHT}"));
+        }
+        if requests_per_minute == Some(0) || tokens_per_minute == Some(0) || self.max_output_tokens == Some(0) {
+            wrong("a limit of 0 lets nothing through: leave it out for no limit".to_owned());
+        }
+        for field in FIELDS_OF_THE_METHOD {
+            if self.extra_body.contains_key(field) {
+                wrong(format!("extra_body.{field}: the method sets this field itself; leave it out"));
+            }
+        }
+        problems
+    }
+}
+
+/// A model whose address and price are known.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KnownModel {
+    name: String,
+    base_url: String,
+    api_key_env: String,
+    price: Price,
+    #[serde(default)]
+    extra_body: serde_json::Map<String, serde_json::Value>,
+    /// Where the price was published, and when it was looked up.
+    #[expect(dead_code, reason = "for whoever reads or updates the table")]
+    source: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KnownModels {
+    model: Vec<KnownModel>,
+}
+
+static KNOWN: LazyLock<Vec<KnownModel>> = LazyLock::new(|| {
+    let table: KnownModels =
+        toml::from_str(include_str!("../data/models.toml")).expect("a test reads the table of known models");
+    table.model
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_known_models_is_sound() {
+        for known in KNOWN.iter() {
+            let mut model = ModelSettings::named(&known.name);
+            model.fill_in_known();
+            assert_eq!(model.problems(false), Vec::<String>::new());
+            assert_eq!(model.price, Some(known.price));
+        }
+    }
+
+    #[test]
+    fn what_the_user_says_stands() {
+        let mut model = ModelSettings::named("gpt-3.5-turbo");
+        model.base_url = Some("http://127.0.0.1:9/v1".to_owned());
+        model.fill_in_known();
+        assert_eq!(model.base_url.as_deref(), Some("http://127.0.0.1:9/v1"));
+        assert_eq!(model.api_key_env, None, "another address is not sent the provider's key");
+    }
+
+    #[test]
+    fn nonsense_is_named() {
+        let mut model = ModelSettings::named("mine");
+        model.base_url = Some("localhost:8000".to_owned());
+        model.limits.calls_in_flight = 0;
+        model.extra_body.insert("temperature".to_owned(), 1.into());
+        let problems = model.problems(false).join("\n");
+        for expected in ["base_url \"localhost:8000\"", "calls_in_flight 0", "extra_body.temperature"] {
+            assert!(problems.contains(expected), "{problems}");
+        }
+    }
+}

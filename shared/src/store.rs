@@ -1,0 +1,145 @@
+//! What workers remember between tasks: the port that an embedded file and a server both implement.
+//!
+//! Everything here can be lost without harm to the results: it then costs calls again. Only the ledger must be kept.
+
+mod embedded;
+
+use std::collections::HashMap;
+use std::future::Future;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Cell, QuestionId, RunId};
+use crate::method::Stage;
+use crate::outcome::{CellSpend, Ended, StageSpend};
+
+pub use embedded::EmbeddedStore;
+
+/// Which call of a cell a recorded reply answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallKey {
+    /// What was asked for.
+    pub stage: Stage,
+    /// Which question it was about; none for the backstory.
+    pub question: Option<QuestionId>,
+    /// 0 for the first time of asking, 1 for the reminder of the format.
+    pub asked_before: u8,
+}
+
+/// A call's reply as it is kept until the cell is finished.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordedReply {
+    /// What came back.
+    pub reply: ReplyText,
+    /// What it took, retries included.
+    pub spend: StageSpend,
+    /// The model as the provider named it; empty where it did not.
+    pub reported_model: String,
+}
+
+/// What came back from a call, as far as results depend on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ReplyText {
+    /// The model's words.
+    Text {
+        /// The words.
+        content: String,
+        /// Whether the length limit cut them off.
+        cut_off: bool,
+    },
+    /// The provider or the model declined by policy.
+    Refused,
+    /// The prompt does not fit the model's context.
+    TooLong,
+}
+
+/// A cell's backstory and what writing it took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Backstory {
+    /// The narrative; empty where the model gave none.
+    pub text: String,
+    /// How asking for it ended.
+    pub ended: Ended,
+    /// How often the model was asked.
+    pub asked: u8,
+    /// What it took.
+    pub spend: CellSpend,
+}
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The file or the server failed.
+    #[error("{action} the store {place}: {reason}")]
+    Failed {
+        /// What was tried: `open`, `write to`, `read`.
+        action: &'static str,
+        /// Which store.
+        place: String,
+        /// What the database said.
+        reason: String,
+    },
+    /// Another process has the store open.
+    #[error("the store {place} is in use by another process: wait for it to end, or use another runs folder")]
+    InUse {
+        /// Which store.
+        place: String,
+    },
+    /// What is stored cannot be read back.
+    #[error(
+        "the store {place} holds something unreadable for {what}: {reason}; delete the file to go on (finished cells are in the ledger)"
+    )]
+    Unreadable {
+        /// Which store.
+        place: String,
+        /// What was looked up.
+        what: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Keeps manifests, backstories, and the replies of cells under way.
+///
+/// A write returns once it would survive the end of the process.
+pub trait Store: Clone + Send + Sync + 'static {
+    /// Keeps a run's manifest.
+    fn put_manifest(&self, run: &RunId, manifest: &[u8]) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// A run's manifest, if it is kept.
+    fn manifest(&self, run: &RunId) -> impl Future<Output = Result<Option<Vec<u8>>, StoreError>> + Send;
+
+    /// Keeps a cell's backstory.
+    fn put_backstory(
+        &self,
+        run: &RunId,
+        cell: Cell,
+        story: &Backstory,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// A cell's backstory, if it is kept.
+    fn backstory(&self, run: &RunId, cell: Cell) -> impl Future<Output = Result<Option<Backstory>, StoreError>> + Send;
+
+    /// Keeps the reply of one call of a cell.
+    fn record_reply(
+        &self,
+        run: &RunId,
+        cell: Cell,
+        key: CallKey,
+        reply: &RecordedReply,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// All replies that are kept for a cell.
+    fn replies(
+        &self,
+        run: &RunId,
+        cell: Cell,
+    ) -> impl Future<Output = Result<HashMap<CallKey, RecordedReply>, StoreError>> + Send;
+
+    /// Drops what is kept for a cell, because its outcome is safe.
+    fn forget(&self, run: &RunId, cell: Cell) -> impl Future<Output = Result<(), StoreError>> + Send;
+}

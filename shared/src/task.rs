@@ -1,0 +1,200 @@
+//! The work on the queue: write a cell's backstory, or answer its held-out questions.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::id::{Cell, Code, RunId};
+
+/// The version of the task message; a reader refuses others.
+pub const TASK_VERSION: u16 = 1;
+
+/// One task. Small and self-contained: what is the same for the whole run is in the run's manifest.
+///
+/// It carries the profile's codes only. Held-out answers are never in a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Task {
+    /// [`TASK_VERSION`] of the writer.
+    pub version: u16,
+    /// What is to be done.
+    pub kind: TaskKind,
+    /// Which run it belongs to.
+    pub run: RunId,
+    /// Which cell.
+    pub cell: Cell,
+    /// The respondent's codes for the questions that the fold keeps, in the fold's order.
+    pub profile: PackedCodes,
+}
+
+/// The two kinds of work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskKind {
+    /// Write the cell's backstory.
+    Story,
+    /// Answer the cell's held-out questions: modules, coordinator, single-call arms.
+    Cab,
+}
+
+/// Why a message is not a task.
+#[derive(Debug, thiserror::Error)]
+pub enum TaskError {
+    /// The message is no JSON, or has not the fields of a task.
+    #[error("read a task message: {0}")]
+    Unreadable(#[from] serde_json::Error),
+    /// The message has another version.
+    #[error(
+        "read a task message of version {0}: this program reads version {TASK_VERSION}; run workers of the same release as the coordinator"
+    )]
+    Version(u16),
+}
+
+impl Task {
+    /// The message as it goes over the wire: JSON.
+    ///
+    /// # Panics
+    /// Never: a task has no map with keys that are not text, and writing to memory does not fail.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a task can be written as JSON")
+    }
+
+    /// Reads a message; refuses other versions before it looks at the rest.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, TaskError> {
+        #[derive(Deserialize)]
+        struct Head {
+            version: u16,
+        }
+        let head: Head = serde_json::from_slice(bytes)?;
+        if head.version != TASK_VERSION {
+            return Err(TaskError::Version(head.version));
+        }
+        Ok(serde_json::from_slice(bytes)?)
+    }
+}
+
+/// A list of codes in few bytes: zigzag variable-length integers, as base64 in JSON.
+///
+/// 232 codes, most of them below 64, take about 320 characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackedCodes(pub Vec<Code>);
+
+impl PackedCodes {
+    fn pack(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.0.len() + 16);
+        for code in &self.0 {
+            let mut rest = zigzag(code.0);
+            while rest >= 0x80 {
+                bytes.push(low_seven_bits(rest) | 0x80);
+                rest >>= 7;
+            }
+            bytes.push(low_seven_bits(rest));
+        }
+        bytes
+    }
+
+    fn unpack(bytes: &[u8]) -> Option<Self> {
+        let mut codes = Vec::with_capacity(bytes.len());
+        let (mut value, mut shift) = (0_u64, 0);
+        for &byte in bytes {
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 != 0 {
+                shift += 7;
+                // Five groups of seven bits hold any 32-bit integer.
+                if shift > 28 {
+                    return None;
+                }
+                continue;
+            }
+            codes.push(Code(unzigzag(u32::try_from(value).ok()?)));
+            (value, shift) = (0, 0);
+        }
+        let complete = shift == 0;
+        complete.then_some(Self(codes))
+    }
+}
+
+fn low_seven_bits(value: u32) -> u8 {
+    u8::try_from(value & 0x7f).expect("seven bits fit a byte")
+}
+
+/// 0, -1, 1, -2, 2 become 0, 1, 2, 3, 4, so that small codes of either sign stay short.
+const fn zigzag(value: i32) -> u32 {
+    ((value << 1) ^ (value >> 31)).cast_unsigned()
+}
+
+const fn unzigzag(value: u32) -> i32 {
+    (value >> 1).cast_signed() ^ -((value & 1).cast_signed())
+}
+
+impl Serialize for PackedCodes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD_NO_PAD.encode(self.pack()))
+    }
+}
+
+impl<'de> Deserialize<'de> for PackedCodes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        let bytes = STANDARD_NO_PAD.decode(text.as_bytes()).map_err(D::Error::custom)?;
+        Self::unpack(&bytes).ok_or_else(|| D::Error::custom("packed codes end in the middle or are too large"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::id::{Fold, ModelId, Respondent};
+
+    fn task(codes: Vec<Code>) -> Task {
+        let respondent = Respondent::new(83_811).expect("not 0");
+        let fold = Fold::new(1).expect("not 0");
+        Task {
+            version: TASK_VERSION,
+            kind: TaskKind::Story,
+            run: RunId("r1".to_owned()),
+            cell: Cell { model: ModelId(0), respondent, fold },
+            profile: PackedCodes(codes),
+        }
+    }
+
+    /// The message as it stands on the wire. A change here is a new version and a line in CHANGELOG.md.
+    const ON_THE_WIRE: &str = r#"{"version":1,"kind":"story","run":"r1","cell":{"model":0,"respondent":83811,"fold":1},"profile":"AgME6A/I2Go"}"#;
+
+    #[test]
+    fn the_message_is_written_and_read_to_the_letter() {
+        let task = task([1, -2, 2, 1012, 874_020].map(Code).to_vec());
+        assert_eq!(String::from_utf8(task.to_bytes()).expect("text"), ON_THE_WIRE);
+        assert_eq!(Task::from_bytes(ON_THE_WIRE.as_bytes()).expect("reads"), task);
+    }
+
+    #[test]
+    fn another_version_is_refused_by_name() {
+        let newer = r#"{"version":2,"whatever":"came later"}"#;
+        assert!(matches!(Task::from_bytes(newer.as_bytes()), Err(TaskError::Version(2))));
+    }
+
+    #[test]
+    fn a_profile_of_ordinary_codes_keeps_the_message_under_a_kilobyte() {
+        let message = task((0..232).map(|i| Code(i % 11)).collect()).to_bytes();
+        assert!(message.len() < 1024, "{} bytes", message.len());
+    }
+
+    proptest! {
+        #[test]
+        fn any_codes_survive_packing(codes in prop::collection::vec(any::<i32>(), 0..300)) {
+            let packed = PackedCodes(codes.into_iter().map(Code).collect());
+            prop_assert_eq!(PackedCodes::unpack(&packed.pack()), Some(packed));
+        }
+
+        #[test]
+        fn any_bytes_are_unpacked_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            if let Some(codes) = PackedCodes::unpack(&bytes) {
+                prop_assert!(codes.0.len() <= bytes.len());
+            }
+        }
+    }
+}
