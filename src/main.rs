@@ -1,1 +1,74 @@
-fn main() {}
+//! The `valuesim` command: arguments in, exit code out.
+
+mod commands;
+mod exit;
+mod progress;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use exit::{Exit, Failure};
+
+/// Runs the ValueSim evaluation: a language model writes a person's backstory from World Values Survey answers, then
+/// predicts the answers that were held out.
+///
+/// Flags go before VALUESIM_* environment variables, these before the experiment file.
+///
+/// Exit codes: 0 done; 1 failed, what was done is kept; 2 a flag, a file or a key is wrong; 130 interrupted, the same
+/// command goes on.
+#[derive(Debug, Parser)]
+#[command(name = "valuesim", version, max_term_width = 120, disable_help_subcommand = true)]
+struct Command {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run an experiment in this process, from survey to results
+    Run(Box<commands::run::Flags>),
+    /// Write a synthetic survey in the official format
+    Synth(commands::synth::Flags),
+    /// Serve the simulated provider over HTTP until interrupted
+    SimulateProvider(Box<commands::simulate_provider::Flags>),
+}
+
+fn main() -> ExitCode {
+    let command = Command::parse();
+    start_logging();
+    let outcome = match command.verb {
+        Verb::Run(flags) => commands::run::run(&flags),
+        Verb::Synth(flags) => commands::synth::run(&flags),
+        Verb::SimulateProvider(flags) => commands::simulate_provider::run(&flags),
+    };
+    outcome.unwrap_or_else(|failure| report(&failure)).into()
+}
+
+/// Logs to standard error as `VALUESIM_LOG` says (for example `debug`, or `valuesim_worker=trace`); warnings where it
+/// says nothing.
+fn start_logging() {
+    let filter = tracing_subscriber::EnvFilter::builder()
+        .with_env_var("VALUESIM_LOG")
+        .with_default_directive(tracing::level_filters::LevelFilter::WARN.into())
+        .from_env_lossy();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+#[expect(clippy::print_stderr, reason = "errors are for people, and go to standard error")]
+fn report(failure: &Failure) -> Exit {
+    eprintln!("error: {:#}", failure.error);
+    failure.exit
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Command::command().debug_assert();
+    }
+}

@@ -1,1 +1,16 @@
-//! placeholder
+//! Owns a run: plan, dispatch, ledger, scores, reports.
+
+pub mod baseline;
+pub mod coordinator;
+pub mod estimate;
+pub mod evaluation;
+#[cfg(test)]
+mod fixture;
+pub mod identity;
+pub mod ledger;
+pub mod plan;
+pub mod predictions;
+pub mod report;
+pub mod score;
+pub mod statistics;
+pub mod table;

@@ -1,7 +1,12 @@
 //! All questions with wording, options, codes, measurement level and category.
 
+mod country;
+mod error;
+mod load;
 mod own;
 mod reference;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
@@ -9,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{Code, Country, QUESTIONS, QuestionId};
 
-pub use own::CodebookError;
+pub use error::CodebookError;
 
 /// The questions of a survey, and the names of its countries.
 ///
@@ -26,6 +31,11 @@ pub struct Codebook {
 }
 
 impl Codebook {
+    /// A codebook of these questions and countries, in any order; fails unless every question is there once.
+    pub fn new(name: String, questions: Vec<Question>, countries: Vec<CountryName>) -> Result<Self, CodebookError> {
+        assemble(name, questions, countries)
+    }
+
     /// The entry of a question.
     pub fn question(&self, id: QuestionId) -> &Question {
         &self.questions[id.index()]

@@ -1,0 +1,207 @@
+//! Reads a run's ledger once, and makes its scores and its predictions file.
+
+use std::path::Path;
+
+use valuesim_shared::codebook::Codebook;
+use valuesim_shared::experiment::Experiment;
+use valuesim_shared::id::{Cell, ModelId, QuestionId, Respondent, RunId};
+use valuesim_shared::method::Method;
+use valuesim_shared::outcome::{CellResult, CellSpend};
+use valuesim_shared::survey::Survey;
+
+use crate::baseline::Baselines;
+use crate::ledger::{Ledger, LedgerError};
+use crate::plan::Plan;
+use crate::predictions::{About, Batch, PredictionsError, PredictionsWriter, Replies};
+use crate::report::{ArmResults, ModelSpend};
+use crate::score::{Arm, Misfit, Prediction, Scorer};
+
+/// The name of the predictions file in a run folder.
+pub const PREDICTIONS_FILE: &str = "predictions.parquet";
+
+/// Why a run cannot be evaluated.
+#[derive(Debug, thiserror::Error)]
+pub enum EvaluationError {
+    /// The ledger failed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A row of the ledger does not fit its fold.
+    #[error("the ledger's row for {cell}: {misfit}")]
+    Misfit {
+        /// Which row.
+        cell: Cell,
+        /// What does not fit.
+        misfit: Misfit,
+    },
+    /// The predictions file failed.
+    #[error(transparent)]
+    Predictions(#[from] PredictionsError),
+}
+
+/// What a run's ledger comes to.
+#[derive(Debug)]
+pub struct Evaluation {
+    /// Every arm's score, methods without a model first.
+    pub arms: Vec<ArmResults>,
+    /// What each model's calls used.
+    pub spend: Vec<ModelSpend>,
+    /// Cells in the ledger.
+    pub cells_finished: u64,
+}
+
+/// What is evaluated.
+#[derive(Debug, Clone, Copy)]
+pub struct Evaluated<'a> {
+    /// Which run.
+    pub run: &'a RunId,
+    /// Its experiment.
+    pub experiment: &'a Experiment,
+    /// Its cells.
+    pub plan: &'a Plan,
+    /// The truth.
+    pub survey: &'a Survey,
+    /// The questions.
+    pub codebook: &'a Codebook,
+    /// What was predicted.
+    pub ledger: &'a Ledger,
+}
+
+impl Evaluated<'_> {
+    /// Scores all arms and writes `predictions.parquet` into `folder`. Memory does not grow with the respondents.
+    pub fn evaluate(&self, folder: &Path) -> Result<Evaluation, EvaluationError> {
+        let about = About {
+            run: self.run.clone(),
+            behaviour: self.experiment.behaviour,
+            replies: self.replies(),
+            survey: self.survey.edition().version.clone(),
+        };
+        let mut writer = PredictionsWriter::create(&folder.join(PREDICTIONS_FILE), self.codebook, &about)?;
+        let mut arms = self.without_model(&mut writer)?;
+        let mut spend = Vec::new();
+        let mut cells_finished = 0;
+        for model in self.plan.models() {
+            cells_finished += self.with_model(model, &mut writer, &mut arms)?;
+            spend.push(self.spend(model)?);
+        }
+        writer.finish()?;
+        Ok(Evaluation { arms, spend, cells_finished })
+    }
+
+    fn replies(&self) -> Replies {
+        if self.experiment.simulate.is_some() { Replies::Simulated } else { Replies::Real }
+    }
+
+    fn without_model(&self, writer: &mut PredictionsWriter) -> Result<Vec<ArmResults>, EvaluationError> {
+        let baselines = Baselines::new(self.survey, self.codebook);
+        let mut results = Vec::new();
+        for method in Method::WITHOUT_MODEL {
+            let mut scored = ScoredArm::new(self, Arm::without_model(method), Replies::Real);
+            for &respondent in self.plan.respondents() {
+                for &fold in self.plan.folds() {
+                    let predict = |&question: &QuestionId| {
+                        let truth = self.survey.code(respondent, question);
+                        Prediction::without_model(question, truth, baselines.predict(method, respondent, question))
+                    };
+                    let predictions = self.plan.split().held_out(fold).iter().map(predict).collect();
+                    // The model of the cell says nothing here.
+                    scored.add(Cell { model: ModelId(0), respondent, fold }, predictions, writer)?;
+                }
+            }
+            results.push(scored.finish());
+        }
+        Ok(results)
+    }
+
+    fn with_model(
+        &self,
+        model: ModelId,
+        writer: &mut PredictionsWriter,
+        results: &mut Vec<ArmResults>,
+    ) -> Result<u64, EvaluationError> {
+        let name = &self.experiment.models[model.0 as usize].name;
+        let methods = Method::WITH_MODEL.into_iter().filter(|method| self.experiment.methods.contains(method));
+        let arm = |method| ScoredArm::new(self, Arm::with_model(method, name), self.replies());
+        let mut arms: Vec<_> = methods.map(arm).collect();
+        let mut cells = 0;
+        for row in self.ledger.results(model)? {
+            let (cell, result) = row?;
+            for arm in &mut arms {
+                let predictions = self.predictions(cell, &result, arm.arm.method)?;
+                arm.add(cell, predictions, writer)?;
+            }
+            cells += 1;
+        }
+        results.extend(arms.into_iter().map(ScoredArm::finish));
+        Ok(cells)
+    }
+
+    fn predictions(&self, cell: Cell, result: &CellResult, method: Method) -> Result<Vec<Prediction>, EvaluationError> {
+        let held_out = self.plan.split().held_out(cell.fold);
+        let truth = |question| self.survey.code(cell.respondent, question);
+        let arm = result.arms.iter().find(|arm| arm.method == method);
+        let predictions = match arm {
+            Some(arm) => Prediction::of_cell(arm, held_out, truth),
+            None => Err(Misfit { method, expected: held_out.len(), found: 0 }),
+        };
+        predictions.map_err(|misfit| EvaluationError::Misfit { cell, misfit })
+    }
+
+    fn spend(&self, model: ModelId) -> Result<ModelSpend, EvaluationError> {
+        let mut total = CellSpend::default();
+        for row in self.ledger.spend(model)? {
+            total.add(&row?.1);
+        }
+        Ok(ModelSpend::new(&self.experiment.models[model.0 as usize], &total))
+    }
+}
+
+/// An arm that is being scored; one person's predictions are in memory at a time.
+struct ScoredArm<'a> {
+    of: &'a Evaluated<'a>,
+    arm: Arm,
+    replies: Replies,
+    scorer: Scorer<'a>,
+    person: Option<Respondent>,
+    predictions: Vec<Prediction>,
+}
+
+impl<'a> ScoredArm<'a> {
+    fn new(of: &'a Evaluated<'a>, arm: Arm, replies: Replies) -> Self {
+        let scorer = Scorer::new(of.codebook, of.experiment.behaviour);
+        Self { of, arm, replies, scorer, person: None, predictions: Vec::new() }
+    }
+
+    /// Takes in a cell. All cells of a person must come one after the other.
+    fn add(
+        &mut self,
+        cell: Cell,
+        predictions: Vec<Prediction>,
+        writer: &mut PredictionsWriter,
+    ) -> Result<(), EvaluationError> {
+        if self.person != Some(cell.respondent) {
+            self.close_person();
+            self.person = Some(cell.respondent);
+        }
+        let country = self.of.codebook.country(self.of.survey.country(cell.respondent));
+        let batch = Batch {
+            arm: &self.arm,
+            respondent: cell.respondent,
+            country: country.map_or("", |country| country.alpha.as_str()),
+            fold: cell.fold,
+            replies: self.replies,
+        };
+        writer.write(&batch, &predictions)?;
+        self.predictions.extend(predictions);
+        Ok(())
+    }
+
+    fn close_person(&mut self) {
+        self.scorer.add_person(&self.predictions);
+        self.predictions.clear();
+    }
+
+    fn finish(mut self) -> ArmResults {
+        self.close_person();
+        ArmResults { score: self.scorer.score(self.of.plan.population()), arm: self.arm }
+    }
+}

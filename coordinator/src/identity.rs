@@ -1,0 +1,69 @@
+//! Which run an experiment on a survey is: everything that decides the results, and nothing else.
+
+use serde::Serialize;
+use valuesim_shared::codebook::Codebook;
+use valuesim_shared::experiment::{Experiment, SplitSettings};
+use valuesim_shared::id::{Fold, Respondent, RunId};
+use valuesim_shared::method::{Behaviour, Method};
+use valuesim_shared::survey::Survey;
+
+use crate::plan::Plan;
+
+/// How many hexadecimal digits of the digest a run id has: 2^48 runs until two are likely to meet.
+const DIGITS: usize = 12;
+
+/// What decides a run's results. Keys, limits, prices and speeds do not.
+#[derive(Debug, Serialize)]
+struct Identity<'a> {
+    survey: String,
+    codebook: String,
+    prompts: String,
+    behaviour: Behaviour,
+    split: &'a SplitSettings,
+    folds: &'a [Fold],
+    respondents: &'a [Respondent],
+    methods: &'a [Method],
+    models: Vec<ModelIdentity<'a>>,
+    simulator_seed: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct ModelIdentity<'a> {
+    name: &'a str,
+    base_url: Option<&'a str>,
+    max_output_tokens: Option<u32>,
+    extra_body: &'a serde_json::Map<String, serde_json::Value>,
+}
+
+/// The id of the run: the experiment's name, if it has one, and a digest.
+///
+/// # Panics
+/// Never: an identity has no map with keys that are not text.
+pub fn run_id(experiment: &Experiment, plan: &Plan, survey: &Survey, codebook: &Codebook) -> RunId {
+    let simulated = experiment.simulate.as_ref();
+    let models = experiment.models.iter().map(|model| ModelIdentity {
+        name: &model.name,
+        // The simulator listens where there is room, so its address says nothing.
+        base_url: model.base_url.as_deref().filter(|_| simulated.is_none()),
+        max_output_tokens: model.max_output_tokens,
+        extra_body: &model.extra_body,
+    });
+    let identity = Identity {
+        survey: blake3::Hash::from(survey.digest()).to_string(),
+        codebook: blake3::Hash::from(codebook.digest()).to_string(),
+        prompts: valuesim_shared::prompt::prompts_digest(),
+        behaviour: experiment.behaviour,
+        split: &experiment.split,
+        folds: plan.folds(),
+        respondents: plan.respondents(),
+        methods: &experiment.methods,
+        models: models.collect(),
+        simulator_seed: simulated.map(|simulation| simulation.seed),
+    };
+    let json = serde_json::to_vec(&identity).expect("an identity can be written as JSON");
+    let digest = &blake3::hash(&json).to_hex()[..DIGITS];
+    match &experiment.name {
+        Some(name) => RunId(format!("{name}-{digest}")),
+        None => RunId(digest.to_owned()),
+    }
+}

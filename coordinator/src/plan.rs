@@ -1,0 +1,169 @@
+//! Which cells a run consists of: the respondents, the folds, the models, as a cursor and never as a list.
+
+use std::collections::HashSet;
+
+use valuesim_shared::codebook::Codebook;
+use valuesim_shared::experiment::{Experiment, Users};
+use valuesim_shared::id::{Cell, Country, Fold, ModelId, Respondent};
+use valuesim_shared::sample::sample_rows;
+use valuesim_shared::split::{Split, SplitError};
+use valuesim_shared::survey::Survey;
+
+use crate::statistics::Population;
+
+/// Why an experiment cannot be planned on a survey.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// A row number is past the end of the survey.
+    #[error("there is no respondent {row}: the survey has the rows 1 to {rows}")]
+    NoSuchRespondent {
+        /// The row that was asked for.
+        row: Respondent,
+        /// Rows of the survey.
+        rows: usize,
+    },
+    /// A country is not one of the codebook's.
+    #[error("there is no country {0:?}: expected an ISO 3166-1 alpha-3 or numeric code, such as DEU or 276")]
+    NoSuchCountry(String),
+    /// Nobody is left after the filters.
+    #[error("the selection is empty: {0}")]
+    Empty(String),
+    /// More people were asked for than there are.
+    #[error("{asked} respondents were asked for and there are {there}: ask for at most {there}, or `all`")]
+    TooMany {
+        /// How many were asked for.
+        asked: u32,
+        /// How many there are after the filters.
+        there: usize,
+    },
+    /// The questions cannot be split in that way.
+    #[error(transparent)]
+    Split(#[from] SplitError),
+}
+
+/// The cells of a run. Memory: four bytes for each respondent.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    respondents: Vec<Respondent>,
+    folds: Vec<Fold>,
+    models: u16,
+    split: Split,
+    population: Population,
+}
+
+impl Plan {
+    /// Selects respondents and folds.
+    ///
+    /// # Panics
+    /// When the experiment has over 65,535 models.
+    pub fn new(experiment: &Experiment, survey: &Survey, codebook: &Codebook) -> Result<Self, PlanError> {
+        let split = Split::new(experiment.split.seed, experiment.split.folds)?;
+        let mut folds: Vec<Fold> = (1..=experiment.split.folds).filter_map(Fold::new).collect();
+        if !experiment.split.only.is_empty() {
+            folds.retain(|fold| experiment.split.only.contains(fold));
+        }
+        let (respondents, population) = select(experiment, survey, codebook)?;
+        let models = u16::try_from(experiment.models.len()).expect("an experiment has under 65,536 models");
+        Ok(Self { respondents, folds, models, split, population })
+    }
+
+    /// The respondents, in the order of the sample.
+    pub fn respondents(&self) -> &[Respondent] {
+        &self.respondents
+    }
+
+    /// The folds that are run.
+    pub fn folds(&self) -> &[Fold] {
+        &self.folds
+    }
+
+    /// Whom the respondents stand for: a draw stands for those it was drawn from.
+    pub fn population(&self) -> Population {
+        self.population
+    }
+
+    /// How the questions are split.
+    pub fn split(&self) -> &Split {
+        &self.split
+    }
+
+    /// The models.
+    pub fn models(&self) -> impl Iterator<Item = ModelId> + use<> {
+        (0..self.models).map(ModelId)
+    }
+
+    /// Number of cells of one model.
+    pub fn cells_per_model(&self) -> u64 {
+        self.respondents.len() as u64 * self.folds.len() as u64
+    }
+
+    /// Number of all cells.
+    pub fn cells(&self) -> u64 {
+        self.cells_per_model() * u64::from(self.models)
+    }
+
+    /// Number of predictions that each arm makes.
+    pub fn predictions_per_arm(&self) -> u64 {
+        let held_out: usize = self.folds.iter().map(|&fold| self.split.held_out(fold).len()).sum();
+        self.respondents.len() as u64 * held_out as u64
+    }
+
+    /// The cells of one model: respondent by respondent, so that people become complete.
+    pub fn cells_of(&self, model: ModelId) -> impl Iterator<Item = Cell> + '_ {
+        let cell = move |respondent, fold| Cell { model, respondent, fold };
+        self.respondents.iter().flat_map(move |&respondent| self.folds.iter().map(move |&fold| cell(respondent, fold)))
+    }
+}
+
+fn select(
+    experiment: &Experiment,
+    survey: &Survey,
+    codebook: &Codebook,
+) -> Result<(Vec<Respondent>, Population), PlanError> {
+    let sample = &experiment.sample;
+    let rows = survey.respondents();
+    if let Some(&row) = sample.respondents.iter().find(|row| row.index() >= rows) {
+        return Err(PlanError::NoSuchRespondent { row, rows });
+    }
+    let countries = countries(&sample.countries, codebook)?;
+    let listed = !sample.respondents.is_empty();
+    let candidates: Vec<Respondent> =
+        if listed { without_repeats(&sample.respondents) } else { (0..rows).map(Respondent::from_index).collect() };
+    let chosen: Vec<Respondent> = candidates
+        .into_iter()
+        .filter(|&respondent| countries.is_empty() || countries.contains(&survey.country(respondent)))
+        .collect();
+    if chosen.is_empty() {
+        let countries = sample.countries.join(", ");
+        return Err(PlanError::Empty(format!("no respondent of the selection lives in {countries}")));
+    }
+    let drawn_from = Population::Finite(chosen.len() as u64);
+    match sample.users {
+        _ if listed => Ok((chosen, Population::Unlimited)),
+        Some(Users::Count(count)) => Ok((draw(sample.seed, count, &chosen)?, drawn_from)),
+        Some(Users::All) | None => Ok((chosen, drawn_from)),
+    }
+}
+
+fn draw(seed: u64, count: u32, from: &[Respondent]) -> Result<Vec<Respondent>, PlanError> {
+    let there = u32::try_from(from.len()).expect("a survey has under 2^32 rows");
+    let positions =
+        sample_rows(seed, count, there).map_err(|_| PlanError::TooMany { asked: count, there: from.len() })?;
+    Ok(positions.into_iter().map(|position| from[position.index()]).collect())
+}
+
+fn without_repeats(respondents: &[Respondent]) -> Vec<Respondent> {
+    let mut seen = HashSet::new();
+    respondents.iter().copied().filter(|&respondent| seen.insert(respondent)).collect()
+}
+
+fn countries(names: &[String], codebook: &Codebook) -> Result<HashSet<Country>, PlanError> {
+    let find = |name: &String| {
+        let wanted = |country: &&valuesim_shared::codebook::CountryName| {
+            country.alpha.eq_ignore_ascii_case(name) || name.parse() == Ok(country.code.0)
+        };
+        let found = codebook.countries().iter().find(wanted);
+        found.map(|country| country.code).ok_or_else(|| PlanError::NoSuchCountry(name.clone()))
+    };
+    names.iter().map(find).collect()
+}

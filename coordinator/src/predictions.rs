@@ -1,0 +1,306 @@
+//! Writes every prediction of a run to a Parquet file, which data frames in Python and R read.
+//!
+//! One row for each question of each respondent and arm:
+//!
+//! | column | type | what it holds |
+//! | --- | --- | --- |
+//! | `respondent` | int32 | row number in the survey file, from 1 |
+//! | `country` | string | ISO 3166-1 alpha-3 code |
+//! | `fold` | int32 | the fold that holds the question out, from 1 |
+//! | `question` | string | `Q1` to `Q290` |
+//! | `category` | string | column of the paper's tables |
+//! | `arm` | string | method and model: `valuesim / gpt-3.5-turbo` |
+//! | `method` | string | the method alone |
+//! | `model` | string | the model alone; empty for methods that ask none |
+//! | `prediction` | int32 or null | predicted code; null where there is no valid answer |
+//! | `truth` | int32 or null | the respondent's code; null where the survey has none |
+//! | `decided` | string | how the answer came about |
+//! | `ended` | string | how asking for it ended |
+//! | `attempts` | int32 | how often the model was asked, reminders included, transport retries not |
+//! | `simulated` | bool | whether the replies came from the simulated provider |
+
+mod columns;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
+use valuesim_shared::codebook::Codebook;
+use valuesim_shared::id::{Fold, Respondent, RunId};
+use valuesim_shared::method::Behaviour;
+
+use crate::score::{Arm, Prediction};
+use columns::{Columns, Names, SCHEMA};
+
+/// The version of the columns, in the file's metadata.
+pub const PREDICTIONS_VERSION: &str = "1";
+
+/// Rows after which a row group is written: some 35 MB of memory.
+const ROWS_PER_GROUP: usize = 1 << 17;
+
+/// Where the replies of a run came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replies {
+    /// From models, or the method asks none.
+    Real,
+    /// From the simulated provider.
+    Simulated,
+}
+
+/// What the file says about itself, in its key-value metadata.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    /// Which run.
+    pub run: RunId,
+    /// Which faults of the paper's code it reproduces.
+    pub behaviour: Behaviour,
+    /// Where its replies came from.
+    pub replies: Replies,
+    /// Name and version of the survey file.
+    pub survey: String,
+}
+
+/// What the rows that are written together have in common.
+#[derive(Debug, Clone, Copy)]
+pub struct Batch<'a> {
+    /// Who predicts.
+    pub arm: &'a Arm,
+    /// Whom.
+    pub respondent: Respondent,
+    /// The respondent's country, ISO alpha-3.
+    pub country: &'a str,
+    /// The fold that holds the questions out.
+    pub fold: Fold,
+    /// Where the arm's replies came from.
+    pub replies: Replies,
+}
+
+/// Why the predictions could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum PredictionsError {
+    /// The file could not be made or put in its place.
+    #[error("{action} the predictions file {}: {source}", .path.display())]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// Rows could not be written.
+    #[error("write to the predictions file {}: {source}", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the Parquet library said.
+        source: ParquetError,
+    },
+}
+
+/// A predictions file that is being written. It is in its place, whole, once [`finish`](Self::finish) returns.
+#[derive(Debug)]
+pub struct PredictionsWriter {
+    writer: SerializedFileWriter<File>,
+    columns: Columns,
+    names: Names,
+    rows: u64,
+    path: PathBuf,
+    unfinished: PathBuf,
+}
+
+impl PredictionsWriter {
+    /// Begins the file `path`. Until it is finished it is called `<path>.unfinished`, and what was there before stays.
+    ///
+    /// # Panics
+    /// Never: the schema is a constant that a test reads.
+    pub fn create(path: &Path, codebook: &Codebook, about: &About) -> Result<Self, PredictionsError> {
+        let unfinished = with_ending(path, ".unfinished");
+        let file = File::create(&unfinished).map_err(|source| PredictionsError::File {
+            action: "create",
+            path: unfinished.clone(),
+            source,
+        })?;
+        let schema = Arc::new(parse_message_type(SCHEMA).expect("the schema is sound"));
+        let writer = SerializedFileWriter::new(file, schema, Arc::new(properties(about)))
+            .map_err(|source| PredictionsError::Write { path: unfinished.clone(), source })?;
+        let names = Names::new(codebook);
+        Ok(Self { writer, columns: Columns::default(), names, rows: 0, path: path.to_owned(), unfinished })
+    }
+
+    /// Adds a row for each of the predictions.
+    pub fn write(&mut self, batch: &Batch<'_>, predictions: &[Prediction]) -> Result<(), PredictionsError> {
+        self.columns.push(batch, &self.names, predictions);
+        self.rows += predictions.len() as u64;
+        if self.columns.rows() >= ROWS_PER_GROUP { self.write_group() } else { Ok(()) }
+    }
+
+    /// Completes the file and puts it in its place; returns the number of rows.
+    pub fn finish(mut self) -> Result<u64, PredictionsError> {
+        self.write_group()?;
+        let failed = |source| PredictionsError::Write { path: self.unfinished.clone(), source };
+        let file = self.writer.into_inner().map_err(failed)?;
+        let in_place = file.sync_all().and_then(|()| std::fs::rename(&self.unfinished, &self.path));
+        in_place.map_err(|source| PredictionsError::File { action: "complete", path: self.path, source })?;
+        Ok(self.rows)
+    }
+
+    fn write_group(&mut self) -> Result<(), PredictionsError> {
+        if self.columns.rows() == 0 {
+            return Ok(());
+        }
+        let columns = std::mem::take(&mut self.columns);
+        let write = |writer: &mut SerializedFileWriter<File>| {
+            let mut group = writer.next_row_group()?;
+            columns.write(&mut group)?;
+            group.close()
+        };
+        match write(&mut self.writer) {
+            Ok(_) => Ok(()),
+            Err(source) => Err(PredictionsError::Write { path: self.unfinished.clone(), source }),
+        }
+    }
+}
+
+/// Compression and metadata.
+fn properties(about: &About) -> WriterProperties {
+    let simulated = about.replies == Replies::Simulated;
+    let metadata = [
+        ("valuesim.predictions_version", PREDICTIONS_VERSION.to_owned()),
+        ("valuesim.version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("valuesim.run", about.run.to_string()),
+        ("valuesim.behaviour", about.behaviour.to_string()),
+        ("valuesim.simulated", simulated.to_string()),
+        ("valuesim.survey", about.survey.clone()),
+    ];
+    let metadata = metadata.map(|(key, value)| KeyValue::new(key.to_owned(), value)).to_vec();
+    WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_key_value_metadata(Some(metadata))
+        .build()
+}
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use valuesim_shared::id::{Code, QuestionId};
+    use valuesim_shared::method::Method;
+    use valuesim_shared::outcome::{Decided, Ended};
+
+    use crate::fixture;
+
+    fn about() -> About {
+        About {
+            run: RunId("r1".to_owned()),
+            behaviour: Behaviour::Corrected,
+            replies: Replies::Simulated,
+            survey: "synthetic".to_owned(),
+        }
+    }
+
+    fn batch(arm: &Arm) -> Batch<'_> {
+        Batch {
+            arm,
+            respondent: Respondent::new(83_811).expect("not 0"),
+            country: "URY",
+            fold: Fold::new(2).expect("not 0"),
+            replies: Replies::Simulated,
+        }
+    }
+
+    fn prediction(question: &str, truth: i32, answer: Option<i32>) -> Prediction {
+        Prediction {
+            question: question.parse().expect("a question"),
+            truth: Code(truth),
+            answer: answer.map(Code),
+            ended: if answer.is_some() { Ended::Reminded } else { Ended::CutOff },
+            decided: Decided::Coordinator,
+            asked: 5,
+        }
+    }
+
+    fn read(path: &Path) -> SerializedFileReader<File> {
+        SerializedFileReader::new(File::open(path).expect("is there")).expect("is Parquet")
+    }
+
+    fn in_folder() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("predictions.parquet");
+        (folder, path)
+    }
+
+    #[test]
+    fn rows_read_back_as_they_were_written() {
+        let (_folder, path) = in_folder();
+        let arm = Arm::with_model(Method::ValueSim, "gpt-3.5-turbo");
+        let mut writer = PredictionsWriter::create(&path, &fixture::codebook(), &about()).expect("creates");
+        writer.write(&batch(&arm), &[prediction("Q1", 1, Some(4)), prediction("Q290", -2, None)]).expect("writes");
+        assert_eq!(writer.finish().expect("completes"), 2);
+        let rows: Vec<String> = read(&path).into_iter().map(|row| row.expect("reads").to_string()).collect();
+        insta::assert_snapshot!(rows.join("\n"), @r#"
+        {respondent: 83811, country: "URY", fold: 2, question: "Q1", category: "Core", arm: "valuesim / gpt-3.5-turbo", method: "valuesim", model: "gpt-3.5-turbo", prediction: 4, truth: 1, decided: "coordinator", ended: "answered after a reminder", attempts: 5, simulated: true}
+        {respondent: 83811, country: "URY", fold: 2, question: "Q290", category: "Demo", arm: "valuesim / gpt-3.5-turbo", method: "valuesim", model: "gpt-3.5-turbo", prediction: null, truth: null, decided: "coordinator", ended: "cut off", attempts: 5, simulated: true}
+        "#);
+    }
+
+    #[test]
+    fn the_file_says_where_it_is_from() {
+        let (_folder, path) = in_folder();
+        PredictionsWriter::create(&path, &fixture::codebook(), &about()).expect("creates").finish().expect("completes");
+        let reader = read(&path);
+        let metadata = reader.metadata().file_metadata().key_value_metadata().expect("has some");
+        let value = |key: &str| metadata.iter().find(|entry| entry.key == key).and_then(|entry| entry.value.as_deref());
+        assert_eq!(value("valuesim.run"), Some("r1"));
+        assert_eq!(value("valuesim.behaviour"), Some("corrected"));
+        assert_eq!(value("valuesim.simulated"), Some("true"));
+        assert_eq!(value("valuesim.survey"), Some("synthetic"));
+        assert_eq!(value("valuesim.version"), Some(env!("CARGO_PKG_VERSION")));
+    }
+
+    #[test]
+    fn many_rows_make_several_groups_and_none_is_lost() {
+        let (_folder, path) = in_folder();
+        let arm = Arm::without_model(Method::Mode);
+        let predictions: Vec<Prediction> =
+            QuestionId::all().map(|id| Prediction::without_model(id, Code(1), Some(Code(2)))).collect();
+        let mut writer = PredictionsWriter::create(&path, &fixture::codebook(), &about()).expect("creates");
+        let batches = ROWS_PER_GROUP / predictions.len() + 2;
+        for _ in 0..batches {
+            writer.write(&batch(&arm), &predictions).expect("writes");
+        }
+        let rows = writer.finish().expect("completes");
+        let reader = read(&path);
+        assert_eq!(rows, (batches * predictions.len()) as u64);
+        assert_eq!(reader.metadata().num_row_groups(), 2);
+        assert_eq!(reader.metadata().file_metadata().num_rows(), i64::try_from(rows).expect("fits"));
+    }
+
+    #[test]
+    fn an_unfinished_file_leaves_the_former_one_alone() {
+        let (_folder, path) = in_folder();
+        std::fs::write(&path, "former").expect("writes");
+        drop(PredictionsWriter::create(&path, &fixture::codebook(), &about()).expect("creates"));
+        assert_eq!(std::fs::read(&path).expect("is there"), b"former");
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_named() {
+        let path = Path::new("/nowhere/predictions.parquet");
+        let error = PredictionsWriter::create(path, &fixture::codebook(), &about()).expect_err("cannot");
+        let expected = "create the predictions file /nowhere/predictions.parquet.unfinished";
+        assert!(error.to_string().starts_with(expected), "{error}");
+    }
+}

@@ -1,0 +1,155 @@
+//! The columns of the predictions file: their names and types, and the rows that wait for the next row group.
+
+use bytes::Bytes;
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, Int32Type};
+use parquet::errors::Result;
+use parquet::file::writer::SerializedRowGroupWriter;
+use valuesim_shared::codebook::Codebook;
+use valuesim_shared::id::Code;
+
+use super::Batch;
+use crate::score::Prediction;
+
+/// The columns, in the order in which [`Columns::write`] writes them.
+pub(super) const SCHEMA: &str = "
+message predictions {
+    REQUIRED INT32 respondent;
+    REQUIRED BYTE_ARRAY country (STRING);
+    REQUIRED INT32 fold;
+    REQUIRED BYTE_ARRAY question (STRING);
+    REQUIRED BYTE_ARRAY category (STRING);
+    REQUIRED BYTE_ARRAY arm (STRING);
+    REQUIRED BYTE_ARRAY method (STRING);
+    REQUIRED BYTE_ARRAY model (STRING);
+    OPTIONAL INT32 prediction;
+    OPTIONAL INT32 truth;
+    REQUIRED BYTE_ARRAY decided (STRING);
+    REQUIRED BYTE_ARRAY ended (STRING);
+    REQUIRED INT32 attempts;
+    REQUIRED BOOLEAN simulated;
+}";
+
+/// Rows that are not in the file yet.
+#[derive(Debug, Default)]
+pub(super) struct Columns {
+    respondent: Vec<i32>,
+    country: Vec<ByteArray>,
+    fold: Vec<i32>,
+    question: Vec<ByteArray>,
+    category: Vec<ByteArray>,
+    arm: Vec<ByteArray>,
+    method: Vec<ByteArray>,
+    model: Vec<ByteArray>,
+    prediction: Optional,
+    truth: Optional,
+    decided: Vec<ByteArray>,
+    ended: Vec<ByteArray>,
+    attempts: Vec<i32>,
+    simulated: Vec<bool>,
+}
+
+/// Numbers that may be missing.
+#[derive(Debug, Default)]
+struct Optional {
+    /// Those that are there.
+    values: Vec<i32>,
+    /// For each row 1 where there is a number, 0 where there is none.
+    levels: Vec<i16>,
+}
+
+impl Optional {
+    fn push(&mut self, code: Option<Code>) {
+        self.levels.push(i16::from(code.is_some()));
+        self.values.extend(code.map(|code| code.0));
+    }
+}
+
+/// The texts that most rows share, made once: a copy of one costs a counter.
+#[derive(Debug)]
+pub(super) struct Names {
+    questions: Vec<ByteArray>,
+    categories: Vec<ByteArray>,
+}
+
+impl Names {
+    pub(super) fn new(codebook: &Codebook) -> Self {
+        let questions = codebook.questions();
+        Self {
+            questions: questions.iter().map(|question| text(&question.id.to_string())).collect(),
+            categories: questions.iter().map(|question| constant(question.category.name())).collect(),
+        }
+    }
+}
+
+impl Columns {
+    /// Number of rows that wait.
+    pub(super) fn rows(&self) -> usize {
+        self.respondent.len()
+    }
+
+    /// Adds a row for each prediction of a batch.
+    pub(super) fn push(&mut self, batch: &Batch<'_>, names: &Names, predictions: &[Prediction]) {
+        let rows = predictions.len();
+        let same = |column: &mut Vec<ByteArray>, value: ByteArray| column.resize(column.len() + rows, value);
+        same(&mut self.country, text(batch.country));
+        same(&mut self.arm, text(&batch.arm.to_string()));
+        same(&mut self.method, constant(batch.arm.method.name()));
+        same(&mut self.model, text(batch.arm.model.as_deref().unwrap_or_default()));
+        let respondent = i32::try_from(batch.respondent.row()).expect("a survey file has under 2^31 rows");
+        self.respondent.resize(self.respondent.len() + rows, respondent);
+        self.fold.resize(self.fold.len() + rows, i32::from(batch.fold.number()));
+        let simulated = batch.replies == super::Replies::Simulated;
+        self.simulated.resize(self.simulated.len() + rows, simulated);
+        for prediction in predictions {
+            self.push_one(names, prediction);
+        }
+    }
+
+    fn push_one(&mut self, names: &Names, prediction: &Prediction) {
+        let at = prediction.question.index();
+        self.question.push(names.questions[at].clone());
+        self.category.push(names.categories[at].clone());
+        self.prediction.push(prediction.answer);
+        self.truth.push(Some(prediction.truth).filter(|truth| !truth.is_missing()));
+        self.decided.push(constant(prediction.decided.name()));
+        self.ended.push(constant(prediction.ended.name()));
+        self.attempts.push(i32::from(prediction.asked));
+    }
+
+    /// Writes all rows as one row group.
+    pub(super) fn write<W: std::io::Write + Send>(&self, group: &mut SerializedRowGroupWriter<'_, W>) -> Result<()> {
+        column::<Int32Type, W>(group, &self.respondent, None)?;
+        column::<ByteArrayType, W>(group, &self.country, None)?;
+        column::<Int32Type, W>(group, &self.fold, None)?;
+        column::<ByteArrayType, W>(group, &self.question, None)?;
+        column::<ByteArrayType, W>(group, &self.category, None)?;
+        column::<ByteArrayType, W>(group, &self.arm, None)?;
+        column::<ByteArrayType, W>(group, &self.method, None)?;
+        column::<ByteArrayType, W>(group, &self.model, None)?;
+        column::<Int32Type, W>(group, &self.prediction.values, Some(&self.prediction.levels))?;
+        column::<Int32Type, W>(group, &self.truth.values, Some(&self.truth.levels))?;
+        column::<ByteArrayType, W>(group, &self.decided, None)?;
+        column::<ByteArrayType, W>(group, &self.ended, None)?;
+        column::<Int32Type, W>(group, &self.attempts, None)?;
+        column::<BoolType, W>(group, &self.simulated, None)
+    }
+}
+
+/// Writes the next column; `levels` says for an optional one where its values are.
+fn column<T: DataType, W: std::io::Write + Send>(
+    group: &mut SerializedRowGroupWriter<'_, W>,
+    values: &[T::T],
+    levels: Option<&[i16]>,
+) -> Result<()> {
+    let mut column = group.next_column()?.expect("the schema has as many columns as are written");
+    column.typed::<T>().write_batch(values, levels, None)?;
+    column.close()
+}
+
+fn text(text: &str) -> ByteArray {
+    ByteArray::from(text.as_bytes().to_vec())
+}
+
+fn constant(text: &'static str) -> ByteArray {
+    ByteArray::from(Bytes::from_static(text.as_bytes()))
+}

@@ -1,0 +1,41 @@
+//! What a run leaves for people and programs: `results.json` and `report.md`.
+
+mod markdown;
+mod results;
+
+use std::path::{Path, PathBuf};
+
+pub use markdown::markdown;
+pub use results::{ArmResults, ModelSpend, RESULTS_VERSION, Results, ResultsError, StageTotals};
+
+/// The name of the results file in a run folder.
+pub const RESULTS_FILE: &str = "results.json";
+
+/// The name of the report in a run folder.
+pub const REPORT_FILE: &str = "report.md";
+
+/// A file of the report that could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("write {}: {source}", .path.display())]
+pub struct ReportError {
+    /// The file.
+    pub path: PathBuf,
+    /// What the operating system said.
+    pub source: std::io::Error,
+}
+
+/// Writes both files into `folder`. A reader sees the former file or the new one, never half of it.
+pub fn write(folder: &Path, results: &Results) -> Result<(), ReportError> {
+    replace(&folder.join(RESULTS_FILE), &results.to_json())?;
+    replace(&folder.join(REPORT_FILE), &markdown(results))
+}
+
+fn replace(path: &Path, text: &str) -> Result<(), ReportError> {
+    let unfinished = path.with_extension("unfinished");
+    std::fs::write(&unfinished, text)
+        .and_then(|()| std::fs::rename(&unfinished, path))
+        .map_err(|source| ReportError { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests;

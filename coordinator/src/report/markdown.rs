@@ -1,0 +1,185 @@
+//! Writes the report of a run as Markdown.
+
+use std::collections::BTreeMap;
+
+use valuesim_shared::outcome::{Decided, Ended};
+
+use super::results::{ArmResults, Results, StageTotals};
+use crate::table::{Cell, Measure, column_names, grouped, label, notes, number, percent, rows, without_a_model};
+
+/// The report.
+pub fn markdown(results: &Results) -> String {
+    let sections = [
+        heading(results),
+        what_was_run(results),
+        scores(results),
+        endings(results),
+        decisions(results),
+        spend(results),
+        list("Provenance", &results.provenance),
+    ];
+    let sections: Vec<String> = sections.into_iter().filter(|section| !section.is_empty()).collect();
+    sections.join("\n\n") + "\n"
+}
+
+fn heading(results: &Results) -> String {
+    let mut lines = vec![format!("# {}{}", results.title, results.marks())];
+    lines.extend(results.warnings().iter().map(|warning| format!("**{warning}.**")));
+    lines.extend(without_a_model(results));
+    lines.join("\n\n")
+}
+
+fn what_was_run(results: &Results) -> String {
+    let mut facts = vec![
+        format!("Run `{}`, behaviour `{}`", results.run, results.behaviour),
+        format!(
+            "{} of {} cells finished (a cell is one respondent, one fold, one model)",
+            grouped(results.cells_finished),
+            grouped(results.cells_planned)
+        ),
+    ];
+    facts.extend(results.facts.iter().cloned());
+    list("What was run", &facts)
+}
+
+fn list(heading: &str, lines: &[String]) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    let items: Vec<String> = lines.iter().map(|line| format!("- {line}")).collect();
+    format!("## {heading}\n\n{}", items.join("\n"))
+}
+
+fn scores(results: &Results) -> String {
+    let mut parts = vec!["## Scores".to_owned()];
+    for measure in Measure::ALL {
+        parts.push(format!("### {}", measure.title()));
+        parts.push(score_table(results, measure));
+    }
+    parts.push("### Pooled: all predictions alike, as the paper's code averages".to_owned());
+    parts.push(pooled_table(results));
+    parts.extend(notes(results));
+    parts.join("\n\n")
+}
+
+fn score_table(results: &Results, measure: Measure) -> String {
+    let header = ["Arm"].into_iter().chain(column_names()).chain(["Coverage"]).map(str::to_owned);
+    let rows = rows(results, measure).into_iter().map(|row| {
+        let label = [row.label].into_iter();
+        label.chain(row.cells.iter().map(with_interval)).chain([percent(row.coverage)]).collect()
+    });
+    table(header.collect(), rows.collect())
+}
+
+fn with_interval(cell: &Cell) -> String {
+    match cell.half_width {
+        Some(half_width) => format!("{} ± {}", number(cell.value), number(Some(half_width))),
+        None => number(cell.value),
+    }
+}
+
+fn pooled_table(results: &Results) -> String {
+    let header = ["Arm", "Predictions", "With a truth", "Counted", "Accuracy", "MAE", "MAE, errors at most 1"];
+    let row = |ArmResults { arm, score }: &ArmResults| {
+        let overall = &score.overall;
+        vec![
+            label(results, arm),
+            grouped(score.predictions),
+            grouped(overall.with_truth),
+            grouped(overall.counted),
+            number(overall.pooled.accuracy),
+            number(overall.pooled.mae),
+            number(overall.pooled.capped_mae),
+        ]
+    };
+    table(header.map(str::to_owned).to_vec(), results.arms.iter().map(row).collect())
+}
+
+/// How asking ended, arm by arm.
+fn endings(results: &Results) -> String {
+    let names: Vec<&str> = Ended::ALL.into_iter().map(Ended::name).collect();
+    shares(results, "Coverage and its reasons", &names, |arm| &arm.score.endings)
+}
+
+/// How answers were decided, arm by arm.
+fn decisions(results: &Results) -> String {
+    let decided =
+        [Decided::Unanimous, Decided::SingleAnswer, Decided::Coordinator, Decided::NoValidAnswers, Decided::Direct];
+    let names: Vec<&str> = decided.into_iter().map(Decided::name).collect();
+    shares(results, "How answers were decided", &names, |arm| &arm.score.decisions)
+}
+
+/// A table of counts with their shares for the arms that ask a model; empty where there is none.
+fn shares(
+    results: &Results,
+    heading: &str,
+    names: &[&str],
+    counts: impl Fn(&ArmResults) -> &BTreeMap<String, u64>,
+) -> String {
+    let header = ["Arm", "Predictions"].iter().chain(names).map(|&name| name.replace('_', " ")).collect();
+    let rows: Vec<Vec<String>> = results
+        .model_arms()
+        .map(|arm| {
+            let all = arm.score.predictions;
+            let share = |name: &&str| counted(counts(arm).get(*name).copied().unwrap_or(0), all);
+            let coverage = [label(results, &arm.arm), grouped(all)];
+            coverage.into_iter().chain(names.iter().map(share)).collect()
+        })
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    format!("## {heading}\n\n{}", table(header, rows))
+}
+
+fn counted(count: u64, all: u64) -> String {
+    if count == 0 {
+        return "0".to_owned();
+    }
+    format!("{} ({})", grouped(count), percent(Some(count as f64 / all as f64)))
+}
+
+/// What the calls used, by model and stage.
+fn spend(results: &Results) -> String {
+    if results.spend.is_empty() {
+        return String::new();
+    }
+    let header =
+        ["Model", "Stage", "Requests", "Failed", "Without usage", "Input tokens", "Cached", "Output tokens", "Cost"];
+    let mut rows = Vec::new();
+    let mut all = StageTotals::NOTHING;
+    for model in &results.spend {
+        for (stage, totals) in &model.stages {
+            rows.push(spend_row(&model.model, stage.name(), totals));
+            all.add(totals);
+        }
+    }
+    rows.push(spend_row("all", "all", &all));
+    format!("## Spend\n\n{}", table(header.map(str::to_owned).to_vec(), rows))
+}
+
+fn spend_row(model: &str, stage: &str, totals: &StageTotals) -> Vec<String> {
+    vec![
+        model.to_owned(),
+        stage.to_owned(),
+        grouped(totals.requests),
+        grouped(totals.failed),
+        grouped(totals.without_usage),
+        grouped(totals.input_tokens),
+        grouped(totals.cached_tokens),
+        grouped(totals.output_tokens),
+        totals.cost_nano_usd.map_or_else(|| "-".to_owned(), |cost| cost.to_string()),
+    ]
+}
+
+/// A Markdown table, first column to the left, the others to the right.
+fn table(header: Vec<String>, rows: Vec<Vec<String>>) -> String {
+    let rule = std::iter::once("---").chain(std::iter::repeat_n("---:", header.len() - 1)).map(str::to_owned).collect();
+    let lines: Vec<String> = [header, rule].into_iter().chain(rows).map(|cells| line(&cells)).collect();
+    lines.join("\n")
+}
+
+fn line(cells: &[String]) -> String {
+    let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
+    format!("| {} |", cells.join(" | "))
+}

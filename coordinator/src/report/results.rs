@@ -1,0 +1,226 @@
+//! What a run found, as `results.json` holds it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use valuesim_shared::id::RunId;
+use valuesim_shared::method::{Behaviour, Stage};
+use valuesim_shared::model::ModelSettings;
+use valuesim_shared::money::{NanoUsd, Tokens};
+use valuesim_shared::outcome::{CellSpend, StageSpend};
+
+use crate::score::{Arm, ArmScore};
+use crate::statistics::Population;
+use crate::table::grouped;
+
+/// The version of `results.json`; a reader refuses others.
+pub const RESULTS_VERSION: u16 = 1;
+
+/// What a run found. Scores are shares from 0 to 1, rounded nowhere; what is unknown is null, never 0.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Results {
+    /// [`RESULTS_VERSION`] of the writer.
+    pub version: u16,
+    /// Which run.
+    pub run: RunId,
+    /// What the run is called in its report.
+    pub title: String,
+    /// Which faults of the paper's code are reproduced, in calls and in scores.
+    pub behaviour: Behaviour,
+    /// Whether the replies came from the simulated provider.
+    pub simulated: bool,
+    /// Whether the survey is synthetic.
+    pub synthetic_survey: bool,
+    /// Whom the respondents stand for; decides the intervals.
+    pub population: Population,
+    /// Cells of the plan.
+    pub cells_planned: u64,
+    /// Cells that are in the ledger, and in these results.
+    pub cells_finished: u64,
+    /// What was run, in sentences for people.
+    pub facts: Vec<String>,
+    /// Scores, in any order; tables show the arms that ask a model first.
+    pub arms: Vec<ArmResults>,
+    /// What the calls used, by model.
+    pub spend: Vec<ModelSpend>,
+    /// Where the numbers come from: versions, digests, prompts, prices, in lines for people.
+    pub provenance: Vec<String>,
+}
+
+/// One arm and how well it predicted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArmResults {
+    /// Method and model.
+    pub arm: Arm,
+    /// Its scores.
+    pub score: ArmScore,
+}
+
+/// What the calls to one model used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSpend {
+    /// The model, by the experiment's name for it.
+    pub model: String,
+    /// The models that answered, as the provider named them.
+    pub reported_models: Vec<String>,
+    /// By kind of call, in the order in which a cell meets them.
+    pub stages: BTreeMap<Stage, StageTotals>,
+}
+
+/// What the calls of one kind used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StageTotals {
+    /// Requests that went over the wire, retries included.
+    pub requests: u64,
+    /// Those that were answered with a reply.
+    pub answered: u64,
+    /// Those that ended otherwise.
+    pub failed: u64,
+    /// Those that were answered without usage: their tokens are unknown and not counted below.
+    pub without_usage: u64,
+    /// Tokens of the prompts, cached ones included.
+    pub input_tokens: u64,
+    /// The part of them that the provider read from its cache.
+    pub cached_tokens: u64,
+    /// Tokens of the replies.
+    pub output_tokens: u64,
+    /// Cost in billionths of a US dollar; none where the model's price is not known.
+    pub cost_nano_usd: Option<NanoUsd>,
+}
+
+impl ModelSpend {
+    /// The spend of all cells of a model, added up. `model` says whether the costs mean anything: whether it has a price.
+    pub fn new(model: &ModelSettings, spend: &CellSpend) -> Self {
+        let totals = |spend: &StageSpend| StageTotals::new(spend, model.price.map(|_| spend.cost));
+        Self {
+            model: model.name.clone(),
+            reported_models: spend.reported_models.clone(),
+            stages: spend.stages.iter().map(|(&stage, spend)| (stage, totals(spend))).collect(),
+        }
+    }
+}
+
+impl StageTotals {
+    /// No calls.
+    pub const NOTHING: Self = Self {
+        requests: 0,
+        answered: 0,
+        failed: 0,
+        without_usage: 0,
+        input_tokens: 0,
+        cached_tokens: 0,
+        output_tokens: 0,
+        cost_nano_usd: Some(NanoUsd(0)),
+    };
+
+    fn new(spend: &StageSpend, cost: Option<NanoUsd>) -> Self {
+        let StageSpend { sent, answered, failed, without_usage, tokens, cost: _ } = *spend;
+        let Tokens { input, cached, output } = tokens;
+        Self {
+            requests: sent,
+            answered,
+            failed,
+            without_usage,
+            input_tokens: input,
+            cached_tokens: cached,
+            output_tokens: output,
+            cost_nano_usd: cost,
+        }
+    }
+
+    /// Adds other calls. Known and unknown costs make an unknown one.
+    pub fn add(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.answered += other.answered;
+        self.failed += other.failed;
+        self.without_usage += other.without_usage;
+        self.input_tokens += other.input_tokens;
+        self.cached_tokens += other.cached_tokens;
+        self.output_tokens += other.output_tokens;
+        self.cost_nano_usd = self.cost_nano_usd.zip(other.cost_nano_usd).map(|(one, other)| one + other);
+    }
+}
+
+/// Why results cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ResultsError {
+    /// They are no JSON, or have not the fields of results.
+    #[error("read results: {0}")]
+    Unreadable(#[from] serde_json::Error),
+    /// They have another version.
+    #[error(
+        "the results have version {0}, this program reads version {RESULTS_VERSION}: use the release that wrote them"
+    )]
+    Version(u16),
+}
+
+impl Results {
+    /// The results as `results.json` holds them.
+    ///
+    /// # Panics
+    /// Never: all keys are text or names of categories and stages, and scores are finite.
+    pub fn to_json(&self) -> String {
+        let mut json = serde_json::to_string_pretty(self).expect("results can be written as JSON");
+        json.push('\n');
+        json
+    }
+
+    /// Reads `results.json`; refuses other versions before it looks at the rest.
+    pub fn from_json(json: &str) -> Result<Self, ResultsError> {
+        #[derive(Deserialize)]
+        struct Head {
+            version: u16,
+        }
+        let head: Head = serde_json::from_str(json)?;
+        if head.version != RESULTS_VERSION {
+            return Err(ResultsError::Version(head.version));
+        }
+        Ok(serde_json::from_str(json)?)
+    }
+
+    /// The arms that ask a model.
+    pub fn model_arms(&self) -> impl Iterator<Item = &ArmResults> {
+        self.arms.iter().filter(|results| results.arm.model.is_some())
+    }
+
+    /// The arms that ask no model.
+    pub fn no_model_arms(&self) -> impl Iterator<Item = &ArmResults> {
+        self.arms.iter().filter(|results| results.arm.model.is_none())
+    }
+
+    /// What must stand over everything that shows these results.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        warnings.extend(self.not_real().map(str::to_owned));
+        if self.cells_finished < self.cells_planned {
+            let (finished, planned) = (grouped(self.cells_finished), grouped(self.cells_planned));
+            warnings.push(format!("UNFINISHED: {finished} of {planned} cells; the same command continues the run"));
+        }
+        warnings
+    }
+
+    /// What the titles of its tables end with where not all is real.
+    pub fn marks(&self) -> &'static str {
+        match (self.simulated, self.synthetic_survey) {
+            (true, true) => " - SIMULATED - SYNTHETIC SURVEY",
+            (true, false) => " - SIMULATED",
+            (false, true) => " - SYNTHETIC SURVEY",
+            (false, false) => "",
+        }
+    }
+
+    fn not_real(&self) -> Option<&'static str> {
+        match (self.simulated, self.synthetic_survey) {
+            (true, true) => {
+                Some("SIMULATED replies on a SYNTHETIC SURVEY: no number says anything about a model or about people")
+            }
+            (true, false) => Some("SIMULATED replies: no number of an arm says anything about a model"),
+            (false, true) => Some("SYNTHETIC SURVEY: no number says anything about people"),
+            (false, false) => None,
+        }
+    }
+}

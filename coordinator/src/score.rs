@@ -1,0 +1,110 @@
+//! Scores an arm person by person, in memory that does not grow with the number of people.
+
+mod prediction;
+mod summary;
+mod tally;
+
+use std::collections::BTreeMap;
+
+use valuesim_shared::codebook::{Category, Codebook};
+use valuesim_shared::method::Behaviour;
+use valuesim_shared::outcome::{Decided, Ended};
+
+use crate::statistics::{Moments, Population};
+use tally::{Tally, judge};
+
+pub use prediction::{Arm, Misfit, Prediction};
+pub use summary::{ArmScore, PersonMeans, Pooled, Score};
+
+/// Takes in one arm's predictions, one person after the other.
+#[derive(Debug, Clone)]
+pub struct Scorer<'a> {
+    codebook: &'a Codebook,
+    behaviour: Behaviour,
+    respondents: u64,
+    predictions: u64,
+    categories: [Group; Category::ALL.len()],
+    overall: Group,
+    endings: BTreeMap<Ended, u64>,
+    decisions: BTreeMap<Decided, u64>,
+}
+
+impl<'a> Scorer<'a> {
+    /// A scorer that has seen nobody.
+    pub fn new(codebook: &'a Codebook, behaviour: Behaviour) -> Self {
+        Self {
+            codebook,
+            behaviour,
+            respondents: 0,
+            predictions: 0,
+            categories: Default::default(),
+            overall: Group::default(),
+            endings: BTreeMap::new(),
+            decisions: BTreeMap::new(),
+        }
+    }
+
+    /// Takes in all predictions of one person, of all finished folds together.
+    pub fn add_person<'p>(&mut self, predictions: impl IntoIterator<Item = &'p Prediction>) {
+        let before = self.predictions;
+        let mut by_category = [Tally::default(); Category::ALL.len()];
+        for prediction in predictions {
+            let question = self.codebook.question(prediction.question);
+            by_category[question.category as usize].add(&judge(self.behaviour, question, prediction));
+            *self.endings.entry(prediction.ended).or_default() += 1;
+            *self.decisions.entry(prediction.decided).or_default() += 1;
+            self.predictions += 1;
+        }
+        let mut overall = Tally::default();
+        for (group, tally) in self.categories.iter_mut().zip(&by_category) {
+            group.add_person(tally);
+            overall.add(tally);
+        }
+        self.overall.add_person(&overall);
+        self.respondents += u64::from(self.predictions > before);
+    }
+
+    /// The scores so far; `population` says whom the people stand for.
+    pub fn score(&self, population: Population) -> ArmScore {
+        let correction = population.correction(self.respondents);
+        let of_category = |category: Category| (category, self.categories[category as usize].score(correction));
+        ArmScore {
+            respondents: self.respondents,
+            predictions: self.predictions,
+            overall: self.overall.score(correction),
+            categories: Category::ALL.into_iter().map(of_category).collect(),
+            endings: self.endings.iter().map(|(ended, &count)| (ended.to_string(), count)).collect(),
+            decisions: self.decisions.iter().map(|(decided, &count)| (decided.to_string(), count)).collect(),
+        }
+    }
+}
+
+/// Scores over some questions.
+#[derive(Debug, Default, Clone)]
+struct Group {
+    pooled: Tally,
+    accuracy: Moments,
+    mae: Moments,
+}
+
+impl Group {
+    /// Takes in one person. Who has nothing that counts here has no score here.
+    fn add_person(&mut self, tally: &Tally) {
+        self.pooled.add(tally);
+        if let Some(accuracy) = tally.accuracy() {
+            self.accuracy.add(accuracy);
+        }
+        if let Some(mae) = tally.mae() {
+            self.mae.add(mae);
+        }
+    }
+
+    fn score(&self, correction: f64) -> Score {
+        let accuracy = self.accuracy.estimate(correction);
+        let mae = self.mae.estimate(correction);
+        Score::new(&self.pooled, PersonMeans { accuracy, mae })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+//! The scores that are reported.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use valuesim_shared::codebook::Category;
+
+use super::tally::Tally;
+use crate::statistics::Estimate;
+
+/// How well one arm predicted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArmScore {
+    /// Respondents with at least one prediction.
+    pub respondents: u64,
+    /// All predictions, those without a known truth included.
+    pub predictions: u64,
+    /// Over all questions; not the mean of the categories.
+    pub overall: Score,
+    /// By category, all nine.
+    pub categories: BTreeMap<Category, Score>,
+    /// How asking ended, by name, over all predictions.
+    pub endings: BTreeMap<String, u64>,
+    /// How answers were decided, by name, over all predictions.
+    pub decisions: BTreeMap<String, u64>,
+}
+
+impl ArmScore {
+    /// The score of a category, or over all.
+    pub fn score(&self, category: Option<Category>) -> &Score {
+        category.and_then(|category| self.categories.get(&category)).unwrap_or(&self.overall)
+    }
+}
+
+/// Scores over some questions. What there was nothing to compute from is none, never 0.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Score {
+    /// Predictions whose truth is one of the question's options.
+    pub with_truth: u64,
+    /// Predictions that count for accuracy: those with a truth, in behaviour `paper` only if they were parsed.
+    pub counted: u64,
+    /// Predictions that count for the mean absolute error.
+    pub measured: u64,
+    /// Share of valid answers among `with_truth`, 0 to 1.
+    pub coverage: Option<f64>,
+    /// The headline: each person's own score first, then the mean over people (paper, section 4.1).
+    pub per_person: PersonMeans,
+    /// All predictions alike, as the paper's code has it.
+    pub pooled: Pooled,
+}
+
+/// Means of people's own scores, over the people that have one.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PersonMeans {
+    /// Share of answers predicted exactly, 0 to 1.
+    pub accuracy: Option<Estimate>,
+    /// Mean absolute error as a share of the scale, 0 to 1; above 1 only in behaviour `paper`.
+    pub mae: Option<Estimate>,
+}
+
+/// Scores over all predictions alike.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pooled {
+    /// Share of answers predicted exactly, 0 to 1.
+    pub accuracy: Option<f64>,
+    /// Mean absolute error as a share of the scale.
+    pub mae: Option<f64>,
+    /// The same with each error at most 1; differs only in behaviour `paper`, by answers that are no option.
+    pub capped_mae: Option<f64>,
+}
+
+impl Score {
+    pub(super) fn new(tally: &Tally, per_person: PersonMeans) -> Self {
+        let pooled = Pooled { accuracy: tally.accuracy(), mae: tally.mae(), capped_mae: tally.capped_mae() };
+        let Tally { with_truth, counted, measured, .. } = *tally;
+        Self { with_truth, counted, measured, coverage: tally.coverage(), per_person, pooled }
+    }
+}

@@ -1,0 +1,134 @@
+//! What one prediction is worth, and sums of that.
+
+use valuesim_shared::codebook::{Level, Question};
+use valuesim_shared::id::Code;
+use valuesim_shared::method::Behaviour;
+
+use super::prediction::Prediction;
+
+/// Sums over predictions whose truth is known.
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
+pub(super) struct Tally {
+    /// Predictions with a truth that is one of the question's options.
+    pub(super) with_truth: u64,
+    /// Those of them with a valid answer.
+    pub(super) valid: u64,
+    /// Predictions that count for accuracy.
+    pub(super) counted: u64,
+    /// Those of them that equal the truth.
+    pub(super) correct: u64,
+    /// Predictions that count for the mean absolute error.
+    pub(super) measured: u64,
+    /// Sum of their errors.
+    pub(super) error: f64,
+    /// Sum of their errors, each at most 1.
+    pub(super) capped_error: f64,
+}
+
+impl Tally {
+    /// Adds other predictions.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.with_truth += other.with_truth;
+        self.valid += other.valid;
+        self.counted += other.counted;
+        self.correct += other.correct;
+        self.measured += other.measured;
+        self.error += other.error;
+        self.capped_error += other.capped_error;
+    }
+
+    /// Share of valid answers among the predictions with a truth.
+    pub(super) fn coverage(&self) -> Option<f64> {
+        share(self.valid as f64, self.with_truth)
+    }
+
+    /// Share of predictions that equal the truth.
+    pub(super) fn accuracy(&self) -> Option<f64> {
+        share(self.correct as f64, self.counted)
+    }
+
+    /// Mean absolute error.
+    pub(super) fn mae(&self) -> Option<f64> {
+        share(self.error, self.measured)
+    }
+
+    /// Mean absolute error with each error at most 1.
+    pub(super) fn capped_mae(&self) -> Option<f64> {
+        share(self.capped_error, self.measured)
+    }
+
+    /// A prediction without a valid answer that counts for nothing else.
+    const NOT_COUNTED: Self =
+        Self { with_truth: 1, valid: 0, counted: 0, correct: 0, measured: 0, error: 0.0, capped_error: 0.0 };
+
+    fn counted(answer_is: Answer, error: Option<f64>) -> Self {
+        let error_or_none = error.unwrap_or(0.0);
+        Self {
+            with_truth: 1,
+            valid: u64::from(answer_is != Answer::Invalid),
+            counted: 1,
+            correct: u64::from(answer_is == Answer::Correct),
+            measured: u64::from(error.is_some()),
+            error: error_or_none,
+            capped_error: error_or_none.min(1.0),
+        }
+    }
+}
+
+/// A share of nothing is none, never 0.
+fn share(part: f64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part / whole as f64)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Correct,
+    Wrong,
+    Invalid,
+}
+
+/// The tally of one prediction; empty where there is no truth among the question's options.
+pub(super) fn judge(behaviour: Behaviour, question: &Question, prediction: &Prediction) -> Tally {
+    let truth = prediction.truth;
+    if truth.is_missing() || !question.has_option(truth) {
+        return Tally::default();
+    }
+    match behaviour {
+        Behaviour::Paper => as_the_papers_code(question, truth, prediction.answer),
+        Behaviour::Corrected => corrected(question, truth, prediction.answer),
+    }
+}
+
+/// Every answer that was parsed counts, in the question's list or not; what was not parsed is left out.
+fn as_the_papers_code(question: &Question, truth: Code, answer: Option<Code>) -> Tally {
+    let Some(answer) = answer else { return Tally::NOT_COUNTED };
+    let answer_is = if answer == truth { Answer::Correct } else { Answer::Wrong };
+    Tally::counted(answer_is, error_by_code(question, truth, answer))
+}
+
+/// |prediction - truth| / (number of options - 1), by code, whatever the codes mean.
+fn error_by_code(question: &Question, truth: Code, answer: Code) -> Option<f64> {
+    let distance = (i64::from(answer.0) - i64::from(truth.0)).abs();
+    let steps = question.options.len().checked_sub(1).filter(|&steps| steps > 0)?;
+    Some(distance as f64 / steps as f64)
+}
+
+/// Everything counts; what is no option is wrong.
+fn corrected(question: &Question, truth: Code, answer: Option<Code>) -> Tally {
+    let answer = answer.filter(|&code| question.has_option(code));
+    let answer_is = match answer {
+        None => Answer::Invalid,
+        Some(code) if code == truth => Answer::Correct,
+        Some(_) => Answer::Wrong,
+    };
+    Tally::counted(answer_is, error_on_scale(question, truth, answer))
+}
+
+/// Steps between prediction and truth on the scale, as a share of its length; 1 for a prediction that is not on it.
+/// None where there is no scale, or the truth is not on it.
+fn error_on_scale(question: &Question, truth: Code, answer: Option<Code>) -> Option<f64> {
+    let has_scale = matches!(question.level, Level::Ordinal | Level::Binary) && question.scale.len() > 1;
+    let truth = has_scale.then(|| question.position(truth)).flatten()?;
+    let Some(answer) = answer.and_then(|code| question.position(code)) else { return Some(1.0) };
+    Some(answer.abs_diff(truth) as f64 / (question.scale.len() - 1) as f64)
+}

@@ -1,0 +1,164 @@
+//! The tables of a run's results: arms by category, beside the paper's figures and what needs no model.
+
+mod notes;
+mod published;
+mod text;
+
+use valuesim_shared::codebook::Category;
+
+use crate::report::{ArmResults, Results};
+use crate::score::{Arm, Score};
+use crate::statistics::Estimate;
+use published::{PublishedRow, published, published_chance};
+
+pub(crate) use notes::{notes, without_a_model};
+pub use text::text;
+
+/// Columns with scores: the nine categories and overall.
+pub(crate) const COLUMNS: usize = Category::ALL.len() + 1;
+
+/// What a table shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measure {
+    /// Share of answers predicted exactly.
+    Accuracy,
+    /// Mean absolute error.
+    Mae,
+}
+
+impl Measure {
+    /// Both, in the order of reports.
+    pub const ALL: [Self; 2] = [Self::Accuracy, Self::Mae];
+
+    /// What it is called, and which way is better.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Accuracy => "Accuracy (share of answers predicted exactly; higher is better)",
+            Self::Mae => "MAE (mean absolute error as a share of the scale; lower is better)",
+        }
+    }
+
+    fn of(self, score: &Score) -> Option<Estimate> {
+        match self {
+            Self::Accuracy => score.per_person.accuracy,
+            Self::Mae => score.per_person.mae,
+        }
+    }
+
+    /// Whether `left` is strictly better than `right`.
+    fn is_better(self, left: f64, right: f64) -> bool {
+        match self {
+            Self::Accuracy => left > right,
+            Self::Mae => left < right,
+        }
+    }
+}
+
+/// The headings of the columns with scores.
+pub(crate) fn column_names() -> impl Iterator<Item = &'static str> {
+    Category::ALL.into_iter().map(Category::name).chain(["Overall"])
+}
+
+/// A row of a table.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Row {
+    /// What it is the row of.
+    pub(crate) label: String,
+    /// Where its numbers come from.
+    pub(crate) kind: RowKind,
+    /// The nine categories and overall.
+    pub(crate) cells: [Cell; COLUMNS],
+    /// Share of valid answers, where it is known.
+    pub(crate) coverage: Option<f64>,
+}
+
+/// Where a row's numbers come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RowKind {
+    /// An arm of this run that asks a model.
+    Model,
+    /// An arm of this run that asks none.
+    WithoutModel,
+    /// The paper.
+    Published,
+}
+
+/// A score with half of its 95 % interval, as far as they are known.
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
+pub(crate) struct Cell {
+    pub(crate) value: Option<f64>,
+    pub(crate) half_width: Option<f64>,
+}
+
+/// The rows of a run's table: each arm that asks a model with the paper's row below it, then what needs no model.
+pub(crate) fn rows(results: &Results, measure: Measure) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for arm in results.model_arms() {
+        rows.push(arm_row(results, arm, measure));
+        let model = arm.arm.model.as_deref().unwrap_or_default();
+        rows.extend(published(measure, arm.arm.method, model).map(|row| published_row(&row)));
+    }
+    let beside_the_paper = rows.iter().any(|row| row.kind == RowKind::Published);
+    rows.extend(results.no_model_arms().map(|arm| arm_row(results, arm, measure)));
+    if beside_the_paper {
+        rows.extend(published_chance(measure).map(|row| published_row(&row)));
+    }
+    rows
+}
+
+fn arm_row(results: &Results, ArmResults { arm, score }: &ArmResults, measure: Measure) -> Row {
+    let asks_model = arm.model.is_some();
+    let categories = Category::ALL.into_iter().map(Some).chain([None]);
+    let mut cells = [Cell::default(); COLUMNS];
+    for (cell, category) in cells.iter_mut().zip(categories) {
+        if let Some(estimate) = measure.of(score.score(category)) {
+            *cell = Cell { value: Some(estimate.mean), half_width: estimate.half_width };
+        }
+    }
+    let kind = if asks_model { RowKind::Model } else { RowKind::WithoutModel };
+    Row { label: label(results, arm), kind, cells, coverage: score.overall.coverage }
+}
+
+/// An arm's name, marked where its replies are simulated.
+pub(crate) fn label(results: &Results, arm: &Arm) -> String {
+    let replies_are_simulated = arm.model.is_some() && results.simulated;
+    if replies_are_simulated { format!("{arm} SIMULATED") } else { arm.to_string() }
+}
+
+fn published_row(row: &PublishedRow) -> Row {
+    let PublishedRow { method, model, values } = row;
+    let label = if method == model { format!("paper: {method}") } else { format!("paper: {method} / {model}") };
+    let cells = values.map(|value| Cell { value: Some(value), half_width: None });
+    Row { label, kind: RowKind::Published, cells, coverage: None }
+}
+
+/// Three decimals; few digits for absurd values; `-` for what is unknown.
+pub(crate) fn number(value: Option<f64>) -> String {
+    match value {
+        None => "-".to_owned(),
+        // Behaviour `paper` takes any number that a reply begins with as an answer.
+        Some(value) if value >= 1000.0 => format!("{value:.0e}"),
+        Some(value) => format!("{value:.3}"),
+    }
+}
+
+/// A share in percent, `-` where it is unknown.
+pub(crate) fn percent(share: Option<f64>) -> String {
+    share.map_or_else(|| "-".to_owned(), |share| format!("{:.1}%", share * 100.0))
+}
+
+/// A whole number with commas: `28,193,800`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! The sentences below the tables: how to read them, and what costs nothing.
+
+use valuesim_shared::method::Behaviour;
+
+use super::{Measure, RowKind, grouped, number, rows};
+use crate::report::{ArmResults, Results};
+use crate::statistics::{Estimate, Population};
+
+/// What a reader has to know to read the tables.
+pub(crate) fn notes(results: &Results) -> Vec<String> {
+    let mut notes = vec![how_it_is_scored(results)];
+    notes.extend(whom_the_intervals_are_for(results));
+    let any_published = rows(results, Measure::Accuracy).iter().any(|row| row.kind == RowKind::Published);
+    if any_published {
+        notes.push(
+            "Rows `paper` are the paper's published figures: 100 people, scored by the paper's code (behaviour paper), \
+             which leaves out what it could not parse."
+                .to_owned(),
+        );
+    }
+    notes
+}
+
+fn how_it_is_scored(results: &Results) -> String {
+    let people: Vec<u64> = results.arms.iter().map(|arm| arm.score.respondents).collect();
+    let (least, most) = (people.iter().min().copied().unwrap_or(0), people.iter().max().copied().unwrap_or(0));
+    let people = if least == most { grouped(most) } else { format!("{} to {}", grouped(least), grouped(most)) };
+    let behaviour = match results.behaviour {
+        Behaviour::Paper => "only answers that could be parsed count, and every question with options has an error",
+        Behaviour::Corrected => {
+            "an invalid answer is wrong with error 1, and only questions with a scale have an error"
+        }
+    };
+    format!(
+        "Each number is the mean of the scores of {people} people, ± half of its 95 % interval. Behaviour {}: {behaviour}. \
+         Coverage is the share of valid answers; `-` is unknown.",
+        results.behaviour
+    )
+}
+
+fn whom_the_intervals_are_for(results: &Results) -> Option<String> {
+    match results.population {
+        Population::Unlimited => None,
+        Population::Finite(people) => {
+            Some(format!("Intervals are about the {} people that the respondents were drawn from.", grouped(people)))
+        }
+    }
+}
+
+/// The sentence that nobody may miss: what costs nothing, and which arms are not better than that.
+pub(crate) fn without_a_model(results: &Results) -> Option<String> {
+    let [accuracy, mae] = Measure::ALL.map(|measure| best_without_model(results, measure));
+    let ((best_accuracy, accuracy), (best_mae, mae)) = (accuracy?, mae?);
+    let sentence = format!(
+        "Without any model and at no cost, `{}` reaches an accuracy of {} and `{}` an MAE of {}.",
+        best_accuracy.arm,
+        number(Some(accuracy)),
+        best_mae.arm,
+        number(Some(mae)),
+    );
+    let not_better = [
+        (arms_not_better(results, Measure::Accuracy, accuracy), "accuracy"),
+        (arms_not_better(results, Measure::Mae, mae), "MAE"),
+    ];
+    let not_better = not_better.into_iter().filter(|(arms, _)| !arms.is_empty());
+    let not_better: Vec<String> = not_better.map(|(arms, name)| format!("in {name}: {}", arms.join(", "))).collect();
+    if results.model_arms().next().is_none() {
+        return Some(sentence);
+    }
+    Some(match not_better.as_slice() {
+        [] => format!("{sentence} Every arm that asks a model is better than that."),
+        arms => format!("{sentence} Not better than that {}.", arms.join("; ")),
+    })
+}
+
+fn best_without_model(results: &Results, measure: Measure) -> Option<(&ArmResults, f64)> {
+    let mut best: Option<(&ArmResults, f64)> = None;
+    for arm in results.no_model_arms() {
+        let Some(Estimate { mean, .. }) = measure.of(&arm.score.overall) else { continue };
+        if best.is_none_or(|(_, so_far)| measure.is_better(mean, so_far)) {
+            best = Some((arm, mean));
+        }
+    }
+    best
+}
+
+fn arms_not_better(results: &Results, measure: Measure, than: f64) -> Vec<String> {
+    let not_better =
+        |arm: &&ArmResults| measure.of(&arm.score.overall).is_some_and(|score| !measure.is_better(score.mean, than));
+    results.model_arms().filter(not_better).map(|arm| format!("`{}`", arm.arm)).collect()
+}

@@ -1,0 +1,118 @@
+//! The paper's published figures, for the models that it tested.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+use valuesim_shared::method::Method;
+
+use super::{COLUMNS, Measure};
+
+/// Tables 1 and 3 of the paper: by model, then method, the nine categories and overall.
+#[derive(Debug, Deserialize)]
+struct Published {
+    mae: BTreeMap<String, BTreeMap<String, [f64; COLUMNS]>>,
+    accuracy: BTreeMap<String, BTreeMap<String, [f64; COLUMNS]>>,
+}
+
+static PUBLISHED: LazyLock<Published> = LazyLock::new(|| {
+    let json = include_str!("../../data/published.json");
+    serde_json::from_str(json).expect("a test reads the published figures")
+});
+
+/// How the names of the paper's models begin at their providers, and the paper's name.
+const MODELS: [(&str, &str); 8] = [
+    ("gpt-3.5-turbo", "GPT-3.5-Turbo"),
+    ("deepseek-v3", "DeepSeek-V3"),
+    ("deepseek-chat", "DeepSeek-V3"),
+    ("llama-3.1-8b", "Llama-3.1-8B"),
+    ("llama3.1-8b", "Llama-3.1-8B"),
+    ("meta-llama-3.1-8b", "Llama-3.1-8B"),
+    ("qwen-2.5-7b", "Qwen-2.5-7B"),
+    ("qwen2.5-7b", "Qwen-2.5-7B"),
+];
+
+/// A row of a published table.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct PublishedRow {
+    /// The paper's name of the method.
+    pub(super) method: &'static str,
+    /// The paper's name of the model.
+    pub(super) model: &'static str,
+    /// The nine categories and overall.
+    pub(super) values: [f64; COLUMNS],
+}
+
+/// The published row of a method with a model, by the provider's name of the model: `openai/gpt-3.5-turbo-0125` too.
+pub(super) fn published(measure: Measure, method: Method, model: &str) -> Option<PublishedRow> {
+    let model = papers_model(model)?;
+    let method = match method {
+        Method::ValueSim => "ValueSim",
+        Method::FullInfo => "Full Info",
+        Method::Chance | Method::Mode | Method::Median | Method::ModeCountry | Method::MedianCountry => return None,
+    };
+    row(measure, method, model)
+}
+
+/// The published row for answers drawn uniformly from the options.
+pub(super) fn published_chance(measure: Measure) -> Option<PublishedRow> {
+    row(measure, "Chance", "Chance")
+}
+
+fn row(measure: Measure, method: &'static str, model: &'static str) -> Option<PublishedRow> {
+    let table = match measure {
+        Measure::Accuracy => &PUBLISHED.accuracy,
+        Measure::Mae => &PUBLISHED.mae,
+    };
+    let values = *table.get(model)?.get(method)?;
+    Some(PublishedRow { method, model, values })
+}
+
+/// The paper's name of a model.
+fn papers_model(name: &str) -> Option<&'static str> {
+    let without_provider = name.rsplit('/').next().unwrap_or(name).to_ascii_lowercase();
+    MODELS.iter().find(|(start, _)| without_provider.starts_with(start)).map(|&(_, papers_name)| papers_name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn the_models_of_the_paper_are_known_by_their_providers_names() {
+        let check = |name, expected| assert_eq!(papers_model(name), expected, "{name}");
+        check("gpt-3.5-turbo", Some("GPT-3.5-Turbo"));
+        check("openai/gpt-3.5-turbo-0125", Some("GPT-3.5-Turbo"));
+        check("deepseek-chat", Some("DeepSeek-V3"));
+        check("openrouter/deepseek/deepseek-chat-v3-0324:free", Some("DeepSeek-V3"));
+        check("deepseek-ai/DeepSeek-V3", Some("DeepSeek-V3"));
+        check("meta-llama/Llama-3.1-8B-Instruct", Some("Llama-3.1-8B"));
+        check("meta-llama/Meta-Llama-3.1-8B-Instruct", Some("Llama-3.1-8B"));
+        check("Qwen/Qwen2.5-7B-Instruct", Some("Qwen-2.5-7B"));
+        check("qwen/qwen-2.5-7b-instruct", Some("Qwen-2.5-7B"));
+        for other in ["gpt-4o-mini", "Qwen/Qwen2.5-72B-Instruct", "llama-3.1-70b", "deepseek-reasoner", "simulated", ""]
+        {
+            check(other, None);
+        }
+    }
+
+    #[test]
+    fn rows_are_the_papers() {
+        let row = published(Measure::Accuracy, Method::ValueSim, "gpt-3.5-turbo").expect("published");
+        assert_eq!((row.values[0], row.values[COLUMNS - 1]), (0.52, 0.452));
+        let row = published(Measure::Mae, Method::FullInfo, "deepseek-chat").expect("published");
+        assert_eq!((row.method, row.model, row.values[COLUMNS - 1]), ("Full Info", "DeepSeek-V3", 0.355));
+        let chance = published_chance(Measure::Mae).map(|row| row.values[COLUMNS - 1]);
+        assert_eq!(chance, Some(0.507));
+        assert_eq!(published(Measure::Mae, Method::Mode, "gpt-3.5-turbo"), None);
+    }
+
+    #[test]
+    fn the_copy_in_the_program_is_the_fixture() {
+        let copy: serde_json::Value = serde_json::from_str(include_str!("../../data/published.json")).expect("JSON");
+        assert_eq!(copy, fixture::json_file("published.json"));
+        let columns: Vec<&str> = super::super::column_names().collect();
+        assert_eq!(copy["columns"], serde_json::json!(columns));
+    }
+}

@@ -1,0 +1,110 @@
+//! Lays the tables out for a terminal of 120 columns.
+
+use super::{COLUMNS, Cell, Measure, Row, RowKind, column_names, notes, number, percent, rows, without_a_model};
+use crate::report::Results;
+
+/// Columns of the terminal that the tables are made for.
+const WIDTH: usize = 120;
+
+/// Room for a score with its sign: `±0.012`.
+const LEAST_COLUMN: usize = 6;
+
+const COVERAGE: &str = "Coverage";
+
+/// Both tables with what a reader has to know, in lines of at most 120 columns.
+pub fn text(results: &Results) -> String {
+    let mut lines = Vec::new();
+    lines.extend(results.warnings());
+    for measure in Measure::ALL {
+        lines.push(String::new());
+        lines.extend(table(results, measure));
+    }
+    lines.push(String::new());
+    for note in notes(results).into_iter().chain(without_a_model(results)) {
+        lines.extend(wrapped(&note));
+    }
+    lines.join("\n").trim_start_matches('\n').to_owned() + "\n"
+}
+
+fn table(results: &Results, measure: Measure) -> Vec<String> {
+    let rows = rows(results, measure);
+    let layout = Layout::new(&rows);
+    let mut lines = vec![format!("{}{}", measure.title(), results.marks()), layout.header()];
+    let mut above = RowKind::Model;
+    for row in &rows {
+        if above != RowKind::WithoutModel && row.kind == RowKind::WithoutModel {
+            lines.push("without a model".to_owned());
+        }
+        above = row.kind;
+        lines.extend(layout.row(row));
+    }
+    lines
+}
+
+/// How wide each column is.
+struct Layout {
+    label: usize,
+    columns: [usize; COLUMNS],
+}
+
+impl Layout {
+    fn new(rows: &[Row]) -> Self {
+        let mut columns = [LEAST_COLUMN; COLUMNS];
+        for (column, name) in columns.iter_mut().zip(column_names()) {
+            *column = name.len().max(LEAST_COLUMN);
+        }
+        let scores: usize = columns.iter().map(|column| column + 1).sum();
+        let room = WIDTH - scores - COVERAGE.len() - 1;
+        let longest = rows.iter().map(|row| row.label.chars().count()).filter(|&length| length <= room).max();
+        Self { label: longest.unwrap_or(0), columns }
+    }
+
+    fn header(&self) -> String {
+        self.line("", column_names().map(str::to_owned), COVERAGE)
+    }
+
+    /// A row's lines: values, and intervals below where an arm asks a model. A label without room stands above.
+    fn row(&self, row: &Row) -> Vec<String> {
+        let has_room = row.label.chars().count() <= self.label;
+        let label = if has_room { row.label.as_str() } else { "" };
+        let values = row.cells.iter().map(|cell| number(cell.value));
+        let mut lines = Vec::new();
+        if !has_room {
+            lines.push(row.label.clone());
+        }
+        lines.push(self.line(label, values, &percent(row.coverage)));
+        if row.kind == RowKind::Model && row.cells.iter().any(|cell| cell.half_width.is_some()) {
+            lines.push(self.line("", row.cells.iter().map(half_width), ""));
+        }
+        lines
+    }
+
+    fn line(&self, label: &str, cells: impl Iterator<Item = String>, coverage: &str) -> String {
+        let mut parts = vec![format!("{label:<width$}", width = self.label)];
+        parts.extend(cells.zip(self.columns).map(|(cell, width)| format!(" {cell:>width$}")));
+        parts.push(format!(" {coverage:>width$}", width = COVERAGE.len()));
+        parts.concat().trim_end().to_owned()
+    }
+}
+
+fn half_width(cell: &Cell) -> String {
+    cell.half_width.map(|half_width| format!("±{}", number(Some(half_width)))).unwrap_or_default()
+}
+
+/// Breaks a sentence into lines at its spaces.
+fn wrapped(text: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("there is a first line");
+        let length = line.chars().count();
+        if length > 0 && length + 1 + word.chars().count() > WIDTH {
+            lines.push(word.to_owned());
+        } else if length > 0 {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            line.push_str(word);
+        }
+    }
+    lines
+}

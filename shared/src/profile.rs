@@ -1,0 +1,195 @@
+//! Writes a profile as text: a sentence for each answer, or the question with the answer.
+
+use std::borrow::Cow;
+
+use crate::codebook::{Codebook, OpenValues, Question};
+use crate::id::{Code, Country, QuestionId};
+use crate::method::Behaviour;
+
+/// Writes profiles in the words of a codebook.
+///
+/// Both forms take the answers in the order of the profile and give one item for each that can be said, joined by
+/// newlines. An answer that is not among the options is left out. [`Behaviour::Corrected`] also leaves out missing
+/// values and codes that mean something within one country only, names countries, and says the chosen label where
+/// [`Behaviour::Paper`] gives its bare code.
+#[derive(Debug, Clone, Copy)]
+pub struct ProfileText<'a> {
+    codebook: &'a Codebook,
+    behaviour: Behaviour,
+}
+
+impl<'a> ProfileText<'a> {
+    /// A writer for the codebook's questions.
+    pub const fn new(codebook: &'a Codebook, behaviour: Behaviour) -> Self {
+        Self { codebook, behaviour }
+    }
+
+    /// The natural form of a profile: what a backstory is written from.
+    pub fn natural(&self, answers: impl IntoIterator<Item = (QuestionId, Code)>) -> String {
+        join(answers.into_iter().filter_map(|(id, code)| self.natural_item(id, code)))
+    }
+
+    /// The question form of a profile: what methods without a backstory read.
+    pub fn with_questions(&self, answers: impl IntoIterator<Item = (QuestionId, Code)>) -> String {
+        join(answers.into_iter().filter_map(|(id, code)| self.item_with_question(id, code)))
+    }
+
+    /// The sentence for one answer.
+    pub fn natural_item(&self, id: QuestionId, code: Code) -> Option<Cow<'a, str>> {
+        let question = self.codebook.question(id);
+        let natural = &question.natural;
+        if !natural.sentences.is_empty() {
+            let sentence = natural.sentences.iter().find(|(of, _)| *of == code)?;
+            return self.may_be_said(code).then_some(Cow::Borrowed(sentence.1.as_str()));
+        }
+        let value = match self.behaviour {
+            Behaviour::Paper => Cow::Owned(code.to_string()),
+            Behaviour::Corrected => self.readable(question, code)?,
+        };
+        Some(Cow::Owned(match &natural.template {
+            Some(template) => template.replace("{value}", &value),
+            None => format!("{}: {value}", natural.text),
+        }))
+    }
+
+    /// One question with its options' labels and the answer.
+    pub fn item_with_question(&self, id: QuestionId, code: Code) -> Option<String> {
+        let question = self.codebook.question(id);
+        let value = match self.behaviour {
+            Behaviour::Paper => bare_code(question, code)?,
+            Behaviour::Corrected => self.readable(question, code)?,
+        };
+        let labels = question.options.iter().map(|option| option.label.as_str());
+        Some(join(std::iter::once(question.text.as_str()).chain(labels).chain([value.as_ref()])))
+    }
+
+    fn may_be_said(&self, code: Code) -> bool {
+        self.behaviour == Behaviour::Paper || !code.is_missing()
+    }
+
+    /// An answer in words that a model can understand; `None` for an answer that has none.
+    fn readable(&self, question: &'a Question, code: Code) -> Option<Cow<'a, str>> {
+        if code.is_missing() {
+            return None;
+        }
+        if !question.options.is_empty() {
+            return question.label(code).map(Cow::Borrowed);
+        }
+        match question.open {
+            Some(OpenValues::Country) => self.country(code).map(Cow::Borrowed),
+            Some(OpenValues::Local) => None,
+            Some(OpenValues::Number) | None => Some(Cow::Owned(code.to_string())),
+        }
+    }
+
+    fn country(&self, code: Code) -> Option<&'a str> {
+        let country = Country(u16::try_from(code.0).ok()?);
+        Some(self.codebook.country(country)?.name.as_str())
+    }
+}
+
+/// The answer as the reference writes it: a number, which must be an option where there are options.
+fn bare_code(question: &Question, code: Code) -> Option<Cow<'static, str>> {
+    let sayable = question.options.is_empty() || question.has_option(code);
+    sayable.then(|| Cow::Owned(code.to_string()))
+}
+
+fn join(items: impl Iterator<Item = impl AsRef<str>>) -> String {
+    let mut text = String::new();
+    for (at, item) in items.enumerate() {
+        if at > 0 {
+            text.push('\n');
+        }
+        text.push_str(item.as_ref());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codebook::{AnswerOption, Category, CountryName, Level, Natural};
+
+    const OPTIONS: u16 = 1;
+    const NUMBER: u16 = 2;
+    const COUNTRY: u16 = 3;
+    const LOCAL: u16 = 4;
+    const BARE: u16 = 5;
+
+    fn question(id: QuestionId) -> Question {
+        let option = |code, label: &str| AnswerOption { code: Code(code), label: label.to_owned() };
+        let natural = |template: &str| Natural {
+            text: "Answer".to_owned(),
+            sentences: Vec::new(),
+            template: Some(template.to_owned()),
+        };
+        let sentences = vec![(Code(2), "You drink tea.".to_owned()), (Code(-3), "You were not asked.".to_owned())];
+        let (options, natural, open) = match id.number() {
+            OPTIONS => (
+                vec![option(2, "Yes"), option(0, "No")],
+                Natural { text: String::new(), sentences, template: None },
+                None,
+            ),
+            NUMBER => (Vec::new(), natural("You have {value} cats."), Some(OpenValues::Number)),
+            COUNTRY => (Vec::new(), natural("You were born in {value}."), Some(OpenValues::Country)),
+            LOCAL => (Vec::new(), natural("You vote for {value}."), Some(OpenValues::Local)),
+            _ => (Vec::new(), Natural { template: None, ..natural("") }, None),
+        };
+        Question {
+            id,
+            text: "What?".to_owned(),
+            options,
+            natural,
+            level: Level::Nominal,
+            direction: None,
+            section: String::new(),
+            category: Category::Core,
+            scale: Vec::new(),
+            missing: Vec::new(),
+            open,
+            range: None,
+        }
+    }
+
+    fn check(number: u16, code: i32, paper: [Option<&str>; 2], corrected: [Option<&str>; 2]) {
+        let country = CountryName { code: Country(36), alpha: "AUS".to_owned(), name: "Australia".to_owned() };
+        let codebook = Codebook::new("test".to_owned(), QuestionId::all().map(question).collect(), vec![country]);
+        let codebook = codebook.expect("all questions");
+        let id = QuestionId::new(number).expect("in range");
+        for (behaviour, expected) in [(Behaviour::Paper, paper), (Behaviour::Corrected, corrected)] {
+            let writer = ProfileText::new(&codebook, behaviour);
+            let said =
+                [writer.natural_item(id, Code(code)).map(Cow::into_owned), writer.item_with_question(id, Code(code))];
+            assert_eq!(said, expected.map(|text| text.map(str::to_owned)), "{id} = {code}, {behaviour}");
+        }
+    }
+
+    #[test]
+    fn options_are_said_by_sentence_and_label() {
+        let sentence = Some("You drink tea.");
+        check(OPTIONS, 2, [sentence, Some("What?\nYes\nNo\n2")], [sentence, Some("What?\nYes\nNo\nYes")]);
+        check(OPTIONS, 9, [None, None], [None, None]);
+        check(OPTIONS, -3, [Some("You were not asked."), None], [None, None]);
+    }
+
+    #[test]
+    fn numbers_are_said_as_they_are_and_missing_ones_only_by_the_paper() {
+        let (said, asked) = (Some("You have 3 cats."), Some("What?\n3"));
+        check(NUMBER, 3, [said, asked], [said, asked]);
+        check(NUMBER, -4, [Some("You have -4 cats."), Some("What?\n-4")], [None, None]);
+        check(BARE, 3, [Some("Answer: 3"), Some("What?\n3")], [Some("Answer: 3"), Some("What?\n3")]);
+    }
+
+    #[test]
+    fn countries_are_named_where_they_are_known() {
+        let paper = [Some("You were born in 36."), Some("What?\n36")];
+        check(COUNTRY, 36, paper, [Some("You were born in Australia."), Some("What?\nAustralia")]);
+        let paper = [Some("You were born in 99999."), Some("What?\n99999")];
+        check(COUNTRY, 99_999, paper, [None, None]);
+    }
+
+    #[test]
+    fn codes_of_one_country_are_unreadable() {
+        check(LOCAL, 36_001, [Some("You vote for 36001."), Some("What?\n36001")], [None, None]);
+    }
+}

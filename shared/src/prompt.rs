@@ -1,0 +1,209 @@
+//! Renders the prompts of all methods, to the byte as the reference does.
+
+mod template;
+
+use std::fmt::Write as _;
+
+use crate::codebook::Question;
+use crate::id::Code;
+use crate::method::Module;
+use template::{
+    AFFECTIVE, BEHAVIORAL, COGNITIVE, COMBINED, COORDINATOR, FULL_INFO, NO_CAB, NO_PROFILE, RAG, STORY, Template,
+};
+
+pub use template::prompts_digest;
+
+/// The prompt that asks for a backstory, from a profile in natural form.
+pub fn story(profile_text: &str) -> String {
+    STORY.fill(&[("profile_text", profile_text)])
+}
+
+/// What the `combined` method's modules read in place of the backstory alone.
+pub fn combined(backstory: &str, profile_text: &str) -> String {
+    COMBINED.fill(&[("backstory", backstory), ("profile_text", profile_text)])
+}
+
+/// A prompt about one question, with everything filled in but the question.
+///
+/// The long text that all questions of a cell share stands once in memory: a prompt is [`before`](Self::before), the
+/// [`question_block`] and [`after`](Self::after), and each can be encoded once for all requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuestionPrompt {
+    before: String,
+    after: String,
+}
+
+impl QuestionPrompt {
+    /// A module's prompt. `profile_text` is the backstory, or what the method puts in its place.
+    pub fn module(module: Module, profile_text: &str) -> Self {
+        let template = match module {
+            Module::Cognitive => COGNITIVE,
+            Module::Affective => AFFECTIVE,
+            Module::Behavioral => BEHAVIORAL,
+        };
+        Self::around_question(template, &[("profile_text", profile_text)])
+    }
+
+    /// The prompt of `full-info`, from a profile in question form.
+    pub fn full_info(profile_text: &str) -> Self {
+        Self::around_question(FULL_INFO, &[("profile_text", profile_text)])
+    }
+
+    /// The prompt of `no-cab`.
+    pub fn no_cab(backstory: &str) -> Self {
+        Self::around_question(NO_CAB, &[("backstory", backstory)])
+    }
+
+    /// The prompt of `no-profile`.
+    pub fn no_profile() -> Self {
+        Self::around_question(NO_PROFILE, &[])
+    }
+
+    /// The prompt of `rag`, from the items that were found for the question, best first.
+    pub fn rag(items: &[Retrieved]) -> Self {
+        let lines: Vec<String> =
+            items.iter().map(|item| format!("- {} [similarity: {:.4}]", item.text, item.similarity)).collect();
+        Self::around_question(RAG, &[("retrieved_items", &lines.join("\n"))])
+    }
+
+    fn around_question(template: Template, values: &[(&str, &str)]) -> Self {
+        let (before, after) = template.around("question_text_with_options");
+        Self { before: before.fill(values), after: after.fill(values) }
+    }
+
+    /// What stands before the question.
+    pub fn before(&self) -> &str {
+        &self.before
+    }
+
+    /// What stands after the question.
+    pub fn after(&self) -> &str {
+        &self.after
+    }
+
+    /// The whole prompt.
+    pub fn ask(&self, question: &Question) -> String {
+        [&self.before, question_block(question).as_str(), &self.after].concat()
+    }
+}
+
+/// A profile item that was found for a question.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Retrieved<'a> {
+    /// The item in question form.
+    pub text: &'a str,
+    /// Cosine similarity to the question.
+    pub similarity: f64,
+}
+
+/// What one module said about a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opinion<'a> {
+    /// Its answer, if it gave a valid one.
+    pub answer: Option<Code>,
+    /// Why.
+    pub analysis: &'a str,
+}
+
+/// The coordinator's prompt, from the modules' opinions in the order of [`Module::ALL`].
+pub fn coordinator(question: &Question, opinions: &[Opinion; 3]) -> String {
+    let [cognitive, affective, behavioral] = opinions;
+    let options = if question.options.is_empty() { "No options available".to_owned() } else { option_lines(question) };
+    COORDINATOR.fill(&[
+        ("question_text", &question.text),
+        ("options_text", &options),
+        ("cognitive_answer", &cognitive.answer_text()),
+        ("cognitive_analysis", cognitive.analysis),
+        ("affective_answer", &affective.answer_text()),
+        ("affective_analysis", affective.analysis),
+        ("behavioral_answer", &behavioral.answer_text()),
+        ("behavioral_analysis", behavioral.analysis),
+    ])
+}
+
+impl Opinion<'_> {
+    fn answer_text(&self) -> String {
+        self.answer.map_or_else(|| "None".to_owned(), |code| code.to_string())
+    }
+}
+
+/// A question as prompts show it: the text, and below it the options where there are any.
+pub fn question_block(question: &Question) -> String {
+    if question.options.is_empty() {
+        return question.text.clone();
+    }
+    format!("{}\nOptions:\n{}", question.text, option_lines(question))
+}
+
+fn option_lines(question: &Question) -> String {
+    let mut lines = String::new();
+    for (at, option) in question.options.iter().enumerate() {
+        let end_of_last = if at == 0 { "" } else { "\n" };
+        write!(lines, "{end_of_last}{}: {}", option.code, option.label).expect("writing to memory does not fail");
+    }
+    lines
+}
+
+/// What is said to a model whose reply cannot be read: which format, and which numbers.
+///
+/// The reference has no such message; it belongs to the corrected behaviour.
+pub fn reminder(question: &Question) -> String {
+    let codes: Vec<String> = question.options.iter().map(|option| option.code.to_string()).collect();
+    let asked_for = if codes.is_empty() { "a number".to_owned() } else { format!("one of: {}", codes.join(", ")) };
+    template::REMINDER.fill(&[("asked_for", &asked_for)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codebook::{AnswerOption, Category, Level, Natural};
+    use crate::id::QuestionId;
+
+    fn question(labels: &[&str]) -> Question {
+        let option = |(code, label): (i32, &&str)| AnswerOption { code: Code(code), label: (*label).to_owned() };
+        Question {
+            id: QuestionId::from_index(0),
+            text: "Do you like {profile_text}?".to_owned(),
+            options: (0..).zip(labels).map(option).collect(),
+            natural: Natural { text: String::new(), sentences: Vec::new(), template: None },
+            level: Level::Nominal,
+            direction: None,
+            section: String::new(),
+            category: Category::Core,
+            scale: Vec::new(),
+            missing: Vec::new(),
+            open: None,
+            range: None,
+        }
+    }
+
+    #[test]
+    fn text_that_looks_like_a_placeholder_is_left_alone() {
+        let prompt = QuestionPrompt::module(Module::Cognitive, "{question_text_with_options} {x}");
+        let asked = prompt.ask(&question(&["{profile_text}"]));
+        assert!(asked.contains("\n{question_text_with_options} {x}\n"), "{asked}");
+        assert!(asked.contains("Do you like {profile_text}?\nOptions:\n0: {profile_text}\n"), "{asked}");
+    }
+
+    #[test]
+    fn the_questions_of_a_cell_share_all_but_the_question() {
+        let prompt = QuestionPrompt::module(Module::Behavioral, "a long story");
+        let question = question(&["No", "Yes"]);
+        assert!(prompt.before().contains("a long story"));
+        assert!(!prompt.after().contains("a long story"));
+        assert_eq!(
+            prompt.ask(&question),
+            format!("{}{}{}", prompt.before(), question_block(&question), prompt.after())
+        );
+    }
+
+    #[test]
+    fn the_reminder_names_the_codes() {
+        let check = |labels: &[&str], end: &str| {
+            let text = reminder(&question(labels));
+            assert!(text.ends_with(end), "{text}");
+        };
+        check(&["No", "Yes"], "`Answer: ` followed by one of: 0, 1");
+        check(&[], "`Answer: ` followed by a number");
+    }
+}

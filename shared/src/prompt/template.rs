@@ -1,0 +1,87 @@
+//! The prompt templates, and how their placeholders are filled.
+
+pub(super) const STORY: Template = Template(include_str!("../../prompts/story.txt"));
+pub(super) const COGNITIVE: Template = Template(include_str!("../../prompts/cognitive.txt"));
+pub(super) const AFFECTIVE: Template = Template(include_str!("../../prompts/affective.txt"));
+pub(super) const BEHAVIORAL: Template = Template(include_str!("../../prompts/behavioral.txt"));
+pub(super) const COORDINATOR: Template = Template(include_str!("../../prompts/coordinator.txt"));
+pub(super) const FULL_INFO: Template = Template(include_str!("../../prompts/full_info.txt"));
+pub(super) const NO_CAB: Template = Template(include_str!("../../prompts/no_cab.txt"));
+pub(super) const NO_PROFILE: Template = Template(include_str!("../../prompts/no_profile.txt"));
+pub(super) const RAG: Template = Template(include_str!("../../prompts/rag.txt"));
+pub(super) const COMBINED: Template = Template(include_str!("../../prompts/combined.txt"));
+pub(super) const REMINDER: Template = Template(
+    "No answer could be read from your reply. Please reply again with one line: `Answer: ` followed by {asked_for}",
+);
+
+const ALL: [Template; 11] =
+    [STORY, COGNITIVE, AFFECTIVE, BEHAVIORAL, COORDINATOR, FULL_INFO, NO_CAB, NO_PROFILE, RAG, COMBINED, REMINDER];
+
+/// A text with placeholders such as `{profile_text}`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Template(&'static str);
+
+impl Template {
+    /// Puts each value in its placeholder's place, once through the template: values are never looked at again.
+    ///
+    /// # Panics
+    /// When the template has a placeholder without a value.
+    pub(super) fn fill(self, values: &[(&str, &str)]) -> String {
+        let length: usize = values.iter().map(|(_, value)| value.len()).sum();
+        let mut text = String::with_capacity(self.0.len() + length);
+        let mut rest = self.0;
+        while let Some((before, after)) = rest.split_once('{') {
+            let (name, after) = after.split_once('}').expect("every placeholder of a template is closed");
+            let value = values.iter().find(|(of, _)| *of == name);
+            let (_, value) = value.unwrap_or_else(|| panic!("the placeholder {name} has no value"));
+            text.push_str(before);
+            text.push_str(value);
+            rest = after;
+        }
+        text.push_str(rest);
+        text
+    }
+
+    /// The two parts before and after a placeholder.
+    ///
+    /// # Panics
+    /// When the template has no such placeholder.
+    pub(super) fn around(self, name: &str) -> (Self, Self) {
+        let placeholder = format!("{{{name}}}");
+        let parts = self.0.split_once(&placeholder);
+        let (before, after) = parts.unwrap_or_else(|| panic!("the template has no placeholder {name}"));
+        (Self(before), Self(after))
+    }
+}
+
+/// Names the wording of all prompts: the blake3 hash of the templates, in hexadecimal.
+///
+/// Results carry it, so that it can be seen whether two runs asked in the same words.
+pub fn prompts_digest() -> String {
+    let mut hasher = blake3::Hasher::new();
+    for template in ALL {
+        // The length keeps apart what a text moved from one template to the next would make the same.
+        hasher.update(&(template.0.len() as u64).to_le_bytes());
+        hasher.update(template.0.as_bytes());
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_filled_and_values_are_not() {
+        let template = Template("a {x} b {y} {x}");
+        assert_eq!(template.fill(&[("x", "{y}"), ("y", "")]), "a {y} b  {y}");
+        let (before, after) = template.around("y");
+        assert_eq!((before.0, after.0), ("a {x} b ", " {x}"));
+    }
+
+    /// A change here means that results before and after it are not of the same prompts: say so in CHANGELOG.md.
+    #[test]
+    fn the_wording_has_not_changed() {
+        assert_eq!(prompts_digest(), "7091a27ea8a71753b3a83154c711438727d2a32699723128ec47c9d1298a2aa1");
+    }
+}

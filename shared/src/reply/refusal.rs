@@ -1,0 +1,52 @@
+//! Recognises a model that declines to answer.
+
+/// How refusals begin. Few and plain: a reply that is taken for a refusal is not asked for again.
+const OPENINGS: [&str; 19] = [
+    "as an ai ",
+    "as an ai,",
+    "as a language model",
+    "as a large language model",
+    "i am an ai",
+    "i'm an ai",
+    "i'm sorry",
+    "i am sorry",
+    "sorry, ",
+    "i apologize",
+    "my apologies",
+    "i cannot ",
+    "i can't ",
+    "i can not ",
+    "i am unable ",
+    "i'm unable ",
+    "i am not able ",
+    "i'm not able ",
+    "i must decline",
+];
+
+/// Whether a reply without an answer begins like a refusal.
+pub(super) fn is_refusal(said: &str) -> bool {
+    let longest = 40;
+    let start: String = said.trim_start().chars().take(longest).map(straight_apostrophe).collect();
+    let start = start.to_ascii_lowercase();
+    OPENINGS.iter().any(|opening| start.starts_with(opening))
+}
+
+fn straight_apostrophe(c: char) -> char {
+    if c == '’' { '\'' } else { c }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_told_by_how_they_begin() {
+        let check = |text: &str, expected: bool| assert_eq!(is_refusal(text), expected, "{text}");
+        check("As an AI I cannot answer this question.", true);
+        check("\n I’m sorry, but I can't help with that.", true);
+        check("This person would say: I'm sorry.", false);
+        check("As an airport worker you care about noise.", false);
+        check("Sorry", false);
+        check("", false);
+    }
+}

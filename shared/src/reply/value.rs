@@ -1,0 +1,237 @@
+//! Reads what stands in an answer's place: a number, an option's label, or both.
+
+use super::Problem;
+use super::digit::{decimal, leading_digits};
+use crate::codebook::Question;
+use crate::id::Code;
+
+/// How much of a line is looked at: more than the longest label, and little enough to look at many lines.
+const VALUE_LIMIT: usize = 400;
+
+/// Words that may stand before the number or the label: "the user would most likely choose option 3".
+const LEAD_IN: [&str; 46] = [
+    "a", "answer", "be", "best", "boxed", "choice", "choose", "chooses", "code", "final", "go", "goes", "he", "i",
+    "i'd", "i'll", "is", "likely", "most", "my", "number", "option", "person", "pick", "picks", "probably", "rating",
+    "response", "say", "score", "select", "selected", "selects", "she", "text", "that", "the", "they", "this", "user",
+    "will", "with", "would", "you", "you'd", "your",
+];
+
+/// Words that may join two answers: "2 or 3".
+const JOINING: [&str; 8] = ["and", "maybe", "number", "option", "or", "perhaps", "possibly", "to"];
+
+/// What stands in an answer's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Value {
+    /// One of the question's answers.
+    Code(Code),
+    /// Something that was meant as an answer and is none.
+    Unreadable(Problem),
+    /// Nothing that was meant as an answer.
+    Nothing,
+}
+
+/// What may follow the number or the label on its line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Followed {
+    /// Anything, because a label said that this is the answer.
+    ByAnything,
+    /// Nothing, a label, or a mark or word that ends the answer, because "3 children" is no answer.
+    ByAnEnd,
+}
+
+/// Reads the first line of a text as an answer to the question.
+pub(super) fn read_value(text: &str, question: &Question, followed: Followed) -> Value {
+    let line = first_line(text);
+    let mut rest = line;
+    loop {
+        rest = skip_decoration(rest);
+        if let Some((code, after)) = label_at(rest, question) {
+            return if contradicted(after, code) { Value::Unreadable(Problem::Ambiguous) } else { Value::Code(code) };
+        }
+        if let Some(value) = number_at(rest, question, followed) {
+            return value;
+        }
+        let Some(after) = skip_question_name(rest).or_else(|| skip_lead_in(rest)) else { break };
+        rest = after;
+    }
+    let means_a_number = !starts_analysis(rest) && rest.contains(|c| decimal(c).is_some());
+    if means_a_number { Value::Unreadable(Problem::NoOption) } else { Value::Nothing }
+}
+
+fn first_line(text: &str) -> &str {
+    let short = &text[..text.floor_char_boundary(VALUE_LIMIT)];
+    short.lines().next().unwrap_or("")
+}
+
+/// The number that the text begins with, judged by the question; `None` where there is no number by itself.
+fn number_at(text: &str, question: &Question, followed: Followed) -> Option<Value> {
+    let unsigned = text.trim_start_matches(['-', '−', '–', '—', '+', '.']);
+    let digits = leading_digits(unsigned)?;
+    let signed = unsigned.len() < text.len();
+    if signed || continues_number(digits.rest) {
+        return Some(Value::Unreadable(Problem::NotAnOption));
+    }
+    if glued_to_word(digits.rest) {
+        return None;
+    }
+    let code = digits.value.filter(|&code| question.accepts(code));
+    Some(match code {
+        None => Value::Unreadable(Problem::NotAnOption),
+        Some(code) if names_another(digits.rest, code, question) => Value::Unreadable(Problem::Ambiguous),
+        Some(code) if followed == Followed::ByAnything || ends_answer(digits.rest, code, question) => Value::Code(code),
+        Some(_) => Value::Nothing,
+    })
+}
+
+/// Whether the number in brackets after the label of `code` is another one.
+fn contradicted(after: &str, code: Code) -> bool {
+    let bracketed = after.trim_start().strip_prefix(['(', '[', '（']);
+    let number = bracketed.and_then(|inside| leading_digits(skip_decoration(inside)));
+    number.is_some_and(|digits| !glued_to_word(digits.rest) && digits.value != Some(code))
+}
+
+/// Whether a number goes on as a decimal or a percentage.
+fn continues_number(after: &str) -> bool {
+    let fraction = after.strip_prefix(['.', '．', '٫']).is_some_and(|rest| leading_digits(rest).is_some());
+    fraction || after.starts_with('%')
+}
+
+fn glued_to_word(after: &str) -> bool {
+    after.trim_start_matches('_').starts_with(char::is_alphanumeric)
+}
+
+/// Whether what follows the number of `code` names another answer: by number, or by another option's label.
+fn names_another(after: &str, code: Code, question: &Question) -> bool {
+    let labelled = skip_decoration(after.trim_start_matches(is_separator));
+    let after = match label_at(labelled, question) {
+        Some((other, _)) if other != code => return true,
+        Some((_, rest)) => rest,
+        None => after,
+    };
+    let Some(at) = after.find(|c| decimal(c).is_some()) else { return false };
+    joins(&after[..at]) && leading_digits(&after[at..]).is_some_and(|digits| digits.value != Some(code))
+}
+
+/// Whether the text between two numbers makes both of them answers.
+fn joins(between: &str) -> bool {
+    let mut joined = false;
+    let mut rest = between;
+    while let Some(first) = rest.chars().next() {
+        let end = word_end(rest);
+        if end > 0 {
+            if !is_one_of(&rest[..end], &JOINING) {
+                return false;
+            }
+            joined = true;
+        } else if matches!(first, '/' | '-' | '–' | '—' | '~' | ',' | '&' | '|' | '+' | '、') {
+            joined = true;
+        } else if !is_decoration(first) {
+            return false;
+        }
+        rest = &rest[end.max(first.len_utf8())..];
+    }
+    joined
+}
+
+/// Whether what follows a number shows that the answer ends there.
+fn ends_answer(after: &str, code: Code, question: &Question) -> bool {
+    let after = after.trim_start_matches(|c: char| c.is_whitespace() || is_decoration(c) && !is_separator(c));
+    let reason = is_one_of(&after[..word_end(after)], &["as", "because", "since", "given", "due"]);
+    let repeated = leading_digits(after).is_some_and(|digits| digits.value == Some(code));
+    let labelled = repeated || label_at(after, question).is_some();
+    after.is_empty() || after.starts_with(is_separator) || reason || labelled
+}
+
+/// The option whose label the text begins with, and the text after it. The longest label wins; of two options with the
+/// same label neither is meant.
+fn label_at<'a>(text: &'a str, question: &Question) -> Option<(Code, &'a str)> {
+    let mut best: Option<(Code, &str)> = None;
+    let mut doubtful = false;
+    for option in &question.options {
+        let Some(rest) = strip_label(text, &option.label).filter(|rest| ends_label(rest)) else { continue };
+        let longest = best.map_or(usize::MAX, |(_, rest)| rest.len());
+        if rest.len() < longest {
+            (best, doubtful) = (Some((option.code, rest)), false);
+        } else if rest.len() == longest {
+            doubtful = true;
+        }
+    }
+    best.filter(|_| !doubtful)
+}
+
+/// The text after a label that it begins with, in any case. Labels that are numbers are left to the numbers.
+fn strip_label<'a>(text: &'a str, label: &str) -> Option<&'a str> {
+    let label = label.trim().trim_end_matches('.');
+    if label.chars().all(|c| decimal(c).is_some()) {
+        return None;
+    }
+    let mut rest = text.chars();
+    for expected in label.chars() {
+        let same = rest.next().is_some_and(|c| c == expected || c.to_lowercase().eq(expected.to_lowercase()));
+        if !same {
+            return None;
+        }
+    }
+    Some(rest.as_str())
+}
+
+/// Whether a label ends here: "Agree" is not said by "Agree strongly".
+fn ends_label(after: &str) -> bool {
+    let next = after.trim_start();
+    let spaced = next.len() < after.len();
+    let bracket_or_dash = next.starts_with(['(', '（', '-', '–', '—']);
+    let reason = spaced && is_one_of(&next[..word_end(next)], &["because"]);
+    let ended = |c: char| matches!(c, '.' | ':' | '：' | ';' | '!') || is_decoration(c);
+    next.is_empty() || reason || spaced && bracket_or_dash || next.starts_with(ended)
+}
+
+/// Skips `Q12:`, `Q：` and `Question 12:`.
+fn skip_question_name(text: &str) -> Option<&str> {
+    let name = ["question", "q"].into_iter().find(|name| starts_with_ignoring_case(text, name))?;
+    let after = text[name.len()..].trim_start();
+    let after = leading_digits(after).map_or(after, |digits| digits.rest);
+    after.trim_start().strip_prefix([':', '：', '﹕'])
+}
+
+fn skip_lead_in(text: &str) -> Option<&str> {
+    let end = word_end(text);
+    is_one_of(&text[..end], &LEAD_IN).then(|| &text[end..])
+}
+
+fn starts_analysis(text: &str) -> bool {
+    starts_with_ignoring_case(text, "analysis")
+}
+
+fn starts_with_ignoring_case(text: &str, word: &str) -> bool {
+    text.as_bytes().get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// Where the word that the text begins with ends; 0 where it begins with no word.
+pub(super) fn word_end(text: &str) -> usize {
+    let in_word = |c: char| c.is_alphanumeric() || c == '_' || c == '\'' || c == '’';
+    if !text.starts_with(|c: char| c.is_alphanumeric()) {
+        return 0;
+    }
+    text.find(|c| !in_word(c)).unwrap_or(text.len())
+}
+
+pub(super) fn is_one_of(word: &str, words: &[&str]) -> bool {
+    words.iter().any(|of| word.len() == of.len() && word.eq_ignore_ascii_case(of))
+}
+
+fn is_separator(c: char) -> bool {
+    matches!(c, ':' | '：' | '.' | '．' | ',' | ';' | ')' | '）' | '-' | '–' | '—' | '=' | '|')
+}
+
+/// Skips decoration, and the dash of a list item.
+fn skip_decoration(text: &str) -> &str {
+    let plain = text.trim_start_matches(is_decoration);
+    let item = plain.strip_prefix(['-', '–', '—']).filter(|rest| rest.starts_with(char::is_whitespace));
+    item.map_or(plain, |rest| rest.trim_start_matches(is_decoration))
+}
+
+/// Whether a character only dresses an answer: spaces, quotes, brackets, Markdown, LaTeX, parts of emoji.
+pub(super) fn is_decoration(c: char) -> bool {
+    const MARKS: &str = "\"'`“”‘’«»„*_#:：﹕=>→•[](){}<>（）［］【】「」『』〈〉《》\\$|\u{fe0f}\u{20e3}";
+    c.is_whitespace() || MARKS.contains(c)
+}

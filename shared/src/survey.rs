@@ -1,0 +1,145 @@
+//! The answers of all respondents, as loaded from the survey file.
+
+mod column;
+mod edition;
+mod error;
+mod header;
+mod load;
+mod open;
+mod record;
+mod split;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use column::Column;
+
+use crate::id::{Code, Country, QUESTIONS, QuestionId, Respondent};
+
+pub use edition::{Edition, Release};
+pub use error::{SurveyError, ValueFault};
+
+/// The answers of all respondents to all questions, with their countries.
+///
+/// Kept by column, in the narrowest integers that hold the column's codes: 30 MB for the official file.
+#[derive(Debug, Clone)]
+pub struct Survey {
+    edition: Edition,
+    countries: Vec<Country>,
+    columns: Vec<Column>,
+    digest: [u8; 32],
+}
+
+impl Survey {
+    /// How many respondents there are; they have the rows 1 to this number.
+    pub fn respondents(&self) -> usize {
+        self.countries.len()
+    }
+
+    /// What a respondent answered, missing codes included.
+    ///
+    /// # Panics
+    /// When there is no such respondent.
+    pub fn code(&self, respondent: Respondent, question: QuestionId) -> Code {
+        self.columns[question.index()].get(respondent.index())
+    }
+
+    /// The country in which a respondent was interviewed.
+    ///
+    /// # Panics
+    /// When there is no such respondent.
+    pub fn country(&self, respondent: Respondent) -> Country {
+        self.countries[respondent.index()]
+    }
+
+    /// Which release of the survey this is.
+    pub fn edition(&self) -> &Edition {
+        &self.edition
+    }
+
+    /// Whether the survey says of itself that it is made up.
+    pub fn is_synthetic(&self) -> bool {
+        self.edition.release == Release::Synthetic
+    }
+
+    /// The hash of edition, countries and codes: the same however the file was packed.
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+}
+
+/// Collects respondents one by one into a [`Survey`].
+#[derive(Debug)]
+pub struct SurveyBuilder {
+    countries: Vec<Country>,
+    columns: Vec<Column>,
+    /// The latest respondents, of whom the columns do not know yet.
+    latest: Vec<[Code; QUESTIONS]>,
+}
+
+/// How many respondents go into the columns together: column by column is quicker than respondent by respondent.
+const BLOCK: usize = 64;
+
+impl SurveyBuilder {
+    /// A survey without respondents.
+    pub fn new() -> Self {
+        Self { countries: Vec::new(), columns: vec![Column::default(); QUESTIONS], latest: Vec::new() }
+    }
+
+    /// How many respondents there are so far.
+    pub fn respondents(&self) -> usize {
+        self.countries.len()
+    }
+
+    /// Adds the next respondent: the country, and the answers in the order Q1 to Q290.
+    pub fn push(&mut self, country: Country, codes: &[Code; QUESTIONS]) {
+        self.countries.push(country);
+        self.latest.push(*codes);
+        if self.latest.len() == BLOCK {
+            self.fill_columns();
+        }
+    }
+
+    fn fill_columns(&mut self) {
+        for (index, column) in self.columns.iter_mut().enumerate() {
+            column.extend(self.latest.iter().map(|codes| codes[index]));
+        }
+        self.latest.clear();
+    }
+
+    /// The survey, as the edition whose `version` column says `version`.
+    pub fn finish(self, version: &str) -> Survey {
+        let rows = self.respondents();
+        self.finish_as(Edition::recognise(version, "", rows))
+    }
+
+    fn finish_as(mut self, edition: Edition) -> Survey {
+        self.fill_columns();
+        self.countries.shrink_to_fit();
+        self.columns.iter_mut().for_each(Column::shrink_to_fit);
+        let digest = digest(&edition, &self.countries, &self.columns);
+        Survey { edition, countries: self.countries, columns: self.columns, digest }
+    }
+}
+
+impl Default for SurveyBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Lengths stand before what varies, so that no two surveys give the same bytes.
+fn digest(edition: &Edition, countries: &[Country], columns: &[Column]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&(edition.version.len() as u64).to_le_bytes());
+    hasher.update(edition.version.as_bytes());
+    hasher.update(&(countries.len() as u64).to_le_bytes());
+    for country in countries {
+        hasher.update(&country.0.to_le_bytes());
+    }
+    for column in columns {
+        column.hash_into(&mut hasher);
+    }
+    hasher.finalize().into()
+}

@@ -1,0 +1,139 @@
+//! Loads the survey file: unpacks it, finds the columns, reads row by row, and checks every value that is kept.
+
+use std::io::Read;
+use std::path::Path;
+
+use super::edition::Edition;
+use super::error::{SurveyError, ValueFault};
+use super::header::{self, Layout};
+use super::record::{Record, RecordFault, Records};
+use super::value::{self, KnownCodes};
+use super::{Survey, SurveyBuilder, open};
+use crate::codebook::Codebook;
+use crate::id::{Code, Country, QUESTIONS, QuestionId};
+
+/// How much of a wrong value an error shows.
+const SHOWN_CHARS: usize = 40;
+
+impl Survey {
+    /// Loads a survey in the cross-national format from a `.csv`, a `.csv.gz`, or the `.zip` with the one CSV in it.
+    ///
+    /// Values may be codes of `codebook`, and those of the official file where these are more. An official release must
+    /// be complete; a synthetic survey, and one that names no release, may have any number of respondents.
+    pub fn load(file: &Path, codebook: &Codebook) -> Result<Self, SurveyError> {
+        open::read_unpacked(file, |stream| Loader { file, known: KnownCodes::of_all(codebook) }.load(stream))
+    }
+}
+
+/// What the errors and checks of all rows need.
+struct Loader<'a> {
+    file: &'a Path,
+    known: Vec<KnownCodes>,
+}
+
+/// The texts of the first row that tell the edition.
+#[derive(Default)]
+struct EditionTexts {
+    version: String,
+    doi: String,
+}
+
+impl Loader<'_> {
+    fn load(&self, stream: &mut dyn Read) -> Result<Survey, SurveyError> {
+        let mut records = Records::new(stream);
+        let header = self.next(&mut records)?;
+        let layout = Layout::read(self.file, &header.ok_or_else(|| self.empty())?)?;
+        let mut builder = SurveyBuilder::new();
+        let mut texts = EditionTexts::default();
+        let mut codes = [Code(0); QUESTIONS];
+        while let Some(record) = self.next(&mut records)? {
+            if record.len() != layout.width {
+                let (line, found) = (record.line, record.len());
+                return Err(self.wrong_length(&mut records, &layout, line, found));
+            }
+            if builder.respondents() == 0 {
+                texts = self.edition_texts(&layout, &record)?;
+            }
+            self.read_codes(&layout, &record, &mut codes)?;
+            builder.push(self.country(&layout, &record)?, &codes);
+        }
+        self.finish(builder, &texts)
+    }
+
+    fn next<'r>(&self, records: &'r mut Records<'_>) -> Result<Option<Record<'r>>, SurveyError> {
+        records.next().map_err(|fault| match fault {
+            RecordFault::Read(error) => open::fault(self.file, error),
+            RecordFault::TooLong { line: 1 } => self.not_a_survey("its first line does not end"),
+            RecordFault::TooLong { line } => SurveyError::RowTooLong { file: self.file.to_owned(), line },
+        })
+    }
+
+    fn read_codes(
+        &self,
+        layout: &Layout,
+        record: &Record<'_>,
+        codes: &mut [Code; QUESTIONS],
+    ) -> Result<(), SurveyError> {
+        for (index, (code, known)) in codes.iter_mut().zip(&self.known).enumerate() {
+            let field = record.field(layout.questions[index]);
+            *code = value::parse(field)
+                .and_then(|code| known.check(code).map(|()| code))
+                .map_err(|fault| self.value_fault(record, &QuestionId::from_index(index).to_string(), field, fault))?;
+        }
+        Ok(())
+    }
+
+    fn country(&self, layout: &Layout, record: &Record<'_>) -> Result<Country, SurveyError> {
+        let field = record.field(layout.country);
+        value::parse_country(field).map_err(|fault| self.value_fault(record, header::COUNTRY, field, fault))
+    }
+
+    fn edition_texts(&self, layout: &Layout, record: &Record<'_>) -> Result<EditionTexts, SurveyError> {
+        let text = |column: &str, place: usize| {
+            let field = record.field(place);
+            let text = str::from_utf8(field).map(str::to_owned);
+            text.map_err(|_| self.value_fault(record, column, field, ValueFault::NotText))
+        };
+        let doi = layout.doi.map(|place| text("doi", place)).transpose()?;
+        Ok(EditionTexts { version: text(header::VERSION, layout.version)?, doi: doi.unwrap_or_default() })
+    }
+
+    fn finish(&self, builder: SurveyBuilder, texts: &EditionTexts) -> Result<Survey, SurveyError> {
+        let found = builder.respondents();
+        if found == 0 {
+            return Err(SurveyError::NoRows { file: self.file.to_owned() });
+        }
+        let edition = Edition::recognise(&texts.version, &texts.doi, found);
+        match edition.release.rows() {
+            Some(expected) if found != expected => {
+                Err(SurveyError::WrongRows { file: self.file.to_owned(), release: edition.release, expected, found })
+            }
+            _ => Ok(builder.finish_as(edition)),
+        }
+    }
+
+    /// A row of wrong length that is the last one was cut off; the file is then incomplete rather than malformed.
+    fn wrong_length(&self, records: &mut Records<'_>, layout: &Layout, line: u64, found: usize) -> SurveyError {
+        let (file, expected) = (self.file.to_owned(), layout.width);
+        match self.next(records) {
+            Ok(None) if found < expected => SurveyError::Damaged {
+                file,
+                found: format!("its last row, line {line}, has {found} of {expected} fields"),
+            },
+            _ => SurveyError::RowLength { file, line, found, expected },
+        }
+    }
+
+    fn value_fault(&self, record: &Record<'_>, column: &str, field: &[u8], fault: ValueFault) -> SurveyError {
+        let value = String::from_utf8_lossy(field).chars().take(SHOWN_CHARS).collect();
+        SurveyError::Value { file: self.file.to_owned(), line: record.line, column: column.to_owned(), value, fault }
+    }
+
+    fn empty(&self) -> SurveyError {
+        self.not_a_survey("it is empty")
+    }
+
+    fn not_a_survey(&self, found: &str) -> SurveyError {
+        SurveyError::NotASurvey { file: self.file.to_owned(), found: found.to_owned() }
+    }
+}

@@ -1,0 +1,437 @@
+//! What the loader reads, and what it says of files that it cannot use.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use proptest::prelude::*;
+use tempfile::TempDir;
+use zip::CompressionMethod;
+use zip::write::SimpleFileOptions;
+
+use super::*;
+use crate::codebook::Codebook;
+
+/// A survey file in the making, with all columns of the official one.
+struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A header and two respondents, one in Germany and one in Northern Ireland.
+    fn new() -> Self {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/wvs7_v6_columns.json");
+        let columns: serde_json::Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+        let names = columns["columns"].as_array().unwrap().iter().map(|column| column[0].as_str().unwrap().to_owned());
+        let header: Vec<String> = names.collect();
+        let row = vec!["1".to_owned(); header.len()];
+        let mut table = Self { rows: vec![header, row.clone(), row] };
+        for (line, country) in [(2, "276"), (3, "909")] {
+            table.set(line, "version", "\"Synthetic, for tests\"");
+            table.set(line, "B_COUNTRY", country);
+        }
+        table
+    }
+
+    fn place(&self, column: &str) -> usize {
+        self.rows[0].iter().position(|name| name == column).unwrap()
+    }
+
+    /// Sets a value in a line, counted from 1; line 1 is the header.
+    fn set(&mut self, line: usize, column: &str, value: &str) {
+        let place = self.place(column);
+        value.clone_into(&mut self.rows[line - 1][place]);
+    }
+
+    fn with(mut self, line: usize, column: &str, value: &str) -> Self {
+        self.set(line, column, value);
+        self
+    }
+
+    fn text(&self) -> String {
+        self.text_with(",", "\n")
+    }
+
+    fn text_with(&self, comma: &str, newline: &str) -> String {
+        self.rows.iter().map(|row| row.join(comma) + newline).collect()
+    }
+}
+
+/// A folder with survey files.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let file = self.0.path().join(name);
+        fs::write(&file, content).unwrap();
+        file
+    }
+}
+
+fn gz(content: &[u8]) -> Vec<u8> {
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(content).unwrap();
+    packed.finish().unwrap()
+}
+
+fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
+    for (name, content) in files {
+        archive.start_file(*name, SimpleFileOptions::default()).unwrap();
+        archive.write_all(content).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
+}
+
+fn load_as(name: &str, content: impl AsRef<[u8]>) -> Result<Survey, SurveyError> {
+    let folder = Folder::new();
+    Survey::load(&folder.write(name, content), &Codebook::own())
+}
+
+fn load(content: impl AsRef<[u8]>) -> Result<Survey, SurveyError> {
+    load_as("survey.csv", content)
+}
+
+/// Loads `content` under `name`, and looks for all `expected` in the error, beside the name.
+fn check(name: &str, content: impl AsRef<[u8]>, expected: &[&str]) {
+    let error = load_as(name, content).expect_err("is refused").to_string();
+    for words in expected.iter().chain(&[name]) {
+        assert!(error.contains(words), "{words:?} is not in {error:?}");
+    }
+}
+
+fn row(number: u32) -> Respondent {
+    Respondent::new(number).unwrap()
+}
+
+fn question(number: u16) -> QuestionId {
+    QuestionId::new(number).unwrap()
+}
+
+#[test]
+fn codes_countries_and_edition_are_those_of_the_file() {
+    let table = Table::new().with(2, "Q1", "-2").with(3, "Q261", "1984").with(3, "Q290", "909001");
+    let survey = load(table.text()).unwrap();
+    assert_eq!(survey.respondents(), 2);
+    assert_eq!((survey.country(row(1)), survey.country(row(2))), (Country(276), Country(909)));
+    assert_eq!((survey.code(row(1), question(1)), survey.code(row(2), question(1))), (Code(-2), Code(1)));
+    assert_eq!((survey.code(row(1), question(261)), survey.code(row(2), question(261))), (Code(1), Code(1984)));
+    assert_eq!(survey.code(row(2), question(290)), Code(909_001));
+    assert_eq!(survey.edition().version, "Synthetic, for tests");
+    assert!(survey.is_synthetic());
+}
+
+#[test]
+fn look_alikes_of_questions_are_ignored() {
+    let table = Table::new();
+    for name in ["Q82_EU", "Q94R", "Q275A", "Q288R", "Q33_3", "Q291G1"] {
+        let survey = load(Table::new().with(2, name, "nonsense").text()).unwrap();
+        assert_eq!(survey.code(row(1), question(82)), Code(1), "{name}");
+    }
+    assert_eq!(table.rows[0].len(), 613);
+}
+
+#[test]
+fn columns_are_found_by_name_wherever_they_stand() {
+    let mut table = Table::new().with(2, "Q1", "3").with(2, "Q290", "276002");
+    table.rows.iter_mut().for_each(|row| row.reverse());
+    let survey = load(table.text()).unwrap();
+    assert_eq!((survey.code(row(1), question(1)), survey.code(row(1), question(290))), (Code(3), Code(276_002)));
+}
+
+#[test]
+fn the_digest_is_the_same_however_the_file_is_packed_and_written() {
+    let table = Table::new();
+    let text = table.text();
+    let plain = load(&text).unwrap().digest();
+    for (name, content) in [
+        ("survey.csv.gz", gz(text.as_bytes())),
+        (
+            "survey.zip",
+            zip(&[("folder/survey.csv", text.as_bytes()), ("__MACOSX/._survey.csv", b""), ("readme.txt", b"")]),
+        ),
+        ("bom.csv", format!("\u{feff}{text}").into_bytes()),
+        ("crlf.csv", table.text_with(",", "\r\n").into_bytes()),
+        ("quoted.csv", text.replace("doi,", "\"doi\",").into_bytes()),
+        ("zip named csv.csv", zip(&[("SURVEY.CSV", text.as_bytes())])),
+    ] {
+        assert_eq!(load_as(name, content).unwrap().digest(), plain, "{name}");
+    }
+    for (column, value) in [("Q7", "2"), ("B_COUNTRY", "4"), ("version", "synthetic 2")] {
+        assert_ne!(load(Table::new().with(2, column, value).text()).unwrap().digest(), plain, "{column}");
+    }
+}
+
+#[test]
+fn quoted_text_may_have_commas_quotes_and_line_breaks() {
+    let table = Table::new().with(2, "Partyname", "\"Left, \"\"new\"\"\nand green\"").with(3, "Q5", "9");
+    check("survey.csv", table.text(), &["line 4, column Q5: \"9\""]);
+}
+
+#[test]
+fn an_official_release_is_complete() {
+    let text = |version: &str| Table::new().with(2, "version", version).text();
+    check("survey.csv", text("6-0-0 (2024-04-30)"), &["v6.0", "97220 respondents, but has 2", "truncated"]);
+    check("survey.csv", text("5-0-0"), &["v5.0", "94278 respondents, but has 2", "truncated"]);
+    let by_doi = Table::new().with(2, "version", "x").with(2, "doi", "doi.org/10.14281/18241.24");
+    check("survey.csv", by_doi.text(), &["v6.0", "truncated"]);
+    let other = load(text("my extract")).unwrap();
+    assert_eq!((other.edition().release, other.is_synthetic()), (Release::Other, false));
+}
+
+#[test]
+fn paths_without_a_file() {
+    let folder = Folder::new();
+    let missing = Survey::load(&folder.0.path().join("none.csv"), &Codebook::own()).unwrap_err();
+    assert!(matches!(missing, SurveyError::NoFile { .. }), "{missing}");
+    assert!(missing.to_string().contains("WVS_Cross-National_Wave_7_csv_v6_0.csv"), "{missing}");
+    let directory = Survey::load(folder.0.path(), &Codebook::own()).unwrap_err();
+    assert!(matches!(directory, SurveyError::Folder { .. }), "{directory}");
+}
+
+#[test]
+fn files_that_are_no_survey() {
+    check("empty.csv", "", &["it is empty"]);
+    check("blank.csv", "\n\n\r\n", &["it is empty"]);
+    check("picture.csv", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", &["something other than UTF-8 text"]);
+    check("utf16.csv", b"\xff\xfev\0e\0r\0", &["something other than UTF-8 text"]);
+    check("zeros.csv", vec![0; 100_000], &["something other than UTF-8 text"]);
+    check("endless.csv", vec![b'x'; 2_000_000], &["its first line does not end"]);
+    check("login.csv", "<!DOCTYPE html>\n<html></html>\n", &["web page"]);
+    check("other.csv", "name,version\nx,y\n", &["291 of its columns are missing, such as Q1, Q2, Q3, Q4, Q5;"]);
+    check("header.csv", Table::new().rows[0].join(","), &["no respondents"]);
+}
+
+#[test]
+fn a_missing_column_is_named() {
+    check("survey.csv", Table::new().with(1, "Q140", "Q140x").text(), &["1 of its columns are missing, such as Q140;"]);
+    check("survey.csv", Table::new().with(1, "B_COUNTRY", "country").text(), &["such as B_COUNTRY;"]);
+    check("survey.csv", Table::new().with(1, "version", "v").text(), &["such as version;"]);
+    check("survey.csv", Table::new().with(1, "Q82_EU", "Q82").text(), &["two columns Q82"]);
+}
+
+#[test]
+fn files_of_statistics_programs_are_named() {
+    fn check_program(name: &str, content: &[u8], program: &str) {
+        check(name, content, &[&format!("is a file for {program}"), "csv_v6_0.csv"]);
+    }
+    check_program("survey.sav", b"$FL2@(#) SPSS DATA FILE", "SPSS");
+    check_program("survey.SAV", b"", "SPSS");
+    check_program("survey.dta", b"", "Stata");
+    check_program("survey.rds", b"", "R");
+    check_program("survey.RData", b"", "R");
+    check_program("survey.xlsx", b"", "Excel");
+    check_program("renamed.csv", b"$FL2@(#) SPSS DATA FILE", "SPSS");
+    check_program("renamed.csv", b"$FL3@(#) SPSS DATA FILE", "SPSS");
+    check_program("renamed.csv", b"<stata_dta><header>", "Stata");
+    check_program("renamed.csv", b"\x73\x02\x01\x00rest", "Stata");
+    check_program("renamed.csv", b"RDX3\nX\n", "R");
+    check_program("renamed.csv.gz", &gz(b"X\n\0\0\0\x03"), "R");
+    check_program("packed.zip", &zip(&[("inside.csv", b"$FL2@(#) SPSS DATA FILE")]), "SPSS");
+}
+
+#[test]
+fn archives_hold_one_table() {
+    check("two.zip", zip(&[("a.csv", b"1"), ("b.csv", b"2")]), &["several tables (a.csv, b.csv)"]);
+    check("none.zip", zip(&[("WVS.sav", b"1")]), &["the archive has no .csv, but WVS.sav"]);
+    check("empty.zip", zip(&[]), &["the archive has no .csv, but no file at all"]);
+}
+
+#[test]
+fn the_file_of_a_country_is_named() {
+    let text = Table::new().text_with(";", ";\n").replacen(";\n", "\n", 1);
+    check("WVS_Wave_7_Germany_Csv_v5.0.csv", format!("\u{feff}{text}"), &["single country", "csv_v6_0.csv"]);
+    check("country.csv", text.replace("version", "\"version\""), &["single country"]);
+}
+
+#[test]
+fn the_inverted_file_is_named() {
+    let table = Table::new().with(1, "Q1", "Q1P").with(1, "Q58", "Q58P");
+    check("WVS_inverted.csv", table.text(), &["\"inverted\" file", "Q1P in place of Q1"]);
+}
+
+#[test]
+fn files_that_end_early() {
+    let text = Table::new().text();
+    let half_a_row = &text[..text.len() - 900];
+    check("cut.csv", half_a_row, &["cut off or damaged: its last row, line 3, has", "of 613 fields"]);
+    let packed = gz(text.as_bytes());
+    check("cut.csv.gz", &packed[..packed.len() - 9], &["cut off or damaged", "download it again"]);
+    check("cut.csv.gz", &packed[..5], &["cut off or damaged"]);
+    let archive = zip(&[("survey.csv", text.as_bytes())]);
+    check("cut.zip", &archive[..archive.len() / 2], &["cut off or damaged"]);
+}
+
+#[test]
+fn a_changed_byte_in_an_archive_is_noticed() {
+    let text = Table::new().text();
+    let mut archive = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
+    archive
+        .start_file("survey.csv", SimpleFileOptions::default().compression_method(CompressionMethod::Stored))
+        .unwrap();
+    archive.write_all(text.as_bytes()).unwrap();
+    let mut archive = archive.finish().unwrap().into_inner();
+    assert!(load_as("whole.zip", &archive).is_ok());
+    let last_field = archive.windows(3).rposition(|bytes| bytes == b",1\n").unwrap() + 1;
+    archive[last_field] = b'2';
+    check("changed.zip", archive, &["cut off or damaged", "checksum"]);
+}
+
+#[test]
+fn rows_have_as_many_fields_as_the_header() {
+    let mut long = Table::new();
+    long.rows[1].push("1".to_owned());
+    check("survey.csv", long.text(), &["line 2: 614 fields, expected 613"]);
+    let mut short = Table::new();
+    short.rows[1].pop();
+    check("survey.csv", short.text(), &["line 2: 612 fields, expected 613"]);
+    let mut last = Table::new();
+    last.rows[2].push(String::new());
+    check("survey.csv", last.text(), &["line 3: 614 fields, expected 613"]);
+}
+
+#[test]
+fn an_open_quotation_mark_does_not_swallow_the_file() {
+    let text = Table::new().with(3, "doi", "\"open").text() + &"1,1\n".repeat(200_000);
+    check("survey.csv", text, &["line 3", "is a quotation mark not closed?"]);
+}
+
+#[test]
+fn wrong_values_are_named_by_line_and_column() {
+    fn check_value(column: &str, value: &str, expected: &str) {
+        let table = Table::new().with(3, column, value);
+        check("survey.csv", table.text_with(",", "\r\n"), &[&format!("line 3, column {column}: {value:?} {expected}")]);
+    }
+    check_value("Q57", "a", "is not an integer code");
+    check_value("Q57", "", "is blank");
+    check_value("Q57", "1.0", "has a decimal point");
+    check_value("Q57", "3", "is not a code of this question: expected 1 to 2, or -1 to -5");
+    check_value("Q57", "-6", "is not a code of this question");
+    check_value("Q56", "99", "is not a code of this question: expected 1 to 3");
+    check_value("Q223", "-9999", "is not a code of this question: expected 0 or more");
+    check_value("Q261", "99999999999", "is not an integer code");
+    check_value("B_COUNTRY", "DEU", "is not an integer code");
+    check_value("B_COUNTRY", "0", "is not a country");
+    let long = "x".repeat(1000);
+    check("survey.csv", Table::new().with(2, "Q9", &long).text(), &[&format!("Q9: {:?} is not", &long[..40])]);
+    let unreadable = Table::new().text().into_bytes();
+    let at = unreadable.windows(9).position(|bytes| bytes == b"Synthetic").unwrap();
+    let unreadable = [&unreadable[..at], b"\xff", &unreadable[at..]].concat();
+    check("survey.csv", unreadable, &["line 2, column version", "is not UTF-8"]);
+}
+
+#[test]
+fn every_missing_code_is_fine_for_every_question() {
+    for code in -5..=-1 {
+        let mut table = Table::new();
+        for id in QuestionId::all() {
+            table.set(2, &id.to_string(), &code.to_string());
+        }
+        assert_eq!(load(table.text()).unwrap().code(row(1), question(200)), Code(code));
+    }
+}
+
+#[test]
+fn a_codebook_can_add_codes() {
+    let mut questions = Codebook::own().questions().to_vec();
+    questions[56].options[1].code = Code(77);
+    let codebook = Codebook::new("mine".to_owned(), questions, Vec::new()).unwrap();
+    let folder = Folder::new();
+    let file = folder.write("survey.csv", Table::new().with(2, "Q57", "77").with(3, "Q57", "2").text());
+    assert!(Survey::load(&file, &Codebook::own()).is_err());
+    let survey = Survey::load(&file, &codebook).unwrap();
+    assert_eq!((survey.code(row(1), question(57)), survey.code(row(2), question(57))), (Code(77), Code(2)));
+}
+
+/// Respondents whose answers are codes of the codebook, or missing.
+fn respondents() -> impl Strategy<Value = Vec<(u16, Vec<i32>)>> {
+    let answer = |question: &crate::codebook::Question| match question.options.as_slice() {
+        [] => (-5..=1_000_000).boxed(),
+        options => {
+            let codes = options.iter().map(|option| option.code.0).chain(-5..=-1).collect::<Vec<_>>();
+            prop::sample::select(codes).boxed()
+        }
+    };
+    let row = Codebook::own().questions().iter().map(answer).collect::<Vec<_>>();
+    prop::collection::vec((1..=999_u16, row), 1..6)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn any_bytes_load_or_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        prop_assert!(load(&bytes).is_err());
+        prop_assert!(load_as("survey.csv.gz", gz(&bytes)).is_err());
+    }
+
+    #[test]
+    fn damaged_files_load_or_are_refused(
+        packing in 0..3,
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+        kept in any::<prop::sample::Index>(),
+    ) {
+        let text = Table::new().text().into_bytes();
+        let mut content = match packing {
+            0 => text,
+            1 => gz(&text),
+            _ => zip(&[("survey.csv", &text)]),
+        };
+        for (place, byte) in damage {
+            let place = place.index(content.len());
+            content[place] = byte;
+        }
+        content.truncate(kept.index(content.len() * 2).min(content.len()));
+        if let Ok(survey) = load(&content) {
+            prop_assert!(survey.respondents() <= 2);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn a_survey_is_read_back_as_it_was_built(rows in respondents()) {
+        let mut table = Table::new();
+        table.rows.truncate(2);
+        let template = table.rows.pop().unwrap();
+        let mut builder = SurveyBuilder::new();
+        for (line, (country, codes)) in (2..).zip(&rows) {
+            table.rows.push(template.clone());
+            table.set(line, "B_COUNTRY", &country.to_string());
+            for (id, code) in QuestionId::all().zip(codes) {
+                table.set(line, &id.to_string(), &code.to_string());
+            }
+            let codes: Vec<_> = codes.iter().copied().map(Code).collect();
+            builder.push(Country(*country), codes.as_slice().try_into().unwrap());
+        }
+        let built = builder.finish("synthetic");
+        let version = table.place("version");
+        table.rows[1..].iter_mut().for_each(|row| "synthetic".clone_into(&mut row[version]));
+        let loaded = load(table.text()).unwrap();
+        prop_assert_eq!(loaded.digest(), built.digest());
+        for (index, (country, codes)) in rows.iter().enumerate() {
+            let respondent = Respondent::from_index(index);
+            prop_assert_eq!(loaded.country(respondent), Country(*country));
+            let read: Vec<_> = QuestionId::all().map(|id| loaded.code(respondent, id).0).collect();
+            prop_assert_eq!(&read, codes);
+        }
+    }
+}
+
+#[test]
+fn the_file_that_cannot_be_read_is_named() {
+    let folder = Folder::new();
+    let file = folder.0.path().join("loop.csv");
+    std::os::unix::fs::symlink(&file, &file).unwrap();
+    let error = Survey::load(&file, &Codebook::own()).unwrap_err();
+    assert!(matches!(error, SurveyError::Read { .. }), "{error}");
+    assert!(File::open(&file).is_err());
+}

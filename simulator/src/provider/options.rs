@@ -1,0 +1,211 @@
+//! How a simulated provider behaves: its limits, its slowness, its faults, its cache.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+/// Everything that can be chosen about a simulated provider. The default never fails, never waits and knows no limit.
+#[derive(Debug, Clone)]
+pub struct ProviderOptions {
+    /// Replies and faults follow from this number and the prompt alone.
+    pub seed: u64,
+    /// How long a reply takes.
+    pub latency: Latency,
+    /// Most calls a minute.
+    pub requests_per_minute: Option<u32>,
+    /// Most tokens a minute, of prompts and replies together.
+    pub tokens_per_minute: Option<u64>,
+    /// Most calls at a time.
+    pub max_in_flight: Option<u32>,
+    /// The sliding window in which the limits hold; the share of a minute that it is, is the share of the limit.
+    pub window: Duration,
+    /// The only key that is accepted; without one any key will do, and none.
+    pub api_key: Option<SecretString>,
+    /// The models that exist; without a list every model does.
+    pub models: Option<Vec<String>>,
+    /// Share of calls that are answered 500 or 503.
+    pub error_rate: f64,
+    /// Share of calls that are never answered.
+    pub hang_rate: f64,
+    /// Share of calls whose connection breaks in the middle of the reply.
+    pub cut_rate: f64,
+    /// Share of prompts whose reply does not keep to the format.
+    pub malformed_rate: f64,
+    /// Share of prompts whose reply ends too early, with the finish reason `length`.
+    pub truncated_rate: f64,
+    /// Share of prompts that are refused.
+    pub refusal_rate: f64,
+    /// How the prompt cache counts.
+    pub cache: CacheRule,
+    /// Tokens that the prompt cache holds at least; what was used least recently goes first.
+    pub cache_tokens: u64,
+    /// Most bytes of a request body; larger ones are answered 413.
+    pub most_body_bytes: usize,
+    /// How many prompts are remembered to recognise repeated ones, at about 50 bytes each; later ones are not.
+    pub prompts_remembered: usize,
+    /// Instead of a person's reply, this many bytes that are always the same: to measure a client's speed.
+    pub fixed_reply: Option<usize>,
+}
+
+impl Default for ProviderOptions {
+    fn default() -> Self {
+        Self {
+            seed: 42,
+            latency: Latency::None,
+            requests_per_minute: None,
+            tokens_per_minute: None,
+            max_in_flight: None,
+            window: Duration::from_mins(1),
+            api_key: None,
+            models: None,
+            error_rate: 0.0,
+            hang_rate: 0.0,
+            cut_rate: 0.0,
+            malformed_rate: 0.0,
+            truncated_rate: 0.0,
+            refusal_rate: 0.0,
+            cache: CacheRule::None,
+            cache_tokens: 20_000_000,
+            most_body_bytes: 4 << 20,
+            prompts_remembered: 2_000_000,
+            fixed_reply: None,
+        }
+    }
+}
+
+/// How long a reply takes.
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
+pub enum Latency {
+    /// No longer than it takes to write.
+    #[default]
+    None,
+    /// Always the same time.
+    Fixed(Duration),
+    /// Log-normal: half of the replies take less than the median, a few take much longer.
+    Lognormal {
+        /// The median.
+        median: Duration,
+        /// Standard deviation of the logarithm; real providers have about 0.5.
+        sigma: f64,
+    },
+}
+
+/// How the prompt cache counts.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum CacheRule {
+    /// There is none: 0 cached tokens.
+    #[default]
+    None,
+    /// Whole blocks of the longest beginning that an earlier, answered prompt had (vLLM, automatic prefix caching).
+    Vllm {
+        /// Tokens of a block.
+        block_tokens: u32,
+    },
+    /// Whole blocks of 64 tokens of the longest beginning that two earlier, answered prompts had.
+    DeepSeek,
+}
+
+/// An option that makes no sense.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum OptionsError {
+    /// A share is not one.
+    #[error("{name} is {value}: expected a share from 0 to 1")]
+    NotAShare {
+        /// Which option.
+        name: &'static str,
+        /// What it was set to.
+        value: f64,
+    },
+    /// The shares of one kind of fault sum to more than everything.
+    #[error("{names} sum to {sum}: expected at most 1")]
+    MoreThanAll {
+        /// Which options.
+        names: &'static str,
+        /// Their sum.
+        sum: f64,
+    },
+    /// A number that must not be zero is.
+    #[error("{name} is 0: expected at least 1{hint}")]
+    Zero {
+        /// Which option.
+        name: &'static str,
+        /// What to do instead.
+        hint: &'static str,
+    },
+    /// The spread of the latency is not a number from 0 up.
+    #[error("the latency's sigma is {0}: expected a number from 0 to 5")]
+    Sigma(f64),
+}
+
+impl ProviderOptions {
+    /// Checks that every option makes sense.
+    pub fn check(&self) -> Result<(), OptionsError> {
+        self.check_shares()?;
+        let zeros = [
+            ("requests_per_minute", self.requests_per_minute == Some(0), ", or none for no limit"),
+            ("tokens_per_minute", self.tokens_per_minute == Some(0), ", or none for no limit"),
+            ("max_in_flight", self.max_in_flight == Some(0), ", or none for no limit"),
+            ("window", self.window.is_zero(), " ms"),
+            ("block_tokens", self.cache == (CacheRule::Vllm { block_tokens: 0 }), "; 16 is usual"),
+        ];
+        match self.latency {
+            Latency::Lognormal { sigma, .. } if !(0.0..=5.0).contains(&sigma) => Err(OptionsError::Sigma(sigma)),
+            _ => zeros
+                .into_iter()
+                .find(|zero| zero.1)
+                .map_or(Ok(()), |(name, _, hint)| Err(OptionsError::Zero { name, hint })),
+        }
+    }
+
+    fn check_shares(&self) -> Result<(), OptionsError> {
+        let faults = [("error_rate", self.error_rate), ("hang_rate", self.hang_rate), ("cut_rate", self.cut_rate)];
+        let spoils = [
+            ("malformed_rate", self.malformed_rate),
+            ("truncated_rate", self.truncated_rate),
+            ("refusal_rate", self.refusal_rate),
+        ];
+        let names = ["error_rate, hang_rate and cut_rate", "malformed_rate, truncated_rate and refusal_rate"];
+        for (shares, names) in [faults, spoils].into_iter().zip(names) {
+            if let Some((name, value)) = shares.into_iter().find(|(_, value)| !(0.0..=1.0).contains(value)) {
+                return Err(OptionsError::NotAShare { name, value });
+            }
+            let sum = shares.iter().map(|(_, value)| value).sum();
+            // Room for the rounding of a sum such as 0.1 + 0.2 + 0.7.
+            if sum > 1.0 + 1e-9 {
+                return Err(OptionsError::MoreThanAll { names, sum });
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(options: &ProviderOptions, expected: &str) {
+        let text = options.check().err().map_or_else(String::new, |error| error.to_string());
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn options_that_make_no_sense_are_refused_by_name() {
+        let normal = ProviderOptions::default;
+        check(&normal(), "");
+        check(&ProviderOptions { error_rate: -0.1, ..normal() }, "error_rate is -0.1: expected a share from 0 to 1");
+        check(&ProviderOptions { cut_rate: f64::NAN, ..normal() }, "cut_rate is NaN: expected a share from 0 to 1");
+        check(
+            &ProviderOptions { hang_rate: 0.5, cut_rate: 0.75, ..normal() },
+            "error_rate, hang_rate and cut_rate sum to 1.25: expected at most 1",
+        );
+        check(&ProviderOptions { malformed_rate: 0.1, truncated_rate: 0.2, refusal_rate: 0.7, ..normal() }, "");
+        check(
+            &ProviderOptions { requests_per_minute: Some(0), ..normal() },
+            "requests_per_minute is 0: expected at least 1, or none for no limit",
+        );
+        check(&ProviderOptions { window: Duration::ZERO, ..normal() }, "window is 0: expected at least 1 ms");
+        let latency = Latency::Lognormal { median: Duration::from_secs(1), sigma: -1.0 };
+        check(&ProviderOptions { latency, ..normal() }, "the latency's sigma is -1: expected a number from 0 to 5");
+    }
+}

@@ -1,0 +1,95 @@
+//! Writes a chat completion in the shape of the API.
+
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+use super::fault::{Finish, Said};
+use super::options::CacheRule;
+
+/// What was used, as it is billed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Used {
+    pub(crate) input: u64,
+    pub(crate) cached_input: u64,
+    pub(crate) output: u64,
+}
+
+#[derive(Serialize)]
+struct Completion<'a> {
+    id: String,
+    object: &'static str,
+    created: u64,
+    model: &'a str,
+    system_fingerprint: &'static str,
+    choices: [Choice<'a>; 1],
+    usage: Usage,
+}
+
+#[derive(Serialize)]
+struct Choice<'a> {
+    index: u32,
+    message: Answer<'a>,
+    logprobs: Option<()>,
+    finish_reason: &'static str,
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    role: &'static str,
+    content: Option<&'a str>,
+    refusal: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Usage {
+    prompt_tokens: u64,
+    completion_tokens: u64,
+    total_tokens: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt_tokens_details: Option<PromptDetails>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt_cache_hit_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt_cache_miss_tokens: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct PromptDetails {
+    cached_tokens: u64,
+}
+
+impl Usage {
+    /// The usage as the provider with this cache reports it.
+    fn new(used: Used, cache: CacheRule) -> Self {
+        let is_deepseek = cache == CacheRule::DeepSeek;
+        Self {
+            prompt_tokens: used.input,
+            completion_tokens: used.output,
+            total_tokens: used.input + used.output,
+            prompt_tokens_details: (!is_deepseek).then_some(PromptDetails { cached_tokens: used.cached_input }),
+            prompt_cache_hit_tokens: is_deepseek.then_some(used.cached_input),
+            prompt_cache_miss_tokens: is_deepseek.then_some(used.input - used.cached_input),
+        }
+    }
+}
+
+/// The body of a reply. Only `created` depends on the time.
+pub(crate) fn body(model: &str, digest: u128, said: &Said, usage: (Used, CacheRule)) -> Vec<u8> {
+    let Said { content, refusal, finish, .. } = said;
+    let completion = Completion {
+        id: format!("chatcmpl-sim-{digest:032x}"),
+        object: "chat.completion",
+        created: SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        model,
+        system_fingerprint: "valuesim-simulator",
+        choices: [Choice {
+            index: 0,
+            message: Answer { role: "assistant", content: content.as_deref(), refusal: *refusal },
+            logprobs: None,
+            finish_reason: Finish::name(*finish),
+        }],
+        usage: Usage::new(usage.0, usage.1),
+    };
+    serde_json::to_vec(&completion).expect("texts and numbers can always be written")
+}

@@ -1,0 +1,236 @@
+//! `valuesim run`: an experiment from survey to results, in this process.
+
+mod announcement;
+mod flags;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio_util::sync::CancellationToken;
+use valuesim_coordinator::coordinator::RunEnd;
+use valuesim_coordinator::estimate::estimate;
+use valuesim_coordinator::evaluation::Evaluated;
+use valuesim_coordinator::identity::run_id;
+use valuesim_coordinator::ledger::Ledger;
+use valuesim_coordinator::plan::Plan;
+use valuesim_coordinator::report::{self, RESULTS_VERSION, Results};
+use valuesim_coordinator::table;
+use valuesim_shared::codebook::Codebook;
+use valuesim_shared::experiment::Experiment;
+use valuesim_shared::id::RunId;
+use valuesim_shared::manifest::{MANIFEST_VERSION, Manifest};
+use valuesim_shared::prompt::prompts_digest;
+use valuesim_shared::survey::Survey;
+use valuesim_simulator::synth::Synth;
+use valuesim_worker::worker::WorkerError;
+
+use crate::exit::{Exit, Failure, OrUsage as _};
+use crate::progress::{Style, Watch, write_json};
+use crate::wiring::{OneProcess, start_simulator};
+use announcement::Announcement;
+
+pub(crate) use flags::Flags;
+
+/// The name of the ledger in a run folder.
+const LEDGER_FILE: &str = "ledger.redb";
+
+/// The name of the experiment as resolved in a run folder.
+const EXPERIMENT_FILE: &str = "experiment.toml";
+
+/// An experiment with its data: all that is decided before the first call.
+struct Job {
+    run: RunId,
+    experiment: Experiment,
+    codebook: Arc<Codebook>,
+    survey: Arc<Survey>,
+    plan: Arc<Plan>,
+}
+
+/// Runs the experiment, goes on with it, or shows its results again.
+pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
+    let job = Job::prepare(flags.experiment()?)?;
+    let style = if flags.json { Style::Json } else { Style::Text };
+    let estimate = estimate(&job.experiment, &job.plan, &job.survey, &job.codebook);
+    let announcement = Announcement::new(&job.run, &job.experiment, &job.plan, &job.survey, &estimate);
+    if flags.dry_run {
+        announcement.show_as_result(style);
+        return Ok(Exit::Done);
+    }
+    announcement.show(style);
+    let folder = flags.runs.join(&job.run.0);
+    let ledger = job.open_folder(&folder)?;
+    let end = job.work(&ledger, &folder, style)?;
+    match end {
+        RunEnd::Finished => job.conclude(&ledger, &folder, style),
+        RunEnd::Interrupted => {
+            note("interrupted: everything finished is kept; the same command goes on from there");
+            Ok(Exit::Interrupted)
+        }
+    }
+}
+
+impl Job {
+    fn prepare(experiment: Experiment) -> Result<Self, Failure> {
+        let codebook = match &experiment.codebook {
+            Some(path) => Codebook::load(path).or_usage()?,
+            None => Codebook::own(),
+        };
+        let survey = match &experiment.survey.file {
+            Some(file) => Survey::load(file, &codebook).or_usage()?,
+            None => synthetic(&experiment).survey(),
+        };
+        let plan = Plan::new(&experiment, &survey, &codebook).or_usage()?;
+        let run = run_id(&experiment, &plan, &survey, &codebook);
+        Ok(Self { run, experiment, codebook: Arc::new(codebook), survey: Arc::new(survey), plan: Arc::new(plan) })
+    }
+
+    /// Makes the run folder, or finds it, and opens its ledger.
+    fn open_folder(&self, folder: &Path) -> Result<Arc<Ledger>, Failure> {
+        std::fs::create_dir_all(folder).with_context(|| format!("make the run folder {}", folder.display()))?;
+        let ledger = Ledger::open(&folder.join(LEDGER_FILE), &self.run)?;
+        let path = folder.join(EXPERIMENT_FILE);
+        let text = toml::to_string(&self.experiment).context("write the experiment as TOML")?;
+        std::fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
+        Ok(Arc::new(ledger))
+    }
+
+    #[tokio::main]
+    async fn work(&self, ledger: &Arc<Ledger>, folder: &Path, style: Style) -> Result<RunEnd, Failure> {
+        let mut models = self.experiment.models.clone();
+        let simulator = match &self.experiment.simulate {
+            Some(simulation) => Some(start_simulator(simulation, &self.codebook).await?),
+            None => None,
+        };
+        if let Some(simulator) = &simulator {
+            for model in &mut models {
+                model.base_url = Some(simulator.base_url());
+                model.api_key_env = None;
+                model.api_key_file = None;
+            }
+        }
+        let manifest = Manifest {
+            version: MANIFEST_VERSION,
+            run: self.run.clone(),
+            behaviour: self.experiment.behaviour,
+            split: self.experiment.split.clone(),
+            methods: self.experiment.methods.clone(),
+            models,
+            prompts: prompts_digest(),
+            codebook: Codebook::clone(&self.codebook),
+        };
+        let process = OneProcess::new(&manifest, &self.plan, &self.survey, ledger, folder).await.map_err(as_failure)?;
+        let end = self.watch(&process, style).await;
+        if let Some(simulator) = simulator {
+            simulator.stop().await;
+        }
+        end.map_err(as_failure)
+    }
+
+    /// Runs with progress shown, until the end or the user's Ctrl-C.
+    async fn watch(&self, process: &OneProcess, style: Style) -> anyhow::Result<RunEnd> {
+        let cells = self.plan.cells();
+        let arms = self.experiment.methods.len() as f64;
+        let predictions = self.plan.predictions_per_arm() as f64 * arms;
+        let watch = Watch {
+            progress: process.progress(),
+            meter: process.meter(),
+            cells,
+            predictions_per_cell: predictions / self.plan.cells_per_model() as f64,
+        };
+        let (stop, done) = (CancellationToken::new(), CancellationToken::new());
+        let showing = tokio::spawn(watch.show(style, done.clone()));
+        let interrupting = tokio::spawn(stop_on_interrupt(stop.clone()));
+        let end = process.run(&stop).await;
+        interrupting.abort();
+        done.cancel();
+        showing.await.context("show the progress")?;
+        end
+    }
+
+    /// Scores the run, writes its files, and prints its results.
+    fn conclude(&self, ledger: &Ledger, folder: &Path, style: Style) -> Result<Exit, Failure> {
+        let Self { run, experiment, codebook, survey, plan } = self;
+        let evaluated = Evaluated { run, experiment, plan, survey, codebook, ledger };
+        let evaluation = evaluated.evaluate(folder)?;
+        let results = Results {
+            version: RESULTS_VERSION,
+            run: run.clone(),
+            title: experiment.name.clone().unwrap_or_else(|| run.to_string()),
+            behaviour: experiment.behaviour,
+            simulated: experiment.simulate.is_some(),
+            synthetic_survey: survey.is_synthetic(),
+            population: plan.population(),
+            cells_planned: plan.cells(),
+            cells_finished: evaluation.cells_finished,
+            facts: announcement::facts(experiment, plan, survey),
+            arms: evaluation.arms,
+            spend: evaluation.spend,
+            provenance: self.provenance(),
+        };
+        report::write(folder, &results)?;
+        show_results(&results, folder, style);
+        Ok(Exit::Done)
+    }
+
+    fn provenance(&self) -> Vec<String> {
+        vec![
+            format!("valuesim {}", env!("CARGO_PKG_VERSION")),
+            format!("survey version: {}", self.survey.edition().version),
+            format!("survey digest: {}", blake3::Hash::from(self.survey.digest()).to_hex()),
+            format!("codebook: {}, digest {}", self.codebook.name, blake3::Hash::from(self.codebook.digest()).to_hex()),
+            format!("prompts digest: {}", prompts_digest()),
+        ]
+    }
+}
+
+fn synthetic(experiment: &Experiment) -> Synth {
+    let respondents = experiment.survey.synthetic.expect("a resolved experiment has a survey");
+    Synth { respondents, seed: experiment.survey.synthetic_seed }
+}
+
+/// A wrong key or an unknown model is the user's to mend, like a wrong flag.
+fn as_failure(error: anyhow::Error) -> Failure {
+    let mistake = error.downcast_ref::<WorkerError>().is_some_and(WorkerError::is_configuration);
+    let exit = if mistake { Exit::Usage } else { Exit::Failed };
+    Failure { exit, error }
+}
+
+async fn stop_on_interrupt(stop: CancellationToken) {
+    if tokio::signal::ctrl_c().await.is_ok() {
+        note("stopping: calls in flight are finished first; press Ctrl-C again to leave at once");
+        stop.cancel();
+    }
+    if tokio::signal::ctrl_c().await.is_ok() {
+        std::process::exit(130);
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "notes are for people, and go to standard error")]
+fn note(text: &str) {
+    eprintln!("{text}");
+}
+
+#[expect(clippy::print_stdout, reason = "results go to standard output")]
+fn show_results(results: &Results, folder: &Path, style: Style) {
+    match style {
+        Style::Json => write_json(&serde_json::json!({ "event": "finished", "folder": folder, "results": results })),
+        Style::Text => println!("{}\n{}", table::text(results), files(folder)),
+    }
+}
+
+fn files(folder: &Path) -> String {
+    let about = [
+        (report::REPORT_FILE, "the report"),
+        (report::RESULTS_FILE, "all scores"),
+        (valuesim_coordinator::evaluation::PREDICTIONS_FILE, "every prediction"),
+        (LEDGER_FILE, "every finished cell"),
+        (EXPERIMENT_FILE, "the experiment as it was run"),
+    ];
+    let line = |(file, what): (&str, &str)| -> String {
+        let path: PathBuf = folder.join(file);
+        format!("  {:<52} {what}\n", path.display())
+    };
+    let lines: String = about.into_iter().map(line).collect();
+    format!("Files\n{lines}")
+}

@@ -1,0 +1,242 @@
+//! The flags of `valuesim run`, and the experiment that they and the file say together.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, anyhow, bail};
+use clap::Args;
+use valuesim_shared::experiment::{Experiment, Simulation, Users};
+use valuesim_shared::id::{Fold, Respondent};
+use valuesim_shared::method::{Behaviour, Method};
+use valuesim_shared::model::ModelSettings;
+
+use crate::exit::{Failure, OrUsage as _};
+
+/// What `valuesim run` takes.
+#[derive(Debug, Args)]
+pub(crate) struct Flags {
+    /// The experiment as a TOML file; flags go before what it says
+    experiment: Option<PathBuf>,
+
+    /// The survey file: the official cross-national CSV of WVS wave 7 (.csv, .csv.gz or .zip). A synthetic survey where absent
+    #[arg(long, value_name = "FILE", env = "VALUESIM_SURVEY", help_heading = "Data")]
+    survey: Option<PathBuf>,
+
+    /// Another codebook: a TOML file, or the reference's `questions.json` with `nature_options.json` beside it
+    #[arg(long, value_name = "FILE", env = "VALUESIM_CODEBOOK", help_heading = "Data")]
+    codebook: Option<PathBuf>,
+
+    /// Respondents of the synthetic survey [default: 2000 where there is no survey file]
+    #[arg(long, value_name = "N", env = "VALUESIM_SYNTHETIC", conflicts_with = "survey", help_heading = "Data")]
+    synthetic: Option<u32>,
+
+    /// How many respondents to draw, or `all` [default: 100 of a survey file, 25 of a synthetic survey]
+    #[arg(long, value_name = "N", env = "VALUESIM_USERS", conflicts_with = "respondents", help_heading = "Sample")]
+    users: Option<Users>,
+
+    /// These respondents instead of a draw: row numbers of the file, counted from 1
+    #[arg(long, value_name = "ROW,...", env = "VALUESIM_RESPONDENTS", value_delimiter = ',', value_parser = respondent, help_heading = "Sample")]
+    respondents: Vec<Respondent>,
+
+    /// Only respondents of these countries: ISO alpha-3 or numeric codes
+    #[arg(long, value_name = "CODE,...", env = "VALUESIM_COUNTRIES", value_delimiter = ',', help_heading = "Sample")]
+    countries: Vec<String>,
+
+    /// Seed of the draw [default: 42, the paper's]
+    #[arg(long, value_name = "SEED", env = "VALUESIM_SAMPLE_SEED", help_heading = "Sample")]
+    sample_seed: Option<u64>,
+
+    /// Only these folds, counted from 1 [default: all five]
+    #[arg(long, value_name = "FOLD,...", env = "VALUESIM_FOLDS", value_delimiter = ',', value_parser = fold, help_heading = "Sample")]
+    folds: Vec<Fold>,
+
+    /// What to run: valuesim, full-info [default: both]
+    #[arg(long, value_name = "METHOD,...", env = "VALUESIM_METHODS", value_delimiter = ',', value_parser = method, help_heading = "Method")]
+    methods: Vec<Method>,
+
+    /// `paper` reproduces the paper's own code to the byte, `corrected` mends its known faults [default: corrected]
+    #[arg(long, value_name = "BEHAVIOUR", env = "VALUESIM_BEHAVIOUR", value_parser = behaviour, help_heading = "Method")]
+    behaviour: Option<Behaviour>,
+
+    /// A model to ask; may be repeated. The simulated provider answers where none is given
+    #[arg(long = "model", value_name = "NAME", env = "VALUESIM_MODEL", value_delimiter = ',', help_heading = "Model")]
+    models: Vec<String>,
+
+    /// Where the model's provider is: the address up to and without /chat/completions
+    #[arg(long, value_name = "URL", env = "VALUESIM_BASE_URL", help_heading = "Model")]
+    base_url: Option<String>,
+
+    /// The environment variable that holds the provider's key
+    #[arg(long, value_name = "NAME", env = "VALUESIM_API_KEY_ENV", help_heading = "Model")]
+    api_key_env: Option<String>,
+
+    /// A file that holds the provider's key
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "VALUESIM_API_KEY_FILE",
+        conflicts_with = "api_key_env",
+        help_heading = "Model"
+    )]
+    api_key_file: Option<PathBuf>,
+
+    /// The longest reply to ask for, in tokens [default: the provider's]
+    #[arg(long, value_name = "N", env = "VALUESIM_MAX_OUTPUT_TOKENS", help_heading = "Model")]
+    max_output_tokens: Option<u32>,
+
+    /// Calls in flight at the same time, for each model [default: 64]
+    #[arg(long, value_name = "N", env = "VALUESIM_CALLS_IN_FLIGHT", help_heading = "Limits")]
+    calls_in_flight: Option<u32>,
+
+    /// Requests in any minute, for each model [default: no limit]
+    #[arg(long, value_name = "N", env = "VALUESIM_REQUESTS_PER_MINUTE", help_heading = "Limits")]
+    requests_per_minute: Option<u32>,
+
+    /// Tokens in any minute, for each model [default: no limit]
+    #[arg(long, value_name = "N", env = "VALUESIM_TOKENS_PER_MINUTE", help_heading = "Limits")]
+    tokens_per_minute: Option<u32>,
+
+    /// Let the simulated provider answer in the place of the models
+    #[arg(long, env = "VALUESIM_SIMULATE", help_heading = "Simulation")]
+    simulate: bool,
+
+    /// Seed of the simulated replies [default: 0]
+    #[arg(long, value_name = "SEED", env = "VALUESIM_SIMULATOR_SEED", help_heading = "Simulation")]
+    simulator_seed: Option<u64>,
+
+    /// Milliseconds that each simulated reply takes [default: 0]
+    #[arg(long, value_name = "MS", env = "VALUESIM_SIMULATOR_LATENCY_MS", help_heading = "Simulation")]
+    simulator_latency_ms: Option<u64>,
+
+    /// The folder that holds run folders
+    #[arg(long, value_name = "DIR", env = "VALUESIM_RUNS", default_value = "runs", help_heading = "Output")]
+    pub(super) runs: PathBuf,
+
+    /// Say what would be done, with calls, tokens and money, and stop
+    #[arg(long, help_heading = "Output")]
+    pub(super) dry_run: bool,
+
+    /// Write events and results as JSON lines to standard output
+    #[arg(long, help_heading = "Output")]
+    pub(super) json: bool,
+}
+
+impl Flags {
+    /// The experiment that file and flags say together, checked and filled in.
+    pub(super) fn experiment(&self) -> Result<Experiment, Failure> {
+        let mut experiment = self.read_file().or_usage()?;
+        self.override_data(&mut experiment);
+        self.override_sample(&mut experiment);
+        self.override_models(&mut experiment).or_usage()?;
+        experiment.resolve().or_usage()
+    }
+
+    fn read_file(&self) -> anyhow::Result<Experiment> {
+        let Some(path) = &self.experiment else { return Ok(Experiment::default()) };
+        let text = std::fs::read_to_string(path).with_context(|| format!("read the experiment {}", path.display()))?;
+        Experiment::from_toml(&text).map_err(|error| anyhow!("the experiment {}: {error}", path.display()))
+    }
+
+    fn override_data(&self, experiment: &mut Experiment) {
+        if let Some(file) = &self.survey {
+            experiment.survey.file = Some(file.clone());
+            experiment.survey.synthetic = None;
+        }
+        if let Some(respondents) = self.synthetic {
+            experiment.survey.synthetic = Some(respondents);
+            experiment.survey.file = None;
+        }
+        if let Some(codebook) = &self.codebook {
+            experiment.codebook = Some(codebook.clone());
+        }
+        if !self.methods.is_empty() {
+            experiment.methods.clone_from(&self.methods);
+        }
+        experiment.behaviour = self.behaviour.unwrap_or(experiment.behaviour);
+    }
+
+    fn override_sample(&self, experiment: &mut Experiment) {
+        let sample = &mut experiment.sample;
+        if let Some(users) = self.users {
+            sample.users = Some(users);
+            sample.respondents.clear();
+        }
+        if !self.respondents.is_empty() {
+            sample.respondents.clone_from(&self.respondents);
+            sample.users = None;
+        }
+        if !self.countries.is_empty() {
+            sample.countries.clone_from(&self.countries);
+        }
+        sample.seed = self.sample_seed.unwrap_or(sample.seed);
+        if !self.folds.is_empty() {
+            experiment.split.only.clone_from(&self.folds);
+        }
+    }
+
+    fn override_models(&self, experiment: &mut Experiment) -> anyhow::Result<()> {
+        if !self.models.is_empty() {
+            experiment.models = self.models.iter().map(|name| ModelSettings::named(name)).collect();
+        }
+        let nobody_to_ask = experiment.models.is_empty();
+        if nobody_to_ask {
+            experiment.models.push(ModelSettings::named("simulated"));
+        }
+        if nobody_to_ask || self.simulate {
+            experiment.simulate.get_or_insert_default();
+        }
+        if let Some(Simulation { seed, latency_ms }) = &mut experiment.simulate {
+            *seed = self.simulator_seed.unwrap_or(*seed);
+            *latency_ms = self.simulator_latency_ms.unwrap_or(*latency_ms);
+        }
+        let speaks_of_one = self.base_url.is_some() || self.api_key_env.is_some() || self.api_key_file.is_some();
+        if speaks_of_one && experiment.models.len() != 1 {
+            let count = experiment.models.len();
+            bail!(
+                "--base-url, --api-key-env and --api-key-file are about one model, and there are {count}: name one with --model, or put them into an experiment file"
+            );
+        }
+        experiment.models.iter_mut().for_each(|model| self.override_model(model));
+        Ok(())
+    }
+
+    fn override_model(&self, model: &mut ModelSettings) {
+        if let Some(url) = &self.base_url {
+            model.base_url = Some(url.trim_end_matches('/').to_owned());
+        }
+        if self.api_key_env.is_some() || self.api_key_file.is_some() {
+            model.api_key_env.clone_from(&self.api_key_env);
+            model.api_key_file.clone_from(&self.api_key_file);
+        }
+        let limits = &mut model.limits;
+        limits.calls_in_flight = self.calls_in_flight.unwrap_or(limits.calls_in_flight);
+        limits.requests_per_minute = self.requests_per_minute.or(limits.requests_per_minute);
+        limits.tokens_per_minute = self.tokens_per_minute.or(limits.tokens_per_minute);
+        model.max_output_tokens = self.max_output_tokens.or(model.max_output_tokens);
+    }
+}
+
+fn respondent(text: &str) -> Result<Respondent, String> {
+    let row = text.parse().ok().and_then(Respondent::new);
+    row.ok_or_else(|| "expected a row number: a whole number, counted from 1".to_owned())
+}
+
+fn fold(text: &str) -> Result<Fold, String> {
+    let fold = text.parse().ok().and_then(Fold::new);
+    fold.ok_or_else(|| "expected a fold: a whole number, counted from 1".to_owned())
+}
+
+fn method(text: &str) -> Result<Method, String> {
+    let found = Method::WITH_MODEL.into_iter().find(|method| method.name() == text);
+    found.ok_or_else(|| {
+        let known = Method::WITH_MODEL.map(Method::name);
+        format!("expected a method that asks a model: {}", known.join(" or "))
+    })
+}
+
+fn behaviour(text: &str) -> Result<Behaviour, String> {
+    match text {
+        "paper" => Ok(Behaviour::Paper),
+        "corrected" => Ok(Behaviour::Corrected),
+        _ => Err("expected `paper` or `corrected`".to_owned()),
+    }
+}

@@ -1,0 +1,191 @@
+//! `valuesim simulate-provider`: serves the simulated provider until it is interrupted.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, ValueEnum};
+use secrecy::SecretString;
+use valuesim_shared::codebook::Codebook;
+use valuesim_simulator::provider::{CacheRule, Latency, Provider, ProviderOptions};
+
+use crate::exit::{Exit, Failure, OrUsage as _};
+
+/// What `valuesim simulate-provider` takes.
+#[derive(Debug, Args)]
+pub(crate) struct Flags {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8400")]
+    listen: SocketAddr,
+
+    /// Seed of replies and faults
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    seed: u64,
+
+    /// Another codebook, for runs with another wording
+    #[arg(long, value_name = "FILE")]
+    codebook: Option<PathBuf>,
+
+    /// Milliseconds that a reply takes (their median, with --latency-sigma)
+    #[arg(long, value_name = "MS", default_value_t = 0, help_heading = "Speed")]
+    latency_ms: u64,
+
+    /// Let the time vary lognormally with this standard deviation of its logarithm
+    #[arg(long, value_name = "SIGMA", requires = "latency_ms", help_heading = "Speed")]
+    latency_sigma: Option<f64>,
+
+    /// Requests in any minute, answered 429 above
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    requests_per_minute: Option<u32>,
+
+    /// Tokens in any minute, answered 429 above
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    tokens_per_minute: Option<u64>,
+
+    /// Calls in flight, answered 429 above
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    max_in_flight: Option<u32>,
+
+    /// Seconds of the sliding window of the limits
+    #[arg(long, value_name = "SECONDS", default_value_t = 60.0, help_heading = "Limits")]
+    window: f64,
+
+    /// The only key that is accepted; any where absent
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "VALUESIM_SIMULATOR_API_KEY",
+        hide_env_values = true,
+        help_heading = "Limits"
+    )]
+    api_key: Option<String>,
+
+    /// The only models that exist; any where absent
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', help_heading = "Limits")]
+    models: Vec<String>,
+
+    /// Share of calls answered 500 or 503
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, help_heading = "Faults")]
+    error_rate: f64,
+
+    /// Share of calls that are never answered
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, help_heading = "Faults")]
+    hang_rate: f64,
+
+    /// Share of calls whose connection is cut
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, help_heading = "Faults")]
+    cut_rate: f64,
+
+    /// Share of prompts whose reply cannot be read
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, help_heading = "Faults")]
+    malformed_rate: f64,
+
+    /// Share of prompts whose reply is cut off
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, help_heading = "Faults")]
+    truncated_rate: f64,
+
+    /// Share of prompts that are refused
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, help_heading = "Faults")]
+    refusal_rate: f64,
+
+    /// How a prefix cache is accounted for
+    #[arg(long, value_enum, default_value_t = Cache::None, help_heading = "Cache")]
+    cache: Cache,
+
+    /// Tokens of a block of the vLLM cache
+    #[arg(long, value_name = "N", default_value_t = 16, help_heading = "Cache")]
+    cache_block_tokens: u32,
+
+    /// Answer every call with so many bytes of the same text, to measure a client's speed
+    #[arg(long, value_name = "BYTES")]
+    fixed_reply: Option<usize>,
+}
+
+/// The rules of prefix caches.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Cache {
+    /// No cache.
+    None,
+    /// Whole blocks of a prefix that was seen before.
+    Vllm,
+    /// A prefix that was seen in two requests.
+    Deepseek,
+}
+
+impl Flags {
+    fn options(&self) -> anyhow::Result<ProviderOptions> {
+        let latency = match (self.latency_ms, self.latency_sigma) {
+            (0, _) => Latency::None,
+            (milliseconds, None) => Latency::Fixed(Duration::from_millis(milliseconds)),
+            (milliseconds, Some(sigma)) => Latency::Lognormal { median: Duration::from_millis(milliseconds), sigma },
+        };
+        let Ok(window) = Duration::try_from_secs_f64(self.window) else {
+            bail!("--window {}: expected a number of seconds above 0", self.window)
+        };
+        Ok(ProviderOptions {
+            seed: self.seed,
+            latency,
+            requests_per_minute: self.requests_per_minute,
+            tokens_per_minute: self.tokens_per_minute,
+            max_in_flight: self.max_in_flight,
+            window,
+            api_key: self.api_key.clone().map(SecretString::from),
+            models: (!self.models.is_empty()).then(|| self.models.clone()),
+            error_rate: self.error_rate,
+            hang_rate: self.hang_rate,
+            cut_rate: self.cut_rate,
+            malformed_rate: self.malformed_rate,
+            truncated_rate: self.truncated_rate,
+            refusal_rate: self.refusal_rate,
+            cache: match self.cache {
+                Cache::None => CacheRule::None,
+                Cache::Vllm => CacheRule::Vllm { block_tokens: self.cache_block_tokens },
+                Cache::Deepseek => CacheRule::DeepSeek,
+            },
+            fixed_reply: self.fixed_reply,
+            ..ProviderOptions::default()
+        })
+    }
+}
+
+/// Serves until Ctrl-C or SIGTERM.
+pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
+    let codebook = match &flags.codebook {
+        Some(path) => Codebook::load(path).or_usage()?,
+        None => Codebook::own(),
+    };
+    serve(flags, codebook)
+}
+
+#[tokio::main]
+async fn serve(flags: &Flags, codebook: Codebook) -> Result<Exit, Failure> {
+    let options = flags.options().or_usage()?;
+    let starting = Provider::start(flags.listen, options, Arc::new(codebook)).await;
+    let provider = starting.with_context(|| format!("serve on {}", flags.listen)).or_usage()?;
+    announce(&provider);
+    interrupted().await?;
+    provider.stop().await;
+    Ok(Exit::Done)
+}
+
+/// One line on standard output, which scripts wait for.
+#[expect(clippy::print_stdout, reason = "the address is the result")]
+fn announce(provider: &Provider) {
+    println!("SIMULATED provider at {}", provider.base_url());
+}
+
+async fn interrupted() -> anyhow::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+        tokio::select! {
+            ended = tokio::signal::ctrl_c() => ended.context("listen for Ctrl-C"),
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await.context("listen for Ctrl-C")
+}

@@ -1,0 +1,160 @@
+//! Shows how a run goes: a live line on a terminal, a plain line now and then on a pipe, JSON lines where asked for.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+use valuesim_coordinator::coordinator::Progress;
+use valuesim_worker::meter::{Meter, Reading};
+
+/// How often a terminal is redrawn.
+const REDRAW: Duration = Duration::from_millis(200);
+
+/// How often a line is written where nobody watches.
+const LINE: Duration = Duration::from_secs(10);
+
+/// How the user wants to see progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// For people, on standard error.
+    Text,
+    /// For machines: JSON lines on standard output.
+    Json,
+}
+
+/// What is watched and what it should come to.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) cells: u64,
+    pub(crate) predictions_per_cell: f64,
+}
+
+/// One look at a run.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename = "progress")]
+struct Look {
+    cells_finished: u64,
+    cells: u64,
+    backstories: u64,
+    predictions: u64,
+    calls: u64,
+    calls_per_second: f64,
+    calls_in_flight: u64,
+    calls_failed: u64,
+    input_tokens: u64,
+    cached_tokens: u64,
+    output_tokens: u64,
+    cost_usd: f64,
+    seconds: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds_left: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trouble: Option<String>,
+}
+
+impl Watch {
+    /// Shows progress until `done` is cancelled, then a last time.
+    pub(crate) async fn show(self, style: Style, done: CancellationToken) {
+        let start = Instant::now();
+        let on_terminal = style == Style::Text && std::io::stderr().is_terminal();
+        let every = if on_terminal { REDRAW } else { LINE };
+        let bar = Self::bar(if on_terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() });
+        let finished_before = self.progress.cells_finished();
+        loop {
+            let last = tokio::select! {
+                () = done.cancelled() => true,
+                () = tokio::time::sleep(every) => false,
+            };
+            let look = self.look(start.elapsed(), finished_before);
+            match style {
+                Style::Json => write_json(&look),
+                Style::Text if on_terminal => draw(&bar, &look),
+                Style::Text => write_line(&look),
+            }
+            if last {
+                bar.finish_and_clear();
+                return;
+            }
+        }
+    }
+
+    fn bar(target: ProgressDrawTarget) -> ProgressBar {
+        let style = ProgressStyle::with_template("{bar:30} {percent:>3}% {msg}").expect("the template is a constant");
+        ProgressBar::with_draw_target(Some(1000), target).with_style(style)
+    }
+
+    fn look(&self, elapsed: Duration, finished_before: u64) -> Look {
+        let Reading { backstories, predictions, sent, in_flight, failed, tokens, cost, trouble } = self.meter.read();
+        let seconds = elapsed.as_secs_f64();
+        let cells_finished = self.progress.cells_finished();
+        // Predictions of cells that are under way count too: a cell may take minutes.
+        let done_now = (predictions as f64 / self.predictions_per_cell).max((cells_finished - finished_before) as f64);
+        let open = (self.cells - finished_before) as f64 - done_now;
+        let seconds_left = (done_now > 0.0 && open > 0.0).then(|| seconds / done_now * open);
+        Look {
+            cells_finished,
+            cells: self.cells,
+            backstories,
+            predictions,
+            calls: sent - in_flight,
+            calls_per_second: (sent - in_flight) as f64 / seconds.max(1e-3),
+            calls_in_flight: in_flight,
+            calls_failed: failed,
+            input_tokens: tokens.input,
+            cached_tokens: tokens.cached,
+            output_tokens: tokens.output,
+            cost_usd: cost.dollars(),
+            seconds,
+            seconds_left,
+            trouble,
+        }
+    }
+}
+
+impl Look {
+    fn text(&self) -> String {
+        let mut text = format!(
+            "{} of {} cells, {} backstories, {} predictions, {} calls ({:.0}/s), {} tokens, ${:.2}",
+            HumanCount(self.cells_finished),
+            HumanCount(self.cells),
+            HumanCount(self.backstories),
+            HumanCount(self.predictions),
+            HumanCount(self.calls),
+            self.calls_per_second,
+            HumanCount(self.input_tokens + self.output_tokens),
+            self.cost_usd,
+        );
+        if self.calls_failed > 0 {
+            text += &format!(", {} failed", HumanCount(self.calls_failed));
+        }
+        if let Some(seconds) = self.seconds_left {
+            text += &format!(", {} left", HumanDuration(Duration::from_secs_f64(seconds.min(1e9))));
+        }
+        if let Some(trouble) = &self.trouble {
+            text += &format!("; {trouble}");
+        }
+        text
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a thousand")]
+fn draw(bar: &ProgressBar, look: &Look) {
+    let share = look.cells_finished as f64 / look.cells.max(1) as f64;
+    bar.set_position((share * 1000.0) as u64);
+    bar.set_message(look.text());
+}
+
+/// Writes one JSON line to standard output. A reader that has gone away is no reason to stop a run that costs money.
+pub(crate) fn write_json(event: &impl Serialize) {
+    let line = serde_json::to_string(event).expect("events can be written as JSON");
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+fn write_line(look: &Look) {
+    let _ = writeln!(std::io::stderr(), "{}", look.text());
+}

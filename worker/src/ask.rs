@@ -1,0 +1,185 @@
+//! Asks the model on behalf of one cell: keeps every reply, counts what it took, reminds of the format once.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+use valuesim_shared::codebook::Question;
+use valuesim_shared::id::{Code, QuestionId};
+use valuesim_shared::manifest::Manifest;
+use valuesim_shared::method::{Behaviour, Stage};
+use valuesim_shared::outcome::{CellSpend, Ended};
+use valuesim_shared::permit::PermitOffice;
+use valuesim_shared::prompt::reminder;
+use valuesim_shared::queue::Queue;
+use valuesim_shared::reply::{Problem, Reading, read_module_reply, read_single_reply};
+use valuesim_shared::store::{CallKey, RecordedReply, ReplyText, Store};
+use valuesim_shared::task::Task;
+
+use crate::prompts::SharedPrompt;
+use crate::provider::Conversation;
+use crate::retry;
+use crate::worker::{Halt, Shared};
+
+/// What asking about one question came to.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    /// The answer, if there is a valid one.
+    pub(crate) answer: Option<Code>,
+    /// Why; what the reference says in its place where there is no reply.
+    pub(crate) analysis: String,
+    pub(crate) ended: Ended,
+    /// How often the model was asked.
+    pub(crate) times: u8,
+}
+
+/// The calls of one cell.
+#[derive(Debug)]
+pub(crate) struct CellCalls<'a, Q, S, O> {
+    shared: &'a Shared<Q, S, O>,
+    task: &'a Task,
+    halt: &'a CancellationToken,
+    /// Replies from an earlier attempt at the cell: these calls are not made again.
+    recorded: HashMap<CallKey, RecordedReply>,
+    spend: Mutex<CellSpend>,
+}
+
+/// How a kind of reply is read.
+type Read = fn(Behaviour, &str, &Question) -> Reading;
+
+impl<'a, Q: Queue, S: Store, O: PermitOffice> CellCalls<'a, Q, S, O> {
+    pub(crate) async fn new(
+        shared: &'a Shared<Q, S, O>,
+        task: &'a Task,
+        halt: &'a CancellationToken,
+    ) -> Result<Self, Halt> {
+        let recorded = shared.store.replies(&task.run, task.cell).await?;
+        Ok(Self { shared, task, halt, recorded, spend: Mutex::default() })
+    }
+
+    pub(crate) fn manifest(&self) -> &'a Manifest {
+        &self.shared.run.manifest
+    }
+
+    pub(crate) fn question(&self, id: QuestionId) -> &'a Question {
+        self.manifest().codebook.question(id)
+    }
+
+    pub(crate) fn held_out(&self) -> &'a [QuestionId] {
+        self.shared.run.held_out(self.task.cell.fold)
+    }
+
+    /// Says that a prediction is made.
+    pub(crate) fn predicted(&self) {
+        self.shared.meter.predictions_made(1);
+    }
+
+    /// What the calls so far took, earlier attempts at the cell included.
+    pub(crate) fn spend(&self) -> CellSpend {
+        self.spend_so_far().clone()
+    }
+
+    fn spend_so_far(&self) -> MutexGuard<'_, CellSpend> {
+        self.spend.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks a module for its answer and analysis.
+    pub(crate) async fn ask_module(
+        &self,
+        stage: Stage,
+        question: &Question,
+        prompt: &SharedPrompt,
+    ) -> Result<Asked, Halt> {
+        let block = self.shared.run.question_block(question.id);
+        self.ask(stage, question, (prompt, block), read_module_reply).await
+    }
+
+    /// Asks the coordinator, whose prompt has the question in it.
+    pub(crate) async fn ask_coordinator(&self, question: &Question, prompt: &SharedPrompt) -> Result<Asked, Halt> {
+        self.ask(Stage::Coordinator, question, (prompt, ""), read_module_reply).await
+    }
+
+    /// Asks for an answer in one call.
+    pub(crate) async fn ask_single(
+        &self,
+        stage: Stage,
+        question: &Question,
+        prompt: &SharedPrompt,
+    ) -> Result<Asked, Halt> {
+        let block = self.shared.run.question_block(question.id);
+        self.ask(stage, question, (prompt, block), read_single_reply).await
+    }
+
+    async fn ask(
+        &self,
+        stage: Stage,
+        question: &Question,
+        (prompt, block): (&SharedPrompt, &str),
+        read: Read,
+    ) -> Result<Asked, Halt> {
+        let behaviour = self.manifest().behaviour;
+        let key = CallKey { stage, question: Some(question.id), asked_before: 0 };
+        let conversation = Conversation::new(&prompt.before, block, &prompt.after);
+        let first = self.reply(key, conversation).await?;
+        let asked = judge(behaviour, &first, question, read);
+        let (ReplyText::Text { content, .. }, Ended::Invalid, Behaviour::Corrected) = (&first, asked.ended, behaviour)
+        else {
+            return Ok(asked);
+        };
+        let reminder = reminder(question);
+        let again = CallKey { asked_before: 1, ..key };
+        let second = self.reply(again, conversation.followed_up(content, &reminder)).await?;
+        Ok(after_reminder(asked, judge(behaviour, &second, question, read)))
+    }
+
+    /// The reply of one call: from the record, or else from the model.
+    pub(crate) async fn reply(&self, key: CallKey, conversation: Conversation<'_>) -> Result<ReplyText, Halt> {
+        if let Some(recorded) = self.recorded.get(&key) {
+            self.count(key.stage, recorded);
+            return Ok(recorded.reply.clone());
+        }
+        let recorded = retry::call(self.shared, self.task.cell.model, conversation, self.halt).await?;
+        self.shared.store.record_reply(&self.task.run, self.task.cell, key, &recorded).await?;
+        self.count(key.stage, &recorded);
+        Ok(recorded.reply)
+    }
+
+    fn count(&self, stage: Stage, recorded: &RecordedReply) {
+        let mut spend = self.spend_so_far();
+        spend.stages.entry(stage).or_default().add(&recorded.spend);
+        let model = &recorded.reported_model;
+        if !model.is_empty() && !spend.reported_models.contains(model) {
+            spend.reported_models.push(model.clone());
+        }
+    }
+}
+
+/// What a reply comes to, as the first one to the question.
+fn judge(behaviour: Behaviour, reply: &ReplyText, question: &Question, read: Read) -> Asked {
+    match reply {
+        ReplyText::Refused => without_reply(Ended::Refused),
+        ReplyText::TooLong => without_reply(Ended::TooLong),
+        ReplyText::Text { content, cut_off } => {
+            let Reading { answer, analysis, problem } = read(behaviour, content, question);
+            let ended = match (answer, problem) {
+                (Some(_), _) => Ended::Answered,
+                (None, Some(Problem::Refused)) => Ended::Refused,
+                (None, _) if *cut_off => Ended::CutOff,
+                (None, _) => Ended::Invalid,
+            };
+            Asked { answer, analysis, ended, times: 1 }
+        }
+    }
+}
+
+/// The reference puts the error in the analysis' place when a call fails, and the coordinator reads it.
+fn without_reply(ended: Ended) -> Asked {
+    Asked { answer: None, analysis: format!("Error: {ended}"), ended, times: 1 }
+}
+
+/// The reminder asks for the answer alone: the analysis is the first reply's where the second has none.
+fn after_reminder(first: Asked, second: Asked) -> Asked {
+    let ended = if second.ended == Ended::Answered { Ended::Reminded } else { second.ended };
+    let analysis = if second.analysis.is_empty() { first.analysis } else { second.analysis };
+    Asked { analysis, ended, times: 2, ..second }
+}

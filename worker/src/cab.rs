@@ -1,0 +1,207 @@
+//! The CAB stage: answers a cell's held-out questions with modules, coordinator and single-call arms.
+
+use futures_util::future::join_all;
+use tokio_util::sync::CancellationToken;
+use valuesim_shared::codebook::Question;
+use valuesim_shared::decide::{Decision, decide};
+use valuesim_shared::id::{Code, QuestionId};
+use valuesim_shared::method::{Method, Module, Stage};
+use valuesim_shared::outcome::{
+    ArmResult, CellOutcome, CellResult, CellSpend, Decided, Ended, Letters, ModuleResult, OUTCOME_VERSION, StoryResult,
+};
+use valuesim_shared::permit::PermitOffice;
+use valuesim_shared::prompt::{Opinion, coordinator};
+use valuesim_shared::queue::{Lane, Queue, QueueName};
+use valuesim_shared::store::{Backstory, Store};
+use valuesim_shared::task::{Task, TaskKind};
+
+use crate::ask::{Asked, CellCalls};
+use crate::demand::Held;
+use crate::prompts::{CellPrompts, SharedPrompt};
+use crate::worker::{Halt, Shared};
+
+/// Answers a cell's held-out questions and hands the outcome in. Without a backstory the cell goes back to the story
+/// stage.
+pub(crate) async fn answer<Q: Queue, S: Store, O: PermitOffice>(
+    shared: &Shared<Q, S, O>,
+    task: &Task,
+    held: Held,
+    halt: &CancellationToken,
+) -> Result<(), Halt> {
+    let backstory = shared.store.backstory(&task.run, task.cell).await?;
+    if backstory.is_none() && shared.run.manifest.needs_backstory() {
+        return send_back(shared, task).await;
+    }
+    let calls = CellCalls::new(shared, task, halt).await?;
+    let prompts = CellPrompts::new(&shared.run, task, backstory.as_ref());
+    let result = Cell { calls: &calls, prompts, backstory: backstory.as_ref() }.answer(held).await?;
+    let mut spend = calls.spend();
+    if let Some(story) = &backstory {
+        spend.add(&story.spend);
+    }
+    hand_in(shared, task, result, spend).await
+}
+
+async fn send_back<Q: Queue, S, O>(shared: &Shared<Q, S, O>, task: &Task) -> Result<(), Halt> {
+    let story = Task { kind: TaskKind::Story, ..task.clone() };
+    let queue = QueueName { run: task.run.clone(), lane: Lane::Story(task.cell.model) };
+    Ok(shared.queue.publish(&queue, story.to_bytes().into()).await?)
+}
+
+async fn hand_in<Q: Queue, S, O>(
+    shared: &Shared<Q, S, O>,
+    task: &Task,
+    result: CellResult,
+    spend: CellSpend,
+) -> Result<(), Halt> {
+    let outcome = CellOutcome { version: OUTCOME_VERSION, run: task.run.clone(), cell: task.cell, result, spend };
+    let message = serde_json::to_vec(&outcome).expect("an outcome can be written as JSON");
+    let queue = QueueName { run: task.run.clone(), lane: Lane::Results };
+    Ok(shared.queue.publish(&queue, message.into()).await?)
+}
+
+/// A cell whose questions are being answered.
+struct Cell<'a, Q, S, O> {
+    calls: &'a CellCalls<'a, Q, S, O>,
+    prompts: CellPrompts,
+    backstory: Option<&'a Backstory>,
+}
+
+/// What the modules and the coordinator made of one question.
+struct Simulated {
+    modules: [Asked; 3],
+    prediction: Prediction,
+}
+
+/// One arm's answer to one question.
+struct Prediction {
+    answer: Option<Code>,
+    ended: Ended,
+    decided: Decided,
+    asked: u8,
+}
+
+impl<Q: Queue, S: Store, O: PermitOffice> Cell<'_, Q, S, O> {
+    async fn answer(&self, mut held: Held) -> Result<CellResult, Halt> {
+        let held_out = self.calls.held_out();
+        let methods = &self.calls.manifest().methods;
+        let mut arms = Vec::new();
+        let mut modules = Vec::new();
+        let simulate = methods.contains(&Method::ValueSim);
+        let ask_all = methods.contains(&Method::FullInfo);
+        // All questions go on side by side; a question that fails or is stopped lets the others finish their calls.
+        let simulated = held_out.iter().filter(|_| simulate).map(|&id| {
+            let places = [held.split_one(), held.split_one(), held.split_one()];
+            self.simulate(self.calls.question(id), places)
+        });
+        let simulated: Vec<_> = simulated.collect();
+        let direct = held_out.iter().filter(|_| ask_all).map(|&id| self.full_info(id, held.split_one()));
+        let direct: Vec<_> = direct.collect();
+        let (simulated, direct) = futures_util::future::join(join_all(simulated), join_all(direct)).await;
+        let simulated: Vec<Simulated> = all_or_halt(simulated)?;
+        let direct: Vec<Prediction> = all_or_halt(direct)?;
+        if simulate {
+            let predictions = simulated.iter().map(|question| &question.prediction);
+            arms.push(arm(Method::ValueSim, predictions));
+            modules = (0..Module::ALL.len()).map(|at| module_result(at, &simulated)).collect();
+        }
+        if ask_all {
+            arms.push(arm(Method::FullInfo, direct.iter()));
+        }
+        let story = self.backstory.map(story_result);
+        Ok(CellResult { story, modules, arms })
+    }
+
+    async fn simulate(&self, question: &Question, places: [Held; 3]) -> Result<Simulated, Halt> {
+        let Some(prompts) = self.prompts.modules() else {
+            return Ok(self.without_backstory());
+        };
+        let asks = Module::ALL.into_iter().zip(prompts).zip(places).map(|((module, prompt), _place)| async move {
+            self.calls.ask_module(module.into(), question, prompt).await
+        });
+        let answers: Vec<Asked> = all_or_halt(join_all(asks).await)?;
+        let modules: [Asked; 3] = answers.try_into().expect("there are three modules");
+        let prediction = self.settle(question, &modules).await?;
+        self.calls.predicted();
+        Ok(Simulated { modules, prediction })
+    }
+
+    /// Without a backstory there is nothing to ask the modules about: the story's ending is theirs too.
+    fn without_backstory(&self) -> Simulated {
+        let ended = self.backstory.map_or(Ended::Invalid, |story| story.ended);
+        let nothing = || Asked { answer: None, analysis: String::new(), ended, times: 0 };
+        self.calls.predicted();
+        let prediction = Prediction { answer: None, ended, decided: Decided::NoValidAnswers, asked: 0 };
+        Simulated { modules: [nothing(), nothing(), nothing()], prediction }
+    }
+
+    async fn settle(&self, question: &Question, modules: &[Asked; 3]) -> Result<Prediction, Halt> {
+        let asked = modules.iter().map(|module| module.times).sum();
+        match decide(&[modules[0].answer, modules[1].answer, modules[2].answer]) {
+            Decision::Agreed { answer, decided } => {
+                let reminded = modules.iter().any(|module| module.ended == Ended::Reminded);
+                let ended = if reminded { Ended::Reminded } else { Ended::Answered };
+                Ok(Prediction { answer: Some(answer), ended, decided, asked })
+            }
+            Decision::NoValidAnswer => {
+                let ended = modules[0].ended;
+                let ended = if modules.iter().all(|module| module.ended == ended) { ended } else { Ended::Invalid };
+                Ok(Prediction { answer: None, ended, decided: Decided::NoValidAnswers, asked })
+            }
+            Decision::AskCoordinator => {
+                let opinions =
+                    modules.each_ref().map(|module| Opinion { answer: module.answer, analysis: &module.analysis });
+                let prompt = SharedPrompt::whole(&coordinator(question, &opinions));
+                let last = self.calls.ask_coordinator(question, &prompt).await?;
+                let asked = asked + last.times;
+                Ok(Prediction { answer: last.answer, ended: last.ended, decided: Decided::Coordinator, asked })
+            }
+        }
+    }
+
+    async fn full_info(&self, id: QuestionId, _place: Held) -> Result<Prediction, Halt> {
+        let question = self.calls.question(id);
+        let prompt = self.prompts.full_info().expect("the arm's prompt is made with the cell's");
+        let Asked { answer, ended, times, .. } = self.calls.ask_single(Stage::FullInfo, question, prompt).await?;
+        self.calls.predicted();
+        Ok(Prediction { answer, ended, decided: Decided::Direct, asked: times })
+    }
+}
+
+fn story_result(story: &Backstory) -> StoryResult {
+    let characters = u32::try_from(story.text.chars().count()).unwrap_or(u32::MAX);
+    StoryResult { ended: story.ended, characters, asked: story.asked }
+}
+
+fn module_result(at: usize, questions: &[Simulated]) -> ModuleResult {
+    let asked = || questions.iter().map(|question| &question.modules[at]);
+    ModuleResult {
+        module: Module::ALL[at],
+        answers: asked().map(|module| module.answer).collect(),
+        ended: Letters(asked().map(|module| module.ended).collect()),
+    }
+}
+
+fn arm<'a>(method: Method, predictions: impl Iterator<Item = &'a Prediction> + Clone) -> ArmResult {
+    ArmResult {
+        method,
+        answers: predictions.clone().map(|prediction| prediction.answer).collect(),
+        ended: Letters(predictions.clone().map(|prediction| prediction.ended).collect()),
+        decided: Letters(predictions.clone().map(|prediction| prediction.decided).collect()),
+        asked: predictions.map(|prediction| prediction.asked).collect(),
+    }
+}
+
+/// All values, or the worst reason why one is missing: a failure before a stop.
+fn all_or_halt<T>(ended: Vec<Result<T, Halt>>) -> Result<Vec<T>, Halt> {
+    let mut values = Vec::with_capacity(ended.len());
+    let mut worst = None;
+    for end in ended {
+        match end {
+            Ok(value) => values.push(value),
+            Err(failed @ Halt::Failed(_)) => worst = Some(failed),
+            Err(Halt::Stopped) => worst = worst.or(Some(Halt::Stopped)),
+        }
+    }
+    worst.map_or(Ok(values), Err)
+}

@@ -1,0 +1,14 @@
+//! Talks to providers of models: OpenAI-compatible chat completions over HTTP.
+
+mod body;
+mod client;
+mod error;
+mod headers;
+mod key;
+mod wire;
+
+pub use body::{Conversation, EncodedText};
+pub use client::{Client, ClientError, Deadlines};
+pub use error::{CallError, CallErrorKind, Decision};
+pub use key::KeyError;
+pub use wire::{Finish, Reply};

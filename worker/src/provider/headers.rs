@@ -1,0 +1,103 @@
+//! What response headers say about when to come back.
+
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::HeaderMap;
+
+/// The longest wait that a provider's header is believed; longer ones are a slip of the provider or a spent day's quota,
+/// and asking again costs one request.
+const LONGEST_BELIEVED: Duration = Duration::from_mins(10);
+
+/// How long to wait: `retry-after-ms`, then `retry-after` in seconds or as a date, then the latest `x-ratelimit-reset-*`
+/// of a limit that is used up. Nonsense values are ignored.
+pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    let milliseconds = text("retry-after-ms").and_then(|ms| seconds(ms).map(|seconds| seconds / 1000));
+    let after = || text("retry-after").and_then(|after| seconds(after).or_else(|| until(after, now)));
+    let reset = || {
+        let used_up = |what: &str| text(&format!("x-ratelimit-remaining-{what}")) == Some("0");
+        let resets = ["requests", "tokens"].into_iter().filter(|what| used_up(what));
+        resets.filter_map(|what| duration(text(&format!("x-ratelimit-reset-{what}"))?)).max()
+    };
+    let wait = milliseconds.or_else(after).or_else(reset)?;
+    Some(wait.min(LONGEST_BELIEVED))
+}
+
+/// The header `x-should-retry`, with which OpenAI overrides what a status means.
+pub(super) fn should_retry(headers: &HeaderMap) -> Option<bool> {
+    match headers.get("x-should-retry")?.to_str().ok()? {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    }
+}
+
+fn seconds(text: &str) -> Option<Duration> {
+    Duration::try_from_secs_f64(text.parse().ok()?).ok()
+}
+
+fn until(date: &str, now: SystemTime) -> Option<Duration> {
+    httpdate::parse_http_date(date).ok()?.duration_since(now).ok()
+}
+
+/// A duration as OpenAI writes it: `12ms`, `1s`, `6m0s`, `1h2m3.5s`.
+fn duration(text: &str) -> Option<Duration> {
+    let mut rest = text;
+    let mut total = Duration::ZERO;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, tail) = rest.split_at(digits);
+        let unit_end = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
+        let (unit, next) = tail.split_at(unit_end);
+        let factor = match unit {
+            "ms" => 0.001,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            _ => return None,
+        };
+        total += Duration::try_from_secs_f64(number.parse::<f64>().ok()? * factor).ok()?;
+        rest = next;
+    }
+    Some(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::header::{HeaderName, HeaderValue};
+
+    fn check(headers: &[(&'static str, &'static str)], expected: Option<Duration>) {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        let map = headers.iter().map(|&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        assert_eq!(retry_after(&map.collect(), now), expected, "{headers:?}");
+    }
+
+    #[test]
+    fn the_wait_is_read_in_the_order_of_the_official_client() {
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        check(&[], None);
+        check(&[("retry-after", "2"), ("retry-after-ms", "1500")], Some(Duration::from_millis(1500)));
+        check(&[("retry-after", "0.5")], Some(Duration::from_millis(500)));
+        check(&[("retry-after", "Sun, 06 Nov 1994 08:49:47 GMT")], seconds(10));
+        check(&[("retry-after", "-1")], None);
+        check(&[("retry-after", "soon")], None);
+        check(&[("retry-after", "99999")], Some(LONGEST_BELIEVED));
+        check(&[("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", "6m0s")], seconds(360));
+        check(&[("x-ratelimit-remaining-tokens", "100"), ("x-ratelimit-reset-tokens", "6m0s")], None);
+        check(&[("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-reset-tokens", "-1")], None);
+    }
+
+    #[test]
+    fn durations_are_read_as_providers_write_them() {
+        let check =
+            |text, milliseconds: Option<u64>| assert_eq!(duration(text), milliseconds.map(Duration::from_millis));
+        check("12ms", Some(12));
+        check("1s", Some(1000));
+        check("1h2m3.5s", Some(3_723_500));
+        check("6m", Some(360_000));
+        check("5", None);
+        check("s", None);
+        check("1d", None);
+    }
+}

@@ -1,0 +1,319 @@
+//! Reads responses: chat completions in the shapes of OpenAI, DeepSeek, vLLM, llama.cpp and OpenRouter, and errors.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Error, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use valuesim_shared::money::Tokens;
+
+use super::error::{CallError, CallErrorKind, Complaint};
+
+/// How much of a provider's message is kept, in characters.
+const MESSAGE_CHARACTERS: usize = 300;
+
+/// A chat completion, as far as it matters here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The model's words; empty where it gave none.
+    pub content: String,
+    /// Why it stopped.
+    pub finish: Finish,
+    /// Tokens as the provider counted them; none where it did not say.
+    pub tokens: Option<Tokens>,
+    /// The model as the provider names it.
+    pub model: String,
+}
+
+/// Why a model stopped writing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// It was done, or the provider does not say otherwise.
+    Stop,
+    /// The length limit cut it off.
+    Length,
+    /// It declined, or the provider's filter stopped it.
+    Refused,
+}
+
+#[derive(Deserialize)]
+struct Completion<'a> {
+    #[serde(borrow, default)]
+    model: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    choices: Option<Vec<Choice<'a>>>,
+    #[serde(default)]
+    usage: Option<Usage>,
+    #[serde(default)]
+    error: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Choice<'a> {
+    #[serde(borrow, default)]
+    message: Option<Message<'a>>,
+    #[serde(borrow, default)]
+    finish_reason: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(default)]
+    content: Content,
+    #[serde(borrow, default)]
+    refusal: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct Usage {
+    #[serde(default)]
+    prompt_tokens: Option<u64>,
+    #[serde(default)]
+    completion_tokens: Option<u64>,
+    /// OpenAI, vLLM, llama.cpp, OpenRouter; may be null.
+    #[serde(default)]
+    prompt_tokens_details: Option<PromptDetails>,
+    /// DeepSeek.
+    #[serde(default)]
+    prompt_cache_hit_tokens: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct PromptDetails {
+    #[serde(default)]
+    cached_tokens: Option<u64>,
+}
+
+impl Usage {
+    fn tokens(&self) -> Option<Tokens> {
+        let details = self.prompt_tokens_details.as_ref().and_then(|details| details.cached_tokens);
+        let cached = details.or(self.prompt_cache_hit_tokens).unwrap_or(0);
+        let input = self.prompt_tokens?;
+        Some(Tokens { input, cached: cached.min(input), output: self.completion_tokens.unwrap_or(0) })
+    }
+}
+
+/// A message's content: text, null, or parts of which some are text.
+#[derive(Default)]
+struct Content(String);
+
+impl<'de> Deserialize<'de> for Content {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextOrParts;
+
+        impl<'de> Visitor<'de> for TextOrParts {
+            type Value = Content;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text, null or a list of parts")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Content, E> {
+                Ok(Content(text.to_owned()))
+            }
+
+            fn visit_string<E: Error>(self, text: String) -> Result<Content, E> {
+                Ok(Content(text))
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<Content, E> {
+                Ok(Content::default())
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Content, A::Error> {
+                let mut all = String::new();
+                while let Some(part) = parts.next_element::<Value>()? {
+                    all.push_str(part.get("text").and_then(Value::as_str).unwrap_or_default());
+                }
+                Ok(Content(all))
+            }
+        }
+
+        deserializer.deserialize_any(TextOrParts)
+    }
+}
+
+/// Reads the body of a response with status 200.
+pub(super) fn completion(body: &[u8]) -> Result<Reply, CallError> {
+    let text = String::from_utf8_lossy(body);
+    // DeepSeek sends blank lines while a request waits for its turn.
+    let completion: Completion = serde_json::from_str(text.trim()).map_err(|error| malformed(&error.to_string()))?;
+    if let Some(error) = completion.error.filter(|error| !error.is_null()) {
+        return Err(refine(200, &error));
+    }
+    let choice = completion.choices.and_then(|choices| choices.into_iter().next());
+    let Some(Choice { message: Some(message), finish_reason }) = choice else {
+        return Err(malformed("it has no choices[0].message"));
+    };
+    let refused = message.refusal.is_some_and(|refusal| !refusal.is_empty());
+    let finish = match finish_reason.as_deref() {
+        Some("content_filter") => Finish::Refused,
+        _ if refused => Finish::Refused,
+        Some("length") => Finish::Length,
+        _ => Finish::Stop,
+    };
+    Ok(Reply {
+        content: message.content.0,
+        finish,
+        tokens: completion.usage.and_then(|usage| usage.tokens()),
+        model: completion.model.map(Cow::into_owned).unwrap_or_default(),
+    })
+}
+
+/// Reads the body of a response with another status.
+pub(super) fn failure(status: u16, should_retry: Option<bool>, body: &[u8]) -> CallError {
+    #[derive(Deserialize)]
+    struct Failure {
+        #[serde(default)]
+        error: Option<Value>,
+        #[serde(default)]
+        message: Option<String>,
+    }
+    let text = String::from_utf8_lossy(body);
+    let parsed = serde_json::from_str::<Failure>(text.trim()).ok();
+    let (error, message) = parsed.map_or((None, None), |failure| (failure.error, failure.message));
+    let error = error.unwrap_or_else(|| Value::String(message.unwrap_or_else(|| text.into_owned())));
+    complain(status, should_retry, &error)
+}
+
+fn refine(status: u16, error: &Value) -> CallError {
+    // OpenRouter puts the status that it would have sent into the error's code.
+    let inner = error.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
+    complain(inner.filter(|code| (400..600).contains(code)).unwrap_or(status), None, error)
+}
+
+fn complain(status: u16, should_retry: Option<bool>, error: &Value) -> CallError {
+    let field = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
+    let message = error.as_str().unwrap_or_else(|| field("message"));
+    let complaint = Complaint { status, code: field("code"), kind: field("type"), message, should_retry };
+    CallError { kind: complaint.kind(), status: Some(status), message: readable(message), retry_after: None }
+}
+
+fn malformed(reason: &str) -> CallError {
+    CallError { kind: CallErrorKind::Malformed, status: Some(200), message: readable(reason), retry_after: None }
+}
+
+/// A message in one short line without control characters; none where nothing is left.
+pub(super) fn readable(message: &str) -> Option<String> {
+    let words: Vec<&str> = message.split(|c: char| c.is_whitespace() || c.is_control()).collect();
+    let line: String = words.join(" ").trim().chars().take(MESSAGE_CHARACTERS).collect();
+    (!line.is_empty()).then_some(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn check(body: &str, content: &str, finish: Finish, expected: Option<Tokens>) {
+        let reply = completion(body.as_bytes()).unwrap_or_else(|error| panic!("{error}: {body}"));
+        assert_eq!((reply.content.as_str(), reply.finish, reply.tokens), (content, finish, expected), "{body}");
+    }
+
+    fn with_usage(usage: &str) -> String {
+        format!(r#"{{"model":"m","choices":[{{"message":{{"content":"2"}},"finish_reason":"stop"}}],"usage":{usage}}}"#)
+    }
+
+    #[test]
+    fn usage_is_read_in_all_shapes() {
+        let read = |usage: &str, expected| check(&with_usage(usage), "2", Finish::Stop, expected);
+        read(
+            r#"{"prompt_tokens":9,"completion_tokens":1,"total_tokens":10}"#,
+            Some(Tokens { input: 9, cached: 0, output: 1 }),
+        );
+        read(
+            r#"{"prompt_tokens":9,"completion_tokens":1,"prompt_tokens_details":null}"#,
+            Some(Tokens { input: 9, cached: 0, output: 1 }),
+        );
+        let openai = r#"{"prompt_tokens":2000,"completion_tokens":9,"prompt_tokens_details":{"cached_tokens":1024,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":3}}"#;
+        read(openai, Some(Tokens { input: 2000, cached: 1024, output: 9 }));
+        let deepseek =
+            r#"{"prompt_tokens":9,"completion_tokens":1,"prompt_cache_hit_tokens":4,"prompt_cache_miss_tokens":5}"#;
+        read(deepseek, Some(Tokens { input: 9, cached: 4, output: 1 }));
+        read(
+            r#"{"prompt_tokens":9,"prompt_tokens_details":{"cached_tokens":99}}"#,
+            Some(Tokens { input: 9, cached: 9, output: 0 }),
+        );
+        read("null", None);
+        read("{}", None);
+    }
+
+    #[test]
+    fn peculiar_completions_are_read() {
+        let bare = r#"{"choices":[{"message":{"content":"Answer: 1"}}]}"#;
+        check(bare, "Answer: 1", Finish::Stop, None);
+        check(&format!("\n\n\r\n{bare}\n"), "Answer: 1", Finish::Stop, None);
+        check(r#"{"choices":[{"message":{"content":null},"finish_reason":"length"}]}"#, "", Finish::Length, None);
+        check(
+            r#"{"choices":[{"message":{"content":""},"finish_reason":"content_filter"}]}"#,
+            "",
+            Finish::Refused,
+            None,
+        );
+        check(r#"{"choices":[{"message":{"content":null,"refusal":"I cannot."}}]}"#, "", Finish::Refused, None);
+        let parts =
+            r#"{"choices":[{"message":{"content":[{"type":"text","text":"Answer: "},{"type":"text","text":"1"}]}}]}"#;
+        check(parts, "Answer: 1", Finish::Stop, None);
+        check(r#"{"error":null,"choices":[{"message":{"content":"1"}}]}"#, "1", Finish::Stop, None);
+    }
+
+    #[test]
+    fn invalid_utf8_is_replaced_and_not_an_error() {
+        let mut body = br#"{"choices":[{"message":{"content":"Answer: 1 "#.to_vec();
+        body.extend_from_slice(b"\xff\xfe\"}}]}");
+        let reply = completion(&body).expect("reads");
+        assert_eq!(reply.content, "Answer: 1 \u{fffd}\u{fffd}");
+    }
+
+    #[test]
+    fn an_error_inside_a_200_is_an_error() {
+        let check = |body: &str, expected| {
+            assert_eq!(completion(body.as_bytes()).expect_err(body).kind, expected, "{body}");
+        };
+        check(r#"{"error":{"message":"Rate limit exceeded","code":429}}"#, CallErrorKind::RateLimited);
+        check(r#"{"error":{"message":"No credits","code":402}}"#, CallErrorKind::NoMoney);
+        check(r#"{"error":{"message":"Provider returned error","code":502}}"#, CallErrorKind::ServerFault);
+        check(r#"{"error":"something"}"#, CallErrorKind::Malformed);
+        check(r#"{"choices":[]}"#, CallErrorKind::Malformed);
+        check("<html>It works!</html>", CallErrorKind::Malformed);
+        check("", CallErrorKind::Malformed);
+    }
+
+    #[test]
+    fn failures_are_read_in_all_shapes() {
+        let check = |status, body: &str, kind, message: &str| {
+            let error = failure(status, None, body.as_bytes());
+            assert_eq!((error.kind, error.message.as_deref()), (kind, Some(message)), "{body}");
+        };
+        let openai = r#"{"error":{"message":"Incorrect API key","type":"invalid_request_error","param":null,"code":"invalid_api_key"}}"#;
+        check(401, openai, CallErrorKind::WrongKey, "Incorrect API key");
+        let vllm = r#"{"error":{"message":"The model `x` does not exist.","type":"NotFoundError","param":"model","code":404}}"#;
+        check(404, vllm, CallErrorKind::UnknownModel, "The model `x` does not exist.");
+        check(502, "<html>\n<b>Bad gateway\u{1b}[2J</b>", CallErrorKind::ServerFault, "<html> <b>Bad gateway [2J</b>");
+        check(400, r#"{"error":"model is required"}"#, CallErrorKind::BadRequest, "model is required");
+        check(500, r#"{"message":"oops"}"#, CallErrorKind::ServerFault, "oops");
+    }
+
+    #[test]
+    fn long_messages_are_cut() {
+        let error = failure(500, None, "é".repeat(9_000).as_bytes());
+        assert_eq!(error.message.expect("some").chars().count(), MESSAGE_CHARACTERS);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(body in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = completion(&body);
+            let _ = failure(500, None, &body);
+        }
+
+        #[test]
+        fn any_json_is_read_or_refused(content in any::<String>(), tokens in any::<u64>()) {
+            let body = serde_json::json!({"choices": [{"message": {"content": content}}], "usage": {"prompt_tokens": tokens}});
+            let reply = completion(body.to_string().as_bytes()).expect("reads");
+            prop_assert_eq!(reply.content, content);
+        }
+    }
+}

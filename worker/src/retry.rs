@@ -1,0 +1,178 @@
+//! Makes a call until it is decided: permits, back-off with full jitter, and all retrying. The one place that retries.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+use tokio_util::sync::CancellationToken;
+use valuesim_shared::id::ModelId;
+use valuesim_shared::outcome::StageSpend;
+use valuesim_shared::permit::{Ask, PermitOffice};
+use valuesim_shared::store::{RecordedReply, ReplyText};
+
+use crate::provider::{CallError, CallErrorKind, Conversation, Decision, Finish, Reply};
+use crate::worker::{Halt, Shared, WorkerError};
+
+/// The first ceiling of a wait: the official client's.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+
+/// The last ceiling of a wait. Over an hour of an outage that is about a call a minute for each place in flight.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
+
+/// Tokens that a reply is expected to have where no limit is set, for the permit.
+const EXPECTED_OUTPUT_TOKENS: u32 = 200;
+
+/// Bytes of prompt for a token, on the safe side.
+const BYTES_PER_TOKEN: usize = 4;
+
+/// Makes a call and makes it again until it is answered or will never be. A stop is heard between two attempts; an
+/// attempt that was sent is always waited for.
+pub(crate) async fn call<Q, S, O: PermitOffice>(
+    shared: &Shared<Q, S, O>,
+    model: ModelId,
+    conversation: Conversation<'_>,
+    halt: &CancellationToken,
+) -> Result<RecordedReply, Halt> {
+    let ask = Ask { model, tokens: expected_tokens(shared, model, &conversation) };
+    let mut spend = StageSpend::default();
+    let mut waits = waits();
+    loop {
+        let error = match attempt(shared, ask, &conversation, &mut spend, halt).await? {
+            Ok(reply) => return Ok(record(reply, spend)),
+            Err(error) => error,
+        };
+        match error.kind.decision() {
+            Decision::Retry | Decision::SlowDown => {
+                let ceiling = waits.next().unwrap_or(LONGEST_WAIT);
+                pause(wait(ceiling, error.retry_after), halt).await?;
+            }
+            Decision::GiveUpOnPrompt => return Ok(give_up(error.kind, spend)),
+            Decision::StopProvider => {
+                let model = shared.run.manifest.models[model.0 as usize].name.clone();
+                return Err(WorkerError::Provider { model, error }.into());
+            }
+        }
+    }
+}
+
+/// One attempt, counted.
+async fn attempt<Q, S, O: PermitOffice>(
+    shared: &Shared<Q, S, O>,
+    ask: Ask,
+    conversation: &Conversation<'_>,
+    spend: &mut StageSpend,
+    halt: &CancellationToken,
+) -> Result<Result<Reply, CallError>, Halt> {
+    let permit = tokio::select! {
+        biased;
+        () = halt.cancelled() => return Err(Halt::Stopped),
+        permit = shared.office.permit(ask) => permit,
+    };
+    let client = shared.run.client(ask.model);
+    // Written only now: a thousand calls that wait for a permit need no thousand bodies.
+    let body = client.body(conversation);
+    spend.sent += 1;
+    shared.meter.call_sent();
+    let ended = client.send(body).await;
+    drop(permit);
+    match &ended {
+        Ok(reply) => {
+            let answered = answered(reply, shared.run.price(ask.model));
+            shared.meter.call_answered(&answered);
+            spend.add(&answered);
+        }
+        Err(error) => {
+            spend.failed += 1;
+            shared.meter.call_failed(&error.to_string());
+            tracing::debug!(error = %error, "a call failed");
+        }
+    }
+    Ok(ended)
+}
+
+fn answered(reply: &Reply, price: Option<valuesim_shared::money::Price>) -> StageSpend {
+    let tokens = reply.tokens.unwrap_or_default();
+    StageSpend {
+        answered: 1,
+        without_usage: u64::from(reply.tokens.is_none()),
+        tokens,
+        cost: price.map(|price| price.cost(tokens)).unwrap_or_default(),
+        ..StageSpend::default()
+    }
+}
+
+fn expected_tokens<Q, S, O>(shared: &Shared<Q, S, O>, model: ModelId, conversation: &Conversation<'_>) -> u32 {
+    let prompt = u32::try_from(conversation.bytes() / BYTES_PER_TOKEN).unwrap_or(u32::MAX);
+    let output = shared.run.manifest.models[model.0 as usize].max_output_tokens;
+    prompt.saturating_add(output.unwrap_or(EXPECTED_OUTPUT_TOKENS).min(EXPECTED_OUTPUT_TOKENS))
+}
+
+fn record(reply: Reply, spend: StageSpend) -> RecordedReply {
+    let Reply { content, finish, model, .. } = reply;
+    let reply = match finish {
+        Finish::Refused => ReplyText::Refused,
+        Finish::Length => ReplyText::Text { content, cut_off: true },
+        Finish::Stop => ReplyText::Text { content, cut_off: false },
+    };
+    RecordedReply { reply, spend, reported_model: model }
+}
+
+fn give_up(kind: CallErrorKind, spend: StageSpend) -> RecordedReply {
+    let reply = if kind == CallErrorKind::TooLong { ReplyText::TooLong } else { ReplyText::Refused };
+    RecordedReply { reply, spend, reported_model: String::new() }
+}
+
+/// Ceilings of the waits: doubling from the first to the longest.
+fn waits() -> impl Iterator<Item = Duration> {
+    ExponentialBuilder::new().with_min_delay(FIRST_WAIT).with_max_delay(LONGEST_WAIT).without_max_times().build()
+}
+
+/// A wait anywhere below the ceiling (full jitter, so that workers do not come back together), on top of what the
+/// provider asked for.
+fn wait(ceiling: Duration, retry_after: Option<Duration>) -> Duration {
+    let jitter = ceiling.mul_f64(fraction());
+    // Where the provider says when, the jitter only spreads the return.
+    retry_after.map_or(jitter, |after| after + jitter.min(after / 4))
+}
+
+/// A number in 0..1 that differs from call to call and process to process.
+fn fraction() -> f64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    let bits = RandomState::new().hash_one(0_u8) >> 11;
+    bits as f64 / (1_u64 << 53) as f64
+}
+
+async fn pause(wait: Duration, halt: &CancellationToken) -> Result<(), Halt> {
+    tokio::select! {
+        biased;
+        () = halt.cancelled() => Err(Halt::Stopped),
+        () = tokio::time::sleep(wait) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_longest() {
+        let seconds: Vec<f64> = waits().take(9).map(|wait| wait.as_secs_f64()).collect();
+        assert_eq!(seconds, [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]);
+    }
+
+    #[test]
+    fn jitter_covers_the_whole_range_below_the_ceiling() {
+        let ceiling = Duration::from_secs(8);
+        let waits: Vec<Duration> = (0..2000).map(|_| wait(ceiling, None)).collect();
+        assert!(waits.iter().all(|&wait| wait < ceiling));
+        assert!(waits.iter().any(|&wait| wait < ceiling / 10) && waits.iter().any(|&wait| wait > ceiling / 10 * 9));
+    }
+
+    #[test]
+    fn a_provider_that_says_when_is_not_asked_before() {
+        let after = Duration::from_secs(20);
+        for _ in 0..100 {
+            let wait = wait(Duration::from_mins(1), Some(after));
+            assert!(wait >= after && wait <= after + after / 4, "{wait:?}");
+        }
+    }
+}

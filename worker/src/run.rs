@@ -1,0 +1,76 @@
+//! What a worker knows of a run: its manifest, made ready for work.
+
+use valuesim_shared::id::{Code, Fold, ModelId, QuestionId};
+use valuesim_shared::manifest::Manifest;
+use valuesim_shared::method::{Method, Module};
+use valuesim_shared::money::Price;
+use valuesim_shared::profile::ProfileText;
+use valuesim_shared::prompt::{prompts_digest, question_block};
+use valuesim_shared::split::Split;
+use valuesim_shared::task::Task;
+
+use crate::provider::{Client, Deadlines};
+use crate::worker::WorkerError;
+
+/// A run, made ready for work.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) manifest: Manifest,
+    split: Split,
+    clients: Vec<Client>,
+    /// Each question as prompts show it, by question.
+    question_blocks: Vec<String>,
+}
+
+impl Run {
+    /// Makes a run ready: reads keys, sets up a client for each model. Makes no call.
+    pub(crate) fn new(manifest: Manifest) -> Result<Self, WorkerError> {
+        if manifest.prompts != prompts_digest() {
+            return Err(WorkerError::OtherPrompts(manifest.run));
+        }
+        let split = Split::new(manifest.split.seed, manifest.split.folds)?;
+        let clients = manifest.models.iter().map(|model| Client::new(model, Deadlines::default()));
+        let clients = clients.collect::<Result<_, _>>()?;
+        let question_blocks = manifest.codebook.questions().iter().map(question_block).collect();
+        Ok(Self { manifest, split, clients, question_blocks })
+    }
+
+    pub(crate) fn client(&self, model: ModelId) -> &Client {
+        &self.clients[model.0 as usize]
+    }
+
+    pub(crate) fn price(&self, model: ModelId) -> Option<Price> {
+        self.manifest.models[model.0 as usize].price
+    }
+
+    pub(crate) fn held_out(&self, fold: Fold) -> &[QuestionId] {
+        self.split.held_out(fold)
+    }
+
+    pub(crate) fn question_block(&self, id: QuestionId) -> &str {
+        &self.question_blocks[id.index()]
+    }
+
+    pub(crate) fn profile_text(&self) -> ProfileText<'_> {
+        ProfileText::new(&self.manifest.codebook, self.manifest.behaviour)
+    }
+
+    /// The answers that a task carries, in the fold's order.
+    pub(crate) fn profile<'a>(&'a self, task: &'a Task) -> impl Iterator<Item = (QuestionId, Code)> + 'a {
+        self.split.kept(task.cell.fold).iter().copied().zip(task.profile.0.iter().copied())
+    }
+
+    /// How many calls a CAB task of the fold can make at once.
+    pub(crate) fn first_calls(&self, fold: Fold) -> usize {
+        let for_each_question: usize = self.manifest.methods.iter().map(|method| calls_at_once(*method)).sum();
+        for_each_question * self.split.held_out(fold).len()
+    }
+}
+
+fn calls_at_once(method: Method) -> usize {
+    match method {
+        Method::ValueSim => Module::ALL.len(),
+        Method::FullInfo => 1,
+        Method::Mode | Method::Median | Method::ModeCountry | Method::MedianCountry | Method::Chance => 0,
+    }
+}

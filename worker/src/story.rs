@@ -1,0 +1,50 @@
+//! The story stage: has the model write a cell's backstory, once.
+
+use tokio_util::sync::CancellationToken;
+use valuesim_shared::method::Stage;
+use valuesim_shared::outcome::Ended;
+use valuesim_shared::permit::PermitOffice;
+use valuesim_shared::prompt;
+use valuesim_shared::queue::{Lane, Queue, QueueName};
+use valuesim_shared::store::{Backstory, CallKey, ReplyText, Store};
+use valuesim_shared::task::{Task, TaskKind};
+
+use crate::ask::CellCalls;
+use crate::prompts::SharedPrompt;
+use crate::provider::Conversation;
+use crate::worker::{Halt, Shared};
+
+/// Writes a cell's backstory unless it is there, and passes the cell on to the CAB stage.
+pub(crate) async fn write<Q: Queue, S: Store, O: PermitOffice>(
+    shared: &Shared<Q, S, O>,
+    task: &Task,
+    halt: &CancellationToken,
+) -> Result<(), Halt> {
+    if shared.store.backstory(&task.run, task.cell).await?.is_none() {
+        let story = ask(shared, task, halt).await?;
+        shared.store.put_backstory(&task.run, task.cell, &story).await?;
+        shared.meter.backstory_written();
+    }
+    let cab = Task { kind: TaskKind::Cab, ..task.clone() };
+    let queue = QueueName { run: task.run.clone(), lane: Lane::Cab(task.cell.model) };
+    Ok(shared.queue.publish(&queue, cab.to_bytes().into()).await?)
+}
+
+async fn ask<Q: Queue, S: Store, O: PermitOffice>(
+    shared: &Shared<Q, S, O>,
+    task: &Task,
+    halt: &CancellationToken,
+) -> Result<Backstory, Halt> {
+    let calls = CellCalls::new(shared, task, halt).await?;
+    let profile = shared.run.profile_text().natural(shared.run.profile(task));
+    let prompt = SharedPrompt::whole(&prompt::story(&profile));
+    let key = CallKey { stage: Stage::Story, question: None, asked_before: 0 };
+    let (text, ended) = match calls.reply(key, Conversation::new(&prompt.before, "", &prompt.after)).await? {
+        ReplyText::Text { content, cut_off: true } => (content, Ended::CutOff),
+        ReplyText::Text { content, .. } if content.trim().is_empty() => (String::new(), Ended::Invalid),
+        ReplyText::Text { content, .. } => (content, Ended::Answered),
+        ReplyText::Refused => (String::new(), Ended::Refused),
+        ReplyText::TooLong => (String::new(), Ended::TooLong),
+    };
+    Ok(Backstory { text, ended, asked: 1, spend: calls.spend() })
+}
