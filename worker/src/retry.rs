@@ -18,6 +18,10 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// The last ceiling of a wait. Over an hour of an outage that is about a call a minute for each place in flight.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
+/// How often one prompt's answer may be no chat completion: each may have been paid for, and a provider that answers
+/// so five times will do so again.
+const MALFORMED_AT_MOST: u32 = 5;
+
 /// Tokens that a reply is expected to have where no limit is set, for the permit.
 const EXPECTED_OUTPUT_TOKENS: u32 = 200;
 
@@ -35,18 +39,20 @@ pub(crate) async fn call<Q, S, O: PermitOffice>(
     let ask = Ask { model, tokens: expected_tokens(shared, model, &conversation) };
     let mut spend = StageSpend::default();
     let mut waits = waits();
+    let mut malformed = 0;
     loop {
         let error = match attempt(shared, ask, &conversation, &mut spend, halt).await? {
             Ok(reply) => return Ok(record(reply, spend)),
             Err(error) => error,
         };
+        malformed += u32::from(error.kind == CallErrorKind::Malformed);
         match error.kind.decision() {
-            Decision::Retry | Decision::SlowDown => {
+            Decision::Retry | Decision::SlowDown if malformed < MALFORMED_AT_MOST => {
                 let ceiling = waits.next().unwrap_or(LONGEST_WAIT);
                 pause(wait(ceiling, error.retry_after), halt).await?;
             }
             Decision::GiveUpOnPrompt => return Ok(give_up(error.kind, spend)),
-            Decision::StopProvider => {
+            Decision::StopProvider | Decision::Retry | Decision::SlowDown => {
                 let model = shared.run.manifest.models[model.0 as usize].name.clone();
                 return Err(WorkerError::Provider { model, error }.into());
             }

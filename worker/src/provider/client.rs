@@ -85,7 +85,16 @@ impl Client {
             .user_agent(concat!("valuesim/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(deadlines.connect)
             .read_timeout(deadlines.idle)
-            .redirect(reqwest::redirect::Policy::none());
+            .redirect(reqwest::redirect::Policy::none())
+            // Every attempt is counted where it is made, so the library must make none of its own.
+            .retry(reqwest::retry::never())
+            // One connection for each call in flight: a shared HTTP/2 connection would cap them at the server's limit
+            // of streams, often 100, without a word.
+            .http1_only();
+        if url.scheme() == "http" {
+            // Without this the library asks for the platform's root certificates, which a bare container lacks.
+            http = http.tls_certs_only([]);
+        }
         if is_this_machine(&url) {
             http = http.no_proxy();
         }

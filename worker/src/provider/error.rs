@@ -81,6 +81,7 @@ impl CallErrorKind {
             Self::NoMoney => "check the account's balance and spending limits; the same command goes on from here",
             Self::UnknownModel => "check the model's name and the base URL",
             Self::BadRequest => "check base_url, max_output_tokens and extra_body against the provider's documentation",
+            Self::Malformed => "check base_url: it must lead to a chat completions API",
             _ => "the run goes on by itself",
         }
     }
