@@ -120,11 +120,14 @@ pub(crate) fn results(model: &str) -> Results {
         requests: 3482,
         answered: 3480,
         failed: 2,
+        abandoned: 0,
         without_usage: 0,
         input_tokens: 5_220_000,
         cached_tokens: 4_100_000,
         output_tokens: 452_400,
         cost_nano_usd: Some(NanoUsd(3_288_600_000)),
+        unsure_nano_usd: Some(NanoUsd(900_000)),
+        unsure_at_most_nano_usd: Some(NanoUsd(5_000_000)),
     };
     Results {
         version: RESULTS_VERSION,

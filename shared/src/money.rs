@@ -70,6 +70,18 @@ pub struct Tokens {
     pub output: u64,
 }
 
+impl Tokens {
+    /// These, `factor` times.
+    #[must_use]
+    pub const fn times(self, factor: u64) -> Self {
+        Self {
+            input: self.input.saturating_mul(factor),
+            cached: self.cached.saturating_mul(factor),
+            output: self.output.saturating_mul(factor),
+        }
+    }
+}
+
 impl AddAssign for Tokens {
     fn add_assign(&mut self, other: Self) {
         self.input += other.input;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::id::{Cell, Code, RunId};
 use crate::method::{Method, Module, Stage};
 use crate::money::{NanoUsd, Tokens};
+use crate::transcript::Transcript;
 
 /// The version of the outcome message; a reader refuses others.
 pub const OUTCOME_VERSION: u16 = 1;
@@ -27,6 +28,9 @@ pub struct CellOutcome {
     pub result: CellResult,
     /// What it took: differs with retries, caches and crashes.
     pub spend: CellSpend,
+    /// What was said; none unless the experiment asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transcript: Option<Transcript>,
 }
 
 /// The part of an outcome that depends on the model's replies alone. All lists run over the fold's held-out
@@ -285,7 +289,7 @@ impl CellSpend {
     }
 }
 
-/// What the calls of one stage used. `sent` = `answered` + `failed` once nothing is under way.
+/// What the calls of one stage used. `sent` = `answered` + `failed` + `abandoned` once nothing is under way.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StageSpend {
@@ -295,12 +299,63 @@ pub struct StageSpend {
     pub answered: u64,
     /// Requests that ended otherwise.
     pub failed: u64,
+    /// Requests whose end nobody saw, because the process ended first. They may have been billed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub abandoned: u64,
     /// Answered requests whose provider reported no usage; their tokens are not in `tokens`.
     pub without_usage: u64,
     /// Tokens as the provider counted them.
     pub tokens: Tokens,
     /// What the tokens cost; zero where the model has no price.
     pub cost: NanoUsd,
+    /// What is perhaps billed beyond that: for requests without usage, cut off, timed out or abandoned.
+    #[serde(default, skip_serializing_if = "Unsure::is_nothing")]
+    pub unsure: Unsure,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// Tokens and money that a provider may have counted without saying so.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unsure {
+    /// Tokens, estimated from the length of the prompt and an ordinary reply.
+    pub likely: Tokens,
+    /// What these cost.
+    pub likely_cost: NanoUsd,
+    /// Tokens that it can be at most: one for each byte of the prompt, and the longest reply.
+    pub at_most: Tokens,
+    /// What these cost.
+    pub at_most_cost: NanoUsd,
+}
+
+impl Unsure {
+    /// Whether nothing is unsure.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Adds what other requests may have used.
+    pub fn add(&mut self, other: &Self) {
+        self.likely += other.likely;
+        self.likely_cost += other.likely_cost;
+        self.at_most += other.at_most;
+        self.at_most_cost += other.at_most_cost;
+    }
+
+    /// This, for `count` requests alike.
+    #[must_use]
+    pub const fn times(self, count: u64) -> Self {
+        Self {
+            likely: self.likely.times(count),
+            likely_cost: self.likely_cost.times(count),
+            at_most: self.at_most.times(count),
+            at_most_cost: self.at_most_cost.times(count),
+        }
+    }
 }
 
 impl StageSpend {
@@ -309,9 +364,11 @@ impl StageSpend {
         self.sent += other.sent;
         self.answered += other.answered;
         self.failed += other.failed;
+        self.abandoned += other.abandoned;
         self.without_usage += other.without_usage;
         self.tokens += other.tokens;
         self.cost += other.cost;
+        self.unsure.add(&other.unsure);
     }
 }
 
@@ -328,6 +385,7 @@ mod tests {
             without_usage: 0,
             tokens: Tokens { input: 4500, cached: 1024, output: 390 },
             cost: NanoUsd(2_835_000),
+            ..StageSpend::default()
         };
         CellOutcome {
             version: OUTCOME_VERSION,
@@ -356,6 +414,7 @@ mod tests {
                 stages: [(Stage::Cognitive, spend)].into(),
                 reported_models: vec!["gpt-3.5-turbo-0125".to_owned()],
             },
+            transcript: None,
         }
     }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{Cell, QuestionId, RunId};
 use crate::method::Stage;
-use crate::outcome::{CellSpend, Ended, StageSpend};
+use crate::outcome::{CellSpend, Ended, StageSpend, Unsure};
 
 pub use embedded::EmbeddedStore;
 
@@ -37,6 +37,16 @@ pub struct RecordedReply {
     pub spend: StageSpend,
     /// The model as the provider named it; empty where it did not.
     pub reported_model: String,
+}
+
+/// How often a call was sent, whoever sent it, and what one of these requests may have used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SentCall {
+    /// How often.
+    pub times: u64,
+    /// What one request may have used.
+    pub each: Unsure,
 }
 
 /// What came back from a call, as far as results depend on it.
@@ -123,6 +133,22 @@ pub trait Store: Clone + Send + Sync + 'static {
 
     /// A cell's backstory, if it is kept.
     fn backstory(&self, run: &RunId, cell: Cell) -> impl Future<Output = Result<Option<Backstory>, StoreError>> + Send;
+
+    /// Keeps that a call is about to be sent, so that it counts even if nobody sees its end.
+    fn note_sent(
+        &self,
+        run: &RunId,
+        cell: Cell,
+        key: CallKey,
+        each: &Unsure,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// How often each call of a cell was sent.
+    fn sent(
+        &self,
+        run: &RunId,
+        cell: Cell,
+    ) -> impl Future<Output = Result<HashMap<CallKey, SentCall>, StoreError>> + Send;
 
     /// Keeps the reply of one call of a cell.
     fn record_reply(

@@ -8,17 +8,17 @@ use valuesim_shared::codebook::Question;
 use valuesim_shared::id::{Code, QuestionId};
 use valuesim_shared::manifest::Manifest;
 use valuesim_shared::method::{Behaviour, Stage};
-use valuesim_shared::outcome::{CellSpend, Ended};
+use valuesim_shared::outcome::{CellSpend, Ended, StageSpend};
 use valuesim_shared::permit::PermitOffice;
 use valuesim_shared::prompt::reminder;
 use valuesim_shared::queue::Queue;
 use valuesim_shared::reply::{Problem, Reading, read_module_reply, read_single_reply};
-use valuesim_shared::store::{CallKey, RecordedReply, ReplyText, Store};
-use valuesim_shared::task::Task;
+use valuesim_shared::store::{CallKey, RecordedReply, ReplyText, SentCall, Store};
+use valuesim_shared::task::{Task, TaskKind};
 
 use crate::prompts::SharedPrompt;
 use crate::provider::Conversation;
-use crate::retry;
+use crate::retry::{self, Call};
 use crate::worker::{Halt, Shared};
 
 /// What asking about one question came to.
@@ -54,7 +54,9 @@ impl<'a, Q: Queue, S: Store, O: PermitOffice> CellCalls<'a, Q, S, O> {
         halt: &'a CancellationToken,
     ) -> Result<Self, Halt> {
         let recorded = shared.store.replies(&task.run, task.cell).await?;
-        Ok(Self { shared, task, halt, recorded, spend: Mutex::default() })
+        let sent = shared.store.sent(&task.run, task.cell).await?;
+        let spend = Mutex::new(abandoned(task.kind, &sent, &recorded));
+        Ok(Self { shared, task, halt, recorded, spend })
     }
 
     pub(crate) fn manifest(&self) -> &'a Manifest {
@@ -138,7 +140,8 @@ impl<'a, Q: Queue, S: Store, O: PermitOffice> CellCalls<'a, Q, S, O> {
             self.count(key.stage, recorded);
             return Ok(recorded.reply.clone());
         }
-        let recorded = retry::call(self.shared, self.task.cell.model, conversation, self.halt).await?;
+        let call = Call { run: &self.task.run, cell: self.task.cell, key, conversation };
+        let recorded = retry::make(self.shared, call, self.halt).await?;
         self.shared.store.record_reply(&self.task.run, self.task.cell, key, &recorded).await?;
         self.count(key.stage, &recorded);
         Ok(recorded.reply)
@@ -152,6 +155,28 @@ impl<'a, Q: Queue, S: Store, O: PermitOffice> CellCalls<'a, Q, S, O> {
             spend.reported_models.push(model.clone());
         }
     }
+}
+
+/// Requests of an earlier attempt at the task that were sent and whose end nobody saw: the process ended first.
+///
+/// The story task counts the backstory's, the CAB task all others.
+fn abandoned(
+    kind: TaskKind,
+    sent: &HashMap<CallKey, SentCall>,
+    recorded: &HashMap<CallKey, RecordedReply>,
+) -> CellSpend {
+    let mut spend = CellSpend::default();
+    for (key, SentCall { times, each }) in sent {
+        let belongs = (key.stage == Stage::Story) == (kind == TaskKind::Story);
+        let ended = recorded.get(key).map_or(0, |reply| reply.spend.sent);
+        let abandoned = times.saturating_sub(ended);
+        if belongs && abandoned > 0 {
+            let stage =
+                StageSpend { sent: abandoned, abandoned, unsure: each.times(abandoned), ..StageSpend::default() };
+            spend.stages.entry(key.stage).or_default().add(&stage);
+        }
+    }
+    spend
 }
 
 /// What a reply comes to, as the first one to the question.

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use tokio_util::sync::CancellationToken;
-use valuesim_shared::id::ModelId;
-use valuesim_shared::outcome::StageSpend;
+use valuesim_shared::id::{Cell, RunId};
+use valuesim_shared::model::ModelSettings;
+use valuesim_shared::money::{Price, Tokens};
+use valuesim_shared::outcome::{StageSpend, Unsure};
 use valuesim_shared::permit::{Ask, PermitOffice};
-use valuesim_shared::store::{RecordedReply, ReplyText};
+use valuesim_shared::store::{CallKey, RecordedReply, ReplyText, Store};
 
 use crate::provider::{CallError, CallErrorKind, Conversation, Decision, Finish, Reply};
 use crate::worker::{Halt, Shared, WorkerError};
@@ -22,26 +24,39 @@ const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// so five times will do so again.
 const MALFORMED_AT_MOST: u32 = 5;
 
-/// Tokens that a reply is expected to have where no limit is set, for the permit.
-const EXPECTED_OUTPUT_TOKENS: u32 = 200;
+/// Tokens that a reply is expected to have.
+const EXPECTED_OUTPUT_TOKENS: u64 = 200;
 
-/// Bytes of prompt for a token, on the safe side.
-const BYTES_PER_TOKEN: usize = 4;
+/// Tokens that a reply has at most where no limit is set: the longest that present models write by default.
+const LONGEST_OUTPUT_TOKENS: u32 = 16_384;
+
+/// Bytes of English prompt for a token, a little on the safe side.
+const BYTES_PER_TOKEN: u64 = 4;
+
+/// One call of a cell.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call<'a> {
+    pub(crate) run: &'a RunId,
+    pub(crate) cell: Cell,
+    pub(crate) key: CallKey,
+    pub(crate) conversation: Conversation<'a>,
+}
 
 /// Makes a call and makes it again until it is answered or will never be. A stop is heard between two attempts; an
 /// attempt that was sent is always waited for.
-pub(crate) async fn call<Q, S, O: PermitOffice>(
+pub(crate) async fn make<Q, S: Store, O: PermitOffice>(
     shared: &Shared<Q, S, O>,
-    model: ModelId,
-    conversation: Conversation<'_>,
+    call: Call<'_>,
     halt: &CancellationToken,
 ) -> Result<RecordedReply, Halt> {
-    let ask = Ask { model, tokens: expected_tokens(shared, model, &conversation) };
+    let model = call.cell.model;
+    let settings = &shared.run.manifest.models[model.0 as usize];
+    let unsure = unsure(settings, call.conversation.bytes());
     let mut spend = StageSpend::default();
     let mut waits = waits();
     let mut malformed = 0;
     loop {
-        let error = match attempt(shared, ask, &conversation, &mut spend, halt).await? {
+        let error = match attempt(shared, &call, &unsure, &mut spend, halt).await? {
             Ok(reply) => return Ok(record(reply, spend)),
             Err(error) => error,
         };
@@ -53,41 +68,45 @@ pub(crate) async fn call<Q, S, O: PermitOffice>(
             }
             Decision::GiveUpOnPrompt => return Ok(give_up(error.kind, spend)),
             Decision::StopProvider | Decision::Retry | Decision::SlowDown => {
-                let model = shared.run.manifest.models[model.0 as usize].name.clone();
-                return Err(WorkerError::Provider { model, error }.into());
+                return Err(WorkerError::Provider { model: settings.name.clone(), error }.into());
             }
         }
     }
 }
 
 /// One attempt, counted.
-async fn attempt<Q, S, O: PermitOffice>(
+async fn attempt<Q, S: Store, O: PermitOffice>(
     shared: &Shared<Q, S, O>,
-    ask: Ask,
-    conversation: &Conversation<'_>,
+    call: &Call<'_>,
+    unsure: &Unsure,
     spend: &mut StageSpend,
     halt: &CancellationToken,
 ) -> Result<Result<Reply, CallError>, Halt> {
+    let model = call.cell.model;
+    let expected = u32::try_from(unsure.likely.input + unsure.likely.output).unwrap_or(u32::MAX);
     let permit = tokio::select! {
         biased;
         () = halt.cancelled() => return Err(Halt::Stopped),
-        permit = shared.office.permit(ask) => permit,
+        permit = shared.office.permit(Ask { model, tokens: expected }) => permit,
     };
-    let client = shared.run.client(ask.model);
     // Written only now: a thousand calls that wait for a permit need no thousand bodies.
-    let body = client.body(conversation);
+    let body = shared.run.client(model).body(&call.conversation);
+    shared.store.note_sent(call.run, call.cell, call.key, unsure).await?;
     spend.sent += 1;
     shared.meter.call_sent();
-    let ended = client.send(body).await;
+    let ended = shared.run.client(model).send(body).await;
     drop(permit);
     match &ended {
         Ok(reply) => {
-            let answered = answered(reply, shared.run.price(ask.model));
+            let answered = answered(reply, shared.run.price(model), unsure);
             shared.meter.call_answered(&answered);
             spend.add(&answered);
         }
         Err(error) => {
             spend.failed += 1;
+            if error.kind.perhaps_billed() {
+                spend.unsure.add(unsure);
+            }
             shared.meter.call_failed(&error.to_string());
             tracing::debug!(error = %error, "a call failed");
         }
@@ -95,21 +114,27 @@ async fn attempt<Q, S, O: PermitOffice>(
     Ok(ended)
 }
 
-fn answered(reply: &Reply, price: Option<valuesim_shared::money::Price>) -> StageSpend {
+fn answered(reply: &Reply, price: Option<Price>, unsure: &Unsure) -> StageSpend {
     let tokens = reply.tokens.unwrap_or_default();
     StageSpend {
         answered: 1,
         without_usage: u64::from(reply.tokens.is_none()),
         tokens,
         cost: price.map(|price| price.cost(tokens)).unwrap_or_default(),
+        unsure: if reply.tokens.is_none() { *unsure } else { Unsure::default() },
         ..StageSpend::default()
     }
 }
 
-fn expected_tokens<Q, S, O>(shared: &Shared<Q, S, O>, model: ModelId, conversation: &Conversation<'_>) -> u32 {
-    let prompt = u32::try_from(conversation.bytes() / BYTES_PER_TOKEN).unwrap_or(u32::MAX);
-    let output = shared.run.manifest.models[model.0 as usize].max_output_tokens;
-    prompt.saturating_add(output.unwrap_or(EXPECTED_OUTPUT_TOKENS).min(EXPECTED_OUTPUT_TOKENS))
+/// What one request with a prompt of so many bytes may use.
+fn unsure(model: &ModelSettings, prompt_bytes: usize) -> Unsure {
+    let bytes = prompt_bytes as u64;
+    let longest = u64::from(model.max_output_tokens.unwrap_or(LONGEST_OUTPUT_TOKENS));
+    let likely = Tokens { input: bytes / BYTES_PER_TOKEN, cached: 0, output: longest.min(EXPECTED_OUTPUT_TOKENS) };
+    // No tokenizer makes more than one token of a byte.
+    let at_most = Tokens { input: bytes, cached: 0, output: longest };
+    let cost = |tokens| model.price.map(|price| price.cost(tokens)).unwrap_or_default();
+    Unsure { likely, likely_cost: cost(likely), at_most, at_most_cost: cost(at_most) }
 }
 
 fn record(reply: Reply, spend: StageSpend) -> RecordedReply {

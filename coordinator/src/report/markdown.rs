@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use valuesim_shared::money::NanoUsd;
 use valuesim_shared::outcome::{Decided, Ended};
 
 use super::results::{ArmResults, Results, StageTotals};
@@ -144,8 +145,20 @@ fn spend(results: &Results) -> String {
     if results.spend.is_empty() {
         return String::new();
     }
-    let header =
-        ["Model", "Stage", "Requests", "Failed", "Without usage", "Input tokens", "Cached", "Output tokens", "Cost"];
+    let header = [
+        "Model",
+        "Stage",
+        "Requests",
+        "Failed",
+        "Abandoned",
+        "Without usage",
+        "Input tokens",
+        "Cached",
+        "Output tokens",
+        "Cost",
+        "Perhaps more",
+        "At most",
+    ];
     let mut rows = Vec::new();
     let mut all = StageTotals::NOTHING;
     for model in &results.spend {
@@ -155,7 +168,11 @@ fn spend(results: &Results) -> String {
         }
     }
     rows.push(spend_row("all", "all", &all));
-    format!("## Spend\n\n{}", table(header.map(str::to_owned).to_vec(), rows))
+    let table = table(header.map(str::to_owned).to_vec(), rows);
+    format!(
+        "## Spend\n\n{table}\n\n`Perhaps more`: what the provider may have charged on top for requests that were cut off, timed \
+         out, abandoned by a process that ended, or answered without usage; `At most`: the same as an upper bound."
+    )
 }
 
 fn spend_row(model: &str, stage: &str, totals: &StageTotals) -> Vec<String> {
@@ -164,12 +181,19 @@ fn spend_row(model: &str, stage: &str, totals: &StageTotals) -> Vec<String> {
         stage.to_owned(),
         grouped(totals.requests),
         grouped(totals.failed),
+        grouped(totals.abandoned),
         grouped(totals.without_usage),
         grouped(totals.input_tokens),
         grouped(totals.cached_tokens),
         grouped(totals.output_tokens),
-        totals.cost_nano_usd.map_or_else(|| "-".to_owned(), |cost| cost.to_string()),
+        money(totals.cost_nano_usd),
+        money(totals.unsure_nano_usd),
+        money(totals.unsure_at_most_nano_usd),
     ]
+}
+
+fn money(amount: Option<NanoUsd>) -> String {
+    amount.map_or_else(|| "-".to_owned(), |amount| amount.to_string())
 }
 
 /// A Markdown table, first column to the left, the others to the right.

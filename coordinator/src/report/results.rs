@@ -80,6 +80,8 @@ pub struct StageTotals {
     pub answered: u64,
     /// Those that ended otherwise.
     pub failed: u64,
+    /// Those whose end nobody saw, because the process ended first.
+    pub abandoned: u64,
     /// Those that were answered without usage: their tokens are unknown and not counted below.
     pub without_usage: u64,
     /// Tokens of the prompts, cached ones included.
@@ -90,12 +92,16 @@ pub struct StageTotals {
     pub output_tokens: u64,
     /// Cost in billionths of a US dollar; none where the model's price is not known.
     pub cost_nano_usd: Option<NanoUsd>,
+    /// What is perhaps billed beyond that, likely: for requests without usage, cut off, timed out or abandoned.
+    pub unsure_nano_usd: Option<NanoUsd>,
+    /// The same, at most.
+    pub unsure_at_most_nano_usd: Option<NanoUsd>,
 }
 
 impl ModelSpend {
     /// The spend of all cells of a model, added up. `model` says whether the costs mean anything: whether it has a price.
     pub fn new(model: &ModelSettings, spend: &CellSpend) -> Self {
-        let totals = |spend: &StageSpend| StageTotals::new(spend, model.price.map(|_| spend.cost));
+        let totals = |spend: &StageSpend| StageTotals::new(spend, model.price.is_some());
         Self {
             model: model.name.clone(),
             reported_models: spend.reported_models.clone(),
@@ -110,25 +116,31 @@ impl StageTotals {
         requests: 0,
         answered: 0,
         failed: 0,
+        abandoned: 0,
         without_usage: 0,
         input_tokens: 0,
         cached_tokens: 0,
         output_tokens: 0,
         cost_nano_usd: Some(NanoUsd(0)),
+        unsure_nano_usd: Some(NanoUsd(0)),
+        unsure_at_most_nano_usd: Some(NanoUsd(0)),
     };
 
-    fn new(spend: &StageSpend, cost: Option<NanoUsd>) -> Self {
-        let StageSpend { sent, answered, failed, without_usage, tokens, cost: _ } = *spend;
+    fn new(spend: &StageSpend, priced: bool) -> Self {
+        let StageSpend { sent, answered, failed, abandoned, without_usage, tokens, cost, unsure } = *spend;
         let Tokens { input, cached, output } = tokens;
         Self {
             requests: sent,
             answered,
             failed,
+            abandoned,
             without_usage,
             input_tokens: input,
             cached_tokens: cached,
             output_tokens: output,
-            cost_nano_usd: cost,
+            cost_nano_usd: priced.then_some(cost),
+            unsure_nano_usd: priced.then_some(unsure.likely_cost),
+            unsure_at_most_nano_usd: priced.then_some(unsure.at_most_cost),
         }
     }
 
@@ -137,11 +149,15 @@ impl StageTotals {
         self.requests += other.requests;
         self.answered += other.answered;
         self.failed += other.failed;
+        self.abandoned += other.abandoned;
         self.without_usage += other.without_usage;
         self.input_tokens += other.input_tokens;
         self.cached_tokens += other.cached_tokens;
         self.output_tokens += other.output_tokens;
-        self.cost_nano_usd = self.cost_nano_usd.zip(other.cost_nano_usd).map(|(one, other)| one + other);
+        let sum = |one: Option<NanoUsd>, other: Option<NanoUsd>| one.zip(other).map(|(one, other)| one + other);
+        self.cost_nano_usd = sum(self.cost_nano_usd, other.cost_nano_usd);
+        self.unsure_nano_usd = sum(self.unsure_nano_usd, other.unsure_nano_usd);
+        self.unsure_at_most_nano_usd = sum(self.unsure_at_most_nano_usd, other.unsure_at_most_nano_usd);
     }
 }
 

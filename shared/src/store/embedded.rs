@@ -8,19 +8,24 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use redb::{Database, DatabaseError, ReadableDatabase, TableDefinition};
+use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable as _, Table, TableDefinition, WriteTransaction};
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Backstory, CallKey, RecordedReply, Store, StoreError};
+use super::{Backstory, CallKey, RecordedReply, SentCall, Store, StoreError};
 use crate::id::{Cell, RunId};
+use crate::outcome::Unsure;
 
 const MANIFESTS: TableDefinition<&str, &[u8]> = TableDefinition::new("manifests");
 const BACKSTORIES: TableDefinition<CellKey, &[u8]> = TableDefinition::new("backstories");
-const REPLIES: TableDefinition<(&str, u16, u32, u8, &str), &[u8]> = TableDefinition::new("replies");
+const REPLIES: TableDefinition<CallRow, &[u8]> = TableDefinition::new("replies");
+const SENT: TableDefinition<CallRow, &[u8]> = TableDefinition::new("sent");
 
 /// Run, model, respondent, fold.
 type CellKey = (&'static str, u16, u32, u8);
+
+/// Run, model, respondent, fold, call.
+type CallRow = (&'static str, u16, u32, u8, &'static str);
 
 /// Sorts after every call key, which are JSON and begin with `{`.
 const PAST_ALL_CALLS: &str = "\u{10ffff}";
@@ -49,6 +54,7 @@ struct Shared {
 enum Write {
     Manifest(RunId, Vec<u8>),
     Backstory(RunId, Cell, Vec<u8>),
+    Sent(RunId, Cell, String, Unsure),
     Reply(RunId, Cell, String, Vec<u8>),
     Forget(RunId, Cell),
 }
@@ -116,16 +122,36 @@ impl EmbeddedStore {
         Ok(value.map(|value| value.value().to_vec()))
     }
 
-    fn read_replies(&self, run: &RunId, cell: Cell) -> Result<Vec<(String, Vec<u8>)>, redb::Error> {
-        let table = self.shared.database.begin_read()?.open_table(REPLIES)?;
+    fn read_calls(
+        &self,
+        table: TableDefinition<CallRow, &[u8]>,
+        run: &RunId,
+        cell: Cell,
+    ) -> Result<Vec<(String, Vec<u8>)>, redb::Error> {
+        let table = self.shared.database.begin_read()?.open_table(table)?;
         let (model, row, fold) = (cell.model.0, cell.respondent.row(), cell.fold.number());
         let calls = (run.0.as_str(), model, row, fold, "")..(run.0.as_str(), model, row, fold, PAST_ALL_CALLS);
-        let mut replies = Vec::new();
+        let mut rows = Vec::new();
         for entry in table.range(calls)? {
             let (key, value) = entry?;
-            replies.push((key.value().4.to_owned(), value.value().to_vec()));
+            rows.push((key.value().4.to_owned(), value.value().to_vec()));
         }
-        Ok(replies)
+        Ok(rows)
+    }
+
+    fn calls<T: DeserializeOwned>(
+        &self,
+        table: TableDefinition<CallRow, &[u8]>,
+        run: &RunId,
+        cell: Cell,
+    ) -> Result<HashMap<CallKey, T>, StoreError> {
+        let rows = self.read_calls(table, run, cell).map_err(|error| self.read_failed(error))?;
+        let decoded = rows.into_iter().map(|(key, value)| {
+            let key = self.decode(key.as_bytes(), format_args!("a call of {cell}"))?;
+            let value = self.decode(&value, format_args!("a call of {cell}"))?;
+            Ok((key, value))
+        });
+        decoded.collect()
     }
 }
 
@@ -154,18 +180,19 @@ impl Store for EmbeddedStore {
         key: CallKey,
         reply: &RecordedReply,
     ) -> Result<(), StoreError> {
-        let key = serde_json::to_string(&key).expect("a call key can be written as JSON");
-        self.write(Write::Reply(run.clone(), cell, key, encode(reply))).await
+        self.write(Write::Reply(run.clone(), cell, call_text(key), encode(reply))).await
     }
 
     async fn replies(&self, run: &RunId, cell: Cell) -> Result<HashMap<CallKey, RecordedReply>, StoreError> {
-        let rows = self.read_replies(run, cell).map_err(|error| self.read_failed(error))?;
-        let decoded = rows.into_iter().map(|(key, reply)| {
-            let key = self.decode(key.as_bytes(), format_args!("a call of {cell}"))?;
-            let reply = self.decode(&reply, format_args!("a reply of {cell}"))?;
-            Ok((key, reply))
-        });
-        decoded.collect()
+        self.calls(REPLIES, run, cell)
+    }
+
+    async fn note_sent(&self, run: &RunId, cell: Cell, key: CallKey, each: &Unsure) -> Result<(), StoreError> {
+        self.write(Write::Sent(run.clone(), cell, call_text(key), *each)).await
+    }
+
+    async fn sent(&self, run: &RunId, cell: Cell) -> Result<HashMap<CallKey, SentCall>, StoreError> {
+        self.calls(SENT, run, cell)
     }
 
     async fn forget(&self, run: &RunId, cell: Cell) -> Result<(), StoreError> {
@@ -183,6 +210,10 @@ impl Drop for Shared {
     }
 }
 
+fn call_text(key: CallKey) -> String {
+    serde_json::to_string(&key).expect("a call key can be written as JSON")
+}
+
 fn encode(value: &impl serde::Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("what is stored can be written as JSON")
 }
@@ -192,6 +223,7 @@ fn create_tables(database: &Database) -> Result<(), redb::Error> {
     transaction.open_table(MANIFESTS)?;
     transaction.open_table(BACKSTORIES)?;
     transaction.open_table(REPLIES)?;
+    transaction.open_table(SENT)?;
     transaction.commit()?;
     Ok(())
 }
@@ -215,33 +247,69 @@ fn write_all(database: &Database, mut inbox: mpsc::Receiver<Waiting>) {
 
 fn commit(database: &Database, batch: &[Waiting]) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
-    {
-        let mut manifests = transaction.open_table(MANIFESTS)?;
-        let mut backstories = transaction.open_table(BACKSTORIES)?;
-        let mut replies = transaction.open_table(REPLIES)?;
-        for Waiting { write, .. } in batch {
-            match write {
-                Write::Manifest(run, manifest) => {
-                    manifests.insert(run.0.as_str(), manifest.as_slice())?;
-                }
-                Write::Backstory(run, cell, story) => {
-                    backstories.insert(cell_key(run, *cell), story.as_slice())?;
-                }
-                Write::Reply(run, cell, call, reply) => {
-                    let (run, model, row, fold) = cell_key(run, *cell);
-                    replies.insert((run, model, row, fold, call.as_str()), reply.as_slice())?;
-                }
-                Write::Forget(run, cell) => {
-                    let (run, model, row, fold) = cell_key(run, *cell);
-                    backstories.remove((run, model, row, fold))?;
-                    let calls = (run, model, row, fold, "")..(run, model, row, fold, PAST_ALL_CALLS);
-                    replies.retain_in(calls, |_, _| false)?;
-                }
-            }
-        }
+    let mut tables = Tables::open(&transaction)?;
+    for Waiting { write, .. } in batch {
+        tables.apply(write)?;
     }
+    drop(tables);
     transaction.commit()?;
     Ok(())
+}
+
+/// The tables of a store within one transaction.
+struct Tables<'a> {
+    manifests: Table<'a, &'static str, &'static [u8]>,
+    backstories: Table<'a, CellKey, &'static [u8]>,
+    replies: Table<'a, CallRow, &'static [u8]>,
+    sent: Table<'a, CallRow, &'static [u8]>,
+}
+
+impl<'a> Tables<'a> {
+    fn open(transaction: &'a WriteTransaction) -> Result<Self, redb::Error> {
+        Ok(Self {
+            manifests: transaction.open_table(MANIFESTS)?,
+            backstories: transaction.open_table(BACKSTORIES)?,
+            replies: transaction.open_table(REPLIES)?,
+            sent: transaction.open_table(SENT)?,
+        })
+    }
+
+    fn apply(&mut self, write: &Write) -> Result<(), redb::Error> {
+        match write {
+            Write::Manifest(run, manifest) => {
+                self.manifests.insert(run.0.as_str(), manifest.as_slice())?;
+            }
+            Write::Backstory(run, cell, story) => {
+                self.backstories.insert(cell_key(run, *cell), story.as_slice())?;
+            }
+            Write::Sent(run, cell, call, each) => self.count_sent(call_row(run, *cell, call), each)?,
+            Write::Reply(run, cell, call, reply) => {
+                self.replies.insert(call_row(run, *cell, call), reply.as_slice())?;
+            }
+            Write::Forget(run, cell) => self.forget(run, *cell)?,
+        }
+        Ok(())
+    }
+
+    fn count_sent(&mut self, call: (&str, u16, u32, u8, &str), each: &Unsure) -> Result<(), redb::Error> {
+        let before = self.sent.get(call)?.and_then(|row| serde_json::from_slice::<SentCall>(row.value()).ok());
+        let times = before.map_or(0, |before| before.times) + 1;
+        self.sent.insert(call, encode(&SentCall { times, each: *each }).as_slice())?;
+        Ok(())
+    }
+
+    fn forget(&mut self, run: &RunId, cell: Cell) -> Result<(), redb::Error> {
+        self.backstories.remove(cell_key(run, cell))?;
+        for table in [&mut self.replies, &mut self.sent] {
+            table.retain_in(call_row(run, cell, "")..call_row(run, cell, PAST_ALL_CALLS), |_, _| false)?;
+        }
+        Ok(())
+    }
+}
+
+fn call_row<'a>(run: &'a RunId, cell: Cell, call: &'a str) -> (&'a str, u16, u32, u8, &'a str) {
+    let (run, model, row, fold) = cell_key(run, cell);
+    (run, model, row, fold, call)
 }
 
 fn cell_key(run: &RunId, cell: Cell) -> (&str, u16, u32, u8) {
@@ -326,6 +394,21 @@ mod tests {
         assert!(store.replies(&run(), cell(1)).await.expect("reads").is_empty());
         assert!(store.backstory(&run(), cell(2)).await.expect("reads").is_some());
         assert_eq!(store.replies(&run(), cell(2)).await.expect("reads").len(), 1);
+    }
+
+    #[tokio::test]
+    async fn sent_calls_are_counted_until_the_cell_is_forgotten() {
+        let (_folder, store) = open();
+        let each = Unsure { likely_cost: crate::money::NanoUsd(5), ..Unsure::default() };
+        for _ in 0..3 {
+            store.note_sent(&run(), cell(1), key(7, 0), &each).await.expect("writes");
+        }
+        store.note_sent(&run(), cell(2), key(7, 0), &each).await.expect("writes");
+        let sent = store.sent(&run(), cell(1)).await.expect("reads");
+        assert_eq!(sent, [(key(7, 0), SentCall { times: 3, each })].into());
+        store.forget(&run(), cell(1)).await.expect("writes");
+        assert!(store.sent(&run(), cell(1)).await.expect("reads").is_empty());
+        assert_eq!(store.sent(&run(), cell(2)).await.expect("reads").len(), 1);
     }
 
     #[tokio::test]

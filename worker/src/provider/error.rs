@@ -74,6 +74,11 @@ impl CallErrorKind {
         }
     }
 
+    /// Whether the provider may have done the work, and charge for it, although no reply came.
+    pub const fn perhaps_billed(self) -> bool {
+        matches!(self, Self::TimedOut | Self::CutConnection | Self::Malformed)
+    }
+
     /// What the user can do about it, where anything.
     pub const fn advice(self) -> &'static str {
         match self {
