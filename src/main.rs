@@ -1,8 +1,10 @@
 //! The `valuesim` command: arguments in, exit code out.
 
 mod commands;
+mod damage;
 mod exit;
 mod progress;
+mod run_folder;
 mod wiring;
 
 use std::process::ExitCode;
@@ -28,6 +30,12 @@ struct Command {
 enum Verb {
     /// Run an experiment in this process, from survey to results
     Run(Box<commands::run::Flags>),
+    /// Show what a run knows of one respondent: profile, backstory, what the model said, predictions, truth
+    Show(Box<commands::show::Flags>),
+    /// Write a run's predictions, transcripts or calls as Parquet, CSV or JSON lines
+    Export(Box<commands::export::Flags>),
+    /// Prove a run: planned and finished cells, checksums, provenance, and the results computed again
+    Verify(commands::verify::Flags),
     /// Write a synthetic survey in the official format
     Synth(commands::synth::Flags),
     /// Serve the simulated provider over HTTP until interrupted
@@ -39,6 +47,9 @@ fn main() -> ExitCode {
     start_logging();
     let outcome = match command.verb {
         Verb::Run(flags) => commands::run::run(&flags),
+        Verb::Show(flags) => commands::show::run(&flags),
+        Verb::Export(flags) => commands::export::run(&flags),
+        Verb::Verify(flags) => commands::verify::run(&flags),
         Verb::Synth(flags) => commands::synth::run(&flags),
         Verb::SimulateProvider(flags) => commands::simulate_provider::run(&flags),
     };

@@ -21,8 +21,7 @@ use valuesim_simulator::provider::{Latency, Provider, ProviderOptions};
 use valuesim_worker::meter::Meter;
 use valuesim_worker::worker::Worker;
 
-/// The name of the store in a run folder.
-const STORE_FILE: &str = "store.redb";
+use crate::run_folder::STORE_FILE;
 
 /// Cells under way for each call in flight: stories come one by one, so each place needs a cell to write one for.
 const CELLS_FOR_EACH_CALL: usize = 2;

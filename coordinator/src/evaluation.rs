@@ -47,6 +47,8 @@ pub struct Evaluation {
     pub spend: Vec<ModelSpend>,
     /// Cells in the ledger.
     pub cells_finished: u64,
+    /// Where the replies came from.
+    pub replies: Replies,
 }
 
 /// What is evaluated.
@@ -76,22 +78,40 @@ impl Evaluated<'_> {
             survey: self.survey.edition().version.clone(),
         };
         let mut writer = PredictionsWriter::create(&folder.join(PREDICTIONS_FILE), self.codebook, &about)?;
-        let mut arms = self.without_model(&mut writer)?;
+        let evaluation = self.score(&mut writer)?;
+        writer.finish()?;
+        Ok(evaluation)
+    }
+
+    /// Scores all arms again and writes nothing. Returns, too, how many rows the predictions file has.
+    pub fn recompute(&self) -> Result<(Evaluation, u64), EvaluationError> {
+        let mut rows = RowCount(0);
+        let evaluation = self.score(&mut rows)?;
+        Ok((evaluation, rows.0))
+    }
+
+    fn score(&self, sink: &mut dyn Sink) -> Result<Evaluation, EvaluationError> {
+        let mut arms = self.without_model(sink)?;
         let mut spend = Vec::new();
         let mut cells_finished = 0;
         for model in self.plan.models() {
-            cells_finished += self.with_model(model, &mut writer, &mut arms)?;
+            cells_finished += self.with_model(model, sink, &mut arms)?;
             spend.push(self.spend(model)?);
         }
-        writer.finish()?;
-        Ok(Evaluation { arms, spend, cells_finished })
+        Ok(Evaluation { arms, spend, cells_finished, replies: self.replies() })
     }
 
-    fn replies(&self) -> Replies {
-        if self.experiment.simulate.is_some() { Replies::Simulated } else { Replies::Real }
+    pub(crate) fn replies(&self) -> Replies {
+        let says_so = |model| {
+            // A row that cannot be read is reported where it is evaluated.
+            let first = self.ledger.spend(model).ok().and_then(|mut rows| rows.next()?.ok());
+            first.is_some_and(|(_, spend)| spend.simulated())
+        };
+        let simulated = self.experiment.simulate.is_some() || self.plan.models().any(says_so);
+        if simulated { Replies::Simulated } else { Replies::Real }
     }
 
-    fn without_model(&self, writer: &mut PredictionsWriter) -> Result<Vec<ArmResults>, EvaluationError> {
+    fn without_model(&self, sink: &mut dyn Sink) -> Result<Vec<ArmResults>, EvaluationError> {
         let baselines = Baselines::new(self.survey, self.codebook);
         let mut results = Vec::new();
         for method in Method::WITHOUT_MODEL {
@@ -104,7 +124,7 @@ impl Evaluated<'_> {
                     };
                     let predictions = self.plan.split().held_out(fold).iter().map(predict).collect();
                     // The model of the cell says nothing here.
-                    scored.add(Cell { model: ModelId(0), respondent, fold }, predictions, writer)?;
+                    scored.add(Cell { model: ModelId(0), respondent, fold }, predictions, sink)?;
                 }
             }
             results.push(scored.finish());
@@ -115,7 +135,7 @@ impl Evaluated<'_> {
     fn with_model(
         &self,
         model: ModelId,
-        writer: &mut PredictionsWriter,
+        sink: &mut dyn Sink,
         results: &mut Vec<ArmResults>,
     ) -> Result<u64, EvaluationError> {
         let name = &self.experiment.models[model.0 as usize].name;
@@ -127,7 +147,7 @@ impl Evaluated<'_> {
             let (cell, result) = row?;
             for arm in &mut arms {
                 let predictions = self.predictions(cell, &result, arm.arm.method)?;
-                arm.add(cell, predictions, writer)?;
+                arm.add(cell, predictions, sink)?;
             }
             cells += 1;
         }
@@ -135,7 +155,12 @@ impl Evaluated<'_> {
         Ok(cells)
     }
 
-    fn predictions(&self, cell: Cell, result: &CellResult, method: Method) -> Result<Vec<Prediction>, EvaluationError> {
+    pub(crate) fn predictions(
+        &self,
+        cell: Cell,
+        result: &CellResult,
+        method: Method,
+    ) -> Result<Vec<Prediction>, EvaluationError> {
         let held_out = self.plan.split().held_out(cell.fold);
         let truth = |question| self.survey.code(cell.respondent, question);
         let arm = result.arms.iter().find(|arm| arm.method == method);
@@ -152,6 +177,27 @@ impl Evaluated<'_> {
             total.add(&row?.1);
         }
         Ok(ModelSpend::new(&self.experiment.models[model.0 as usize], &total))
+    }
+}
+
+/// Where predictions go as they are scored.
+trait Sink {
+    fn write(&mut self, batch: &Batch<'_>, predictions: &[Prediction]) -> Result<(), PredictionsError>;
+}
+
+impl Sink for PredictionsWriter {
+    fn write(&mut self, batch: &Batch<'_>, predictions: &[Prediction]) -> Result<(), PredictionsError> {
+        Self::write(self, batch, predictions)
+    }
+}
+
+/// Counts them alone.
+struct RowCount(u64);
+
+impl Sink for RowCount {
+    fn write(&mut self, _: &Batch<'_>, predictions: &[Prediction]) -> Result<(), PredictionsError> {
+        self.0 += predictions.len() as u64;
+        Ok(())
     }
 }
 
@@ -172,12 +218,7 @@ impl<'a> ScoredArm<'a> {
     }
 
     /// Takes in a cell. All cells of a person must come one after the other.
-    fn add(
-        &mut self,
-        cell: Cell,
-        predictions: Vec<Prediction>,
-        writer: &mut PredictionsWriter,
-    ) -> Result<(), EvaluationError> {
+    fn add(&mut self, cell: Cell, predictions: Vec<Prediction>, sink: &mut dyn Sink) -> Result<(), EvaluationError> {
         if self.person != Some(cell.respondent) {
             self.close_person();
             self.person = Some(cell.respondent);
@@ -190,7 +231,7 @@ impl<'a> ScoredArm<'a> {
             fold: cell.fold,
             replies: self.replies,
         };
-        writer.write(&batch, &predictions)?;
+        sink.write(&batch, &predictions)?;
         self.predictions.extend(predictions);
         Ok(())
     }

@@ -6,11 +6,18 @@ pub mod estimate;
 pub mod evaluation;
 #[cfg(test)]
 mod fixture;
+pub mod export;
+#[cfg(test)]
+mod fuzz;
 pub mod identity;
 pub mod ledger;
 pub mod plan;
 pub mod predictions;
+pub mod provenance;
 pub mod report;
 pub mod score;
+pub mod show;
 pub mod statistics;
 pub mod table;
+pub mod verify;
+pub mod visible;

@@ -36,7 +36,9 @@ use valuesim_shared::id::{Fold, Respondent, RunId};
 use valuesim_shared::method::Behaviour;
 
 use crate::score::{Arm, Prediction};
-use columns::{Columns, Names, SCHEMA};
+use columns::{Columns, Names};
+
+pub(crate) use columns::SCHEMA;
 
 /// The version of the columns, in the file's metadata.
 pub const PREDICTIONS_VERSION: &str = "1";

@@ -20,7 +20,7 @@ pub use error::CodebookError;
 ///
 /// Exactly 290 questions, in order; [`Codebook::question`] is an array access.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Unchecked")]
 pub struct Codebook {
     /// Where the wording comes from: `valuesim`, or the name of the file that was loaded.
     pub name: String,
@@ -28,6 +28,23 @@ pub struct Codebook {
     questions: Vec<Question>,
     /// Countries by ISO 3166-1 numeric code, ascending.
     countries: Vec<CountryName>,
+}
+
+/// A codebook as a message has it, before its questions are counted.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unchecked {
+    name: String,
+    questions: Vec<Question>,
+    countries: Vec<CountryName>,
+}
+
+impl TryFrom<Unchecked> for Codebook {
+    type Error = CodebookError;
+
+    fn try_from(read: Unchecked) -> Result<Self, CodebookError> {
+        assemble(read.name, read.questions, read.countries)
+    }
 }
 
 impl Codebook {

@@ -1,5 +1,6 @@
 //! The whole job as a user writes it: data, sample, folds, arms, models, limits.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -9,6 +10,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::id::{Fold, Respondent};
 use crate::method::{Behaviour, Method};
 use crate::model::ModelSettings;
+
+/// The most models of one experiment: more than anybody compares, and few enough to number them in a message.
+pub const MOST_MODELS: usize = 1_000;
 
 /// The seed of the paper's folds and sample (paper, section 4.1).
 pub const PAPER_SEED: u64 = 42;
@@ -39,6 +43,8 @@ pub struct Experiment {
     /// Another codebook than the built-in one; the reference's `questions.json` too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub codebook: Option<PathBuf>,
+    /// Whether every prompt and reply is kept, for `valuesim show` and `valuesim export`.
+    pub transcripts: bool,
     /// Where the respondents come from.
     pub survey: SurveySource,
     /// Which respondents are taken.
@@ -237,7 +243,7 @@ impl Experiment {
         unless(self.survey.synthetic != Some(0), "survey.synthetic: expected at least 1 respondent".to_owned());
         let one_sample = self.sample.respondents.is_empty() || self.sample.users.is_none();
         unless(one_sample, "sample: `users` and `respondents` exclude each other; leave one out".to_owned());
-        for fold in &self.split.only {
+        for fold in self.split.only.iter().collect::<BTreeSet<_>>() {
             let exists = fold.number() <= self.split.folds;
             unless(exists, format!("split.only: there is no fold {fold}, only 1 to {}", self.split.folds));
         }
@@ -245,9 +251,11 @@ impl Experiment {
             let asks = method.asks_model();
             unless(asks, format!("methods: `{method}` asks no model and is always shown; leave it out"));
         }
-        for (at, model) in self.models.iter().enumerate() {
-            let twice = self.models[..at].iter().any(|earlier| earlier.name == model.name);
-            unless(!twice, format!("model {:?} is listed twice", model.name));
+        let count = self.models.len();
+        unless(count <= MOST_MODELS, format!("{count} models: expected at most {MOST_MODELS}; split the experiment"));
+        let mut names = BTreeSet::new();
+        for model in self.models.iter().take(MOST_MODELS) {
+            unless(names.insert(&model.name), format!("model {:?} is listed twice", model.name));
             for problem in model.problems(self.simulate.is_some()) {
                 unless(false, problem);
             }

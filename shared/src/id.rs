@@ -1,6 +1,7 @@
 //! The names of things: which respondent, question, fold, cell, model and run is meant.
 
 use std::fmt;
+use std::num::{NonZeroU8, NonZeroU32};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -11,12 +12,15 @@ pub const QUESTIONS: usize = 290;
 /// A respondent: the 1-based number of a data row of the survey file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Respondent(u32);
+pub struct Respondent(NonZeroU32);
 
 impl Respondent {
     /// The respondent in data row `row`, counted from 1; `None` for row 0.
     pub const fn new(row: u32) -> Option<Self> {
-        if row == 0 { None } else { Some(Self(row)) }
+        match NonZeroU32::new(row) {
+            Some(row) => Some(Self(row)),
+            None => None,
+        }
     }
 
     /// The respondent at position `index`, counted from 0.
@@ -24,17 +28,18 @@ impl Respondent {
     /// # Panics
     /// When the index does not fit a row number; a survey file has under 2^32 rows.
     pub fn from_index(index: usize) -> Self {
-        Self(u32::try_from(index + 1).expect("a survey file has under 2^32 rows"))
+        let row = u32::try_from(index + 1).expect("a survey file has under 2^32 rows");
+        Self::new(row).expect("rows count from 1")
     }
 
     /// The 1-based row number.
     pub const fn row(self) -> u32 {
-        self.0
+        self.0.get()
     }
 
     /// The 0-based position in the file.
     pub const fn index(self) -> usize {
-        self.0 as usize - 1
+        self.row() as usize - 1
     }
 }
 
@@ -146,22 +151,25 @@ impl fmt::Display for Country {
 /// One of the splits of the questions, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Fold(u8);
+pub struct Fold(NonZeroU8);
 
 impl Fold {
     /// Fold number `number`, counted from 1; `None` for 0.
     pub const fn new(number: u8) -> Option<Self> {
-        if number == 0 { None } else { Some(Self(number)) }
+        match NonZeroU8::new(number) {
+            Some(number) => Some(Self(number)),
+            None => None,
+        }
     }
 
     /// The fold's number, counted from 1.
     pub const fn number(self) -> u8 {
-        self.0
+        self.0.get()
     }
 
     /// The fold's position, counted from 0.
     pub const fn index(self) -> usize {
-        self.0 as usize - 1
+        self.number() as usize - 1
     }
 }
 

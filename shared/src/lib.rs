@@ -20,3 +20,4 @@ pub mod split;
 pub mod store;
 pub mod survey;
 pub mod task;
+pub mod transcript;

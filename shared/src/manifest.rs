@@ -27,6 +27,8 @@ pub struct Manifest {
     pub methods: Vec<Method>,
     /// The models, in the experiment's order, addresses filled in. Keys are named, never contained.
     pub models: Vec<ModelSettings>,
+    /// Whether what was said is kept.
+    pub transcripts: bool,
     /// Digest of the prompt templates, as hexadecimal text; a worker with other prompts refuses the run.
     pub prompts: String,
     /// Questions and wording.

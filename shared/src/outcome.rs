@@ -256,17 +256,25 @@ impl<'de, T: Letter> Deserialize<'de> for Letters<T> {
     }
 }
 
+/// What stands behind a reported model's name where the replies say of themselves that they are simulated.
+pub const SIMULATED_MARK: &str = " (SIMULATED)";
+
 /// What the calls of one cell used, by stage.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CellSpend {
     /// What each stage used; stages without a call are left out.
     pub stages: BTreeMap<Stage, StageSpend>,
-    /// The models that answered, as the provider named them.
+    /// The models that answered, as the provider named them; simulated ones with [`SIMULATED_MARK`].
     pub reported_models: Vec<String>,
 }
 
 impl CellSpend {
+    /// Whether any reply came from a simulated provider.
+    pub fn simulated(&self) -> bool {
+        self.reported_models.iter().any(|model| model.ends_with(SIMULATED_MARK))
+    }
+
     /// The sum over all stages.
     pub fn total(&self) -> StageSpend {
         let mut total = StageSpend::default();
@@ -361,11 +369,11 @@ impl Unsure {
 impl StageSpend {
     /// Adds what other calls used.
     pub fn add(&mut self, other: &Self) {
-        self.sent += other.sent;
-        self.answered += other.answered;
-        self.failed += other.failed;
-        self.abandoned += other.abandoned;
-        self.without_usage += other.without_usage;
+        self.sent = self.sent.saturating_add(other.sent);
+        self.answered = self.answered.saturating_add(other.answered);
+        self.failed = self.failed.saturating_add(other.failed);
+        self.abandoned = self.abandoned.saturating_add(other.abandoned);
+        self.without_usage = self.without_usage.saturating_add(other.without_usage);
         self.tokens += other.tokens;
         self.cost += other.cost;
         self.unsure.add(&other.unsure);
@@ -425,6 +433,14 @@ mod tests {
     fn the_message_is_written_and_read_to_the_letter() {
         assert_eq!(serde_json::to_string(&outcome()).expect("writes"), ON_THE_WIRE);
         assert_eq!(serde_json::from_str::<CellOutcome>(ON_THE_WIRE).expect("reads"), outcome());
+    }
+
+    #[test]
+    fn what_was_said_is_at_the_end_where_there_is_something() {
+        let with = CellOutcome { transcript: Some(Transcript::from_bytes(vec![1, 2, 3])), ..outcome() };
+        let expected = format!(r#"{},"transcript":"AQID"}}"#, ON_THE_WIRE.strip_suffix('}').expect("an object"));
+        assert_eq!(serde_json::to_string(&with).expect("writes"), expected);
+        assert_eq!(serde_json::from_str::<CellOutcome>(&expected).expect("reads"), with);
     }
 
     #[test]

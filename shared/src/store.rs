@@ -23,7 +23,7 @@ pub struct CallKey {
     pub stage: Stage,
     /// Which question it was about; none for the backstory.
     pub question: Option<QuestionId>,
-    /// 0 for the first time of asking, 1 for the reminder of the format.
+    /// 0 for the first time of asking, 1 for the reminder of the format, 2 for a longer reply.
     pub asked_before: u8,
 }
 

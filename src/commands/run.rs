@@ -10,10 +10,12 @@ use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 use valuesim_coordinator::coordinator::RunEnd;
 use valuesim_coordinator::estimate::estimate;
-use valuesim_coordinator::evaluation::Evaluated;
+use valuesim_coordinator::evaluation::{Evaluated, Evaluation};
 use valuesim_coordinator::identity::run_id;
 use valuesim_coordinator::ledger::Ledger;
 use valuesim_coordinator::plan::Plan;
+use valuesim_coordinator::predictions::Replies;
+use valuesim_coordinator::provenance::{self, Provenance};
 use valuesim_coordinator::report::{self, RESULTS_VERSION, Results};
 use valuesim_coordinator::table;
 use valuesim_shared::codebook::Codebook;
@@ -25,26 +27,23 @@ use valuesim_shared::survey::Survey;
 use valuesim_simulator::synth::Synth;
 use valuesim_worker::worker::WorkerError;
 
+use crate::damage::guarded;
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::progress::{Style, Watch, write_json};
+use crate::run_folder::{EXPERIMENT_FILE, LEDGER_FILE, RunFolder};
 use crate::wiring::{OneProcess, start_simulator};
 use announcement::Announcement;
 
 pub(crate) use flags::Flags;
-
-/// The name of the ledger in a run folder.
-const LEDGER_FILE: &str = "ledger.redb";
-
-/// The name of the experiment as resolved in a run folder.
-const EXPERIMENT_FILE: &str = "experiment.toml";
+pub(super) use flags::{fold, respondent};
 
 /// An experiment with its data: all that is decided before the first call.
-struct Job {
-    run: RunId,
-    experiment: Experiment,
-    codebook: Arc<Codebook>,
-    survey: Arc<Survey>,
-    plan: Arc<Plan>,
+pub(super) struct Job {
+    pub(super) run: RunId,
+    pub(super) experiment: Experiment,
+    pub(super) codebook: Arc<Codebook>,
+    pub(super) survey: Arc<Survey>,
+    pub(super) plan: Arc<Plan>,
 }
 
 /// Runs the experiment, goes on with it, or shows its results again.
@@ -58,20 +57,13 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     announcement.show(style);
-    let folder = flags.runs.join(&job.run.0);
-    let ledger = job.open_folder(&folder)?;
-    let end = job.work(&ledger, &folder, style)?;
-    match end {
-        RunEnd::Finished => job.conclude(&ledger, &folder, style),
-        RunEnd::Interrupted => {
-            note("interrupted: everything finished is kept; the same command goes on from there");
-            Ok(Exit::Interrupted)
-        }
-    }
+    let folder = RunFolder::at(flags.runs.join(&job.run.0));
+    let _claim = folder.claim()?;
+    guarded(&folder, || job.execute(&folder, style))
 }
 
 impl Job {
-    fn prepare(experiment: Experiment) -> Result<Self, Failure> {
+    pub(super) fn prepare(experiment: Experiment) -> Result<Self, Failure> {
         let codebook = match &experiment.codebook {
             Some(path) => Codebook::load(path).or_usage()?,
             None => Codebook::own(),
@@ -85,13 +77,23 @@ impl Job {
         Ok(Self { run, experiment, codebook: Arc::new(codebook), survey: Arc::new(survey), plan: Arc::new(plan) })
     }
 
-    /// Makes the run folder, or finds it, and opens its ledger.
-    fn open_folder(&self, folder: &Path) -> Result<Arc<Ledger>, Failure> {
-        std::fs::create_dir_all(folder).with_context(|| format!("make the run folder {}", folder.display()))?;
-        let ledger = Ledger::open(&folder.join(LEDGER_FILE), &self.run)?;
-        let path = folder.join(EXPERIMENT_FILE);
-        let text = toml::to_string(&self.experiment).context("write the experiment as TOML")?;
-        std::fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
+    fn execute(&self, folder: &RunFolder, style: Style) -> Result<Exit, Failure> {
+        let ledger = self.open_ledger(folder)?;
+        match self.work(&ledger, folder.path(), style)? {
+            RunEnd::Finished => self.conclude(&ledger, folder, style),
+            RunEnd::Interrupted => {
+                note("interrupted: everything finished is kept; the same command goes on from there");
+                Ok(Exit::Interrupted)
+            }
+        }
+    }
+
+    /// Opens the run's ledger, or makes it, and notes with what the run is executed.
+    fn open_ledger(&self, folder: &RunFolder) -> Result<Arc<Ledger>, Failure> {
+        folder.check_ledger_is_there()?;
+        let ledger = Ledger::open(&folder.ledger(), &self.run)?;
+        ledger.note_provenance(&self.provenance())?;
+        folder.write_experiment(&self.experiment)?;
         Ok(Arc::new(ledger))
     }
 
@@ -116,6 +118,7 @@ impl Job {
             split: self.experiment.split.clone(),
             methods: self.experiment.methods.clone(),
             models,
+            transcripts: self.experiment.transcripts,
             prompts: prompts_digest(),
             codebook: Codebook::clone(&self.codebook),
         };
@@ -149,16 +152,32 @@ impl Job {
     }
 
     /// Scores the run, writes its files, and prints its results.
-    fn conclude(&self, ledger: &Ledger, folder: &Path, style: Style) -> Result<Exit, Failure> {
+    fn conclude(&self, ledger: &Ledger, folder: &RunFolder, style: Style) -> Result<Exit, Failure> {
+        let evaluation = self.evaluated(ledger).evaluate(folder.path())?;
+        let results = self.results(evaluation, &ledger.provenance()?);
+        report::write(folder.path(), &results)?;
+        if let Err(error) = folder.remove_store() {
+            note(&format!("the store of the finished run was not removed: {error}"));
+        }
+        show_results(&results, folder.path(), style);
+        Ok(Exit::Done)
+    }
+
+    /// The run as it is scored.
+    pub(super) fn evaluated<'a>(&'a self, ledger: &'a Ledger) -> Evaluated<'a> {
         let Self { run, experiment, codebook, survey, plan } = self;
-        let evaluated = Evaluated { run, experiment, plan, survey, codebook, ledger };
-        let evaluation = evaluated.evaluate(folder)?;
-        let results = Results {
+        Evaluated { run, experiment, plan, survey, codebook, ledger }
+    }
+
+    /// What the run found.
+    pub(super) fn results(&self, evaluation: Evaluation, provenance: &[Provenance]) -> Results {
+        let Self { run, experiment, survey, plan, .. } = self;
+        Results {
             version: RESULTS_VERSION,
             run: run.clone(),
             title: experiment.name.clone().unwrap_or_else(|| run.to_string()),
             behaviour: experiment.behaviour,
-            simulated: experiment.simulate.is_some(),
+            simulated: evaluation.replies == Replies::Simulated,
             synthetic_survey: survey.is_synthetic(),
             population: plan.population(),
             cells_planned: plan.cells(),
@@ -166,21 +185,13 @@ impl Job {
             facts: announcement::facts(experiment, plan, survey),
             arms: evaluation.arms,
             spend: evaluation.spend,
-            provenance: self.provenance(),
-        };
-        report::write(folder, &results)?;
-        show_results(&results, folder, style);
-        Ok(Exit::Done)
+            provenance: provenance::lines(provenance),
+        }
     }
 
-    fn provenance(&self) -> Vec<String> {
-        vec![
-            format!("valuesim {}", env!("CARGO_PKG_VERSION")),
-            format!("survey version: {}", self.survey.edition().version),
-            format!("survey digest: {}", blake3::Hash::from(self.survey.digest()).to_hex()),
-            format!("codebook: {}, digest {}", self.codebook.name, blake3::Hash::from(self.codebook.digest()).to_hex()),
-            format!("prompts digest: {}", prompts_digest()),
-        ]
+    /// With what this program executes the run.
+    pub(super) fn provenance(&self) -> Provenance {
+        Provenance::new(&self.experiment, &self.plan, &self.survey, &self.codebook)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Asks the model on behalf of one cell: keeps every reply, counts what it took, reminds of the format once.
+//! Asks the model on behalf of one cell: keeps every reply, counts what it took, asks once more where that helps.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,12 +13,15 @@ use valuesim_shared::permit::PermitOffice;
 use valuesim_shared::prompt::reminder;
 use valuesim_shared::queue::Queue;
 use valuesim_shared::reply::{Problem, Reading, read_module_reply, read_single_reply};
-use valuesim_shared::store::{CallKey, RecordedReply, ReplyText, SentCall, Store};
+use valuesim_shared::store::{Backstory, CallKey, RecordedReply, ReplyText, SentCall, Store};
 use valuesim_shared::task::{Task, TaskKind};
+use valuesim_shared::transcript::Transcript;
 
+use crate::again::{Again, again};
 use crate::prompts::SharedPrompt;
 use crate::provider::Conversation;
 use crate::retry::{self, Call};
+use crate::transcript::{Protocol, story_call};
 use crate::worker::{Halt, Shared};
 
 /// What asking about one question came to.
@@ -42,6 +45,8 @@ pub(crate) struct CellCalls<'a, Q, S, O> {
     /// Replies from an earlier attempt at the cell: these calls are not made again.
     recorded: HashMap<CallKey, RecordedReply>,
     spend: Mutex<CellSpend>,
+    /// What is said; none unless the run is to keep it.
+    protocol: Option<Protocol>,
 }
 
 /// How a kind of reply is read.
@@ -56,7 +61,7 @@ impl<'a, Q: Queue, S: Store, O: PermitOffice> CellCalls<'a, Q, S, O> {
         let recorded = shared.store.replies(&task.run, task.cell).await?;
         let sent = shared.store.sent(&task.run, task.cell).await?;
         let spend = Mutex::new(abandoned(task.kind, &sent, &recorded));
-        Ok(Self { shared, task, halt, recorded, spend })
+        Ok(Self { shared, task, halt, recorded, spend, protocol: Protocol::of(&shared.run) })
     }
 
     pub(crate) fn manifest(&self) -> &'a Manifest {
@@ -124,27 +129,53 @@ impl<'a, Q: Queue, S: Store, O: PermitOffice> CellCalls<'a, Q, S, O> {
         let conversation = Conversation::new(&prompt.before, block, &prompt.after);
         let first = self.reply(key, conversation).await?;
         let asked = judge(behaviour, &first, question, read);
-        let (ReplyText::Text { content, .. }, Ended::Invalid, Behaviour::Corrected) = (&first, asked.ended, behaviour)
-        else {
+        let (ReplyText::Text { content, .. }, Some(again)) = (&first, self.again(asked.ended)) else {
             return Ok(asked);
         };
         let reminder = reminder(question);
-        let again = CallKey { asked_before: 1, ..key };
-        let second = self.reply(again, conversation.followed_up(content, &reminder)).await?;
-        Ok(after_reminder(asked, judge(behaviour, &second, question, read)))
+        let conversation = match again {
+            Again::Remind => conversation.followed_up(content, &reminder),
+            Again::MoreRoom(most) => conversation.with_room_for(most),
+        };
+        let second = self.reply(CallKey { asked_before: again.asked_before(), ..key }, conversation).await?;
+        let second = judge(behaviour, &second, question, read);
+        Ok(match again {
+            Again::Remind => after_reminder(asked, second),
+            Again::MoreRoom(_) => with_more_room(asked, second),
+        })
+    }
+
+    /// Whether and how the model is asked again when it was asked once and that ended so.
+    pub(crate) fn again(&self, ended: Ended) -> Option<Again> {
+        let manifest = self.manifest();
+        again(manifest.behaviour, ended, manifest.models[self.task.cell.model.0 as usize].max_output_tokens)
     }
 
     /// The reply of one call: from the record, or else from the model.
     pub(crate) async fn reply(&self, key: CallKey, conversation: Conversation<'_>) -> Result<ReplyText, Halt> {
         if let Some(recorded) = self.recorded.get(&key) {
             self.count(key.stage, recorded);
+            self.keep(key, &conversation, recorded);
             return Ok(recorded.reply.clone());
         }
         let call = Call { run: &self.task.run, cell: self.task.cell, key, conversation };
         let recorded = retry::make(self.shared, call, self.halt).await?;
         self.shared.store.record_reply(&self.task.run, self.task.cell, key, &recorded).await?;
         self.count(key.stage, &recorded);
+        self.keep(key, &conversation, &recorded);
         Ok(recorded.reply)
+    }
+
+    fn keep(&self, key: CallKey, conversation: &Conversation<'_>, recorded: &RecordedReply) {
+        if let Some(protocol) = &self.protocol {
+            protocol.add(key, conversation, recorded);
+        }
+    }
+
+    /// What was said so far, with the backstory's call; none unless the run is to keep it. Called once, at the end.
+    pub(crate) async fn transcript(&self, story: Option<&Backstory>) -> Option<Transcript> {
+        let protocol = self.protocol.as_ref()?;
+        Some(protocol.transcript(story.map(|story| story_call(&self.shared.run, self.task, story))).await)
     }
 
     fn count(&self, stage: Stage, recorded: &RecordedReply) {
@@ -200,6 +231,11 @@ fn judge(behaviour: Behaviour, reply: &ReplyText, question: &Question, read: Rea
 /// The reference puts the error in the analysis' place when a call fails, and the coordinator reads it.
 fn without_reply(ended: Ended) -> Asked {
     Asked { answer: None, analysis: format!("Error: {ended}"), ended, times: 1 }
+}
+
+/// A reply that was cut off stands where the provider has no more room to give.
+fn with_more_room(first: Asked, second: Asked) -> Asked {
+    if second.ended == Ended::TooLong { Asked { times: 2, ..first } } else { Asked { times: 2, ..second } }
 }
 
 /// The reminder asks for the answer alone: the analysis is the first reply's where the second has none.

@@ -7,7 +7,7 @@ use valuesim_shared::decide::{Decision, decide};
 use valuesim_shared::id::{Code, QuestionId};
 use valuesim_shared::method::{Method, Module, Stage};
 use valuesim_shared::outcome::{
-    ArmResult, CellOutcome, CellResult, CellSpend, Decided, Ended, Letters, ModuleResult, OUTCOME_VERSION, StoryResult,
+    ArmResult, CellOutcome, CellResult, Decided, Ended, Letters, ModuleResult, OUTCOME_VERSION, StoryResult,
 };
 use valuesim_shared::permit::PermitOffice;
 use valuesim_shared::prompt::{Opinion, coordinator};
@@ -39,7 +39,10 @@ pub(crate) async fn answer<Q: Queue, S: Store, O: PermitOffice>(
     if let Some(story) = &backstory {
         spend.add(&story.spend);
     }
-    hand_in(shared, task, result, spend).await
+    let transcript = calls.transcript(backstory.as_ref()).await;
+    let outcome =
+        CellOutcome { version: OUTCOME_VERSION, run: task.run.clone(), cell: task.cell, result, spend, transcript };
+    hand_in(shared, &outcome).await
 }
 
 async fn send_back<Q: Queue, S, O>(shared: &Shared<Q, S, O>, task: &Task) -> Result<(), Halt> {
@@ -48,15 +51,9 @@ async fn send_back<Q: Queue, S, O>(shared: &Shared<Q, S, O>, task: &Task) -> Res
     Ok(shared.queue.publish(&queue, story.to_bytes().into()).await?)
 }
 
-async fn hand_in<Q: Queue, S, O>(
-    shared: &Shared<Q, S, O>,
-    task: &Task,
-    result: CellResult,
-    spend: CellSpend,
-) -> Result<(), Halt> {
-    let outcome = CellOutcome { version: OUTCOME_VERSION, run: task.run.clone(), cell: task.cell, result, spend };
-    let message = serde_json::to_vec(&outcome).expect("an outcome can be written as JSON");
-    let queue = QueueName { run: task.run.clone(), lane: Lane::Results };
+async fn hand_in<Q: Queue, S, O>(shared: &Shared<Q, S, O>, outcome: &CellOutcome) -> Result<(), Halt> {
+    let message = serde_json::to_vec(outcome).expect("an outcome can be written as JSON");
+    let queue = QueueName { run: outcome.run.clone(), lane: Lane::Results };
     Ok(shared.queue.publish(&queue, message.into()).await?)
 }
 

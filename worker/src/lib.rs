@@ -1,12 +1,16 @@
 //! Does a task: takes it from the queue, asks the model, keeps the replies, hands the result in.
 
+mod again;
 mod ask;
 mod cab;
 mod demand;
+mod hold;
 pub mod meter;
 mod prompts;
 pub mod provider;
 mod retry;
 mod run;
 mod story;
+pub mod timing;
+mod transcript;
 pub mod worker;

@@ -3,11 +3,13 @@
 mod body;
 mod client;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod headers;
 mod key;
 mod wire;
 
-pub use body::{Conversation, EncodedText};
+pub use body::{Conversation, EncodedText, Said};
 pub use client::{Client, ClientError, Deadlines};
 pub use error::{CallError, CallErrorKind, Decision};
 pub use key::KeyError;

@@ -12,13 +12,8 @@ use valuesim_shared::permit::{Ask, PermitOffice};
 use valuesim_shared::store::{CallKey, RecordedReply, ReplyText, Store};
 
 use crate::provider::{CallError, CallErrorKind, Conversation, Decision, Finish, Reply};
+use crate::timing::Waits;
 use crate::worker::{Halt, Shared, WorkerError};
-
-/// The first ceiling of a wait: the official client's.
-const FIRST_WAIT: Duration = Duration::from_millis(500);
-
-/// The last ceiling of a wait. Over an hour of an outage that is about a call a minute for each place in flight.
-const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// How often one prompt's answer may be no chat completion: each may have been paid for, and a provider that answers
 /// so five times will do so again.
@@ -51,9 +46,9 @@ pub(crate) async fn make<Q, S: Store, O: PermitOffice>(
 ) -> Result<RecordedReply, Halt> {
     let model = call.cell.model;
     let settings = &shared.run.manifest.models[model.0 as usize];
-    let unsure = unsure(settings, call.conversation.bytes());
+    let unsure = unsure(settings, &call.conversation);
     let mut spend = StageSpend::default();
-    let mut waits = waits();
+    let mut ceilings = ceilings(shared.waits);
     let mut malformed = 0;
     loop {
         let error = match attempt(shared, &call, &unsure, &mut spend, halt).await? {
@@ -63,11 +58,20 @@ pub(crate) async fn make<Q, S: Store, O: PermitOffice>(
         malformed += u32::from(error.kind == CallErrorKind::Malformed);
         match error.kind.decision() {
             Decision::Retry | Decision::SlowDown if malformed < MALFORMED_AT_MOST => {
-                let ceiling = waits.next().unwrap_or(LONGEST_WAIT);
+                if let Some(after) = error.retry_after {
+                    shared.holds[model.0 as usize].at_least(after);
+                }
+                let ceiling = ceilings.next().unwrap_or(shared.waits.longest);
                 pause(wait(ceiling, error.retry_after), halt).await?;
             }
             Decision::GiveUpOnPrompt => return Ok(give_up(error.kind, spend)),
+            // The first reply came, so what the provider does not understand is the longer one that is asked for.
+            Decision::StopProvider if error.kind == CallErrorKind::BadRequest && asks_for_more_room(&call) => {
+                return Ok(give_up(CallErrorKind::TooLong, spend));
+            }
             Decision::StopProvider | Decision::Retry | Decision::SlowDown => {
+                // The other calls of the cell would come to the same, each at the cost of a request.
+                halt.cancel();
                 return Err(WorkerError::Provider { model: settings.name.clone(), error }.into());
             }
         }
@@ -89,6 +93,9 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
         () = halt.cancelled() => return Err(Halt::Stopped),
         permit = shared.office.permit(Ask { model, tokens: expected }) => permit,
     };
+    while let Some(left) = shared.holds[model.0 as usize].left() {
+        pause(wait(left, Some(left)), halt).await?;
+    }
     // Written only now: a thousand calls that wait for a permit need no thousand bodies.
     let body = shared.run.client(model).body(&call.conversation);
     shared.store.note_sent(call.run, call.cell, call.key, unsure).await?;
@@ -126,10 +133,15 @@ fn answered(reply: &Reply, price: Option<Price>, unsure: &Unsure) -> StageSpend 
     }
 }
 
-/// What one request with a prompt of so many bytes may use.
-fn unsure(model: &ModelSettings, prompt_bytes: usize) -> Unsure {
-    let bytes = prompt_bytes as u64;
-    let longest = u64::from(model.max_output_tokens.unwrap_or(LONGEST_OUTPUT_TOKENS));
+fn asks_for_more_room(call: &Call<'_>) -> bool {
+    call.conversation.most_output_tokens().is_some()
+}
+
+/// What one request may use.
+fn unsure(model: &ModelSettings, conversation: &Conversation<'_>) -> Unsure {
+    let bytes = conversation.bytes() as u64;
+    let limit = conversation.most_output_tokens().or(model.max_output_tokens);
+    let longest = u64::from(limit.unwrap_or(LONGEST_OUTPUT_TOKENS));
     let likely = Tokens { input: bytes / BYTES_PER_TOKEN, cached: 0, output: longest.min(EXPECTED_OUTPUT_TOKENS) };
     // No tokenizer makes more than one token of a byte.
     let at_most = Tokens { input: bytes, cached: 0, output: longest };
@@ -153,8 +165,8 @@ fn give_up(kind: CallErrorKind, spend: StageSpend) -> RecordedReply {
 }
 
 /// Ceilings of the waits: doubling from the first to the longest.
-fn waits() -> impl Iterator<Item = Duration> {
-    ExponentialBuilder::new().with_min_delay(FIRST_WAIT).with_max_delay(LONGEST_WAIT).without_max_times().build()
+fn ceilings(waits: Waits) -> impl Iterator<Item = Duration> {
+    ExponentialBuilder::new().with_min_delay(waits.first).with_max_delay(waits.longest).without_max_times().build()
 }
 
 /// A wait anywhere below the ceiling (full jitter, so that workers do not come back together), on top of what the
@@ -186,7 +198,7 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_the_longest() {
-        let seconds: Vec<f64> = waits().take(9).map(|wait| wait.as_secs_f64()).collect();
+        let seconds: Vec<f64> = ceilings(Waits::default()).take(9).map(|wait| wait.as_secs_f64()).collect();
         assert_eq!(seconds, [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]);
     }
 

@@ -24,12 +24,12 @@ pub(crate) struct Run {
 
 impl Run {
     /// Makes a run ready: reads keys, sets up a client for each model. Makes no call.
-    pub(crate) fn new(manifest: Manifest) -> Result<Self, WorkerError> {
+    pub(crate) fn new(manifest: Manifest, deadlines: Deadlines) -> Result<Self, WorkerError> {
         if manifest.prompts != prompts_digest() {
             return Err(WorkerError::OtherPrompts(manifest.run));
         }
         let split = Split::new(manifest.split.seed, manifest.split.folds)?;
-        let clients = manifest.models.iter().map(|model| Client::new(model, Deadlines::default()));
+        let clients = manifest.models.iter().map(|model| Client::new(model, deadlines));
         let clients = clients.collect::<Result<_, _>>()?;
         let question_blocks = manifest.codebook.questions().iter().map(question_block).collect();
         Ok(Self { manifest, split, clients, question_blocks })

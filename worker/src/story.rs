@@ -9,6 +9,7 @@ use valuesim_shared::queue::{Lane, Queue, QueueName};
 use valuesim_shared::store::{Backstory, CallKey, ReplyText, Store};
 use valuesim_shared::task::{Task, TaskKind};
 
+use crate::again::Again;
 use crate::ask::CellCalls;
 use crate::prompts::SharedPrompt;
 use crate::provider::Conversation;
@@ -39,12 +40,28 @@ async fn ask<Q: Queue, S: Store, O: PermitOffice>(
     let profile = shared.run.profile_text().natural(shared.run.profile(task));
     let prompt = SharedPrompt::whole(&prompt::story(&profile));
     let key = CallKey { stage: Stage::Story, question: None, asked_before: 0 };
-    let (text, ended) = match calls.reply(key, Conversation::new(&prompt.before, "", &prompt.after)).await? {
+    let conversation = Conversation::new(&prompt.before, "", &prompt.after);
+    let (mut text, mut ended) = judge(calls.reply(key, conversation).await?);
+    let mut asked = 1;
+    if let Some(again @ Again::MoreRoom(most)) = calls.again(ended) {
+        let key = CallKey { asked_before: again.asked_before(), ..key };
+        let second = judge(calls.reply(key, conversation.with_room_for(most)).await?);
+        asked = 2;
+        // A backstory that was cut off is better than none.
+        if !second.0.is_empty() {
+            (text, ended) = second;
+        }
+    }
+    Ok(Backstory { text, ended, asked, spend: calls.spend() })
+}
+
+/// The narrative, and how asking for it ended.
+fn judge(reply: ReplyText) -> (String, Ended) {
+    match reply {
         ReplyText::Text { content, cut_off: true } => (content, Ended::CutOff),
         ReplyText::Text { content, .. } if content.trim().is_empty() => (String::new(), Ended::Invalid),
         ReplyText::Text { content, .. } => (content, Ended::Answered),
         ReplyText::Refused => (String::new(), Ended::Refused),
         ReplyText::TooLong => (String::new(), Ended::TooLong),
-    };
-    Ok(Backstory { text, ended, asked: 1, spend: calls.spend() })
+    }
 }

@@ -19,9 +19,11 @@ use valuesim_shared::store::{Store, StoreError};
 use valuesim_shared::task::{Task, TaskError, TaskKind};
 
 use crate::demand::{Demand, Held};
+use crate::hold::Hold;
 use crate::meter::Meter;
 use crate::provider::{CallError, CallErrorKind, ClientError};
 use crate::run::Run;
+use crate::timing::{Timing, Waits};
 use crate::{cab, story};
 
 /// Why a worker cannot go on.
@@ -109,15 +111,28 @@ pub(crate) struct Shared<Q, S, O> {
     pub(crate) store: S,
     pub(crate) office: O,
     pub(crate) run: Run,
+    pub(crate) waits: Waits,
+    /// By model.
+    pub(crate) holds: Vec<Hold>,
     pub(crate) meter: Arc<Meter>,
 }
 
 impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
     /// A worker for the run `run`, whose manifest it fetches from the store. Reads the providers' keys.
     pub async fn new(run: &RunId, queue: Q, store: S, office: O) -> Result<Self, WorkerError> {
+        Self::with_timing(run, (queue, store, office), Timing::default()).await
+    }
+
+    /// The same, more patient or less.
+    pub async fn with_timing(
+        run: &RunId,
+        (queue, store, office): (Q, S, O),
+        Timing { deadlines, waits }: Timing,
+    ) -> Result<Self, WorkerError> {
         let manifest = store.manifest(run).await?.ok_or_else(|| WorkerError::NoManifest(run.clone()))?;
-        let run = Run::new(Manifest::from_bytes(&manifest)?)?;
-        Ok(Self { shared: Arc::new(Shared { queue, store, office, run, meter: Arc::default() }) })
+        let run = Run::new(Manifest::from_bytes(&manifest)?, deadlines)?;
+        let holds = run.manifest.models.iter().map(|_| Hold::default()).collect();
+        Ok(Self { shared: Arc::new(Shared { queue, store, office, run, waits, holds, meter: Arc::default() }) })
     }
 
     /// The worker's counts.

@@ -1,3 +1,5 @@
+//! What the methods without a model predict, on surveys small enough to check by hand.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -11,7 +11,7 @@ use super::Batch;
 use crate::score::Prediction;
 
 /// The columns, in the order in which [`Columns::write`] writes them.
-pub(super) const SCHEMA: &str = "
+pub(crate) const SCHEMA: &str = "
 message predictions {
     REQUIRED INT32 respondent;
     REQUIRED BYTE_ARRAY country (STRING);

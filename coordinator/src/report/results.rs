@@ -146,14 +146,14 @@ impl StageTotals {
 
     /// Adds other calls. Known and unknown costs make an unknown one.
     pub fn add(&mut self, other: &Self) {
-        self.requests += other.requests;
-        self.answered += other.answered;
-        self.failed += other.failed;
-        self.abandoned += other.abandoned;
-        self.without_usage += other.without_usage;
-        self.input_tokens += other.input_tokens;
-        self.cached_tokens += other.cached_tokens;
-        self.output_tokens += other.output_tokens;
+        self.requests = self.requests.saturating_add(other.requests);
+        self.answered = self.answered.saturating_add(other.answered);
+        self.failed = self.failed.saturating_add(other.failed);
+        self.abandoned = self.abandoned.saturating_add(other.abandoned);
+        self.without_usage = self.without_usage.saturating_add(other.without_usage);
+        self.input_tokens = self.input_tokens.saturating_add(other.input_tokens);
+        self.cached_tokens = self.cached_tokens.saturating_add(other.cached_tokens);
+        self.output_tokens = self.output_tokens.saturating_add(other.output_tokens);
         let sum = |one: Option<NanoUsd>, other: Option<NanoUsd>| one.zip(other).map(|(one, other)| one + other);
         self.cost_nano_usd = sum(self.cost_nano_usd, other.cost_nano_usd);
         self.unsure_nano_usd = sum(self.unsure_nano_usd, other.unsure_nano_usd);

@@ -1,3 +1,5 @@
+//! What the files of a run say of its results.
+
 use valuesim_shared::method::Stage;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::outcome::{CellSpend, StageSpend};

@@ -1,3 +1,5 @@
+//! The two behaviours of the scores, on predictions small enough to check by hand, and laws that hold for all.
+
 use proptest::prelude::*;
 use serde_json::Value;
 use valuesim_shared::id::{Code, QuestionId};

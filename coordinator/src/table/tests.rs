@@ -1,3 +1,5 @@
+//! What the printed table says of results, simulated ones above all.
+
 use super::*;
 use crate::fixture;
 

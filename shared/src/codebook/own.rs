@@ -29,12 +29,18 @@ pub(super) fn own() -> &'static Codebook {
 pub(super) fn parse(name: &str, file: &Path, text: &str) -> Result<Codebook, CodebookError> {
     let book: Book = toml::from_str(text)
         .map_err(|source| CodebookError::Toml { file: file.to_owned(), source: Box::new(source) })?;
-    let problems: Vec<_> = book.question.iter().flat_map(|entry| entry.problems(text)).collect();
+    let lines = line_starts(text);
+    let problems: Vec<_> = book.question.iter().flat_map(|entry| entry.problems(&lines)).collect();
     if !problems.is_empty() {
         return Err(CodebookError::Problems { file: file.to_owned(), problems });
     }
     let questions = book.question.into_iter().map(Entry::into_question).collect();
     assemble(name.to_owned(), questions, country::names().to_vec())
+}
+
+/// Where each line begins, in bytes.
+fn line_starts(text: &str) -> Vec<usize> {
+    std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect()
 }
 
 /// The whole file.
@@ -77,9 +83,9 @@ struct Answer {
 }
 
 impl Entry {
-    /// What is wrong with the entry, each with line and question.
-    fn problems(&self, text: &str) -> Vec<String> {
-        let line = text[..self.id.span().start].matches('\n').count() + 1;
+    /// What is wrong with the entry, each with line and question; `lines` are where the lines begin.
+    fn problems(&self, lines: &[usize]) -> Vec<String> {
+        let line = lines.partition_point(|&start| start <= self.id.span().start);
         let mut found = Vec::new();
         let mut expect = |holds: bool, problem: &str| {
             if !holds {
@@ -129,7 +135,8 @@ impl Entry {
     }
 
     fn ascending_scale(&self) -> Vec<Code> {
-        self.codes().into_iter().filter(|code| !self.off_scale.contains(code)).collect()
+        let off_scale: BTreeSet<_> = self.off_scale.iter().copied().collect();
+        self.codes().difference(&off_scale).copied().collect()
     }
 
     fn scale(&self) -> Vec<Code> {

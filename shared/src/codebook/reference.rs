@@ -107,11 +107,13 @@ impl<'de> Visitor<'de> for ChoicesVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Choices, A::Error> {
         let mut choices: Vec<(Code, String)> = Vec::new();
+        let mut places: BTreeMap<Code, usize> = BTreeMap::new();
         while let Some((key, text)) = map.next_entry::<String, String>()? {
             let code =
                 key.parse().map(Code).map_err(|_| A::Error::custom(format!("{key:?} is not an integer code")))?;
             // As in Python, the last of two equal keys wins and keeps the place of the first.
-            match choices.iter_mut().find(|(known, _)| *known == code) {
+            let place = *places.entry(code).or_insert(choices.len());
+            match choices.get_mut(place) {
                 Some(choice) => choice.1 = text,
                 None => choices.push((code, text)),
             }

@@ -13,6 +13,7 @@ use crate::exit::{Failure, OrUsage as _};
 
 /// What `valuesim run` takes.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub(crate) struct Flags {
     /// The experiment as a TOML file; flags go before what it says
     experiment: Option<PathBuf>,
@@ -111,6 +112,10 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "DIR", env = "VALUESIM_RUNS", default_value = "runs", help_heading = "Output")]
     pub(super) runs: PathBuf,
 
+    /// Keep every prompt and reply, compressed, for `valuesim show` and `valuesim export`
+    #[arg(long, env = "VALUESIM_TRANSCRIPTS", help_heading = "Output")]
+    transcripts: bool,
+
     /// Say what would be done, with calls, tokens and money, and stop
     #[arg(long, help_heading = "Output")]
     pub(super) dry_run: bool,
@@ -152,6 +157,7 @@ impl Flags {
             experiment.methods.clone_from(&self.methods);
         }
         experiment.behaviour = self.behaviour.unwrap_or(experiment.behaviour);
+        experiment.transcripts |= self.transcripts;
     }
 
     fn override_sample(&self, experiment: &mut Experiment) {
@@ -215,12 +221,12 @@ impl Flags {
     }
 }
 
-fn respondent(text: &str) -> Result<Respondent, String> {
+pub(in crate::commands) fn respondent(text: &str) -> Result<Respondent, String> {
     let row = text.parse().ok().and_then(Respondent::new);
     row.ok_or_else(|| "expected a row number: a whole number, counted from 1".to_owned())
 }
 
-fn fold(text: &str) -> Result<Fold, String> {
+pub(in crate::commands) fn fold(text: &str) -> Result<Fold, String> {
     let fold = text.parse().ok().and_then(Fold::new);
     fold.ok_or_else(|| "expected a fold: a whole number, counted from 1".to_owned())
 }

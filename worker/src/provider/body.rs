@@ -1,11 +1,13 @@
 //! Writes request bodies: long texts are escaped once and shared, a body is written once into one buffer.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use valuesim_shared::model::ModelSettings;
 
-/// A text as it stands inside a JSON string: escaped, without the quotes.
+/// A text as it stands inside a JSON string: escaped, without the quotes. A copy costs a counter.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EncodedText(String);
+pub struct EncodedText(Arc<str>);
 
 impl EncodedText {
     /// Escapes `text`.
@@ -15,7 +17,12 @@ impl EncodedText {
     pub fn new(text: &str) -> Self {
         let mut escaped = Vec::with_capacity(text.len() + text.len() / 32);
         escape_into(&mut escaped, text);
-        Self(String::from_utf8(escaped).expect("JSON is UTF-8"))
+        Self(String::from_utf8(escaped).expect("JSON is UTF-8").into())
+    }
+
+    /// The text that was escaped.
+    fn plain(&self) -> String {
+        serde_json::from_str(&format!("\"{}\"", self.0)).expect("it was written as JSON")
     }
 
     /// Bytes of the escaped text.
@@ -31,6 +38,7 @@ pub struct Conversation<'a> {
     question: &'a str,
     after: &'a EncodedText,
     follow_up: Option<FollowUp<'a>>,
+    most_output_tokens: Option<u32>,
 }
 
 /// The model's reply and what is said to that.
@@ -43,13 +51,24 @@ struct FollowUp<'a> {
 impl<'a> Conversation<'a> {
     /// One prompt.
     pub fn new(before: &'a EncodedText, question: &'a str, after: &'a EncodedText) -> Self {
-        Self { before, question, after, follow_up: None }
+        Self { before, question, after, follow_up: None, most_output_tokens: None }
     }
 
     /// The same prompt, the model's reply to it, and a reminder.
     #[must_use]
     pub fn followed_up(self, reply: &'a str, reminder: &'a str) -> Self {
         Self { follow_up: Some(FollowUp { reply, reminder }), ..self }
+    }
+
+    /// The same prompt with room for a reply of so many tokens, instead of what the model's settings say.
+    #[must_use]
+    pub fn with_room_for(self, most_output_tokens: u32) -> Self {
+        Self { most_output_tokens: Some(most_output_tokens), ..self }
+    }
+
+    /// The longest reply that is asked for, in tokens, where that differs from the model's settings.
+    pub fn most_output_tokens(&self) -> Option<u32> {
+        self.most_output_tokens
     }
 
     /// Roughly how many bytes the texts have.
@@ -59,10 +78,44 @@ impl<'a> Conversation<'a> {
     }
 }
 
+/// A conversation that outlives its texts; the long ones are still shared.
+#[derive(Debug, Clone)]
+pub struct Said {
+    before: EncodedText,
+    question: String,
+    after: EncodedText,
+    follow_up: Option<[String; 2]>,
+}
+
+impl Conversation<'_> {
+    /// What is said here, to be kept.
+    pub fn said(&self) -> Said {
+        Said {
+            before: self.before.clone(),
+            question: self.question.to_owned(),
+            after: self.after.clone(),
+            follow_up: self.follow_up.map(|FollowUp { reply, reminder }| [reply, reminder].map(str::to_owned)),
+        }
+    }
+}
+
+impl Said {
+    /// The messages as plain text: ours, the model's, ours.
+    pub fn messages(&self) -> Vec<String> {
+        let mut prompt = self.before.plain();
+        prompt.push_str(&self.question);
+        prompt.push_str(&self.after.plain());
+        std::iter::once(prompt).chain(self.follow_up.iter().flatten().cloned()).collect()
+    }
+}
+
 /// The parts of a body that are the same for all requests to a model.
 #[derive(Debug, Clone)]
 pub(super) struct Frame {
     head: Vec<u8>,
+    most_output_tokens: Option<u32>,
+    /// From after the longest reply to the beginning of the prompt.
+    tail: Vec<u8>,
 }
 
 impl Frame {
@@ -71,22 +124,24 @@ impl Frame {
         let mut head = b"{\"model\":\"".to_vec();
         escape_into(&mut head, &model.name);
         head.extend_from_slice(b"\",\"temperature\":0");
-        if let Some(most) = model.max_output_tokens {
-            head.extend_from_slice(format!(",\"max_tokens\":{most}").as_bytes());
-        }
+        let mut tail = Vec::new();
         for (field, value) in &model.extra_body {
-            head.extend_from_slice(b",\"");
-            escape_into(&mut head, field);
-            head.extend_from_slice(format!("\":{value}").as_bytes());
+            tail.extend_from_slice(b",\"");
+            escape_into(&mut tail, field);
+            tail.extend_from_slice(format!("\":{value}").as_bytes());
         }
-        head.extend_from_slice(b",\"messages\":[{\"role\":\"user\",\"content\":\"");
-        Self { head }
+        tail.extend_from_slice(b",\"messages\":[{\"role\":\"user\",\"content\":\"");
+        Self { head, most_output_tokens: model.max_output_tokens, tail }
     }
 
     /// The whole body.
     pub(super) fn around(&self, conversation: &Conversation<'_>) -> Bytes {
-        let mut body = Vec::with_capacity(self.head.len() + conversation.bytes() + 256);
+        let mut body = Vec::with_capacity(self.head.len() + self.tail.len() + conversation.bytes() + 256);
         body.extend_from_slice(&self.head);
+        if let Some(most) = conversation.most_output_tokens.or(self.most_output_tokens) {
+            body.extend_from_slice(format!(",\"max_tokens\":{most}").as_bytes());
+        }
+        body.extend_from_slice(&self.tail);
         body.extend_from_slice(conversation.before.0.as_bytes());
         escape_into(&mut body, conversation.question);
         body.extend_from_slice(conversation.after.0.as_bytes());
@@ -136,6 +191,17 @@ mod tests {
         assert_eq!(body(&model, &Conversation::new(&before, "You?", &after)), expected);
     }
 
+    #[test]
+    fn more_room_replaces_the_limit_of_the_settings_and_nothing_else() {
+        let mut model = ModelSettings::named("m");
+        model.max_output_tokens = Some(300);
+        let (before, after) = (EncodedText::new("Who?"), EncodedText::new(""));
+        let ordinary = Conversation::new(&before, "", &after);
+        let mut expected = body(&model, &ordinary);
+        expected["max_tokens"] = 1200.into();
+        assert_eq!(body(&model, &ordinary.with_room_for(1200)), expected);
+    }
+
     proptest! {
         #[test]
         fn any_texts_arrive_as_they_are(parts in prop::array::uniform5(any::<String>())) {
@@ -150,6 +216,7 @@ mod tests {
                 {"role": "user", "content": reminder},
             ]);
             prop_assert_eq!(messages, expected);
+            prop_assert_eq!(conversation.said().messages(), vec![prompt, reply.clone(), reminder.clone()]);
         }
     }
 }

@@ -5,10 +5,11 @@ use std::sync::Once;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Response, Url};
 use secrecy::{ExposeSecret as _, SecretString};
 use valuesim_shared::model::ModelSettings;
+use valuesim_shared::outcome::SIMULATED_MARK;
 
 use super::body::{Conversation, Frame};
 use super::error::{CallError, CallErrorKind};
@@ -66,6 +67,15 @@ impl Default for Deadlines {
 /// The longest response that is read, in bytes: a hundred times a long backstory.
 const MOST_RESPONSE_BYTES: usize = 4 << 20;
 
+/// What stands before the key in its header.
+const BEARER: &str = "Bearer ";
+
+/// Shorter keys are such as `none` or `EMPTY`, for servers that ask for any: no secret, and perhaps a word of a message.
+const SHORTEST_SECRET: usize = 8;
+
+/// The header with which a simulated provider says what it is.
+const SIMULATED_HEADER: &str = "x-valuesim-simulated";
+
 /// Asks one model. Cheap to clone; clones share connections.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -122,14 +132,41 @@ impl Client {
         let response = request.send().await.map_err(|error| broken(&error))?;
         let status = response.status().as_u16();
         if status == 200 {
-            return completion(&read(response).await?);
+            let simulated = response.headers().contains_key(SIMULATED_HEADER);
+            let body = read(response).await?;
+            return self.discreet(&body, completion).map(|reply| if simulated { marked(reply) } else { reply });
         }
+        let moved_to =
+            response.headers().get(LOCATION).and_then(|to| readable(&format!("moved to {}", to.to_str().ok()?)));
         let retry_after = headers::retry_after(response.headers(), SystemTime::now());
         let should_retry = headers::should_retry(response.headers());
         // What an error says helps, but an error that breaks off is still that error.
         let text = read(response).await.unwrap_or_default();
-        Err(CallError { retry_after, ..failure(status, should_retry, &text) })
+        let error = self.discreet(&text, |text| Err(failure(status, should_retry, text)));
+        error.map_err(|error| CallError { retry_after, message: moved_to.or(error.message), ..error })
     }
+
+    /// What `read` makes of a body. Some proxies repeat the key that they refuse: what is said of the body is said of
+    /// one without the key.
+    fn discreet(&self, body: &[u8], read: impl Fn(&[u8]) -> Result<Reply, CallError>) -> Result<Reply, CallError> {
+        read(body).map_err(|error| match self.without_key(body) {
+            Some(clean) => CallError { message: read(clean.as_bytes()).err().and_then(|error| error.message), ..error },
+            None => error,
+        })
+    }
+
+    /// The body with the key blacked out; none where the key is not in it.
+    fn without_key(&self, body: &[u8]) -> Option<String> {
+        let bearer = self.headers.get(AUTHORIZATION)?.to_str().ok()?;
+        let key = bearer.strip_prefix(BEARER).filter(|key| key.len() >= SHORTEST_SECRET)?;
+        let text = String::from_utf8_lossy(body);
+        text.contains(key).then(|| text.replace(key, "[key]"))
+    }
+}
+
+/// A simulated provider's reply, marked so that nobody takes it for a model's.
+fn marked(reply: Reply) -> Reply {
+    Reply { model: reply.model + SIMULATED_MARK, ..reply }
 }
 
 /// Installs the TLS implementation once for the process.
@@ -167,7 +204,7 @@ fn request_headers(model: &ModelSettings, key: Option<SecretString>) -> Result<H
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Some(key) = key {
-        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret()))
+        let mut bearer = HeaderValue::from_str(&format!("{BEARER}{}", key.expose_secret()))
             .map_err(|_| ClientError::KeyCharacters { model: model.name.clone() })?;
         bearer.set_sensitive(true);
         headers.insert(AUTHORIZATION, bearer);

@@ -56,7 +56,7 @@ fn duration(text: &str) -> Option<Duration> {
             "h" => 3600.0,
             _ => return None,
         };
-        total += Duration::try_from_secs_f64(number.parse::<f64>().ok()? * factor).ok()?;
+        total = total.checked_add(Duration::try_from_secs_f64(number.parse::<f64>().ok()? * factor).ok()?)?;
         rest = next;
     }
     Some(total)
@@ -99,5 +99,11 @@ mod tests {
         check("5", None);
         check("s", None);
         check("1d", None);
+    }
+
+    #[test]
+    fn waits_that_are_longer_than_any_duration_are_ignored() {
+        assert_eq!(duration("13449154817016255489s4997589256693294592s"), None);
+        assert_eq!(duration("18446744073709551616s"), None);
     }
 }

@@ -196,9 +196,10 @@ fn malformed(reason: &str) -> CallError {
 
 /// A message in one short line without control characters; none where nothing is left.
 pub(super) fn readable(message: &str) -> Option<String> {
-    let words: Vec<&str> = message.split(|c: char| c.is_whitespace() || c.is_control()).collect();
-    let line: String = words.join(" ").trim().chars().take(MESSAGE_CHARACTERS).collect();
-    (!line.is_empty()).then_some(line)
+    let plain = message.chars().map(|c| if c.is_whitespace() || c.is_control() { ' ' } else { c });
+    let line: String = plain.skip_while(|&c| c == ' ').take(MESSAGE_CHARACTERS).collect();
+    let line = line.trim_end();
+    (!line.is_empty()).then(|| line.to_owned())
 }
 
 #[cfg(test)]

@@ -1,25 +1,16 @@
 //! A run that is killed two hundred times ends like one that nobody disturbed, and pays only for the calls in flight.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
-use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
-use valuesim_shared::codebook::Codebook;
-use valuesim_simulator::provider::{Latency, Provider, ProviderOptions};
+use crate::support::{CELLS, Rows, SPEND, only_ledger, provider, rows};
 
 const KILLS: u64 = 200;
 const IN_FLIGHT: u64 = 8;
 
 /// Long enough that the run outlasts all kills: three seconds of calls after the last one.
 const LATENCY: Duration = Duration::from_millis(12);
-
-const CELLS: TableDefinition<(u16, u32, u8), &[u8]> = TableDefinition::new("cells");
-const SPEND: TableDefinition<(u16, u32, u8), &[u8]> = TableDefinition::new("spend");
-
-type Rows = BTreeMap<(u16, u32, u8), Vec<u8>>;
 
 fn start(runs: &Path, base_url: &str) -> Child {
     let flags = ["run", "--synthetic", "60", "--users", "14", "--methods", "valuesim", "--model", "m", "--json"];
@@ -34,12 +25,6 @@ fn start(runs: &Path, base_url: &str) -> Child {
         .expect("the command starts")
 }
 
-async fn provider() -> Provider {
-    let options = ProviderOptions { latency: Latency::Fixed(LATENCY), ..ProviderOptions::default() };
-    let anywhere = "127.0.0.1:0".parse().expect("an address");
-    Provider::start(anywhere, options, Arc::new(Codebook::own())).await.expect("listens")
-}
-
 /// Waits for the end in a thread of its own, so that the provider goes on.
 async fn finish(child: Child) {
     let output = tokio::task::spawn_blocking(|| child.wait_with_output()).await.expect("no panic").expect("waits");
@@ -51,20 +36,6 @@ async fn kill_after(mut child: Child, wait: Duration) {
     child.kill().expect("still running: the run must outlast all kills");
     let ended = tokio::task::spawn_blocking(move || child.wait()).await.expect("no panic").expect("waits");
     assert!(ended.code().is_none(), "it ended by itself, with {ended}: the run must outlast all kills");
-}
-
-fn ledger(runs: &Path) -> PathBuf {
-    let mut folders = std::fs::read_dir(runs).expect("there is a runs folder");
-    let folder = folders.next().expect("there is a run").expect("reads").path();
-    assert!(folders.next().is_none(), "there is one run");
-    folder.join("ledger.redb")
-}
-
-fn rows(ledger: &Path, table: TableDefinition<(u16, u32, u8), &[u8]>) -> Rows {
-    let database = Database::open(ledger).expect("opens");
-    let table = database.begin_read().expect("reads").open_table(table).expect("is there");
-    let rows = table.iter().expect("reads");
-    rows.map(|row| row.map(|(key, value)| (key.value(), value.value().to_vec())).expect("reads")).collect()
 }
 
 /// The sum of a count over all rows and stages of the spend table.
@@ -83,12 +54,12 @@ async fn two_hundred_kills_change_nothing_but_the_calls_in_flight() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (undisturbed, killed) = (folder.path().join("undisturbed"), folder.path().join("killed"));
 
-    let server = provider().await;
+    let server = provider(LATENCY).await;
     finish(start(&undisturbed, &server.base_url())).await;
     let calls_needed = server.stats().answered;
     server.stop().await;
 
-    let server = provider().await;
+    let server = provider(LATENCY).await;
     let base_url = server.base_url();
     for kill in 0..KILLS {
         // Between the first file and the middle of a cell; any sequence will do, a fixed one can be told again.
@@ -98,16 +69,15 @@ async fn two_hundred_kills_change_nothing_but_the_calls_in_flight() {
     finish(start(&killed, &base_url)).await;
     let stats = server.stats();
 
-    assert_eq!(base_url, server.base_url());
-    assert_eq!(rows(&ledger(&killed), CELLS).len(), 70);
+    assert_eq!(rows(&only_ledger(&killed), CELLS).len(), 70);
     // The address is part of the run's identity, so the folders differ, and their rows must not.
-    assert_eq!(rows(&ledger(&killed), CELLS), rows(&ledger(&undisturbed), CELLS));
+    assert_eq!(rows(&only_ledger(&killed), CELLS), rows(&only_ledger(&undisturbed), CELLS));
     let most = KILLS * IN_FLIGHT;
     let arrived: u64 = stats.calls.values().sum();
     assert!(stats.repeated_prompts <= most, "{} repeated calls, at most {most} were in flight", stats.repeated_prompts);
     assert!(arrived <= calls_needed + most, "{arrived} calls for {calls_needed}");
 
-    let spend = rows(&ledger(&killed), SPEND);
+    let spend = rows(&only_ledger(&killed), SPEND);
     let (sent, answered, failed) = (total(&spend, "sent"), total(&spend, "answered"), total(&spend, "failed"));
     assert_eq!(sent, answered + failed + total(&spend, "abandoned"));
     // What is noted before it is sent may never have gone out; what went out is always noted.

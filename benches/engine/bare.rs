@@ -1,0 +1,108 @@
+//! The bare loop: what anyone who sends the same requests with the same HTTP library has to pay.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use anyhow::Context as _;
+use reqwest::Client;
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use crate::process::{Used, finish, this_program};
+
+/// How the bodies of a loop differ: of `every` requests in a row, the first has a long prompt.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mix {
+    pub(crate) long_bytes: usize,
+    pub(crate) short_bytes: usize,
+    pub(crate) every: usize,
+}
+
+/// What a loop came to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bare {
+    pub(crate) cpu_seconds_per_call: f64,
+    pub(crate) calls_per_second: f64,
+}
+
+/// Makes `calls` calls in a process of their own.
+pub(crate) fn measure(url: &str, in_flight: usize, calls: usize, mix: Mix) -> anyhow::Result<Bare> {
+    let Mix { long_bytes, short_bytes, every } = mix;
+    let numbers = [in_flight, calls, long_bytes, short_bytes, every].map(|number| number.to_string());
+    let mut command = this_program(&["as-bare-loop", url])?;
+    command.args(numbers);
+    let (Used { cpu_seconds, .. }, output) = finish(command)?;
+    let seconds: f64 = output.trim().parse()?;
+    Ok(Bare { cpu_seconds_per_call: cpu_seconds / calls as f64, calls_per_second: calls as f64 / seconds })
+}
+
+/// The role of the child process: makes the calls, says how many seconds that took.
+#[tokio::main]
+pub(crate) async fn run(url: &str, arguments: &[&str]) -> anyhow::Result<()> {
+    let numbers: Vec<usize> = arguments.iter().map(|number| number.parse()).collect::<Result<_, _>>()?;
+    let [in_flight, calls, long_bytes, short_bytes, every] = numbers[..] else {
+        anyhow::bail!("expected five numbers, not {}", numbers.len())
+    };
+    let requests = Arc::new(Requests {
+        client: client()?,
+        url: format!("{url}/chat/completions"),
+        long: body(long_bytes),
+        short: body(short_bytes),
+        every,
+        calls,
+        next: AtomicUsize::new(0),
+    });
+    let start = Instant::now();
+    let mut loops = JoinSet::new();
+    for _ in 0..in_flight {
+        loops.spawn(Arc::clone(&requests).send_some());
+    }
+    while let Some(ended) = loops.join_next().await {
+        ended??;
+    }
+    println!("{}", start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// A client set up as the engine's is.
+fn client() -> anyhow::Result<Client> {
+    // An error says that there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = Client::builder().retry(reqwest::retry::never()).http1_only().tls_certs_only([]).no_proxy();
+    builder.build().context("set up the HTTP client")
+}
+
+fn body(bytes: usize) -> Vec<u8> {
+    let prompt: String = "words of a prompt, ".chars().cycle().take(bytes).collect();
+    json!({"model": "m", "temperature": 0, "messages": [{"role": "user", "content": prompt}]}).to_string().into_bytes()
+}
+
+/// The requests that all loops make together.
+struct Requests {
+    client: Client,
+    url: String,
+    long: Vec<u8>,
+    short: Vec<u8>,
+    every: usize,
+    calls: usize,
+    next: AtomicUsize,
+}
+
+impl Requests {
+    async fn send_some(self: Arc<Self>) -> anyhow::Result<()> {
+        loop {
+            let call = self.next.fetch_add(1, Ordering::Relaxed);
+            if call >= self.calls {
+                return Ok(());
+            }
+            // Every prompt is another one, so a body is written for each call here too.
+            let body = if call.is_multiple_of(self.every) { self.long.clone() } else { self.short.clone() };
+            let request =
+                self.client.post(&self.url).header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            let response = request.body(body).send().await?.error_for_status()?;
+            response.bytes().await?;
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! CPU for a call and calls a second with a provider that answers at once, as ratios to the bare loop's.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde_json::Value;
+
+use crate::bare::{self, Bare, Mix};
+use crate::process::{Provider, finish, valuesim_run};
+use crate::table::{Bound, Table, median};
+
+/// Engine and bare loop, each, for each number of calls in flight.
+const ROUNDS: usize = 5;
+
+/// Respondents of a round: some 117,000 calls.
+const USERS: &str = "100";
+
+/// Bytes of five tokens, by the simulated provider's count.
+const BYTES_OF_FIVE_TOKENS: f64 = 23.0;
+
+/// The most CPU for a call, in bare calls.
+const MOST_CPU: f64 = 1.5;
+
+/// The fewest calls a second, in those of the bare loop.
+const FEWEST_CALLS: f64 = 0.7;
+
+/// The longest that a finished run of a hundred respondents may take to be read and shown again, in seconds.
+const LONGEST_RESUME: f64 = 0.5;
+
+/// What a run of the engine came to.
+#[derive(Debug, Clone, Copy)]
+struct Engine {
+    calls: f64,
+    cpu_seconds_per_call: f64,
+    calls_per_second: f64,
+    /// Of the same command again, when everything is finished.
+    again_seconds: f64,
+}
+
+pub(crate) fn measure(table: &mut Table) -> anyhow::Result<()> {
+    let provider = Provider::start(Duration::ZERO)?;
+    let mix = mix(&provider)?;
+    let mean = (mix.long_bytes + mix.short_bytes * (mix.every - 1)) / mix.every;
+    let Mix { long_bytes, short_bytes, every } = mix;
+    println!("prompts of {mean} bytes: 1 of {every} has {long_bytes}, the others {short_bytes}; {ROUNDS} rounds\n");
+    for in_flight in [64, 512] {
+        compare(&provider, in_flight, mix, table)?;
+    }
+    Ok(())
+}
+
+/// The lengths of the engine's prompts, as the provider sees them.
+fn mix(provider: &Provider) -> anyhow::Result<Mix> {
+    let (long_bytes, _) = mean_prompt(provider, "full-info")?;
+    let (short_bytes, calls) = mean_prompt(provider, "valuesim")?;
+    let (_, all_calls) = mean_prompt(provider, "valuesim,full-info")?;
+    Ok(Mix { long_bytes, short_bytes, every: all_calls / (all_calls - calls) })
+}
+
+/// Mean length of the prompts of these methods in bytes, and their number for one respondent.
+fn mean_prompt(provider: &Provider, methods: &str) -> anyhow::Result<(usize, usize)> {
+    let runs = tempfile::tempdir()?;
+    let before = provider.answered()?;
+    let mut command = valuesim_run(provider, 64, runs.path());
+    command.args(["--users", "1", "--methods", methods]);
+    finish(command)?;
+    let after = provider.answered()?;
+    let calls = after.calls - before.calls;
+    let bytes = (after.prompt_tokens - before.prompt_tokens) * BYTES_OF_FIVE_TOKENS / 5.0;
+    Ok((whole(bytes / calls), whole(calls)))
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts, all positive and small")]
+fn whole(count: f64) -> usize {
+    count.round() as usize
+}
+
+fn compare(provider: &Provider, in_flight: usize, mix: Mix, table: &mut Table) -> anyhow::Result<()> {
+    let (mut engines, mut loops) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let engine = engine(provider, in_flight)?;
+        loops.push(bare::measure(&provider.base_url, in_flight, whole(engine.calls), mix)?);
+        engines.push(engine);
+    }
+    let cpu = median(engines.iter().map(|engine| engine.cpu_seconds_per_call * 1e3).collect());
+    let bare_cpu = median(loops.iter().map(|bare| bare.cpu_seconds_per_call * 1e3).collect());
+    let rate = median(engines.iter().map(|engine| engine.calls_per_second).collect());
+    let bare_rate = median(loops.iter().map(|bare| bare.calls_per_second).collect());
+    let of_pair =
+        |ratio: fn(&Engine, &Bare) -> f64| median(engines.iter().zip(&loops).map(|(e, b)| ratio(e, b)).collect());
+    let cpu_ratio = of_pair(|engine, bare| engine.cpu_seconds_per_call / bare.cpu_seconds_per_call);
+    let rate_ratio = of_pair(|engine, bare| engine.calls_per_second / bare.calls_per_second);
+    let at = format!("{in_flight} in flight:");
+    table.add(format!("{at} CPU for a call, bare loop, ms"), bare_cpu, Bound::None);
+    table.add(format!("{at} CPU for a call, engine, ms"), cpu, Bound::None);
+    table.add(format!("{at} CPU for a call, engine / bare"), cpu_ratio, Bound::AtMost(MOST_CPU));
+    table.add(format!("{at} calls a second, bare loop"), bare_rate, Bound::None);
+    table.add(format!("{at} calls a second, engine"), rate, Bound::None);
+    table.add(format!("{at} calls a second, engine / bare"), rate_ratio, Bound::AtLeast(FEWEST_CALLS));
+    let again = median(engines.iter().map(|engine| engine.again_seconds).collect());
+    table.add(format!("{at} a finished run of {USERS} again, s"), again, Bound::AtMost(LONGEST_RESUME));
+    Ok(())
+}
+
+/// Runs the engine, then the same command again, which does everything but the calls: survey, scan, scores, files. The
+/// difference is what the calls took.
+fn engine(provider: &Provider, in_flight: usize) -> anyhow::Result<Engine> {
+    let runs = tempfile::tempdir()?;
+    let (used, output) = finish(engine_command(provider, in_flight, runs.path()))?;
+    let (again, _) = finish(engine_command(provider, in_flight, runs.path()))?;
+    let (calls, seconds) = last_look(&output)?;
+    Ok(Engine {
+        calls,
+        cpu_seconds_per_call: (used.cpu_seconds - again.cpu_seconds) / calls,
+        calls_per_second: calls / seconds,
+        again_seconds: again.seconds,
+    })
+}
+
+fn engine_command(provider: &Provider, in_flight: usize, runs: &Path) -> Command {
+    let mut command = valuesim_run(provider, in_flight, runs);
+    command.args(["--users", USERS, "--json"]);
+    command
+}
+
+/// Calls and seconds of the last progress event.
+fn last_look(output: &str) -> anyhow::Result<(f64, f64)> {
+    let events = output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let last = events.rev().find(|event| event["event"] == "progress").context("find a progress event")?;
+    let number = |field: &str| last[field].as_f64().with_context(|| format!("find {field} in {last}"));
+    Ok((number("calls")?, number("seconds")?))
+}

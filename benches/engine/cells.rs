@@ -1,0 +1,96 @@
+//! Memory from a thousand to a million cells, with a method that makes no calls: coordinator, queue and ledger alone.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use valuesim_coordinator::coordinator::Coordinator;
+use valuesim_coordinator::ledger::Ledger;
+use valuesim_coordinator::plan::Plan;
+use valuesim_shared::codebook::Codebook;
+use valuesim_shared::experiment::{Experiment, Users};
+use valuesim_shared::id::{ModelId, RunId};
+use valuesim_shared::method::Method;
+use valuesim_shared::model::ModelSettings;
+use valuesim_shared::outcome::{CellOutcome, CellResult, CellSpend, OUTCOME_VERSION};
+use valuesim_shared::queue::{Delivery as _, Lane, MemoryQueue, Queue as _, QueueName};
+use valuesim_shared::survey::Survey;
+use valuesim_shared::task::Task;
+use valuesim_simulator::synth::Synth;
+
+use crate::process::{finish, memory, this_program};
+use crate::resume::manifest;
+use crate::table::{Bound, Table};
+
+/// Respondents of the survey in all runs, so that its memory is in all of them.
+const RESPONDENTS: u32 = 100_000;
+
+/// Cells for each respondent: five folds with two models.
+const CELLS_OF_RESPONDENT: u32 = 10;
+
+/// Cells under way for each model.
+const WINDOW: usize = 128;
+
+/// How much more memory a million cells may take than a thousand, in megabytes: the plan's four bytes for each
+/// respondent, what the ledger keeps of its file in memory (32 MB), and what the allocator does not give back.
+const MOST_MORE: f64 = 64.0;
+
+pub(crate) fn measure(table: &mut Table) -> anyhow::Result<()> {
+    let few = peak(1_000)?;
+    let many = peak(1_000_000)?;
+    table.add("1,000 cells without calls, survey of 100,000: memory, MB", few / 1e6, Bound::None);
+    table.add("1,000,000 cells without calls: memory, MB", many / 1e6, Bound::None);
+    table.add("1,000,000 cells without calls: more memory, MB", (many - few) / 1e6, Bound::AtMost(MOST_MORE));
+    Ok(())
+}
+
+/// The most memory that a process took for so many cells, in bytes.
+fn peak(cells: u32) -> anyhow::Result<f64> {
+    let (used, output) = finish(this_program(&["as-trivial-run", &cells.to_string()])?)?;
+    println!("{cells} cells without calls: {:.1} s", used.seconds);
+    Ok(output.trim().parse()?)
+}
+
+/// The role of the child process: runs so many cells, says how much memory it took at most.
+pub(crate) fn run(cells: &str) -> anyhow::Result<()> {
+    let users = cells.parse::<u32>()? / CELLS_OF_RESPONDENT;
+    let mut experiment = Experiment { methods: vec![Method::FullInfo], ..Experiment::default() };
+    experiment.sample.users = Some(Users::Count(users));
+    experiment.models = ["first", "second"].map(ModelSettings::named).to_vec();
+    let codebook = Codebook::own();
+    let survey = Synth { respondents: RESPONDENTS, seed: 0 }.survey();
+    let plan = Plan::new(&experiment, &survey, &codebook)?;
+    run_all(&experiment, codebook, survey, plan)?;
+    println!("{}", memory("self", "VmHWM")?);
+    Ok(())
+}
+
+#[tokio::main]
+async fn run_all(experiment: &Experiment, codebook: Codebook, survey: Survey, plan: Plan) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let run = RunId("bench".to_owned());
+    let ledger = Arc::new(Ledger::open(&folder.path().join("ledger.redb"), &run)?);
+    let queue = MemoryQueue::new(WINDOW * experiment.models.len());
+    let manifest = manifest(&run, experiment, codebook);
+    let coordinator = Coordinator::new(&manifest, Arc::new(plan), Arc::new(survey), ledger, queue.clone(), WINDOW)?;
+    let workers = [0, 1].map(|model| tokio::spawn(answer_at_once(queue.clone(), run.clone(), ModelId(model))));
+    coordinator.run(&CancellationToken::new()).await?;
+    for worker in workers {
+        worker.abort();
+    }
+    Ok(())
+}
+
+/// A worker that needs no call to finish a cell.
+async fn answer_at_once(queue: MemoryQueue, run: RunId, model: ModelId) -> anyhow::Result<()> {
+    let tasks = QueueName { run: run.clone(), lane: Lane::Cab(model) };
+    let results = QueueName { run, lane: Lane::Results };
+    loop {
+        let delivery = queue.take(&tasks).await?;
+        let Task { run, cell, .. } = Task::from_bytes(delivery.body())?;
+        let result = CellResult { story: None, modules: Vec::new(), arms: Vec::new() };
+        let outcome =
+            CellOutcome { version: OUTCOME_VERSION, run, cell, result, spend: CellSpend::default(), transcript: None };
+        queue.publish(&results, serde_json::to_vec(&outcome)?.into()).await?;
+        delivery.ack().await?;
+    }
+}

@@ -1,0 +1,134 @@
+//! Runs programs as child processes and says what they used.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use serde_json::Value;
+
+/// Ticks in a second of the times in `/proc` (proc(5); 100 wherever Linux runs on x86 or Arm).
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// Bytes of the simulated provider's replies.
+const REPLY_BYTES: &str = "600";
+
+/// What a program used from start to end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Used {
+    /// User and system time in seconds.
+    pub(crate) cpu_seconds: f64,
+    pub(crate) seconds: f64,
+}
+
+/// The `valuesim` command, without any settings from the environment.
+pub(crate) fn valuesim(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_valuesim"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("VALUESIM_")) {
+        command.env_remove(name);
+    }
+    command.args(arguments);
+    command
+}
+
+/// `valuesim run` against a provider, with limits that count and never bind: so many requests a minute no provider takes.
+pub(crate) fn valuesim_run(provider: &Provider, in_flight: usize, runs: &Path) -> Command {
+    let mut command = valuesim(&["run", "--model", "m", "--base-url", &provider.base_url]);
+    command.args(["--requests-per-minute", "100000000", "--calls-in-flight", &in_flight.to_string()]);
+    command.arg("--runs").arg(runs);
+    command
+}
+
+/// This program in another role.
+pub(crate) fn this_program(arguments: &[&str]) -> anyhow::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(arguments);
+    Ok(command)
+}
+
+/// Runs a program to its end; returns what it used and what it wrote to standard output.
+pub(crate) fn finish(mut command: Command) -> anyhow::Result<(Used, String)> {
+    let (start, before) = (Instant::now(), ended_children_cpu()?);
+    let Output { status, stdout, stderr } = command.output().with_context(|| format!("run {command:?}"))?;
+    let used = Used { cpu_seconds: ended_children_cpu()? - before, seconds: start.elapsed().as_secs_f64() };
+    ensure!(status.success(), "{command:?} ended with {status}: {}", String::from_utf8_lossy(&stderr));
+    Ok((used, String::from_utf8(stdout)?))
+}
+
+/// CPU seconds of all children that have ended and been waited for.
+fn ended_children_cpu() -> anyhow::Result<f64> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    // The name in parentheses may have blanks; cutime and cstime are fields 16 and 17, and state, field 3, follows it.
+    let (_, fields) = stat.rsplit_once(')').context("find the program's name in /proc/self/stat")?;
+    let ticks = fields.split_whitespace().skip(13).take(2).map(str::parse::<f64>);
+    Ok(ticks.sum::<Result<f64, _>>()? / TICKS_PER_SECOND)
+}
+
+/// A size in bytes from `/proc/PID/status`, such as `VmRSS`.
+pub(crate) fn memory(pid: &str, field: &str) -> anyhow::Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    let kilobytes = line.with_context(|| format!("find {field} of process {pid}"))?;
+    Ok(kilobytes.trim().trim_end_matches(" kB").parse::<f64>()? * 1024.0)
+}
+
+/// A program that goes on in the background until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Background(pub(crate) Child);
+
+impl Background {
+    pub(crate) fn pid(&self) -> String {
+        self.0.id().to_string()
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The simulated provider in its own process.
+#[derive(Debug)]
+pub(crate) struct Provider {
+    pub(crate) base_url: String,
+    _process: Background,
+}
+
+impl Provider {
+    pub(crate) fn start(latency: Duration) -> anyhow::Result<Self> {
+        let latency_ms = latency.as_millis().to_string();
+        let mut command = valuesim(&["simulate-provider", "--listen", "127.0.0.1:0", "--fixed-reply", REPLY_BYTES]);
+        command.args(["--latency-ms", &latency_ms]);
+        let mut process = Background(command.stdout(Stdio::piped()).spawn().context("start the provider")?);
+        let mut line = String::new();
+        BufReader::new(process.0.stdout.take().context("it has an output")?).read_line(&mut line)?;
+        let Some((_, url)) = line.trim().split_once(" at ") else { bail!("the provider said {line:?}") };
+        Ok(Self { base_url: url.to_owned(), _process: process })
+    }
+
+    /// Calls that it has answered, and tokens of their prompts.
+    pub(crate) fn answered(&self) -> anyhow::Result<Answered> {
+        let address = self.base_url.trim_start_matches("http://").trim_end_matches("/v1");
+        let mut connection = TcpStream::connect(address)?;
+        connection.write_all(b"GET /stats HTTP/1.0\r\n\r\n")?;
+        let mut response = String::new();
+        connection.read_to_string(&mut response)?;
+        let (_, body) = response.split_once("\r\n\r\n").context("find the body of the statistics")?;
+        let stats: Value = serde_json::from_str(body)?;
+        let count = |value: &Value| value.as_f64().context("read the statistics");
+        Ok(Answered { calls: count(&stats["answered"])?, prompt_tokens: count(&stats["tokens"]["input"])? })
+    }
+}
+
+/// What a provider has answered so far.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Answered {
+    pub(crate) calls: f64,
+    pub(crate) prompt_tokens: f64,
+}

@@ -1,0 +1,98 @@
+//! Opens a ledger, and makes sure before it is touched that it is sound and the right one.
+
+use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
+use std::path::Path;
+
+use redb::{Database, DatabaseError, StorageError};
+use valuesim_shared::id::RunId;
+
+use super::untouched::Untouched;
+use super::{ABOUT, CELLS, LEDGER_VERSION, Ledger, LedgerError, SPEND, TRANSCRIPTS};
+
+/// Memory that the database may use for pages, in bytes.
+const CACHE_BYTES: usize = 32 << 20;
+
+impl Ledger {
+    /// Opens the ledger of `run` in the file `path`, or makes it.
+    ///
+    /// A file that is there is looked through before it is touched: a damaged ledger, and one of another run or
+    /// release, stays as it was found, to the byte.
+    pub fn open(path: &Path, run: &RunId) -> Result<Self, LedgerError> {
+        if path.exists() {
+            Self::view(path)?.check_run(run)?;
+        } else {
+            create(path, run)?;
+        }
+        let opened = Database::builder().set_cache_size(CACHE_BYTES).open(path);
+        let database = opened.map_err(|error| LedgerError::cannot_open(path, error))?;
+        Ok(Self { database, path: path.to_owned() })
+    }
+
+    /// Opens the ledger in the file `path` to read it. Checks every page of it, and changes nothing: what a killed
+    /// process left undone is put in order in memory alone.
+    pub fn view(path: &Path) -> Result<Self, LedgerError> {
+        let failed = |error| LedgerError::cannot_open(path, DatabaseError::Storage(StorageError::Io(error)));
+        let file = File::open(path).map_err(failed)?;
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => return Err(LedgerError::InUse(path.to_owned())),
+            // Where files cannot be locked, the run folder's lock has to do.
+            Ok(()) | Err(TryLockError::Error(_)) => {}
+        }
+        let file = Untouched::new(file).map_err(failed)?;
+        // The database would make a new ledger of it.
+        if file.is_empty() {
+            return Err(LedgerError::Corrupt { path: path.to_owned(), reason: "the file is empty".to_owned() });
+        }
+        let opened =
+            Database::builder().set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true).create_with_backend(file);
+        let database = opened.map_err(|error| LedgerError::cannot_open(path, error))?;
+        let ledger = Self { database, path: path.to_owned() };
+        ledger.check_version()?;
+        Ok(ledger)
+    }
+
+    fn check_version(&self) -> Result<(), LedgerError> {
+        let found = self.version()?;
+        if found != LEDGER_VERSION {
+            return Err(LedgerError::Version { path: self.path.clone(), found });
+        }
+        Ok(())
+    }
+
+    fn check_run(&self, run: &RunId) -> Result<(), LedgerError> {
+        let found = self.run()?;
+        if found != *run {
+            return Err(LedgerError::OtherRun { path: self.path.clone(), found: found.0, expected: run.clone() });
+        }
+        Ok(())
+    }
+}
+
+/// Makes an empty ledger. It is in its place once it is whole, so a ledger that is not whole is a damaged one.
+fn create(path: &Path, run: &RunId) -> Result<(), LedgerError> {
+    let failed = |reason: String| LedgerError::Failed { action: "make", path: path.to_owned(), reason };
+    let unfinished = path.with_extension("unfinished");
+    match std::fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error.to_string())),
+        _ => {}
+    }
+    introduce(&unfinished, run).map_err(|error| failed(error.to_string()))?;
+    std::fs::rename(&unfinished, path).map_err(|error| failed(error.to_string()))
+}
+
+/// Writes whose ledger it is into a new file.
+fn introduce(path: &Path, run: &RunId) -> Result<(), redb::Error> {
+    let database = Database::create(path)?;
+    let transaction = database.begin_write()?;
+    {
+        let mut about = transaction.open_table(ABOUT)?;
+        about.insert("version", LEDGER_VERSION)?;
+        about.insert("run", run.0.as_str())?;
+        transaction.open_table(CELLS)?;
+        transaction.open_table(SPEND)?;
+        transaction.open_table(TRANSCRIPTS)?;
+    }
+    transaction.commit()?;
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! Where a run's numbers come from: what the ledger keeps beside the cells, so that they can be proven later.
+
+use serde::{Deserialize, Serialize};
+use valuesim_shared::codebook::Codebook;
+use valuesim_shared::experiment::Experiment;
+use valuesim_shared::method::Behaviour;
+use valuesim_shared::money::Price;
+use valuesim_shared::prompt::prompts_digest;
+use valuesim_shared::survey::Survey;
+
+use crate::plan::Plan;
+
+/// With what a run was executed. A run that is continued with another release or at other prices has several.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    /// The release of this program.
+    pub program: String,
+    /// The survey's own name and version.
+    pub survey_version: String,
+    /// Digest of the survey's codes.
+    pub survey: String,
+    /// The codebook's name.
+    pub codebook_name: String,
+    /// Digest of the codebook.
+    pub codebook: String,
+    /// Digest of all prompt templates.
+    pub prompts: String,
+    /// Which faults of the paper's code are reproduced.
+    pub behaviour: Behaviour,
+    /// Whether the replies come from the simulated provider.
+    pub simulated: bool,
+    /// Cells of the plan.
+    pub cells: u64,
+    /// The models in the experiment's order.
+    pub models: Vec<ModelProvenance>,
+}
+
+/// What was known of a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelProvenance {
+    /// Its name in the experiment.
+    pub name: String,
+    /// What its tokens cost; none where it is not known.
+    pub price: Option<Price>,
+}
+
+impl Provenance {
+    /// With what this program executes the experiment.
+    pub fn new(experiment: &Experiment, plan: &Plan, survey: &Survey, codebook: &Codebook) -> Self {
+        let models = experiment.models.iter();
+        Self {
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            survey_version: survey.edition().version.clone(),
+            survey: blake3::Hash::from(survey.digest()).to_string(),
+            codebook_name: codebook.name.clone(),
+            codebook: blake3::Hash::from(codebook.digest()).to_string(),
+            prompts: prompts_digest(),
+            behaviour: experiment.behaviour,
+            simulated: experiment.simulate.is_some(),
+            cells: plan.cells(),
+            models: models.map(|model| ModelProvenance { name: model.name.clone(), price: model.price }).collect(),
+        }
+    }
+
+    /// How this differs from `other` in what decides the results; releases and prices may differ.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let names = |provenance: &Self| -> Vec<String> {
+            provenance.models.iter().map(|model| model.name.clone()).collect::<Vec<_>>()
+        };
+        let pairs = [
+            ("survey digest", self.survey.clone(), other.survey.clone()),
+            ("codebook digest", self.codebook.clone(), other.codebook.clone()),
+            ("prompts digest", self.prompts.clone(), other.prompts.clone()),
+            ("behaviour", self.behaviour.to_string(), other.behaviour.to_string()),
+            ("simulated", self.simulated.to_string(), other.simulated.to_string()),
+            ("cells planned", self.cells.to_string(), other.cells.to_string()),
+            ("models", names(self).join(", "), names(other).join(", ")),
+        ];
+        let differing = pairs.into_iter().filter(|(_, own, others)| own != others);
+        differing.map(|(what, own, others)| format!("{what}: {own}, expected {others}")).collect()
+    }
+}
+
+/// All of a run's provenance in lines for people, each said once.
+pub fn lines(all: &[Provenance]) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for line in all.iter().flat_map(lines_of) {
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+fn lines_of(provenance: &Provenance) -> Vec<String> {
+    let Provenance { program, survey_version, survey, codebook_name, codebook, prompts, .. } = provenance;
+    let mut lines = vec![
+        format!("valuesim {program}"),
+        format!("survey version: {survey_version}"),
+        format!("survey digest: {survey}"),
+        format!("codebook: {codebook_name}, digest {codebook}"),
+        format!("prompts digest: {prompts}"),
+    ];
+    let price = |model: &ModelProvenance| model.price.map(|price| price_line(&model.name, &price));
+    lines.extend(provenance.models.iter().filter_map(price));
+    lines
+}
+
+fn price_line(model: &str, price: &Price) -> String {
+    let Price { input_usd_per_million, cached_usd_per_million, output_usd_per_million } = price;
+    let cached = cached_usd_per_million.map_or_else(String::new, |usd| format!(", {usd} cached"));
+    format!(
+        "price of {model} in US dollars for a million tokens: {input_usd_per_million} in{cached}, {output_usd_per_million} out"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn provenance(program: &str, usd: f64) -> Provenance {
+        let price =
+            Price { input_usd_per_million: usd, cached_usd_per_million: Some(0.25), output_usd_per_million: 1.5 };
+        Provenance {
+            program: program.to_owned(),
+            survey_version: "6-0-0".to_owned(),
+            survey: "5a".to_owned(),
+            codebook_name: "own".to_owned(),
+            codebook: "cb".to_owned(),
+            prompts: "9e".to_owned(),
+            behaviour: Behaviour::Corrected,
+            simulated: false,
+            cells: 500,
+            models: vec![ModelProvenance { name: "m".to_owned(), price: Some(price) }],
+        }
+    }
+
+    #[test]
+    fn a_continued_run_says_what_changed_and_the_rest_once() {
+        let lines = lines(&[provenance("1.0.0", 0.5), provenance("1.1.0", 0.4)]);
+        insta::assert_snapshot!(lines.join("\n"), @r"
+        valuesim 1.0.0
+        survey version: 6-0-0
+        survey digest: 5a
+        codebook: own, digest cb
+        prompts digest: 9e
+        price of m in US dollars for a million tokens: 0.5 in, 0.25 cached, 1.5 out
+        valuesim 1.1.0
+        price of m in US dollars for a million tokens: 0.4 in, 0.25 cached, 1.5 out
+        ");
+    }
+
+    #[test]
+    fn only_what_decides_the_results_is_a_difference() {
+        let expected = provenance("1.0.0", 0.5);
+        assert_eq!(provenance("1.1.0", 0.4).differences(&expected), Vec::<String>::new());
+        let other = Provenance { prompts: "00".to_owned(), cells: 499, ..expected.clone() };
+        assert_eq!(
+            other.differences(&expected),
+            ["prompts digest: 00, expected 9e", "cells planned: 499, expected 500"]
+        );
+    }
+}

@@ -1,0 +1,325 @@
+//! What a run knows of one respondent: the profile, the backstory, and for each question what the model said, what was
+//! predicted, and what the respondent answered.
+
+mod text;
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use valuesim_shared::codebook::{AnswerOption, Question};
+use valuesim_shared::id::{Cell, Code, Fold, ModelId, QuestionId, Respondent, RunId};
+use valuesim_shared::method::{Method, Module, Stage};
+use valuesim_shared::outcome::CellResult;
+use valuesim_shared::profile::ProfileText;
+use valuesim_shared::store::ReplyText;
+use valuesim_shared::transcript::{Call, TranscriptError};
+
+use crate::evaluation::{Evaluated, EvaluationError};
+use crate::ledger::LedgerError;
+use crate::predictions::Replies;
+
+/// What is to be shown.
+#[derive(Debug, Clone)]
+pub struct Selection {
+    /// Whom.
+    pub respondent: Respondent,
+    /// One question alone, in the fold that holds it out.
+    pub question: Option<QuestionId>,
+    /// One fold alone.
+    pub fold: Option<Fold>,
+    /// One model alone, by its name in the experiment.
+    pub model: Option<String>,
+    /// Whether the prompts are shown as well as the replies.
+    pub prompts: Prompts,
+}
+
+/// Whether prompts are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prompts {
+    /// Only what the model said.
+    Hidden,
+    /// Also what it was asked.
+    Shown,
+}
+
+/// Why there is nothing to show.
+#[derive(Debug, thiserror::Error)]
+pub enum ShowError {
+    /// The ledger failed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A row of the ledger does not fit its fold.
+    #[error(transparent)]
+    Evaluation(#[from] EvaluationError),
+    /// A transcript is damaged.
+    #[error("the ledger's transcript of {cell}: {source}")]
+    Transcript {
+        /// Whose.
+        cell: Cell,
+        /// What is wrong with it.
+        source: TranscriptError,
+    },
+    /// The run has no such model.
+    #[error("the run has no model {model:?}: expected one of {}", .known.join(", "))]
+    NoSuchModel {
+        /// The name that was given.
+        model: String,
+        /// The names that there are.
+        known: Vec<String>,
+    },
+    /// The run has no such respondent.
+    #[error("respondent {0} is not in the run's sample of {1}: name one of the sample by its row number")]
+    NotInSample(Respondent, usize),
+    /// No fold of the run holds the question out.
+    #[error("no fold that is shown holds {0} out: leave out --fold, or run the fold that does")]
+    NotHeldOut(QuestionId),
+    /// None of the cells is finished.
+    #[error("no cell of respondent {0} that was asked for is finished: let the run go on")]
+    Unfinished(Respondent),
+}
+
+impl ShowError {
+    /// Whether another question would have an answer.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::NoSuchModel { .. } | Self::NotInSample(..) | Self::NotHeldOut(_))
+    }
+}
+
+/// One finished cell, to look at.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ShownCell {
+    /// Which run.
+    pub run: RunId,
+    /// Whether the replies came from the simulated provider.
+    pub simulated: bool,
+    /// The model, by its name in the experiment.
+    pub model: String,
+    /// Whom.
+    pub respondent: Respondent,
+    /// Where the respondent lives, ISO alpha-3; none where the codebook does not know the country.
+    pub country: Option<String>,
+    /// Which fold.
+    pub fold: Fold,
+    /// The profile in natural form.
+    pub profile: String,
+    /// Whether what was said is kept.
+    pub texts_kept: bool,
+    /// The backstory; none where no arm needs one.
+    pub backstory: Option<ShownBackstory>,
+    /// The held-out questions that are shown.
+    pub questions: Vec<ShownQuestion>,
+}
+
+/// A backstory and how it came about.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ShownBackstory {
+    /// How asking for it ended.
+    pub ended: &'static str,
+    /// Its length in Unicode characters.
+    pub characters: u32,
+    /// The calls that made it; empty where they were not kept.
+    pub calls: Vec<Call>,
+}
+
+/// One question and all that was said and predicted about it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ShownQuestion {
+    /// Which question.
+    pub question: QuestionId,
+    /// Its words.
+    pub text: String,
+    /// Its answers to choose from.
+    pub options: Vec<AnswerOption>,
+    /// What the modules answered.
+    pub modules: Vec<ShownModule>,
+    /// What the arms predicted.
+    pub predictions: Vec<ShownPrediction>,
+    /// What the respondent answered; none where the survey has no answer.
+    pub truth: Option<ShownAnswer>,
+    /// The calls about it; empty where they were not kept. Without messages where prompts are hidden.
+    pub calls: Vec<Call>,
+}
+
+/// An answer with its label.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ShownAnswer {
+    /// The answer's number.
+    pub code: Code,
+    /// Its words; none for open questions.
+    pub label: Option<String>,
+}
+
+/// What a module made of a question.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ShownModule {
+    /// Which module.
+    pub module: Module,
+    /// Its answer.
+    pub answer: Option<ShownAnswer>,
+    /// How asking it ended.
+    pub ended: &'static str,
+}
+
+/// What an arm made of a question.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ShownPrediction {
+    /// The arm's method; its model is the cell's.
+    pub method: Method,
+    /// What it predicts.
+    pub answer: Option<ShownAnswer>,
+    /// How asking ended.
+    pub ended: &'static str,
+    /// How the answer was decided.
+    pub decided: &'static str,
+    /// How often the model was asked.
+    pub asked: u8,
+}
+
+/// The finished cells that `selection` is about, by model and fold.
+pub fn show(of: &Evaluated<'_>, selection: &Selection) -> Result<Vec<ShownCell>, ShowError> {
+    let respondent = selection.respondent;
+    if !of.plan.respondents().contains(&respondent) {
+        return Err(ShowError::NotInSample(respondent, of.plan.respondents().len()));
+    }
+    let folds = folds(of, selection)?;
+    let mut shown = Vec::new();
+    for model in models(of, selection)? {
+        for row in of.ledger.results_of(model, respondent)? {
+            let (cell, result) = row?;
+            if folds.contains(&cell.fold) {
+                shown.push(Look { of, selection, cell, result: &result }.cell()?);
+            }
+        }
+    }
+    if shown.is_empty() { Err(ShowError::Unfinished(respondent)) } else { Ok(shown) }
+}
+
+fn models(of: &Evaluated<'_>, selection: &Selection) -> Result<Vec<ModelId>, ShowError> {
+    let Some(wanted) = &selection.model else { return Ok(of.plan.models().collect()) };
+    let known: Vec<String> = of.experiment.models.iter().map(|model| model.name.clone()).collect();
+    let found = of.plan.models().zip(&known).find(|(_, name)| *name == wanted);
+    match found {
+        Some((model, _)) => Ok(vec![model]),
+        None => Err(ShowError::NoSuchModel { model: wanted.clone(), known }),
+    }
+}
+
+fn folds(of: &Evaluated<'_>, selection: &Selection) -> Result<Vec<Fold>, ShowError> {
+    let wanted = |fold: &Fold| selection.fold.is_none_or(|only| only == *fold);
+    let holds_out =
+        |fold: &Fold| selection.question.is_none_or(|question| of.plan.split().held_out(*fold).contains(&question));
+    let folds: Vec<Fold> = of.plan.folds().iter().copied().filter(|fold| wanted(fold) && holds_out(fold)).collect();
+    match selection.question {
+        Some(question) if folds.is_empty() => Err(ShowError::NotHeldOut(question)),
+        _ => Ok(folds),
+    }
+}
+
+/// A finished cell that is looked at.
+struct Look<'a> {
+    of: &'a Evaluated<'a>,
+    selection: &'a Selection,
+    cell: Cell,
+    result: &'a CellResult,
+}
+
+/// The calls of a cell, by question; those of the backstory have none.
+type Calls = HashMap<Option<QuestionId>, Vec<Call>>;
+
+impl Look<'_> {
+    fn cell(&self) -> Result<ShownCell, ShowError> {
+        let Self { of, cell, result, .. } = self;
+        let calls = self.calls()?;
+        let texts_kept = calls.is_some();
+        let mut calls = calls.unwrap_or_default();
+        let country = of.codebook.country(of.survey.country(cell.respondent));
+        let backstory = result.story.as_ref().map(|story| ShownBackstory {
+            ended: story.ended.name(),
+            characters: story.characters,
+            calls: calls.remove(&None).unwrap_or_default(),
+        });
+        Ok(ShownCell {
+            run: of.run.clone(),
+            simulated: of.replies() == Replies::Simulated,
+            model: of.experiment.models[cell.model.0 as usize].name.clone(),
+            respondent: cell.respondent,
+            country: country.map(|country| country.alpha.clone()),
+            fold: cell.fold,
+            profile: self.profile(),
+            texts_kept,
+            backstory,
+            questions: self.questions(&mut calls)?,
+        })
+    }
+
+    fn profile(&self) -> String {
+        let Self { of, cell, .. } = self;
+        let kept = of.plan.split().kept(cell.fold).iter();
+        let answers = kept.map(|&question| (question, of.survey.code(cell.respondent, question)));
+        ProfileText::new(of.codebook, of.experiment.behaviour).natural(answers)
+    }
+
+    fn calls(&self) -> Result<Option<Calls>, ShowError> {
+        let Some(transcript) = self.of.ledger.transcript(self.cell)? else { return Ok(None) };
+        let mut calls = Calls::new();
+        for call in transcript.calls() {
+            let mut call = call.map_err(|source| ShowError::Transcript { cell: self.cell, source })?;
+            if self.selection.prompts == Prompts::Hidden {
+                call.messages = Vec::new();
+            }
+            calls.entry(call.key.question).or_default().push(call);
+        }
+        Ok(Some(calls))
+    }
+
+    fn questions(&self, calls: &mut Calls) -> Result<Vec<ShownQuestion>, ShowError> {
+        let Self { of, cell, result, selection } = self;
+        let mut arms = Vec::new();
+        for arm in &result.arms {
+            arms.push((arm.method, of.predictions(*cell, result, arm.method)?));
+        }
+        let held_out = of.plan.split().held_out(cell.fold);
+        let wanted = |id: &QuestionId| selection.question.is_none_or(|only| only == *id);
+        let questions = held_out.iter().enumerate().filter(|(_, id)| wanted(id)).map(|(at, &id)| {
+            let question = of.codebook.question(id);
+            let truth = of.survey.code(cell.respondent, id);
+            let predictions = arms.iter().map(|(method, predictions)| ShownPrediction {
+                method: *method,
+                answer: answer(question, predictions[at].answer),
+                ended: predictions[at].ended.name(),
+                decided: predictions[at].decided.name(),
+                asked: predictions[at].asked,
+            });
+            ShownQuestion {
+                question: id,
+                text: question.text.clone(),
+                options: question.options.clone(),
+                modules: self.modules(question, at),
+                predictions: predictions.collect(),
+                truth: answer(question, Some(truth).filter(|truth| !truth.is_missing())),
+                calls: calls.remove(&Some(id)).unwrap_or_default(),
+            }
+        });
+        Ok(questions.collect())
+    }
+
+    fn modules(&self, question: &Question, at: usize) -> Vec<ShownModule> {
+        let modules = self.result.modules.iter().map(|module| ShownModule {
+            module: module.module,
+            answer: answer(question, module.answers.get(at).copied().flatten()),
+            ended: module.ended.0.get(at).map_or("missing", |ended| ended.name()),
+        });
+        modules.collect()
+    }
+}
+
+fn answer(question: &Question, code: Option<Code>) -> Option<ShownAnswer> {
+    code.map(|code| ShownAnswer { code, label: question.label(code).map(str::to_owned) })
+}
+
+impl ShownCell {
+    /// The cell for people. It may hold anything that a model wrote: print it through [`crate::visible::visible`].
+    pub fn text(&self) -> String {
+        text::text(self)
+    }
+}

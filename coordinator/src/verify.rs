@@ -1,0 +1,139 @@
+//! Proves a run: what can be counted and computed again is, and is compared with what the run left.
+
+mod cells;
+mod check;
+mod files;
+
+use std::path::Path;
+
+use serde::Serialize;
+use valuesim_shared::id::{Cell, RunId};
+
+use crate::evaluation::{Evaluated, Evaluation, PREDICTIONS_FILE};
+use crate::ledger::LedgerError;
+use crate::provenance::Provenance;
+use crate::report::{RESULTS_FILE, Results};
+use cells::Rows;
+
+pub use check::Check;
+
+/// A run that is to be proven.
+pub struct Subject<'a> {
+    /// The run as its experiment and its survey say it is, with its ledger.
+    pub evaluated: Evaluated<'a>,
+    /// The run folder.
+    pub folder: &'a Path,
+    /// With what this program would execute the run.
+    pub provenance: &'a Provenance,
+    /// Makes the run's results of its scores.
+    pub results: &'a dyn Fn(Evaluation, &[Provenance]) -> Results,
+}
+
+/// What came of it.
+#[derive(Debug, Serialize)]
+pub struct Verification {
+    /// Which run.
+    pub run: RunId,
+    /// Whether nothing is wrong.
+    pub sound: bool,
+    /// Whether all cells are finished and the results are written.
+    pub complete: bool,
+    /// Cells of the plan.
+    pub cells_planned: u64,
+    /// Those of them that are in the ledger.
+    pub cells_finished: u64,
+    /// The first of those that are not.
+    pub first_open: Option<Cell>,
+    /// Everything that was looked at.
+    pub checks: Vec<Check>,
+}
+
+impl Verification {
+    /// Of a run whose ledger cannot be read at all.
+    pub fn of_unreadable(run: &RunId, cells_planned: u64, reason: String) -> Self {
+        let checks = vec![Check::failed("ledger", reason)];
+        Self {
+            run: run.clone(),
+            sound: false,
+            complete: false,
+            cells_planned,
+            cells_finished: 0,
+            first_open: None,
+            checks,
+        }
+    }
+}
+
+/// Makes all checks. The ledger was opened to be looked at, which has checked its pages; nothing is changed.
+pub fn verify(subject: &Subject<'_>) -> Result<Verification, LedgerError> {
+    let Evaluated { run, experiment, plan, ledger, .. } = subject.evaluated;
+    let rows = Rows::read(ledger, plan)?;
+    let mut checks = vec![
+        rows.sums(),
+        identity(subject)?,
+        cells::counts(plan, &rows),
+        cells::fits(ledger, plan, experiment)?,
+        provenance(subject, &rows)?,
+    ];
+    let ledger_is_sound = checks.iter().all(Check::is_sound);
+    let files = if ledger_is_sound {
+        files::compare(subject, rows.first_open(plan))?
+    } else {
+        vec![Check::impossible("results")]
+    };
+    checks.extend(files);
+    let is_written = [RESULTS_FILE, PREDICTIONS_FILE].iter().all(|file| subject.folder.join(file).is_file());
+    let cells_finished = rows.finished_of(plan);
+    Ok(Verification {
+        run: run.clone(),
+        sound: checks.iter().all(Check::is_sound),
+        complete: cells_finished == plan.cells() && is_written,
+        cells_planned: plan.cells(),
+        cells_finished,
+        first_open: rows.first_open(plan),
+        checks,
+    })
+}
+
+/// The run id is computed again from experiment, survey, codebook and prompts.
+fn identity(subject: &Subject<'_>) -> Result<Check, LedgerError> {
+    let Evaluated { run, ledger, .. } = subject.evaluated;
+    let mut check = Check::new("run", format!("experiment, survey, codebook and prompts give the run {run}"));
+    let found = ledger.run()?;
+    if found != *run {
+        check.problem(format_args!("the ledger belongs to run {found}, experiment and survey give {run}"));
+    }
+    Ok(check)
+}
+
+fn provenance(subject: &Subject<'_>, rows: &Rows) -> Result<Check, LedgerError> {
+    let all = subject.evaluated.ledger.provenance()?;
+    let programs: Vec<&str> = all.iter().map(|provenance| provenance.program.as_str()).collect();
+    let models = if rows.models.is_empty() {
+        "no provider named a model".to_owned()
+    } else {
+        format!("models as reported: {}", rows.models.join(", "))
+    };
+    let said =
+        format!("executed by valuesim {}; digests of survey, codebook and prompts; {models}", programs.join(", "));
+    let mut check = Check::new("provenance", said);
+    if all.is_empty() {
+        check.problem("the ledger does not say with what the run was executed");
+    }
+    for provenance in &all {
+        for difference in provenance.differences(subject.provenance) {
+            check.problem(format_args!("the ledger says {difference}"));
+        }
+    }
+    let priced = subject.provenance.models.iter().filter(|model| model.price.is_some());
+    for model in priced {
+        let is_priced = all
+            .iter()
+            .flat_map(|provenance| &provenance.models)
+            .any(|known| known.name == model.name && known.price.is_some());
+        if !is_priced {
+            check.problem(format_args!("the ledger has no price of {}", model.name));
+        }
+    }
+    Ok(check)
+}

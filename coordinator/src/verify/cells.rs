@@ -1,0 +1,171 @@
+//! Whether the ledger has the plan's cells, each once and whole.
+
+use std::collections::HashSet;
+
+use valuesim_shared::experiment::Experiment;
+use valuesim_shared::id::{Cell, Respondent};
+use valuesim_shared::outcome::CellResult;
+
+use super::Check;
+use crate::ledger::{Ledger, LedgerError};
+use crate::plan::Plan;
+use crate::score::Prediction;
+
+/// The rows of a ledger, with their checksums checked.
+pub(super) struct Rows {
+    finished: HashSet<Cell>,
+    /// The models that answered, as the providers named them.
+    pub(super) models: Vec<String>,
+    check: Check,
+}
+
+impl Rows {
+    pub(super) fn read(ledger: &Ledger, plan: &Plan) -> Result<Self, LedgerError> {
+        let check = Check::new("ledger", "");
+        let mut rows = Self { finished: HashSet::new(), models: Vec::new(), check };
+        rows.read_cells(ledger)?;
+        rows.read_spend(ledger, plan)?;
+        rows.check.said = format!("all pages and the rows of {} cells have their checksums", rows.finished.len());
+        Ok(rows)
+    }
+
+    fn read_cells(&mut self, ledger: &Ledger) -> Result<(), LedgerError> {
+        let mut former = None;
+        for row in ledger.finished()? {
+            let Some(cell) = self.readable(row)? else { continue };
+            if former.is_some_and(|former| former >= cell) || !self.finished.insert(cell) {
+                self.check.problem(format_args!("{cell} is there twice, or out of its order"));
+            }
+            former = Some(cell);
+        }
+        Ok(())
+    }
+
+    fn read_spend(&mut self, ledger: &Ledger, plan: &Plan) -> Result<(), LedgerError> {
+        let mut with_spend = HashSet::new();
+        for model in plan.models() {
+            for row in ledger.spend(model)? {
+                let Some((cell, spend)) = self.readable(row)? else { continue };
+                with_spend.insert(cell);
+                for model in spend.reported_models {
+                    if !self.models.contains(&model) {
+                        self.models.push(model);
+                    }
+                }
+            }
+        }
+        let mut alone: Vec<&Cell> = self.finished.symmetric_difference(&with_spend).collect();
+        alone.sort_unstable();
+        for cell in alone {
+            let table = if with_spend.contains(cell) { "spend" } else { "cells" };
+            self.check.problem(format_args!("{cell} has a row in the table `{table}` alone"));
+        }
+        Ok(())
+    }
+
+    /// Notes a damaged row and goes on; any other error of the ledger ends the reading.
+    fn readable<T>(&mut self, row: Result<T, LedgerError>) -> Result<Option<T>, LedgerError> {
+        match row {
+            Ok(row) => Ok(Some(row)),
+            Err(error @ LedgerError::Damaged { .. }) => {
+                self.check.problem(error);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn sums(&self) -> Check {
+        self.check.clone()
+    }
+
+    /// How many of the plan's cells are there.
+    pub(super) fn finished_of(&self, plan: &Plan) -> u64 {
+        let is_there = |cell: &Cell| self.finished.contains(cell);
+        plan.models().map(|model| plan.cells_of(model).filter(is_there).count() as u64).sum()
+    }
+
+    /// The first of the plan's cells that is not there.
+    pub(super) fn first_open(&self, plan: &Plan) -> Option<Cell> {
+        plan.models().find_map(|model| plan.cells_of(model).find(|cell| !self.finished.contains(cell)))
+    }
+}
+
+/// Planned = finished + open, and nothing beside.
+pub(super) fn counts(plan: &Plan, rows: &Rows) -> Check {
+    let (planned, finished) = (plan.cells(), rows.finished_of(plan));
+    let open = planned - finished;
+    let said = format!("{planned} planned = {finished} finished + {open} open, no cell twice, none of another run");
+    let mut check = Check::new("cells", said);
+    let planned = Planned::new(plan);
+    let mut strangers: Vec<&Cell> = rows.finished.iter().filter(|&&cell| !planned.contains(cell)).collect();
+    strangers.sort_unstable();
+    for cell in strangers {
+        check.problem(format_args!("{cell} is in the ledger and not in the plan"));
+    }
+    check
+}
+
+/// Every prediction is there: each arm of the experiment, one entry for each question that its fold holds out.
+pub(super) fn fits(ledger: &Ledger, plan: &Plan, experiment: &Experiment) -> Result<Check, LedgerError> {
+    let mut check = Check::new("predictions", "every arm has a prediction for each question of its fold");
+    let planned = Planned::new(plan);
+    for model in plan.models() {
+        for row in ledger.results(model)? {
+            match row {
+                Ok((cell, result)) if planned.contains(cell) => {
+                    for misfit in misfits(cell, &result, plan, experiment) {
+                        check.problem(format_args!("{cell}: {misfit}"));
+                    }
+                }
+                // Counted elsewhere.
+                Ok(_) | Err(LedgerError::Damaged { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(check)
+}
+
+fn misfits(cell: Cell, result: &CellResult, plan: &Plan, experiment: &Experiment) -> Vec<String> {
+    let held_out = plan.split().held_out(cell.fold);
+    let mut misfits = Vec::new();
+    for method in &experiment.methods {
+        match result.arms.iter().filter(|arm| arm.method == *method).count() {
+            1 => {}
+            found => misfits.push(format!("there are {found} results of {method}, expected 1")),
+        }
+    }
+    for arm in &result.arms {
+        if !experiment.methods.contains(&arm.method) {
+            misfits.push(format!("there is a result of {}, which the experiment does not have", arm.method));
+        }
+        let no_truth = |_| valuesim_shared::id::Code(0);
+        misfits.extend(Prediction::of_cell(arm, held_out, no_truth).err().map(|misfit| misfit.to_string()));
+    }
+    for module in &result.modules {
+        let (found, expected) = (module.answers.len().min(module.ended.0.len()), held_out.len());
+        if module.answers.len() != expected || module.ended.0.len() != expected {
+            misfits.push(format!("{:?} has {found} answers, expected {expected}", module.module));
+        }
+    }
+    misfits
+}
+
+/// Which cells the plan has.
+struct Planned<'a> {
+    plan: &'a Plan,
+    respondents: HashSet<Respondent>,
+}
+
+impl<'a> Planned<'a> {
+    fn new(plan: &'a Plan) -> Self {
+        Self { plan, respondents: plan.respondents().iter().copied().collect() }
+    }
+
+    fn contains(&self, cell: Cell) -> bool {
+        self.plan.models().any(|model| model == cell.model)
+            && self.plan.folds().contains(&cell.fold)
+            && self.respondents.contains(&cell.respondent)
+    }
+}

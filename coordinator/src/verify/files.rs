@@ -1,0 +1,172 @@
+//! Whether the files of a run's results say what its ledger says.
+
+use std::fs::File;
+use std::path::Path;
+
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use serde_json::Value;
+use valuesim_shared::id::Cell;
+
+use super::{Check, Subject};
+use crate::evaluation::{EvaluationError, PREDICTIONS_FILE};
+use crate::ledger::LedgerError;
+use crate::report::{self, REPORT_FILE, RESULTS_FILE, Results};
+
+/// Scores the ledger again and compares. `first_open` is the first cell that the ledger does not have.
+pub(super) fn compare(subject: &Subject<'_>, first_open: Option<Cell>) -> Result<Vec<Check>, LedgerError> {
+    let ledger = subject.evaluated.ledger;
+    let (evaluation, rows) = match subject.evaluated.recompute() {
+        Ok(recomputed) => recomputed,
+        Err(EvaluationError::Ledger(error)) => return Err(error),
+        Err(error) => return Ok(vec![Check::failed("results", error)]),
+    };
+    let results = (subject.results)(evaluation, &ledger.provenance()?);
+    Ok(vec![
+        results_file(&subject.folder.join(RESULTS_FILE), &results, first_open),
+        report_file(&subject.folder.join(REPORT_FILE), &results),
+        predictions_file(&subject.folder.join(PREDICTIONS_FILE), rows, subject),
+    ])
+}
+
+fn results_file(path: &Path, expected: &Results, first_open: Option<Cell>) -> Check {
+    let Some(text) = read(path) else { return not_written("results", path) };
+    let mut check = Check::new("results", "the scores of the ledger are those of results.json, to the last digit");
+    let found = text.map_err(|error| error.to_string()).and_then(|text| {
+        let results = Results::from_json(&text).map_err(|error| error.to_string())?;
+        let value = serde_json::from_str::<Value>(&text).map_err(|error| error.to_string())?;
+        Ok((results.cells_finished, value))
+    });
+    match (found, serde_json::from_str::<Value>(&expected.to_json())) {
+        // Everything differs then, and all for this reason.
+        (Ok((cells, _)), _) if cells != expected.cells_finished => {
+            let (there, first) = (expected.cells_finished, first_open.map(|cell| format!("; not there: {cell}")));
+            let first = first.unwrap_or_default();
+            check.problem(format_args!("results.json was made of {cells} cells, and the ledger has {there}{first}"));
+        }
+        (Ok((_, found)), Ok(expected)) => differences("", &found, &expected, &mut check),
+        (Err(error), _) => check.problem(format_args!("{}: {error}", path.display())),
+        (_, Err(error)) => check.problem(error),
+    }
+    check
+}
+
+fn report_file(path: &Path, expected: &Results) -> Check {
+    let Some(text) = read(path) else { return not_written("report", path) };
+    let mut check = Check::new("report", "report.md is what these results give");
+    match text {
+        Ok(text) => {
+            let expected = report::markdown(expected);
+            if let Some((line, found)) = first_difference(&text, &expected) {
+                check.problem(format_args!("{}, line {line}: unexpected {found:?}", path.display()));
+            }
+        }
+        Err(error) => check.problem(format_args!("{}: {error}", path.display())),
+    }
+    check
+}
+
+fn predictions_file(path: &Path, rows: u64, subject: &Subject<'_>) -> Check {
+    if !path.exists() {
+        return not_written("predictions file", path);
+    }
+    let mut check = Check::new("predictions file", format!("predictions.parquet has the run's {rows} predictions"));
+    match parquet_head(path) {
+        Ok((found, run)) => {
+            if found != rows {
+                check.problem(format_args!("{} has {found} rows, expected {rows}", path.display()));
+            }
+            let expected = subject.evaluated.run;
+            if run != expected.0 {
+                check.problem(format_args!("{} belongs to run {run}, not to {expected}", path.display()));
+            }
+        }
+        Err(error) => check.problem(format_args!("{}: {error}", path.display())),
+    }
+    check
+}
+
+/// Number of rows, and the run that the file names.
+fn parquet_head(path: &Path) -> Result<(u64, String), parquet::errors::ParquetError> {
+    let reader = SerializedFileReader::new(File::open(path)?)?;
+    let about = reader.metadata().file_metadata();
+    let entry = about.key_value_metadata().and_then(|entries| entries.iter().find(|entry| entry.key == "valuesim.run"));
+    let run = entry.and_then(|entry| entry.value.clone()).unwrap_or_default();
+    Ok((u64::try_from(about.num_rows()).unwrap_or(0), run))
+}
+
+/// The text of a file; none where it is not there.
+fn read(path: &Path) -> Option<std::io::Result<String>> {
+    path.exists().then(|| std::fs::read_to_string(path))
+}
+
+fn not_written(name: &'static str, path: &Path) -> Check {
+    Check::new(
+        name,
+        format!("{} is not written yet: the run's command writes it when all cells are finished", path.display()),
+    )
+}
+
+/// Notes every value of `found` that is not that of `expected`, by its place.
+fn differences(place: &str, found: &Value, expected: &Value, check: &mut Check) {
+    match (found, expected) {
+        (Value::Object(found), Value::Object(expected)) => {
+            let keys: std::collections::BTreeSet<&String> = found.keys().chain(expected.keys()).collect();
+            for key in keys {
+                let of = |values: &serde_json::Map<String, Value>| values.get(key).cloned().unwrap_or_default();
+                differences(&format!("{place}.{key}"), &of(found), &of(expected), check);
+            }
+        }
+        (Value::Array(found), Value::Array(expected)) if found.len() == expected.len() => {
+            for (at, (found, expected)) in found.iter().zip(expected).enumerate() {
+                differences(&format!("{place}[{at}]"), found, expected, check);
+            }
+        }
+        _ if found == expected => {}
+        _ => check.problem(format_args!("results.json, {}: {found}, recomputed {expected}", &place[1..])),
+    }
+}
+
+/// The first line of `found` that is not that of `expected`, and its number from 1.
+fn first_difference<'a>(found: &'a str, expected: &str) -> Option<(usize, &'a str)> {
+    if found == expected {
+        return None;
+    }
+    let same = found.lines().zip(expected.lines()).take_while(|(found, expected)| found == expected).count();
+    Some((same + 1, found.lines().nth(same).unwrap_or("end of the file")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn differences_are_told_by_their_place() {
+        let check = |found: Value, expected: &[&str]| {
+            let mut check = Check::new("results", "");
+            differences("", &found, &json!({ "arms": [{ "score": 0.5 }, { "score": null }], "run": "r" }), &mut check);
+            assert_eq!(check.problems, expected);
+        };
+        check(json!({ "arms": [{ "score": 0.5 }, { "score": null }], "run": "r" }), &[]);
+        check(
+            json!({ "arms": [{ "score": 0.25 }, { "score": 0.0 }], "run": "r" }),
+            &["results.json, arms[0].score: 0.25, recomputed 0.5", "results.json, arms[1].score: 0.0, recomputed null"],
+        );
+        check(
+            json!({ "arms": [], "more": 1 }),
+            &[
+                r#"results.json, arms: [], recomputed [{"score":0.5},{"score":null}]"#,
+                "results.json, more: 1, recomputed null",
+                r#"results.json, run: null, recomputed "r""#,
+            ],
+        );
+    }
+
+    #[test]
+    fn the_first_differing_line_is_told() {
+        assert_eq!(first_difference("a\nb\n", "a\nb\n"), None);
+        assert_eq!(first_difference("a\nx\n", "a\nb\n"), Some((2, "x")));
+        assert_eq!(first_difference("a\n", "a\nb\n"), Some((2, "end of the file")));
+        assert_eq!(first_difference("a\nb", "a\nb\n"), Some((3, "end of the file")));
+    }
+}

@@ -1,0 +1,197 @@
+//! What was said in a cell, call by call: kept, compressed, where the experiment asks for it.
+//!
+//! Inside, a call is a line of JSON. The lines of one stage follow one another and begin with the same long text, so
+//! that the compression finds it every time: a cell of 174 prompts with a backstory takes little more than its replies.
+
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::money::Tokens;
+use crate::store::{CallKey, ReplyText};
+
+/// Fast, and as dense as higher levels on texts that repeat.
+const COMPRESSION_LEVEL: i32 = 3;
+
+/// The longest line that is read, in bytes: a prompt and a reply of the greatest length that a worker accepts, escaped.
+const MOST_LINE_BYTES: u64 = 64 << 20;
+
+/// One call: what the model was asked and what it said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Call {
+    /// Which call of the cell.
+    pub key: CallKey,
+    /// What was said to the model and by it in turn: a prompt, and where it was reminded of the format its first reply
+    /// and the reminder. The first and the last are ours.
+    pub messages: Vec<String>,
+    /// What came back.
+    pub reply: ReplyText,
+    /// Tokens as the provider counted them; none where it did not say.
+    pub tokens: Option<Tokens>,
+    /// The model as the provider named it; empty where it did not.
+    pub reported_model: String,
+}
+
+/// The calls of one cell, compressed; base64 in messages.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Transcript(Vec<u8>);
+
+/// A transcript that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("read a transcript: {0}")]
+pub struct TranscriptError(#[from] io::Error);
+
+impl Transcript {
+    /// Compresses calls; they are taken one by one, so that only one is in memory at a time.
+    ///
+    /// # Panics
+    /// Never: writing to memory does not fail.
+    pub fn of(calls: impl IntoIterator<Item = Call>) -> Self {
+        compress(calls).map(Self).expect("writing to memory does not fail")
+    }
+
+    /// A transcript from its compressed bytes, which are looked at only when it is read.
+    pub fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// The compressed bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The calls, in the order in which they were put in. Only one is in memory at a time; after an error nothing more
+    /// comes.
+    pub fn calls(&self) -> impl Iterator<Item = Result<Call, TranscriptError>> + '_ {
+        let mut lines = Some(zstd::Decoder::new(self.0.as_slice()).map(BufReader::new));
+        std::iter::from_fn(move || {
+            let mut reader = match lines.take()? {
+                Ok(reader) => reader,
+                Err(error) => return Some(Err(error.into())),
+            };
+            let call = next_call(&mut reader).map_err(TranscriptError).transpose()?;
+            if call.is_ok() {
+                lines = Some(Ok(reader));
+            }
+            Some(call)
+        })
+    }
+}
+
+fn compress(calls: impl IntoIterator<Item = Call>) -> io::Result<Vec<u8>> {
+    let mut encoder = zstd::Encoder::new(Vec::new(), COMPRESSION_LEVEL)?;
+    encoder.include_checksum(true)?;
+    for call in calls {
+        serde_json::to_writer(&mut encoder, &call)?;
+        encoder.write_all(b"\n")?;
+    }
+    encoder.finish()
+}
+
+fn next_call(reader: &mut impl io::BufRead) -> io::Result<Option<Call>> {
+    let mut line = Vec::new();
+    reader.take(MOST_LINE_BYTES).read_until(b'\n', &mut line)?;
+    if line.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(serde_json::from_slice(&line)?))
+}
+
+impl std::fmt::Debug for Transcript {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Transcript({} bytes)", self.0.len())
+    }
+}
+
+impl Serialize for Transcript {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD_NO_PAD.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Transcript {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        STANDARD_NO_PAD.decode(text.as_bytes()).map(Self).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::id::QuestionId;
+    use crate::method::Stage;
+
+    fn call(number: u16, messages: &[&str], reply: &str) -> Call {
+        Call {
+            key: CallKey { stage: Stage::Affective, question: QuestionId::new(number), asked_before: 0 },
+            messages: messages.iter().map(|&message| message.to_owned()).collect(),
+            reply: ReplyText::Text { content: reply.to_owned(), cut_off: false },
+            tokens: Some(Tokens { input: 9, cached: 4, output: 2 }),
+            reported_model: "m-0125".to_owned(),
+        }
+    }
+
+    fn read(transcript: &Transcript) -> Vec<Call> {
+        transcript.calls().collect::<Result<_, _>>().expect("sound")
+    }
+
+    #[test]
+    fn a_call_is_a_line_of_json() {
+        let transcript = Transcript::of([call(5, &["Who?"], "You.\n")]);
+        let text = zstd::decode_all(transcript.as_bytes()).expect("sound");
+        let expected = r#"{"key":{"stage":"affective","question":"Q5","asked_before":0},"messages":["Who?"],"reply":{"kind":"text","content":"You.\n","cut_off":false},"tokens":{"input":9,"cached":4,"output":2},"reported_model":"m-0125"}"#;
+        assert_eq!(String::from_utf8(text).expect("text"), format!("{expected}\n"));
+    }
+
+    #[test]
+    fn a_message_holds_it_as_text() {
+        let transcript = Transcript::of([call(5, &["Who?"], "You.")]);
+        let json = serde_json::to_string(&transcript).expect("writes");
+        assert_eq!(serde_json::from_str::<Transcript>(&json).expect("reads"), transcript);
+        assert!(serde_json::from_str::<Transcript>("\"!\"").is_err());
+    }
+
+    #[test]
+    fn a_text_that_all_calls_share_costs_nothing() {
+        // Words that do not repeat within the story.
+        let words = (0_u64..2_000).map(|at| at.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_string());
+        let story = words.collect::<Vec<_>>().join(" ");
+        let of = |calls: u16| Transcript::of((1..=calls).map(|number| call(number, &[story.as_str()], "Answer: 1")));
+        let (one, many) = (of(1).as_bytes().len(), of(174).as_bytes().len());
+        assert!(many < one + 174 * 100, "{one} bytes for one call, {many} for 174");
+    }
+
+    #[test]
+    fn damage_is_an_error_and_the_end() {
+        let sound = Transcript::of((1..=20).map(|number| call(number, &["Who?"], "You.")));
+        let mut bytes = sound.as_bytes().to_vec();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        for damaged in [bytes, sound.as_bytes()[..last - 8].to_vec(), b"no transcript".to_vec()] {
+            let calls: Vec<_> = Transcript::from_bytes(damaged).calls().collect();
+            assert_eq!(calls.iter().filter(|call| call.is_err()).count(), 1);
+            assert!(calls.last().is_some_and(Result::is_err));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_texts_are_read_back(texts in prop::collection::vec(any::<String>(), 1..4), reply in any::<String>()) {
+            let messages: Vec<&str> = texts.iter().map(String::as_str).collect();
+            let calls = vec![call(1, &messages, &reply), call(2, &messages, "")];
+            prop_assert_eq!(read(&Transcript::of(calls.clone())), calls);
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+            let _ = Transcript::from_bytes(bytes).calls().count();
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Messages and what is stored: whatever the bytes are, they are refused, or say what is written back.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use proptest::prelude::*;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use valuesim_shared::codebook::Codebook;
+use valuesim_shared::experiment::Experiment;
+use valuesim_shared::id::{Cell, Code, Fold, ModelId, Respondent, RunId};
+use valuesim_shared::manifest::Manifest;
+use valuesim_shared::method::Stage;
+use valuesim_shared::outcome::{CellOutcome, CellResult, CellSpend, Ended, Letters, OUTCOME_VERSION, StageSpend};
+use valuesim_shared::store::{Backstory, CallKey, RecordedReply, ReplyText};
+use valuesim_shared::task::{PackedCodes, TASK_VERSION, Task, TaskKind};
+use valuesim_shared::transcript::{Call, Transcript};
+
+use crate::bounds::{HOSTILE_BYTES, Memory, bounded, fuzz};
+use crate::mutate::{endless, hostile};
+
+/// Codes of a few letters each become integers of four bytes, in lists that grow by doubling.
+const MEMORY: Memory = Memory { fixed: 16 << 10, per_byte: 64 };
+
+fn cell() -> Cell {
+    let (respondent, fold) = (Respondent::new(83_811), Fold::new(2));
+    Cell { model: ModelId(0), respondent: respondent.expect("not 0"), fold: fold.expect("not 0") }
+}
+
+fn task() -> Task {
+    let codes = (-5..40).chain([1984, 276_001, i32::MAX, i32::MIN]).map(Code);
+    let profile = PackedCodes(codes.collect());
+    Task { version: TASK_VERSION, kind: TaskKind::Cab, run: RunId("r1".to_owned()), cell: cell(), profile }
+}
+
+fn spend() -> CellSpend {
+    let stages: BTreeMap<_, _> = Stage::ALL.into_iter().map(|stage| (stage, StageSpend::default())).collect();
+    CellSpend { stages, reported_models: vec!["m-0125".to_owned()] }
+}
+
+/// An outcome as it stands on the wire, of three questions.
+fn outcome() -> CellOutcome {
+    let outcome = serde_json::json!({
+        "version": OUTCOME_VERSION, "run": "r1", "cell": cell(), "spend": spend(),
+        "result": {
+            "story": {"ended": "l", "characters": 6943, "asked": 1},
+            "modules": [{"module": "cognitive", "answers": [2, null, -3], "ended": "apt"}],
+            "arms": [{"method": "valuesim", "answers": [2, null, -3], "ended": "apt", "decided": "cnd", "asked": [5, 3, 1]}],
+        },
+    });
+    serde_json::from_value(outcome).expect("the outcome is valid")
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("messages can be written")
+}
+
+/// What is read says the same when it is written and read again.
+fn check<T: DeserializeOwned + Serialize + PartialEq + Debug>(bytes: &[u8]) {
+    let Ok(read) = bounded(bytes.len(), MEMORY, || serde_json::from_slice::<T>(bytes)) else { return };
+    assert_eq!(serde_json::from_slice::<T>(&json(&read)).expect("reads back"), read);
+}
+
+#[test]
+fn fuzz_any_task_is_read_or_refused() {
+    fuzz(1, &hostile(vec![task().to_bytes()]), |bytes| {
+        check::<Task>(&bytes);
+        let Ok(task) = Task::from_bytes(&bytes) else { return };
+        assert_eq!(task.version, TASK_VERSION);
+        assert!(task.profile.0.len() <= bytes.len());
+        assert!(task.cell.respondent.row() > 0 && task.cell.fold.number() > 0);
+    });
+}
+
+#[test]
+fn fuzz_any_outcome_is_read_or_refused() {
+    fuzz(1, &hostile(vec![json(&outcome())]), |bytes| check::<CellOutcome>(&bytes));
+}
+
+#[test]
+fn fuzz_any_spend_is_read_and_added_up() {
+    let limit = spend_of_the_most();
+    fuzz(1, &hostile(vec![json(&spend()), limit]), |bytes| {
+        check::<CellSpend>(&bytes);
+        let Ok(read) = serde_json::from_slice::<CellSpend>(&bytes) else { return };
+        let mut sum = read.clone();
+        sum.add(&read);
+        assert!(sum.total().sent >= read.total().sent, "sums do not wrap");
+    });
+}
+
+/// A spend of which every figure is the greatest that can be written.
+fn spend_of_the_most() -> Vec<u8> {
+    let text = String::from_utf8(json(&spend())).expect("JSON is UTF-8");
+    text.replace(":0", ":18446744073709551615").into_bytes()
+}
+
+#[test]
+fn fuzz_any_recorded_reply_is_read_or_refused() {
+    let story = Backstory { text: "You.".to_owned(), ended: Ended::Answered, asked: 1, spend: spend() };
+    fuzz(1, &hostile(vec![json(&story)]), |bytes| {
+        check::<Backstory>(&bytes);
+        check::<RecordedReply>(&bytes);
+    });
+}
+
+#[test]
+fn fuzz_any_transcript_is_read_or_refused() {
+    let call = |asked_before, messages: &[&str]| Call {
+        key: CallKey { stage: Stage::Cognitive, question: None, asked_before },
+        messages: messages.iter().map(|&message| message.to_owned()).collect(),
+        reply: ReplyText::Text { content: "Answer: 2".to_owned(), cut_off: false },
+        tokens: None,
+        reported_model: String::new(),
+    };
+    let transcript = Transcript::of([call(0, &["Who?"]), call(1, &["Who?", "Me.", "Say a number."])]);
+    fuzz(2, &hostile(vec![transcript.as_bytes().to_vec()]), |bytes| {
+        let read = Transcript::from_bytes(bytes);
+        let most = Memory { fixed: 1 << 20, ..MEMORY };
+        let calls = bounded(read.as_bytes().len(), most, || read.calls().take_while(Result::is_ok).count());
+        assert!(calls <= 2, "{calls} calls");
+    });
+}
+
+#[test]
+fn fuzz_any_manifest_is_whole_or_refused() {
+    let codebook = Codebook::own();
+    let question = serde_json::to_value(&codebook.questions()[0]).expect("a question is JSON");
+    let experiment = Experiment::default().resolve().expect("the demonstration is sound");
+    let start = serde_json::json!({"version": 1, "run": "r1", "behaviour": "paper", "split": experiment.split,
+        "methods": experiment.methods, "models": experiment.models, "prompts": "6b", "transcripts": false});
+    let with = |codebook: serde_json::Value| {
+        let mut manifest = start.clone();
+        manifest["codebook"] = codebook;
+        json(&manifest)
+    };
+    let small = with(serde_json::json!({"name": "n", "questions": [question], "countries": []}));
+    let whole = with(serde_json::to_value(&codebook).expect("a codebook is JSON"));
+    let check = |bytes: Vec<u8>| {
+        let Ok(manifest) = bounded(bytes.len(), MEMORY, || Manifest::from_bytes(&bytes)) else { return };
+        assert_eq!(manifest.codebook.questions().len(), codebook.questions().len());
+        assert_eq!(Manifest::from_bytes(&manifest.to_bytes()).expect("reads back"), manifest);
+    };
+    fuzz(4, &hostile(vec![small]), check);
+    fuzz(500, &hostile(vec![whole]), check);
+}
+
+#[test]
+fn fuzz_messages_that_repeat_take_no_longer_than_others() {
+    let units = ["[", "{", "{\"a\":", "\"", "\\u0000", "0", "0,", "null,", " ", "\"a\":0,", "aria", "[[],"];
+    for unit in units {
+        for start in ["", "{\"version\":1,\"run\":\"", "{\"version\":1,\"profile\":\"", "{\"arms\":[{\"answers\":["] {
+            let text = format!("{start}{}", endless(unit, HOSTILE_BYTES));
+            check::<Task>(text.as_bytes());
+            check::<CellOutcome>(text.as_bytes());
+            check::<CellResult>(text.as_bytes());
+            check::<CellSpend>(text.as_bytes());
+        }
+    }
+}
+
+#[test]
+fn fuzz_a_message_of_much_that_is_valid_is_read_without_delay() {
+    let mut big = outcome();
+    big.result.arms[0].answers = vec![Some(Code(1)); HOSTILE_BYTES / 2];
+    big.result.arms[0].ended = Letters(vec![Ended::Answered; HOSTILE_BYTES]);
+    check::<CellOutcome>(&json(&big));
+    let task = Task { profile: PackedCodes(vec![Code(1); HOSTILE_BYTES]), ..task() };
+    check::<Task>(&task.to_bytes());
+}
+
+#[test]
+fn fuzz_any_numbers_of_a_cell_are_refused_or_count_from_one() {
+    let numbers = (any::<u16>(), 0..3_u32, 0..3_u8);
+    fuzz(1, &numbers, |(model, respondent, fold)| {
+        let text = format!(r#"{{"model":{model},"respondent":{respondent},"fold":{fold}}}"#);
+        let read = serde_json::from_str::<Cell>(&text);
+        assert_eq!(read.is_ok(), respondent > 0 && fold > 0, "{text}");
+    });
+}

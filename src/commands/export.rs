@@ -1,0 +1,134 @@
+//! `valuesim export`: writes predictions, transcripts or calls of a run as one flat table.
+
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use clap::{Args, ValueEnum};
+use valuesim_coordinator::evaluation::Evaluated;
+use valuesim_coordinator::export::{ExportError, Format, Table, export};
+
+use super::viewed::Which;
+use crate::exit::{Exit, Failure, OrUsage as _};
+
+/// What `valuesim export` takes.
+#[derive(Debug, Args)]
+pub(crate) struct Flags {
+    #[command(flatten)]
+    which: Which,
+
+    /// What to write
+    #[arg(long, value_enum, value_name = "TABLE", default_value = "predictions")]
+    what: What,
+
+    /// How to write it. In CSV and JSON lines, characters of model text that steer a terminal are escaped; Parquet holds the text as it is
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: How,
+
+    /// The file to write [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Write over a file that is there
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum What {
+    /// Every prediction of every arm that asks a model, beside the truth
+    Predictions,
+    /// Every call that `--transcripts` kept: prompt, reply, tokens
+    Transcripts,
+    /// What the calls of each cell took, stage by stage
+    Calls,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum How {
+    /// Apache Parquet
+    Parquet,
+    /// Comma-separated values
+    Csv,
+    /// A JSON object a line
+    Jsonl,
+}
+
+impl From<What> for Table {
+    fn from(what: What) -> Self {
+        match what {
+            What::Predictions => Self::Predictions,
+            What::Transcripts => Self::Transcripts,
+            What::Calls => Self::Calls,
+        }
+    }
+}
+
+impl From<How> for Format {
+    fn from(how: How) -> Self {
+        match how {
+            How::Parquet => Self::Parquet,
+            How::Csv => Self::Csv,
+            How::Jsonl => Self::JsonLines,
+        }
+    }
+}
+
+/// Writes the table.
+pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
+    if let Some(path) = &flags.output
+        && path.exists()
+        && !flags.force
+    {
+        let path = path.display();
+        return Err(anyhow!("{path} is there already: name another file, or write over it with --force")).or_usage();
+    }
+    let to_terminal = flags.output.is_none() && io::stdout().is_terminal();
+    if to_terminal && matches!(flags.format, How::Parquet) {
+        return Err(anyhow!("Parquet is no text for a terminal: name a file with --output")).or_usage();
+    }
+    flags.which.view(|run| {
+        let rows = match &flags.output {
+            Some(path) => flags.write_file(run, path)?,
+            None => flags.write(run, io::stdout())?,
+        };
+        if rows == 0 && matches!(flags.what, What::Transcripts) {
+            note(
+                "nothing was kept: `valuesim run --transcripts` keeps what is said in cells that are done from then on",
+            );
+        }
+        Ok(Exit::Done)
+    })
+}
+
+impl Flags {
+    /// The file is in its place once it is whole.
+    fn write_file(&self, run: &Evaluated<'_>, path: &Path) -> Result<u64, Failure> {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".unfinished");
+        let unfinished = PathBuf::from(name);
+        let file = File::create(&unfinished).with_context(|| format!("create {}", unfinished.display())).or_usage()?;
+        let rows = self.write(run, &file).inspect_err(|_| {
+            // What went wrong is what matters; half a file is of no use to anybody.
+            let _ = std::fs::remove_file(&unfinished);
+        })?;
+        file.sync_all()
+            .and_then(|()| std::fs::rename(&unfinished, path))
+            .with_context(|| format!("complete {}", path.display()))?;
+        Ok(rows)
+    }
+
+    /// A reader that has gone away, as `head` does, is no failure.
+    fn write<W: Write + Send>(&self, run: &Evaluated<'_>, out: W) -> Result<u64, Failure> {
+        match export(run, self.what.into(), self.format.into(), out) {
+            Err(error) if ExportError::is_broken_pipe(&error) => Ok(1),
+            written => Ok(written?),
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "notes are for people, and go to standard error")]
+fn note(text: &str) {
+    eprintln!("{text}");
+}

@@ -1,0 +1,72 @@
+//! `valuesim show`: what a run knows of one respondent.
+
+use anyhow::Context as _;
+use clap::Args;
+use valuesim_coordinator::show::{Prompts, Selection, ShownCell, show};
+use valuesim_coordinator::visible::{visible, visible_json};
+use valuesim_shared::id::{Fold, QuestionId, Respondent};
+
+use super::run::{fold, respondent};
+use super::viewed::{Which, print};
+use crate::exit::{Exit, Failure, OrUsage as _};
+
+/// What `valuesim show` takes.
+#[derive(Debug, Args)]
+pub(crate) struct Flags {
+    #[command(flatten)]
+    which: Which,
+
+    /// The respondent: the row number in the survey file, counted from 1
+    #[arg(value_parser = respondent)]
+    respondent: Respondent,
+
+    /// One question alone: Q1 to Q290
+    question: Option<QuestionId>,
+
+    /// One fold alone [default: all that are finished]
+    #[arg(long, value_name = "FOLD", value_parser = fold)]
+    fold: Option<Fold>,
+
+    /// One model alone [default: all]
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+
+    /// Show also what the model was asked
+    #[arg(long)]
+    prompts: bool,
+
+    /// Write a JSON object for each fold and model, a line each
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints profile, backstory, what the model said, predictions and truth.
+pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
+    let selection = Selection {
+        respondent: flags.respondent,
+        question: flags.question,
+        fold: flags.fold,
+        model: flags.model.clone(),
+        prompts: if flags.prompts { Prompts::Shown } else { Prompts::Hidden },
+    };
+    flags.which.view(|run| {
+        let cells = match show(run, &selection) {
+            Err(error) if error.is_usage() => return Err(error).or_usage(),
+            shown => shown?,
+        };
+        let texts: Vec<String> = cells.iter().map(|cell| flags.render(cell)).collect();
+        print(&texts.join(if flags.json { "" } else { "\n" })).context("write to standard output")?;
+        Ok(Exit::Done)
+    })
+}
+
+impl Flags {
+    /// A cell without anything that could steer a terminal.
+    fn render(&self, cell: &ShownCell) -> String {
+        if self.json {
+            let json = serde_json::to_string(cell).expect("a cell can be written as JSON");
+            return format!("{}\n", visible_json(&json));
+        }
+        visible(&cell.text()).into_owned()
+    }
+}

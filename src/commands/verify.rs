@@ -1,0 +1,135 @@
+//! `valuesim verify`: proves what a run left, and changes nothing.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::Args;
+use valuesim_coordinator::ledger::Ledger;
+use valuesim_coordinator::verify::{self, Check, Subject, Verification};
+
+use super::run::Job;
+use crate::damage::guarded;
+use crate::exit::{Exit, Failure, OrUsage as _};
+use crate::progress::write_json;
+use crate::run_folder::RunFolder;
+
+/// What `valuesim verify` takes.
+#[derive(Debug, Args)]
+pub(crate) struct Flags {
+    /// The run: its name in the folder of run folders, or the path of its folder
+    run: PathBuf,
+
+    /// The folder that holds run folders
+    #[arg(long, value_name = "DIR", env = "VALUESIM_RUNS", default_value = "runs")]
+    runs: PathBuf,
+
+    /// Where the survey file is now, if it was moved since the run
+    #[arg(long, value_name = "FILE", env = "VALUESIM_SURVEY")]
+    survey: Option<PathBuf>,
+
+    /// Fail on a run that is sound and not finished, too
+    #[arg(long)]
+    complete: bool,
+
+    /// Write the checks as one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Makes all checks and prints them. Exits with [`Exit::Failed`] where anything is wrong.
+pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
+    let folder = RunFolder::find(&flags.runs, &flags.run).or_usage()?;
+    folder.check_unused()?;
+    let job = flags.job(&folder)?;
+    let verification = verified(&job, &folder);
+    show(flags, &verification);
+    let is_good = verification.sound && (verification.complete || !flags.complete);
+    Ok(if is_good { Exit::Done } else { Exit::Failed })
+}
+
+impl Flags {
+    /// The run's experiment on its survey, wherever the survey is now.
+    fn job(&self, folder: &RunFolder) -> Result<Job, Failure> {
+        let mut experiment = folder.experiment()?;
+        let original = experiment.survey.file.clone();
+        if let Some(moved) = &self.survey {
+            experiment.survey.file = Some(self.moved_survey(original.is_some(), moved).or_usage()?);
+        }
+        let mut job = Job::prepare(experiment).map_err(|failure| Failure {
+            error: failure.error.context("plan the run again (--survey FILE says where its survey is now)"),
+            ..failure
+        })?;
+        // The report names the file as it was named when the run was made.
+        job.experiment.survey.file = original;
+        Ok(job)
+    }
+
+    fn moved_survey(&self, had_file: bool, moved: &std::path::Path) -> anyhow::Result<PathBuf> {
+        if !had_file {
+            bail!("--survey: the run {} is on a synthetic survey, which is made again", self.run.display());
+        }
+        Ok(moved.to_owned())
+    }
+}
+
+fn verified(job: &Job, folder: &RunFolder) -> Verification {
+    let looked = guarded(folder, || {
+        let ledger = Ledger::view(&folder.ledger())?;
+        let subject = Subject {
+            evaluated: job.evaluated(&ledger),
+            folder: folder.path(),
+            provenance: &job.provenance(),
+            results: &|evaluation, provenance| job.results(evaluation, provenance),
+        };
+        Ok(verify::verify(&subject)?)
+    });
+    looked.unwrap_or_else(|failure| {
+        Verification::of_unreadable(&job.run, job.plan.cells(), format!("{:#}", failure.error))
+    })
+}
+
+#[expect(clippy::print_stdout, reason = "results go to standard output")]
+fn show(flags: &Flags, verification: &Verification) {
+    if flags.json {
+        write_json(verification);
+    } else {
+        print!("{}", text(verification));
+    }
+}
+
+fn text(verification: &Verification) -> String {
+    let mut text = format!("Run {}\n", verification.run);
+    for check in &verification.checks {
+        text += &lines(check);
+    }
+    text + &verdict(verification) + "\n"
+}
+
+fn lines(check: &Check) -> String {
+    let name = check.name;
+    if check.is_sound() {
+        return format!("  ok     {name:<17} {}\n", check.said);
+    }
+    let mut text = String::new();
+    for problem in &check.problems {
+        writeln!(text, "  WRONG  {name:<17} {problem}").expect("writing to memory does not fail");
+    }
+    if check.more_problems > 0 {
+        text += &format!("  WRONG  {name:<17} and {} more\n", check.more_problems);
+    }
+    text
+}
+
+fn verdict(verification: &Verification) -> String {
+    let Verification { cells_planned: planned, cells_finished: finished, .. } = verification;
+    if !verification.sound {
+        let wrong = verification.checks.iter().filter(|check| !check.is_sound()).count();
+        return format!("NOT SOUND: {wrong} of {} checks failed", verification.checks.len());
+    }
+    match verification.first_open {
+        Some(cell) => format!("unfinished: {} of {planned} cells open, the first: {cell}", planned - finished),
+        None if !verification.complete => "unfinished: the results are not written".to_owned(),
+        None => "sound and complete".to_owned(),
+    }
+}

@@ -1,0 +1,66 @@
+//! A run that is looked at: its experiment, survey and ledger, none of which is changed.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use clap::Args;
+use valuesim_coordinator::evaluation::Evaluated;
+use valuesim_coordinator::ledger::Ledger;
+
+use super::run::Job;
+use crate::damage::guarded;
+use crate::exit::{Exit, Failure, OrUsage as _};
+use crate::run_folder::RunFolder;
+
+/// Which run, and where it is.
+#[derive(Debug, Args)]
+pub(crate) struct Which {
+    /// The run: its name in the folder of runs, or the path of its folder
+    run: PathBuf,
+
+    /// The survey file, where it is no longer where the run found it
+    #[arg(long, value_name = "FILE", env = "VALUESIM_SURVEY", help_heading = "Run")]
+    survey: Option<PathBuf>,
+
+    /// The folder that holds run folders
+    #[arg(long, value_name = "DIR", env = "VALUESIM_RUNS", default_value = "runs", help_heading = "Run")]
+    runs: PathBuf,
+}
+
+impl Which {
+    /// Opens the run, and lets `look` look at it.
+    pub(super) fn view(&self, look: impl FnOnce(&Evaluated<'_>) -> Result<Exit, Failure>) -> Result<Exit, Failure> {
+        let folder = RunFolder::find(&self.runs, &self.run).or_usage()?;
+        folder.check_unused()?;
+        let mut experiment = folder.experiment()?;
+        if let Some(survey) = &self.survey {
+            experiment.survey.file = Some(survey.clone());
+            experiment.survey.synthetic = None;
+        }
+        let job = Job::prepare(experiment)?;
+        guarded(&folder, || {
+            let ledger = Ledger::view(&folder.ledger())?;
+            let found = ledger.run()?;
+            if found != job.run {
+                let folder = folder.path().display();
+                let said =
+                    "name the survey file of the run with --survey, and use the release and the codebook that made it";
+                return Err(anyhow!(
+                    "the run in {folder} is {found}, and its experiment on this survey is {}: {said}",
+                    job.run
+                ))
+                .or_usage();
+            }
+            look(&job.evaluated(&ledger))
+        })
+    }
+}
+
+/// Whether text could be written. A reader that has gone away, as `head` does, is no failure.
+pub(super) fn print(text: &str) -> io::Result<()> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}

@@ -1,0 +1,63 @@
+//! Says what to do where a damaged file makes the database panic.
+//!
+//! The database checks what it reads where it can. Where it trusts a file that was changed behind its back it panics,
+//! and its message means nothing to the people who run this program.
+
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, resume_unwind, set_hook, take_hook};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::anyhow;
+use valuesim_coordinator::ledger::{Ledger, LedgerError};
+
+use crate::exit::{Exit, Failure};
+use crate::run_folder::RunFolder;
+
+/// Does `work` on the databases of a run folder. Where one of them makes the database panic, on any thread, an error
+/// takes the place of the panic and of its message; other panics go on.
+pub(crate) fn guarded<T>(folder: &RunFolder, work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    let damage_seen = Arc::new(AtomicBool::new(false));
+    let former = Arc::new(take_hook());
+    let (seen, others) = (Arc::clone(&damage_seen), Arc::clone(&former));
+    set_hook(Box::new(move |panic| {
+        if comes_from_the_database(panic) {
+            seen.store(true, Ordering::Relaxed);
+        }
+        // Those who wait for the thread that panicked panic too, and know less.
+        if !seen.load(Ordering::Relaxed) {
+            others(panic);
+        }
+    }));
+    let outcome = catch_unwind(AssertUnwindSafe(work));
+    let outcome = match outcome {
+        Ok(Ok(value)) => Ok(value),
+        _ if damage_seen.load(Ordering::Relaxed) => Err(damage(folder)),
+        Ok(Err(failure)) => Err(failure),
+        Err(panic) => resume_unwind(panic),
+    };
+    set_hook(Box::new(move |panic| former(panic)));
+    outcome
+}
+
+fn comes_from_the_database(panic: &PanicHookInfo<'_>) -> bool {
+    let is_its_folder = |name: &str| name == "redb" || name.starts_with("redb-");
+    panic
+        .location()
+        .is_some_and(|location| Path::new(location.file()).iter().any(|part| part.to_str().is_some_and(is_its_folder)))
+}
+
+/// Which of the two files it is, as far as that can be found out.
+fn damage(folder: &RunFolder) -> Failure {
+    let ledger = folder.ledger();
+    let looked = catch_unwind(|| Ledger::view(&ledger).map(drop));
+    let error = match looked {
+        Ok(Ok(()) | Err(LedgerError::InUse(_))) => anyhow!(
+            "the store {} is damaged: remove it and run the same command again; no finished cell is lost, calls for unfinished ones are made again",
+            folder.store().display()
+        ),
+        Ok(Err(error)) => error.into(),
+        Err(_) => anyhow!("the ledger {} is damaged: restore it from a copy", ledger.display()),
+    };
+    Failure { exit: Exit::Failed, error }
+}

@@ -1,0 +1,143 @@
+//! A run's folder: the names of its files, who may write to it, and how it is found.
+//!
+//! One process at a time works in a run folder. It holds a lock on `run.lock` for as long as it lives; the operating
+//! system lets go of it however the process ends, so a lock file that is left behind bars nobody.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow, bail};
+use valuesim_shared::experiment::Experiment;
+
+/// The name of the ledger in a run folder.
+pub(crate) const LEDGER_FILE: &str = "ledger.redb";
+
+/// The name of the experiment as resolved in a run folder.
+pub(crate) const EXPERIMENT_FILE: &str = "experiment.toml";
+
+/// The name of the store in a run folder.
+pub(crate) const STORE_FILE: &str = "store.redb";
+
+/// The name of the file whose lock says who works in a run folder.
+const LOCK_FILE: &str = "run.lock";
+
+/// A run's folder, to look at.
+#[derive(Debug, Clone)]
+pub(crate) struct RunFolder(PathBuf);
+
+/// The right to write to a run folder, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    _lock: File,
+}
+
+impl RunFolder {
+    /// The folder at `path`, which need not be there yet.
+    pub(crate) fn at(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// The folder of `run`: the name of a run in the folder `runs`, or the path of a run folder.
+    pub(crate) fn find(runs: &Path, run: &Path) -> anyhow::Result<Self> {
+        let places = [runs.join(run), run.to_owned()];
+        let begun = places.into_iter().find(|place| place.join(EXPERIMENT_FILE).is_file());
+        begun.map(Self).ok_or_else(|| {
+            anyhow!(
+                "there is no run {} in the folder {}: expected a run's name, or the path of its folder",
+                run.display(),
+                runs.display()
+            )
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn ledger(&self) -> PathBuf {
+        self.0.join(LEDGER_FILE)
+    }
+
+    pub(crate) fn store(&self) -> PathBuf {
+        self.0.join(STORE_FILE)
+    }
+
+    /// Makes the folder, if need be, and bars other processes from it.
+    pub(crate) fn claim(&self) -> anyhow::Result<Claim> {
+        std::fs::create_dir_all(&self.0).with_context(|| format!("make the run folder {}", self.0.display()))?;
+        let path = self.0.join(LOCK_FILE);
+        let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+        let mut lock = opened.with_context(|| format!("open {}", path.display()))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(self.in_use(&mut lock)),
+            Err(TryLockError::Error(error)) => return Err(error).with_context(|| format!("lock {}", path.display())),
+        }
+        lock.set_len(0)
+            .and_then(|()| writeln!(lock, "{}", std::process::id()))
+            .with_context(|| format!("write {}", path.display()))?;
+        Ok(Claim { _lock: lock })
+    }
+
+    /// Fails while a process works in the folder.
+    pub(crate) fn check_unused(&self) -> anyhow::Result<()> {
+        // Without the file nobody has worked here, or the folder is a copy.
+        let Ok(mut lock) = File::open(self.0.join(LOCK_FILE)) else { return Ok(()) };
+        match lock.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => Err(self.in_use(&mut lock)),
+            // A file system without locks cannot say; the ledger has a lock of its own.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
+        }
+    }
+
+    fn in_use(&self, lock: &mut File) -> anyhow::Error {
+        let mut holder = String::new();
+        let read = lock.read_to_string(&mut holder);
+        let by = match (read, holder.trim()) {
+            (Ok(_), id) if !id.is_empty() => format!("process {id}"),
+            // The holder has not written its id yet.
+            _ => "another process".to_owned(),
+        };
+        anyhow!("run folder {} is in use by {by}; wait for it or stop it", self.0.display())
+    }
+
+    /// Fails where a run was begun whose ledger is gone: to begin again would pay for everything again.
+    pub(crate) fn check_ledger_is_there(&self) -> anyhow::Result<()> {
+        let was_begun = self.0.join(EXPERIMENT_FILE).is_file();
+        if was_begun && !self.ledger().exists() {
+            let (folder, ledger) = (self.0.display(), self.ledger());
+            bail!(
+                "the run in {folder} was begun and its ledger {} is gone: restore it from a copy, or remove the folder to begin the run again",
+                ledger.display()
+            );
+        }
+        Ok(())
+    }
+
+    /// Writes the experiment as it is run. A reader sees the former file or the new one, never half of it.
+    pub(crate) fn write_experiment(&self, experiment: &Experiment) -> anyhow::Result<()> {
+        let path = self.0.join(EXPERIMENT_FILE);
+        let unfinished = path.with_extension("unfinished");
+        let text = toml::to_string(experiment).context("write the experiment as TOML")?;
+        std::fs::write(&unfinished, text)
+            .and_then(|()| std::fs::rename(&unfinished, &path))
+            .with_context(|| format!("write {}", path.display()))
+    }
+
+    /// The experiment as it was run.
+    pub(crate) fn experiment(&self) -> anyhow::Result<Experiment> {
+        let path = self.0.join(EXPERIMENT_FILE);
+        let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+        let experiment = Experiment::from_toml(&text).map_err(|error| anyhow!("{}: {error}", path.display()))?;
+        experiment.resolve().with_context(|| format!("{}", path.display()))
+    }
+
+    /// Removes the store, which serves unfinished cells alone.
+    pub(crate) fn remove_store(&self) -> std::io::Result<()> {
+        match std::fs::remove_file(self.store()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The simulated demonstration: what it prints, the files it leaves, and that it is made only once.
+
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use serde_json::Value;
+
+use crate::support::place::{Place, read};
+
+/// A demonstration that is small enough for a test: six cells.
+const SMALL: [&str; 7] = ["run", "--users", "3", "--synthetic", "200", "--folds", "1,2"];
+
+/// Respondents x folds x questions of a fold.
+const PREDICTIONS_PER_ARM: i64 = 3 * 2 * 58;
+
+/// `valuesim`, `full-info`, and the five methods without a model.
+const ARMS: i64 = 7;
+
+#[test]
+fn the_demonstration_prints_a_table_that_says_simulated_and_where_the_files_are() {
+    let place = Place::new();
+    let ended = place.run(&SMALL).well();
+    for expected in
+        ["SIMULATED replies on a SYNTHETIC SURVEY", "valuesim / simulated SIMULATED", "full-info", "mode", "100.0%"]
+    {
+        assert!(ended.stdout.contains(expected), "{expected} is not in\n{}", ended.stdout);
+    }
+    assert!(ended.stderr.contains("6 backstories, 348 predictions for each arm (696 in all)"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("6 of 6 cells"), "{}", ended.stderr);
+    let files = ["report.md", "results.json", "predictions.parquet", "ledger.redb", "experiment.toml"];
+    for file in files {
+        let file = place.run_folder("runs").join(file);
+        assert!(file.metadata().unwrap().len() > 0, "{}", file.display());
+        let shown = file.strip_prefix(place.path("")).unwrap().to_str().unwrap();
+        assert!(ended.stdout.contains(shown), "{shown} is not in\n{}", ended.stdout);
+    }
+}
+
+#[test]
+fn the_files_of_a_run_agree_with_each_other() {
+    let place = Place::new();
+    let ended = place.run(&SMALL).well();
+    let folder = place.run_folder("runs");
+    let results: Value = serde_json::from_str(&read(&folder, "results.json")).unwrap();
+    assert_eq!((&results["simulated"], &results["synthetic_survey"]), (&Value::Bool(true), &Value::Bool(true)));
+    assert_eq!((&results["cells_planned"], &results["cells_finished"]), (&Value::from(6), &Value::from(6)));
+    assert_eq!(results["arms"].as_array().unwrap().len(), usize::try_from(ARMS).unwrap());
+    assert_eq!(prediction_rows(&folder.join("predictions.parquet")), PREDICTIONS_PER_ARM * ARMS);
+    assert!(read(&folder, "report.md").contains("SIMULATED"));
+    let overall = results["arms"].as_array().unwrap().iter().find(|arm| arm["arm"]["method"] == "valuesim").unwrap();
+    let accuracy = overall["score"]["overall"]["per_person"]["accuracy"]["mean"].as_f64().unwrap();
+    assert!(ended.stdout.contains(&format!("{accuracy:.3}")), "{accuracy} is not in\n{}", ended.stdout);
+}
+
+#[test]
+fn the_same_command_again_prints_the_same_and_makes_no_call() {
+    let place = Place::new();
+    let first = place.run(&SMALL).well();
+    let folder = place.run_folder("runs");
+    let files = || ["results.json", "report.md"].map(|file| read(&folder, file));
+    let written = files();
+    let second = place.run(&SMALL).well();
+    assert_eq!(second.stdout, first.stdout);
+    assert!(second.stderr.contains(" 0 calls "), "{}", second.stderr);
+    assert_eq!(files(), written);
+}
+
+#[test]
+fn events_are_json_lines_and_the_last_one_has_the_results() {
+    let place = Place::new();
+    let arguments = [&SMALL[..], &["--json"]].concat();
+    let events = place.run(&arguments).well().events();
+    let names: Vec<_> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    assert_eq!((names[0], names[1], names[names.len() - 1]), ("planned", "progress", "finished"));
+    let results: Value = serde_json::from_str(&read(&place.run_folder("runs"), "results.json")).unwrap();
+    assert_eq!(events[events.len() - 1]["results"], results);
+    let again = place.run(&arguments).well().events();
+    let progress = again.iter().rfind(|event| event["event"] == "progress").unwrap();
+    assert_eq!(progress["calls"], 0);
+}
+
+#[test]
+fn an_experiment_as_it_was_run_can_be_run_again() {
+    let place = Place::new();
+    let first = place.run(&SMALL).well();
+    let resolved = place.run_folder("runs").join("experiment.toml");
+    let again = place.run(&["run", resolved.to_str().unwrap()]).well();
+    assert_eq!(again.stdout, first.stdout);
+}
+
+fn prediction_rows(file: &std::path::Path) -> i64 {
+    let reader = SerializedFileReader::new(std::fs::File::open(file).unwrap()).unwrap();
+    reader.metadata().file_metadata().num_rows()
+}

@@ -1,0 +1,34 @@
+//! The texts that a user reads first, as they are.
+
+use crate::support::place::Place;
+
+#[track_caller]
+fn check(name: &str, arguments: &[&str]) {
+    let ended = Place::new().run(arguments).well();
+    assert_eq!(ended.stderr, "");
+    insta::assert_snapshot!(name, without_run_id(&ended.stdout));
+}
+
+/// The id changes with every word of the codebook, and is tested where it is made.
+fn without_run_id(text: &str) -> String {
+    let id = text.strip_prefix("Run ").and_then(|rest| rest.lines().next());
+    id.map_or_else(|| text.to_owned(), |id| text.replace(id, "<run id>"))
+}
+
+#[test]
+fn the_help_is_the_manual() {
+    check("help", &["--help"]);
+    check("help_run", &["run", "--help"]);
+    check("help_synth", &["synth", "--help"]);
+    check("help_simulate_provider", &["simulate-provider", "--help"]);
+    check("help_show", &["show", "--help"]);
+    check("help_export", &["export", "--help"]);
+    check("help_verify", &["verify", "--help"]);
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_done() {
+    check("dry_run_of_the_demonstration", &["run", "--dry-run"]);
+    let paid = ["run", "--synthetic", "500", "--users", "100", "--model", "gpt-3.5-turbo", "--dry-run"];
+    check("dry_run_with_a_price", &paid);
+}

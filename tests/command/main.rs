@@ -1,0 +1,17 @@
+//! Drives the built command as a user does: in a folder of its own, with real servers on this machine.
+#![expect(clippy::unwrap_used, reason = "in a test, an unwrap is a check")]
+
+mod demo;
+mod full_size;
+mod help;
+mod mistakes;
+mod provider_mistakes;
+mod reference_prompts;
+mod resume;
+mod run_folder;
+mod same_results;
+mod servers;
+mod settings;
+mod support;
+mod survey_mistakes;
+mod verify;

@@ -1,0 +1,92 @@
+//! Flags, files and selections that cannot be used: what is said of them, with the exit code for a user's mistake.
+
+use crate::support::place::Place;
+
+/// Runs in a folder with these files, and checks that the error has all of `expected` in it and nothing was begun.
+#[track_caller]
+fn check_with(files: &[(&str, &str)], arguments: &[&str], expected: &[&str]) {
+    let place = Place::new();
+    for (file, content) in files {
+        place.write(file, content);
+    }
+    let ended = place.run(arguments).with_code(2);
+    assert!(ended.stderr.starts_with("error: "), "{}", ended.stderr);
+    for part in expected {
+        assert!(ended.stderr.contains(part), "{part:?} is not in\n{}", ended.stderr);
+    }
+    assert_eq!(ended.stdout, "");
+    assert!(!place.path("runs").exists());
+}
+
+#[track_caller]
+fn check(arguments: &[&str], expected: &[&str]) {
+    check_with(&[], arguments, expected);
+}
+
+#[test]
+fn a_respondent_that_is_not_there() {
+    let arguments = ["run", "--synthetic", "60", "--respondents", "5,61"];
+    check(&arguments, &["there is no respondent 61", "the rows 1 to 60"]);
+    check(&["run", "--respondents", "0"], &["'0'", "a row number: a whole number, counted from 1"]);
+}
+
+#[test]
+fn more_respondents_than_there_are() {
+    let arguments = ["run", "--synthetic", "60", "--users", "61"];
+    check(&arguments, &["61 respondents were asked for and there are 60", "at most 60, or `all`"]);
+}
+
+#[test]
+fn a_selection_of_nobody() {
+    let arguments = ["run", "--synthetic", "60", "--respondents", "1", "--countries", "ZWE"];
+    check(&arguments, &["the selection is empty", "no respondent of the selection lives in ZWE"]);
+    check(&["run", "--countries", "Atlantis"], &["there is no country \"Atlantis\"", "such as DEU or 276"]);
+}
+
+#[test]
+fn a_value_that_a_flag_does_not_have() {
+    check(&["run", "--users", "some"], &["'some'", "--users <N>", "a whole number above 0, or `all`"]);
+    check(&["run", "--folds", "0"], &["'0'", "--folds", "a whole number, counted from 1"]);
+    check(&["run", "--folds", "6"], &["there is no fold 6, only 1 to 5"]);
+    check(&["run", "--methods", "magic"], &["'magic'", "--methods", "full-info or valuesim"]);
+    check(&["run", "--behaviour", "better"], &["'better'", "--behaviour", "`paper` or `corrected`"]);
+    check(&["run", "--calls-in-flight", "0"], &["limits.calls_in_flight 0", "expected 1 to"]);
+    check(&["run", "--colour"], &["unexpected argument '--colour'", "Usage: valuesim run"]);
+}
+
+#[test]
+fn flags_that_exclude_each_other() {
+    check(&["run", "--users", "3", "--respondents", "1"], &["'--users <N>' cannot be used with '--respondents"]);
+    check(&["run", "--survey", "a.csv", "--synthetic", "5"], &["cannot be used with"]);
+}
+
+#[test]
+fn an_experiment_file_with_a_mistake() {
+    let text = "name = 'ours'\nsample.users = 5\nuser = 5\n";
+    let expected = ["experiment.toml", "line 3", "unknown field `user`", "expected one of"];
+    check_with(&[("experiment.toml", text)], &["run", "experiment.toml"], &expected);
+    check(&["run", "experiment.toml"], &["read the experiment experiment.toml", "No such file"]);
+}
+
+#[test]
+fn all_problems_of_an_experiment_at_once() {
+    let text = "name = 'two words'\nsplit.only = [6]\n[[model]]\nname = 'unheard-of'\n";
+    let expected = ["name \"two words\"", "there is no fold 6", "model \"unheard-of\": where is it? Set base_url"];
+    check_with(&[("experiment.toml", text)], &["run", "experiment.toml"], &expected);
+}
+
+#[test]
+fn a_codebook_that_is_none() {
+    check(&["run", "--codebook", "no.toml"], &["no.toml"]);
+    check_with(
+        &[("codes.toml", "a = 1\n")],
+        &["run", "--codebook", "codes.toml"],
+        &["codes.toml", "no [[question]] table"],
+    );
+}
+
+#[test]
+fn a_file_that_synth_would_write_over() {
+    let expected = ["survey.csv is there already", "--force"];
+    check_with(&[("survey.csv", "mine")], &["synth", "survey.csv"], &expected);
+}

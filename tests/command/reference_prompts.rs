@@ -1,0 +1,78 @@
+//! In behaviour `paper` with the reference's question files, the prompts are the reference's, byte for byte.
+//!
+//! `tests/fixtures/reference/make.py` is the independent second implementation that they are compared with.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::support::fixture;
+use crate::support::place::Place;
+use crate::support::recorder::Recorder;
+use crate::support::survey::SurveyFile;
+use crate::support::voice::{self, Asked};
+
+/// The names of the stages in the fixture.
+const STAGES: [(Asked, &str); 4] = [
+    (Asked::Story, "story"),
+    (Asked::Module, "module"),
+    (Asked::Coordinator, "coordinator"),
+    (Asked::FullInfo, "full_info"),
+];
+
+#[test]
+fn the_prompts_of_a_respondent_are_the_references_byte_for_byte() {
+    let place = Place::new();
+    place.write("survey.csv", respondent().text());
+    let provider = Recorder::start(voice::reply);
+    let expected = fixture::json("reference/prompts.json");
+    for (fold, expected) in (1..).zip(expected.as_array().unwrap()) {
+        run_fold(&place, &provider, fold);
+        let requests = provider.take();
+        let arrived = by_stage(requests.iter().map(prompt));
+        for (asked, name) in STAGES {
+            let expected: Vec<&str> =
+                expected[name].as_array().unwrap().iter().map(|hash| hash.as_str().unwrap()).collect();
+            assert_eq!(arrived[&asked], expected, "fold {fold}, {name}");
+        }
+    }
+}
+
+fn run_fold(place: &Place, provider: &Recorder, fold: u8) {
+    let (fold, url, codebook) = (fold.to_string(), provider.base_url(), fixture::path("reference/questions.json"));
+    let data = ["run", "--survey", "survey.csv", "--codebook", codebook.to_str().unwrap(), "--respondents", "1"];
+    let method = ["--behaviour", "paper", "--folds", &fold, "--model", "m", "--base-url", &url];
+    place.run(&[&data[..], &method].concat()).well();
+}
+
+/// The respondent of the fixture as a survey file.
+fn respondent() -> SurveyFile {
+    let codes = fixture::json("reference/respondent.json");
+    let answers = codes.as_object().unwrap();
+    answers.iter().fold(SurveyFile::of(1), |file, (question, code)| file.with(2, question, &code.to_string()))
+}
+
+/// The prompt of a request, which must be one user message at temperature 0 and nothing else.
+fn prompt(request: &Value) -> &str {
+    let fields: Vec<&str> = request.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(fields, ["messages", "model", "temperature"]);
+    assert_eq!((&request["model"], request["temperature"].as_f64()), (&Value::from("m"), Some(0.0)));
+    let [message] = request["messages"].as_array().unwrap().as_slice() else {
+        panic!("expected one message: {request}")
+    };
+    let prompt = message["content"].as_str().unwrap();
+    assert_eq!(*message, serde_json::json!({"role": "user", "content": prompt}));
+    prompt
+}
+
+/// The hashes of prompts, sorted, by what they ask for.
+fn by_stage<'a>(prompts: impl Iterator<Item = &'a str>) -> BTreeMap<Asked, Vec<String>> {
+    let mut stages: BTreeMap<Asked, Vec<String>> = STAGES.map(|(asked, _)| (asked, Vec::new())).into();
+    for prompt in prompts {
+        stages.entry(voice::asked(prompt)).or_default().push(voice::sha256(prompt));
+    }
+    for hashes in stages.values_mut() {
+        hashes.sort_unstable();
+    }
+    stages
+}

@@ -1,0 +1,121 @@
+//! A run that was interrupted or killed goes on where it was: nothing is lost, nothing is asked twice.
+
+use std::collections::HashMap;
+
+use crate::support::ledger;
+use crate::support::place::{Ended, Place};
+use crate::support::process::Running;
+use crate::support::recorder::Recorder;
+use crate::support::voice;
+
+/// Calls in flight of the runs here.
+const IN_FLIGHT: usize = 8;
+
+/// Calls that are answered before something happens: well inside the first cell.
+const ANSWERED: usize = 150;
+
+/// A run of three cells, about 850 calls, and its provider.
+struct Scene {
+    place: Place,
+    provider: Recorder,
+}
+
+impl Scene {
+    fn new() -> Self {
+        Self { place: Place::new(), provider: Recorder::start(voice::reply) }
+    }
+
+    fn start(&self, runs: &str) -> Running {
+        let (url, in_flight) = (self.provider.base_url(), IN_FLIGHT.to_string());
+        let sample = ["run", "--synthetic", "60", "--users", "3", "--folds", "1"];
+        let model = ["--model", "m", "--base-url", &url, "--calls-in-flight", &in_flight, "--runs", runs];
+        self.place.start(&[&sample[..], &model].concat())
+    }
+
+    /// Starts a run and leaves it with all its calls in flight unanswered.
+    fn start_and_hold(&self) -> Running {
+        self.provider.hold_after(ANSWERED);
+        let running = self.start("runs");
+        self.provider.wait_for(ANSWERED + IN_FLIGHT);
+        running
+    }
+
+    fn cells(&self, runs: &str) -> Vec<((u16, u32, u8), String)> {
+        ledger::cells(&self.place.run_folder(runs))
+    }
+
+    /// How often each request came.
+    fn requests(&self) -> HashMap<String, usize> {
+        let mut counts = HashMap::new();
+        for request in self.provider.take() {
+            *counts.entry(request.to_string()).or_default() += 1;
+        }
+        counts
+    }
+}
+
+fn interrupt(mut running: Running, provider: &Recorder) -> Ended {
+    running.interrupt();
+    running.wait_for("stopping: calls in flight are finished first");
+    provider.release();
+    running.end().with_code(130)
+}
+
+#[test]
+fn an_interrupted_run_goes_on_and_asks_nothing_twice() {
+    let scene = Scene::new();
+    let interrupted = interrupt(scene.start_and_hold(), &scene.provider);
+    assert!(interrupted.stderr.contains("the same command goes on from there"), "{}", interrupted.stderr);
+    assert_eq!(interrupted.stdout, "", "there are no results yet");
+
+    let continued = scene.start("runs").end().well();
+    let requests = scene.requests();
+    assert!(requests.values().all(|&times| times == 1), "{} came twice", twice(&requests));
+
+    let undisturbed = scene.start("undisturbed").end().well();
+    assert_eq!(scene.requests(), requests, "together they asked what one run asks");
+    assert_eq!(scene.cells("runs"), scene.cells("undisturbed"));
+    assert_eq!(table(&continued), table(&undisturbed));
+}
+
+#[test]
+fn a_second_interrupt_leaves_at_once() {
+    let scene = Scene::new();
+    let mut running = scene.start_and_hold();
+    running.interrupt();
+    running.wait_for("press Ctrl-C again to leave at once");
+    running.interrupt();
+    running.end().with_code(130);
+
+    scene.provider.release();
+    scene.start("runs").end().well();
+    assert_eq!(scene.cells("runs").len(), 3);
+}
+
+#[test]
+fn a_killed_run_costs_the_calls_in_flight_and_nothing_more() {
+    let scene = Scene::new();
+    let running = scene.start_and_hold();
+    running.kill();
+    assert_eq!(running.end().code, None);
+
+    scene.provider.release();
+    scene.start("runs").end().well();
+    let requests = scene.requests();
+    // Those that were sent, and those whose replies were on their way to the disk.
+    let lost = IN_FLIGHT..=2 * IN_FLIGHT;
+    assert!(lost.contains(&twice(&requests)), "{} came twice", twice(&requests));
+    assert!(requests.values().all(|&times| times <= 2));
+
+    scene.start("undisturbed").end().well();
+    assert_eq!(scene.cells("runs"), scene.cells("undisturbed"));
+}
+
+fn twice(requests: &HashMap<String, usize>) -> usize {
+    requests.values().filter(|&&times| times > 1).count()
+}
+
+/// What is printed before the names of the files.
+fn table(ended: &Ended) -> &str {
+    ended.stdout.split("\nFiles\n").next().unwrap()
+}

@@ -1,0 +1,37 @@
+//! Flags go before the environment, the environment before the experiment file, the file before the defaults.
+
+use serde_json::Value;
+
+use crate::support::place::Place;
+
+/// How many people the experiment in the folder would take.
+#[track_caller]
+fn check(variable: (&str, &str), flags: &[&str], expected: usize) {
+    let place = Place::new();
+    place.write("ours.toml", "sample.users = 5\nsurvey.synthetic = 60\n");
+    let arguments = [&["run", "ours.toml", "--dry-run", "--json"], flags].concat();
+    let events = place.run_with(variable, &arguments).well().events();
+    assert_eq!(events[0]["respondents"].as_array().map(Vec::len), Some(expected), "{variable:?} {flags:?}");
+}
+
+#[test]
+fn the_nearer_setting_stands() {
+    check(("VALUESIM_OTHER", ""), &[], 5);
+    check(("VALUESIM_USERS", "4"), &[], 4);
+    check(("VALUESIM_USERS", "4"), &["--users", "3"], 3);
+    check(("VALUESIM_OTHER", ""), &["--users", "all"], 60);
+    check(("VALUESIM_OTHER", ""), &["--respondents", "7,9"], 2);
+}
+
+#[test]
+fn the_demonstration_is_25_people_and_all_folds() {
+    let events = Place::new().run(&["run", "--dry-run", "--json"]).well().events();
+    let plan = &events[0];
+    assert_eq!(
+        (&plan["cells"], &plan["simulated"], &plan["synthetic_survey"]),
+        (&125.into(), &true.into(), &true.into())
+    );
+    let calls = plan["estimate"]["models"][0]["calls"]["likely"].as_u64();
+    assert!(calls.is_some_and(|calls| (25_000..35_000).contains(&calls)), "about 30,000 calls, not {calls:?}");
+    assert_eq!(plan["folds"], Value::from(vec![1, 2, 3, 4, 5]));
+}

@@ -1,0 +1,104 @@
+//! A folder in which a test runs the command, with nothing of the tester's own environment in the way.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::process::Running;
+
+/// The width for which the command's texts are set: that of the snapshots.
+const COLUMNS: &str = "100";
+
+/// An empty folder of a test's own; gone when the test ends.
+pub(crate) struct Place(TempDir);
+
+/// What a command left behind when it ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// The exit code; none when a signal ended it.
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Writes a file into the folder.
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        fs::write(self.path(name), content).unwrap();
+    }
+
+    /// Runs the command until it ends.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
+        self.start(arguments).end()
+    }
+
+    /// The same with an environment variable.
+    pub(crate) fn run_with(&self, variable: (&str, &str), arguments: &[&str]) -> Ended {
+        Running::new(self.command(arguments).env(variable.0, variable.1)).end()
+    }
+
+    /// Starts the command and leaves it running.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        Running::new(&mut self.command(arguments))
+    }
+
+    /// The only run folder in the folder `runs`.
+    pub(crate) fn run_folder(&self, runs: &str) -> PathBuf {
+        let folders: Vec<_> = fs::read_dir(self.path(runs)).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let [folder] = folders.as_slice() else { panic!("expected one run folder in {runs}, found {folders:?}") };
+        folder.clone()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_valuesim"));
+        for (name, _) in std::env::vars_os() {
+            if is_of_the_tester(&name.to_string_lossy()) {
+                command.env_remove(&name);
+            }
+        }
+        command.args(arguments).current_dir(self.0.path()).env("COLUMNS", COLUMNS);
+        command
+    }
+}
+
+/// Settings, keys and proxies of whoever runs the tests.
+fn is_of_the_tester(variable: &str) -> bool {
+    let name = variable.to_ascii_uppercase();
+    name.starts_with("VALUESIM_") || name.ends_with("_API_KEY") || name.ends_with("_PROXY")
+}
+
+impl Ended {
+    /// The same, once it is sure that the command did what it was asked.
+    #[track_caller]
+    pub(crate) fn well(self) -> Self {
+        self.with_code(0)
+    }
+
+    /// The same, once it is sure that it ended with this code.
+    #[track_caller]
+    pub(crate) fn with_code(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// The JSON lines on standard output.
+    #[track_caller]
+    pub(crate) fn events(&self) -> Vec<serde_json::Value> {
+        self.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+/// The content of a file in a run folder.
+pub(crate) fn read(folder: &Path, file: &str) -> String {
+    fs::read_to_string(folder.join(file)).unwrap()
+}

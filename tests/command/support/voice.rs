@@ -1,0 +1,48 @@
+//! The replies on which the prompts of `tests/fixtures/reference` are based; its `make.py` has the same rule.
+
+use sha2::{Digest as _, Sha256};
+
+/// What a prompt asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Asked {
+    Story,
+    Module,
+    Coordinator,
+    FullInfo,
+}
+
+/// Each template with what it asks for; its beginning tells it from the others.
+const TEMPLATES: [(Asked, &str); 6] = [
+    (Asked::Story, include_str!("../../../shared/prompts/story.txt")),
+    (Asked::Module, include_str!("../../../shared/prompts/cognitive.txt")),
+    (Asked::Module, include_str!("../../../shared/prompts/affective.txt")),
+    (Asked::Module, include_str!("../../../shared/prompts/behavioral.txt")),
+    (Asked::Coordinator, include_str!("../../../shared/prompts/coordinator.txt")),
+    (Asked::FullInfo, include_str!("../../../shared/prompts/full_info.txt")),
+];
+
+/// What `prompt` asks for.
+pub(crate) fn asked(prompt: &str) -> Asked {
+    let is_of = |template: &str| prompt.starts_with(template.split('{').next().unwrap_or_default());
+    let found = TEMPLATES.into_iter().find(|(_, template)| is_of(template));
+    found.unwrap_or_else(|| panic!("a prompt of no template: {prompt}")).0
+}
+
+/// The reply to `prompt`. One module in five gives none that can be read.
+pub(crate) fn reply(prompt: &str) -> String {
+    let digest = sha256(prompt);
+    match asked(prompt) {
+        Asked::Story => format!("You are {digest}."),
+        Asked::Module => match u8::from_str_radix(&digest[..2], 16).unwrap() % 5 {
+            0 => "I cannot say.".to_owned(),
+            answer => format!("Answer: {answer}\nAnalysis: because {}", &digest[2..10]),
+        },
+        Asked::Coordinator => "Answer: 1\nAnalysis: x".to_owned(),
+        Asked::FullInfo => "1".to_owned(),
+    }
+}
+
+/// The SHA-256 of a text, in hexadecimal digits.
+pub(crate) fn sha256(text: &str) -> String {
+    Sha256::digest(text).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+}

@@ -1,0 +1,105 @@
+//! Survey files that cannot be used: what is said of them, with the exit code for a user's mistake.
+
+use crate::support::place::Place;
+use crate::support::survey::SurveyFile;
+
+/// Runs on a file, and checks that the error has all of `expected` in it and nothing was begun.
+#[track_caller]
+fn check(file: &str, content: Option<&[u8]>, expected: &[&str]) {
+    let place = Place::new();
+    if let Some(content) = content {
+        place.write(file, content);
+    }
+    let ended = place.run(&["run", "--survey", file, "--users", "1"]).with_code(2);
+    assert!(ended.stderr.starts_with("error: "), "{}", ended.stderr);
+    for part in expected {
+        assert!(ended.stderr.contains(part), "{part:?} is not in\n{}", ended.stderr);
+    }
+    assert_eq!(ended.stdout, "");
+    assert!(!place.path("runs").exists());
+}
+
+#[track_caller]
+fn check_text(text: &str, expected: &[&str]) {
+    check("wvs.csv", Some(text.as_bytes()), expected);
+}
+
+/// What to get instead.
+const WANTED: &str = "WVS_Cross-National_Wave_7_csv_v6_0.csv";
+
+#[test]
+fn a_file_that_is_not_there() {
+    check("wvs.csv", None, &["there is no survey file wvs.csv", WANTED]);
+}
+
+#[test]
+fn a_file_of_a_statistics_program() {
+    check("wvs.sav", Some(b"$FL2@(#) SPSS DATA FILE"), &["wvs.sav is a file for SPSS", WANTED]);
+}
+
+#[test]
+fn a_file_of_another_kind() {
+    check(
+        "wvs.csv",
+        Some(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"),
+        &["wvs.csv is not a survey file", "other than UTF-8 text", WANTED],
+    );
+    check_text(
+        "<!DOCTYPE html><html><body>Please log in</body></html>\n",
+        &["wvs.csv is not a survey file", "web page", WANTED],
+    );
+    check_text(
+        "a,b\n1,2\n",
+        &["wvs.csv is not the cross-national file", "292 of its columns are missing, such as Q1, Q2", WANTED],
+    );
+}
+
+#[test]
+fn the_file_of_one_country() {
+    let text = SurveyFile::of(2).text_with(";").replace('\n', ";\n");
+    check_text(&format!("\u{feff}{text}"), &["wvs.csv is the file of a single country", "semicolons", WANTED]);
+}
+
+#[test]
+fn the_inverted_file() {
+    let text = SurveyFile::of(2).with_name("Q1", "Q1P").with_name("Q58", "Q58P").text();
+    check_text(&text, &["wvs.csv is the \"inverted\" file", "Q1P in place of Q1", WANTED]);
+}
+
+#[test]
+fn a_truncated_file() {
+    let official = || SurveyFile::of(5).with_all("version", "6-0-0 (2024-04-30)");
+    let rows = &[
+        "wvs.csv says it is the cross-national file v6.0",
+        "97220 respondents, but has 5",
+        "truncated",
+        "download it again",
+    ];
+    check_text(&official().text(), rows);
+    let text = official().text();
+    let cut = &text[..text.len() - 100];
+    check_text(
+        cut,
+        &["wvs.csv is cut off or damaged", "its last row, line 6, has", "of 293 fields", "download it again"],
+    );
+}
+
+#[test]
+fn a_letter_in_a_question_column() {
+    let text = SurveyFile::of(3).with(3, "Q57", "x").text();
+    check_text(&text, &["wvs.csv, line 3, column Q57: \"x\" is not an integer code", "as it was downloaded?"]);
+}
+
+#[test]
+fn a_code_that_the_question_does_not_have() {
+    let text = SurveyFile::of(3).with(4, "Q57", "7").text();
+    check_text(
+        &text,
+        &[
+            "wvs.csv, line 4, column Q57: \"7\" is not a code of this question",
+            "expected 1 to 2",
+            "-1 to -5",
+            "name a codebook",
+        ],
+    );
+}

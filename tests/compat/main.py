@@ -1,0 +1,21 @@
+"""Runs all checks and ends with how many passed: main.py VALUESIM AIMOCK, the paths of both programs."""
+
+import sys
+
+import aimock_checks
+import openai_checks
+from checks import Checks
+
+
+def main(valuesim, aimock):
+    checks = Checks()
+    with checks("aimock: the checks ran to their end"):
+        aimock_checks.run(checks, valuesim, aimock)
+    with checks("openai: the checks ran to their end"):
+        openai_checks.run(checks, valuesim)
+    print(f"{checks.passed} passed, {checks.failed} failed")
+    return 1 if checks.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,112 @@
+//! Whatever a provider sends: a reply or an error, and a wait that can be waited.
+
+use std::fmt::Write as _;
+use std::time::{Duration, SystemTime};
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use valuesim_shared::money::{Price, Tokens};
+
+use super::headers;
+use super::wire::{completion, failure};
+
+#[path = "../../../shared/tests/fuzz/bounds.rs"]
+mod bounds;
+#[path = "../../../shared/tests/fuzz/mutate.rs"]
+mod mutate;
+
+use bounds::{HOSTILE_BYTES, Memory, bounded, fuzz};
+use mutate::{endless, hostile, hostile_text, listed};
+
+/// Most goes to the values of a JSON array inside an error, of which each takes two bytes in the body.
+const MEMORY: Memory = Memory { fixed: 16 << 10, per_byte: 64 };
+
+const COMPLETIONS: [&str; 5] = [
+    r#"{"id":"c1","object":"chat.completion","model":"m-0125","choices":[{"index":0,"message":{"role":"assistant","content":"Answer: 2","refusal":null},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":2000,"completion_tokens":9,"prompt_tokens_details":{"cached_tokens":1024}}}"#,
+    r#"{"choices":[{"message":{"content":null,"refusal":"I cannot."},"finish_reason":"length"}],"usage":{"prompt_tokens":9,"prompt_cache_hit_tokens":4}}"#,
+    r#"{"choices":[{"message":{"content":[{"type":"text","text":"Answer: "},{"type":"text","text":"1"}]}}],"error":null}"#,
+    r#"{"error":{"message":"Rate limit exceeded","type":"requests","param":null,"code":429}}"#,
+    r#"{"error":"model is required","message":"oops"}"#,
+];
+
+fn read(status: u16, body: &[u8]) {
+    let (reply, error) = bounded(body.len(), MEMORY, || (completion(body), failure(status, None, body)));
+    for error in reply.as_ref().err().into_iter().chain([&error]) {
+        let message = error.message.as_deref().unwrap_or("something");
+        assert!(!message.is_empty() && message.chars().count() <= 300 && !message.contains(char::is_control));
+    }
+    let Some(tokens) = reply.ok().and_then(|reply| reply.tokens) else { return };
+    assert!(tokens.cached <= tokens.input);
+    let price = Price { input_usd_per_million: 1e6, cached_usd_per_million: Some(0.1), output_usd_per_million: 1e6 };
+    let mut sum = Tokens::default();
+    for _ in 0..3 {
+        sum += tokens;
+        assert!(price.cost(sum) >= price.cost(tokens), "a sum of {tokens:?} wraps");
+    }
+}
+
+#[test]
+fn fuzz_any_body_is_a_reply_or_an_error() {
+    let bodies = hostile(COMPLETIONS.map(|body| body.as_bytes().to_vec()).to_vec());
+    fuzz(1, &(100..600_u16, bodies), |(status, body)| read(status, &body));
+}
+
+#[test]
+fn fuzz_bodies_that_repeat_take_no_longer_than_others() {
+    let starts = ["", r#"{"error":"#, r#"{"choices":[{"message":{"content":["#, r#"{"choices":["#, r#"{"usage":{"a":"#];
+    let units = ["[", "{\"a\":", "[0,", "0,", "\"", "\\u0000", " ", "\n", "\u{a0}", "\0", "{},", "\"a\",", "x"];
+    for (start, unit) in starts.iter().flat_map(|start| units.map(|unit| (start, unit))) {
+        read(200, format!("{start}{}", endless(unit, HOSTILE_BYTES)).as_bytes());
+    }
+    read(500, &[0xff].repeat(HOSTILE_BYTES));
+    let fields = listed(0..HOSTILE_BYTES / 12, |at| format!("\"{at}\":0,"));
+    read(400, format!("{{\"error\":{{{fields}\"code\":0}}}}").as_bytes());
+}
+
+fn wait_of(headers: &[(&'static str, &[u8])]) -> Option<Duration> {
+    let known = headers
+        .iter()
+        .filter_map(|&(name, value)| Some((HeaderName::from_static(name), HeaderValue::from_bytes(value).ok()?)));
+    let headers: HeaderMap = known.collect();
+    let bytes = headers.values().map(HeaderValue::len).sum();
+    let _ = headers::should_retry(&headers);
+    bounded(bytes, MEMORY, || headers::retry_after(&headers, SystemTime::UNIX_EPOCH))
+}
+
+/// Waits as providers write them, of numbers that nobody can wait for.
+fn duration() -> impl Strategy<Value = String> {
+    let number =
+        prop_oneof![any::<u64>().prop_map(|n| n.to_string()), "[0-9.]{0,24}", (0..99_u8).prop_map(|n| n.to_string())];
+    let part = (number, select(&["ms", "s", "m", "h", "d", ""][..]));
+    prop::collection::vec(part, 0..5).prop_map(|parts| {
+        parts.iter().fold(String::new(), |mut text, (number, unit)| {
+            write!(text, "{number}{unit}").expect("a text takes everything");
+            text
+        })
+    })
+}
+
+const WAITS: [&str; 4] = ["retry-after-ms", "retry-after", "x-ratelimit-reset-requests", "x-ratelimit-reset-tokens"];
+
+#[test]
+fn fuzz_any_headers_give_a_wait_that_can_be_waited() {
+    let valid = ["1500", "0.5", "Sun, 06 Nov 2094 08:49:47 GMT", "6m0s", "1h2m3.5s", "inf", "1e300", "true"];
+    let values = prop_oneof![duration(), hostile_text(&valid)];
+    fuzz(1, &(select(&WAITS[..]), values), |(name, value)| {
+        let used_up: &[u8] = b"0";
+        let remaining = ["x-ratelimit-remaining-requests", "x-ratelimit-remaining-tokens"].map(|name| (name, used_up));
+        let wait = wait_of(&[(name, value.as_bytes()), remaining[0], remaining[1]]);
+        assert!(wait.is_none_or(|wait| wait <= Duration::from_mins(10)), "{wait:?}");
+    });
+}
+
+#[test]
+fn fuzz_headers_that_repeat_take_no_longer_than_others() {
+    for unit in ["1", "1ms", "1h", "9999999999999999999s", ".", " ", "m"] {
+        for name in ["retry-after-ms", "retry-after", "x-ratelimit-reset-tokens"] {
+            let value = endless(unit, HOSTILE_BYTES);
+            wait_of(&[(name, value.as_bytes()), ("x-ratelimit-remaining-tokens", b"0")]);
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! How patient a worker is: the deadlines of a call, and the waits between two attempts.
+
+use std::time::Duration;
+
+use crate::provider::Deadlines;
+
+/// How patient a worker is with a provider.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Timing {
+    /// How long one attempt may take.
+    pub deadlines: Deadlines,
+    /// How long to wait before the next.
+    pub waits: Waits,
+}
+
+/// Ceilings of the waits between two attempts: doubling from the first to the longest.
+#[derive(Debug, Clone, Copy)]
+pub struct Waits {
+    /// Before the second attempt.
+    pub first: Duration,
+    /// Before late attempts.
+    pub longest: Duration,
+}
+
+impl Default for Waits {
+    /// The official client's first ceiling; the longest makes an hour of an outage cost about a call a minute for each
+    /// place in flight.
+    fn default() -> Self {
+        Self { first: Duration::from_millis(500), longest: Duration::from_mins(1) }
+    }
+}

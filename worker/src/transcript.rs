@@ -1,0 +1,71 @@
+//! Collects what is said in a cell, where the experiment asks for it, and compresses it at the end.
+
+use std::sync::{Mutex, PoisonError};
+
+use valuesim_shared::method::Stage;
+use valuesim_shared::outcome::{Ended, StageSpend};
+use valuesim_shared::prompt;
+use valuesim_shared::store::{Backstory, CallKey, RecordedReply, ReplyText};
+use valuesim_shared::task::Task;
+use valuesim_shared::transcript::{Call, Transcript};
+
+use crate::provider::{Conversation, Said};
+use crate::run::Run;
+
+/// The calls of a cell so far. The long texts of their prompts are shared, so a call takes little more than its reply.
+#[derive(Debug, Default)]
+pub(crate) struct Protocol {
+    calls: Mutex<Vec<(CallKey, Said, RecordedReply)>>,
+}
+
+impl Protocol {
+    /// A protocol, if the run is to keep what is said.
+    pub(crate) fn of(run: &Run) -> Option<Self> {
+        run.manifest.transcripts.then(Self::default)
+    }
+
+    pub(crate) fn add(&self, key: CallKey, conversation: &Conversation<'_>, reply: &RecordedReply) {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.push((key, conversation.said(), reply.clone()));
+    }
+
+    /// All calls in the order of their keys, `story` before them. Megabytes go through the compression, so it has a
+    /// thread of its own.
+    pub(crate) async fn transcript(&self, story: Option<Call>) -> Transcript {
+        let mut calls = std::mem::take(&mut *self.calls.lock().unwrap_or_else(PoisonError::into_inner));
+        calls.sort_unstable_by_key(|(key, ..)| *key);
+        let writing = tokio::task::spawn_blocking(move || {
+            let calls = calls.into_iter().map(|(key, said, reply)| call(key, &said, reply));
+            Transcript::of(story.into_iter().chain(calls))
+        });
+        writing.await.expect("compressing does not panic")
+    }
+}
+
+fn call(key: CallKey, said: &Said, recorded: RecordedReply) -> Call {
+    let RecordedReply { reply, spend, reported_model, .. } = recorded;
+    Call { key, messages: said.messages(), reply, tokens: tokens(&spend), reported_model }
+}
+
+fn tokens(spend: &StageSpend) -> Option<valuesim_shared::money::Tokens> {
+    let counted = spend.answered > 0 && spend.without_usage == 0;
+    counted.then_some(spend.tokens)
+}
+
+/// The call that made a backstory, which another task has made: its prompt follows from the profile.
+pub(crate) fn story_call(run: &Run, task: &Task, story: &Backstory) -> Call {
+    let profile = run.profile_text().natural(run.profile(task));
+    let text = |cut_off| ReplyText::Text { content: story.text.clone(), cut_off };
+    Call {
+        key: CallKey { stage: Stage::Story, question: None, asked_before: story.asked.saturating_sub(1) },
+        messages: vec![prompt::story(&profile)],
+        reply: match story.ended {
+            Ended::Refused => ReplyText::Refused,
+            Ended::TooLong => ReplyText::TooLong,
+            Ended::CutOff => text(true),
+            Ended::Answered | Ended::Reminded | Ended::Invalid => text(false),
+        },
+        tokens: story.spend.stages.get(&Stage::Story).and_then(tokens),
+        reported_model: story.spend.reported_models.last().cloned().unwrap_or_default(),
+    }
+}

@@ -1,0 +1,237 @@
+//! The provider client against real connections: whatever arrives becomes a reply or an error that says what to do.
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use valuesim_shared::model::ModelSettings;
+use valuesim_worker::provider::{
+    CallError, CallErrorKind, Client, Conversation, Deadlines, Decision, EncodedText, Reply,
+};
+
+use support::server::{Closed, Server, Step, completion, cut, ok, response};
+
+#[allow(dead_code, reason = "each test program uses a part")]
+mod support;
+
+const KEY: &str = "sk-test-1234567890";
+
+/// Long enough for a busy machine to answer, short enough to wait for.
+const DEADLINES: Deadlines =
+    Deadlines { connect: Duration::from_secs(5), idle: Duration::from_millis(400), total: Duration::from_secs(2) };
+
+fn model(base_url: String) -> ModelSettings {
+    ModelSettings { base_url: Some(base_url), ..ModelSettings::named("m") }
+}
+
+async fn send(client: &Client) -> Result<Reply, CallError> {
+    let (before, after) = (EncodedText::new("Who are "), EncodedText::new("?"));
+    client.send(client.body(&Conversation::new(&before, "you", &after))).await
+}
+
+/// What a client makes of a server that does this with its request.
+async fn ask(steps: Vec<Step>) -> Result<Reply, CallError> {
+    let server = Server::always(steps);
+    let answer = send(&client_of(&server)).await;
+    assert_eq!(server.requests().len(), 1, "one call is one request, whatever happens");
+    answer
+}
+
+fn client_of(server: &Server) -> Client {
+    Client::new(&model(format!("http://{}/v1", server.address)), DEADLINES).expect("is set up")
+}
+
+async fn check_error(steps: Vec<Step>, expected: CallErrorKind) -> CallError {
+    let error = ask(steps.clone()).await.expect_err("no reply");
+    assert_eq!(error.kind, expected, "{error} after {steps:?}");
+    error
+}
+
+async fn check_reply(steps: Vec<Step>, expected: &str) -> Reply {
+    let reply = ask(steps).await.expect("a reply");
+    assert_eq!(reply.content, expected);
+    reply
+}
+
+fn head(headers: &str) -> Step {
+    Step::Send(format!("HTTP/1.1 200 OK\r\n{headers}\r\n").into_bytes())
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_named() {
+    let nobody = Closed::anywhere();
+    let client = Client::new(&model(format!("http://{}/v1", nobody.address)), DEADLINES).expect("is set up");
+    assert_eq!(send(&client).await.expect_err("nobody is there").kind, CallErrorKind::Unreachable);
+}
+
+#[tokio::test]
+async fn a_connection_may_break_anywhere() {
+    let good = completion("Answer: 1", "stop");
+    check_error(vec![], CallErrorKind::CutConnection).await;
+    check_error(vec![Step::Send(b"HTTP/1.1 200 O".to_vec())], CallErrorKind::CutConnection).await;
+    check_error(vec![head("content-length: 99999999999\r\n")], CallErrorKind::CutConnection).await;
+    check_error(cut(&good), CallErrorKind::CutConnection).await;
+    let chunk = Step::Send(b"5\r\n{\"cho\r\n".to_vec());
+    check_error(vec![head("transfer-encoding: chunked\r\n"), chunk], CallErrorKind::CutConnection).await;
+}
+
+#[tokio::test]
+async fn an_error_that_breaks_off_is_still_that_error() {
+    let head = Step::Send(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 500\r\n\r\n{\"err".to_vec());
+    check_error(vec![head], CallErrorKind::WrongKey).await;
+}
+
+#[tokio::test]
+async fn what_is_not_http_is_tried_again() {
+    let error = ask(vec![Step::Send(b"SSH-2.0-OpenSSH_9.2\r\n".to_vec())]).await.expect_err("no HTTP");
+    assert_eq!(error.kind.decision(), Decision::Retry, "{error}");
+}
+
+#[tokio::test]
+async fn silence_ends_with_the_idle_deadline() {
+    for steps in [vec![Step::Hang], vec![head("content-length: 99\r\n"), Step::Send(b"{".to_vec()), Step::Hang]] {
+        let start = Instant::now();
+        check_error(steps, CallErrorKind::TimedOut).await;
+        let waited = start.elapsed();
+        assert!(waited >= DEADLINES.idle && waited < DEADLINES.total, "{waited:?}");
+    }
+}
+
+/// Blank lines as `DeepSeek` sends them while a request waits for its turn.
+fn blank_lines(count: usize) -> Vec<Step> {
+    let one = [Step::Pause(DEADLINES.idle / 4), Step::Send(b"\n".to_vec())];
+    let lines = std::iter::repeat_n(one, count).flatten();
+    std::iter::once(head("connection: close\r\n")).chain(lines).collect()
+}
+
+#[tokio::test]
+async fn blank_lines_keep_a_call_alive() {
+    let mut steps = blank_lines(8);
+    steps.push(Step::Send(completion("Answer: 1", "stop").to_string().into_bytes()));
+    let start = Instant::now();
+    check_reply(steps, "Answer: 1").await;
+    assert!(start.elapsed() > DEADLINES.idle, "it took longer than silence may");
+}
+
+#[tokio::test]
+async fn blank_lines_do_not_keep_a_call_alive_for_ever() {
+    let start = Instant::now();
+    check_error(blank_lines(1000), CallErrorKind::TimedOut).await;
+    assert!(start.elapsed() >= DEADLINES.total, "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_response_without_end_is_given_up() {
+    let megabyte = Step::Send(vec![b' '; 1 << 20]);
+    let steps = std::iter::once(head("connection: close\r\n")).chain(std::iter::repeat_n(megabyte, 64)).collect();
+    let server = Server::always(steps);
+    let error = send(&client_of(&server)).await.expect_err("too long");
+    assert_eq!(error.kind, CallErrorKind::Malformed);
+    assert!(error.to_string().contains("longer than"), "{error}");
+}
+
+#[tokio::test]
+async fn chunks_are_put_together() {
+    let body = completion("Answer: 1", "stop").to_string();
+    let (one, two) = body.split_at(20);
+    let chunk = |text: &str| Step::Send(format!("{:x}\r\n{text}\r\n", text.len()).into_bytes());
+    let steps = vec![head("transfer-encoding: chunked\r\n"), chunk(one), chunk(two), chunk("")];
+    check_reply(steps, "Answer: 1").await;
+}
+
+#[tokio::test]
+async fn peculiar_completions_are_replies() {
+    check_reply(ok(&completion("", "stop")), "").await;
+    let mut other = completion("Answer: 1", "stop");
+    other["model"] = json!("gpt-3.5-turbo-0125");
+    assert_eq!(check_reply(ok(&other), "Answer: 1").await.model, "gpt-3.5-turbo-0125");
+    let mut no_usage = completion("Answer: 1", "stop");
+    no_usage["usage"].take();
+    assert_eq!(check_reply(ok(&no_usage), "Answer: 1").await.tokens, None);
+    let not_text = completion("Answer: 1 ?", "stop").to_string().into_bytes();
+    let not_text: Vec<u8> = not_text.into_iter().map(|byte| if byte == b'?' { 0xff } else { byte }).collect();
+    check_reply(response("200 OK", "", &not_text), "Answer: 1 \u{fffd}").await;
+}
+
+#[tokio::test]
+async fn errors_are_sorted_by_what_to_do() {
+    use CallErrorKind as Kind;
+    let error = |code: &str| json!({"error": {"message": "No.", "type": "t", "code": code}}).to_string();
+    let check = async |status: &str, headers: &str, body: &str, expected: Kind, after: Option<f64>| {
+        let error = check_error(response(status, headers, body.as_bytes()), expected).await;
+        assert_eq!(error.retry_after.map(|after| after.as_secs_f64()), after, "{status} {headers}");
+    };
+    check("401 Unauthorized", "", &error("invalid_api_key"), Kind::WrongKey, None).await;
+    check("402 Payment Required", "", &error("x"), Kind::NoMoney, None).await;
+    check("404 Not Found", "", &error("model_not_found"), Kind::UnknownModel, None).await;
+    check("429 Too Many Requests", "retry-after: 7\r\n", &error("x"), Kind::RateLimited, Some(7.0)).await;
+    check("429 Too Many Requests", "retry-after-ms: 1500\r\n", &error("x"), Kind::RateLimited, Some(1.5)).await;
+    let used_up = "x-ratelimit-remaining-tokens: 0\r\nx-ratelimit-reset-tokens: 6m0s\r\n";
+    check("429 Too Many Requests", used_up, &error("x"), Kind::RateLimited, Some(360.0)).await;
+    check("429 Too Many Requests", "", &error("insufficient_quota"), Kind::NoMoney, None).await;
+    check("503 Service Unavailable", "retry-after: 2\r\n", "", Kind::Overloaded, Some(2.0)).await;
+    check("502 Bad Gateway", "", "<html><h1>Bad gateway</h1></html>", Kind::ServerFault, None).await;
+    check("200 OK", "", "<html>It works!</html>", Kind::Malformed, None).await;
+    let inside = json!({"error": {"message": "Slow down.", "code": 429}}).to_string();
+    check("200 OK", "", &inside, Kind::RateLimited, None).await;
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed_and_say_where_they_lead() {
+    let elsewhere = Server::always(ok(&completion("Answer: 1", "stop")));
+    let location = format!("location: http://{}/v1/chat/completions\r\n", elsewhere.address);
+    for status in ["301 Moved Permanently", "307 Temporary Redirect", "308 Permanent Redirect"] {
+        let error = check_error(response(status, &location, b""), CallErrorKind::Malformed).await;
+        assert!(error.to_string().contains(&elsewhere.address.to_string()), "{error}");
+    }
+    assert!(elsewhere.requests().is_empty(), "the key went to the address that it is for, and to no other");
+}
+
+/// A client with a key, in a file as operators have it.
+fn client_with_key(server: &Server, key: &str) -> Result<Client, valuesim_worker::provider::ClientError> {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let file = folder.path().join("key");
+    std::fs::write(&file, key).expect("writes");
+    let model = ModelSettings { api_key_file: Some(file), ..model(format!("http://{}/v1", server.address)) };
+    Client::new(&model, DEADLINES)
+}
+
+#[tokio::test]
+async fn the_key_is_sent_as_bearer_to_the_address_of_completions() {
+    let server = Server::always(ok(&completion("Answer: 1", "stop")));
+    send(&client_with_key(&server, KEY).expect("is set up")).await.expect("a reply");
+    let request = &server.requests()[0];
+    assert_eq!(request.header("authorization"), Some(format!("Bearer {KEY}").as_str()));
+    assert!(request.head.starts_with("POST /v1/chat/completions HTTP/1.1\r\n"), "{}", request.head);
+    assert_eq!(request.body["messages"], json!([{"role": "user", "content": "Who are you?"}]));
+}
+
+#[tokio::test]
+async fn the_key_is_in_no_error_and_no_debug_output() {
+    let echo = json!({"error": {"message": format!("Incorrect API key provided: {KEY}."), "code": 401}}).to_string();
+    let bare = format!("<html>bad token Bearer {KEY}</html>");
+    let answers = [
+        response("401 Unauthorized", "", echo.as_bytes()),
+        response("200 OK", "", echo.as_bytes()),
+        response("500 Internal Server Error", "", bare.as_bytes()),
+        response("200 OK", "", format!("{{\"choices\": \"{KEY}\"}}").as_bytes()),
+        vec![],
+    ];
+    let mut said = String::new();
+    for answer in answers {
+        let server = Server::always(answer);
+        let client = client_with_key(&server, KEY).expect("is set up");
+        let error = send(&client).await.expect_err("no reply");
+        writeln!(said, "{error} {error:?} {client:?}").expect("writes");
+    }
+    assert!(said.contains("Incorrect API key provided: [key]."), "{said}");
+    assert!(!said.contains(KEY), "{said}");
+}
+
+#[tokio::test]
+async fn a_key_that_no_header_can_carry_is_refused_unseen() {
+    let server = Server::always(vec![]);
+    let error = client_with_key(&server, "sk-test-\u{7f}1234567890").expect_err("cannot be sent");
+    let said = format!("{error} {error:?}");
+    assert!(said.contains("cannot be sent") && !said.contains("1234567890"), "{said}");
+}

@@ -1,0 +1,155 @@
+//! One cell on a workbench: a queue, a store and an office in memory, and a worker that does its tasks.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+use valuesim_shared::codebook::Codebook;
+use valuesim_shared::id::{Code, Fold, ModelId, RunId};
+use valuesim_shared::manifest::MANIFEST_VERSION;
+use valuesim_shared::method::{Behaviour, Method};
+use valuesim_shared::model::ModelSettings;
+use valuesim_shared::outcome::CellOutcome;
+use valuesim_shared::permit::LocalOffice;
+use valuesim_shared::prompt::prompts_digest;
+use valuesim_shared::queue::{Delivery as _, Lane, MemoryQueue, Queue as _, QueueName};
+use valuesim_shared::split::{PAPER_FOLDS, PAPER_SEED};
+use valuesim_shared::store::{EmbeddedStore, Store as _};
+use valuesim_shared::task::{PackedCodes, TASK_VERSION, TaskKind};
+use valuesim_worker::meter::{Meter, Reading};
+use valuesim_worker::provider::Deadlines;
+use valuesim_worker::timing::{Timing, Waits};
+use valuesim_worker::worker::{Worker, WorkerError};
+
+/// No test takes longer, however slow the machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How the cell is set up.
+pub(crate) struct Setup {
+    pub(crate) behaviour: Behaviour,
+    pub(crate) method: Method,
+    pub(crate) model: ModelSettings,
+    pub(crate) timing: Timing,
+}
+
+impl Setup {
+    /// The `valuesim` method with a model at `address`, and a worker that does not wait long between attempts.
+    pub(crate) fn new(address: SocketAddr) -> Self {
+        let mut model = ModelSettings::named("m");
+        model.base_url = Some(format!("http://{address}/v1"));
+        let deadlines =
+            Deadlines { connect: Duration::from_secs(5), idle: Duration::from_secs(30), total: Duration::from_mins(1) };
+        let waits = Waits { first: Duration::from_millis(4), longest: Duration::from_millis(50) };
+        let timing = Timing { deadlines, waits };
+        Self { behaviour: Behaviour::Corrected, method: Method::ValueSim, model, timing }
+    }
+}
+
+/// The fold of the cell.
+pub(crate) fn fold() -> Fold {
+    Fold::new(1).expect("not 0")
+}
+
+/// A cell that is to be done.
+pub(crate) struct Bench {
+    queue: MemoryQueue,
+    worker: Worker<MemoryQueue, EmbeddedStore, LocalOffice>,
+    _folder: tempfile::TempDir,
+}
+
+impl Bench {
+    pub(crate) async fn new(setup: Setup) -> Self {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let store = EmbeddedStore::open(&folder.path().join("store.redb")).expect("opens");
+        let queue = MemoryQueue::new(8);
+        store.put_manifest(&run(), &manifest(&setup)).await.expect("writes");
+        let (lane, kind) = if setup.method.needs_backstory() {
+            (Lane::Story(ModelId(0)), TaskKind::Story)
+        } else {
+            (Lane::Cab(ModelId(0)), TaskKind::Cab)
+        };
+        queue.publish(&name(lane), task(kind).into()).await.expect("open");
+        let office = LocalOffice::new(&[setup.model.limits]);
+        let ports = (queue.clone(), store, office);
+        let worker = Worker::with_timing(&run(), ports, setup.timing).await.expect("is ready");
+        Self { queue, worker, _folder: folder }
+    }
+
+    pub(crate) fn meter(&self) -> Arc<Meter> {
+        self.worker.meter()
+    }
+
+    /// Works until the cell is finished or the worker cannot go on.
+    pub(crate) async fn finish(&self) -> Result<CellOutcome, WorkerError> {
+        let stop = CancellationToken::new();
+        let mut work = pin!(self.worker.work(&stop));
+        let outcome = tokio::select! {
+            ended = &mut work => return Err(ended.expect_err("nobody told the worker to stop")),
+            outcome = self.outcome() => outcome,
+            () = tokio::time::sleep(PATIENCE) => panic!("the cell is not finished: {:?}", self.meter().read()),
+        };
+        stop.cancel();
+        work.await.map(|()| outcome)
+    }
+
+    /// Works until `enough` is over, then stops.
+    pub(crate) async fn work_during(&self, enough: impl Future<Output = ()>) -> Result<(), WorkerError> {
+        let stop = CancellationToken::new();
+        let (worked, ()) = tokio::join!(self.worker.work(&stop), async {
+            enough.await;
+            stop.cancel();
+        });
+        worked
+    }
+
+    async fn outcome(&self) -> CellOutcome {
+        let delivery = self.queue.take(&name(Lane::Results)).await.expect("open");
+        let outcome = serde_json::from_slice(delivery.body()).expect("is an outcome");
+        delivery.ack().await.expect("open");
+        outcome
+    }
+}
+
+/// Waits until the meter shows what is waited for.
+pub(crate) async fn shows(meter: &Meter, what: impl Fn(&Reading) -> bool) {
+    let seen = async {
+        while !what(&meter.read()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, seen).await.unwrap_or_else(|_| panic!("never seen: {:?}", meter.read()));
+}
+
+fn run() -> RunId {
+    RunId("r1".to_owned())
+}
+
+fn name(lane: Lane) -> QueueName {
+    QueueName { run: run(), lane }
+}
+
+fn manifest(setup: &Setup) -> Vec<u8> {
+    let manifest = json!({
+        "version": MANIFEST_VERSION,
+        "run": "r1",
+        "behaviour": setup.behaviour,
+        "split": {"seed": PAPER_SEED, "folds": PAPER_FOLDS},
+        "methods": [setup.method],
+        "models": [setup.model],
+        "transcripts": false,
+        "prompts": prompts_digest(),
+        "codebook": Codebook::own(),
+    });
+    serde_json::to_vec(&manifest).expect("writes")
+}
+
+fn task(kind: TaskKind) -> Vec<u8> {
+    let profile = PackedCodes(vec![Code(1); 232]);
+    let cell = json!({"model": 0, "respondent": 1, "fold": fold()});
+    let task = json!({"version": TASK_VERSION, "kind": kind, "run": "r1", "cell": cell, "profile": profile});
+    serde_json::to_vec(&task).expect("writes")
+}
