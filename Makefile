@@ -1,6 +1,6 @@
 # The everyday verbs. `make test` is what continuous integration runs.
 
-.PHONY: test lint bench compat demo
+.PHONY: test lint bench compat fuzz demo
 
 # All tests, on real HTTP and real files. Uses cargo-nextest where it is installed; the documentation's examples are tests too.
 test:
@@ -25,6 +25,13 @@ bench:
 # Against other people's programs: the aimock server (npm) and the openai client (PyPI).
 compat:
 	tests/compat/run
+
+# Hostile input at every door: a million cases for each cheap target, fewer for those that read files. About ten minutes.
+# VALUESIM_FUZZ_CASES=10000000 make fuzz goes deeper.
+fuzz: export VALUESIM_FUZZ_CASES ?= 1000000
+fuzz:
+	cargo test --profile fuzz -p valuesim-shared --test fuzz
+	cargo test --profile fuzz -p valuesim-worker -p valuesim-coordinator --lib fuzz
 
 # The simulated demonstration.
 demo:

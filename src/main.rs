@@ -35,6 +35,9 @@ enum Verb {
     /// Write a run's predictions, transcripts or calls as Parquet, CSV or JSON lines
     Export(Box<commands::export::Flags>),
     /// Prove a run: planned and finished cells, checksums, provenance, and the results computed again
+    ///
+    /// Changes nothing. Exits with 0 where everything is sound, be the run finished or not (see --complete), with 1
+    /// where anything is wrong.
     Verify(commands::verify::Flags),
     /// Write a synthetic survey in the official format
     Synth(commands::synth::Flags),

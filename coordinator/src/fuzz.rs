@@ -4,7 +4,7 @@ use serde_json::json;
 use valuesim_shared::id::{Code, QuestionId};
 use valuesim_shared::method::Behaviour;
 use valuesim_shared::model::ModelSettings;
-use valuesim_shared::outcome::{CellResult, CellSpend};
+use valuesim_shared::outcome::{CellResult, CellSpend, MOST_REPORTED_MODELS};
 
 use crate::fixture;
 use crate::report::{ModelSpend, Results, markdown};
@@ -65,7 +65,7 @@ fn fuzz_any_spend_is_refused_or_added_up() {
     most["stages"]["story"]["sent"] = u64::MAX.into();
     most["stages"]["story"]["tokens"]["input"] = u64::MAX.into();
     let rows = [spend, most].map(|row| row.to_string().into_bytes()).to_vec();
-    fuzz(1, &hostile(rows), |bytes| {
+    fuzz(25, &hostile(rows), |bytes| {
         let Ok(spend) = bounded(bytes.len(), MEMORY, || serde_json::from_slice::<CellSpend>(&bytes)) else { return };
         let mut total = CellSpend::default();
         (0..3).for_each(|_| total.add(&spend));
@@ -98,6 +98,8 @@ fn fuzz_rows_that_repeat_take_no_longer_than_others() {
     let row = format!("{{\"stages\":{{}},\"reported_models\":[{names}\"m\"]}}");
     bounded(row.len(), MEMORY, || {
         let spend: CellSpend = serde_json::from_str(&row).expect("the row is valid");
-        CellSpend::default().add(&spend);
+        let mut total = CellSpend::default();
+        total.add(&spend);
+        assert_eq!(total.reported_models.len(), MOST_REPORTED_MODELS);
     });
 }

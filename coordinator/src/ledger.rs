@@ -2,8 +2,8 @@
 //!
 //! Three tables by (model, respondent, fold). `cells` holds what was predicted and is the same however the run went;
 //! `spend` holds what it took and differs with retries; `transcripts` holds what was said, where that is kept. Writing
-//! the same cell twice changes nothing. Each row stands behind a checksum. A fourth table, `about`, says whose ledger it
-//! is and where its numbers come from.
+//! the same cell twice changes nothing. Each row stands behind a checksum. A fourth table, `about`, says whose ledger
+//! it is and where its numbers come from.
 
 mod about;
 mod error;

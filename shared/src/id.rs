@@ -226,6 +226,12 @@ mod tests {
     }
 
     #[test]
+    fn a_message_cannot_name_respondent_or_fold_0() {
+        assert!(serde_json::from_str::<Respondent>("0").is_err() && serde_json::from_str::<Fold>("0").is_err());
+        assert_eq!(serde_json::from_str::<Fold>("1").ok(), Fold::new(1));
+    }
+
+    #[test]
     fn names_that_only_look_like_questions_are_refused() {
         for text in ["Q0", "Q291", "Q01", "q1", "Q", "Q1P", "Q+1", "Q33_3", "1", ""] {
             assert_eq!(text.parse::<QuestionId>(), Err(UnknownQuestion(text.to_owned())));

@@ -259,6 +259,10 @@ impl<'de, T: Letter> Deserialize<'de> for Letters<T> {
 /// What stands behind a reported model's name where the replies say of themselves that they are simulated.
 pub const SIMULATED_MARK: &str = " (SIMULATED)";
 
+/// The most names of models that a sum keeps. A router has a few; a provider that makes up a name for each reply must
+/// not make the sums of a run grow with its calls.
+pub const MOST_REPORTED_MODELS: usize = 100;
+
 /// What the calls of one cell used, by stage.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -290,7 +294,10 @@ impl CellSpend {
             self.stages.entry(stage).or_default().add(spend);
         }
         for model in &other.reported_models {
-            if !self.reported_models.contains(model) {
+            // What is simulated must be known to be so, however many names came before.
+            let tells = model.ends_with(SIMULATED_MARK) && !self.simulated();
+            let wanted = tells || self.reported_models.len() < MOST_REPORTED_MODELS;
+            if wanted && !self.reported_models.contains(model) {
                 self.reported_models.push(model.clone());
             }
         }
@@ -441,6 +448,26 @@ mod tests {
         let expected = format!(r#"{},"transcript":"AQID"}}"#, ON_THE_WIRE.strip_suffix('}').expect("an object"));
         assert_eq!(serde_json::to_string(&with).expect("writes"), expected);
         assert_eq!(serde_json::from_str::<CellOutcome>(&expected).expect("reads"), with);
+    }
+
+    #[test]
+    fn a_provider_that_makes_up_names_of_models_does_not_fill_the_sums() {
+        let mut total = CellSpend::default();
+        for reply in 0..=MOST_REPORTED_MODELS {
+            let mark = if reply == MOST_REPORTED_MODELS { SIMULATED_MARK } else { "" };
+            let made_up = [format!("m-{reply}{mark}"), format!("m-{reply}-again")];
+            total.add(&CellSpend { reported_models: made_up.to_vec(), ..CellSpend::default() });
+        }
+        assert_eq!(total.reported_models.len(), MOST_REPORTED_MODELS + 1);
+        assert!(total.simulated(), "what is simulated is still known");
+    }
+
+    #[test]
+    fn sums_of_absurd_figures_do_not_wrap() {
+        let tokens = Tokens { input: u64::MAX, cached: 0, output: 1 };
+        let mut sum = StageSpend { sent: u64::MAX, tokens, ..StageSpend::default() };
+        sum.add(&sum.clone());
+        assert_eq!((sum.sent, sum.tokens), (u64::MAX, Tokens { output: 2, ..tokens }));
     }
 
     #[test]

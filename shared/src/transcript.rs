@@ -1,7 +1,8 @@
 //! What was said in a cell, call by call: kept, compressed, where the experiment asks for it.
 //!
-//! Inside, a call is a line of JSON. The lines of one stage follow one another and begin with the same long text, so
-//! that the compression finds it every time: a cell of 174 prompts with a backstory takes little more than its replies.
+//! Inside, a call is a line of JSON. The calls of one stage follow one another and their prompts begin with the same
+//! long text, so a line has only what is not the same as in the line before: a cell of 174 prompts with a backstory takes
+//! little more than its replies, in bytes and in time.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 
@@ -36,6 +37,15 @@ pub struct Call {
     pub reported_model: String,
 }
 
+/// A call as it is written.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    /// How many bytes at the beginning of the first message are those of the call before, and left out.
+    same: usize,
+    call: Call,
+}
+
 /// The calls of one cell, compressed; base64 in messages.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Transcript(Vec<u8>);
@@ -68,12 +78,13 @@ impl Transcript {
     /// comes.
     pub fn calls(&self) -> impl Iterator<Item = Result<Call, TranscriptError>> + '_ {
         let mut lines = Some(zstd::Decoder::new(self.0.as_slice()).map(BufReader::new));
+        let mut before = String::new();
         std::iter::from_fn(move || {
             let mut reader = match lines.take()? {
                 Ok(reader) => reader,
                 Err(error) => return Some(Err(error.into())),
             };
-            let call = next_call(&mut reader).map_err(TranscriptError).transpose()?;
+            let call = next_call(&mut reader, &mut before).map_err(TranscriptError).transpose()?;
             if call.is_ok() {
                 lines = Some(Ok(reader));
             }
@@ -85,20 +96,47 @@ impl Transcript {
 fn compress(calls: impl IntoIterator<Item = Call>) -> io::Result<Vec<u8>> {
     let mut encoder = zstd::Encoder::new(Vec::new(), COMPRESSION_LEVEL)?;
     encoder.include_checksum(true)?;
-    for call in calls {
-        serde_json::to_writer(&mut encoder, &call)?;
+    let mut before = String::new();
+    for mut call in calls {
+        let prompt = call.messages.first_mut().map(std::mem::take).unwrap_or_default();
+        let same = common_beginning(&before, &prompt);
+        if let Some(rest) = call.messages.first_mut() {
+            prompt[same..].clone_into(rest);
+        }
+        serde_json::to_writer(&mut encoder, &Line { same, call })?;
         encoder.write_all(b"\n")?;
+        before = prompt;
     }
     encoder.finish()
 }
 
-fn next_call(reader: &mut impl io::BufRead) -> io::Result<Option<Call>> {
+/// How many bytes two texts begin alike, whole characters.
+fn common_beginning(one: &str, other: &str) -> usize {
+    // Slices are compared many bytes at a time.
+    const STEP: usize = 256;
+    let (a, b) = (one.as_bytes(), other.as_bytes());
+    let steps = a.chunks_exact(STEP).zip(b.chunks_exact(STEP)).take_while(|(a, b)| a == b).count();
+    let rest = a[steps * STEP..].iter().zip(&b[steps * STEP..]).take_while(|(a, b)| a == b).count();
+    other.floor_char_boundary(steps * STEP + rest)
+}
+
+/// The next call; `before` is the first message of the one before, and becomes that of this one.
+fn next_call(reader: &mut impl io::BufRead, before: &mut String) -> io::Result<Option<Call>> {
     let mut line = Vec::new();
     reader.take(MOST_LINE_BYTES).read_until(b'\n', &mut line)?;
     if line.is_empty() {
         return Ok(None);
     }
-    Ok(Some(serde_json::from_slice(&line)?))
+    let Line { same, mut call } = serde_json::from_slice(&line)?;
+    if !before.is_char_boundary(same) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a line continues a text that is not there"));
+    }
+    before.truncate(same);
+    if let Some(prompt) = call.messages.first_mut() {
+        before.push_str(prompt);
+        prompt.clone_from(before);
+    }
+    Ok(Some(call))
 }
 
 impl std::fmt::Debug for Transcript {
@@ -143,11 +181,13 @@ mod tests {
     }
 
     #[test]
-    fn a_call_is_a_line_of_json() {
-        let transcript = Transcript::of([call(5, &["Who?"], "You.\n")]);
+    fn a_call_is_a_line_of_json_without_what_the_line_before_has() {
+        let transcript = Transcript::of([call(5, &["Who é?"], "You.\n"), call(6, &["Who è", "?"], "Me.")]);
         let text = zstd::decode_all(transcript.as_bytes()).expect("sound");
-        let expected = r#"{"key":{"stage":"affective","question":"Q5","asked_before":0},"messages":["Who?"],"reply":{"kind":"text","content":"You.\n","cut_off":false},"tokens":{"input":9,"cached":4,"output":2},"reported_model":"m-0125"}"#;
-        assert_eq!(String::from_utf8(text).expect("text"), format!("{expected}\n"));
+        let expected = r#"{"same":0,"call":{"key":{"stage":"affective","question":"Q5","asked_before":0},"messages":["Who é?"],"reply":{"kind":"text","content":"You.\n","cut_off":false},"tokens":{"input":9,"cached":4,"output":2},"reported_model":"m-0125"}}
+{"same":4,"call":{"key":{"stage":"affective","question":"Q6","asked_before":0},"messages":["è","?"],"reply":{"kind":"text","content":"Me.","cut_off":false},"tokens":{"input":9,"cached":4,"output":2},"reported_model":"m-0125"}}
+"#;
+        assert_eq!(String::from_utf8(text).expect("text"), expected);
     }
 
     #[test]
@@ -185,7 +225,14 @@ mod tests {
         #[test]
         fn any_texts_are_read_back(texts in prop::collection::vec(any::<String>(), 1..4), reply in any::<String>()) {
             let messages: Vec<&str> = texts.iter().map(String::as_str).collect();
-            let calls = vec![call(1, &messages, &reply), call(2, &messages, "")];
+            let longer = [&texts[0], reply.as_str()].concat();
+            let calls = vec![
+                call(1, &messages, &reply),
+                call(2, &messages, ""),
+                call(3, &[longer.as_str()], ""),
+                call(4, &[], ""),
+                call(5, &messages, ""),
+            ];
             prop_assert_eq!(read(&Transcript::of(calls.clone())), calls);
         }
 

@@ -4,7 +4,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::support::{CELLS, Rows, SPEND, only_ledger, provider, rows};
+use valuesim_coordinator::ledger::Ledger;
+use valuesim_shared::id::ModelId;
+use valuesim_shared::outcome::StageSpend;
+
+use crate::support::{CELLS, only_ledger, provider, rows};
 
 const KILLS: u64 = 200;
 const IN_FLIGHT: u64 = 8;
@@ -38,15 +42,14 @@ async fn kill_after(mut child: Child, wait: Duration) {
     assert!(ended.code().is_none(), "it ended by itself, with {ended}: the run must outlast all kills");
 }
 
-/// The sum of a count over all rows and stages of the spend table.
-fn total(spend: &Rows, count: &str) -> u64 {
-    let of_row = |row: &Vec<u8>| {
-        let json_from = row.iter().position(|&byte| byte == b'{').expect("has JSON");
-        let row: serde_json::Value = serde_json::from_slice(&row[json_from..]).expect("is JSON");
-        let stages = row["stages"].as_object().expect("has stages").values();
-        stages.map(|stage| stage[count].as_u64().unwrap_or(0)).sum::<u64>()
-    };
-    spend.values().map(of_row).sum()
+/// What all cells took together.
+fn spend(ledger: &Path) -> StageSpend {
+    let ledger = Ledger::view(ledger).expect("opens");
+    let mut total = StageSpend::default();
+    for row in ledger.spend(ModelId(0)).expect("reads") {
+        total.add(&row.expect("sound").1.total());
+    }
+    total
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -77,9 +80,8 @@ async fn two_hundred_kills_change_nothing_but_the_calls_in_flight() {
     assert!(stats.repeated_prompts <= most, "{} repeated calls, at most {most} were in flight", stats.repeated_prompts);
     assert!(arrived <= calls_needed + most, "{arrived} calls for {calls_needed}");
 
-    let spend = rows(&only_ledger(&killed), SPEND);
-    let (sent, answered, failed) = (total(&spend, "sent"), total(&spend, "answered"), total(&spend, "failed"));
-    assert_eq!(sent, answered + failed + total(&spend, "abandoned"));
+    let StageSpend { sent, answered, failed, abandoned, .. } = spend(&only_ledger(&killed));
+    assert_eq!(sent, answered + failed + abandoned);
     // What is noted before it is sent may never have gone out; what went out is always noted.
     assert!(sent >= arrived && sent <= arrived + most, "{sent} noted, {arrived} arrived");
     server.stop().await;

@@ -12,9 +12,6 @@ use valuesim_simulator::provider::{Latency, Provider, ProviderOptions};
 /// What was predicted, by model, respondent and fold.
 pub(crate) const CELLS: TableDefinition<(u16, u32, u8), &[u8]> = TableDefinition::new("cells");
 
-/// What it took.
-pub(crate) const SPEND: TableDefinition<(u16, u32, u8), &[u8]> = TableDefinition::new("spend");
-
 /// The rows of one of a ledger's tables.
 pub(crate) type Rows = BTreeMap<(u16, u32, u8), Vec<u8>>;
 

@@ -60,4 +60,9 @@ mod tests {
         check(Ended::Refused, Some(300), None);
         check(Ended::TooLong, Some(300), None);
     }
+
+    #[test]
+    fn every_way_of_asking_has_its_own_place_among_the_calls() {
+        assert_eq!((Again::Remind.asked_before(), Again::MoreRoom(1200).asked_before()), (1, 2));
+    }
 }

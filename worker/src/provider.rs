@@ -9,7 +9,7 @@ mod headers;
 mod key;
 mod wire;
 
-pub use body::{Conversation, EncodedText, Said};
+pub use body::{Conversation, EncodedText, LastPlain, Said};
 pub use client::{Client, ClientError, Deadlines};
 pub use error::{CallError, CallErrorKind, Decision};
 pub use key::KeyError;

@@ -9,7 +9,7 @@ use valuesim_shared::store::{Backstory, CallKey, RecordedReply, ReplyText};
 use valuesim_shared::task::Task;
 use valuesim_shared::transcript::{Call, Transcript};
 
-use crate::provider::{Conversation, Said};
+use crate::provider::{Conversation, LastPlain, Said};
 use crate::run::Run;
 
 /// The calls of a cell so far. The long texts of their prompts are shared, so a call takes little more than its reply.
@@ -35,16 +35,17 @@ impl Protocol {
         let mut calls = std::mem::take(&mut *self.calls.lock().unwrap_or_else(PoisonError::into_inner));
         calls.sort_unstable_by_key(|(key, ..)| *key);
         let writing = tokio::task::spawn_blocking(move || {
-            let calls = calls.into_iter().map(|(key, said, reply)| call(key, &said, reply));
+            let mut last = LastPlain::default();
+            let calls = calls.into_iter().map(|(key, said, reply)| call(key, said.messages(&mut last), reply));
             Transcript::of(story.into_iter().chain(calls))
         });
         writing.await.expect("compressing does not panic")
     }
 }
 
-fn call(key: CallKey, said: &Said, recorded: RecordedReply) -> Call {
+fn call(key: CallKey, messages: Vec<String>, recorded: RecordedReply) -> Call {
     let RecordedReply { reply, spend, reported_model, .. } = recorded;
-    Call { key, messages: said.messages(), reply, tokens: tokens(&spend), reported_model }
+    Call { key, messages, reply, tokens: tokens(&spend), reported_model }
 }
 
 fn tokens(spend: &StageSpend) -> Option<valuesim_shared::money::Tokens> {

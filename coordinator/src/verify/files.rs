@@ -31,23 +31,27 @@ pub(super) fn compare(subject: &Subject<'_>, first_open: Option<Cell>) -> Result
 fn results_file(path: &Path, expected: &Results, first_open: Option<Cell>) -> Check {
     let Some(text) = read(path) else { return not_written("results", path) };
     let mut check = Check::new("results", "the scores of the ledger are those of results.json, to the last digit");
-    let found = text.map_err(|error| error.to_string()).and_then(|text| {
-        let results = Results::from_json(&text).map_err(|error| error.to_string())?;
-        let value = serde_json::from_str::<Value>(&text).map_err(|error| error.to_string())?;
-        Ok((results.cells_finished, value))
-    });
-    match (found, serde_json::from_str::<Value>(&expected.to_json())) {
+    match text.map_err(|error| error.to_string()).and_then(|text| parse(&text)) {
         // Everything differs then, and all for this reason.
-        (Ok((cells, _)), _) if cells != expected.cells_finished => {
-            let (there, first) = (expected.cells_finished, first_open.map(|cell| format!("; not there: {cell}")));
-            let first = first.unwrap_or_default();
-            check.problem(format_args!("results.json was made of {cells} cells, and the ledger has {there}{first}"));
+        Ok((results, _)) if results.cells_finished != expected.cells_finished => {
+            let (then, now) = (results.cells_finished, expected.cells_finished);
+            let missing = first_open.map_or_else(String::new, |cell| format!("; not there: {cell}"));
+            check.problem(format_args!("results.json was made of {then} cells, and the ledger has {now}{missing}"));
         }
-        (Ok((_, found)), Ok(expected)) => differences("", &found, &expected, &mut check),
-        (Err(error), _) => check.problem(format_args!("{}: {error}", path.display())),
-        (_, Err(error)) => check.problem(error),
+        Ok((_, found)) => match parse(&expected.to_json()) {
+            Ok((_, expected)) => differences("", &found, &expected, &mut check),
+            Err(error) => check.problem(error),
+        },
+        Err(error) => check.problem(format_args!("{}: {error}", path.display())),
     }
     check
+}
+
+/// Results as they are meant and as they are written.
+fn parse(text: &str) -> Result<(Results, Value), String> {
+    let results = Results::from_json(text).map_err(|error| error.to_string())?;
+    let written = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    Ok((results, written))
 }
 
 fn report_file(path: &Path, expected: &Results) -> Check {

@@ -81,14 +81,14 @@ fn fuzz_any_survey_file_loads_or_is_refused() {
     let packing = prop_oneof![Just(Packing::Plain), Just(Packing::Gzip), Just(Packing::Zip)];
     let content = (hostile(vec![table().into_bytes()]), packing).prop_map(|(table, packing)| packing.pack(&table));
     let folder = tempfile::tempdir().expect("a temporary folder");
-    fuzz(10, &content, |content| check(&file_in(&folder), &content, 200));
+    fuzz(50, &content, |content| check(&file_in(&folder), &content, 200));
 }
 
 #[test]
 fn fuzz_any_wrapper_of_a_survey_is_opened_or_refused() {
     let packed = [Packing::Gzip, Packing::Zip].map(|packing| packing.pack(table().as_bytes())).to_vec();
     let folder = tempfile::tempdir().expect("a temporary folder");
-    fuzz(10, &hostile(packed), |content| check(&file_in(&folder), &content, 200));
+    fuzz(50, &hostile(packed), |content| check(&file_in(&folder), &content, 200));
 }
 
 #[test]

@@ -99,10 +99,21 @@ impl Conversation<'_> {
     }
 }
 
+/// The long text that was made plain last: the prompts of one stage share it.
+#[derive(Debug, Default)]
+pub struct LastPlain(Option<(EncodedText, String)>);
+
+impl LastPlain {
+    fn of(&mut self, text: &EncodedText) -> &str {
+        let known = self.0.take().filter(|(known, _)| Arc::ptr_eq(&known.0, &text.0));
+        &self.0.insert(known.unwrap_or_else(|| (text.clone(), text.plain()))).1
+    }
+}
+
 impl Said {
     /// The messages as plain text: ours, the model's, ours.
-    pub fn messages(&self) -> Vec<String> {
-        let mut prompt = self.before.plain();
+    pub fn messages(&self, last: &mut LastPlain) -> Vec<String> {
+        let mut prompt = last.of(&self.before).to_owned();
         prompt.push_str(&self.question);
         prompt.push_str(&self.after.plain());
         std::iter::once(prompt).chain(self.follow_up.iter().flatten().cloned()).collect()
@@ -216,7 +227,7 @@ mod tests {
                 {"role": "user", "content": reminder},
             ]);
             prop_assert_eq!(messages, expected);
-            prop_assert_eq!(conversation.said().messages(), vec![prompt, reply.clone(), reminder.clone()]);
+            prop_assert_eq!(conversation.said().messages(&mut LastPlain::default()), vec![prompt, reply.clone(), reminder.clone()]);
         }
     }
 }
