@@ -9,7 +9,7 @@ use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, TestRunner};
 
 /// The size of the inputs that are made to take long. Unoptimised code gets less to do.
-pub(crate) const HOSTILE_BYTES: usize = if cfg!(debug_assertions) { 16 << 10 } else { 1 << 20 };
+pub(crate) const HOSTILE_BYTES: usize = if cfg!(debug_assertions) { 4 << 10 } else { 1 << 20 };
 
 /// The longest that a processor may be busy with one input. Whatever takes more than linear time takes minutes for
 /// [`HOSTILE_BYTES`].
