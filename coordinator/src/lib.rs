@@ -4,9 +4,9 @@ pub mod baseline;
 pub mod coordinator;
 pub mod estimate;
 pub mod evaluation;
+pub mod export;
 #[cfg(test)]
 mod fixture;
-pub mod export;
 #[cfg(test)]
 mod fuzz;
 pub mod identity;

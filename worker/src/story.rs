@@ -13,6 +13,7 @@ use crate::again::Again;
 use crate::ask::CellCalls;
 use crate::prompts::SharedPrompt;
 use crate::provider::Conversation;
+use crate::run::Run;
 use crate::worker::{Halt, Shared};
 
 /// Writes a cell's backstory unless it is there, and passes the cell on to the CAB stage.
@@ -37,8 +38,7 @@ async fn ask<Q: Queue, S: Store, O: PermitOffice>(
     halt: &CancellationToken,
 ) -> Result<Backstory, Halt> {
     let calls = CellCalls::new(shared, task, halt).await?;
-    let profile = shared.run.profile_text().natural(shared.run.profile(task));
-    let prompt = SharedPrompt::whole(&prompt::story(&profile));
+    let prompt = story_prompt(&shared.run, task);
     let key = CallKey { stage: Stage::Story, question: None, asked_before: 0 };
     let conversation = Conversation::new(&prompt.before, "", &prompt.after);
     let (mut text, mut ended) = judge(calls.reply(key, conversation).await?);
@@ -53,6 +53,12 @@ async fn ask<Q: Queue, S: Store, O: PermitOffice>(
         }
     }
     Ok(Backstory { text, ended, asked, spend: calls.spend() })
+}
+
+/// The prompt alone stays in memory during the call, not the texts that it is made of.
+fn story_prompt(run: &Run, task: &Task) -> SharedPrompt {
+    let profile = run.profile_text().natural(run.profile(task));
+    SharedPrompt::whole(&prompt::story(&profile))
 }
 
 /// The narrative, and how asking for it ended.
