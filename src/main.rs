@@ -3,6 +3,7 @@
 mod commands;
 mod damage;
 mod exit;
+mod interrupt;
 mod progress;
 mod run_folder;
 mod wiring;

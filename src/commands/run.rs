@@ -29,6 +29,7 @@ use valuesim_worker::worker::WorkerError;
 
 use crate::damage::guarded;
 use crate::exit::{Exit, Failure, OrUsage as _};
+use crate::interrupt::interrupted;
 use crate::progress::{Style, Watch, write_json};
 use crate::run_folder::{EXPERIMENT_FILE, LEDGER_FILE, RunFolder};
 use crate::wiring::{OneProcess, start_simulator};
@@ -79,7 +80,17 @@ impl Job {
 
     fn execute(&self, folder: &RunFolder, style: Style) -> Result<Exit, Failure> {
         let ledger = self.open_ledger(folder)?;
-        match self.work(&ledger, folder.path(), style)? {
+        let finished = ledger.finished()?.count() as u64;
+        // The results of a finished run need no key and no provider.
+        let end = if finished == self.plan.cells() {
+            note("finished before: these are its results, without a new call");
+            RunEnd::Finished
+        } else {
+            self.work(&ledger, folder.path(), style).inspect_err(|_| {
+                note("stopped: what was done is kept; once that is mended, the same command goes on from there");
+            })?
+        };
+        match end {
             RunEnd::Finished => self.conclude(&ledger, folder, style),
             RunEnd::Interrupted => {
                 note("interrupted: everything finished is kept; the same command goes on from there");
@@ -208,11 +219,11 @@ fn as_failure(error: anyhow::Error) -> Failure {
 }
 
 async fn stop_on_interrupt(stop: CancellationToken) {
-    if tokio::signal::ctrl_c().await.is_ok() {
+    if interrupted().await.is_ok() {
         note("stopping: calls in flight are finished first; press Ctrl-C again to leave at once");
         stop.cancel();
     }
-    if tokio::signal::ctrl_c().await.is_ok() {
+    if interrupted().await.is_ok() {
         std::process::exit(130);
     }
 }

@@ -12,6 +12,7 @@ use valuesim_shared::codebook::Codebook;
 use valuesim_simulator::provider::{CacheRule, Latency, Provider, ProviderOptions};
 
 use crate::exit::{Exit, Failure, OrUsage as _};
+use crate::interrupt::interrupted;
 
 /// What `valuesim simulate-provider` takes.
 #[derive(Debug, Args)]
@@ -174,18 +175,4 @@ async fn serve(flags: &Flags, codebook: Codebook) -> Result<Exit, Failure> {
 #[expect(clippy::print_stdout, reason = "the address is the result")]
 fn announce(provider: &Provider) {
     println!("SIMULATED provider at {}", provider.base_url());
-}
-
-async fn interrupted() -> anyhow::Result<()> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
-        tokio::select! {
-            ended = tokio::signal::ctrl_c() => ended.context("listen for Ctrl-C"),
-            _ = terminate.recv() => Ok(()),
-        }
-    }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await.context("listen for Ctrl-C")
 }
