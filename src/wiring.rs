@@ -31,7 +31,7 @@ const FEWEST_CELLS: usize = 64;
 
 /// Coordinator and worker of a run, connected in memory.
 pub(crate) struct OneProcess {
-    coordinator: Coordinator<MemoryQueue>,
+    coordinator: Coordinator<MemoryQueue, EmbeddedStore>,
     worker: Worker<MemoryQueue, EmbeddedStore, LocalOffice>,
 }
 
@@ -56,7 +56,7 @@ impl OneProcess {
             Arc::clone(plan),
             Arc::clone(survey),
             Arc::clone(ledger),
-            queue.clone(),
+            (queue.clone(), store.clone()),
             window,
         )?;
         let worker = Worker::new(&manifest.run, queue, store, LocalOffice::new(&limits)).await?;
@@ -74,15 +74,17 @@ impl OneProcess {
     /// Runs until all cells are finished, `stop` is cancelled, or either side cannot go on. Calls in flight are
     /// finished and kept in any case.
     pub(crate) async fn run(&self, stop: &CancellationToken) -> anyhow::Result<RunEnd> {
-        let ending = stop.child_token();
+        let halting = stop.child_token();
+        // The coordinator goes on until the worker has ended: cells that finish meanwhile are paid for, and recorded.
+        let nobody_works = CancellationToken::new();
         let coordinating = async {
-            let end = self.coordinator.run(&ending).await;
-            ending.cancel();
+            let end = self.coordinator.run(&nobody_works).await;
+            halting.cancel();
             end
         };
         let working = async {
-            let end = self.worker.work(&ending).await;
-            ending.cancel();
+            let end = self.worker.work(&halting).await;
+            nobody_works.cancel();
             end
         };
         let (end, worked) = tokio::join!(coordinating, working);

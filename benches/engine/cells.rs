@@ -13,6 +13,7 @@ use valuesim_shared::method::Method;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::outcome::{CellOutcome, CellResult, CellSpend, OUTCOME_VERSION};
 use valuesim_shared::queue::{Delivery as _, Lane, MemoryQueue, Queue as _, QueueName};
+use valuesim_shared::store::EmbeddedStore;
 use valuesim_shared::survey::Survey;
 use valuesim_shared::task::Task;
 use valuesim_simulator::synth::Synth;
@@ -71,7 +72,9 @@ async fn run_all(experiment: &Experiment, codebook: Codebook, survey: Survey, pl
     let ledger = Arc::new(Ledger::open(&folder.path().join("ledger.redb"), &run)?);
     let queue = MemoryQueue::new(WINDOW * experiment.models.len());
     let manifest = manifest(&run, experiment, codebook);
-    let coordinator = Coordinator::new(&manifest, Arc::new(plan), Arc::new(survey), ledger, queue.clone(), WINDOW)?;
+    let store = EmbeddedStore::open(&folder.path().join("store.redb"))?;
+    let sides = (queue.clone(), store);
+    let coordinator = Coordinator::new(&manifest, Arc::new(plan), Arc::new(survey), ledger, sides, WINDOW)?;
     let workers = [0, 1].map(|model| tokio::spawn(answer_at_once(queue.clone(), run.clone(), ModelId(model))));
     coordinator.run(&CancellationToken::new()).await?;
     for worker in workers {

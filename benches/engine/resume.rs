@@ -20,6 +20,7 @@ use valuesim_shared::outcome::{
 };
 use valuesim_shared::prompt::prompts_digest;
 use valuesim_shared::queue::MemoryQueue;
+use valuesim_shared::store::EmbeddedStore;
 use valuesim_shared::survey::Survey;
 use valuesim_simulator::synth::Synth;
 
@@ -66,7 +67,9 @@ pub(crate) fn run(path: &Path) -> anyhow::Result<()> {
     let (start, before) = (Instant::now(), memory("self", "VmRSS")?);
     let ledger = Arc::new(Ledger::open(path, &run_id())?);
     let cells = plan.cells();
-    let coordinator = Coordinator::new(&manifest, Arc::new(plan), Arc::new(survey), ledger, MemoryQueue::new(1), 1)?;
+    let folder = tempfile::tempdir()?;
+    let sides = (MemoryQueue::new(1), EmbeddedStore::open(&folder.path().join("store.redb"))?);
+    let coordinator = Coordinator::new(&manifest, Arc::new(plan), Arc::new(survey), ledger, sides, 1)?;
     let seconds = start.elapsed().as_secs_f64();
     anyhow::ensure!(coordinator.progress().cells_finished() == cells, "the scan missed cells");
     println!("{seconds} {}", memory("self", "VmHWM")? - before);

@@ -17,6 +17,7 @@ use valuesim_shared::id::{Cell, ModelId, RunId};
 use valuesim_shared::manifest::Manifest;
 use valuesim_shared::outcome::{CellOutcome, OUTCOME_VERSION};
 use valuesim_shared::queue::{Delivery, Lane, Queue, QueueError, QueueName};
+use valuesim_shared::store::{Store, StoreError};
 use valuesim_shared::survey::Survey;
 use valuesim_shared::task::{PackedCodes, TASK_VERSION, Task, TaskKind};
 
@@ -35,6 +36,9 @@ pub enum CoordinatorError {
     /// A queue failed.
     #[error(transparent)]
     Queue(#[from] QueueError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// An outcome cannot be read.
     #[error("read an outcome from the results queue: {0}")]
     Outcome(String),
@@ -68,12 +72,13 @@ impl Progress {
 
 /// The owner of one run.
 #[derive(Debug)]
-pub struct Coordinator<Q> {
+pub struct Coordinator<Q, S> {
     run: RunId,
     plan: Arc<Plan>,
     survey: Arc<Survey>,
     ledger: Arc<Ledger>,
     queue: Q,
+    store: S,
     first_kind: TaskKind,
     /// Places in each model's window.
     windows: Vec<Semaphore>,
@@ -81,14 +86,14 @@ pub struct Coordinator<Q> {
     progress: Arc<Progress>,
 }
 
-impl<Q: Queue> Coordinator<Q> {
+impl<Q: Queue, S: Store> Coordinator<Q, S> {
     /// A coordinator that keeps at most `window` cells of each model under way. Asks the ledger what is finished.
     pub fn new(
         manifest: &Manifest,
         plan: Arc<Plan>,
         survey: Arc<Survey>,
         ledger: Arc<Ledger>,
-        queue: Q,
+        (queue, store): (Q, S),
         window: usize,
     ) -> Result<Self, CoordinatorError> {
         let finished_before: HashSet<Cell> = ledger.finished()?.collect::<Result<_, _>>()?;
@@ -102,6 +107,7 @@ impl<Q: Queue> Coordinator<Q> {
             survey,
             ledger,
             queue,
+            store,
             first_kind,
             windows,
             finished_before,
@@ -114,7 +120,9 @@ impl<Q: Queue> Coordinator<Q> {
         Arc::clone(&self.progress)
     }
 
-    /// Dispatches and records until all cells are finished or `stop` is cancelled.
+    /// Dispatches and records until all cells are finished or `stop` is cancelled; then records what is there already.
+    ///
+    /// Nobody may work for the run any more when `stop` is cancelled: outcomes that come later are not seen.
     pub async fn run(&self, stop: &CancellationToken) -> Result<RunEnd, CoordinatorError> {
         let dispatch_all = async {
             let models = self.plan.models().map(|model| self.dispatch(model));
@@ -172,9 +180,10 @@ impl<Q: Queue> Coordinator<Q> {
         Ok(RunEnd::Finished)
     }
 
-    /// Writes outcomes and acknowledges them once they are on the disk.
+    /// Writes outcomes, and acknowledges them and drops what the store kept for them once they are on the disk.
     async fn record(&self, deliveries: Vec<Q::Delivery>) -> Result<(), CoordinatorError> {
         let outcomes: Vec<CellOutcome> = deliveries.iter().map(read_outcome).collect::<Result<_, _>>()?;
+        let cells: Vec<Cell> = outcomes.iter().map(|outcome| outcome.cell).collect();
         let ledger = Arc::clone(&self.ledger);
         let writing = tokio::task::spawn_blocking(move || ledger.record(&outcomes));
         let new = writing.await.expect("writing to the ledger does not panic")?;
@@ -185,6 +194,8 @@ impl<Q: Queue> Coordinator<Q> {
         for delivery in deliveries {
             delivery.ack().await?;
         }
+        let forgetting = cells.into_iter().map(|cell| self.store.forget(&self.run, cell));
+        futures_util::future::try_join_all(forgetting).await?;
         Ok(())
     }
 }

@@ -2,12 +2,13 @@
 
 use serde::Serialize;
 use valuesim_shared::codebook::Codebook;
-use valuesim_shared::experiment::{Experiment, SplitSettings};
+use valuesim_shared::experiment::Experiment;
 use valuesim_shared::id::{Fold, Respondent, RunId};
 use valuesim_shared::method::{Behaviour, Method};
 use valuesim_shared::survey::Survey;
 
 use crate::plan::Plan;
+use crate::statistics::Population;
 
 /// How many hexadecimal digits of the digest a run id has: 2^48 runs until two are likely to meet.
 const DIGITS: usize = 12;
@@ -19,9 +20,11 @@ struct Identity<'a> {
     codebook: String,
     prompts: String,
     behaviour: Behaviour,
-    split: &'a SplitSettings,
+    split_seed: u64,
+    split_folds: u8,
     folds: &'a [Fold],
     respondents: &'a [Respondent],
+    population: Population,
     methods: &'a [Method],
     models: Vec<ModelIdentity<'a>>,
     simulator_seed: Option<u64>,
@@ -53,9 +56,11 @@ pub fn run_id(experiment: &Experiment, plan: &Plan, survey: &Survey, codebook: &
         codebook: blake3::Hash::from(codebook.digest()).to_string(),
         prompts: valuesim_shared::prompt::prompts_digest(),
         behaviour: experiment.behaviour,
-        split: &experiment.split,
+        split_seed: experiment.split.seed,
+        split_folds: experiment.split.folds,
         folds: plan.folds(),
         respondents: plan.respondents(),
+        population: plan.population(),
         methods: &experiment.methods,
         models: models.collect(),
         simulator_seed: simulated.map(|simulation| simulation.seed),

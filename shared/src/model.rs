@@ -59,12 +59,15 @@ impl ModelSettings {
     /// Fills in address, key variable and price where the model is known and they are not said.
     pub fn fill_in_known(&mut self) {
         let Some(known) = KNOWN.iter().find(|known| known.name == self.name) else { return };
-        if self.base_url.is_none() {
-            self.base_url = Some(known.base_url.clone());
-            let key_is_said = self.api_key_env.is_some() || self.api_key_file.is_some();
-            if !key_is_said {
-                self.api_key_env = Some(known.api_key_env.clone());
-            }
+        // Another address is another provider: with its own key, prices and fields.
+        let elsewhere = self.base_url.as_ref().is_some_and(|url| *url != known.base_url);
+        if elsewhere {
+            return;
+        }
+        self.base_url = Some(known.base_url.clone());
+        let key_is_said = self.api_key_env.is_some() || self.api_key_file.is_some();
+        if !key_is_said {
+            self.api_key_env = Some(known.api_key_env.clone());
         }
         self.price = self.price.or(Some(known.price));
         for (field, value) in &known.extra_body {
@@ -156,6 +159,7 @@ mod tests {
         model.fill_in_known();
         assert_eq!(model.base_url.as_deref(), Some("http://127.0.0.1:9/v1"));
         assert_eq!(model.api_key_env, None, "another address is not sent the provider's key");
+        assert_eq!(model.price, None, "and has its own prices");
     }
 
     #[test]

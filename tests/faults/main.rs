@@ -3,5 +3,6 @@
 #![cfg(unix)]
 
 mod full_disk;
+mod interrupt;
 mod kills;
 mod support;

@@ -160,7 +160,6 @@ impl<'a, Q: Queue, S: Store, O: PermitOffice> CellCalls<'a, Q, S, O> {
         }
         let call = Call { run: &self.task.run, cell: self.task.cell, key, conversation };
         let recorded = retry::make(self.shared, call, self.halt).await?;
-        self.shared.store.record_reply(&self.task.run, self.task.cell, key, &recorded).await?;
         self.count(key.stage, &recorded);
         self.keep(key, &conversation, &recorded);
         Ok(recorded.reply)

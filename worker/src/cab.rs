@@ -113,7 +113,9 @@ impl<Q: Queue, S: Store, O: PermitOffice> Cell<'_, Q, S, O> {
         let Some(prompts) = self.prompts.modules() else {
             return Ok(self.without_backstory());
         };
-        let asks = Module::ALL.into_iter().zip(prompts).zip(places).map(|((module, prompt), _place)| async move {
+        let asks = Module::ALL.into_iter().zip(prompts).zip(places).map(|((module, prompt), place)| async move {
+            // Held until the call is made: a place that the future did not take would be given back at once.
+            let _place = place;
             self.calls.ask_module(module.into(), question, prompt).await
         });
         let answers: Vec<Asked> = all_or_halt(join_all(asks).await)?;

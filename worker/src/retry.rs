@@ -5,6 +5,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::id::{Cell, RunId};
+use valuesim_shared::method::Stage;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::money::{Price, Tokens};
 use valuesim_shared::outcome::{StageSpend, Unsure};
@@ -19,8 +20,11 @@ use crate::worker::{Halt, Shared, WorkerError};
 /// so five times will do so again.
 const MALFORMED_AT_MOST: u32 = 5;
 
-/// Tokens that a reply is expected to have.
+/// Tokens that an answer with its analysis is expected to have.
 const EXPECTED_OUTPUT_TOKENS: u64 = 200;
+
+/// Tokens that a backstory is expected to have: 1,100 to 4,200 on the paper's models.
+const EXPECTED_STORY_TOKENS: u64 = 2_500;
 
 /// Tokens that a reply has at most where no limit is set: the longest that present models write by default.
 const LONGEST_OUTPUT_TOKENS: u32 = 16_384;
@@ -46,13 +50,19 @@ pub(crate) async fn make<Q, S: Store, O: PermitOffice>(
 ) -> Result<RecordedReply, Halt> {
     let model = call.cell.model;
     let settings = &shared.run.manifest.models[model.0 as usize];
-    let unsure = unsure(settings, &call.conversation);
+    let unsure = unsure(settings, call.key.stage, &call.conversation);
     let mut spend = StageSpend::default();
     let mut ceilings = ceilings(shared.waits);
     let mut malformed = 0;
     loop {
         let error = match attempt(shared, &call, &unsure, &mut spend, halt).await? {
-            Ok(reply) => return Ok(record(reply, spend)),
+            Ok((reply, permit)) => {
+                let recorded = record(reply, spend);
+                keep(shared, &call, &recorded).await?;
+                // The call holds its place in flight until its reply is safe.
+                drop(permit);
+                return Ok(recorded);
+            }
             Err(error) => error,
         };
         malformed += u32::from(error.kind == CallErrorKind::Malformed);
@@ -64,10 +74,10 @@ pub(crate) async fn make<Q, S: Store, O: PermitOffice>(
                 let ceiling = ceilings.next().unwrap_or(shared.waits.longest);
                 pause(wait(ceiling, error.retry_after), halt).await?;
             }
-            Decision::GiveUpOnPrompt => return Ok(give_up(error.kind, spend)),
+            Decision::GiveUpOnPrompt => return give_up(shared, &call, error.kind, spend).await,
             // The first reply came, so what the provider does not understand is the longer one that is asked for.
             Decision::StopProvider if error.kind == CallErrorKind::BadRequest && asks_for_more_room(&call) => {
-                return Ok(give_up(CallErrorKind::TooLong, spend));
+                return give_up(shared, &call, CallErrorKind::TooLong, spend).await;
             }
             Decision::StopProvider | Decision::Retry | Decision::SlowDown => {
                 // The other calls of the cell would come to the same, each at the cost of a request.
@@ -85,24 +95,29 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
     unsure: &Unsure,
     spend: &mut StageSpend,
     halt: &CancellationToken,
-) -> Result<Result<Reply, CallError>, Halt> {
+) -> Result<Result<(Reply, O::Permit), CallError>, Halt> {
     let model = call.cell.model;
     let expected = u32::try_from(unsure.likely.input + unsure.likely.output).unwrap_or(u32::MAX);
-    let permit = tokio::select! {
-        biased;
-        () = halt.cancelled() => return Err(Halt::Stopped),
-        permit = shared.office.permit(Ask { model, tokens: expected }) => permit,
+    let permit = loop {
+        // Before the permit, not with it: permits that pile up during a hold would all be used when it ends.
+        while let Some(left) = shared.holds[model.0 as usize].left() {
+            pause(wait(left, Some(left)), halt).await?;
+        }
+        let permit = tokio::select! {
+            biased;
+            () = halt.cancelled() => return Err(Halt::Stopped),
+            permit = shared.office.permit(Ask { model, tokens: expected }) => permit,
+        };
+        if shared.holds[model.0 as usize].left().is_none() {
+            break permit;
+        }
     };
-    while let Some(left) = shared.holds[model.0 as usize].left() {
-        pause(wait(left, Some(left)), halt).await?;
-    }
     // Written only now: a thousand calls that wait for a permit need no thousand bodies.
     let body = shared.run.client(model).body(&call.conversation);
     shared.store.note_sent(call.run, call.cell, call.key, unsure).await?;
     spend.sent += 1;
     shared.meter.call_sent();
     let ended = shared.run.client(model).send(body).await;
-    drop(permit);
     match &ended {
         Ok(reply) => {
             let answered = answered(reply, shared.run.price(model), unsure);
@@ -118,7 +133,11 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
             tracing::debug!(error = %error, "a call failed");
         }
     }
-    Ok(ended)
+    Ok(ended.map(|reply| (reply, permit)))
+}
+
+async fn keep<Q, S: Store, O>(shared: &Shared<Q, S, O>, call: &Call<'_>, recorded: &RecordedReply) -> Result<(), Halt> {
+    Ok(shared.store.record_reply(call.run, call.cell, call.key, recorded).await?)
 }
 
 fn answered(reply: &Reply, price: Option<Price>, unsure: &Unsure) -> StageSpend {
@@ -138,11 +157,12 @@ fn asks_for_more_room(call: &Call<'_>) -> bool {
 }
 
 /// What one request may use.
-fn unsure(model: &ModelSettings, conversation: &Conversation<'_>) -> Unsure {
+fn unsure(model: &ModelSettings, stage: Stage, conversation: &Conversation<'_>) -> Unsure {
     let bytes = conversation.bytes() as u64;
     let limit = conversation.most_output_tokens().or(model.max_output_tokens);
     let longest = u64::from(limit.unwrap_or(LONGEST_OUTPUT_TOKENS));
-    let likely = Tokens { input: bytes / BYTES_PER_TOKEN, cached: 0, output: longest.min(EXPECTED_OUTPUT_TOKENS) };
+    let expected = if stage == Stage::Story { EXPECTED_STORY_TOKENS } else { EXPECTED_OUTPUT_TOKENS };
+    let likely = Tokens { input: bytes / BYTES_PER_TOKEN, cached: 0, output: longest.min(expected) };
     // No tokenizer makes more than one token of a byte.
     let at_most = Tokens { input: bytes, cached: 0, output: longest };
     let cost = |tokens| model.price.map(|price| price.cost(tokens)).unwrap_or_default();
@@ -159,9 +179,16 @@ fn record(reply: Reply, spend: StageSpend) -> RecordedReply {
     RecordedReply { reply, spend, reported_model: model }
 }
 
-fn give_up(kind: CallErrorKind, spend: StageSpend) -> RecordedReply {
+async fn give_up<Q, S: Store, O>(
+    shared: &Shared<Q, S, O>,
+    call: &Call<'_>,
+    kind: CallErrorKind,
+    spend: StageSpend,
+) -> Result<RecordedReply, Halt> {
     let reply = if kind == CallErrorKind::TooLong { ReplyText::TooLong } else { ReplyText::Refused };
-    RecordedReply { reply, spend, reported_model: String::new() }
+    let recorded = RecordedReply { reply, spend, reported_model: String::new() };
+    keep(shared, call, &recorded).await?;
+    Ok(recorded)
 }
 
 /// Ceilings of the waits: doubling from the first to the longest.

@@ -186,10 +186,8 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
             TaskKind::Story => story::write(&self.shared, &task, &halt).await?,
             TaskKind::Cab => cab::answer(&self.shared, &task, held, &halt).await?,
         }
+        // What the store keeps for the cell stays until the coordinator has its outcome on the disk.
         delivery.ack().await?;
-        if task.kind == TaskKind::Cab {
-            self.shared.store.forget(&task.run, task.cell).await?;
-        }
         Ok(())
     }
 }

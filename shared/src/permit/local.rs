@@ -62,7 +62,10 @@ impl Bucket {
 
     fn quota(limit: u32, allowance: NonZeroU32) -> Option<Quota> {
         let flow = (limit - allowance.get()).max(1);
-        Some(Quota::with_period(MINUTE / flow)?.allow_burst(allowance))
+        // Rounded up: a period that is a nanosecond too short lets thousands of tokens too many through at large limits.
+        let period = MINUTE.as_nanos().div_ceil(u128::from(flow));
+        let period = Duration::from_nanos(u64::try_from(period).unwrap_or(u64::MAX));
+        Some(Quota::with_period(period)?.allow_burst(allowance))
     }
 
     /// Waits until `amount` fits. What is more than the bucket can ever hold waits for a full bucket.

@@ -76,7 +76,7 @@ impl CallErrorKind {
 
     /// Whether the provider may have done the work, and charge for it, although no reply came.
     pub const fn perhaps_billed(self) -> bool {
-        matches!(self, Self::TimedOut | Self::CutConnection | Self::Malformed)
+        matches!(self, Self::TimedOut | Self::CutConnection | Self::Malformed | Self::ServerFault)
     }
 
     /// What the user can do about it, where anything.

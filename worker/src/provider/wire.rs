@@ -138,7 +138,15 @@ impl<'de> Deserialize<'de> for Content {
 pub(super) fn completion(body: &[u8]) -> Result<Reply, CallError> {
     let text = String::from_utf8_lossy(body);
     // DeepSeek sends blank lines while a request waits for its turn.
-    let completion: Completion = serde_json::from_str(text.trim()).map_err(|error| malformed(&error.to_string()))?;
+    let mended;
+    let completion: Completion = match serde_json::from_str(text.trim()) {
+        Ok(completion) => completion,
+        Err(error) => {
+            // A reply that was cut inside a character, from a server that escapes all of them.
+            mended = without_lone_surrogates(text.trim());
+            serde_json::from_str(&mended).map_err(|_| malformed(&error.to_string()))?
+        }
+    };
     if let Some(error) = completion.error.filter(|error| !error.is_null()) {
         return Err(refine(200, &error));
     }
@@ -159,6 +167,34 @@ pub(super) fn completion(body: &[u8]) -> Result<Reply, CallError> {
         tokens: completion.usage.and_then(|usage| usage.tokens()),
         model: completion.model.map(Cow::into_owned).unwrap_or_default(),
     })
+}
+
+/// JSON text with escapes of half a character (`\\ud83d` without its other half) replaced by U+FFFD's.
+fn without_lone_surrogates(json: &str) -> String {
+    let mut mended = String::with_capacity(json.len());
+    let mut rest = json;
+    while let Some(at) = rest.find('\\') {
+        mended.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let (taken, text) = match (escaped_unit(rest), escaped_unit(rest.get(6..).unwrap_or_default())) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => (12, &rest[..12]),
+            (Some(0xd800..=0xdfff), _) => (6, "\\ufffd"),
+            // Any other escape: the backslash and what it escapes.
+            _ => {
+                let length = rest.chars().take(2).map(char::len_utf8).sum();
+                (length, &rest[..length])
+            }
+        };
+        mended.push_str(text);
+        rest = &rest[taken..];
+    }
+    mended + rest
+}
+
+/// The UTF-16 unit that an escape at the beginning of `text` stands for.
+fn escaped_unit(text: &str) -> Option<u16> {
+    let digits = text.strip_prefix("\\u")?.get(..4)?;
+    u16::from_str_radix(digits, 16).ok()
 }
 
 /// Reads the body of a response with another status.
@@ -266,6 +302,17 @@ mod tests {
         body.extend_from_slice(b"\xff\xfe\"}}]}");
         let reply = completion(&body).expect("reads");
         assert_eq!(reply.content, "Answer: 1 \u{fffd}\u{fffd}");
+    }
+
+    #[test]
+    fn half_a_character_is_replaced_and_whole_ones_stay() {
+        let check = |content: &str, expected: &str| {
+            let body = format!(r#"{{"choices":[{{"message":{{"content":"{content}"}}}}]}}"#);
+            assert_eq!(completion(body.as_bytes()).expect(content).content, expected);
+        };
+        check(r"Answer: 1 \ud83d", "Answer: 1 \u{fffd}");
+        check(r"\ude00 \ud83d\ude00 \ud83d\ud83d\ude00", "\u{fffd} \u{1f600} \u{fffd}\u{1f600}");
+        check(r"a \\ud83d \n \ud83d", "a \\ud83d \n \u{fffd}");
     }
 
     #[test]
