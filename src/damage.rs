@@ -59,5 +59,5 @@ fn damage(folder: &RunFolder) -> Failure {
         Ok(Err(error)) => error.into(),
         Err(_) => anyhow!("the ledger {} is damaged: restore it from a copy", ledger.display()),
     };
-    Failure { exit: Exit::Failed, error }
+    Failure { exit: Exit::Failed, error, note: None }
 }

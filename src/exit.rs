@@ -31,11 +31,20 @@ impl From<Exit> for ExitCode {
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
     pub(crate) error: anyhow::Error,
+    /// What is good to know after the error.
+    pub(crate) note: Option<&'static str>,
+}
+
+impl Failure {
+    /// The same, with something to say after the error.
+    pub(crate) fn with_note(self, note: &'static str) -> Self {
+        Self { note: Some(note), ..self }
+    }
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self { exit: Exit::Failed, error: error.into() }
+        Self { exit: Exit::Failed, error: error.into(), note: None }
     }
 }
 
@@ -47,6 +56,6 @@ pub(crate) trait OrUsage<T> {
 
 impl<T, E: Into<anyhow::Error>> OrUsage<T> for Result<T, E> {
     fn or_usage(self) -> Result<T, Failure> {
-        self.map_err(|error| Failure { exit: Exit::Usage, error: error.into() })
+        self.map_err(|error| Failure { exit: Exit::Usage, error: error.into(), note: None })
     }
 }

@@ -73,6 +73,9 @@ fn start_logging() {
 #[expect(clippy::print_stderr, reason = "errors are for people, and go to standard error")]
 fn report(failure: &Failure) -> Exit {
     eprintln!("error: {:#}", failure.error);
+    if let Some(note) = failure.note {
+        eprintln!("{note}");
+    }
     failure.exit
 }
 

@@ -32,6 +32,8 @@ pub(crate) struct Watch {
     pub(crate) meter: Arc<Meter>,
     pub(crate) cells: u64,
     pub(crate) predictions_per_cell: f64,
+    /// Whether all models have a price.
+    pub(crate) priced: bool,
 }
 
 /// One look at a run.
@@ -49,7 +51,8 @@ struct Look {
     input_tokens: u64,
     cached_tokens: u64,
     output_tokens: u64,
-    cost_usd: f64,
+    /// None where a model has no price.
+    cost_usd: Option<f64>,
     seconds: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds_left: Option<f64>,
@@ -108,7 +111,7 @@ impl Watch {
             input_tokens: tokens.input,
             cached_tokens: tokens.cached,
             output_tokens: tokens.output,
-            cost_usd: cost.dollars(),
+            cost_usd: self.priced.then(|| cost.dollars()),
             seconds,
             seconds_left,
             trouble,
@@ -119,7 +122,7 @@ impl Watch {
 impl Look {
     fn text(&self) -> String {
         let mut text = format!(
-            "{} of {} cells, {} backstories, {} predictions, {} calls ({:.0}/s), {} tokens, ${:.2}",
+            "{} of {} cells, {} backstories, {} predictions, {} calls ({:.0}/s), {} tokens, {}",
             HumanCount(self.cells_finished),
             HumanCount(self.cells),
             HumanCount(self.backstories),
@@ -127,7 +130,7 @@ impl Look {
             HumanCount(self.calls),
             self.calls_per_second,
             HumanCount(self.input_tokens + self.output_tokens),
-            self.cost_usd,
+            self.cost_usd.map_or_else(|| "price unknown".to_owned(), |usd| format!("${usd:.2}")),
         );
         if self.calls_failed > 0 {
             text += &format!(", {} failed", HumanCount(self.calls_failed));

@@ -65,7 +65,9 @@ impl RunFolder {
 
     /// Makes the folder, if need be, and bars other processes from it.
     pub(crate) fn claim(&self) -> anyhow::Result<Claim> {
-        std::fs::create_dir_all(&self.0).with_context(|| format!("make the run folder {}", self.0.display()))?;
+        std::fs::create_dir_all(&self.0).with_context(|| {
+            format!("make the run folder {} (name a folder that can be written to with --runs)", self.0.display())
+        })?;
         let path = self.0.join(LOCK_FILE);
         let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let mut lock = opened.with_context(|| format!("open {}", path.display()))?;

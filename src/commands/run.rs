@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 use valuesim_coordinator::coordinator::RunEnd;
-use valuesim_coordinator::estimate::estimate;
+use valuesim_coordinator::estimate::{Estimate, estimate};
 use valuesim_coordinator::evaluation::{Evaluated, Evaluation};
 use valuesim_coordinator::identity::run_id;
 use valuesim_coordinator::ledger::Ledger;
@@ -52,6 +52,7 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     let job = Job::prepare(flags.experiment()?)?;
     let style = if flags.json { Style::Json } else { Style::Text };
     let estimate = estimate(&job.experiment, &job.plan, &job.survey, &job.codebook);
+    check_limits(&job.experiment, &estimate).or_usage()?;
     let announcement = Announcement::new(&job.run, &job.experiment, &job.plan, &job.survey, &estimate);
     if flags.dry_run {
         announcement.show_as_result(style);
@@ -61,6 +62,21 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     let folder = RunFolder::at(flags.runs.join(&job.run.0));
     let _claim = folder.claim()?;
     guarded(&folder, || job.execute(&folder, style))
+}
+
+/// A limit below a single call's tokens would let nothing through, for ever.
+fn check_limits(experiment: &Experiment, estimate: &Estimate) -> anyhow::Result<()> {
+    for (model, estimate) in experiment.models.iter().zip(&estimate.models) {
+        let largest = estimate.stages.iter().map(|stage| stage.tokens_per_call.input + stage.tokens_per_call.output);
+        let largest = largest.max().unwrap_or(0);
+        if model.limits.tokens_per_minute.is_some_and(|limit| u64::from(limit) < largest) {
+            let name = &model.name;
+            anyhow::bail!(
+                "model {name:?}: tokens_per_minute is below the {largest} tokens of a single call: expected at least that"
+            );
+        }
+    }
+    Ok(())
 }
 
 impl Job {
@@ -86,8 +102,8 @@ impl Job {
             note("finished before: these are its results, without a new call");
             RunEnd::Finished
         } else {
-            self.work(&ledger, folder.path(), style).inspect_err(|_| {
-                note("stopped: what was done is kept; once that is mended, the same command goes on from there");
+            self.work(&ledger, folder.path(), style).map_err(|failure| {
+                failure.with_note("what was done is kept; once that is mended, the same command goes on from there")
             })?
         };
         match end {
@@ -151,6 +167,7 @@ impl Job {
             meter: process.meter(),
             cells,
             predictions_per_cell: predictions / self.plan.cells_per_model() as f64,
+            priced: self.experiment.models.iter().all(|model| model.price.is_some()),
         };
         let (stop, done) = (CancellationToken::new(), CancellationToken::new());
         let showing = tokio::spawn(watch.show(style, done.clone()));
@@ -215,7 +232,7 @@ fn synthetic(experiment: &Experiment) -> Synth {
 fn as_failure(error: anyhow::Error) -> Failure {
     let mistake = error.downcast_ref::<WorkerError>().is_some_and(WorkerError::is_configuration);
     let exit = if mistake { Exit::Usage } else { Exit::Failed };
-    Failure { exit, error }
+    Failure { exit, error, note: None }
 }
 
 async fn stop_on_interrupt(stop: CancellationToken) {

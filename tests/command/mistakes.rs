@@ -90,3 +90,14 @@ fn a_file_that_synth_would_write_over() {
     let expected = ["survey.csv is there already", "--force"];
     check_with(&[("survey.csv", "mine")], &["synth", "survey.csv"], &expected);
 }
+
+#[test]
+fn an_address_without_a_model_is_not_ignored() {
+    check(&["run", "--base-url", "http://127.0.0.1:1/v1"], &["--base-url", "none is named", "--model"]);
+}
+
+#[test]
+fn a_token_limit_below_a_single_call_is_refused_before_the_first_call() {
+    let arguments = ["run", "--users", "1", "--synthetic", "60", "--tokens-per-minute", "1"];
+    check(&arguments, &["tokens_per_minute is below", "expected at least that"]);
+}

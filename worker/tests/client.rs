@@ -78,7 +78,7 @@ async fn a_connection_may_break_anywhere() {
 #[tokio::test]
 async fn an_error_that_breaks_off_is_still_that_error() {
     let head = Step::Send(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 500\r\n\r\n{\"err".to_vec());
-    check_error(vec![head], CallErrorKind::WrongKey).await;
+    check_error(vec![head], CallErrorKind::NoKey).await;
 }
 
 #[tokio::test]
@@ -161,7 +161,7 @@ async fn errors_are_sorted_by_what_to_do() {
         let error = check_error(response(status, headers, body.as_bytes()), expected).await;
         assert_eq!(error.retry_after.map(|after| after.as_secs_f64()), after, "{status} {headers}");
     };
-    check("401 Unauthorized", "", &error("invalid_api_key"), Kind::WrongKey, None).await;
+    check("401 Unauthorized", "", &error("invalid_api_key"), Kind::NoKey, None).await;
     check("402 Payment Required", "", &error("x"), Kind::NoMoney, None).await;
     check("404 Not Found", "", &error("model_not_found"), Kind::UnknownModel, None).await;
     check("429 Too Many Requests", "retry-after: 7\r\n", &error("x"), Kind::RateLimited, Some(7.0)).await;

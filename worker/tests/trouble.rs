@@ -253,7 +253,7 @@ async fn what_only_the_user_can_mend_stops_the_worker() {
     let no = |status: &str, code: &str| {
         response(status, "", json!({"error": {"message": "No.", "code": code}}).to_string().as_bytes())
     };
-    check_stop(no("401 Unauthorized", "invalid_api_key"), CallErrorKind::WrongKey, 1).await;
+    check_stop(no("401 Unauthorized", "invalid_api_key"), CallErrorKind::NoKey, 1).await;
     check_stop(no("429 Too Many Requests", "insufficient_quota"), CallErrorKind::NoMoney, 1).await;
     check_stop(no("404 Not Found", "model_not_found"), CallErrorKind::UnknownModel, 1).await;
     check_stop(no("400 Bad Request", "unknown_parameter"), CallErrorKind::BadRequest, 1).await;

@@ -100,7 +100,10 @@ fn line(text: &mut String, content: &str) {
 fn estimate_text(model: &ModelEstimate) -> String {
     let Span { low, likely, high } = model.calls;
     let cost = match model.cost {
-        Some(cost) => format!("{} ({} to {}) at list price without cache hits", cost.likely, cost.low, cost.high),
+        Some(cost) => format!(
+            "{} ({} to {}, by how often the modules disagree) at list price, without cache hits and retries",
+            cost.likely, cost.low, cost.high
+        ),
         None => "price unknown".to_owned(),
     };
     format!(

@@ -184,6 +184,12 @@ impl Flags {
             experiment.models = self.models.iter().map(|name| ModelSettings::named(name)).collect();
         }
         let nobody_to_ask = experiment.models.is_empty();
+        let speaks_of_one = self.base_url.is_some() || self.api_key_env.is_some() || self.api_key_file.is_some();
+        if nobody_to_ask && speaks_of_one {
+            bail!(
+                "--base-url, --api-key-env and --api-key-file are about a model, and none is named: name it with --model"
+            );
+        }
         if nobody_to_ask {
             experiment.models.push(ModelSettings::named("simulated"));
         }
@@ -194,7 +200,6 @@ impl Flags {
             *seed = self.simulator_seed.unwrap_or(*seed);
             *latency_ms = self.simulator_latency_ms.unwrap_or(*latency_ms);
         }
-        let speaks_of_one = self.base_url.is_some() || self.api_key_env.is_some() || self.api_key_file.is_some();
         if speaks_of_one && experiment.models.len() != 1 {
             let count = experiment.models.len();
             bail!(

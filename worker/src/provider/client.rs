@@ -143,7 +143,14 @@ impl Client {
         // What an error says helps, but an error that breaks off is still that error.
         let text = read(response).await.unwrap_or_default();
         let error = self.discreet(&text, |text| Err(failure(status, should_retry, text)));
-        error.map_err(|error| CallError { retry_after, message: moved_to.or(error.message), ..error })
+        error.map_err(|error| {
+            let nothing_was_sent = !self.headers.contains_key(AUTHORIZATION);
+            let kind = match error.kind {
+                CallErrorKind::WrongKey if nothing_was_sent => CallErrorKind::NoKey,
+                kind => kind,
+            };
+            CallError { kind, retry_after, message: moved_to.or(error.message), ..error }
+        })
     }
 
     /// What `read` makes of a body. Some proxies repeat the key that they refuse: what is said of the body is said of

@@ -38,6 +38,8 @@ pub enum CallErrorKind {
     TooLong,
     /// Declined by policy.
     Refused,
+    /// The provider wants a key, and none was sent.
+    NoKey,
     /// The key is wrong or may not be used for this.
     WrongKey,
     /// There is no money, or a spending limit is reached.
@@ -70,7 +72,9 @@ impl CallErrorKind {
             }
             Self::Overloaded | Self::RateLimited => Decision::SlowDown,
             Self::TooLong | Self::Refused => Decision::GiveUpOnPrompt,
-            Self::WrongKey | Self::NoMoney | Self::UnknownModel | Self::BadRequest => Decision::StopProvider,
+            Self::NoKey | Self::WrongKey | Self::NoMoney | Self::UnknownModel | Self::BadRequest => {
+                Decision::StopProvider
+            }
         }
     }
 
@@ -82,6 +86,7 @@ impl CallErrorKind {
     /// What the user can do about it, where anything.
     pub const fn advice(self) -> &'static str {
         match self {
+            Self::NoKey => "name the key's variable with --api-key-env, or its file with --api-key-file",
             Self::WrongKey => "check the key and what it may be used for",
             Self::NoMoney => "check the account's balance and spending limits; the same command goes on from here",
             Self::UnknownModel => "check the model's name and the base URL",
@@ -104,6 +109,7 @@ impl fmt::Display for CallErrorKind {
             Self::RateLimited => "the provider's rate limit is reached",
             Self::TooLong => "the prompt is too long for the model",
             Self::Refused => "the provider refused the prompt",
+            Self::NoKey => "the provider wants a key, and none was sent",
             Self::WrongKey => "the provider refused the key",
             Self::NoMoney => "the provider's account has no money left",
             Self::UnknownModel => "the provider does not know the model",
