@@ -97,8 +97,7 @@ impl<'a, Q: Queue, S: Store, O: PermitOffice> CellCalls<'a, Q, S, O> {
         question: &Question,
         prompt: &SharedPrompt,
     ) -> Result<Asked, Halt> {
-        let block = self.shared.run.question_block(question.id);
-        self.ask(stage, question, (prompt, block), read_module_reply).await
+        self.ask(stage, question, (prompt, self.block(question)), read_module_reply).await
     }
 
     /// Asks the coordinator, whose prompt has the question in it.
@@ -113,8 +112,12 @@ impl<'a, Q: Queue, S: Store, O: PermitOffice> CellCalls<'a, Q, S, O> {
         question: &Question,
         prompt: &SharedPrompt,
     ) -> Result<Asked, Halt> {
-        let block = self.shared.run.question_block(question.id);
-        self.ask(stage, question, (prompt, block), read_single_reply).await
+        self.ask(stage, question, (prompt, self.block(question)), read_single_reply).await
+    }
+
+    /// The question as prompts show it.
+    fn block(&self, question: &Question) -> &'a str {
+        self.shared.run.question_block(question.id)
     }
 
     async fn ask(
