@@ -14,7 +14,7 @@ use valuesim_coordinator::ledger::{Ledger, LedgerError};
 use crate::exit::{Exit, Failure};
 use crate::run_folder::RunFolder;
 
-/// Does `work` on the databases of a run folder. Where one of them makes the database panic, on any thread, an error
+/// Does `work` on the ledger of a run folder. Where it makes the database panic, on any thread, an error
 /// takes the place of the panic and of its message; other panics go on.
 pub(crate) fn guarded<T>(folder: &RunFolder, work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     let damage_seen = Arc::new(AtomicBool::new(false));
@@ -47,17 +47,12 @@ fn comes_from_the_database(panic: &PanicHookInfo<'_>) -> bool {
         .is_some_and(|location| Path::new(location.file()).iter().any(|part| part.to_str().is_some_and(is_its_folder)))
 }
 
-/// Which of the two files it is, as far as that can be found out.
+/// What is wrong with the ledger, as far as that can be found out.
 fn damage(folder: &RunFolder) -> Failure {
     let ledger = folder.ledger();
-    let looked = catch_unwind(|| Ledger::view(&ledger).map(drop));
-    let error = match looked {
-        Ok(Ok(()) | Err(LedgerError::InUse(_))) => anyhow!(
-            "the store {} is damaged: remove it and run the same command again; no finished cell is lost, calls for unfinished ones are made again",
-            folder.store().display()
-        ),
-        Ok(Err(error)) => error.into(),
-        Err(_) => anyhow!("the ledger {} is damaged: restore it from a copy", ledger.display()),
+    let error = match catch_unwind(|| Ledger::view(&ledger).map(drop)) {
+        Ok(Err(error)) if !matches!(error, LedgerError::InUse(_)) => error.into(),
+        _ => anyhow!("the ledger {} is damaged: restore it from a copy", ledger.display()),
     };
     Failure { exit: Exit::Failed, error, note: None }
 }

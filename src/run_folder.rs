@@ -17,7 +17,7 @@ pub(crate) const LEDGER_FILE: &str = "ledger.redb";
 pub(crate) const EXPERIMENT_FILE: &str = "experiment.toml";
 
 /// The name of the store in a run folder.
-pub(crate) const STORE_FILE: &str = "store.redb";
+pub(crate) const STORE_FOLDER: &str = "store";
 
 /// The name of the file whose lock says who works in a run folder.
 const LOCK_FILE: &str = "run.lock";
@@ -60,7 +60,7 @@ impl RunFolder {
     }
 
     pub(crate) fn store(&self) -> PathBuf {
-        self.0.join(STORE_FILE)
+        self.0.join(STORE_FOLDER)
     }
 
     /// Makes the folder, if need be, and bars other processes from it.
@@ -137,7 +137,7 @@ impl RunFolder {
 
     /// Removes the store, which serves unfinished cells alone.
     pub(crate) fn remove_store(&self) -> std::io::Result<()> {
-        match std::fs::remove_file(self.store()) {
+        match std::fs::remove_dir_all(self.store()) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }

@@ -21,7 +21,7 @@ use valuesim_simulator::provider::{Latency, Provider, ProviderOptions};
 use valuesim_worker::meter::Meter;
 use valuesim_worker::worker::Worker;
 
-use crate::run_folder::STORE_FILE;
+use crate::run_folder::STORE_FOLDER;
 
 /// Cells under way for each call in flight: stories come one by one, so each place needs a cell to write one for.
 const CELLS_FOR_EACH_CALL: usize = 2;
@@ -49,7 +49,7 @@ impl OneProcess {
         let window = (most_in_flight * CELLS_FOR_EACH_CALL).max(FEWEST_CELLS);
         // Every message belongs to a cell of some window, so no queue can fill up while its readers wait for another.
         let queue = MemoryQueue::new(window * limits.len().max(1));
-        let store = EmbeddedStore::open(&folder.join(STORE_FILE))?;
+        let store = EmbeddedStore::open(&folder.join(STORE_FOLDER))?;
         store.put_manifest(&manifest.run, &manifest.to_bytes()).await?;
         let coordinator = Coordinator::new(
             manifest,

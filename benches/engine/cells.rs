@@ -72,7 +72,7 @@ async fn run_all(experiment: &Experiment, codebook: Codebook, survey: Survey, pl
     let ledger = Arc::new(Ledger::open(&folder.path().join("ledger.redb"), &run)?);
     let queue = MemoryQueue::new(WINDOW * experiment.models.len());
     let manifest = manifest(&run, experiment, codebook);
-    let store = EmbeddedStore::open(&folder.path().join("store.redb"))?;
+    let store = EmbeddedStore::open(&folder.path().join("store"))?;
     let sides = (queue.clone(), store);
     let coordinator = Coordinator::new(&manifest, Arc::new(plan), Arc::new(survey), ledger, sides, WINDOW)?;
     let workers = [0, 1].map(|model| tokio::spawn(answer_at_once(queue.clone(), run.clone(), ModelId(model))));

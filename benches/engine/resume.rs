@@ -68,7 +68,7 @@ pub(crate) fn run(path: &Path) -> anyhow::Result<()> {
     let ledger = Arc::new(Ledger::open(path, &run_id())?);
     let cells = plan.cells();
     let folder = tempfile::tempdir()?;
-    let sides = (MemoryQueue::new(1), EmbeddedStore::open(&folder.path().join("store.redb"))?);
+    let sides = (MemoryQueue::new(1), EmbeddedStore::open(&folder.path().join("store"))?);
     let coordinator = Coordinator::new(&manifest, Arc::new(plan), Arc::new(survey), ledger, sides, 1)?;
     let seconds = start.elapsed().as_secs_f64();
     anyhow::ensure!(coordinator.progress().cells_finished() == cells, "the scan missed cells");

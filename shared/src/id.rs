@@ -1,5 +1,6 @@
 //! The names of things: which respondent, question, fold, cell, model and run is meant.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::num::{NonZeroU8, NonZeroU32};
 use std::str::FromStr;
@@ -207,6 +208,12 @@ impl fmt::Display for Cell {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RunId(pub String);
+
+impl Borrow<str> for RunId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
 
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -35,18 +35,33 @@ pub struct RecordedReply {
     pub reply: ReplyText,
     /// What it took, retries included.
     pub spend: StageSpend,
+    /// Failed requests of `spend` that the provider may have billed.
+    pub perhaps_billed: u64,
     /// The model as the provider named it; empty where it did not.
     pub reported_model: String,
 }
 
-/// How often a call was sent, whoever sent it, and what one of these requests may have used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// How often a call was sent, whoever sent it, and how often that is known to have failed.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SentCall {
     /// How often.
     pub times: u64,
     /// What one request may have used.
     pub each: Unsure,
+    /// Requests whose failure was seen.
+    pub failed: u64,
+    /// Failed requests that the provider may have billed.
+    pub perhaps_billed: u64,
+}
+
+/// What is known of a cell's calls so far.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct CellRecord {
+    /// The replies that are kept.
+    pub replies: HashMap<CallKey, RecordedReply>,
+    /// How often each call was sent.
+    pub sent: HashMap<CallKey, SentCall>,
 }
 
 /// What came back from a call, as far as results depend on it.
@@ -101,7 +116,7 @@ pub enum StoreError {
     },
     /// What is stored cannot be read back.
     #[error(
-        "the store {place} holds something unreadable for {what}: {reason}; delete the file to go on (finished cells are in the ledger)"
+        "the store {place} holds something unreadable for {what}: {reason}; delete it to go on (finished cells are in the ledger)"
     )]
     Unreadable {
         /// Which store.
@@ -115,7 +130,8 @@ pub enum StoreError {
 
 /// Keeps manifests, backstories, and the replies of cells under way.
 ///
-/// A write returns once it would survive the end of the process.
+/// A write returns once it would survive the end of the process; a manifest, a backstory and a reply, which are needed or
+/// were paid for, once they would survive the end of the machine.
 pub trait Store: Clone + Send + Sync + 'static {
     /// Keeps a run's manifest.
     fn put_manifest(&self, run: &RunId, manifest: &[u8]) -> impl Future<Output = Result<(), StoreError>> + Send;
@@ -143,12 +159,14 @@ pub trait Store: Clone + Send + Sync + 'static {
         each: &Unsure,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// How often each call of a cell was sent.
-    fn sent(
+    /// Keeps that a request that was sent has failed, and whether the provider may have billed it all the same.
+    fn note_failed(
         &self,
         run: &RunId,
         cell: Cell,
-    ) -> impl Future<Output = Result<HashMap<CallKey, SentCall>, StoreError>> + Send;
+        key: CallKey,
+        perhaps_billed: bool,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Keeps the reply of one call of a cell.
     fn record_reply(
@@ -159,12 +177,8 @@ pub trait Store: Clone + Send + Sync + 'static {
         reply: &RecordedReply,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// All replies that are kept for a cell.
-    fn replies(
-        &self,
-        run: &RunId,
-        cell: Cell,
-    ) -> impl Future<Output = Result<HashMap<CallKey, RecordedReply>, StoreError>> + Send;
+    /// What is known of a cell's calls; empty for a cell that nobody has begun.
+    fn cell_record(&self, run: &RunId, cell: Cell) -> impl Future<Output = Result<CellRecord, StoreError>> + Send;
 
     /// Drops what is kept for a cell, because its outcome is safe.
     fn forget(&self, run: &RunId, cell: Cell) -> impl Future<Output = Result<(), StoreError>> + Send;

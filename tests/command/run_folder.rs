@@ -78,9 +78,9 @@ fn a_lock_that_a_process_left_behind_bars_nobody() {
 #[test]
 fn a_finished_run_keeps_no_store() {
     let run = Finished::new();
-    assert!(!run.folder.join("store.redb").exists());
+    assert!(!run.folder.join("store").exists());
     run.place.run(&RUN).well();
-    assert!(!run.folder.join("store.redb").exists());
+    assert!(!run.folder.join("store").exists());
 }
 
 #[test]

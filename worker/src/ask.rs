@@ -13,7 +13,7 @@ use valuesim_shared::permit::PermitOffice;
 use valuesim_shared::prompt::reminder;
 use valuesim_shared::queue::Queue;
 use valuesim_shared::reply::{Problem, Reading, read_module_reply, read_single_reply};
-use valuesim_shared::store::{Backstory, CallKey, RecordedReply, ReplyText, SentCall, Store};
+use valuesim_shared::store::{Backstory, CallKey, CellRecord, RecordedReply, ReplyText, Store};
 use valuesim_shared::task::{Task, TaskKind};
 use valuesim_shared::transcript::Transcript;
 
@@ -58,10 +58,9 @@ impl<'a, Q: Queue, S: Store, O: PermitOffice> CellCalls<'a, Q, S, O> {
         task: &'a Task,
         halt: &'a CancellationToken,
     ) -> Result<Self, Halt> {
-        let recorded = shared.store.replies(&task.run, task.cell).await?;
-        let sent = shared.store.sent(&task.run, task.cell).await?;
-        let spend = Mutex::new(abandoned(task.kind, &sent, &recorded));
-        Ok(Self { shared, task, halt, recorded, spend, protocol: Protocol::of(&shared.run) })
+        let record = shared.store.cell_record(&task.run, task.cell).await?;
+        let spend = Mutex::new(unanswered(task.kind, &record));
+        Ok(Self { shared, task, halt, recorded: record.replies, spend, protocol: Protocol::of(&shared.run) })
     }
 
     pub(crate) fn manifest(&self) -> &'a Manifest {
@@ -190,22 +189,22 @@ impl<'a, Q: Queue, S: Store, O: PermitOffice> CellCalls<'a, Q, S, O> {
     }
 }
 
-/// Requests of an earlier attempt at the task that were sent and whose end nobody saw: the process ended first.
+/// Requests of an earlier attempt at the task that no recorded reply counts: those that failed before the process ended,
+/// and those whose end nobody saw.
 ///
 /// The story task counts the backstory's, the CAB task all others.
-fn abandoned(
-    kind: TaskKind,
-    sent: &HashMap<CallKey, SentCall>,
-    recorded: &HashMap<CallKey, RecordedReply>,
-) -> CellSpend {
+fn unanswered(kind: TaskKind, record: &CellRecord) -> CellSpend {
     let mut spend = CellSpend::default();
-    for (key, SentCall { times, each }) in sent {
-        let belongs = (key.stage == Stage::Story) == (kind == TaskKind::Story);
-        let ended = recorded.get(key).map_or(0, |reply| reply.spend.sent);
-        let abandoned = times.saturating_sub(ended);
-        if belongs && abandoned > 0 {
-            let stage =
-                StageSpend { sent: abandoned, abandoned, unsure: each.times(abandoned), ..StageSpend::default() };
+    let of_task = |key: &CallKey| (key.stage == Stage::Story) == (kind == TaskKind::Story);
+    for (key, call) in record.sent.iter().filter(|(key, _)| of_task(key)) {
+        let counted = record.replies.get(key);
+        let sent = call.times.saturating_sub(counted.map_or(0, |reply| reply.spend.sent));
+        let failed = call.failed.saturating_sub(counted.map_or(0, |reply| reply.spend.failed)).min(sent);
+        let billed = call.perhaps_billed.saturating_sub(counted.map_or(0, |reply| reply.perhaps_billed)).min(failed);
+        let abandoned = sent - failed;
+        if sent > 0 {
+            let unsure = call.each.times(abandoned + billed);
+            let stage = StageSpend { sent, failed, abandoned, unsure, ..StageSpend::default() };
             spend.stages.entry(key.stage).or_default().add(&stage);
         }
     }
@@ -245,4 +244,51 @@ fn after_reminder(first: Asked, second: Asked) -> Asked {
     let ended = if second.ended == Ended::Answered { Ended::Reminded } else { second.ended };
     let analysis = if second.analysis.is_empty() { first.analysis } else { second.analysis };
     Asked { analysis, ended, times: 2, ..second }
+}
+
+#[cfg(test)]
+mod tests {
+    use valuesim_shared::money::NanoUsd;
+    use valuesim_shared::outcome::Unsure;
+    use valuesim_shared::store::SentCall;
+
+    use super::*;
+
+    const COGNITIVE: CallKey = CallKey { stage: Stage::Cognitive, question: None, asked_before: 0 };
+
+    fn each() -> Unsure {
+        Unsure { likely_cost: NanoUsd(5), ..Unsure::default() }
+    }
+
+    fn check(sent: SentCall, counted: Option<(StageSpend, u64)>, expected: Option<&StageSpend>) {
+        let reply = counted.map(|(spend, perhaps_billed)| {
+            let reply =
+                RecordedReply { reply: ReplyText::Refused, spend, perhaps_billed, reported_model: String::new() };
+            (COGNITIVE, reply)
+        });
+        let record = CellRecord { sent: [(COGNITIVE, sent)].into(), replies: reply.into_iter().collect() };
+        let spend = unanswered(TaskKind::Cab, &record);
+        assert_eq!(spend.stages.get(&Stage::Cognitive), expected);
+        assert_eq!(unanswered(TaskKind::Story, &record), CellSpend::default());
+    }
+
+    #[test]
+    fn requests_before_an_interruption_count_as_failed_or_abandoned_and_never_twice() {
+        let sent = |times, failed, perhaps_billed| SentCall { times, each: each(), failed, perhaps_billed };
+        let spend = |sent, failed, unsure: u64| StageSpend {
+            sent,
+            failed,
+            abandoned: sent - failed,
+            unsure: each().times(unsure),
+            ..StageSpend::default()
+        };
+        // Stopped while it waited for the next attempt: nothing is abandoned.
+        check(sent(2, 2, 1), None, Some(&spend(2, 2, 1)));
+        // Killed in mid-call, after a failure.
+        check(sent(2, 1, 0), None, Some(&spend(2, 1, 1)));
+        // The reply that came in the end counts its own attempts.
+        let counted = StageSpend { sent: 2, answered: 1, failed: 1, ..StageSpend::default() };
+        check(sent(2, 1, 1), Some((counted.clone(), 1)), None);
+        check(sent(4, 2, 2), Some((counted, 1)), Some(&spend(2, 1, 2)));
+    }
 }

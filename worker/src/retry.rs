@@ -41,6 +41,14 @@ pub(crate) struct Call<'a> {
     pub(crate) conversation: Conversation<'a>,
 }
 
+/// What a call's attempts took so far.
+#[derive(Debug, Default)]
+struct Spent {
+    spend: StageSpend,
+    /// Failed attempts that the provider may have billed.
+    perhaps_billed: u64,
+}
+
 /// Makes a call and makes it again until it is answered or will never be. A stop is heard between two attempts; an
 /// attempt that was sent is always waited for.
 pub(crate) async fn make<Q, S: Store, O: PermitOffice>(
@@ -51,13 +59,13 @@ pub(crate) async fn make<Q, S: Store, O: PermitOffice>(
     let model = call.cell.model;
     let settings = &shared.run.manifest.models[model.0 as usize];
     let unsure = unsure(settings, call.key.stage, &call.conversation);
-    let mut spend = StageSpend::default();
+    let mut spent = Spent::default();
     let mut ceilings = ceilings(shared.waits);
     let mut malformed = 0;
     loop {
-        let error = match attempt(shared, &call, &unsure, &mut spend, halt).await? {
+        let error = match attempt(shared, &call, &unsure, &mut spent, halt).await? {
             Ok((reply, permit)) => {
-                let recorded = record(reply, spend);
+                let recorded = record(reply, spent);
                 keep(shared, &call, &recorded).await?;
                 // The call holds its place in flight until its reply is safe.
                 drop(permit);
@@ -74,10 +82,10 @@ pub(crate) async fn make<Q, S: Store, O: PermitOffice>(
                 let ceiling = ceilings.next().unwrap_or(shared.waits.longest);
                 pause(wait(ceiling, error.retry_after), halt).await?;
             }
-            Decision::GiveUpOnPrompt => return give_up(shared, &call, error.kind, spend).await,
+            Decision::GiveUpOnPrompt => return give_up(shared, &call, error.kind, spent).await,
             // The first reply came, so what the provider does not understand is the longer one that is asked for.
             Decision::StopProvider if error.kind == CallErrorKind::BadRequest && asks_for_more_room(&call) => {
-                return give_up(shared, &call, CallErrorKind::TooLong, spend).await;
+                return give_up(shared, &call, CallErrorKind::TooLong, spent).await;
             }
             Decision::StopProvider | Decision::Retry | Decision::SlowDown => {
                 // The other calls of the cell would come to the same, each at the cost of a request.
@@ -93,7 +101,7 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
     shared: &Shared<Q, S, O>,
     call: &Call<'_>,
     unsure: &Unsure,
-    spend: &mut StageSpend,
+    spent: &mut Spent,
     halt: &CancellationToken,
 ) -> Result<Result<(Reply, O::Permit), CallError>, Halt> {
     let model = call.cell.model;
@@ -115,19 +123,22 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
     // Written only now: a thousand calls that wait for a permit need no thousand bodies.
     let body = shared.run.client(model).body(&call.conversation);
     shared.store.note_sent(call.run, call.cell, call.key, unsure).await?;
-    spend.sent += 1;
+    spent.spend.sent += 1;
     shared.meter.call_sent();
     let ended = shared.run.client(model).send(body).await;
     match &ended {
         Ok(reply) => {
             let answered = answered(reply, shared.run.price(model), unsure);
             shared.meter.call_answered(&answered);
-            spend.add(&answered);
+            spent.spend.add(&answered);
         }
         Err(error) => {
-            spend.failed += 1;
-            if error.kind.perhaps_billed() {
-                spend.unsure.add(unsure);
+            let perhaps_billed = error.kind.perhaps_billed();
+            shared.store.note_failed(call.run, call.cell, call.key, perhaps_billed).await?;
+            spent.spend.failed += 1;
+            if perhaps_billed {
+                spent.perhaps_billed += 1;
+                spent.spend.unsure.add(unsure);
             }
             shared.meter.call_failed(&error.to_string());
             tracing::debug!(error = %error, "a call failed");
@@ -169,24 +180,24 @@ fn unsure(model: &ModelSettings, stage: Stage, conversation: &Conversation<'_>) 
     Unsure { likely, likely_cost: cost(likely), at_most, at_most_cost: cost(at_most) }
 }
 
-fn record(reply: Reply, spend: StageSpend) -> RecordedReply {
+fn record(reply: Reply, Spent { spend, perhaps_billed }: Spent) -> RecordedReply {
     let Reply { content, finish, model, .. } = reply;
     let reply = match finish {
         Finish::Refused => ReplyText::Refused,
         Finish::Length => ReplyText::Text { content, cut_off: true },
         Finish::Stop => ReplyText::Text { content, cut_off: false },
     };
-    RecordedReply { reply, spend, reported_model: model }
+    RecordedReply { reply, spend, perhaps_billed, reported_model: model }
 }
 
 async fn give_up<Q, S: Store, O>(
     shared: &Shared<Q, S, O>,
     call: &Call<'_>,
     kind: CallErrorKind,
-    spend: StageSpend,
+    Spent { spend, perhaps_billed }: Spent,
 ) -> Result<RecordedReply, Halt> {
     let reply = if kind == CallErrorKind::TooLong { ReplyText::TooLong } else { ReplyText::Refused };
-    let recorded = RecordedReply { reply, spend, reported_model: String::new() };
+    let recorded = RecordedReply { reply, spend, perhaps_billed, reported_model: String::new() };
     keep(shared, call, &recorded).await?;
     Ok(recorded)
 }

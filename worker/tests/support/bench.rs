@@ -64,7 +64,7 @@ pub(crate) struct Bench {
 impl Bench {
     pub(crate) async fn new(setup: Setup) -> Self {
         let folder = tempfile::tempdir().expect("temporary folder");
-        let store = EmbeddedStore::open(&folder.path().join("store.redb")).expect("opens");
+        let store = EmbeddedStore::open(&folder.path().join("store")).expect("opens");
         let queue = MemoryQueue::new(8);
         store.put_manifest(&run(), &manifest(&setup)).await.expect("writes");
         let (lane, kind) = if setup.method.needs_backstory() {

@@ -1,0 +1,116 @@
+//! What of the log is needed still: where the entries of each cell under way are.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::entry::{Entry, Said};
+use super::frame;
+use super::log::{Place, inside};
+use crate::id::{Cell, RunId};
+
+/// Where the entries of all cells under way are: twelve bytes for each.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    runs: HashMap<RunId, HashMap<Cell, Entries>>,
+    /// Bytes in each segment that are needed still.
+    needed: BTreeMap<u32, u64>,
+}
+
+/// The entries of one cell.
+#[derive(Debug, Default)]
+pub(super) struct Entries {
+    /// The last backstory.
+    pub(super) backstory: Option<Place>,
+    /// What is said of its calls, in order.
+    pub(super) calls: Vec<Place>,
+}
+
+impl Entries {
+    pub(super) fn all(&self) -> impl Iterator<Item = Place> + '_ {
+        self.backstory.iter().chain(&self.calls).copied()
+    }
+}
+
+impl Index {
+    /// Takes note of an entry.
+    pub(super) fn add(&mut self, entry: &Entry<'_>, place: Place) {
+        let (run, cell) = (entry.run, entry.cell);
+        match entry.said {
+            Said::Forgotten => self.forget(run, cell),
+            Said::Anew(frames) => {
+                self.forget(run, cell);
+                self.add_inside(frames, place);
+            }
+            Said::Backstory(_) => {
+                let former = self.entries(run, cell).backstory.replace(place);
+                self.count(place);
+                if let Some(former) = former {
+                    self.discount(former);
+                }
+            }
+            Said::Sent(..) | Said::Failed { .. } | Said::Reply(..) => {
+                self.entries(run, cell).calls.push(place);
+                self.count(place);
+            }
+        }
+    }
+
+    fn add_inside(&mut self, mut frames: &[u8], outer: Place) {
+        while let Some((payload, length)) = frame::first(frames) {
+            if let Some(entry) = Entry::read(payload) {
+                self.add(&entry, inside(outer, frames.len(), length));
+            }
+            frames = &frames[length..];
+        }
+    }
+
+    fn forget(&mut self, run: &str, cell: Cell) {
+        let Some(cells) = self.runs.get_mut(run) else { return };
+        let Some(entries) = cells.remove(&cell) else { return };
+        entries.all().for_each(|place| self.discount(place));
+    }
+
+    fn entries(&mut self, run: &str, cell: Cell) -> &mut Entries {
+        if !self.runs.contains_key(run) {
+            self.runs.insert(RunId(run.to_owned()), HashMap::new());
+        }
+        self.runs.get_mut(run).expect("it was inserted").entry(cell).or_default()
+    }
+
+    fn count(&mut self, place: Place) {
+        *self.needed.entry(place.segment).or_default() += place.bytes();
+    }
+
+    fn discount(&mut self, place: Place) {
+        if let Some(bytes) = self.needed.get_mut(&place.segment) {
+            *bytes -= place.bytes();
+        }
+    }
+
+    /// The entries of a cell.
+    pub(super) fn get(&self, run: &RunId, cell: Cell) -> Option<&Entries> {
+        self.runs.get(run)?.get(&cell)
+    }
+
+    /// Bytes of a segment that are needed still.
+    pub(super) fn needed(&self, segment: u32) -> u64 {
+        self.needed.get(&segment).copied().unwrap_or(0)
+    }
+
+    /// Bytes of all segments that are needed still.
+    pub(super) fn needed_in_all(&self) -> u64 {
+        self.needed.values().sum()
+    }
+
+    /// The cells with entries in a segment, and all their entries' places.
+    pub(super) fn cells_in(&self, segment: u32) -> Vec<(RunId, Cell, Vec<Place>)> {
+        let all =
+            self.runs.iter().flat_map(|(run, cells)| cells.iter().map(move |(cell, entries)| (run, cell, entries)));
+        let inside = all.filter(|(.., entries)| entries.all().any(|place| place.segment == segment));
+        inside.map(|(run, cell, entries)| (run.clone(), *cell, entries.all().collect())).collect()
+    }
+
+    /// A segment is gone.
+    pub(super) fn removed(&mut self, segment: u32) {
+        self.needed.remove(&segment);
+    }
+}
