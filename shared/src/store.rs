@@ -2,6 +2,7 @@
 //!
 //! Everything here can be lost without harm to the results: it then costs calls again. Only the ledger must be kept.
 
+mod compact;
 mod embedded;
 
 use std::collections::HashMap;

@@ -102,6 +102,10 @@ pub(crate) struct Flags {
     /// Answer every call with so many bytes of the same text, to measure a client's speed
     #[arg(long, value_name = "BYTES")]
     fixed_reply: Option<usize>,
+
+    /// With --fixed-reply: answer requests for a backstory with so many bytes instead
+    #[arg(long, value_name = "BYTES", requires = "fixed_reply")]
+    fixed_story: Option<usize>,
 }
 
 /// The rules of prefix caches.
@@ -146,6 +150,7 @@ impl Flags {
                 Cache::Deepseek => CacheRule::DeepSeek,
             },
             fixed_reply: self.fixed_reply,
+            fixed_story: self.fixed_story,
             ..ProviderOptions::default()
         })
     }

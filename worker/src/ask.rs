@@ -19,7 +19,7 @@ use valuesim_shared::transcript::Transcript;
 
 use crate::again::{Again, again};
 use crate::prompts::SharedPrompt;
-use crate::provider::Conversation;
+use crate::provider::{Conversation, EncodedText};
 use crate::retry::{self, Call};
 use crate::transcript::{Protocol, story_call};
 use crate::worker::{Halt, Shared};
@@ -96,12 +96,12 @@ impl<'a, Q: Queue, S: Store, O: PermitOffice> CellCalls<'a, Q, S, O> {
         question: &Question,
         prompt: &SharedPrompt,
     ) -> Result<Asked, Halt> {
-        self.ask(stage, question, (prompt, self.block(question)), read_module_reply).await
+        self.ask(stage, question, (prompt, Some(self.block(question))), read_module_reply).await
     }
 
     /// Asks the coordinator, whose prompt has the question in it.
     pub(crate) async fn ask_coordinator(&self, question: &Question, prompt: &SharedPrompt) -> Result<Asked, Halt> {
-        self.ask(Stage::Coordinator, question, (prompt, ""), read_module_reply).await
+        self.ask(Stage::Coordinator, question, (prompt, None), read_module_reply).await
     }
 
     /// Asks for an answer in one call.
@@ -111,11 +111,11 @@ impl<'a, Q: Queue, S: Store, O: PermitOffice> CellCalls<'a, Q, S, O> {
         question: &Question,
         prompt: &SharedPrompt,
     ) -> Result<Asked, Halt> {
-        self.ask(stage, question, (prompt, self.block(question)), read_single_reply).await
+        self.ask(stage, question, (prompt, Some(self.block(question))), read_single_reply).await
     }
 
     /// The question as prompts show it.
-    fn block(&self, question: &Question) -> &'a str {
+    fn block(&self, question: &Question) -> &'a EncodedText {
         self.shared.run.question_block(question.id)
     }
 
@@ -123,7 +123,7 @@ impl<'a, Q: Queue, S: Store, O: PermitOffice> CellCalls<'a, Q, S, O> {
         &self,
         stage: Stage,
         question: &Question,
-        (prompt, block): (&SharedPrompt, &str),
+        (prompt, block): (&SharedPrompt, Option<&EncodedText>),
         read: Read,
     ) -> Result<Asked, Halt> {
         let behaviour = self.manifest().behaviour;

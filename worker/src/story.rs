@@ -40,7 +40,7 @@ async fn ask<Q: Queue, S: Store, O: PermitOffice>(
     let calls = CellCalls::new(shared, task, halt).await?;
     let prompt = story_prompt(&shared.run, task);
     let key = CallKey { stage: Stage::Story, question: None, asked_before: 0 };
-    let conversation = Conversation::new(&prompt.before, "", &prompt.after);
+    let conversation = Conversation::new(&prompt.before, None, &prompt.after);
     let (mut text, mut ended) = judge(calls.reply(key, conversation).await?);
     let mut asked = 1;
     if let Some(again @ Again::MoreRoom(most)) = calls.again(ended) {

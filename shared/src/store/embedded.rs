@@ -16,20 +16,25 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
-use self::entry::{Entry, Said};
+use self::entry::{Entry, Said, Words};
 use self::index::Index;
 use self::log::Log;
+use super::compact::read_reply;
 use super::{Backstory, CallKey, CellRecord, RecordedReply, Store, StoreError};
 use crate::id::{Cell, RunId};
 use crate::outcome::Unsure;
 
 /// How long a note that nobody waits for may take to the disk.
 const NOTE_DELAY: Duration = Duration::from_millis(20);
+
+/// The shortest time from one sync to the next. The first who waits is served at once; of thousands of calls a second,
+/// many share one.
+const BETWEEN_SYNCS: Duration = Duration::from_millis(2);
 
 /// Bytes after which a file of the log is full.
 const SEGMENT_BYTES: u64 = 64 << 20;
@@ -156,11 +161,11 @@ impl EmbeddedStore {
                 sent.failed += 1;
                 sent.perhaps_billed += u64::from(perhaps_billed);
             }
-            Said::Reply(key, json) => {
-                let reply = self.decode(json, format_args!("a reply of {}", entry.cell))?;
-                record.replies.insert(key, reply);
+            Said::Reply(key, Words::Written(bytes)) => {
+                let unreadable = || self.failed("read", format_args!("a reply of {} is of another format", entry.cell));
+                record.replies.insert(key, read_reply(bytes).ok_or_else(unreadable)?);
             }
-            Said::Backstory(_) | Said::Forgotten | Said::Anew(_) => {}
+            Said::Reply(_, Words::Recorded(_)) | Said::Backstory(_) | Said::Forgotten | Said::Anew(_) => {}
         }
         Ok(())
     }
@@ -213,7 +218,7 @@ impl Store for EmbeddedStore {
         key: CallKey,
         reply: &RecordedReply,
     ) -> Result<(), StoreError> {
-        self.keep(&Entry { run: &run.0, cell, said: Said::Reply(key, &encode(reply)) }).await
+        self.keep(&Entry { run: &run.0, cell, said: Said::Reply(key, Words::Recorded(reply)) }).await
     }
 
     async fn cell_record(&self, run: &RunId, cell: Cell) -> Result<CellRecord, StoreError> {
@@ -266,6 +271,7 @@ impl Core {
         let mut state = self.state();
         loop {
             state = self.until_there_is_work(state);
+            let started = Instant::now();
             let waiting = std::mem::take(&mut state.waiting);
             let flushed = state.log.flush();
             let dirty = state.log.take_dirty();
@@ -281,6 +287,9 @@ impl Core {
             if closing && (outcome.is_err() || state.log.is_synced()) {
                 return;
             }
+            let rest = BETWEEN_SYNCS.saturating_sub(started.elapsed());
+            let rested = self.wake.wait_timeout_while(state, rest, |state| !state.closing);
+            state = rested.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 

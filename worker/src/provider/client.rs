@@ -220,9 +220,11 @@ fn request_headers(model: &ModelSettings, key: Option<SecretString>) -> Result<H
 }
 
 async fn read(mut response: Response) -> Result<Bytes, CallError> {
+    // Most responses come in one piece, which needs no copy.
+    let mut first = Bytes::new();
     let mut body = BytesMut::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error))? {
-        if body.len() + chunk.len() > MOST_RESPONSE_BYTES {
+        if first.len() + body.len() + chunk.len() > MOST_RESPONSE_BYTES {
             let message = format!("the response is longer than {MOST_RESPONSE_BYTES} bytes");
             return Err(CallError {
                 kind: CallErrorKind::Malformed,
@@ -231,9 +233,14 @@ async fn read(mut response: Response) -> Result<Bytes, CallError> {
                 retry_after: None,
             });
         }
-        body.extend_from_slice(&chunk);
+        if first.is_empty() && body.is_empty() {
+            first = chunk;
+        } else {
+            body.extend_from_slice(&std::mem::take(&mut first));
+            body.extend_from_slice(&chunk);
+        }
     }
-    Ok(body.freeze())
+    Ok(if first.is_empty() { body.freeze() } else { first })
 }
 
 /// An error of the network; its innermost cause says most.
