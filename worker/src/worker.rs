@@ -206,7 +206,6 @@ struct Desk<'a, Q> {
     cab: QueueName,
     story: QueueName,
     demand: Demand,
-    capacity: usize,
 }
 
 impl<'a, Q: Queue> Desk<'a, Q> {
@@ -217,14 +216,13 @@ impl<'a, Q: Queue> Desk<'a, Q> {
             run: &shared.run,
             cab: name(Lane::Cab(model)),
             story: name(Lane::Story(model)),
-            demand: Demand::default(),
-            capacity: shared.run.manifest.models[model.0 as usize].limits.calls_in_flight as usize,
+            demand: Demand::new(shared.run.manifest.models[model.0 as usize].limits.calls_in_flight as usize),
         }
     }
 
     /// The next task once there is room for its calls; CAB tasks first. Dropping the future loses no task.
     async fn next(&self) -> Result<Work<Q::Delivery>, WorkerError> {
-        self.demand.below(self.capacity).await;
+        self.demand.room().await;
         let delivery = tokio::select! {
             biased;
             cab = self.queue.take(&self.cab) => cab?,

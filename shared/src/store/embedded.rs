@@ -1,8 +1,8 @@
 //! A store in files of this machine, for runs in one process: a log that is only appended to.
 //!
 //! What is written goes to the end of the log; where it is needed still is known in memory; a reply that is read back is
-//! read from its place. A thread of its own brings the log to the disk, for all who wait at once: a wait of its own for
-//! each reply would make the disk the bottleneck. Segments of the log that no cell needs any more are removed.
+//! read from its place. A thread of its own brings the log to the disk every few milliseconds: a wait of its own for each
+//! reply would make the disk the bottleneck. Segments of the log that no cell needs any more are removed.
 
 mod entry;
 mod frame;
@@ -29,8 +29,8 @@ use super::{Backstory, CallKey, CellRecord, RecordedReply, Store, StoreError};
 use crate::id::{Cell, RunId};
 use crate::outcome::Unsure;
 
-/// How long a note that nobody waits for may take to the disk.
-const NOTE_DELAY: Duration = Duration::from_millis(20);
+/// How long what nobody waits for may take to the disk: what a power loss can take back.
+const NOTE_DELAY: Duration = Duration::from_millis(5);
 
 /// The shortest time from one sync to the next. The first who waits is served at once; of thousands of calls a second,
 /// many share one.
@@ -71,9 +71,19 @@ struct State {
     index: Index,
     /// Who waits for the disk.
     waiting: Vec<oneshot::Sender<Result<(), String>>>,
-    /// Whether the thread sleeps until it is woken.
-    asleep: bool,
+    sleep: Sleep,
     closing: bool,
+}
+
+/// What the store's thread does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sleep {
+    /// It works.
+    Awake,
+    /// It waits for the first write.
+    UntilThereIsWork,
+    /// It lets more notes come together before it brings them to the disk.
+    UntilTheDelayIsOver,
 }
 
 impl EmbeddedStore {
@@ -98,7 +108,7 @@ impl EmbeddedStore {
             }
         });
         let log = log.map_err(|error| failed(&error))?;
-        let state = State { log, index, waiting: Vec::new(), asleep: false, closing: false };
+        let state = State { log, index, waiting: Vec::new(), sleep: Sleep::Awake, closing: false };
         let core = Arc::new(Core { state: Mutex::new(state), wake: Condvar::new() });
         let of_thread = Arc::clone(&core);
         let syncer = std::thread::Builder::new().name("store".to_owned()).spawn(move || of_thread.sync_all());
@@ -119,7 +129,9 @@ impl EmbeddedStore {
         let mut state = self.shared.core.state();
         state.append(entry);
         let flushed = state.log.flush();
-        self.shared.core.wake_thread(&mut state);
+        if state.sleep == Sleep::UntilThereIsWork {
+            self.shared.core.wake_thread(&mut state);
+        }
         flushed.map_err(|error| self.failed("write to", error))
     }
 
@@ -218,7 +230,7 @@ impl Store for EmbeddedStore {
         key: CallKey,
         reply: &RecordedReply,
     ) -> Result<(), StoreError> {
-        self.keep(&Entry { run: &run.0, cell, said: Said::Reply(key, Words::Recorded(reply)) }).await
+        self.note(&Entry { run: &run.0, cell, said: Said::Reply(key, Words::Recorded(reply)) })
     }
 
     async fn cell_record(&self, run: &RunId, cell: Cell) -> Result<CellRecord, StoreError> {
@@ -260,8 +272,8 @@ impl Core {
     }
 
     fn wake_thread(&self, state: &mut State) {
-        if state.asleep {
-            state.asleep = false;
+        if state.sleep != Sleep::Awake {
+            state.sleep = Sleep::Awake;
             self.wake.notify_one();
         }
     }
@@ -295,18 +307,19 @@ impl Core {
 
     fn until_there_is_work<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         while state.waiting.is_empty() && !state.closing {
-            state.asleep = true;
             if state.log.is_synced() {
+                state.sleep = Sleep::UntilThereIsWork;
                 state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
+            state.sleep = Sleep::UntilTheDelayIsOver;
             let (awake, slept) = self.wake.wait_timeout(state, NOTE_DELAY).unwrap_or_else(PoisonError::into_inner);
             state = awake;
             if slept.timed_out() {
                 break;
             }
         }
-        state.asleep = false;
+        state.sleep = Sleep::Awake;
         state
     }
 }
