@@ -13,6 +13,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use exit::{Exit, Failure};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Runs the ValueSim evaluation: a language model writes a person's backstory from World Values Survey answers, then
 /// predicts the answers that were held out.
 ///

@@ -1,7 +1,7 @@
 //! Asks the model on behalf of one cell: keeps every reply, counts what it took, asks once more where that helps.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::codebook::Question;
@@ -38,10 +38,10 @@ pub(crate) struct Asked {
 
 /// The calls of one cell.
 #[derive(Debug)]
-pub(crate) struct CellCalls<'a, Q, S, O> {
-    shared: &'a Shared<Q, S, O>,
-    task: &'a Task,
-    halt: &'a CancellationToken,
+pub(crate) struct CellCalls<Q, S, O> {
+    shared: Arc<Shared<Q, S, O>>,
+    task: Arc<Task>,
+    halt: CancellationToken,
     /// Replies from an earlier attempt at the cell: these calls are not made again.
     recorded: HashMap<CallKey, RecordedReply>,
     spend: Mutex<CellSpend>,
@@ -52,26 +52,28 @@ pub(crate) struct CellCalls<'a, Q, S, O> {
 /// How a kind of reply is read.
 type Read = fn(Behaviour, &str, &Question) -> Reading;
 
-impl<'a, Q: Queue, S: Store, O: PermitOffice> CellCalls<'a, Q, S, O> {
+impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
     pub(crate) async fn new(
-        shared: &'a Shared<Q, S, O>,
-        task: &'a Task,
-        halt: &'a CancellationToken,
+        shared: &Arc<Shared<Q, S, O>>,
+        task: &Arc<Task>,
+        halt: &CancellationToken,
     ) -> Result<Self, Halt> {
         let record = shared.store.cell_record(&task.run, task.cell).await?;
         let spend = Mutex::new(unanswered(task.kind, &record));
-        Ok(Self { shared, task, halt, recorded: record.replies, spend, protocol: Protocol::of(&shared.run) })
+        let (shared, task, halt) = (Arc::clone(shared), Arc::clone(task), halt.clone());
+        let protocol = Protocol::of(&shared.run);
+        Ok(Self { shared, task, halt, recorded: record.replies, spend, protocol })
     }
 
-    pub(crate) fn manifest(&self) -> &'a Manifest {
+    pub(crate) fn manifest(&self) -> &Manifest {
         &self.shared.run.manifest
     }
 
-    pub(crate) fn question(&self, id: QuestionId) -> &'a Question {
+    pub(crate) fn question(&self, id: QuestionId) -> &Question {
         self.manifest().codebook.question(id)
     }
 
-    pub(crate) fn held_out(&self) -> &'a [QuestionId] {
+    pub(crate) fn held_out(&self) -> &[QuestionId] {
         self.shared.run.held_out(self.task.cell.fold)
     }
 
@@ -115,7 +117,7 @@ impl<'a, Q: Queue, S: Store, O: PermitOffice> CellCalls<'a, Q, S, O> {
     }
 
     /// The question as prompts show it.
-    fn block(&self, question: &Question) -> &'a EncodedText {
+    fn block(&self, question: &Question) -> &EncodedText {
         self.shared.run.question_block(question.id)
     }
 
@@ -161,7 +163,7 @@ impl<'a, Q: Queue, S: Store, O: PermitOffice> CellCalls<'a, Q, S, O> {
             return Ok(recorded.reply.clone());
         }
         let call = Call { run: &self.task.run, cell: self.task.cell, key, conversation };
-        let recorded = retry::make(self.shared, call, self.halt).await?;
+        let recorded = retry::make(&self.shared, call, &self.halt).await?;
         self.count(key.stage, &recorded);
         self.keep(key, &conversation, &recorded);
         Ok(recorded.reply)
@@ -176,7 +178,7 @@ impl<'a, Q: Queue, S: Store, O: PermitOffice> CellCalls<'a, Q, S, O> {
     /// What was said so far, with the backstory's call; none unless the run is to keep it. Called once, at the end.
     pub(crate) async fn transcript(&self, story: Option<&Backstory>) -> Option<Transcript> {
         let protocol = self.protocol.as_ref()?;
-        Some(protocol.transcript(story.map(|story| story_call(&self.shared.run, self.task, story))).await)
+        Some(protocol.transcript(story.map(|story| story_call(&self.shared.run, &self.task, story))).await)
     }
 
     fn count(&self, stage: Stage, recorded: &RecordedReply) {

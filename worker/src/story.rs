@@ -1,5 +1,7 @@
 //! The story stage: has the model write a cell's backstory, once.
 
+use std::sync::Arc;
+
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::method::Stage;
 use valuesim_shared::outcome::Ended;
@@ -18,8 +20,8 @@ use crate::worker::{Halt, Shared};
 
 /// Writes a cell's backstory unless it is there, and passes the cell on to the CAB stage.
 pub(crate) async fn write<Q: Queue, S: Store, O: PermitOffice>(
-    shared: &Shared<Q, S, O>,
-    task: &Task,
+    shared: &Arc<Shared<Q, S, O>>,
+    task: &Arc<Task>,
     halt: &CancellationToken,
 ) -> Result<(), Halt> {
     if shared.store.backstory(&task.run, task.cell).await?.is_none() {
@@ -27,14 +29,14 @@ pub(crate) async fn write<Q: Queue, S: Store, O: PermitOffice>(
         shared.store.put_backstory(&task.run, task.cell, &story).await?;
         shared.meter.backstory_written();
     }
-    let cab = Task { kind: TaskKind::Cab, ..task.clone() };
+    let cab = Task { kind: TaskKind::Cab, ..Task::clone(task) };
     let queue = QueueName { run: task.run.clone(), lane: Lane::Cab(task.cell.model) };
     Ok(shared.queue.publish(&queue, cab.to_bytes().into()).await?)
 }
 
 async fn ask<Q: Queue, S: Store, O: PermitOffice>(
-    shared: &Shared<Q, S, O>,
-    task: &Task,
+    shared: &Arc<Shared<Q, S, O>>,
+    task: &Arc<Task>,
     halt: &CancellationToken,
 ) -> Result<Backstory, Halt> {
     let calls = CellCalls::new(shared, task, halt).await?;

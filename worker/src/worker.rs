@@ -182,6 +182,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
 
     async fn do_task(self, work: Work<Q::Delivery>, halt: CancellationToken) -> Result<(), Halt> {
         let Work { task, delivery, held } = work;
+        let task = Arc::new(task);
         match task.kind {
             TaskKind::Story => story::write(&self.shared, &task, &halt).await?,
             TaskKind::Cab => cab::answer(&self.shared, &task, held, &halt).await?,

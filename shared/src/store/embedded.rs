@@ -1,7 +1,7 @@
 //! A store in files of this machine, for runs in one process: a log that is only appended to.
 //!
 //! What is written goes to the end of the log; where it is needed still is known in memory; a reply that is read back is
-//! read from its place. A thread of its own brings the log to the disk every few milliseconds: a wait of its own for each
+//! read from its place. A thread of its own brings the log to the disk fifty times a second: a wait of its own for each
 //! reply would make the disk the bottleneck. Segments of the log that no cell needs any more are removed.
 
 mod entry;
@@ -30,7 +30,7 @@ use crate::id::{Cell, RunId};
 use crate::outcome::Unsure;
 
 /// How long what nobody waits for may take to the disk: what a power loss can take back.
-const NOTE_DELAY: Duration = Duration::from_millis(5);
+const NOTE_DELAY: Duration = Duration::from_millis(20);
 
 /// The shortest time from one sync to the next. The first who waits is served at once; of thousands of calls a second,
 /// many share one.
@@ -135,6 +135,15 @@ impl EmbeddedStore {
         flushed.map_err(|error| self.failed("write to", error))
     }
 
+    /// Writes an entry with the next one, or after a moment.
+    fn add_to_next(&self, entry: &Entry<'_>) {
+        let mut state = self.shared.core.state();
+        state.append(entry);
+        if state.sleep == Sleep::UntilThereIsWork {
+            self.shared.core.wake_thread(&mut state);
+        }
+    }
+
     /// Writes an entry so that it survives the end of the machine.
     async fn keep(&self, entry: &Entry<'_>) -> Result<(), StoreError> {
         let (done, outcome) = oneshot::channel();
@@ -230,7 +239,8 @@ impl Store for EmbeddedStore {
         key: CallKey,
         reply: &RecordedReply,
     ) -> Result<(), StoreError> {
-        self.note(&Entry { run: &run.0, cell, said: Said::Reply(key, Words::Recorded(reply)) })
+        self.add_to_next(&Entry { run: &run.0, cell, said: Said::Reply(key, Words::Recorded(reply)) });
+        Ok(())
     }
 
     async fn cell_record(&self, run: &RunId, cell: Cell) -> Result<CellRecord, StoreError> {
