@@ -2,6 +2,8 @@
 
 mod body;
 mod client;
+mod connect;
+mod deadline;
 mod error;
 #[cfg(test)]
 mod fuzz;
