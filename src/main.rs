@@ -37,6 +37,10 @@ enum Verb {
     Export(Box<commands::export::Flags>),
     /// Prove a run: planned and finished cells, checksums, provenance, and the results computed again
     ///
+    /// Of the files in the run folder, `ledger.redb`, `results.json`, `report.md` and `predictions.parquet` are proven
+    /// whole, `experiment.toml` as far as it decides the results: keys, limits and prices may differ.
+    /// Other files are listed as not checked.
+    ///
     /// Changes nothing. Exits with 0 where everything is sound, be the run finished or not (see --complete), with 1
     /// where anything is wrong.
     Verify(commands::verify::Flags),

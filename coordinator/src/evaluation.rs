@@ -71,26 +71,24 @@ pub struct Evaluated<'a> {
 impl Evaluated<'_> {
     /// Scores all arms and writes `predictions.parquet` into `folder`. Memory does not grow with the respondents.
     pub fn evaluate(&self, folder: &Path) -> Result<Evaluation, EvaluationError> {
-        let about = About {
-            run: self.run.clone(),
-            behaviour: self.experiment.behaviour,
-            replies: self.replies(),
-            survey: self.survey.edition().version.clone(),
-        };
-        let mut writer = PredictionsWriter::create(&folder.join(PREDICTIONS_FILE), self.codebook, &about)?;
+        let mut writer = PredictionsWriter::create(&folder.join(PREDICTIONS_FILE), self.codebook, &self.about())?;
         let evaluation = self.score(&mut writer)?;
         writer.finish()?;
         Ok(evaluation)
     }
 
-    /// Scores all arms again and writes nothing. Returns, too, how many rows the predictions file has.
-    pub fn recompute(&self) -> Result<(Evaluation, u64), EvaluationError> {
-        let mut rows = RowCount(0);
-        let evaluation = self.score(&mut rows)?;
-        Ok((evaluation, rows.0))
+    /// What the predictions file says about itself.
+    pub(crate) fn about(&self) -> About {
+        About {
+            run: self.run.clone(),
+            behaviour: self.experiment.behaviour,
+            replies: self.replies(),
+            survey: self.survey.edition().version.clone(),
+        }
     }
 
-    fn score(&self, sink: &mut dyn Sink) -> Result<Evaluation, EvaluationError> {
+    /// Scores all arms and hands every prediction to `sink`, in the order of the predictions file.
+    pub(crate) fn score(&self, sink: &mut dyn Sink) -> Result<Evaluation, EvaluationError> {
         let mut arms = self.without_model(sink)?;
         let mut spend = Vec::new();
         let mut cells_finished = 0;
@@ -181,23 +179,14 @@ impl Evaluated<'_> {
 }
 
 /// Where predictions go as they are scored.
-trait Sink {
+pub(crate) trait Sink {
+    /// Takes the predictions of one arm for one cell.
     fn write(&mut self, batch: &Batch<'_>, predictions: &[Prediction]) -> Result<(), PredictionsError>;
 }
 
 impl Sink for PredictionsWriter {
     fn write(&mut self, batch: &Batch<'_>, predictions: &[Prediction]) -> Result<(), PredictionsError> {
         Self::write(self, batch, predictions)
-    }
-}
-
-/// Counts them alone.
-struct RowCount(u64);
-
-impl Sink for RowCount {
-    fn write(&mut self, _: &Batch<'_>, predictions: &[Prediction]) -> Result<(), PredictionsError> {
-        self.0 += predictions.len() as u64;
-        Ok(())
     }
 }
 

@@ -12,7 +12,7 @@ use super::run::Job;
 use crate::damage::guarded;
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::progress::write_json;
-use crate::run_folder::RunFolder;
+use crate::run_folder::{EXPERIMENT_FILE, LEDGER_FILE, RunFolder};
 
 /// What `valuesim verify` takes.
 #[derive(Debug, Args)]
@@ -79,6 +79,7 @@ fn verified(job: &Job, folder: &RunFolder) -> Verification {
         let subject = Subject {
             evaluated: job.evaluated(&ledger),
             folder: folder.path(),
+            sources: &[LEDGER_FILE, EXPERIMENT_FILE],
             provenance: &job.provenance(),
             results: &|evaluation, provenance| job.results(evaluation, provenance),
         };
