@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use tokio_util::sync::CancellationToken;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::Experiment;
 use valuesim_shared::id::{Cell, ModelId, QuestionId, Respondent, RunId};
@@ -36,6 +37,16 @@ pub enum EvaluationError {
     /// The predictions file failed.
     #[error(transparent)]
     Predictions(#[from] PredictionsError),
+    /// It was stopped.
+    #[error("stopped before all predictions were scored: evaluate the run again")]
+    Interrupted,
+}
+
+impl EvaluationError {
+    /// Whether it was stopped on purpose, and nothing is wrong.
+    pub fn is_interruption(&self) -> bool {
+        matches!(self, Self::Interrupted)
+    }
 }
 
 /// What a run's ledger comes to.
@@ -70,10 +81,13 @@ pub struct Evaluated<'a> {
 
 impl Evaluated<'_> {
     /// Scores all arms and writes `predictions.parquet` into `folder`. Memory does not grow with the respondents.
-    pub fn evaluate(&self, folder: &Path) -> Result<Evaluation, EvaluationError> {
-        let mut writer = PredictionsWriter::create(&folder.join(PREDICTIONS_FILE), self.codebook, &self.about())?;
-        let evaluation = self.score(&mut writer)?;
-        writer.finish()?;
+    ///
+    /// Ends soon after `stop` is cancelled, with an error that [is an interruption](EvaluationError::is_interruption).
+    pub fn evaluate(&self, folder: &Path, stop: &CancellationToken) -> Result<Evaluation, EvaluationError> {
+        let writer = PredictionsWriter::create(&folder.join(PREDICTIONS_FILE), self.codebook, &self.about())?;
+        let mut sink = Until { stop, writer };
+        let evaluation = self.score(&mut sink)?;
+        sink.writer.finish()?;
         Ok(evaluation)
     }
 
@@ -94,7 +108,7 @@ impl Evaluated<'_> {
         let mut cells_finished = 0;
         for model in self.plan.models() {
             cells_finished += self.with_model(model, sink, &mut arms)?;
-            spend.push(self.spend(model)?);
+            spend.push(self.spend(model, sink)?);
         }
         Ok(Evaluation { arms, spend, cells_finished, replies: self.replies() })
     }
@@ -169,9 +183,10 @@ impl Evaluated<'_> {
         predictions.map_err(|misfit| EvaluationError::Misfit { cell, misfit })
     }
 
-    fn spend(&self, model: ModelId) -> Result<ModelSpend, EvaluationError> {
+    fn spend(&self, model: ModelId, sink: &dyn Sink) -> Result<ModelSpend, EvaluationError> {
         let mut total = CellSpend::default();
         for row in self.ledger.spend(model)? {
+            sink.check_wanted()?;
             total.add(&row?.1);
         }
         Ok(ModelSpend::new(&self.experiment.models[model.0 as usize], &total))
@@ -181,12 +196,28 @@ impl Evaluated<'_> {
 /// Where predictions go as they are scored.
 pub(crate) trait Sink {
     /// Takes the predictions of one arm for one cell.
-    fn write(&mut self, batch: &Batch<'_>, predictions: &[Prediction]) -> Result<(), PredictionsError>;
+    fn write(&mut self, batch: &Batch<'_>, predictions: &[Prediction]) -> Result<(), EvaluationError>;
+
+    /// Fails where nobody wants the rest.
+    fn check_wanted(&self) -> Result<(), EvaluationError> {
+        Ok(())
+    }
 }
 
-impl Sink for PredictionsWriter {
-    fn write(&mut self, batch: &Batch<'_>, predictions: &[Prediction]) -> Result<(), PredictionsError> {
-        Self::write(self, batch, predictions)
+/// Writes predictions until it is stopped.
+struct Until<'a> {
+    stop: &'a CancellationToken,
+    writer: PredictionsWriter,
+}
+
+impl Sink for Until<'_> {
+    fn write(&mut self, batch: &Batch<'_>, predictions: &[Prediction]) -> Result<(), EvaluationError> {
+        self.check_wanted()?;
+        Ok(self.writer.write(batch, predictions)?)
+    }
+
+    fn check_wanted(&self) -> Result<(), EvaluationError> {
+        if self.stop.is_cancelled() { Err(EvaluationError::Interrupted) } else { Ok(()) }
     }
 }
 

@@ -107,7 +107,18 @@ pub enum PredictionsError {
 pub struct PredictionsWriter {
     encoder: Encoder<File>,
     path: PathBuf,
-    unfinished: PathBuf,
+    unfinished: Unfinished,
+}
+
+/// The name of a file that is not finished. The file is gone when this is dropped, unless it was renamed.
+#[derive(Debug)]
+struct Unfinished(PathBuf);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // What went wrong is told elsewhere; half a file is of no use to anybody.
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 impl PredictionsWriter {
@@ -116,28 +127,28 @@ impl PredictionsWriter {
     /// # Panics
     /// Never: the schema is a constant that a test reads.
     pub fn create(path: &Path, codebook: &Codebook, about: &About) -> Result<Self, PredictionsError> {
-        let unfinished = with_ending(path, ".unfinished");
-        let file = File::create(&unfinished).map_err(|source| PredictionsError::File {
+        let unfinished = Unfinished(with_ending(path, ".unfinished"));
+        let file = File::create(&unfinished.0).map_err(|source| PredictionsError::File {
             action: "create",
-            path: unfinished.clone(),
+            path: unfinished.0.clone(),
             source,
         })?;
         let encoder = Encoder::new(file, codebook, about)
-            .map_err(|source| PredictionsError::Write { path: unfinished.clone(), source })?;
+            .map_err(|source| PredictionsError::Write { path: unfinished.0.clone(), source })?;
         Ok(Self { encoder, path: path.to_owned(), unfinished })
     }
 
     /// Adds a row for each of the predictions.
     pub fn write(&mut self, batch: &Batch<'_>, predictions: &[Prediction]) -> Result<(), PredictionsError> {
         let written = self.encoder.write(batch, predictions);
-        written.map_err(|source| PredictionsError::Write { path: self.unfinished.clone(), source })
+        written.map_err(|source| PredictionsError::Write { path: self.unfinished.0.clone(), source })
     }
 
     /// Completes the file and puts it in its place; returns the number of rows.
     pub fn finish(self) -> Result<u64, PredictionsError> {
-        let failed = |source| PredictionsError::Write { path: self.unfinished.clone(), source };
+        let failed = |source| PredictionsError::Write { path: self.unfinished.0.clone(), source };
         let (file, rows) = self.encoder.finish().map_err(failed)?;
-        let in_place = file.sync_all().and_then(|()| std::fs::rename(&self.unfinished, &self.path));
+        let in_place = file.sync_all().and_then(|()| std::fs::rename(&self.unfinished.0, &self.path));
         in_place.map_err(|source| PredictionsError::File { action: "complete", path: self.path, source })?;
         Ok(rows)
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use valuesim_coordinator::coordinator::RunEnd;
 use valuesim_coordinator::estimate::{Estimate, estimate};
@@ -29,7 +30,7 @@ use valuesim_worker::worker::WorkerError;
 
 use crate::damage::guarded;
 use crate::exit::{Exit, Failure, OrUsage as _};
-use crate::interrupt::interrupted;
+use crate::interrupt::Signals;
 use crate::progress::{Style, Watch, write_json};
 use crate::run_folder::{EXPERIMENT_FILE, LEDGER_FILE, RunFolder};
 use crate::wiring::{OneProcess, start_simulator};
@@ -97,17 +98,24 @@ impl Job {
     fn execute(&self, folder: &RunFolder, style: Style) -> Result<Exit, Failure> {
         let ledger = self.open_ledger(folder)?;
         let finished = ledger.finished()?.count() as u64;
+        let runtime = Runtime::new().context("start the asynchronous runtime")?;
+        let stop = stop_on_signals(&runtime)?;
         // The results of a finished run need no key and no provider.
         let end = if finished == self.plan.cells() {
             note("finished before: these are its results, without a new call");
             RunEnd::Finished
         } else {
-            self.work(&ledger, folder.path(), style).map_err(|failure| {
+            runtime.block_on(self.work(&ledger, folder.path(), style, &stop)).map_err(|failure| {
                 failure.with_note("what was done is kept; once that is mended, the same command goes on from there")
             })?
         };
         match end {
-            RunEnd::Finished => self.conclude(&ledger, folder, style),
+            RunEnd::Finished => {
+                let saying = runtime.spawn(say_when(stop.clone(), "stopping: press Ctrl-C again to leave at once"));
+                let concluded = self.conclude(&ledger, folder, style, &stop);
+                saying.abort();
+                concluded
+            }
             RunEnd::Interrupted => {
                 note("interrupted: everything finished is kept; the same command goes on from there");
                 Ok(Exit::Interrupted)
@@ -124,8 +132,13 @@ impl Job {
         Ok(Arc::new(ledger))
     }
 
-    #[tokio::main]
-    async fn work(&self, ledger: &Arc<Ledger>, folder: &Path, style: Style) -> Result<RunEnd, Failure> {
+    async fn work(
+        &self,
+        ledger: &Arc<Ledger>,
+        folder: &Path,
+        style: Style,
+        stop: &CancellationToken,
+    ) -> Result<RunEnd, Failure> {
         let mut models = self.experiment.models.clone();
         let simulator = match &self.experiment.simulate {
             Some(simulation) => Some(start_simulator(simulation, &self.codebook).await?),
@@ -150,15 +163,15 @@ impl Job {
             codebook: Codebook::clone(&self.codebook),
         };
         let process = OneProcess::new(&manifest, &self.plan, &self.survey, ledger, folder).await.map_err(as_failure)?;
-        let end = self.watch(&process, style).await;
+        let end = self.watch(&process, style, stop).await;
         if let Some(simulator) = simulator {
             simulator.stop().await;
         }
         end.map_err(as_failure)
     }
 
-    /// Runs with progress shown, until the end or the user's Ctrl-C.
-    async fn watch(&self, process: &OneProcess, style: Style) -> anyhow::Result<RunEnd> {
+    /// Runs with progress shown, until the end or until `stop` is cancelled.
+    async fn watch(&self, process: &OneProcess, style: Style, stop: &CancellationToken) -> anyhow::Result<RunEnd> {
         let cells = self.plan.cells();
         let arms = self.experiment.methods.len() as f64;
         let predictions = self.plan.predictions_per_arm() as f64 * arms;
@@ -169,19 +182,32 @@ impl Job {
             predictions_per_cell: predictions / self.plan.cells_per_model() as f64,
             priced: self.experiment.models.iter().all(|model| model.price.is_some()),
         };
-        let (stop, done) = (CancellationToken::new(), CancellationToken::new());
+        let done = CancellationToken::new();
         let showing = tokio::spawn(watch.show(style, done.clone()));
-        let interrupting = tokio::spawn(stop_on_interrupt(stop.clone()));
-        let end = process.run(&stop).await;
-        interrupting.abort();
+        let stopping = "stopping: calls in flight are finished first; press Ctrl-C again to leave at once";
+        let saying = tokio::spawn(say_when(stop.clone(), stopping));
+        let end = process.run(stop).await;
+        saying.abort();
         done.cancel();
         showing.await.context("show the progress")?;
         end
     }
 
-    /// Scores the run, writes its files, and prints its results.
-    fn conclude(&self, ledger: &Ledger, folder: &RunFolder, style: Style) -> Result<Exit, Failure> {
-        let evaluation = self.evaluated(ledger).evaluate(folder.path())?;
+    /// Scores the run, writes its files, and prints its results, unless `stop` is cancelled before.
+    fn conclude(
+        &self,
+        ledger: &Ledger,
+        folder: &RunFolder,
+        style: Style,
+        stop: &CancellationToken,
+    ) -> Result<Exit, Failure> {
+        let evaluation = match self.evaluated(ledger).evaluate(folder.path(), stop) {
+            Err(error) if error.is_interruption() => {
+                note("interrupted: all cells are finished and kept; the same command writes the results");
+                return Ok(Exit::Interrupted);
+            }
+            evaluated => evaluated?,
+        };
         let results = self.results(evaluation, &ledger.provenance()?);
         report::write(folder.path(), &results)?;
         if let Err(error) = folder.remove_store() {
@@ -235,14 +261,17 @@ fn as_failure(error: anyhow::Error) -> Failure {
     Failure { exit, error, note: None }
 }
 
-async fn stop_on_interrupt(stop: CancellationToken) {
-    if interrupted().await.is_ok() {
-        note("stopping: calls in flight are finished first; press Ctrl-C again to leave at once");
-        stop.cancel();
-    }
-    if interrupted().await.is_ok() {
-        std::process::exit(130);
-    }
+/// What the first Ctrl-C or SIGTERM cancels; a second one ends the process.
+fn stop_on_signals(runtime: &Runtime) -> anyhow::Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    let _inside = runtime.enter();
+    runtime.spawn(Signals::hear()?.stop_then_leave(stop.clone()));
+    Ok(stop)
+}
+
+async fn say_when(stop: CancellationToken, text: &'static str) {
+    stop.cancelled().await;
+    note(text);
 }
 
 #[expect(clippy::print_stderr, reason = "notes are for people, and go to standard error")]

@@ -13,7 +13,7 @@ use valuesim_shared::codebook::Codebook;
 
 use super::Check;
 use crate::evaluation::{Evaluated, EvaluationError, Sink};
-use crate::predictions::{About, Batch, Columns, Encoder, Names, PredictionsError, RELEASE, Stored};
+use crate::predictions::{About, Batch, Columns, Encoder, Names, RELEASE, Stored};
 use crate::score::Prediction;
 
 /// Bytes that are read from the file at a time.
@@ -59,7 +59,7 @@ impl SameBytes {
 }
 
 impl Sink for SameBytes {
-    fn write(&mut self, batch: &Batch<'_>, predictions: &[Prediction]) -> Result<(), PredictionsError> {
+    fn write(&mut self, batch: &Batch<'_>, predictions: &[Prediction]) -> Result<(), EvaluationError> {
         self.rows += predictions.len() as u64;
         if self.encoder.as_mut().is_some_and(|encoder| encoder.write(batch, predictions).is_err()) {
             self.encoder = None;
@@ -186,7 +186,7 @@ impl<'a> Rows<'a> {
 }
 
 impl Sink for Rows<'_> {
-    fn write(&mut self, batch: &Batch<'_>, predictions: &[Prediction]) -> Result<(), PredictionsError> {
+    fn write(&mut self, batch: &Batch<'_>, predictions: &[Prediction]) -> Result<(), EvaluationError> {
         self.expected.push(batch, &self.names, predictions);
         if self.expected.rows() >= ROWS_AT_ONCE {
             self.compare_waiting();
