@@ -76,6 +76,7 @@ pub fn verify(subject: &Subject<'_>) -> Result<Verification, LedgerError> {
         identity(subject)?,
         cells::counts(plan, &rows),
         cells::fits(ledger, plan, experiment)?,
+        cells::transcripts(ledger, plan, &rows)?,
         provenance(subject, &rows)?,
     ];
     let ledger_is_sound = checks.iter().all(Check::is_sound);

@@ -98,6 +98,7 @@ impl Job {
     fn execute(&self, folder: &RunFolder, style: Style) -> Result<Exit, Failure> {
         let ledger = self.open_ledger(folder)?;
         let finished = ledger.finished()?.count() as u64;
+        self.say_what_is_without_transcript(&ledger, finished)?;
         let runtime = Runtime::new().context("start the asynchronous runtime")?;
         let stop = stop_on_signals(&runtime)?;
         // The results of a finished run need no key and no provider.
@@ -121,6 +122,17 @@ impl Job {
                 Ok(Exit::Interrupted)
             }
         }
+    }
+
+    /// Transcripts that are asked for now cannot be had of what was said before.
+    fn say_what_is_without_transcript(&self, ledger: &Ledger, finished: u64) -> Result<(), Failure> {
+        let without = finished.saturating_sub(ledger.transcripts()?);
+        if self.experiment.transcripts && without > 0 {
+            note(&format!(
+                "--transcripts: {without} of the {finished} finished cells have no transcript and will get none; it is kept of cells that finish from now on"
+            ));
+        }
+        Ok(())
     }
 
     /// Opens the run's ledger, or makes it, and notes with what the run is executed.

@@ -156,6 +156,11 @@ fn missing_and_changed_cells_are_found() {
         });
     };
     run.check(changed, "its checksum in the table `cells` is wrong");
+    let transcript = |folder: &Path| {
+        let key = first_key(folder);
+        meddle(folder, "transcripts", |rows| drop(rows.insert(key, &[7; 40][..]).unwrap()));
+    };
+    run.check(transcript, "its checksum in the table `transcripts` is wrong");
 }
 
 #[test]
