@@ -1,7 +1,8 @@
 //! Sends one request over HTTP and reads the response. Never retries.
 
 use std::error::Error as _;
-use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Once};
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
@@ -15,7 +16,7 @@ use super::body::{Conversation, Frame};
 use super::error::{CallError, CallErrorKind};
 use super::headers;
 use super::key::{KeyError, key};
-use super::wire::{Reply, completion, failure, readable};
+use super::wire::{Reply, completion, failure, readable, shows_a_models_work};
 
 /// Why a client cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +85,8 @@ pub struct Client {
     headers: HeaderMap,
     frame: Frame,
     deadlines: Deadlines,
+    /// Whether a completion ever came, so that the address is right.
+    has_answered: Arc<AtomicBool>,
 }
 
 impl Client {
@@ -110,7 +113,7 @@ impl Client {
         }
         let http = http.build().map_err(ClientError::Http)?;
         let headers = request_headers(model, key(model)?)?;
-        Ok(Self { http, url, headers, frame: Frame::new(model), deadlines })
+        Ok(Self { http, url, headers, frame: Frame::new(model), deadlines, has_answered: Arc::default() })
     }
 
     /// The request body for a conversation.
@@ -134,7 +137,9 @@ impl Client {
         if status == 200 {
             let simulated = response.headers().contains_key(SIMULATED_HEADER);
             let body = read(response).await?;
-            return self.discreet(&body, completion).map(|reply| if simulated { marked(reply) } else { reply });
+            let reply = self.discreet(&body, completion).map_err(|error| self.in_its_place(error, &body))?;
+            self.has_answered.store(true, Ordering::Relaxed);
+            return Ok(if simulated { marked(reply) } else { reply });
         }
         let moved_to =
             response.headers().get(LOCATION).and_then(|to| readable(&format!("moved to {}", to.to_str().ok()?)));
@@ -149,8 +154,19 @@ impl Client {
                 CallErrorKind::WrongKey if nothing_was_sent => CallErrorKind::NoKey,
                 kind => kind,
             };
-            CallError { kind, retry_after, message: moved_to.or(error.message), ..error }
+            self.in_its_place(CallError { kind, retry_after, message: moved_to.or(error.message), ..error }, &text)
         })
+    }
+
+    /// Where completions came before, a page without any sign of one is a proxy's, and the provider will be back.
+    fn in_its_place(&self, error: CallError, body: &[u8]) -> CallError {
+        let is_strange = error.kind == CallErrorKind::Malformed && !shows_a_models_work(body);
+        let kind = if is_strange && self.has_answered.load(Ordering::Relaxed) {
+            CallErrorKind::SomethingElse
+        } else {
+            error.kind
+        };
+        CallError { kind, ..error }
     }
 
     /// What `read` makes of a body. Some proxies repeat the key that they refuse: what is said of the body is said of
