@@ -20,9 +20,23 @@ fn check(variable: (&str, &str), flags: &[&str], expected: usize) {
 fn the_nearer_setting_stands() {
     check(("VALUESIM_OTHER", ""), &[], 5);
     check(("VALUESIM_USERS", "4"), &[], 4);
+    check(("VALUESIM_USERS", ""), &[], 5);
     check(("VALUESIM_USERS", "4"), &["--users", "3"], 3);
     check(("VALUESIM_OTHER", ""), &["--users", "all"], 60);
     check(("VALUESIM_OTHER", ""), &["--respondents", "7,9"], 2);
+}
+
+#[test]
+fn a_variable_that_is_set_to_nothing_is_not_set() {
+    let place = Place::new();
+    let help = place.run(&["run", "--help"]).well().stdout;
+    let after_env = help.split("[env:").skip(1);
+    let variables: Vec<&str> = after_env.map(|rest| rest.split('=').next().unwrap().trim()).collect();
+    assert!(variables.len() > 20, "{variables:?}");
+    for variable in variables {
+        place.run_with((variable, ""), &["run", "--synthetic", "60", "--dry-run"]).well();
+    }
+    place.run_with(("VALUESIM_SURVEY", ""), &["verify", "nothing"]).with_code(2);
 }
 
 #[test]

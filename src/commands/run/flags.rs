@@ -84,7 +84,7 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "N", env = "VALUESIM_MAX_OUTPUT_TOKENS", help_heading = "Model")]
     max_output_tokens: Option<u32>,
 
-    /// The field of the request that says so: max_tokens, or max_completion_tokens, on which reasoning models insist [default: max_tokens]
+    /// The field of the request that says so: `max_tokens`, or `max_completion_tokens`, on which reasoning models insist [default: `max_tokens`]
     #[arg(long, value_name = "FIELD", env = "VALUESIM_OUTPUT_LIMIT_FIELD", value_parser = output_limit_field, help_heading = "Model")]
     output_limit_field: Option<OutputLimitField>,
 
