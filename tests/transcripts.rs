@@ -254,3 +254,20 @@ fn cells_from_before_are_said_to_have_no_transcript() {
     let exported = place.run(&["export", folder, "--what", "transcripts", "--format", "jsonl"]).well();
     assert!(exported.stderr.contains("no transcript was kept for 1 of 2 finished cells"), "{}", exported.stderr);
 }
+
+#[test]
+fn a_reader_that_goes_away_ends_an_export_quietly() {
+    let place = Place::new();
+    place.run(&[&ONE_CELL[..], &["--transcripts"]].concat()).well();
+    let folder = place.run_folder("runs");
+    for format in ["parquet", "csv", "jsonl"] {
+        for what in ["predictions", "transcripts", "calls"] {
+            let export = ["export", folder.to_str().unwrap(), "--what", what, "--format", format];
+            let (reader, writer) = std::io::pipe().unwrap();
+            drop(reader);
+            let ended = place.command(&export).stdout(writer).output().unwrap();
+            let said = String::from_utf8_lossy(&ended.stderr);
+            assert_eq!((ended.status.code(), said.as_ref()), (Some(0), ""), "{what} as {format}");
+        }
+    }
+}
