@@ -63,6 +63,11 @@ impl RunFolder {
         self.0.join(STORE_FILE)
     }
 
+    /// Whether a run has left anything here to go on from.
+    pub(crate) fn was_begun(&self) -> bool {
+        self.0.join(EXPERIMENT_FILE).is_file()
+    }
+
     /// Makes the folder, if need be, and bars other processes from it.
     pub(crate) fn claim(&self) -> anyhow::Result<Claim> {
         std::fs::create_dir_all(&self.0).with_context(|| {
@@ -103,8 +108,7 @@ impl RunFolder {
 
     /// Fails where a run was begun whose ledger is gone: to begin again would pay for everything again.
     pub(crate) fn check_ledger_is_there(&self) -> anyhow::Result<()> {
-        let was_begun = self.0.join(EXPERIMENT_FILE).is_file();
-        if was_begun && !self.ledger().exists() {
+        if self.was_begun() && !self.ledger().exists() {
             let (folder, ledger) = (self.0.display(), self.ledger());
             bail!(
                 "the run in {folder} was begun and its ledger {} is gone: restore it from a copy, or remove the folder to begin the run again",

@@ -26,6 +26,7 @@ use valuesim_shared::manifest::{MANIFEST_VERSION, Manifest};
 use valuesim_shared::prompt::prompts_digest;
 use valuesim_shared::survey::Survey;
 use valuesim_simulator::synth::Synth;
+use valuesim_worker::provider::{Client, ClientError, Deadlines};
 use valuesim_worker::worker::WorkerError;
 
 use crate::damage::guarded;
@@ -61,8 +62,19 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     }
     announcement.show(style);
     let folder = RunFolder::at(flags.runs.join(&job.run.0));
+    if !folder.was_begun() {
+        check_providers(&job.experiment).or_usage()?;
+    }
     let _claim = folder.claim()?;
     guarded(&folder, || job.execute(&folder, style))
+}
+
+/// A missing key or an impossible address leaves no folder behind. A run that was begun may be finished, and need neither.
+fn check_providers(experiment: &Experiment) -> Result<(), ClientError> {
+    if experiment.simulate.is_some() {
+        return Ok(());
+    }
+    experiment.models.iter().try_for_each(|model| Client::new(model, Deadlines::default()).map(drop))
 }
 
 /// A limit below a single call's tokens would let nothing through, for ever.
