@@ -13,7 +13,7 @@ use valuesim_coordinator::coordinator::RunEnd;
 use valuesim_coordinator::estimate::{Estimate, estimate};
 use valuesim_coordinator::evaluation::{Evaluated, Evaluation};
 use valuesim_coordinator::identity::run_id;
-use valuesim_coordinator::ledger::Ledger;
+use valuesim_coordinator::ledger::{Ledger, LedgerError};
 use valuesim_coordinator::plan::Plan;
 use valuesim_coordinator::predictions::Replies;
 use valuesim_coordinator::provenance::{self, Provenance};
@@ -32,7 +32,7 @@ use valuesim_worker::worker::WorkerError;
 use crate::damage::guarded;
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::interrupt::Signals;
-use crate::progress::{Style, Watch, write_json};
+use crate::progress::{Before, Style, Watch, write_json};
 use crate::run_folder::{EXPERIMENT_FILE, LEDGER_FILE, RunFolder};
 use crate::wiring::{OneProcess, start_simulator};
 use announcement::Announcement;
@@ -187,21 +187,43 @@ impl Job {
             codebook: Codebook::clone(&self.codebook),
         };
         let process = OneProcess::new(&manifest, &self.plan, &self.survey, ledger, folder).await.map_err(as_failure)?;
-        let end = self.watch(&process, style, stop).await;
+        let before = self.done_before(ledger)?;
+        let end = self.watch(&process, before, style, stop).await;
         if let Some(simulator) = simulator {
             simulator.stop().await;
         }
         end.map_err(as_failure)
     }
 
+    /// What the cells took that are finished already.
+    fn done_before(&self, ledger: &Ledger) -> Result<Before, LedgerError> {
+        let mut before = Before::default();
+        let any_story = self.experiment.methods.iter().any(|method| method.needs_backstory());
+        for model in self.plan.models() {
+            for row in ledger.spend(model)? {
+                before.spend.add(&row?.1.total());
+                before.backstories += u64::from(any_story);
+            }
+        }
+        Ok(before)
+    }
+
     /// Runs with progress shown, until the end or until `stop` is cancelled.
-    async fn watch(&self, process: &OneProcess, style: Style, stop: &CancellationToken) -> anyhow::Result<RunEnd> {
+    async fn watch(
+        &self,
+        process: &OneProcess,
+        before: Before,
+        style: Style,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<RunEnd> {
         let cells = self.plan.cells();
         let arms = self.experiment.methods.len() as f64;
         let predictions = self.plan.predictions_per_arm() as f64 * arms;
         let watch = Watch {
             progress: process.progress(),
             meter: process.meter(),
+            before,
+            waiting: process.waiting(),
             cells,
             predictions_per_cell: predictions / self.plan.cells_per_model() as f64,
             priced: self.experiment.models.iter().all(|model| model.price.is_some()),
