@@ -12,7 +12,7 @@ use valuesim_shared::codebook::Codebook;
 use valuesim_simulator::provider::{CacheRule, Latency, Provider, ProviderOptions};
 
 use crate::exit::{Exit, Failure, OrUsage as _};
-use crate::interrupt::interrupted;
+use crate::interrupt::Signals;
 
 /// What `valuesim simulate-provider` takes.
 #[derive(Debug, Args)]
@@ -170,8 +170,9 @@ async fn serve(flags: &Flags, codebook: Codebook) -> Result<Exit, Failure> {
     let options = flags.options().or_usage()?;
     let starting = Provider::start(flags.listen, options, Arc::new(codebook)).await;
     let provider = starting.with_context(|| format!("serve on {}", flags.listen)).or_usage()?;
+    let mut signals = Signals::hear()?;
     announce(&provider);
-    interrupted().await?;
+    signals.next().await;
     provider.stop().await;
     Ok(Exit::Done)
 }

@@ -1,5 +1,6 @@
 //! Makes a call until it is decided: permits, back-off with full jitter, and all retrying. The one place that retries.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
@@ -16,8 +17,8 @@ use crate::provider::{CallError, CallErrorKind, Conversation, Decision, Finish, 
 use crate::timing::Waits;
 use crate::worker::{Halt, Shared, WorkerError};
 
-/// How often one prompt's answer may be no chat completion: each may have been paid for, and a provider that answers
-/// so five times will do so again.
+/// How often the answer may be no chat completion, to one prompt or to all in a row: each may have been paid for, and a
+/// provider that answers so five times will do so again.
 const MALFORMED_AT_MOST: u32 = 5;
 
 /// Tokens that an answer with its analysis is expected to have.
@@ -73,9 +74,13 @@ pub(crate) async fn make<Q, S: Store, O: PermitOffice>(
             }
             Err(error) => error,
         };
-        malformed += u32::from(error.kind == CallErrorKind::Malformed);
+        let mut in_a_row = 0;
+        if error.kind == CallErrorKind::Malformed {
+            malformed += 1;
+            in_a_row = shared.malformed[model.0 as usize].fetch_add(1, Ordering::Relaxed) + 1;
+        }
         match error.kind.decision() {
-            Decision::Retry | Decision::SlowDown if malformed < MALFORMED_AT_MOST => {
+            Decision::Retry | Decision::SlowDown if malformed.max(in_a_row) < MALFORMED_AT_MOST => {
                 if let Some(after) = error.retry_after {
                     shared.holds[model.0 as usize].at_least(after);
                 }
@@ -128,6 +133,10 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
     let ended = shared.run.client(model).send(body).await;
     match &ended {
         Ok(reply) => {
+            let malformed = &shared.malformed[model.0 as usize];
+            if malformed.load(Ordering::Relaxed) > 0 {
+                malformed.store(0, Ordering::Relaxed);
+            }
             let answered = answered(reply, shared.run.price(model), unsure);
             shared.meter.call_answered(&answered);
             spent.spend.add(&answered);

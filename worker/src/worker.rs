@@ -7,6 +7,7 @@
 //! ```
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -71,7 +72,7 @@ impl WorkerError {
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Client(_) => true,
-            Self::Provider { error, .. } => error.kind != CallErrorKind::NoMoney,
+            Self::Provider { error, .. } => !matches!(error.kind, CallErrorKind::NoMoney | CallErrorKind::NotAgain),
             _ => false,
         }
     }
@@ -115,6 +116,8 @@ pub(crate) struct Shared<Q, S, O> {
     /// By model.
     pub(crate) holds: Vec<Hold>,
     pub(crate) meter: Arc<Meter>,
+    /// By model: answers that were no chat completion since the last one that was.
+    pub(crate) malformed: Vec<AtomicU32>,
 }
 
 impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
@@ -132,7 +135,10 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
         let manifest = store.manifest(run).await?.ok_or_else(|| WorkerError::NoManifest(run.clone()))?;
         let run = Run::new(Manifest::from_bytes(&manifest)?, deadlines)?;
         let holds = run.manifest.models.iter().map(|_| Hold::default()).collect();
-        Ok(Self { shared: Arc::new(Shared { queue, store, office, run, waits, holds, meter: Arc::default() }) })
+        let malformed = run.manifest.models.iter().map(|_| AtomicU32::new(0)).collect();
+        Ok(Self {
+            shared: Arc::new(Shared { queue, store, office, run, waits, holds, meter: Arc::default(), malformed }),
+        })
     }
 
     /// The worker's counts.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use valuesim_shared::model::ModelSettings;
+use valuesim_shared::model::{ModelSettings, OutputLimitField};
 
 /// A text as it stands inside a JSON string: escaped, without the quotes. A copy costs a counter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,6 +125,7 @@ impl Said {
 pub(super) struct Frame {
     head: Vec<u8>,
     most_output_tokens: Option<u32>,
+    output_limit_field: OutputLimitField,
     /// From after the longest reply to the beginning of the prompt.
     tail: Vec<u8>,
 }
@@ -142,7 +143,8 @@ impl Frame {
             tail.extend_from_slice(format!("\":{value}").as_bytes());
         }
         tail.extend_from_slice(b",\"messages\":[{\"role\":\"user\",\"content\":\"");
-        Self { head, most_output_tokens: model.max_output_tokens, tail }
+        let (most_output_tokens, output_limit_field) = (model.max_output_tokens, model.output_limit_field);
+        Self { head, most_output_tokens, output_limit_field, tail }
     }
 
     /// The whole body.
@@ -150,7 +152,7 @@ impl Frame {
         let mut body = Vec::with_capacity(self.head.len() + self.tail.len() + conversation.bytes() + 256);
         body.extend_from_slice(&self.head);
         if let Some(most) = conversation.most_output_tokens.or(self.most_output_tokens) {
-            body.extend_from_slice(format!(",\"max_tokens\":{most}").as_bytes());
+            body.extend_from_slice(format!(",\"{}\":{most}", self.output_limit_field.name()).as_bytes());
         }
         body.extend_from_slice(&self.tail);
         body.extend_from_slice(conversation.before.0.as_bytes());
@@ -200,6 +202,15 @@ mod tests {
             "messages": [{"role": "user", "content": "Who?\nYou?"}],
         });
         assert_eq!(body(&model, &Conversation::new(&before, Some(&question), &after)), expected);
+    }
+
+    #[test]
+    fn the_longest_reply_is_said_in_the_field_that_the_settings_name() {
+        let mut model = ModelSettings::named("m");
+        model.output_limit_field = OutputLimitField::MaxCompletionTokens;
+        let (before, after) = (EncodedText::new("Who?"), EncodedText::new(""));
+        let body = body(&model, &Conversation::new(&before, None, &after).with_room_for(9));
+        assert_eq!((&body["max_completion_tokens"], &body["max_tokens"]), (&json!(9), &Value::Null));
     }
 
     #[test]

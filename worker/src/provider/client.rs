@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
@@ -23,7 +25,7 @@ use super::deadline::{Deadline, Late};
 use super::error::{CallError, CallErrorKind};
 use super::headers;
 use super::key::{KeyError, key};
-use super::wire::{Reply, completion, failure, readable};
+use super::wire::{Reply, completion, failure, readable, shows_a_models_work};
 
 /// Why a client cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +99,8 @@ pub struct Client {
     headers: HeaderMap,
     frame: Frame,
     deadlines: Deadlines,
+    /// Whether a completion ever came, so that the address is right.
+    has_answered: Arc<AtomicBool>,
 }
 
 impl Client {
@@ -109,7 +113,14 @@ impl Client {
         // Without a timer the pool would keep connections that nobody uses.
         http.pool_timer(TokioTimer::new());
         let headers = request_headers(model, key(model)?)?;
-        Ok(Self { http: http.build(connector), address, headers, frame: Frame::new(model), deadlines })
+        Ok(Self {
+            http: http.build(connector),
+            address,
+            headers,
+            frame: Frame::new(model),
+            deadlines,
+            has_answered: Arc::default(),
+        })
     }
 
     /// The request body for a conversation.
@@ -128,9 +139,12 @@ impl Client {
         let (head, body) = response.into_parts();
         let body = self.read(body, &mut deadline).await;
         if head.status == 200 {
-            let reply = self.discreet(&body?, completion);
-            let simulated = head.headers.contains_key(SIMULATED_HEADER);
-            return reply.map(|reply| if simulated { marked(reply) } else { reply });
+            let body = body?;
+            let reply = self.discreet(&body, completion).map_err(|error| self.in_its_place(error, &body))?;
+            if !self.has_answered.load(Ordering::Relaxed) {
+                self.has_answered.store(true, Ordering::Relaxed);
+            }
+            return Ok(if head.headers.contains_key(SIMULATED_HEADER) { marked(reply) } else { reply });
         }
         // What an error says helps, but an error that breaks off is still that error.
         Err(self.refusal(head.status.as_u16(), &head.headers, &body.unwrap_or_default()))
@@ -184,7 +198,18 @@ impl Client {
             CallErrorKind::WrongKey if no_key_was_sent => CallErrorKind::NoKey,
             kind => kind,
         };
-        CallError { kind, retry_after, message: moved_to.or(error.message), ..error }
+        self.in_its_place(CallError { kind, retry_after, message: moved_to.or(error.message), ..error }, text)
+    }
+
+    /// Where completions came before, a page without any sign of one is a proxy's, and the provider will be back.
+    fn in_its_place(&self, error: CallError, body: &[u8]) -> CallError {
+        let is_strange = error.kind == CallErrorKind::Malformed && !shows_a_models_work(body);
+        let kind = if is_strange && self.has_answered.load(Ordering::Relaxed) {
+            CallErrorKind::SomethingElse
+        } else {
+            error.kind
+        };
+        CallError { kind, ..error }
     }
 
     /// What `read` makes of a body. Some proxies repeat the key that they refuse: what is said of the body is said of
