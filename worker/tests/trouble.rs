@@ -271,7 +271,8 @@ async fn check_stop(answer: Vec<Step>, expected: CallErrorKind, attempts: usize)
     setup.model.limits.calls_in_flight = 1;
     let error = Bench::new(setup).await.finish().await.expect_err("cannot go on");
     assert!(matches!(&error, WorkerError::Provider { error, .. } if error.kind == expected), "{error}");
-    assert_eq!(error.is_configuration(), expected != CallErrorKind::NoMoney);
+    let is_the_providers = matches!(expected, CallErrorKind::NoMoney | CallErrorKind::NotAgain);
+    assert_eq!(error.is_configuration(), !is_the_providers);
     assert_eq!(server.requests().len() - 1, attempts, "{error}");
 }
 

@@ -1,3 +1,5 @@
+//! What the log keeps when it is opened again, cut, and cleaned.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -179,6 +181,7 @@ proptest! {
             let mut ends = Vec::new();
             for next in &writes {
                 write(&store, next).await;
+                store.shared.core.state().log.flush().expect("writes");
                 ends.push(std::fs::metadata(&log).expect("reads").len());
             }
             assert_eq!(contents(&store).await, expected(&writes));
