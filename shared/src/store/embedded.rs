@@ -42,6 +42,9 @@ const SEGMENT_BYTES: u64 = 64 << 20;
 /// A log of which less than one byte in so many is needed is cleaned.
 const CLEAN_BELOW: u64 = 4;
 
+/// Cells that are written anew before others have their turn: they take a millisecond, and some megabytes.
+const CLEANED_AT_ONCE: usize = 32;
+
 /// A store in a folder. Cheap to clone; clones share the files.
 #[derive(Debug, Clone)]
 pub struct EmbeddedStore {
@@ -344,12 +347,15 @@ impl State {
     /// not outlive the taking back.
     fn remove_unneeded(&mut self) -> io::Result<()> {
         while let Some(oldest) = self.log.oldest() {
-            if self.index.needed(oldest) > 0 {
-                if !self.is_wasteful() {
-                    break;
-                }
-                self.write_anew(oldest)?;
+            if self.index.needed(oldest) > 0 && self.is_wasteful() {
+                self.write_anew(oldest, CLEANED_AT_ONCE)?;
             }
+            if self.index.needed(oldest) > 0 {
+                break;
+            }
+            // What was written anew must not be on its way when the only other copy goes.
+            self.log.flush()?;
+            self.log.take_dirty().iter().try_for_each(|file| file.sync_data())?;
             self.log.remove(oldest)?;
             self.index.removed(oldest);
         }
@@ -361,19 +367,18 @@ impl State {
         self.index.needed_in_all().saturating_mul(CLEAN_BELOW) < self.log.full_bytes()
     }
 
-    /// Writes the cells of a segment to the end of the log.
-    fn write_anew(&mut self, segment: u32) -> io::Result<()> {
-        for (run, cell, places) in self.index.cells_in(segment) {
+    /// Writes some cells of a segment to the end of the log.
+    fn write_anew(&mut self, segment: u32, cells: usize) -> io::Result<()> {
+        for (run, cell, places) in self.index.cells_in(segment).into_iter().take(cells) {
             let mut frames = Vec::new();
             for place in places {
                 let payload = self.log.read(place)?;
                 frame::push(&mut frames, |into| into.extend_from_slice(&payload));
             }
             self.append(&Entry { run: &run.0, cell, said: Said::Anew(&frames) });
+            self.log.flush()?;
         }
-        self.log.flush()?;
-        // What follows removes the only other copy.
-        self.log.take_dirty().iter().try_for_each(|file| file.sync_data())
+        Ok(())
     }
 }
 

@@ -185,7 +185,7 @@ proptest! {
                 ends.push(std::fs::metadata(&log).expect("reads").len());
             }
             assert_eq!(contents(&store).await, expected(&writes));
-            store.shared.core.state().write_anew(1).expect("writes");
+            store.shared.core.state().write_anew(1, usize::MAX).expect("writes");
             assert_eq!(contents(&store).await, expected(&writes));
             drop(store);
             let store = EmbeddedStore::open(folder.path()).expect("opens");
