@@ -1,0 +1,189 @@
+//! Fetches messages of one queue when somebody waits for them, and as many as they have room for.
+//!
+//! ```text
+//!   somebody waits ──> consume, prefetch = room ──> messages ──> as many as the prefetch came ──> cancel
+//!        ^                        │                                                               │
+//!        │                        └── less room, or nobody waits any more ────────────────────────┤
+//!        └────────────────────────────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! So a process never holds more messages than it asked room for, and an empty queue is waited at, not asked again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{FutureExt as _, StreamExt as _};
+use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::types::FieldTable;
+use lapin::{Channel, Consumer};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::backoff::Backoff;
+use super::delivery::RabbitDelivery;
+use super::lane::Lane;
+use super::link::Link;
+use super::publisher::{Letter, Publisher};
+use super::topology::broker_name;
+use super::trouble::Trouble;
+use crate::queue::Delivery as _;
+
+/// The most that quorum queues send ahead.
+const MOST_AHEAD: usize = 2_000;
+
+/// How long a consumer stays open for nobody: whoever takes tasks one by one is back long before.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// A message that was fetched and that nobody takes for so long goes back, for others to do.
+const KEEP: Duration = Duration::from_mins(1);
+
+/// How long giving back may take when this side closes.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Fetches for one lane.
+pub(super) struct Fetcher {
+    pub(super) lane: Arc<Lane>,
+    pub(super) link: Link,
+    pub(super) publisher: Publisher,
+}
+
+/// A consumer, and how many messages it may still bring.
+struct Open {
+    consumer: Consumer,
+    left: usize,
+}
+
+impl Fetcher {
+    /// Fetches until `stop` is cancelled; then gives back what nobody took.
+    pub(super) async fn run(self, stop: CancellationToken) {
+        let mut channel = None;
+        stop.run_until_cancelled(self.fetch(&mut channel)).await;
+        let left = self.lane.close();
+        let _ = timeout(FAREWELL, self.give_back(left)).await;
+        if let Some(channel) = channel.filter(|channel| channel.status().connected()) {
+            // The broker answers once it has read every acknowledgement before.
+            let closing = channel.close(lapin::protocol::constants::REPLY_SUCCESS, "done".into());
+            let _ = timeout(FAREWELL, closing).await;
+        }
+    }
+
+    async fn fetch(&self, channel: &mut Option<Arc<Channel>>) {
+        let mut backoff = Backoff::default();
+        loop {
+            let Some(room) = self.lane.wanted() else {
+                self.wait_for_need().await;
+                continue;
+            };
+            match self.serve(channel, room.clamp(1, MOST_AHEAD)).await {
+                Ok(()) => {
+                    backoff = Backoff::default();
+                    continue;
+                }
+                Err(Trouble::Passing(reason)) => tracing::debug!(queue = %self.lane.queue, reason, "consume again"),
+                Err(Trouble::Lasting(error)) => self.lane.fail(error),
+            }
+            backoff.pause().await;
+        }
+    }
+
+    async fn wait_for_need(&self) {
+        let oldest = self.lane.oldest();
+        tokio::select! {
+            () = self.lane.somebody_waits() => {}
+            () = sleep_until(oldest.unwrap_or_else(Instant::now) + KEEP), if oldest.is_some() => {
+                self.give_back(self.lane.fetched_before(Instant::now() - KEEP)).await;
+            }
+        }
+    }
+
+    /// One consumer from its opening to its end.
+    async fn serve(&self, channel: &mut Option<Arc<Channel>>, room: usize) -> Result<(), Trouble> {
+        let queue = &self.lane.queue;
+        let session = self.link.session(queue).await?;
+        session.declare(queue).await?;
+        let channel = match channel {
+            Some(channel) if channel.status().connected() => channel,
+            _ => channel.insert(Arc::new(session.channel().await?)),
+        };
+        let mut open = self.open(channel, room).await?;
+        let ended = self.receive(channel, &mut open).await;
+        if let Err(Trouble::Passing(_)) = ended {
+            session.forget(queue);
+        }
+        ended?;
+        self.cancel(channel, open).await
+    }
+
+    async fn open(&self, channel: &Channel, room: usize) -> Result<Open, Trouble> {
+        let queue = &self.lane.queue;
+        let name = broker_name(queue)?;
+        let prefetch = u16::try_from(room).unwrap_or(u16::MAX);
+        channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
+        let consumer = channel
+            .basic_consume(name, "".into(), BasicConsumeOptions::default(), FieldTable::default())
+            .await
+            .map_err(|error| Trouble::of_queue(error, queue))?;
+        Ok(Open { consumer, left: room })
+    }
+
+    /// Returns when the consumer has brought what it may, or is to end before that.
+    async fn receive(&self, channel: &Arc<Channel>, open: &mut Open) -> Result<(), Trouble> {
+        while open.left > 0 {
+            tokio::select! {
+                biased;
+                next = open.consumer.next() => {
+                    let message = next.ok_or_else(|| Trouble::Passing("the broker ended the consumer".to_owned()))??;
+                    self.lane.put(RabbitDelivery::new(channel, message));
+                    open.left -= 1;
+                }
+                () = self.lane.somebody_waits() => {
+                    let too_much = self.lane.wanted().is_some_and(|room| room < open.left);
+                    if too_much {
+                        return Ok(());
+                    }
+                }
+                () = sleep(LINGER) => {
+                    if self.lane.idle() >= LINGER {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the consumer, and keeps what was on its way meanwhile.
+    async fn cancel(&self, channel: &Arc<Channel>, mut open: Open) -> Result<(), Trouble> {
+        let mut cancelling =
+            std::pin::pin!(channel.basic_cancel(open.consumer.tag(), BasicCancelOptions::default()).fuse());
+        loop {
+            tokio::select! {
+                biased;
+                next = open.consumer.next() => match next {
+                    Some(message) => self.lane.put(RabbitDelivery::new(channel, message?)),
+                    None => return Ok(()),
+                },
+                cancelled = &mut cancelling => cancelled?,
+            }
+        }
+    }
+
+    /// Gives messages back as copies, so that the broker does not count a failed delivery.
+    async fn give_back(&self, deliveries: Vec<RabbitDelivery>) {
+        let live = deliveries.into_iter().filter(RabbitDelivery::is_live);
+        futures_util::future::join_all(live.map(|delivery| self.give_one_back(delivery))).await;
+    }
+
+    async fn give_one_back(&self, delivery: RabbitDelivery) {
+        let letter = Letter {
+            queue: self.lane.queue.clone(),
+            body: delivery.body().clone(),
+            deliveries_before: delivery.deliveries_before(),
+        };
+        match self.publisher.publish(letter).await {
+            Ok(()) => delivery.acknowledge(),
+            // Dropped, it goes back all the same, and counts.
+            Err(error) => tracing::warn!(queue = %self.lane.queue, %error, "could not hand a message back"),
+        }
+    }
+}
