@@ -27,12 +27,13 @@ impl Demand {
         Held { demand: self.clone(), calls }
     }
 
-    /// Waits until fewer than `capacity` calls wait or run.
-    pub(crate) async fn below(&self, capacity: usize) {
+    /// Waits until fewer than `capacity` calls wait or run; says how many more fit.
+    pub(crate) async fn below(&self, capacity: usize) -> usize {
         loop {
             let fell = self.state.fell.notified();
-            if self.state.calls.load(Ordering::Relaxed) < capacity {
-                return;
+            let calls = self.state.calls.load(Ordering::Relaxed);
+            if calls < capacity {
+                return capacity - calls;
             }
             fell.await;
         }
@@ -81,9 +82,9 @@ mod tests {
             async move { demand.below(3).await }
         });
         drop(one);
-        waiting.await.expect("wakes up");
+        assert_eq!(waiting.await.expect("wakes up"), 1);
         drop(held);
-        demand.below(1).await;
+        assert_eq!(demand.below(5).await, 5);
     }
 
     #[test]
