@@ -9,7 +9,7 @@ use crate::broker::{new_vhost_name, url};
 use crate::{ServerError, eventually};
 
 /// The nodes see each other within a second or two of their start; a lost leader is replaced as fast.
-const AGREE_LIMIT: Duration = Duration::from_secs(60);
+const AGREE_LIMIT: Duration = Duration::from_mins(1);
 
 /// A cluster that nobody else uses. Killed and removed when it is dropped.
 pub struct Cluster {

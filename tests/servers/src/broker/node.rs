@@ -16,7 +16,7 @@ use crate::process::Process;
 use crate::{ServerError, eventually, file, program};
 
 /// A node starts in about five seconds on an idle machine of two cores.
-const START_LIMIT: Duration = Duration::from_secs(120);
+const START_LIMIT: Duration = Duration::from_mins(2);
 
 /// Two schedulers and no spinning: tests run beside it. Other nodes are heard from this machine only.
 const ERLANG: &str = "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}";
