@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Each room with the rooms that it may name, tests and benchmarks included.
 const ROOMS: [(&str, &[&str]); 6] = [
-    ("shared", &[]),
+    ("shared", &["valuesim-test-servers"]),
     ("worker", &["valuesim-shared"]),
     ("coordinator", &["valuesim-shared"]),
     ("simulator", &["valuesim-shared"]),

@@ -18,6 +18,7 @@ mod lane;
 mod link;
 mod publisher;
 mod session;
+mod settling;
 mod state;
 mod topology;
 mod trouble;
@@ -119,7 +120,8 @@ impl RabbitQueue {
 
     /// Up to `most` messages from the head of a queue, without taking them away; none where there is no such queue.
     ///
-    /// Brokers before RabbitMQ 4.3 count this as a delivery of each.
+    /// They are on loan for the moment, and back a little after this returns. Brokers before RabbitMQ 4.3 count this as a
+    /// delivery of each.
     pub async fn browse(&self, queue: &QueueName, most: usize) -> Result<Vec<Browsed>, QueueError> {
         inspect::browse(&self.shared.consuming, queue, most).await
     }

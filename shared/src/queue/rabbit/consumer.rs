@@ -24,6 +24,7 @@ use super::delivery::RabbitDelivery;
 use super::lane::Lane;
 use super::link::Link;
 use super::publisher::{Letter, Publisher};
+use super::settling::Settling;
 use super::topology::broker_name;
 use super::trouble::Trouble;
 use crate::queue::Delivery as _;
@@ -33,6 +34,9 @@ const MOST_AHEAD: usize = 2_000;
 
 /// How long a consumer stays open for nobody: whoever takes tasks one by one is back long before.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// A consumer that is not full after so long has emptied its queue: answers need not wait for its end any more.
+const FILLS_WITHIN: Duration = Duration::from_millis(50);
 
 /// A message that was fetched and that nobody takes for so long goes back, for others to do.
 const KEEP: Duration = Duration::from_mins(1);
@@ -50,7 +54,20 @@ pub(super) struct Fetcher {
 /// A consumer, and how many messages it may still bring.
 struct Open {
     consumer: Consumer,
+    settling: Arc<Settling>,
     left: usize,
+}
+
+impl Open {
+    fn delivery(&self, message: lapin::message::Delivery) -> RabbitDelivery {
+        RabbitDelivery::new(&self.settling, message)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.settling.release();
+    }
 }
 
 impl Fetcher {
@@ -60,14 +77,14 @@ impl Fetcher {
         stop.run_until_cancelled(self.fetch(&mut channel)).await;
         let left = self.lane.close();
         let _ = timeout(FAREWELL, self.give_back(left)).await;
-        if let Some(channel) = channel.filter(|channel| channel.status().connected()) {
+        if let Some(channel) = channel.filter(|channel: &Channel| channel.status().connected()) {
             // The broker answers once it has read every acknowledgement before.
             let closing = channel.close(lapin::protocol::constants::REPLY_SUCCESS, "done".into());
             let _ = timeout(FAREWELL, closing).await;
         }
     }
 
-    async fn fetch(&self, channel: &mut Option<Arc<Channel>>) {
+    async fn fetch(&self, channel: &mut Option<Channel>) {
         let mut backoff = Backoff::default();
         loop {
             let Some(room) = self.lane.wanted() else {
@@ -97,16 +114,16 @@ impl Fetcher {
     }
 
     /// One consumer from its opening to its end.
-    async fn serve(&self, channel: &mut Option<Arc<Channel>>, room: usize) -> Result<(), Trouble> {
+    async fn serve(&self, channel: &mut Option<Channel>, room: usize) -> Result<(), Trouble> {
         let queue = &self.lane.queue;
         let session = self.link.session(queue).await?;
         session.declare(queue).await?;
         let channel = match channel {
             Some(channel) if channel.status().connected() => channel,
-            _ => channel.insert(Arc::new(session.channel().await?)),
+            _ => channel.insert(session.channel().await?),
         };
         let mut open = self.open(channel, room).await?;
-        let ended = self.receive(channel, &mut open).await;
+        let ended = self.receive(&mut open).await;
         if let Err(Trouble::Passing(_)) = ended {
             session.forget(queue);
         }
@@ -123,18 +140,25 @@ impl Fetcher {
             .basic_consume(name, "".into(), BasicConsumeOptions::default(), FieldTable::default())
             .await
             .map_err(|error| Trouble::of_queue(error, queue))?;
-        Ok(Open { consumer, left: room })
+        let settling = Arc::new(Settling::new(channel.clone()));
+        Ok(Open { consumer, settling, left: room })
     }
 
     /// Returns when the consumer has brought what it may, or is to end before that.
-    async fn receive(&self, channel: &Arc<Channel>, open: &mut Open) -> Result<(), Trouble> {
+    async fn receive(&self, open: &mut Open) -> Result<(), Trouble> {
+        let mut filling = std::pin::pin!(sleep(FILLS_WITHIN));
+        let mut is_filling = true;
         while open.left > 0 {
             tokio::select! {
                 biased;
                 next = open.consumer.next() => {
                     let message = next.ok_or_else(|| Trouble::Passing("the broker ended the consumer".to_owned()))??;
-                    self.lane.put(RabbitDelivery::new(channel, message));
+                    self.lane.put(open.delivery(message));
                     open.left -= 1;
+                }
+                () = &mut filling, if is_filling => {
+                    is_filling = false;
+                    open.settling.release();
                 }
                 () = self.lane.somebody_waits() => {
                     let too_much = self.lane.wanted().is_some_and(|room| room < open.left);
@@ -153,17 +177,23 @@ impl Fetcher {
     }
 
     /// Ends the consumer, and keeps what was on its way meanwhile.
-    async fn cancel(&self, channel: &Arc<Channel>, mut open: Open) -> Result<(), Trouble> {
-        let mut cancelling =
-            std::pin::pin!(channel.basic_cancel(open.consumer.tag(), BasicCancelOptions::default()).fuse());
+    async fn cancel(&self, channel: &Channel, mut open: Open) -> Result<(), Trouble> {
+        let cancelling = channel.basic_cancel(open.consumer.tag(), BasicCancelOptions::default()).fuse();
+        let mut cancelling = std::pin::pin!(cancelling);
+        let mut is_sent = false;
         loop {
             tokio::select! {
                 biased;
+                cancelled = &mut cancelling => cancelled?,
+                () = std::future::ready(()), if !is_sent => {
+                    // The first look at the cancellation above has put it in line: answers come after it.
+                    is_sent = true;
+                    open.settling.release();
+                }
                 next = open.consumer.next() => match next {
-                    Some(message) => self.lane.put(RabbitDelivery::new(channel, message?)),
+                    Some(message) => self.lane.put(open.delivery(message?)),
                     None => return Ok(()),
                 },
-                cancelled = &mut cancelling => cancelled?,
             }
         }
     }

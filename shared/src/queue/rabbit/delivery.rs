@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::FutureExt as _;
-use lapin::Channel;
-use lapin::options::{BasicAckOptions, BasicNackOptions};
 
 use super::headers;
+use super::settling::{Answer, Settling};
 use crate::queue::{Delivery, QueueError};
 
 /// A message on loan from a [`RabbitQueue`](super::RabbitQueue).
@@ -16,34 +14,31 @@ use crate::queue::{Delivery, QueueError};
 /// somebody gets it again.
 #[derive(Debug)]
 pub struct RabbitDelivery {
-    channel: Arc<Channel>,
+    settling: Arc<Settling>,
     tag: u64,
     body: Bytes,
     deliveries_before: u32,
-    settled: bool,
+    answer: Answer,
 }
 
 impl RabbitDelivery {
-    pub(super) fn new(channel: &Arc<Channel>, message: lapin::message::Delivery) -> Self {
+    pub(super) fn new(settling: &Arc<Settling>, message: lapin::message::Delivery) -> Self {
         Self {
-            channel: Arc::clone(channel),
+            settling: Arc::clone(settling),
             tag: message.delivery_tag,
             deliveries_before: headers::deliveries_before(&message.properties),
             body: Bytes::from(message.data),
-            settled: false,
+            answer: Answer::GiveBack,
         }
     }
 
     /// Whether the broker still counts on an answer.
     pub(super) fn is_live(&self) -> bool {
-        self.channel.status().connected()
+        self.settling.is_live()
     }
 
-    /// The acknowledgement itself: the frame is on its way when this returns.
     pub(super) fn acknowledge(mut self) {
-        self.settled = true;
-        // The first poll puts the frame in line, in order; what follows only tells when it was written.
-        let _ = self.channel.basic_ack(self.tag, BasicAckOptions::default()).now_or_never();
+        self.answer = Answer::Acknowledge;
     }
 }
 
@@ -64,9 +59,6 @@ impl Delivery for RabbitDelivery {
 
 impl Drop for RabbitDelivery {
     fn drop(&mut self) {
-        if !self.settled {
-            let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
-            let _ = self.channel.basic_nack(self.tag, options).now_or_never();
-        }
+        self.settling.answer(self.tag, self.answer);
     }
 }

@@ -15,7 +15,7 @@ use crate::queue::{QueueError, QueueName};
 pub struct Depth {
     /// Messages that wait; not those on loan.
     pub messages: u32,
-    /// Consumers that are open: workers that wait for messages.
+    /// Consumers: workers that wait for messages, or have some on loan.
     pub consumers: u32,
 }
 
@@ -60,9 +60,6 @@ pub(super) async fn browse(link: &Link, queue: &QueueName, most: usize) -> Resul
     if let Some(tag) = last {
         let all_to_here = BasicNackOptions { multiple: true, requeue: true };
         channel.basic_nack(tag, all_to_here).await.map_err(|error| failed(link, queue, error))?;
-        // The answer says that the messages are back.
-        let closed = channel.close(lapin::protocol::constants::REPLY_SUCCESS, "seen".into()).await;
-        closed.map_err(|error| failed(link, queue, error))?;
     }
     Ok(seen)
 }
