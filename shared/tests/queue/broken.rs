@@ -43,7 +43,7 @@ fn take_all(queue: &RabbitQueue) -> JoinHandle<()> {
 
 async fn all_arrive(publishing: JoinHandle<()>, taking: JoinHandle<()>) {
     let both = async { tokio::try_join!(publishing, taking) };
-    timeout(Duration::from_secs(120), both).await.expect("all messages arrive in time").expect("no task failed");
+    timeout(Duration::from_mins(2), both).await.expect("all messages arrive in time").expect("no task failed");
 }
 
 /// Waits until a part of the traffic is through.
@@ -99,7 +99,7 @@ async fn a_broker_that_lost_everything_gets_its_queues_again() {
     is_reconnecting(&queue).await;
     broker.start_again().await.expect("started");
     queue.publish(story(), Bytes::from("after")).await.expect("published");
-    let came = timeout(Duration::from_secs(60), waiting).await.expect("in time").expect("taken");
+    let came = timeout(Duration::from_mins(1), waiting).await.expect("in time").expect("taken");
     assert_eq!(came, "after");
 }
 
@@ -193,5 +193,5 @@ async fn a_queue_that_somebody_deleted_is_declared_again() {
         }
     }
     queue.publish(story(), Bytes::from("last")).await.expect("published");
-    timeout(Duration::from_secs(60), taking).await.expect("in time").expect("taken");
+    timeout(Duration::from_mins(2), taking).await.expect("in time").expect("taken");
 }

@@ -1,5 +1,6 @@
 //! The queues in memory.
 
+use std::future::{Ready, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,8 +9,8 @@ use valuesim_shared::queue::{Delivery as _, MemoryQueue, Queue as _};
 use crate::conformance::conforms;
 use crate::support::story;
 
-async fn fresh() -> (MemoryQueue, ()) {
-    (MemoryQueue::new(10_000), ())
+fn fresh() -> Ready<(MemoryQueue, ())> {
+    ready((MemoryQueue::new(10_000), ()))
 }
 
 conforms!(fresh);

@@ -16,7 +16,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Consumer};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, interval_at, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::backoff::Backoff;
@@ -41,6 +41,10 @@ const FILLS_WITHIN: Duration = Duration::from_millis(50);
 /// A message that was fetched and that nobody takes for so long goes back, for others to do.
 const KEEP: Duration = Duration::from_mins(1);
 
+/// A consumer that brings nothing for so long is opened anew, on a new channel: a broker in trouble forgets some without
+/// a word.
+const SILENCE: Duration = Duration::from_secs(30);
+
 /// How long giving back may take when this side closes.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -56,6 +60,14 @@ struct Open {
     consumer: Consumer,
     settling: Arc<Settling>,
     left: usize,
+}
+
+/// How a consumer ended that this side ended.
+#[derive(Debug, Clone, Copy)]
+enum Ended {
+    Regularly,
+    /// It may be that the broker does not know of it.
+    InDoubt,
 }
 
 impl Open {
@@ -114,21 +126,28 @@ impl Fetcher {
     }
 
     /// One consumer from its opening to its end.
-    async fn serve(&self, channel: &mut Option<Channel>, room: usize) -> Result<(), Trouble> {
+    async fn serve(&self, kept: &mut Option<Channel>, room: usize) -> Result<(), Trouble> {
         let queue = &self.lane.queue;
         let session = self.link.session(queue).await?;
         session.declare(queue).await?;
-        let channel = match channel {
+        let channel = match kept.take() {
             Some(channel) if channel.status().connected() => channel,
-            _ => channel.insert(session.channel().await?),
+            _ => session.channel().await?,
         };
-        let mut open = self.open(channel, room).await?;
-        let ended = self.receive(&mut open).await;
-        if let Err(Trouble::Passing(_)) = ended {
-            session.forget(queue);
+        let served = self.serve_on(&channel, room).await;
+        match served {
+            Ok(Ended::Regularly) => *kept = Some(channel),
+            // A channel that knew the queue before somebody deleted it may never bring messages of the new one.
+            Ok(Ended::InDoubt) | Err(_) => session.forget(queue),
         }
-        ended?;
-        self.cancel(channel, open).await
+        served.map(drop)
+    }
+
+    async fn serve_on(&self, channel: &Channel, room: usize) -> Result<Ended, Trouble> {
+        let mut open = self.open(channel, room).await?;
+        let ended = self.receive(&mut open).await?;
+        self.cancel(channel, open).await?;
+        Ok(ended)
     }
 
     async fn open(&self, channel: &Channel, room: usize) -> Result<Open, Trouble> {
@@ -145,9 +164,11 @@ impl Fetcher {
     }
 
     /// Returns when the consumer has brought what it may, or is to end before that.
-    async fn receive(&self, open: &mut Open) -> Result<(), Trouble> {
+    async fn receive(&self, open: &mut Open) -> Result<Ended, Trouble> {
         let mut filling = std::pin::pin!(sleep(FILLS_WITHIN));
         let mut is_filling = true;
+        let mut last_came = Instant::now();
+        let mut look = interval_at(last_came + LINGER, LINGER);
         while open.left > 0 {
             tokio::select! {
                 biased;
@@ -155,6 +176,7 @@ impl Fetcher {
                     let message = next.ok_or_else(|| Trouble::Passing("the broker ended the consumer".to_owned()))??;
                     self.lane.put(open.delivery(message));
                     open.left -= 1;
+                    last_came = Instant::now();
                 }
                 () = &mut filling, if is_filling => {
                     is_filling = false;
@@ -163,17 +185,20 @@ impl Fetcher {
                 () = self.lane.somebody_waits() => {
                     let too_much = self.lane.wanted().is_some_and(|room| room < open.left);
                     if too_much {
-                        return Ok(());
+                        return Ok(Ended::Regularly);
                     }
                 }
-                () = sleep(LINGER) => {
+                _ = look.tick() => {
+                    if last_came.elapsed() >= SILENCE {
+                        return Ok(Ended::InDoubt);
+                    }
                     if self.lane.idle() >= LINGER {
-                        return Ok(());
+                        return Ok(Ended::Regularly);
                     }
                 }
             }
         }
-        Ok(())
+        Ok(Ended::Regularly)
     }
 
     /// Ends the consumer, and keeps what was on its way meanwhile.

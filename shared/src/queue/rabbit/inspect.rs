@@ -1,6 +1,8 @@
 //! Looks at queues for operators, each time on a channel of its own, because a missing queue ends the channel.
 
 use bytes::Bytes;
+use lapin::Channel;
+use lapin::message::BasicGetMessage;
 use lapin::options::{BasicGetOptions, BasicNackOptions, QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions};
 use lapin::types::FieldTable;
 
@@ -28,76 +30,83 @@ pub struct Browsed {
     pub deliveries_before: u32,
 }
 
+/// How often something is tried that broke off half-way.
+const TRIES: u32 = 3;
+
 /// How full the queue is; `None` where there is no such queue.
 pub(super) async fn depth(link: &Link, queue: &QueueName) -> Result<Option<Depth>, QueueError> {
     let name = broker_name(queue)?;
-    let channel = channel(link, queue).await?;
-    let passive = QueueDeclareOptions::durable().passive();
-    match channel.queue_declare(name, passive, FieldTable::default()).await {
-        Ok(found) => Ok(Some(Depth { messages: found.message_count(), consumers: found.consumer_count() })),
-        Err(error) if is_missing(&error) => Ok(None),
-        Err(error) => Err(failed(link, queue, error)),
-    }
+    let look = async |channel: Channel| {
+        let passive = QueueDeclareOptions::durable().passive();
+        channel.queue_declare(name.clone(), passive, FieldTable::default()).await
+    };
+    let found = on_queue(link, queue, look).await?;
+    Ok(found.map(|found| Depth { messages: found.message_count(), consumers: found.consumer_count() }))
 }
 
 /// Up to `most` messages from the head of the queue, which stay there.
 pub(super) async fn browse(link: &Link, queue: &QueueName, most: usize) -> Result<Vec<Browsed>, QueueError> {
     let name = broker_name(queue)?;
-    let channel = channel(link, queue).await?;
-    let mut seen = Vec::new();
-    let mut last = None;
-    while seen.len() < most {
-        let message = match channel.basic_get(name.clone(), BasicGetOptions::default()).await {
-            Ok(Some(message)) => message.delivery,
-            Ok(None) => break,
-            Err(error) if is_missing(&error) => break,
-            Err(error) => return Err(failed(link, queue, error)),
-        };
-        last = Some(message.delivery_tag);
-        let deliveries_before = deliveries_before(&message.properties);
-        seen.push(Browsed { body: Bytes::from(message.data), deliveries_before });
-    }
-    if let Some(tag) = last {
-        let all_to_here = BasicNackOptions { multiple: true, requeue: true };
-        channel.basic_nack(tag, all_to_here).await.map_err(|error| failed(link, queue, error))?;
-    }
-    Ok(seen)
+    let look = async |channel: Channel| {
+        let mut seen = Vec::new();
+        let mut last = None;
+        while seen.len() < most {
+            let message = channel.basic_get(name.clone(), BasicGetOptions::default()).await?;
+            let Some(BasicGetMessage { delivery, .. }) = message else { break };
+            last = Some(delivery.delivery_tag);
+            let deliveries_before = deliveries_before(&delivery.properties);
+            seen.push(Browsed { body: Bytes::from(delivery.data), deliveries_before });
+        }
+        if let Some(tag) = last {
+            channel.basic_nack(tag, BasicNackOptions { multiple: true, requeue: true }).await?;
+        }
+        Ok(seen)
+    };
+    Ok(on_queue(link, queue, look).await?.unwrap_or_default())
 }
 
 /// Deletes the queue and all that is in it; how many messages waited there.
 pub(super) async fn delete(link: &Link, queue: &QueueName) -> Result<u32, QueueError> {
     let name = broker_name(queue)?;
-    let channel = channel(link, queue).await?;
-    match channel.queue_delete(name, QueueDeleteOptions::default()).await {
-        Ok(messages) => Ok(messages),
-        Err(error) if is_missing(&error) => Ok(0),
-        Err(error) => Err(failed(link, queue, error)),
-    }
+    let delete = async |channel: Channel| channel.queue_delete(name.clone(), QueueDeleteOptions::default()).await;
+    Ok(on_queue(link, queue, delete).await?.unwrap_or(0))
 }
 
 /// Forgets the messages that wait in the queue; how many there were.
 pub(super) async fn purge(link: &Link, queue: &QueueName) -> Result<u32, QueueError> {
     let name = broker_name(queue)?;
-    let channel = channel(link, queue).await?;
-    match channel.queue_purge(name, QueuePurgeOptions::default()).await {
-        Ok(messages) => Ok(messages),
-        Err(error) if is_missing(&error) => Ok(0),
-        Err(error) => Err(failed(link, queue, error)),
+    let purge = async |channel: Channel| channel.queue_purge(name.clone(), QueuePurgeOptions::default()).await;
+    Ok(on_queue(link, queue, purge).await?.unwrap_or(0))
+}
+
+/// Does something on a channel of its own; `None` where there is no such queue.
+async fn on_queue<T>(
+    link: &Link,
+    queue: &QueueName,
+    act: impl AsyncFn(Channel) -> Result<T, lapin::Error>,
+) -> Result<Option<T>, QueueError> {
+    let mut last = String::new();
+    for _ in 0..TRIES {
+        let session = link.session_soon(queue).await?;
+        let acted = match session.channel().await {
+            Ok(channel) => act(channel).await,
+            Err(trouble) => {
+                last = passing(trouble)?;
+                continue;
+            }
+        };
+        match acted {
+            Ok(found) => return Ok(Some(found)),
+            Err(error) if is_missing(&error) => return Ok(None),
+            Err(error) => last = passing(Trouble::of_queue(error, queue))?,
+        }
     }
+    Err(link.unreachable(queue, last))
 }
 
-async fn channel(link: &Link, queue: &QueueName) -> Result<lapin::Channel, QueueError> {
-    let session = link.session_soon(queue).await?;
-    session.channel().await.map_err(|trouble| said(link, queue, trouble))
-}
-
-fn failed(link: &Link, queue: &QueueName, error: lapin::Error) -> QueueError {
-    said(link, queue, Trouble::of_queue(error, queue))
-}
-
-fn said(link: &Link, queue: &QueueName, trouble: Trouble) -> QueueError {
+fn passing(trouble: Trouble) -> Result<String, QueueError> {
     match trouble {
-        Trouble::Lasting(error) => error,
-        Trouble::Passing(reason) => link.unreachable(queue, reason),
+        Trouble::Passing(reason) => Ok(reason),
+        Trouble::Lasting(error) => Err(error),
     }
 }

@@ -22,8 +22,9 @@ use crate::queue::{QueueError, QueueName};
 /// The largest message that RabbitMQ 4 takes as it is delivered.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 
-/// A message that is not confirmed for so long is sent again. The broker takes its time under load, so it is long.
-const CONFIRM_WITHIN: Duration = Duration::from_mins(5);
+/// A message that is not confirmed for so long is sent again, on a new channel: to a channel that knew a queue before it
+/// was deleted and declared again, RabbitMQ 3.10 never confirms.
+const CONFIRM_WITHIN: Duration = Duration::from_secs(30);
 
 /// How often a queue is declared anew for one message.
 const MOST_DECLARED: u32 = 5;
@@ -102,19 +103,21 @@ impl Publisher {
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let confirm =
             channel.basic_publish("".into(), name, options, &letter.body, properties(letter, id.clone())).await?;
-        let confirmation = tokio::time::timeout(CONFIRM_WITHIN, confirm)
-            .await
-            .map_err(|_| Trouble::Passing("no confirmation".to_owned()))??;
-        Ok(self.read(confirmation, &id, &session))
-    }
-
-    fn read(&self, confirmation: Confirmation, id: &ShortString, session: &Session) -> Sent {
-        let (sent, returned) = match confirmation {
+        let Ok(confirmation) = tokio::time::timeout(CONFIRM_WITHIN, confirm).await else {
+            session.renew_confirming(&channel).await;
+            return Err(Trouble::Passing("no confirmation".to_owned()));
+        };
+        let (sent, returned) = match confirmation? {
             Confirmation::Ack(returned) => (Sent::Safe, returned),
             Confirmation::Nack(returned) => (Sent::Refused, returned),
             Confirmation::NotRequested => unreachable!("the channel is in confirm mode"),
         };
-        let Some(message) = returned else { return sent };
+        let Some(message) = returned else { return Ok(sent) };
+        session.renew_confirming(&channel).await;
+        Ok(self.read_returned(message, &id, &session, sent))
+    }
+
+    fn read_returned(&self, message: BasicReturnMessage, id: &ShortString, session: &Session, sent: Sent) -> Sent {
         if let Some(queue) = queue_of(message.routing_key.as_str()) {
             session.forget(&queue);
         }

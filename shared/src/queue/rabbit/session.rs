@@ -52,6 +52,17 @@ impl Session {
         Ok(Arc::clone(confirming.insert(Arc::new(channel))))
     }
 
+    /// Closes the channel for publishing, if it is still this one. What is not confirmed on it is sent again.
+    pub(super) async fn renew_confirming(&self, used: &Arc<Channel>) {
+        let mut confirming = self.confirming.lock().await;
+        if confirming.as_ref().is_some_and(|channel| Arc::ptr_eq(channel, used)) {
+            *confirming = None;
+            drop(confirming);
+            // If it is gone already, all the better.
+            let _ = used.close(lapin::protocol::constants::REPLY_SUCCESS, "anew".into()).await;
+        }
+    }
+
     /// Sees to it that the queue exists, once on each connection.
     pub(super) async fn declare(&self, queue: &QueueName) -> Result<(), Trouble> {
         if self.is_declared(queue) {
@@ -115,10 +126,7 @@ impl Session {
     }
 
     fn set_blocked(&self, reason: Option<String>) {
-        match &reason {
-            Some(reason) => tracing::warn!(%reason, "RabbitMQ takes no messages"),
-            None => tracing::info!("RabbitMQ takes messages again"),
-        }
+        tracing::warn!(reason, "RabbitMQ takes no messages, or takes them again where no reason is given");
         *self.blocked.lock().unwrap_or_else(PoisonError::into_inner) = reason;
     }
 }

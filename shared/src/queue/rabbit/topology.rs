@@ -55,7 +55,7 @@ pub(super) async fn declare(channel: &lapin::Channel, queue: &QueueName) -> Resu
     let dead_name = broker_name(&dead)?;
     declare_one(channel, &dead, dead_arguments()).await?;
     match queue.lane {
-        Lane::Story(_) | Lane::Cab(_) | Lane::Results => declare_one(channel, queue, work_arguments(dead_name)).await,
+        Lane::Story(_) | Lane::Cab(_) | Lane::Results => declare_one(channel, queue, work_arguments(&dead_name)).await,
         Lane::Dead => Ok(()),
     }
 }
@@ -70,7 +70,7 @@ fn dead_arguments() -> FieldTable {
     table([("x-queue-type", text("quorum")), ("x-delivery-limit", AMQPValue::LongInt(DEAD_DELIVERY_LIMIT))])
 }
 
-fn work_arguments(dead: ShortString) -> FieldTable {
+fn work_arguments(dead: &ShortString) -> FieldTable {
     table([
         ("x-queue-type", text("quorum")),
         ("x-delivery-limit", AMQPValue::LongInt(DELIVERY_LIMIT)),
@@ -106,10 +106,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_queue_is_found_by_its_name(run in ".{0,40}", model: u16, kind in 0..4) {
+        fn a_queue_is_found_by_its_name(run in ".{0,40}", model: u16, kind in 0..4_usize) {
             let model = ModelId(model);
             let lanes = [Lane::Story(model), Lane::Cab(model), Lane::Results, Lane::Dead];
-            let queue = QueueName { run: RunId(run), lane: lanes[kind as usize] };
+            let queue = QueueName { run: RunId(run), lane: lanes[kind] };
             let name = broker_name(&queue).expect("short enough");
             prop_assert_eq!(queue_of(name.as_str()), Some(queue));
         }
