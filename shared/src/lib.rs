@@ -4,6 +4,7 @@ pub mod codebook;
 pub mod decide;
 pub mod experiment;
 pub mod id;
+pub mod link;
 pub mod manifest;
 pub mod mersenne;
 pub mod method;
