@@ -5,11 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room with the rooms that it may name, tests and benchmarks included.
-const ROOMS: [(&str, &[&str]); 5] = [
+const ROOMS: [(&str, &[&str]); 6] = [
     ("shared", &[]),
     ("worker", &["valuesim-shared"]),
     ("coordinator", &["valuesim-shared"]),
     ("simulator", &["valuesim-shared"]),
+    ("tests/servers", &[]),
     (".", &["valuesim-shared", "valuesim-worker", "valuesim-coordinator", "valuesim-simulator"]),
 ];
 
