@@ -19,6 +19,7 @@
 mod address;
 mod error;
 mod keeper;
+pub mod key;
 mod pause;
 mod run;
 mod server;
@@ -33,6 +34,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 pub use address::Address;
 pub use error::LinkError;
+pub(crate) use run::Answers;
 
 /// How long one answer may take. A server that forks or writes its log to a slow disk takes a second or two.
 const RESPONSE_LIMIT: Duration = Duration::from_secs(5);

@@ -122,7 +122,7 @@ impl Exchange {
             match answer {
                 Value::ServerError(error) => {
                     left.push(command);
-                    failure = worse(failure, Failure::of_command(address, &error));
+                    failure = Some(worse(failure, Failure::of_command(address, &error)));
                 }
                 value => self.values[self.places[command]] = value,
             }
@@ -146,10 +146,10 @@ impl Exchange {
 }
 
 /// The failure that decides: one that does not pass, before a lost connection, before one that passes.
-fn worse(one: Option<Failure>, other: Failure) -> Option<Failure> {
+fn worse(one: Option<Failure>, other: Failure) -> Failure {
     match (one, other) {
-        (Some(Failure::Final(error)), _) => Some(Failure::Final(error)),
-        (Some(Failure::Lost(reason)), Failure::Passing(_)) => Some(Failure::Lost(reason)),
-        (_, other) => Some(other),
+        (Some(Failure::Final(error)), _) => Failure::Final(error),
+        (Some(Failure::Lost(reason)), Failure::Passing(_)) => Failure::Lost(reason),
+        (_, other) => other,
     }
 }
