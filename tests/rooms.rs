@@ -1,4 +1,4 @@
-//! Who may depend on whom: `shared` on no other room (its tests on the tests' servers), the others on `shared` alone, the command on all.
+//! Who may depend on whom: `shared` on no other room but for its tests, the others on `shared` alone, the command on all.
 #![expect(clippy::unwrap_used, reason = "in a test, an unwrap is a check")]
 
 use std::fs;

@@ -1,6 +1,7 @@
 //! What both sides agree on: survey, codebook, methods and prompts, messages, queue, store, permits, money.
 
 pub mod codebook;
+pub mod control;
 pub mod decide;
 pub mod experiment;
 pub mod id;

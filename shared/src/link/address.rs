@@ -17,6 +17,13 @@ pub struct Address {
     shown: String,
 }
 
+impl Address {
+    /// Whether the way to the server is encrypted.
+    pub fn has_tls(&self) -> bool {
+        matches!(self.client.get_connection_info().addr(), ConnectionAddr::TcpTls { .. })
+    }
+}
+
 impl FromStr for Address {
     type Err = LinkError;
 

@@ -55,8 +55,8 @@ pub enum LinkError {
         /// Which server.
         address: String,
     },
-    /// The server's answer to a command was no.
-    #[error("use the Redis server {address}: it refused a command: {reason}")]
+    /// The server's answer was no, or none that can be used.
+    #[error("use the Redis server {address}: {reason}")]
     Refused {
         /// Which server.
         address: String,
@@ -89,7 +89,7 @@ impl Failure {
                 Self::said(address, code, error.detail().unwrap_or_default())
             }
             _ if error.is_timeout() => Self::Lost("it does not answer in time".to_owned()),
-            _ => Self::Lost(lost(error)),
+            _ => Self::Lost(first_line(error)),
         }
     }
 
@@ -117,22 +117,13 @@ impl Failure {
                 address,
                 reason: format!("{detail}; give its user the keys ~valuesim:* and the commands that are used on them"),
             }),
-            _ => Self::Final(LinkError::Refused { address, reason: format!("{code} {detail}") }),
+            _ => Self::Final(LinkError::Refused { address, reason: format!("it refused a command: {code} {detail}") }),
         }
     }
 }
 
 fn first_line(error: &RedisError) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
-}
-
-/// Why a connection was lost. A TLS greeting that meets a server without TLS, or the other way round, looks like noise.
-fn lost(error: &RedisError) -> String {
-    let said = first_line(error);
-    if said.contains("InvalidContentType") {
-        return format!("{said}: is it a server without TLS? then its address begins with redis://");
-    }
-    said
 }
 
 #[cfg(test)]

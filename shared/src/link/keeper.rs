@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, RedisError};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::error::Failure;
@@ -54,14 +54,25 @@ async fn open(address: &Address) -> Result<Opened, Failure> {
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(CONNECT_LIMIT))
         .set_response_timeout(Some(RESPONSE_LIMIT));
+    let connected = address.client.get_multiplexed_async_connection_with_config(&config).await;
+    let mut connection = connected.map_err(|error| not_connected(address, &error))?;
     let failed = |error| Failure::of_exchange(address, &error);
-    let mut connection = address.client.get_multiplexed_async_connection_with_config(&config).await.map_err(failed)?;
     let Some(facts) = server::facts(&mut connection).await.map_err(failed)? else {
         return Ok(Opened { connection, warnings: Vec::new() });
     };
     facts.check(address).map_err(Failure::Final)?;
     let warnings = server::warnings(&facts, &mut connection).await;
     Ok(Opened { connection, warnings })
+}
+
+fn not_connected(address: &Address, error: &RedisError) -> Failure {
+    match Failure::of_exchange(address, error) {
+        // It takes the greeting for the beginning of a long command, and waits for the rest.
+        Failure::Lost(reason) if address.has_tls() => {
+            Failure::Lost(format!("{reason} (if it is a server without TLS, its address begins with redis://)"))
+        }
+        failure => failure,
+    }
 }
 
 async fn until_lost(shared: &Shared) {

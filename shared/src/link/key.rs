@@ -46,6 +46,11 @@ pub(crate) fn of_fleet(what: &str) -> String {
     format!("valuesim:{{{what}}}")
 }
 
+/// The key of what one member of a list of the fleet's says.
+pub(crate) fn of_fleet_member(list: &str, member: &str) -> String {
+    format!("valuesim:{{{list}}}:{}", plain(member))
+}
+
 /// The pattern of all keys of a run, and of no other run.
 pub(crate) fn all_of_run(run: &RunId) -> String {
     format!("valuesim:{{{}[/}}]*", plain(&run.0))

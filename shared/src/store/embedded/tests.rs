@@ -1,3 +1,5 @@
+//! The embedded store after crashes and restarts, against plain maps.
+
 use proptest::prelude::*;
 
 use super::*;
