@@ -11,7 +11,10 @@ const ROOMS: [(&str, &[&str]); 6] = [
     ("coordinator", &["valuesim-shared"]),
     ("simulator", &["valuesim-shared"]),
     ("tests/servers", &[]),
-    (".", &["valuesim-shared", "valuesim-worker", "valuesim-coordinator", "valuesim-simulator"]),
+    (
+        ".",
+        &["valuesim-shared", "valuesim-worker", "valuesim-coordinator", "valuesim-simulator", "valuesim-test-servers"],
+    ),
 ];
 
 const TABLES: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencies"];
