@@ -82,9 +82,12 @@ impl Cluster {
         let management = self.some_node()?.management;
         let path = format!("vhosts/{vhost}");
         let look = async || {
-            let answer = management.get(&path).await.ok()?;
-            let served = |node: &&Node| answer["cluster_state"][&node.name] == "running";
-            self.nodes.iter().filter(|node| node.runs()).all(|node| served(&node)).then_some(())
+            let state = management.get(&path).await.ok()?["cluster_state"].take();
+            let waits = |node: &&Node| node.runs() && state[&node.name] != "running";
+            let Some(late) = self.nodes.iter().find(waits) else { return Some(()) };
+            // A node that was too busy when the virtual host was made never starts it by itself.
+            _ = management.start_vhost(vhost, &late.name).await;
+            None
         };
         eventually(&format!("virtual host {vhost} at each node"), AGREE_LIMIT, look).await
     }

@@ -28,6 +28,11 @@ impl Management {
         eventually(&format!("virtual host {name}"), READY_LIMIT, put).await.map(|_| ())
     }
 
+    /// Starts a virtual host at a node that did not hear of it when it was made.
+    pub(crate) async fn start_vhost(self, name: &str, node: &str) -> Result<(), ServerError> {
+        self.ask_aside("POST", format!("vhosts/{name}/start/{node}")).await.map(|_| ())
+    }
+
     /// Deletes a virtual host with all that is in it. Blocks the thread, for some ten milliseconds.
     pub(crate) fn delete_vhost(self, name: &str) -> Result<(), ServerError> {
         self.ask("DELETE", &format!("vhosts/{name}")).map(|_| ())
