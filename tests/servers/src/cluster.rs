@@ -47,10 +47,11 @@ impl Cluster {
         self.nodes.iter().map(|node| url(node.port)).collect()
     }
 
-    /// Makes an empty virtual host.
+    /// Makes an empty virtual host, and waits until each node that runs serves it.
     pub async fn new_vhost(&self) -> Result<ClusterVhost, ServerError> {
         let name = new_vhost_name();
         self.some_node()?.management.put_vhost(&name).await?;
+        self.served_everywhere(&name).await?;
         let urls = self.urls().into_iter().map(|url| format!("{url}/{name}")).collect();
         Ok(ClusterVhost { name, urls })
     }
@@ -75,6 +76,20 @@ impl Cluster {
     /// Starts a killed node, which finds the others by itself.
     pub async fn start_again(&mut self, node: usize) -> Result<(), ServerError> {
         self.nodes[node].start().await
+    }
+
+    async fn served_everywhere(&self, vhost: &str) -> Result<(), ServerError> {
+        let management = self.some_node()?.management;
+        let path = format!("vhosts/{vhost}");
+        let look = async || {
+            let state = management.get(&path).await.ok()?["cluster_state"].take();
+            let waits = |node: &&Node| node.runs() && state[&node.name] != "running";
+            let Some(late) = self.nodes.iter().find(waits) else { return Some(()) };
+            // A node that was too busy when the virtual host was made never starts it by itself.
+            _ = management.start_vhost(vhost, &late.name).await;
+            None
+        };
+        eventually(&format!("virtual host {vhost} at each node"), AGREE_LIMIT, look).await
     }
 
     async fn all_running(&self) -> Result<(), ServerError> {

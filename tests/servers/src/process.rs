@@ -17,8 +17,12 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::{ServerError, eventually};
 
 /// Waits for a line or for the end of the pipe, then kills the server's process group, if it still runs. Without the
-/// line nobody will need the server's folder again.
-const WATCHDOG: &str = r#"read -r word; kill -s KILL -- "-$1"; [ "$word" = keep ] || rm -rf -- "$2""#;
+/// line nobody will need the server's folder again; a server that is about to die may still write a file into it.
+const WATCHDOG: &str = r#"
+read -r word
+kill -s KILL -- "-$1"
+[ "$word" = keep ] || rm -rf -- "$2" || { sleep 1; rm -rf -- "$2"; }
+"#;
 
 /// A server that is asked to end gets this long: RabbitMQ takes a second or two, on a busy machine more.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
