@@ -19,7 +19,7 @@ use valuesim_shared::transcript::Transcript;
 
 use crate::again::{Again, again};
 use crate::prompts::SharedPrompt;
-use crate::provider::{Conversation, EncodedText};
+use crate::provider::{Conversation, EncodedText, Wording};
 use crate::retry::{self, Call};
 use crate::transcript::{Protocol, story_call};
 use crate::worker::{Halt, Shared};
@@ -131,7 +131,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
         let behaviour = self.manifest().behaviour;
         let key = CallKey { stage, question: Some(question.id), asked_before: 0 };
         let conversation = Conversation::new(&prompt.before, block, &prompt.after);
-        let first = self.reply(key, conversation).await?;
+        let first = self.reply(key, &conversation).await?;
         let asked = judge(behaviour, &first, question, read);
         let (ReplyText::Text { content, .. }, Some(again)) = (&first, self.again(asked.ended)) else {
             return Ok(asked);
@@ -141,7 +141,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
             Again::Remind => conversation.followed_up(content, &reminder),
             Again::MoreRoom(most) => conversation.with_room_for(most),
         };
-        let second = self.reply(CallKey { asked_before: again.asked_before(), ..key }, conversation).await?;
+        let second = self.reply(CallKey { asked_before: again.asked_before(), ..key }, &conversation).await?;
         let second = judge(behaviour, &second, question, read);
         Ok(match again {
             Again::Remind => after_reminder(asked, second),
@@ -156,22 +156,22 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
     }
 
     /// The reply of one call: from the record, or else from the model.
-    pub(crate) async fn reply(&self, key: CallKey, conversation: Conversation<'_>) -> Result<ReplyText, Halt> {
+    pub(crate) async fn reply(&self, key: CallKey, wording: &impl Wording) -> Result<ReplyText, Halt> {
         if let Some(recorded) = self.recorded.get(&key) {
             self.count(key.stage, recorded);
-            self.keep(key, &conversation, recorded);
+            self.keep(key, wording, recorded);
             return Ok(recorded.reply.clone());
         }
-        let call = Call { run: &self.task.run, cell: self.task.cell, key, conversation };
+        let call = Call { run: &self.task.run, cell: self.task.cell, key, wording };
         let recorded = retry::make(&self.shared, call, &self.halt).await?;
         self.count(key.stage, &recorded);
-        self.keep(key, &conversation, &recorded);
+        self.keep(key, wording, &recorded);
         Ok(recorded.reply)
     }
 
-    fn keep(&self, key: CallKey, conversation: &Conversation<'_>, recorded: &RecordedReply) {
+    fn keep(&self, key: CallKey, wording: &impl Wording, recorded: &RecordedReply) {
         if let Some(protocol) = &self.protocol {
-            protocol.add(key, conversation, recorded);
+            wording.put(|conversation| protocol.add(key, conversation, recorded));
         }
     }
 

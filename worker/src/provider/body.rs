@@ -78,6 +78,18 @@ impl<'a> Conversation<'a> {
     }
 }
 
+/// Something that can be said to the model, as often as it is sent.
+pub trait Wording: Sync {
+    /// What `with` makes of the conversation.
+    fn put<R>(&self, with: impl FnOnce(&Conversation<'_>) -> R) -> R;
+}
+
+impl Wording for Conversation<'_> {
+    fn put<R>(&self, with: impl FnOnce(&Conversation<'_>) -> R) -> R {
+        with(self)
+    }
+}
+
 /// A conversation that outlives its texts; the long ones are still shared.
 #[derive(Debug, Clone)]
 pub struct Said {
