@@ -2,12 +2,14 @@
 
 .PHONY: test lint bench compat fuzz demo
 
-# All tests, on real HTTP and real files. Uses cargo-nextest where it is installed; the documentation's examples are tests too.
+# All tests, on real HTTP, real files, a RabbitMQ and a Redis that are started for them and end with them. Uses
+# cargo-nextest where it is installed; the documentation's examples are tests too.
 test:
+	@tests/servers/install
 	@if cargo nextest --version >/dev/null 2>&1; then \
-	    cargo nextest run --workspace --no-fail-fast; \
+	    cargo run -q -p valuesim-test-servers -- with cargo nextest run --workspace --no-fail-fast; \
 	else \
-	    cargo test --workspace --no-fail-fast; \
+	    cargo run -q -p valuesim-test-servers -- with cargo test --workspace --no-fail-fast; \
 	fi
 
 # Formatting, clippy with warnings as errors, documentation; dependency rules where cargo-deny is installed.

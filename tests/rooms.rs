@@ -1,22 +1,33 @@
-//! Who may depend on whom: `shared` on no other room, the others on `shared` alone, the command on all.
+//! Who may depend on whom: `shared` on no other room but for its tests, the others on `shared` alone, the command on all.
 #![expect(clippy::unwrap_used, reason = "in a test, an unwrap is a check")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room with the rooms that it may name, tests and benchmarks included.
-const ROOMS: [(&str, &[&str]); 5] = [
-    ("shared", &[]),
+const ROOMS: [(&str, &[&str]); 6] = [
+    ("shared", &["valuesim-test-servers"]),
     ("worker", &["valuesim-shared"]),
     ("coordinator", &["valuesim-shared"]),
     ("simulator", &["valuesim-shared"]),
-    (".", &["valuesim-shared", "valuesim-worker", "valuesim-coordinator", "valuesim-simulator"]),
+    ("tests/servers", &[]),
+    (
+        ".",
+        &["valuesim-shared", "valuesim-worker", "valuesim-coordinator", "valuesim-simulator", "valuesim-test-servers"],
+    ),
 ];
+
+/// What the tests of every room may use, and nothing but tests.
+const FOR_TESTS: &str = "valuesim-test-servers";
 
 const TABLES: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencies"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn manifest_of(room: &str) -> toml::Table {
+    toml::from_str(&fs::read_to_string(root().join(room).join("Cargo.toml")).unwrap()).unwrap()
 }
 
 /// The rooms that a manifest names, under whatever name it uses them.
@@ -33,17 +44,25 @@ fn rooms_of(manifest: &toml::Table) -> Vec<String> {
 #[test]
 fn every_room_knows_only_the_rooms_that_it_may() {
     for (room, allowed) in ROOMS {
-        let text = fs::read_to_string(root().join(room).join("Cargo.toml")).unwrap();
-        let manifest: toml::Table = toml::from_str(&text).unwrap();
-        for found in rooms_of(&manifest) {
-            assert!(allowed.contains(&found.as_str()), "{room} depends on {found}; it may depend on {allowed:?}");
+        for found in rooms_of(&manifest_of(room)) {
+            let known = found == FOR_TESTS || allowed.contains(&found.as_str());
+            assert!(known, "{room} depends on {found}; it may depend on {allowed:?}");
         }
     }
 }
 
 #[test]
+fn only_tests_know_the_tests_servers() {
+    for (room, _) in ROOMS {
+        let mut manifest = manifest_of(room);
+        manifest.remove("dev-dependencies");
+        assert!(!rooms_of(&manifest).iter().any(|found| found == FOR_TESTS), "{room} needs {FOR_TESTS} to be built");
+    }
+}
+
+#[test]
 fn every_room_is_in_the_list() {
-    let manifest: toml::Table = toml::from_str(&fs::read_to_string(root().join("Cargo.toml")).unwrap()).unwrap();
+    let manifest = manifest_of(".");
     let members = manifest["workspace"]["members"].as_array().unwrap();
     for member in members {
         let member = member.as_str().unwrap();

@@ -88,7 +88,7 @@ async fn answer_at_once(queue: MemoryQueue, run: RunId, model: ModelId) -> anyho
     let tasks = QueueName { run: run.clone(), lane: Lane::Cab(model) };
     let results = QueueName { run, lane: Lane::Results };
     loop {
-        let delivery = queue.take(&tasks).await?;
+        let delivery = queue.take(&tasks, 1).await?;
         let Task { run, cell, .. } = Task::from_bytes(delivery.body())?;
         let result = CellResult { story: None, modules: Vec::new(), arms: Vec::new() };
         let outcome =

@@ -27,6 +27,9 @@ use crate::plan::Plan;
 /// How many outcomes one transaction of the ledger takes at most.
 const OUTCOMES_PER_COMMIT: usize = 512;
 
+/// How many outcomes are fetched together at most: the next transaction's while this one is written.
+const OUTCOMES_AHEAD: usize = 1_000;
+
 /// Why the coordinator cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum CoordinatorError {
@@ -167,7 +170,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         while self.progress.cells_finished() < self.plan.cells() {
             let first = tokio::select! {
                 biased;
-                first = self.queue.take(&results) => first?,
+                first = self.queue.take(&results, OUTCOMES_AHEAD) => first?,
                 () = stop.cancelled() => return Ok(RunEnd::Interrupted),
             };
             let mut deliveries = vec![first];

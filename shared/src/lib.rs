@@ -1,9 +1,11 @@
 //! What both sides agree on: survey, codebook, methods and prompts, messages, queue, store, permits, money.
 
 pub mod codebook;
+pub mod control;
 pub mod decide;
 pub mod experiment;
 pub mod id;
+pub mod link;
 pub mod manifest;
 pub mod mersenne;
 pub mod method;

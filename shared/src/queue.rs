@@ -1,6 +1,7 @@
 //! Where tasks and outcomes wait: the port that a memory queue and a broker both implement.
 
 mod memory;
+mod rabbit;
 
 use std::fmt;
 use std::future::Future;
@@ -10,6 +11,7 @@ use bytes::Bytes;
 use crate::id::{ModelId, RunId};
 
 pub use memory::MemoryQueue;
+pub use rabbit::{BrokerState, Browsed, Depth, RabbitDelivery, RabbitQueue, RabbitSettings};
 
 /// A queue of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -29,6 +31,8 @@ pub enum Lane {
     Cab(ModelId),
     /// Outcomes of finished cells, for the coordinator.
     Results,
+    /// Dead letters: messages that could not be dealt with, kept for people to look at.
+    Dead,
 }
 
 impl fmt::Display for QueueName {
@@ -37,6 +41,7 @@ impl fmt::Display for QueueName {
             Lane::Story(model) => write!(f, "{}.{}.story", self.run, model.0),
             Lane::Cab(model) => write!(f, "{}.{}.cab", self.run, model.0),
             Lane::Results => write!(f, "{}.results", self.run),
+            Lane::Dead => write!(f, "{}.dead", self.run),
         }
     }
 }
@@ -47,6 +52,70 @@ pub enum QueueError {
     /// The queue was closed because the run ends.
     #[error("queue {0} is closed")]
     Closed(QueueName),
+    /// The broker's address cannot be read, or its certificate file.
+    #[error("use the RabbitMQ address: {0}")]
+    Address(String),
+    /// No connection to the broker could be made.
+    #[error("connect to RabbitMQ at {address}: {reason}; {advice}")]
+    Connect {
+        /// Where, without the password.
+        address: String,
+        /// What went wrong.
+        reason: String,
+        /// What to do about it.
+        advice: &'static str,
+    },
+    /// The broker cannot be reached now; what waits for it goes on by itself when it is back.
+    #[error("reach RabbitMQ at {address} for queue {queue}: {reason}")]
+    Unreachable {
+        /// Where, without the password.
+        address: String,
+        /// For which queue.
+        queue: QueueName,
+        /// What went wrong last.
+        reason: String,
+    },
+    /// The queue exists with other arguments than this program declares.
+    #[error(
+        "queue {queue} exists in RabbitMQ with other arguments than this program uses: delete it with `valuesim purge \
+         {run}` or in RabbitMQ's management, or use another virtual host; RabbitMQ says: {reason}"
+    )]
+    OtherArguments {
+        /// The queue's name in the broker.
+        queue: String,
+        /// The run that it belongs to.
+        run: RunId,
+        /// What the broker says.
+        reason: String,
+    },
+    /// The broker refuses what was asked.
+    #[error("use queue {queue} in RabbitMQ: {reason}")]
+    Refused {
+        /// The queue's name in the broker.
+        queue: String,
+        /// What the broker says.
+        reason: String,
+    },
+    /// The queue went away as often as it was declared.
+    #[error(
+        "publish to queue {queue} in RabbitMQ: it was declared {times} times and is gone each time; see who deletes it"
+    )]
+    Unroutable {
+        /// The queue's name in the broker.
+        queue: String,
+        /// How often it was declared.
+        times: u32,
+    },
+    /// The message is larger than brokers take.
+    #[error("publish to queue {queue}: the message has {bytes} bytes, at most {most} fit")]
+    TooLarge {
+        /// The queue.
+        queue: QueueName,
+        /// Size of the message.
+        bytes: usize,
+        /// The most that fits.
+        most: usize,
+    },
 }
 
 /// Queues that keep a message until its delivery is acknowledged.
@@ -60,9 +129,11 @@ pub trait Queue: Clone + Send + Sync + 'static {
     fn publish(&self, queue: &QueueName, body: Bytes) -> impl Future<Output = Result<(), QueueError>> + Send;
 
     /// Takes the next message; waits while there is none. Dropping the future loses no message.
-    fn take(&self, queue: &QueueName) -> impl Future<Output = Result<Self::Delivery, QueueError>> + Send;
+    ///
+    /// `room` is how many messages the caller could take now, so that as many may be fetched together.
+    fn take(&self, queue: &QueueName, room: usize) -> impl Future<Output = Result<Self::Delivery, QueueError>> + Send;
 
-    /// Takes the next message if one is ready.
+    /// Takes the next message if one is ready here: one that was fetched with an earlier `take`, say.
     fn try_take(&self, queue: &QueueName) -> Option<Self::Delivery>;
 }
 
@@ -70,6 +141,9 @@ pub trait Queue: Clone + Send + Sync + 'static {
 pub trait Delivery: Send + 'static {
     /// The message.
     fn body(&self) -> &Bytes;
+
+    /// How often the message was delivered before without an acknowledgement, as far as the queue knows.
+    fn deliveries_before(&self) -> u32;
 
     /// Says that the message is dealt with: the queue forgets it.
     fn ack(self) -> impl Future<Output = Result<(), QueueError>> + Send;

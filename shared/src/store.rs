@@ -4,6 +4,7 @@
 
 mod compact;
 mod embedded;
+mod redis;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -11,10 +12,12 @@ use std::future::Future;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Cell, QuestionId, RunId};
+use crate::link::LinkError;
 use crate::method::Stage;
 use crate::outcome::{CellSpend, Ended, StageSpend, Unsure};
 
 pub use embedded::EmbeddedStore;
+pub use redis::RedisStore;
 
 /// Which call of a cell a recorded reply answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -127,6 +130,9 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The server will not do it, or is not the right one.
+    #[error(transparent)]
+    Server(#[from] LinkError),
 }
 
 /// Keeps manifests, backstories, and the replies of cells under way.
@@ -140,7 +146,7 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// A run's manifest, if it is kept.
     fn manifest(&self, run: &RunId) -> impl Future<Output = Result<Option<Vec<u8>>, StoreError>> + Send;
 
-    /// Keeps a cell's backstory.
+    /// Keeps a cell's backstory, unless it has one: where two workers write one, the first stands, and both read that.
     fn put_backstory(
         &self,
         run: &RunId,
@@ -169,7 +175,7 @@ pub trait Store: Clone + Send + Sync + 'static {
         perhaps_billed: bool,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Keeps the reply of one call of a cell.
+    /// Keeps the reply of one call of a cell; the first stands.
     fn record_reply(
         &self,
         run: &RunId,

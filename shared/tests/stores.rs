@@ -1,13 +1,14 @@
 //! What every store keeps, whatever it is made of: one suite for the embedded store and the server's.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use valuesim_shared::id::{Cell, Fold, ModelId, QuestionId, Respondent, RunId};
 use valuesim_shared::method::Stage;
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::outcome::{CellSpend, Ended, StageSpend, Unsure};
 use valuesim_shared::store::{
-    Backstory, CallKey, CellRecord, EmbeddedStore, RecordedReply, ReplyText, SentCall, Store,
+    Backstory, CallKey, CellRecord, EmbeddedStore, RecordedReply, RedisStore, ReplyText, SentCall, Store,
 };
 
 fn run(name: &str) -> RunId {
@@ -58,8 +59,39 @@ async fn backstories_come_back_to_the_letter(store: impl Store) {
     for (row, text) in (1..).zip(texts) {
         assert_eq!(store.backstory(&r, cell(row)).await.expect("reads"), Some(story(text)));
     }
-    store.put_backstory(&r, cell(2), &story("You live again.")).await.expect("writes");
-    assert_eq!(store.backstory(&r, cell(2)).await.expect("reads"), Some(story("You live again.")));
+}
+
+async fn the_first_of_two_backstories_stands(store: impl Store) {
+    let r = run("r");
+    store.put_backstory(&r, cell(1), &story("You live.")).await.expect("writes");
+    store.put_backstory(&r, cell(1), &story("You live again.")).await.expect("writes");
+    assert_eq!(store.backstory(&r, cell(1)).await.expect("reads"), Some(story("You live.")));
+    store.forget(&r, cell(1)).await.expect("writes");
+    store.put_backstory(&r, cell(1), &story("You live again.")).await.expect("writes");
+    assert_eq!(store.backstory(&r, cell(1)).await.expect("reads"), Some(story("You live again.")));
+}
+
+async fn all_who_write_a_backstory_at_once_read_the_same(store: impl Store) {
+    let r = run("r");
+    let writers = (0..20).map(|number| {
+        let (store, r) = (store.clone(), r.clone());
+        tokio::spawn(async move {
+            store.put_backstory(&r, cell(1), &story(&format!("Life {number}."))).await.expect("writes");
+            store.backstory(&r, cell(1)).await.expect("reads").expect("there is one")
+        })
+    });
+    let mut read = Vec::new();
+    for writer in writers.collect::<Vec<_>>() {
+        read.push(writer.await.expect("does not panic"));
+    }
+    assert!(read.iter().all(|story| *story == read[0]), "{read:?}");
+}
+
+async fn the_first_of_two_replies_stands(store: impl Store) {
+    let r = run("r");
+    store.record_reply(&r, cell(1), key(7, 0), &reply("one")).await.expect("writes");
+    store.record_reply(&r, cell(1), key(7, 0), &reply("other")).await.expect("writes");
+    assert_eq!(replies(&store, &r, cell(1)).await, [(key(7, 0), reply("one"))].into());
 }
 
 async fn replies_belong_to_their_call_cell_and_run(store: impl Store) {
@@ -137,7 +169,8 @@ macro_rules! suite {
     ($name:ident, $open:expr) => {
         mod $name {
             suite!(@tests $open; manifests_belong_to_their_run backstories_come_back_to_the_letter
-                replies_belong_to_their_call_cell_and_run requests_are_counted_by_call
+                the_first_of_two_backstories_stands all_who_write_a_backstory_at_once_read_the_same
+                replies_belong_to_their_call_cell_and_run the_first_of_two_replies_stands requests_are_counted_by_call
                 forgetting_a_cell_leaves_its_neighbours many_write_at_once_and_nothing_is_lost);
         }
     };
@@ -156,4 +189,12 @@ fn open_embedded() -> (tempfile::TempDir, EmbeddedStore) {
     (folder, store)
 }
 
+async fn open_redis() -> (valuesim_test_servers::Database, RedisStore) {
+    let database = valuesim_test_servers::shared_redis().await;
+    let address = database.url.parse().expect("is an address");
+    let store = RedisStore::connect(&address, Duration::from_secs(5)).await.expect("connects");
+    (database, store)
+}
+
 suite!(embedded, std::future::ready(super::open_embedded()));
+suite!(redis, super::open_redis());

@@ -34,12 +34,13 @@ impl Demand {
         Held { demand: self.clone(), calls }
     }
 
-    /// Waits until fewer calls than the capacity wait or run.
-    pub(crate) async fn room(&self) {
+    /// Waits until fewer calls than the capacity wait or run; says how many more fit.
+    pub(crate) async fn room(&self) -> usize {
         loop {
             let fell = self.state.fell.notified();
-            if self.state.calls.load(Ordering::Relaxed) < self.state.capacity {
-                return;
+            let calls = self.state.calls.load(Ordering::Relaxed);
+            if calls < self.state.capacity {
+                return self.state.capacity - calls;
             }
             fell.await;
         }
@@ -91,9 +92,9 @@ mod tests {
             async move { demand.room().await }
         });
         drop(one);
-        waiting.await.expect("wakes up");
+        assert_eq!(waiting.await.expect("wakes up"), 1);
         drop(held);
-        demand.room().await;
+        assert_eq!(demand.room().await, 3);
     }
 
     #[test]

@@ -66,6 +66,11 @@ impl Run {
         let for_each_question: usize = self.manifest.methods.iter().map(|method| calls_at_once(*method)).sum();
         for_each_question * self.split.held_out(fold).len()
     }
+
+    /// How many calls a CAB task of the largest fold can make at once.
+    pub(crate) fn most_first_calls(&self) -> usize {
+        self.split.folds().map(|fold| self.first_calls(fold)).max().unwrap_or(0)
+    }
 }
 
 fn calls_at_once(method: Method) -> usize {

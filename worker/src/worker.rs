@@ -27,6 +27,9 @@ use crate::run::Run;
 use crate::timing::{Timing, Waits};
 use crate::{cab, story};
 
+/// How many story tasks are fetched together at most: enough to hide the way to the broker, few enough to share.
+const MOST_STORIES_AT_ONCE: usize = 300;
+
 /// Why a worker cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
@@ -229,11 +232,12 @@ impl<'a, Q: Queue> Desk<'a, Q> {
 
     /// The next task once there is room for its calls; CAB tasks first. Dropping the future loses no task.
     async fn next(&self) -> Result<Work<Q::Delivery>, WorkerError> {
-        self.demand.room().await;
+        let free_calls = self.demand.room().await;
+        let cells = free_calls.div_ceil(self.run.most_first_calls().max(1));
         let delivery = tokio::select! {
             biased;
-            cab = self.queue.take(&self.cab) => cab?,
-            story = self.queue.take(&self.story) => story?,
+            cab = self.queue.take(&self.cab, cells) => cab?,
+            story = self.queue.take(&self.story, free_calls.min(MOST_STORIES_AT_ONCE)) => story?,
         };
         let task = Task::from_bytes(delivery.body())?;
         let calls = match task.kind {

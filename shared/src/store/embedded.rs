@@ -147,16 +147,8 @@ impl EmbeddedStore {
         }
     }
 
-    /// Writes an entry so that it survives the end of the machine.
-    async fn keep(&self, entry: &Entry<'_>) -> Result<(), StoreError> {
-        let (done, outcome) = oneshot::channel();
-        {
-            let mut state = self.shared.core.state();
-            state.append(entry);
-            state.waiting.push(done);
-            self.shared.core.wake_thread(&mut state);
-        }
-        let outcome = outcome.await.unwrap_or_else(|_| Err("its thread has ended".to_owned()));
+    async fn wait_for_the_disk(&self, synced: oneshot::Receiver<Result<(), String>>) -> Result<(), StoreError> {
+        let outcome = synced.await.unwrap_or_else(|_| Err("its thread has ended".to_owned()));
         outcome.map_err(|reason| self.failed("write to", reason))
     }
 
@@ -187,7 +179,8 @@ impl EmbeddedStore {
             }
             Said::Reply(key, Words::Written(bytes)) => {
                 let unreadable = || self.failed("read", format_args!("a reply of {} is of another format", entry.cell));
-                record.replies.insert(key, read_reply(bytes).ok_or_else(unreadable)?);
+                let reply = read_reply(bytes).ok_or_else(unreadable)?;
+                record.replies.entry(key).or_insert(reply);
             }
             Said::Reply(_, Words::Recorded(_)) | Said::Backstory(_) | Said::Forgotten | Said::Anew(_) => {}
         }
@@ -210,7 +203,15 @@ impl Store for EmbeddedStore {
     }
 
     async fn put_backstory(&self, run: &RunId, cell: Cell, story: &Backstory) -> Result<(), StoreError> {
-        self.keep(&Entry { run: &run.0, cell, said: Said::Backstory(&encode(story)) }).await
+        let synced = {
+            let mut state = self.shared.core.state();
+            if state.index.get(run, cell).is_none_or(|entries| entries.backstory.is_none()) {
+                state.append(&Entry { run: &run.0, cell, said: Said::Backstory(&encode(story)) });
+            }
+            // The one that stands may still be on its way.
+            self.shared.core.sync_soon(&mut state)
+        };
+        self.wait_for_the_disk(synced).await
     }
 
     async fn backstory(&self, run: &RunId, cell: Cell) -> Result<Option<Backstory>, StoreError> {
@@ -282,6 +283,14 @@ impl Drop for Shared {
 impl Core {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says when all that has been written so far is on the disk.
+    fn sync_soon(&self, state: &mut State) -> oneshot::Receiver<Result<(), String>> {
+        let (done, synced) = oneshot::channel();
+        state.waiting.push(done);
+        self.wake_thread(state);
+        synced
     }
 
     fn wake_thread(&self, state: &mut State) {

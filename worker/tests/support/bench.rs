@@ -107,7 +107,7 @@ impl Bench {
     }
 
     async fn outcome(&self) -> CellOutcome {
-        let delivery = self.queue.take(&name(Lane::Results)).await.expect("open");
+        let delivery = self.queue.take(&name(Lane::Results), 1).await.expect("open");
         let outcome = serde_json::from_slice(delivery.body()).expect("is an outcome");
         delivery.ack().await.expect("open");
         outcome

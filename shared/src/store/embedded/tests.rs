@@ -1,4 +1,4 @@
-//! What the log keeps when it is opened again, cut, and cleaned.
+//! The embedded store after crashes and restarts, against plain maps.
 
 use proptest::prelude::*;
 
@@ -152,7 +152,7 @@ fn expected(writes: &[Write]) -> Vec<(Option<Backstory>, CellRecord)> {
         | Write::Forget(row)) = write;
         let (backstory, record) = &mut all[*row as usize - 1];
         match write {
-            Write::Story(_, text) => *backstory = Some(story(text)),
+            Write::Story(_, text) => _ = backstory.get_or_insert_with(|| story(text)),
             Write::Sent(_, of) => record.sent.entry(key(*of, 0)).or_insert_with(SentCall::default).times += 1,
             Write::Failed(_, of, billed) => {
                 let sent = record.sent.entry(key(*of, 0)).or_default();
@@ -160,7 +160,7 @@ fn expected(writes: &[Write]) -> Vec<(Option<Backstory>, CellRecord)> {
                 sent.perhaps_billed += u64::from(*billed);
             }
             Write::Reply(_, of, text) => {
-                record.replies.insert(key(*of, 0), reply(text));
+                record.replies.entry(key(*of, 0)).or_insert_with(|| reply(text));
             }
             Write::Forget(_) => (*backstory, *record) = (None, CellRecord::default()),
         }

@@ -1,0 +1,56 @@
+//! A Redis for measurements, and what it says of itself.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use redis::aio::MultiplexedConnection;
+use valuesim_shared::store::RedisStore;
+use valuesim_test_servers::RedisServer;
+
+/// Ticks in a second of the times in `/proc` (proc(5); 100 wherever Linux runs on x86 or Arm).
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// A server that nobody else uses.
+pub(crate) struct Server {
+    server: RedisServer,
+    pub(crate) connection: MultiplexedConnection,
+}
+
+impl Server {
+    pub(crate) async fn start() -> anyhow::Result<Self> {
+        let server = RedisServer::start().await?;
+        let connection = redis::Client::open(server.url())?.get_multiplexed_async_connection().await?;
+        Ok(Self { server, connection })
+    }
+
+    pub(crate) async fn store(&self) -> anyhow::Result<RedisStore> {
+        Ok(RedisStore::connect(&self.server.url().parse()?, Duration::from_secs(5)).await?)
+    }
+
+    /// Bytes of memory that it uses.
+    pub(crate) async fn memory(&mut self) -> anyhow::Result<f64> {
+        self.figure("memory", "used_memory").await
+    }
+
+    /// CPU seconds that it used so far.
+    pub(crate) async fn cpu_seconds(&mut self) -> anyhow::Result<f64> {
+        let pid = self.figure("server", "process_id").await?;
+        cpu_seconds(&pid.to_string())
+    }
+
+    async fn figure(&mut self, section: &str, name: &str) -> anyhow::Result<f64> {
+        let info: String = redis::cmd("INFO").arg(section).query_async(&mut self.connection).await?;
+        let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        Ok(line.with_context(|| format!("find {name} in what Redis says of itself"))?.trim().parse()?)
+    }
+}
+
+/// CPU seconds of a process, all threads: `self` is this one.
+pub(crate) fn cpu_seconds(pid: &str) -> anyhow::Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name in parentheses may have blanks; utime and stime are fields 14 and 15, and state, field 3, follows it.
+    let (_, fields) = stat.rsplit_once(')').context("find the program's name in its statistics")?;
+    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<f64>);
+    Ok(ticks.sum::<Result<f64, _>>()? / TICKS_PER_SECOND)
+}

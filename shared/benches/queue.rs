@@ -1,0 +1,72 @@
+//! Messages a second through RabbitMQ: confirmed publishes, and takes with acknowledgements.
+#![expect(clippy::print_stdout, reason = "a benchmark's results are its output")]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use secrecy::SecretString;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use valuesim_shared::id::{ModelId, RunId};
+use valuesim_shared::queue::{Delivery as _, Lane, Queue as _, QueueName, RabbitQueue, RabbitSettings};
+use valuesim_test_servers::shared_broker;
+
+/// Messages of one measurement.
+const MESSAGES: usize = 50_000;
+
+/// Publishes that wait for their confirmation at the same time.
+const IN_FLIGHT: usize = 1_000;
+
+/// Messages that the taker has room for.
+const ROOM: usize = 500;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let vhost = shared_broker().await;
+    let settings = RabbitSettings::new(SecretString::from(vhost.url.clone()), "valuesim bench");
+    let queue = RabbitQueue::connect(settings).await?;
+    for (lane, bytes) in [200, 1_000].into_iter().enumerate() {
+        let lane = Lane::Story(ModelId(u16::try_from(lane)?));
+        let name = QueueName { run: RunId("bench".to_owned()), lane };
+        let published = publish_all(&queue, &name, bytes).await?;
+        println!("{bytes} bytes, {IN_FLIGHT} in flight: {:.0} confirmed publishes a second", rate(published));
+        let taken = take_all(&queue, &name).await?;
+        println!("{bytes} bytes, room {ROOM}: {:.0} takes with acknowledgement a second", rate(taken));
+    }
+    queue.close().await;
+    Ok(())
+}
+
+fn rate(took: Duration) -> f64 {
+    MESSAGES as f64 / took.as_secs_f64()
+}
+
+async fn publish_all(queue: &RabbitQueue, name: &QueueName, bytes: usize) -> anyhow::Result<Duration> {
+    let start = Instant::now();
+    let places = Arc::new(Semaphore::new(IN_FLIGHT));
+    let mut publishing = JoinSet::new();
+    for number in 0..MESSAGES {
+        let place = Arc::clone(&places).acquire_owned().await.context("the semaphore is never closed")?;
+        let (queue, name) = (queue.clone(), name.clone());
+        let body = Bytes::from(vec![u8::try_from(number % 256)?; bytes]);
+        publishing.spawn(async move {
+            let published = queue.publish(&name, body).await;
+            drop(place);
+            published
+        });
+    }
+    for published in publishing.join_all().await {
+        published?;
+    }
+    Ok(start.elapsed())
+}
+
+async fn take_all(queue: &RabbitQueue, name: &QueueName) -> anyhow::Result<Duration> {
+    let start = Instant::now();
+    for _ in 0..MESSAGES {
+        queue.take(name, ROOM).await?.ack().await?;
+    }
+    Ok(start.elapsed())
+}

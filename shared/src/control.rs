@@ -1,0 +1,267 @@
+//! What operators and processes tell each other past the queues: orders for a run, and signs of life.
+//!
+//! None of it decides a result. What is not known is not obeyed: without a word from the server a run goes on as it was.
+
+mod redis;
+
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::RunId;
+use crate::money::NanoUsd;
+
+pub use self::redis::{Following, RedisControl};
+
+/// The version of orders, runs and reports; a reader leaves out those of newer ones and counts them.
+pub const CONTROL_VERSION: u16 = 1;
+
+/// How often an order is looked for: an operator sees it obeyed within about a second.
+pub const ORDER_EVERY: Duration = Duration::from_secs(1);
+
+/// How often a process says that it is alive.
+pub const REPORT_EVERY: Duration = Duration::from_secs(2);
+
+/// How long a process counts as alive after it last said so: a few reports may be late.
+pub const REPORT_EXPIRY: Duration = Duration::from_secs(10);
+
+/// A moment: milliseconds since 1970 in UTC, by the clock of whoever wrote it.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UnixMillis(pub u64);
+
+impl UnixMillis {
+    /// Now, by this machine's clock.
+    pub fn now() -> Self {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+/// What an operator wants of a run.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wish {
+    /// It goes on.
+    #[default]
+    Go,
+    /// No new calls; what is under way is finished, and all stays as it is.
+    Pause,
+    /// It ends; what is finished stays.
+    Cancel,
+}
+
+/// An operator's wish, with who had it and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// [`CONTROL_VERSION`] of the writer.
+    pub version: u16,
+    /// What is to be.
+    pub wish: Wish,
+    /// Who wants it: a user and a host, or a reason.
+    pub by: String,
+    /// Since when.
+    pub at: UnixMillis,
+}
+
+impl Order {
+    /// An order of this moment.
+    pub fn new(wish: Wish, by: String) -> Self {
+        Self { version: CONTROL_VERSION, wish, by, at: UnixMillis::now() }
+    }
+}
+
+/// How far a run has come, as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunPhase {
+    /// A coordinator has begun it, and it has not ended.
+    Begun,
+    /// All its cells are finished or dead.
+    Finished,
+    /// An operator ended it.
+    Cancelled,
+    /// Its budget was spent.
+    OutOfBudget,
+    /// It stopped on an error.
+    Failed,
+}
+
+/// What a run is, for lists of runs. Kept longer than its coordinator lives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AboutRun {
+    /// [`CONTROL_VERSION`] of the writer.
+    pub version: u16,
+    /// Which run.
+    pub run: RunId,
+    /// The names of its models.
+    pub models: Vec<String>,
+    /// How far it has come.
+    pub phase: RunPhase,
+    /// Its cells.
+    pub cells: CellCounts,
+    /// What it has cost so far.
+    pub spent: NanoUsd,
+    /// When it was begun.
+    pub begun_at: UnixMillis,
+    /// When this was written.
+    pub at: UnixMillis,
+}
+
+/// How many cells of a run are where.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CellCounts {
+    /// All of the run's.
+    pub planned: u64,
+    /// In the ledger.
+    pub finished: u64,
+    /// Dispatched, and not finished.
+    pub under_way: u64,
+    /// Among the dead letters.
+    pub dead: u64,
+}
+
+/// Which process speaks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// A name that no other process has or had.
+    pub id: String,
+    /// The machine's name.
+    pub host: String,
+    /// The process's number there.
+    pub pid: u32,
+    /// The release that it runs.
+    pub release: String,
+    /// When it started.
+    pub started_at: UnixMillis,
+}
+
+/// What a worker says of itself every [`REPORT_EVERY`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkerReport {
+    /// [`CONTROL_VERSION`] of the writer.
+    pub version: u16,
+    /// Which process.
+    pub process: Process,
+    /// The runs that it serves.
+    pub runs: Vec<RunId>,
+    /// Whether it takes no more tasks, because it is about to end.
+    pub draining: bool,
+    /// Calls under way.
+    pub calls_in_flight: u32,
+    /// Calls that it may have under way.
+    pub capacity: u32,
+    /// Calls answered in a second, lately.
+    pub calls_per_second: f64,
+    /// What went wrong last, if anything did, and when.
+    pub last_trouble: Option<(UnixMillis, String)>,
+    /// When this was written.
+    pub at: UnixMillis,
+}
+
+/// What a coordinator says of itself and its run every [`REPORT_EVERY`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CoordinatorReport {
+    /// [`CONTROL_VERSION`] of the writer.
+    pub version: u16,
+    /// Which process.
+    pub process: Process,
+    /// Its run.
+    pub run: RunId,
+    /// The run's cells.
+    pub cells: CellCounts,
+    /// Cells finished in a second, lately.
+    pub cells_per_second: f64,
+    /// What the run has cost so far.
+    pub spent: NanoUsd,
+    /// Where its pages are served, if they are.
+    pub http: Option<String>,
+    /// What went wrong last, if anything did, and when.
+    pub last_trouble: Option<(UnixMillis, String)>,
+    /// When this was written.
+    pub at: UnixMillis,
+}
+
+/// What was found of a kind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found<T> {
+    /// What could be read.
+    pub all: Vec<T>,
+    /// How many were written by newer releases, or cannot be read.
+    pub unreadable: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::de::DeserializeOwned;
+
+    use super::*;
+
+    /// What one release writes others read: a change here is a new version, or a field that may be missing.
+    fn check<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T, json: &str) {
+        assert_eq!(serde_json::to_string(value).expect("writes"), json);
+        assert_eq!(&serde_json::from_str::<T>(json).expect("reads"), value);
+    }
+
+    fn process() -> Process {
+        Process {
+            id: "w1".to_owned(),
+            host: "h".to_owned(),
+            pid: 7,
+            release: "0.1.0".to_owned(),
+            started_at: UnixMillis(1),
+        }
+    }
+
+    #[test]
+    fn what_is_told_is_written_and_read_to_the_letter() {
+        let run = RunId("r1".to_owned());
+        let order = Order { version: 1, wish: Wish::Pause, by: "ada@h".to_owned(), at: UnixMillis(5) };
+        check(&order, r#"{"version":1,"wish":"pause","by":"ada@h","at":5}"#);
+        let cells = CellCounts { planned: 10, finished: 4, under_way: 2, dead: 1 };
+        let about = AboutRun {
+            version: 1,
+            run: run.clone(),
+            models: vec!["m".to_owned()],
+            phase: RunPhase::OutOfBudget,
+            cells,
+            spent: NanoUsd(9),
+            begun_at: UnixMillis(2),
+            at: UnixMillis(3),
+        };
+        check(
+            &about,
+            r#"{"version":1,"run":"r1","models":["m"],"phase":"out_of_budget","cells":{"planned":10,"finished":4,"under_way":2,"dead":1},"spent":9,"begun_at":2,"at":3}"#,
+        );
+        let worker = WorkerReport {
+            version: 1,
+            process: process(),
+            runs: vec![run.clone()],
+            draining: false,
+            calls_in_flight: 3,
+            capacity: 64,
+            calls_per_second: 1.5,
+            last_trouble: Some((UnixMillis(4), "down".to_owned())),
+            at: UnixMillis(6),
+        };
+        check(
+            &worker,
+            r#"{"version":1,"process":{"id":"w1","host":"h","pid":7,"release":"0.1.0","started_at":1},"runs":["r1"],"draining":false,"calls_in_flight":3,"capacity":64,"calls_per_second":1.5,"last_trouble":[4,"down"],"at":6}"#,
+        );
+        let coordinator = CoordinatorReport {
+            version: 1,
+            process: process(),
+            run,
+            cells,
+            cells_per_second: 0.5,
+            spent: NanoUsd(9),
+            http: None,
+            last_trouble: None,
+            at: UnixMillis(6),
+        };
+        check(
+            &coordinator,
+            r#"{"version":1,"process":{"id":"w1","host":"h","pid":7,"release":"0.1.0","started_at":1},"run":"r1","cells":{"planned":10,"finished":4,"under_way":2,"dead":1},"cells_per_second":0.5,"spent":9,"http":null,"last_trouble":null,"at":6}"#,
+        );
+    }
+}

@@ -1,0 +1,97 @@
+//! Where a server is, and what of that may be shown.
+
+use std::fmt;
+use std::str::FromStr;
+
+use redis::io::tcp::TcpSettings;
+use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _};
+
+use super::LinkError;
+
+/// The address of a Redis or Valkey server: `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`, `rediss://` for TLS.
+///
+/// Shown without user and password.
+#[derive(Clone)]
+pub struct Address {
+    pub(super) client: Client,
+    shown: String,
+}
+
+impl Address {
+    /// Whether the way to the server is encrypted.
+    pub fn has_tls(&self) -> bool {
+        matches!(self.client.get_connection_info().addr(), ConnectionAddr::TcpTls { .. })
+    }
+}
+
+impl FromStr for Address {
+    type Err = LinkError;
+
+    fn from_str(text: &str) -> Result<Self, LinkError> {
+        // What the library says of a text that is no address may repeat it, and there may be a password in it.
+        let no_url = |_| LinkError::Address { reason: "it is no such address".to_owned() };
+        let info: ConnectionInfo = text.trim().into_connection_info().map_err(no_url)?;
+        install_cryptography();
+        // Many small requests at a time: without this each could wait for the answer to the one before.
+        let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
+        let shown = shown(&info);
+        let client = Client::open(info).map_err(|error| LinkError::Address { reason: error.to_string() })?;
+        Ok(Self { client, shown })
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+fn shown(info: &ConnectionInfo) -> String {
+    let scheme = match info.addr() {
+        ConnectionAddr::TcpTls { .. } => "rediss",
+        ConnectionAddr::Unix(_) => "redis+unix",
+        _ => "redis",
+    };
+    match info.redis_settings().db() {
+        0 => format!("{scheme}://{}", info.addr()),
+        database => format!("{scheme}://{}/{database}", info.addr()),
+    }
+}
+
+/// rustls is built without a choice of its own; whoever is first in the process makes it, and all make the same.
+fn install_cryptography() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, shown: &str) {
+        assert_eq!(text.parse::<Address>().expect("is an address").to_string(), shown);
+    }
+
+    #[test]
+    fn an_address_is_shown_without_its_password() {
+        check("redis://127.0.0.1:6379", "redis://127.0.0.1:6379");
+        check(" redis://127.0.0.1/3\n", "redis://127.0.0.1:6379/3");
+        check("redis://:s3cret@store.example:7000/0", "redis://store.example:7000");
+        check("rediss://me:s3cret@store.example", "rediss://store.example:6379");
+        let address: Address = "redis://me:s3cret@store.example".parse().expect("is an address");
+        assert!(!format!("{address:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn what_is_no_address_is_said_without_repeating_it() {
+        for text in ["", "s3cret", "http://s3cret@store", "redis://s3cret:@@:x/", "redis://me:s3cret@host/notanumber"] {
+            let said = text.parse::<Address>().expect_err("is no address").to_string();
+            assert!(said.contains("expected redis://") && !said.contains("s3cret"), "{said}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What can go wrong between a process and its server: what passes, what does not, and what to do.
+
+use redis::{ErrorKind, RedisError, ServerError};
+
+use super::Address;
+
+/// Why a server did not do what it was asked, and will not.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LinkError {
+    /// A text is no address of a server.
+    #[error(
+        "read the address of the Redis server: {reason}; expected redis://[USER:PASSWORD@]HOST:PORT[/DATABASE], or rediss:// for TLS"
+    )]
+    Address {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The server could not be reached for as long as it was waited for.
+    #[error("reach the Redis server {address}: {reason}; check that it runs and that the address is right")]
+    Unreachable {
+        /// Which server.
+        address: String,
+        /// What came in the way.
+        reason: String,
+    },
+    /// The server does not know the user, or the password is another one, or none was given.
+    #[error(
+        "log in to the Redis server {address}: it refuses the user or the password; put the right ones into its address, redis://USER:PASSWORD@HOST:PORT"
+    )]
+    Password {
+        /// Which server.
+        address: String,
+    },
+    /// What listens there is something else.
+    #[error("talk to {address}: what listens there does not speak as Redis does ({reason}); check host and port")]
+    NotRedis {
+        /// Which server.
+        address: String,
+        /// What it did.
+        reason: String,
+    },
+    /// The server copies another one and takes no writes.
+    #[error("write to the Redis server {address}: it is a read-only replica; give the address of its primary{}", .primary.as_ref().map(|primary| format!(", {primary}")).unwrap_or_default())]
+    Replica {
+        /// Which server.
+        address: String,
+        /// Host and port of the server that it copies, if it says so.
+        primary: Option<String>,
+    },
+    /// The server is a node of a Redis Cluster.
+    #[error(
+        "use the Redis server {address}: it is a node of a cluster; give the address of a single server, or of a proxy in front of the cluster"
+    )]
+    Cluster {
+        /// Which server.
+        address: String,
+    },
+    /// The server's answer was no, or none that can be used.
+    #[error("use the Redis server {address}: {reason}")]
+    Refused {
+        /// Which server.
+        address: String,
+        /// What it said, and what to do where that is known.
+        reason: String,
+    },
+}
+
+/// What a failure means for the command that met it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// The connection is gone, or no good any more.
+    Lost(String),
+    /// The server will do it later.
+    Passing(String),
+    /// Waiting does not help.
+    Final(LinkError),
+}
+
+impl Failure {
+    /// What a failure of the whole exchange means.
+    pub(super) fn of_exchange(address: &Address, error: &RedisError) -> Self {
+        let address = address.to_string();
+        match error.kind() {
+            ErrorKind::AuthenticationFailed => Self::Final(LinkError::Password { address }),
+            ErrorKind::Parse => Self::Final(LinkError::NotRedis { address, reason: first_line(error) }),
+            ErrorKind::InvalidClientConfig => Self::Final(LinkError::Address { reason: error.to_string() }),
+            ErrorKind::Server(_) | ErrorKind::Extension => {
+                let code = error.code().unwrap_or_default();
+                Self::said(address, code, error.detail().unwrap_or_default())
+            }
+            _ if error.is_timeout() => Self::Lost("it does not answer in time".to_owned()),
+            _ => Self::Lost(first_line(error)),
+        }
+    }
+
+    /// What the server's answer to one command means.
+    pub(super) fn of_command(address: &Address, error: &ServerError) -> Self {
+        Self::said(address.to_string(), error.code(), error.details().unwrap_or_default())
+    }
+
+    fn said(address: String, code: &str, detail: &str) -> Self {
+        let passing = |reason: &str| Self::Passing(reason.to_owned());
+        match code {
+            "OOM" => passing("its memory is full (maxmemory): give it more, or purge runs that are finished"),
+            "LOADING" => passing("it is loading its data"),
+            "READONLY" => Self::Lost("it is a read-only replica now: it needs a primary under its address".to_owned()),
+            "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" => passing(&format!("it is not ready ({code} {detail})")),
+            "MISCONF" => passing("it cannot write to its disk and takes no writes: make room there"),
+            "NOREPLICAS" => passing("it takes no writes while its replicas are away"),
+            "BUSY" => passing("it is busy with a script"),
+            "ERR" if detail.contains("max number of clients") => {
+                passing("it has as many clients as it may (maxclients)")
+            }
+            "NOAUTH" | "WRONGPASS" => Self::Final(LinkError::Password { address }),
+            "MOVED" | "ASK" | "CROSSSLOT" => Self::Final(LinkError::Cluster { address }),
+            "NOPERM" => Self::Final(LinkError::Refused {
+                address,
+                reason: format!("{detail}; give its user the keys ~valuesim:* and the commands that are used on them"),
+            }),
+            _ => Self::Final(LinkError::Refused { address, reason: format!("it refused a command: {code} {detail}") }),
+        }
+    }
+}
+
+fn first_line(error: &RedisError) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(code: &str, detail: &str, expected: &str) {
+        let text = match Failure::said("redis://store:1".to_owned(), code, detail) {
+            Failure::Lost(reason) => format!("lost: {reason}"),
+            Failure::Passing(reason) => format!("passing: {reason}"),
+            Failure::Final(error) => format!("final: {error}"),
+        };
+        assert!(text.contains(expected), "{code}: {text}");
+    }
+
+    #[test]
+    fn what_a_server_says_is_waited_for_or_not() {
+        check("OOM", "command not allowed when used memory > 'maxmemory'.", "passing: its memory is full");
+        check("LOADING", "Redis is loading the dataset in memory", "passing: it is loading");
+        check("MISCONF", "Redis is configured to save RDB snapshots", "passing: it cannot write to its disk");
+        check("ERR", "max number of clients reached", "passing: it has as many clients");
+        check("READONLY", "You can't write against a read only replica.", "lost: it is a read-only replica");
+        check("WRONGPASS", "invalid username-password pair", "final: log in to the Redis server redis://store:1");
+        check("NOAUTH", "Authentication required.", "final: log in");
+        check("MOVED", "3999 127.0.0.1:6381", "final: use the Redis server redis://store:1: it is a node of a cluster");
+        check("NOPERM", "this user has no permissions to run 'rpush'", "no permissions to run 'rpush'; give its user");
+        check(
+            "ERR",
+            "unknown command",
+            "final: use the Redis server redis://store:1: it refused a command: ERR unknown",
+        );
+    }
+}

@@ -1,0 +1,95 @@
+//! What everything is called on the server, and how long it stays there.
+//!
+//! A run's cells each have a hash tag (the part in braces) of their own, so that a cluster spreads them; what belongs to one
+//! cell, or to a run as a whole, shares one, so that it can be changed together.
+//!
+//! | key | type | what | expiry |
+//! | --- | --- | --- | --- |
+//! | `valuesim:{RUN}:manifest` | string | the run's manifest | none until the run is finished |
+//! | `valuesim:{RUN}:dictionary` | string | id of the dictionary that backstories are packed with | 30 days |
+//! | `valuesim:{RUN}:dictionary:ID` | string | a dictionary, by the digest of its bytes | 30 days |
+//! | `valuesim:{RUN}:samples` | list | the first backstories, until there is a dictionary | 30 days |
+//! | `valuesim:{RUN/MODEL/ROW/FOLD}:story` | string | a cell's backstory | 30 days |
+//! | `valuesim:{RUN/MODEL/ROW/FOLD}:calls` | list | what is known of a cell's calls, in the order of writing | 30 days |
+//! | `valuesim:{RUN}:order` | string | what an operator wants of the run | 30 days |
+//! | `valuesim:{RUN}:about` | string | what the run is | 30 days |
+//! | `valuesim:{runs}` | sorted set | the runs, by when they were last heard of | 30 days |
+//! | `valuesim:{workers}`, `valuesim:{coordinators}` | sorted set | processes, by when they were last heard of | 30 days |
+//! | `valuesim:{workers}:ID`, `valuesim:{coordinators}:ID` | string | what a process last said of itself | 10 seconds |
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::id::{Cell, RunId};
+
+/// How long what a run leaves behind stays after it was last written: longer than any interruption that a run is resumed
+/// after, short enough that runs which nobody purges do not fill the server.
+pub const EXPIRY: Duration = Duration::from_hours(30 * 24);
+
+/// [`EXPIRY`] as commands take it.
+pub(crate) const EXPIRY_SECONDS: u64 = EXPIRY.as_secs();
+
+/// The key of something that belongs to a run as a whole.
+pub(crate) fn of_run(run: &RunId, what: &str) -> String {
+    format!("valuesim:{{{}}}:{what}", plain(&run.0))
+}
+
+/// The key of something that belongs to a cell.
+pub(crate) fn of_cell(run: &RunId, cell: Cell, what: &str) -> String {
+    let Cell { model, respondent, fold } = cell;
+    format!("valuesim:{{{}/{}/{respondent}/{fold}}}:{what}", plain(&run.0), model.0)
+}
+
+/// The key of something that belongs to no run.
+pub(crate) fn of_fleet(what: &str) -> String {
+    format!("valuesim:{{{what}}}")
+}
+
+/// The key of what one member of a list of the fleet's says.
+pub(crate) fn of_fleet_member(list: &str, member: &str) -> String {
+    format!("valuesim:{{{list}}}:{}", plain(member))
+}
+
+/// The pattern of all keys of a run, and of no other run.
+pub(crate) fn all_of_run(run: &RunId) -> String {
+    format!("valuesim:{{{}[/}}]*", plain(&run.0))
+}
+
+/// A run id with nothing in it that means something in a key or a pattern. Ids that the coordinator gives are plain.
+fn plain(run: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if run.bytes().all(is_plain) {
+        return Cow::Borrowed(run);
+    }
+    let mut text = String::with_capacity(run.len() * 3);
+    for byte in run.bytes() {
+        if is_plain(byte) {
+            text.push(char::from(byte));
+        } else {
+            write!(text, "%{byte:02x}").expect("writing to memory does not fail");
+        }
+    }
+    Cow::Owned(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{Fold, ModelId, Respondent};
+
+    fn check(run: &str, of_run_expected: &str, of_cell_expected: &str) {
+        let run = RunId(run.to_owned());
+        let respondent = Respondent::new(97_220).expect("not 0");
+        let cell = Cell { model: ModelId(1), respondent, fold: Fold::new(5).expect("not 0") };
+        assert_eq!(of_run(&run, "manifest"), of_run_expected);
+        assert_eq!(of_cell(&run, cell, "story"), of_cell_expected);
+    }
+
+    #[test]
+    fn keys_say_run_and_cell() {
+        check("ours-0a1b", "valuesim:{ours-0a1b}:manifest", "valuesim:{ours-0a1b/1/97220/5}:story");
+        check("a}b/*", "valuesim:{a%7db%2f%2a}:manifest", "valuesim:{a%7db%2f%2a/1/97220/5}:story");
+        assert_eq!(all_of_run(&RunId("a".to_owned())), "valuesim:{a[/}]*");
+    }
+}

@@ -1,0 +1,117 @@
+//! What a server says of itself: whether it can be used, and what of its settings would lose what was paid for.
+
+use std::collections::HashMap;
+
+use redis::Value;
+use redis::aio::MultiplexedConnection;
+
+use super::{Address, LinkError};
+
+/// The lines of `INFO`.
+#[derive(Debug)]
+pub(super) struct Facts(HashMap<String, String>);
+
+impl Facts {
+    fn read(info: &str) -> Self {
+        let lines = info.lines().filter_map(|line| line.trim().split_once(':'));
+        Self(lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+
+    fn get(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+
+    /// Whether the server is one to write to.
+    pub(super) fn check(&self, address: &Address) -> Result<(), LinkError> {
+        let address = || address.to_string();
+        if self.get("redis_mode") == "cluster" {
+            return Err(LinkError::Cluster { address: address() });
+        }
+        if self.get("role") == "slave" {
+            let (host, port) = (self.get("master_host"), self.get("master_port"));
+            let primary = (!host.is_empty()).then(|| format!("{host}:{port}"));
+            return Err(LinkError::Replica { address: address(), primary });
+        }
+        Ok(())
+    }
+
+    /// What is to be told to whoever runs the server; `snapshots` is its setting `save`, none where it does not say.
+    fn warnings(&self, snapshots: Option<&str>) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let policy = self.get("maxmemory_policy");
+        // Everything here has an expiry, so the policies for keys that expire drop it as well.
+        if !policy.is_empty() && policy != "noeviction" {
+            warnings.push(format!(
+                "the Redis server drops keys when its memory is full (maxmemory-policy {policy}), backstories that were \
+                 paid for among them: set maxmemory-policy to noeviction, then a full memory is waited for"
+            ));
+        }
+        match (self.get("aof_enabled"), snapshots) {
+            ("0", Some("")) => warnings.push(
+                "the Redis server keeps nothing on its disk (appendonly no, save \"\"): what is under way when it ends is \
+                 asked and paid for again; set appendonly to yes"
+                    .to_owned(),
+            ),
+            ("0", _) => warnings.push(
+                "the Redis server keeps no log of its writes (appendonly no): when it crashes, what came since its last \
+                 snapshot is asked and paid for again; set appendonly to yes"
+                    .to_owned(),
+            ),
+            _ => {}
+        }
+        warnings
+    }
+}
+
+/// What the server says of itself; none where its user may not ask.
+pub(super) async fn facts(connection: &mut MultiplexedConnection) -> redis::RedisResult<Option<Facts>> {
+    match redis::cmd("INFO").query_async::<Value>(connection).await {
+        Ok(Value::BulkString(info)) => Ok(Some(Facts::read(&String::from_utf8_lossy(&info)))),
+        Ok(Value::VerbatimString { text, .. }) => Ok(Some(Facts::read(&text))),
+        Ok(_) => Ok(None),
+        Err(error) if error.code() == Some("NOPERM") => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What is wrong with the server's settings.
+pub(super) async fn warnings(facts: &Facts, connection: &mut MultiplexedConnection) -> Vec<String> {
+    // Managed services forbid CONFIG.
+    let asked: redis::RedisResult<(String, String)> =
+        redis::cmd("CONFIG").arg("GET").arg("save").query_async(connection).await;
+    let snapshots = asked.ok().map(|(_, snapshots)| snapshots);
+    facts.warnings(snapshots.as_deref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(info: &str, snapshots: Option<&str>, expected: &[&str]) {
+        let warnings = Facts::read(info).warnings(snapshots);
+        assert_eq!(warnings.len(), expected.len(), "{warnings:?}");
+        for (warning, expected) in warnings.iter().zip(expected) {
+            assert!(warning.contains(expected), "{warning}");
+        }
+    }
+
+    #[test]
+    fn settings_that_lose_what_was_paid_for_are_told() {
+        check("# Memory\r\nmaxmemory_policy:noeviction\r\naof_enabled:1\r\n", Some(""), &[]);
+        check("maxmemory_policy:allkeys-lru\r\naof_enabled:1\r\n", None, &["maxmemory-policy allkeys-lru"]);
+        check("maxmemory_policy:noeviction\r\naof_enabled:0\r\n", Some(""), &["keeps nothing on its disk"]);
+        check("maxmemory_policy:noeviction\r\naof_enabled:0\r\n", Some("3600 1"), &["since its last"]);
+        check("maxmemory_policy:volatile-ttl\r\naof_enabled:0\r\n", None, &["volatile-ttl", "since its last"]);
+        check("", None, &[]);
+    }
+
+    #[test]
+    fn a_replica_and_a_cluster_are_told_from_a_server_to_write_to() {
+        let address: Address = "redis://store".parse().expect("is an address");
+        let check = |info: &str| Facts::read(info).check(&address).map_err(|error| error.to_string());
+        assert_eq!(check("redis_mode:standalone\r\nrole:master\r\n"), Ok(()));
+        let replica = check("role:slave\r\nmaster_host:10.0.0.7\r\nmaster_port:6379\r\n").expect_err("takes no writes");
+        assert!(replica.ends_with("give the address of its primary, 10.0.0.7:6379"), "{replica}");
+        assert!(check("redis_mode:cluster\r\nrole:master\r\n").expect_err("is no single server").contains("a cluster"));
+    }
+}

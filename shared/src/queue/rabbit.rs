@@ -1,0 +1,177 @@
+//! Queues in RabbitMQ, for coordinators and workers on any machines.
+//!
+//! Publishing and consuming have a connection each, because a broker that is short of memory or disk stops reading from
+//! those that publish. Both come back by themselves: while they are gone, `publish` and `take` wait.
+//!
+//! - [`publisher`]: sent until confirmed; [`consumer`]: fetched when wanted; [`lane`]: fetched and not yet taken.
+//! - [`link`]: a connection that comes back; [`session`]: one connection; [`connect`]: how it is made.
+//! - [`topology`]: names and arguments of the queues; [`inspect`]: looking at them.
+
+mod address;
+mod backoff;
+mod connect;
+mod consumer;
+mod delivery;
+mod headers;
+mod inspect;
+mod lane;
+mod link;
+mod publisher;
+mod session;
+mod settling;
+mod state;
+mod topology;
+mod trouble;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use super::{Queue, QueueError, QueueName};
+use address::Address;
+use consumer::Fetcher;
+use lane::Lane;
+use link::Link;
+use publisher::{Letter, Publisher};
+
+pub use address::RabbitSettings;
+pub use delivery::RabbitDelivery;
+pub use inspect::{Browsed, Depth};
+pub use state::BrokerState;
+
+/// Queues in a RabbitMQ broker. Cheap to clone; clones share the connections.
+///
+/// [`close`](Self::close) it at the end: a queue that is only dropped leaves its messages to the broker, which counts
+/// them as delivered once.
+#[derive(Debug, Clone)]
+pub struct RabbitQueue {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    consuming: Link,
+    publishing: Link,
+    publisher: Publisher,
+    lanes: Mutex<HashMap<QueueName, Arc<Lane>>>,
+    fetchers: TaskTracker,
+    stop_fetching: CancellationToken,
+    keepers: TaskTracker,
+    hang_up: CancellationToken,
+    /// Ends all tasks when the last clone is gone.
+    _ends: [DropGuard; 2],
+}
+
+impl RabbitQueue {
+    /// Connects to the broker. Fails at once where the address, the user or the virtual host is wrong, and after the
+    /// settings' patience where nothing answers.
+    pub async fn connect(settings: RabbitSettings) -> Result<Self, QueueError> {
+        let address = Arc::new(Address::read(&settings)?);
+        let (hang_up, stop_fetching) = (CancellationToken::new(), CancellationToken::new());
+        let ends = [stop_fetching.clone().drop_guard(), hang_up.clone().drop_guard()];
+        let keepers = TaskTracker::new();
+        let open = |purpose: &str| {
+            let name = format!("{} ({purpose})", settings.connection_name);
+            Link::open(Arc::clone(&address), name, settings.patience, (&hang_up, &keepers))
+        };
+        let (consuming, publishing) = tokio::try_join!(open("consuming"), open("publishing"))?;
+        let publisher = Publisher::new(publishing.clone(), TaskTracker::new());
+        let shared = Shared {
+            consuming,
+            publishing,
+            publisher,
+            lanes: Mutex::default(),
+            fetchers: TaskTracker::new(),
+            stop_fetching,
+            keepers,
+            hang_up,
+            _ends: ends,
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// How the broker is doing.
+    pub fn state(&self) -> BrokerState {
+        match self.shared.consuming.state() {
+            BrokerState::Connected => self.shared.publishing.state(),
+            other => other,
+        }
+    }
+
+    /// Gives back what was fetched and not taken, sees to it that the broker has read all acknowledgements, and hangs
+    /// up. Deliveries that are still on loan go back to the broker.
+    pub async fn close(&self) {
+        let Shared { fetchers, stop_fetching, keepers, hang_up, .. } = &*self.shared;
+        stop_fetching.cancel();
+        fetchers.close();
+        fetchers.wait().await;
+        hang_up.cancel();
+        keepers.close();
+        keepers.wait().await;
+    }
+
+    /// How full a queue is; `None` where the broker has no such queue.
+    pub async fn depth(&self, queue: &QueueName) -> Result<Option<Depth>, QueueError> {
+        inspect::depth(&self.shared.consuming, queue).await
+    }
+
+    /// Up to `most` messages from the head of a queue, without taking them away; none where there is no such queue.
+    ///
+    /// They are on loan for the moment, and back a little after this returns. Brokers before RabbitMQ 4.3 count this as a
+    /// delivery of each.
+    pub async fn browse(&self, queue: &QueueName, most: usize) -> Result<Vec<Browsed>, QueueError> {
+        inspect::browse(&self.shared.consuming, queue, most).await
+    }
+
+    /// Deletes a queue with all that is in it, and says how many messages waited there. Whoever uses it next declares
+    /// it anew.
+    pub async fn delete(&self, queue: &QueueName) -> Result<u32, QueueError> {
+        inspect::delete(&self.shared.consuming, queue).await
+    }
+
+    /// Forgets the messages that wait in a queue, and says how many there were. Those on loan stay.
+    pub async fn purge(&self, queue: &QueueName) -> Result<u32, QueueError> {
+        inspect::purge(&self.shared.consuming, queue).await
+    }
+
+    fn lane(&self, queue: &QueueName) -> Arc<Lane> {
+        let mut lanes = self.lanes();
+        if let Some(lane) = lanes.get(queue) {
+            return Arc::clone(lane);
+        }
+        let lane = Arc::new(Lane::new(queue.clone()));
+        let fetcher = Fetcher {
+            lane: Arc::clone(&lane),
+            link: self.shared.consuming.clone(),
+            publisher: self.shared.publisher.clone(),
+        };
+        self.shared.fetchers.spawn(fetcher.run(self.shared.stop_fetching.clone()));
+        lanes.insert(queue.clone(), Arc::clone(&lane));
+        lane
+    }
+
+    fn lanes(&self) -> std::sync::MutexGuard<'_, HashMap<QueueName, Arc<Lane>>> {
+        self.shared.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue for RabbitQueue {
+    type Delivery = RabbitDelivery;
+
+    async fn publish(&self, queue: &QueueName, body: Bytes) -> Result<(), QueueError> {
+        let letter = Letter { queue: queue.clone(), body, deliveries_before: 0 };
+        self.shared.publisher.publish(letter).await
+    }
+
+    async fn take(&self, queue: &QueueName, room: usize) -> Result<RabbitDelivery, QueueError> {
+        self.lane(queue).take(room).await
+    }
+
+    fn try_take(&self, queue: &QueueName) -> Option<RabbitDelivery> {
+        let lane = self.lanes().get(queue).map(Arc::clone);
+        lane?.try_take()
+    }
+}

@@ -1,0 +1,126 @@
+//! Where the broker is and as whom to go there; the password leaves this file only towards the broker.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lapin::tcp::OwnedTLSConfig;
+use lapin::uri::AMQPUri;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::queue::QueueError;
+
+/// Seconds between signs of life on a quiet connection. A peer that is silent for twice as long is given up.
+const HEARTBEAT_SECONDS: u16 = 10;
+
+/// How long the first connection is tried for, when nothing else is said.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How to reach a broker.
+#[derive(Debug, Clone)]
+pub struct RabbitSettings {
+    /// `amqp://user:password@host:port/vhost`, or `amqps://` for TLS. Without a path, or with `/` alone, the virtual
+    /// host is `/`.
+    pub url: SecretString,
+    /// What RabbitMQ's management shows: "valuesim worker 4711".
+    pub connection_name: String,
+    /// A file with certificates (PEM) to trust beside those of the system.
+    pub ca_file: Option<PathBuf>,
+    /// How long the first connection is tried for.
+    pub patience: Duration,
+}
+
+impl RabbitSettings {
+    /// Settings for the broker at `url`, on connections that are called `connection_name`.
+    pub fn new(url: SecretString, connection_name: impl Into<String>) -> Self {
+        Self { url, connection_name: connection_name.into(), ca_file: None, patience: PATIENCE }
+    }
+}
+
+/// A broker's address that could be read.
+#[derive(Clone)]
+pub(super) struct Address {
+    pub(super) uri: AMQPUri,
+    pub(super) tls: OwnedTLSConfig,
+}
+
+impl std::fmt::Debug for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.shown())
+    }
+}
+
+impl Address {
+    pub(super) fn read(settings: &RabbitSettings) -> Result<Self, QueueError> {
+        let uri = parse(settings.url.expose_secret())?;
+        let cert_chain = settings.ca_file.as_ref().map(|file| {
+            std::fs::read_to_string(file)
+                .map_err(|error| QueueError::Address(format!("read the certificates in {}: {error}", file.display())))
+        });
+        Ok(Self { uri, tls: OwnedTLSConfig { identity: None, cert_chain: cert_chain.transpose()? } })
+    }
+
+    /// The address without the password.
+    pub(super) fn shown(&self) -> String {
+        let AMQPUri { scheme, authority, vhost, .. } = &self.uri;
+        let host = if authority.host.contains(':') { format!("[{}]", authority.host) } else { authority.host.clone() };
+        let path = if vhost == "/" { String::new() } else { format!("/{vhost}") };
+        format!("{scheme}://{}@{host}:{}{path}", authority.userinfo.username, authority.port)
+    }
+}
+
+fn parse(url: &str) -> Result<AMQPUri, QueueError> {
+    // The parser's own text may hold the whole address, and so the password.
+    let unreadable =
+        || QueueError::Address("it cannot be read; expected amqp://user:password@host:port/vhost".to_owned());
+    let mut uri: AMQPUri = url.parse().map_err(|_| unreadable())?;
+    if let Some(host) = bracketed_host(url) {
+        // The parser takes localhost for a numeric IPv6 address.
+        host.clone_into(&mut uri.authority.host);
+    }
+    if uri.vhost.is_empty() {
+        "/".clone_into(&mut uri.vhost);
+    }
+    uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
+    Ok(uri)
+}
+
+fn bracketed_host(url: &str) -> Option<&str> {
+    let authority = url.split("://").nth(1)?.split('/').next()?;
+    let host = authority.rsplit('@').next()?;
+    Some(host.strip_prefix('[')?.split_once(']')?.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(url: &str, expected: &str) {
+        let uri = parse(url).expect("readable");
+        assert_eq!(Address { uri, tls: OwnedTLSConfig::default() }.shown(), expected);
+    }
+
+    #[test]
+    fn addresses_are_shown_without_the_password() {
+        check("amqp://127.0.0.1", "amqp://guest@127.0.0.1:5672");
+        check("amqp://me:secret@rabbit.example:5673/runs", "amqp://me@rabbit.example:5673/runs");
+        check("amqps://me:secret@rabbit.example/%2f", "amqps://me@rabbit.example:5671");
+        check("amqp://me:secret@rabbit.example/", "amqp://me@rabbit.example:5672");
+        check("amqp://me:se%40cret@[::1]:5673/a%2Fb", "amqp://me@[::1]:5673/a/b");
+    }
+
+    #[test]
+    fn an_unreadable_address_is_not_repeated() {
+        for url in ["rabbit.example", "http://me:secret@host", "amqp://me:secret@host:port", ""] {
+            let error = parse(url).expect_err("unreadable").to_string();
+            assert!(error.contains("amqp://user:password@host") && !error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_missing_certificate_file_is_named() {
+        let url = SecretString::from("amqps://localhost".to_owned());
+        let settings = RabbitSettings { ca_file: Some("/nowhere/ca.pem".into()), ..RabbitSettings::new(url, "test") };
+        let error = Address::read(&settings).expect_err("no such file").to_string();
+        assert!(error.contains("/nowhere/ca.pem"), "{error}");
+    }
+}

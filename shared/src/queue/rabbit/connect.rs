@@ -1,0 +1,64 @@
+//! Makes one connection, or says why not and what to do.
+
+use std::time::Duration;
+
+use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
+use lapin::{Connection, ConnectionBuilder, ConnectionProperties, Error, ErrorKind};
+
+use super::address::Address;
+
+/// How long one attempt may take: a connection that stalls in the handshake is as good as none.
+const ATTEMPT: Duration = Duration::from_secs(10);
+
+/// Why a connection was not made.
+#[derive(Debug, Clone)]
+pub(super) struct Refusal {
+    pub(super) reason: String,
+    pub(super) advice: &'static str,
+    /// Whether somebody has to change something first.
+    pub(super) lasting: bool,
+}
+
+/// Connects to the broker. The connection does not come back by itself.
+pub(super) async fn connect(address: &Address, name: &str) -> Result<Connection, Refusal> {
+    let runtime = lapin::runtime::default_runtime().map_err(|error| refusal(&error))?;
+    let builder = ConnectionBuilder::new_with_runtime(runtime)
+        .with_uri(address.uri.clone())
+        .with_tls_config(address.tls.clone())
+        .with_properties(ConnectionProperties::default().with_connection_name(name.into()));
+    match tokio::time::timeout(ATTEMPT, builder.connect()).await {
+        Ok(connected) => connected.map_err(|error| refusal(&error)),
+        Err(_) => Err(Refusal {
+            reason: format!("no answer within {} s", ATTEMPT.as_secs()),
+            advice: "see that the address is RabbitMQ's and nothing on the way stalls",
+            lasting: false,
+        }),
+    }
+}
+
+fn refusal(error: &Error) -> Refusal {
+    let (advice, lasting) = match error.kind() {
+        ErrorKind::ProtocolError(error) => match error.kind() {
+            AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) => {
+                ("check the user and the password; `guest` may log in from the broker's own machine only", true)
+            }
+            AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED) => {
+                ("check that the virtual host exists and that the user has permissions in it", true)
+            }
+            AMQPErrorKind::Soft(_) | AMQPErrorKind::Hard(_) => ("see the broker's log", false),
+        },
+        ErrorKind::IOError(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            ("check the broker's certificate, and the file of certificates to trust", true)
+        }
+        _ => ("check the host and the port, and that RabbitMQ is running there", false),
+    };
+    Refusal { reason: words(error), advice, lasting }
+}
+
+fn words(error: &Error) -> String {
+    match error.kind() {
+        ErrorKind::ProtocolError(error) => error.get_message().to_string(),
+        ErrorKind::IOError(error) => error.to_string(),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,244 @@
+//! Fetches messages of one queue when somebody waits for them, and as many as they have room for.
+//!
+//! ```text
+//!   somebody waits ──> consume, prefetch = room ──> messages ──> as many as the prefetch came ──> cancel
+//!        ^                        │                                                               │
+//!        │                        └── less room, or nobody waits any more ────────────────────────┤
+//!        └────────────────────────────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! So a process never holds more messages than it asked room for, and an empty queue is waited at, not asked again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{FutureExt as _, StreamExt as _};
+use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::types::FieldTable;
+use lapin::{Channel, Consumer};
+use tokio::time::{Instant, interval_at, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::backoff::Backoff;
+use super::delivery::RabbitDelivery;
+use super::lane::Lane;
+use super::link::Link;
+use super::publisher::{Letter, Publisher};
+use super::settling::Settling;
+use super::topology::broker_name;
+use super::trouble::Trouble;
+use crate::queue::Delivery as _;
+
+/// The most that quorum queues send ahead.
+const MOST_AHEAD: usize = 2_000;
+
+/// How long a consumer stays open for nobody: whoever takes tasks one by one is back long before.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// A consumer that is not full after so long has emptied its queue: answers need not wait for its end any more.
+const FILLS_WITHIN: Duration = Duration::from_millis(50);
+
+/// A message that was fetched and that nobody takes for so long goes back, for others to do.
+const KEEP: Duration = Duration::from_mins(1);
+
+/// A consumer that brings nothing for so long is opened anew, on a new channel: a broker in trouble forgets some without
+/// a word.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// How long giving back may take when this side closes.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Fetches for one lane.
+pub(super) struct Fetcher {
+    pub(super) lane: Arc<Lane>,
+    pub(super) link: Link,
+    pub(super) publisher: Publisher,
+}
+
+/// A consumer, and how many messages it may still bring.
+struct Open {
+    consumer: Consumer,
+    settling: Arc<Settling>,
+    left: usize,
+}
+
+/// How a consumer ended that this side ended.
+#[derive(Debug, Clone, Copy)]
+enum Ended {
+    Regularly,
+    /// It may be that the broker does not know of it.
+    InDoubt,
+}
+
+impl Open {
+    fn delivery(&self, message: lapin::message::Delivery) -> RabbitDelivery {
+        RabbitDelivery::new(&self.settling, message)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.settling.release();
+    }
+}
+
+impl Fetcher {
+    /// Fetches until `stop` is cancelled; then gives back what nobody took.
+    pub(super) async fn run(self, stop: CancellationToken) {
+        let mut channel = None;
+        stop.run_until_cancelled(self.fetch(&mut channel)).await;
+        let left = self.lane.close();
+        let _ = timeout(FAREWELL, self.give_back(left)).await;
+        if let Some(channel) = channel.filter(|channel: &Channel| channel.status().connected()) {
+            // The broker answers once it has read every acknowledgement before.
+            let closing = channel.close(lapin::protocol::constants::REPLY_SUCCESS, "done".into());
+            let _ = timeout(FAREWELL, closing).await;
+        }
+    }
+
+    async fn fetch(&self, channel: &mut Option<Channel>) {
+        let mut backoff = Backoff::default();
+        loop {
+            let Some(room) = self.lane.wanted() else {
+                self.wait_for_need().await;
+                continue;
+            };
+            match self.serve(channel, room.clamp(1, MOST_AHEAD)).await {
+                Ok(()) => {
+                    backoff = Backoff::default();
+                    continue;
+                }
+                Err(Trouble::Passing(reason)) => tracing::debug!(queue = %self.lane.queue, reason, "consume again"),
+                Err(Trouble::Lasting(error)) => self.lane.fail(error),
+            }
+            backoff.pause().await;
+        }
+    }
+
+    async fn wait_for_need(&self) {
+        let oldest = self.lane.oldest();
+        tokio::select! {
+            () = self.lane.somebody_waits() => {}
+            () = sleep_until(oldest.unwrap_or_else(Instant::now) + KEEP), if oldest.is_some() => {
+                self.give_back(self.lane.fetched_before(Instant::now() - KEEP)).await;
+            }
+        }
+    }
+
+    /// One consumer from its opening to its end.
+    async fn serve(&self, kept: &mut Option<Channel>, room: usize) -> Result<(), Trouble> {
+        let queue = &self.lane.queue;
+        let session = self.link.session(queue).await?;
+        session.declare(queue).await?;
+        let channel = match kept.take() {
+            Some(channel) if channel.status().connected() => channel,
+            _ => session.channel().await?,
+        };
+        let served = self.serve_on(&channel, room).await;
+        match served {
+            Ok(Ended::Regularly) => *kept = Some(channel),
+            // A channel that knew the queue before somebody deleted it may never bring messages of the new one.
+            Ok(Ended::InDoubt) | Err(_) => session.forget(queue),
+        }
+        served.map(drop)
+    }
+
+    async fn serve_on(&self, channel: &Channel, room: usize) -> Result<Ended, Trouble> {
+        let mut open = self.open(channel, room).await?;
+        let ended = self.receive(&mut open).await?;
+        self.cancel(channel, open).await?;
+        Ok(ended)
+    }
+
+    async fn open(&self, channel: &Channel, room: usize) -> Result<Open, Trouble> {
+        let queue = &self.lane.queue;
+        let name = broker_name(queue)?;
+        let prefetch = u16::try_from(room).unwrap_or(u16::MAX);
+        channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
+        let consumer = channel
+            .basic_consume(name, "".into(), BasicConsumeOptions::default(), FieldTable::default())
+            .await
+            .map_err(|error| Trouble::of_queue(error, queue))?;
+        let settling = Arc::new(Settling::new(channel.clone()));
+        Ok(Open { consumer, settling, left: room })
+    }
+
+    /// Returns when the consumer has brought what it may, or is to end before that.
+    async fn receive(&self, open: &mut Open) -> Result<Ended, Trouble> {
+        let mut filling = std::pin::pin!(sleep(FILLS_WITHIN));
+        let mut is_filling = true;
+        let mut last_came = Instant::now();
+        let mut look = interval_at(last_came + LINGER, LINGER);
+        while open.left > 0 {
+            tokio::select! {
+                biased;
+                next = open.consumer.next() => {
+                    let message = next.ok_or_else(|| Trouble::Passing("the broker ended the consumer".to_owned()))??;
+                    self.lane.put(open.delivery(message));
+                    open.left -= 1;
+                    last_came = Instant::now();
+                }
+                () = &mut filling, if is_filling => {
+                    is_filling = false;
+                    open.settling.release();
+                }
+                () = self.lane.somebody_waits() => {
+                    let too_much = self.lane.wanted().is_some_and(|room| room < open.left);
+                    if too_much {
+                        return Ok(Ended::Regularly);
+                    }
+                }
+                _ = look.tick() => {
+                    if last_came.elapsed() >= SILENCE {
+                        return Ok(Ended::InDoubt);
+                    }
+                    if self.lane.idle() >= LINGER {
+                        return Ok(Ended::Regularly);
+                    }
+                }
+            }
+        }
+        Ok(Ended::Regularly)
+    }
+
+    /// Ends the consumer, and keeps what was on its way meanwhile.
+    async fn cancel(&self, channel: &Channel, mut open: Open) -> Result<(), Trouble> {
+        let cancelling = channel.basic_cancel(open.consumer.tag(), BasicCancelOptions::default()).fuse();
+        let mut cancelling = std::pin::pin!(cancelling);
+        let mut is_sent = false;
+        loop {
+            tokio::select! {
+                biased;
+                cancelled = &mut cancelling => cancelled?,
+                () = std::future::ready(()), if !is_sent => {
+                    // The first look at the cancellation above has put it in line: answers come after it.
+                    is_sent = true;
+                    open.settling.release();
+                }
+                next = open.consumer.next() => match next {
+                    Some(message) => self.lane.put(open.delivery(message?)),
+                    None => return Ok(()),
+                },
+            }
+        }
+    }
+
+    /// Gives messages back as copies, so that the broker does not count a failed delivery.
+    async fn give_back(&self, deliveries: Vec<RabbitDelivery>) {
+        let live = deliveries.into_iter().filter(RabbitDelivery::is_live);
+        futures_util::future::join_all(live.map(|delivery| self.give_one_back(delivery))).await;
+    }
+
+    async fn give_one_back(&self, delivery: RabbitDelivery) {
+        let letter = Letter {
+            queue: self.lane.queue.clone(),
+            body: delivery.body().clone(),
+            deliveries_before: delivery.deliveries_before(),
+        };
+        match self.publisher.publish(letter).await {
+            Ok(()) => delivery.acknowledge(),
+            // Dropped, it goes back all the same, and counts.
+            Err(error) => tracing::warn!(queue = %self.lane.queue, %error, "could not hand a message back"),
+        }
+    }
+}

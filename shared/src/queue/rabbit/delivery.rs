@@ -1,0 +1,64 @@
+//! A message of the broker on loan: acknowledged or given back, without waiting for the broker's answer.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::headers;
+use super::settling::{Answer, Settling};
+use crate::queue::{Delivery, QueueError};
+
+/// A message on loan from a [`RabbitQueue`](super::RabbitQueue).
+///
+/// When its connection is gone, the broker has taken it back already: an acknowledgement then does nothing, and
+/// somebody gets it again.
+#[derive(Debug)]
+pub struct RabbitDelivery {
+    settling: Arc<Settling>,
+    tag: u64,
+    body: Bytes,
+    deliveries_before: u32,
+    answer: Answer,
+}
+
+impl RabbitDelivery {
+    pub(super) fn new(settling: &Arc<Settling>, message: lapin::message::Delivery) -> Self {
+        Self {
+            settling: Arc::clone(settling),
+            tag: message.delivery_tag,
+            deliveries_before: headers::deliveries_before(&message.properties),
+            body: Bytes::from(message.data),
+            answer: Answer::GiveBack,
+        }
+    }
+
+    /// Whether the broker still counts on an answer.
+    pub(super) fn is_live(&self) -> bool {
+        self.settling.is_live()
+    }
+
+    pub(super) fn acknowledge(mut self) {
+        self.answer = Answer::Acknowledge;
+    }
+}
+
+impl Delivery for RabbitDelivery {
+    fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    fn deliveries_before(&self) -> u32 {
+        self.deliveries_before
+    }
+
+    async fn ack(self) -> Result<(), QueueError> {
+        self.acknowledge();
+        Ok(())
+    }
+}
+
+impl Drop for RabbitDelivery {
+    fn drop(&mut self) {
+        self.settling.answer(self.tag, self.answer);
+    }
+}

@@ -1,0 +1,112 @@
+//! Looks at queues for operators, each time on a channel of its own, because a missing queue ends the channel.
+
+use bytes::Bytes;
+use lapin::Channel;
+use lapin::message::BasicGetMessage;
+use lapin::options::{BasicGetOptions, BasicNackOptions, QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions};
+use lapin::types::FieldTable;
+
+use super::headers::deliveries_before;
+use super::link::Link;
+use super::topology::broker_name;
+use super::trouble::{Trouble, is_missing};
+use crate::queue::{QueueError, QueueName};
+
+/// How full a queue is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Depth {
+    /// Messages that wait; not those on loan.
+    pub messages: u32,
+    /// Consumers: workers that wait for messages, or have some on loan.
+    pub consumers: u32,
+}
+
+/// A message that was looked at and left where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Browsed {
+    /// The message.
+    pub body: Bytes,
+    /// How often it was delivered before.
+    pub deliveries_before: u32,
+}
+
+/// How often something is tried that broke off half-way.
+const TRIES: u32 = 3;
+
+/// How full the queue is; `None` where there is no such queue.
+pub(super) async fn depth(link: &Link, queue: &QueueName) -> Result<Option<Depth>, QueueError> {
+    let name = broker_name(queue)?;
+    let look = async |channel: Channel| {
+        let passive = QueueDeclareOptions::durable().passive();
+        channel.queue_declare(name.clone(), passive, FieldTable::default()).await
+    };
+    let found = on_queue(link, queue, look).await?;
+    Ok(found.map(|found| Depth { messages: found.message_count(), consumers: found.consumer_count() }))
+}
+
+/// Up to `most` messages from the head of the queue, which stay there.
+pub(super) async fn browse(link: &Link, queue: &QueueName, most: usize) -> Result<Vec<Browsed>, QueueError> {
+    let name = broker_name(queue)?;
+    let look = async |channel: Channel| {
+        let mut seen = Vec::new();
+        let mut last = None;
+        while seen.len() < most {
+            let message = channel.basic_get(name.clone(), BasicGetOptions::default()).await?;
+            let Some(BasicGetMessage { delivery, .. }) = message else { break };
+            last = Some(delivery.delivery_tag);
+            let deliveries_before = deliveries_before(&delivery.properties);
+            seen.push(Browsed { body: Bytes::from(delivery.data), deliveries_before });
+        }
+        if let Some(tag) = last {
+            channel.basic_nack(tag, BasicNackOptions { multiple: true, requeue: true }).await?;
+        }
+        Ok(seen)
+    };
+    Ok(on_queue(link, queue, look).await?.unwrap_or_default())
+}
+
+/// Deletes the queue and all that is in it; how many messages waited there.
+pub(super) async fn delete(link: &Link, queue: &QueueName) -> Result<u32, QueueError> {
+    let name = broker_name(queue)?;
+    let delete = async |channel: Channel| channel.queue_delete(name.clone(), QueueDeleteOptions::default()).await;
+    Ok(on_queue(link, queue, delete).await?.unwrap_or(0))
+}
+
+/// Forgets the messages that wait in the queue; how many there were.
+pub(super) async fn purge(link: &Link, queue: &QueueName) -> Result<u32, QueueError> {
+    let name = broker_name(queue)?;
+    let purge = async |channel: Channel| channel.queue_purge(name.clone(), QueuePurgeOptions::default()).await;
+    Ok(on_queue(link, queue, purge).await?.unwrap_or(0))
+}
+
+/// Does something on a channel of its own; `None` where there is no such queue.
+async fn on_queue<T>(
+    link: &Link,
+    queue: &QueueName,
+    act: impl AsyncFn(Channel) -> Result<T, lapin::Error>,
+) -> Result<Option<T>, QueueError> {
+    let mut last = String::new();
+    for _ in 0..TRIES {
+        let session = link.session_soon(queue).await?;
+        let acted = match session.channel().await {
+            Ok(channel) => act(channel).await,
+            Err(trouble) => {
+                last = passing(trouble)?;
+                continue;
+            }
+        };
+        match acted {
+            Ok(found) => return Ok(Some(found)),
+            Err(error) if is_missing(&error) => return Ok(None),
+            Err(error) => last = passing(Trouble::of_queue(error, queue))?,
+        }
+    }
+    Err(link.unreachable(queue, last))
+}
+
+fn passing(trouble: Trouble) -> Result<String, QueueError> {
+    match trouble {
+        Trouble::Passing(reason) => Ok(reason),
+        Trouble::Lasting(error) => Err(error),
+    }
+}

@@ -1,0 +1,155 @@
+//! Sends messages until the broker says that they are safe, many at once on one channel.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use lapin::message::BasicReturnMessage;
+use lapin::options::BasicPublishOptions;
+use lapin::types::{FieldTable, ShortString};
+use lapin::{BasicProperties, Confirmation};
+use tokio_util::task::TaskTracker;
+
+use super::backoff::Backoff;
+use super::headers::{DELIVERIES_BEFORE, deliveries_before};
+use super::link::Link;
+use super::session::Session;
+use super::topology::{broker_name, queue_of};
+use super::trouble::Trouble;
+use crate::queue::{QueueError, QueueName};
+
+/// The largest message that RabbitMQ 4 takes as it is delivered.
+const MOST_BYTES: usize = 16 * 1024 * 1024;
+
+/// A message that is not confirmed for so long is sent again, on a new channel: to a channel that knew a queue before it
+/// was deleted and declared again, RabbitMQ 3.10 never confirms.
+const CONFIRM_WITHIN: Duration = Duration::from_secs(30);
+
+/// How often a queue is declared anew for one message.
+const MOST_DECLARED: u32 = 5;
+
+/// The delivery mode of messages that survive a restart of the broker.
+const PERSISTENT: u8 = 2;
+
+/// A message on its way to a queue.
+#[derive(Debug, Clone)]
+pub(super) struct Letter {
+    pub(super) queue: QueueName,
+    pub(super) body: Bytes,
+    /// How often it was delivered before it was handed back.
+    pub(super) deliveries_before: u32,
+}
+
+/// What became of one attempt.
+enum Sent {
+    Safe,
+    /// The queue is full, or cannot take messages at the moment.
+    Refused,
+    /// There is no such queue any more.
+    Unroutable,
+}
+
+/// Sends messages. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Publisher {
+    link: Link,
+    tasks: TaskTracker,
+    last_id: Arc<AtomicU64>,
+}
+
+impl Publisher {
+    pub(super) fn new(link: Link, tasks: TaskTracker) -> Self {
+        Self { link, tasks, last_id: Arc::default() }
+    }
+
+    /// Returns once the message is safe in its queue. A publish that is dropped goes on in the background.
+    pub(super) async fn publish(&self, letter: Letter) -> Result<(), QueueError> {
+        if letter.body.len() > MOST_BYTES {
+            let Letter { queue, body, .. } = letter;
+            return Err(QueueError::TooLarge { queue, bytes: body.len(), most: MOST_BYTES });
+        }
+        let closed = QueueError::Closed(letter.queue.clone());
+        // A task of its own, because a confirmation may carry somebody else's returned message, which must not get lost.
+        let sending = self.tasks.spawn(self.clone().send_until_safe(letter));
+        sending.await.unwrap_or(Err(closed))
+    }
+
+    async fn send_until_safe(self, letter: Letter) -> Result<(), QueueError> {
+        let mut backoff = Backoff::default();
+        let mut declared = 0;
+        loop {
+            match self.send(&letter).await {
+                Ok(Sent::Safe) => return Ok(()),
+                Ok(Sent::Unroutable) if declared == MOST_DECLARED => {
+                    let queue = String::from(broker_name(&letter.queue)?);
+                    return Err(QueueError::Unroutable { queue, times: declared });
+                }
+                Ok(Sent::Unroutable) => declared += 1,
+                Ok(Sent::Refused) => {}
+                Err(Trouble::Passing(reason)) => tracing::debug!(queue = %letter.queue, reason, "publish again"),
+                Err(Trouble::Lasting(error)) => return Err(error),
+            }
+            backoff.pause().await;
+        }
+    }
+
+    async fn send(&self, letter: &Letter) -> Result<Sent, Trouble> {
+        let session = self.link.session(&letter.queue).await?;
+        session.declare(&letter.queue).await?;
+        let channel = session.confirming().await?;
+        let id = ShortString::from(self.last_id.fetch_add(1, Ordering::Relaxed).to_string());
+        let name = broker_name(&letter.queue)?;
+        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+        let confirm =
+            channel.basic_publish("".into(), name, options, &letter.body, properties(letter, id.clone())).await?;
+        let Ok(confirmation) = tokio::time::timeout(CONFIRM_WITHIN, confirm).await else {
+            session.renew_confirming(&channel).await;
+            return Err(Trouble::Passing("no confirmation".to_owned()));
+        };
+        let (sent, returned) = match confirmation? {
+            Confirmation::Ack(returned) => (Sent::Safe, returned),
+            Confirmation::Nack(returned) => (Sent::Refused, returned),
+            Confirmation::NotRequested => unreachable!("the channel is in confirm mode"),
+        };
+        let Some(message) = returned else { return Ok(sent) };
+        session.renew_confirming(&channel).await;
+        Ok(self.read_returned(message, &id, &session, sent))
+    }
+
+    fn read_returned(&self, message: BasicReturnMessage, id: &ShortString, session: &Session, sent: Sent) -> Sent {
+        if let Some(queue) = queue_of(message.routing_key.as_str()) {
+            session.forget(&queue);
+        }
+        if message.properties.message_id().as_ref() == Some(id) {
+            return Sent::Unroutable;
+        }
+        self.send_again(message);
+        sent
+    }
+
+    /// Where many messages are confirmed together, a returned one may come with the confirmation of another; its
+    /// sender took it for safe.
+    fn send_again(&self, message: BasicReturnMessage) {
+        let Some(queue) = queue_of(message.routing_key.as_str()) else { return };
+        let deliveries_before = deliveries_before(&message.properties);
+        let letter = Letter { queue, deliveries_before, body: Bytes::from(message.delivery.data) };
+        let publisher = self.clone();
+        self.tasks.spawn(async move {
+            let queue = letter.queue.clone();
+            if let Err(error) = publisher.send_until_safe(letter).await {
+                tracing::error!(%queue, %error, "a message that RabbitMQ returned is lost");
+            }
+        });
+    }
+}
+
+fn properties(letter: &Letter, id: ShortString) -> BasicProperties {
+    let properties = BasicProperties::default().with_delivery_mode(PERSISTENT).with_message_id(id);
+    if letter.deliveries_before == 0 {
+        return properties;
+    }
+    let mut headers = FieldTable::default();
+    headers.insert(DELIVERIES_BEFORE.into(), i64::from(letter.deliveries_before).into());
+    properties.with_headers(headers)
+}

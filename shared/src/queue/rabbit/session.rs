@@ -1,0 +1,132 @@
+//! One connection while it lasts: its channels, and which queues were declared on it.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::StreamExt as _;
+use lapin::options::ConfirmSelectOptions;
+use lapin::{Channel, Connection, Event};
+use tokio::time::{Duration, interval};
+
+use super::topology;
+use super::trouble::Trouble;
+use crate::queue::QueueName;
+
+/// How often a connection is looked at beside listening to its events.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A connection to the broker.
+#[derive(Debug)]
+pub(super) struct Session {
+    connection: Connection,
+    declared: Mutex<HashSet<QueueName>>,
+    declaring: tokio::sync::Mutex<()>,
+    confirming: tokio::sync::Mutex<Option<Arc<Channel>>>,
+    blocked: Mutex<Option<String>>,
+}
+
+impl Session {
+    pub(super) fn new(connection: Connection) -> Arc<Self> {
+        Arc::new(Self {
+            connection,
+            declared: Mutex::default(),
+            declaring: tokio::sync::Mutex::default(),
+            confirming: tokio::sync::Mutex::default(),
+            blocked: Mutex::default(),
+        })
+    }
+
+    /// A channel of the caller's own.
+    pub(super) async fn channel(&self) -> Result<Channel, Trouble> {
+        Ok(self.connection.create_channel().await?)
+    }
+
+    /// The channel for publishing, with confirms.
+    pub(super) async fn confirming(&self) -> Result<Arc<Channel>, Trouble> {
+        let mut confirming = self.confirming.lock().await;
+        if let Some(channel) = confirming.as_ref().filter(|channel| channel.status().connected()) {
+            return Ok(Arc::clone(channel));
+        }
+        let channel = self.channel().await?;
+        channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        Ok(Arc::clone(confirming.insert(Arc::new(channel))))
+    }
+
+    /// Closes the channel for publishing, if it is still this one. What is not confirmed on it is sent again.
+    pub(super) async fn renew_confirming(&self, used: &Arc<Channel>) {
+        let mut confirming = self.confirming.lock().await;
+        if confirming.as_ref().is_some_and(|channel| Arc::ptr_eq(channel, used)) {
+            *confirming = None;
+            drop(confirming);
+            // If it is gone already, all the better.
+            let _ = used.close(lapin::protocol::constants::REPLY_SUCCESS, "anew".into()).await;
+        }
+    }
+
+    /// Sees to it that the queue exists, once on each connection.
+    pub(super) async fn declare(&self, queue: &QueueName) -> Result<(), Trouble> {
+        if self.is_declared(queue) {
+            return Ok(());
+        }
+        let _one_at_a_time = self.declaring.lock().await;
+        if self.is_declared(queue) {
+            return Ok(());
+        }
+        // An error closes the channel, so it is nobody else's.
+        let channel = self.channel().await?;
+        topology::declare(&channel, queue).await?;
+        channel.close(lapin::protocol::constants::REPLY_SUCCESS, "declared".into()).await?;
+        self.lock_declared().insert(queue.clone());
+        Ok(())
+    }
+
+    /// Declares the queue again before its next use.
+    pub(super) fn forget(&self, queue: &QueueName) {
+        self.lock_declared().remove(queue);
+    }
+
+    /// What the broker says while it takes no messages.
+    pub(super) fn blocked(&self) -> Option<String> {
+        self.blocked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until the connection is gone, and says why.
+    pub(super) async fn lost(&self) -> String {
+        let mut events = Box::pin(self.connection.events_listener());
+        let mut look = interval(LOOK);
+        loop {
+            tokio::select! {
+                Some(event) = events.next() => match event {
+                    Event::Error(error) => return error.to_string(),
+                    Event::ConnectionBlocked(reason) => self.set_blocked(Some(reason)),
+                    Event::ConnectionUnblocked => self.set_blocked(None),
+                    _ => {}
+                },
+                _ = look.tick() => {
+                    if !self.connection.status().connected() {
+                        return "the connection was closed".to_owned();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Says goodbye to the broker.
+    pub(super) async fn close(&self) {
+        // A connection that is gone already needs no goodbye.
+        let _ = self.connection.close(lapin::protocol::constants::REPLY_SUCCESS, "done".into()).await;
+    }
+
+    fn is_declared(&self, queue: &QueueName) -> bool {
+        self.lock_declared().contains(queue)
+    }
+
+    fn lock_declared(&self) -> std::sync::MutexGuard<'_, HashSet<QueueName>> {
+        self.declared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_blocked(&self, reason: Option<String>) {
+        tracing::warn!(reason, "RabbitMQ takes no messages, or takes them again where no reason is given");
+        *self.blocked.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+    }
+}

@@ -1,0 +1,22 @@
+//! How the broker is doing, as seen from here, for health checks and displays.
+
+use std::time::SystemTime;
+
+/// Whether the broker can be used now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BrokerState {
+    /// It can.
+    Connected,
+    /// The connection is gone and is being made anew; takes and publishes wait.
+    Reconnecting {
+        /// Since when.
+        since: SystemTime,
+        /// What went wrong last.
+        reason: String,
+    },
+    /// The broker takes no messages, for want of memory or disk; publishes wait, deliveries still come.
+    Blocked {
+        /// What the broker says.
+        reason: String,
+    },
+}

@@ -1,0 +1,138 @@
+//! Which queues there are in the broker, and with which arguments.
+//!
+//! | queue | holds | dead letters |
+//! | --- | --- | --- |
+//! | `valuesim.RUN.MODEL.story` | story tasks of a model | to `valuesim.RUN.dead` |
+//! | `valuesim.RUN.MODEL.cab` | CAB tasks of a model | to `valuesim.RUN.dead` |
+//! | `valuesim.RUN.results` | outcomes for the coordinator | to `valuesim.RUN.dead` |
+//! | `valuesim.RUN.dead` | what could not be dealt with | |
+//!
+//! All are durable quorum queues. A queue that exists with other arguments is not touched: that is an error.
+
+use lapin::options::QueueDeclareOptions;
+use lapin::types::{AMQPValue, FieldTable, ShortString};
+
+use super::trouble::Trouble;
+use crate::id::{ModelId, RunId};
+use crate::queue::{Lane, QueueError, QueueName};
+
+/// After so many deliveries without an acknowledgement the broker itself puts a message to the dead letters.
+const DELIVERY_LIMIT: i32 = 20;
+
+/// RabbitMQ 4 drops messages after 20 deliveries where nothing is said; looking at dead letters must not lose them.
+const DEAD_DELIVERY_LIMIT: i32 = 1_000_000;
+
+/// Tells this program's queues from those of others in the same virtual host.
+const PREFIX: &str = "valuesim.";
+
+/// The queue's name in the broker.
+pub(super) fn broker_name(queue: &QueueName) -> Result<ShortString, QueueError> {
+    let name = format!("{PREFIX}{queue}");
+    ShortString::try_new(name.as_str())
+        .map_err(|error| QueueError::Refused { queue: name, reason: format!("its name is too long: {error}") })
+}
+
+/// The queue that has this name in the broker.
+pub(super) fn queue_of(broker_name: &str) -> Option<QueueName> {
+    let (rest, kind) = broker_name.strip_prefix(PREFIX)?.rsplit_once('.')?;
+    let of_model = |lane: fn(ModelId) -> Lane| {
+        let (run, model) = rest.rsplit_once('.')?;
+        Some(QueueName { run: RunId(run.to_owned()), lane: lane(ModelId(model.parse().ok()?)) })
+    };
+    let of_run = |lane| Some(QueueName { run: RunId(rest.to_owned()), lane });
+    match kind {
+        "story" => of_model(Lane::Story),
+        "cab" => of_model(Lane::Cab),
+        "results" => of_run(Lane::Results),
+        "dead" => of_run(Lane::Dead),
+        _ => None,
+    }
+}
+
+/// Declares the queue and the run's dead letters, which changes nothing where they exist.
+pub(super) async fn declare(channel: &lapin::Channel, queue: &QueueName) -> Result<(), Trouble> {
+    let dead = QueueName { run: queue.run.clone(), lane: Lane::Dead };
+    let dead_name = broker_name(&dead)?;
+    declare_one(channel, &dead, dead_arguments()).await?;
+    match queue.lane {
+        Lane::Story(_) | Lane::Cab(_) | Lane::Results => declare_one(channel, queue, work_arguments(&dead_name)).await,
+        Lane::Dead => Ok(()),
+    }
+}
+
+async fn declare_one(channel: &lapin::Channel, queue: &QueueName, arguments: FieldTable) -> Result<(), Trouble> {
+    let name = broker_name(queue)?;
+    let declared = channel.queue_declare(name, QueueDeclareOptions::durable(), arguments).await;
+    declared.map(drop).map_err(|error| Trouble::of_queue(error, queue))
+}
+
+fn dead_arguments() -> FieldTable {
+    table([("x-queue-type", text("quorum")), ("x-delivery-limit", AMQPValue::LongInt(DEAD_DELIVERY_LIMIT))])
+}
+
+fn work_arguments(dead: &ShortString) -> FieldTable {
+    table([
+        ("x-queue-type", text("quorum")),
+        ("x-delivery-limit", AMQPValue::LongInt(DELIVERY_LIMIT)),
+        ("x-dead-letter-exchange", text("")),
+        ("x-dead-letter-routing-key", text(dead.as_str())),
+        ("x-dead-letter-strategy", text("at-least-once")),
+        ("x-overflow", text("reject-publish")),
+    ])
+}
+
+fn table<const N: usize>(entries: [(&'static str, AMQPValue); N]) -> FieldTable {
+    let mut table = FieldTable::default();
+    for (key, value) in entries {
+        table.insert(key.into(), value);
+    }
+    table
+}
+
+fn text(value: &str) -> AMQPValue {
+    AMQPValue::LongString(value.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn check(lane: Lane, expected: &str) {
+        let queue = QueueName { run: RunId("r1".to_owned()), lane };
+        assert_eq!(broker_name(&queue).map(String::from), Ok(expected.to_owned()));
+    }
+
+    proptest! {
+        #[test]
+        fn a_queue_is_found_by_its_name(run in ".{0,40}", model: u16, kind in 0..4_usize) {
+            let model = ModelId(model);
+            let lanes = [Lane::Story(model), Lane::Cab(model), Lane::Results, Lane::Dead];
+            let queue = QueueName { run: RunId(run), lane: lanes[kind] };
+            let name = broker_name(&queue).expect("short enough");
+            prop_assert_eq!(queue_of(name.as_str()), Some(queue));
+        }
+    }
+
+    #[test]
+    fn names_of_others_are_no_queues() {
+        for name in ["", "valuesim.", "valuesim.r1", "other.r1.results", "valuesim.r1.story", "valuesim.r1.x.cab"] {
+            assert_eq!(queue_of(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_in_the_broker_never_change() {
+        check(Lane::Story(ModelId(0)), "valuesim.r1.0.story");
+        check(Lane::Cab(ModelId(12)), "valuesim.r1.12.cab");
+        check(Lane::Results, "valuesim.r1.results");
+        check(Lane::Dead, "valuesim.r1.dead");
+    }
+
+    #[test]
+    fn a_name_that_does_not_fit_is_an_error() {
+        let queue = QueueName { run: RunId("x".repeat(250)), lane: Lane::Results };
+        assert!(broker_name(&queue).is_err_and(|error| error.to_string().contains("too long")));
+    }
+}

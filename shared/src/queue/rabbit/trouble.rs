@@ -1,0 +1,59 @@
+//! What an error of the broker means: try again, or say so.
+
+use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
+use lapin::{Error, ErrorKind};
+
+use super::topology::broker_name;
+use crate::queue::{QueueError, QueueName};
+
+/// Why something did not work on a connection.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The channel or the connection is gone, or the queue for the moment: it can be tried again.
+    Passing(String),
+    /// It would fail again in the same way.
+    Lasting(QueueError),
+}
+
+impl From<QueueError> for Trouble {
+    fn from(error: QueueError) -> Self {
+        Self::Lasting(error)
+    }
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Self::Passing(error.to_string())
+    }
+}
+
+impl Trouble {
+    /// What `error` means for `queue`, which was declared, consumed or looked at.
+    pub(super) fn of_queue(error: Error, queue: &QueueName) -> Self {
+        let name = match broker_name(queue) {
+            Ok(name) => String::from(name),
+            Err(error) => return Self::Lasting(error),
+        };
+        match soft_error(&error) {
+            Some((AMQPSoftError::PRECONDITIONFAILED, reason)) => {
+                Self::Lasting(QueueError::OtherArguments { queue: name, run: queue.run.clone(), reason })
+            }
+            Some((AMQPSoftError::ACCESSREFUSED, reason)) => Self::Lasting(QueueError::Refused { queue: name, reason }),
+            // Not there, locked, no leader at the moment: all of these pass.
+            _ => error.into(),
+        }
+    }
+}
+
+/// Whether the broker says that there is no such queue.
+pub(super) fn is_missing(error: &Error) -> bool {
+    matches!(soft_error(error), Some((AMQPSoftError::NOTFOUND, _)))
+}
+
+fn soft_error(error: &Error) -> Option<(AMQPSoftError, String)> {
+    let ErrorKind::ProtocolError(error) = error.kind() else { return None };
+    match error.kind() {
+        AMQPErrorKind::Soft(kind) => Some((kind.clone(), error.get_message().to_string())),
+        AMQPErrorKind::Hard(_) => None,
+    }
+}

@@ -1,0 +1,218 @@
+//! A store on a Redis or Valkey server, for fleets.
+//!
+//! What is under which key stands in [`crate::link::key`]. What is written twice for each call, the note that it is about
+//! to be sent and its reply, is an entry at the end of the cell's list: one command, or a part of one, whatever was there
+//! before. Whoever takes the cell over reads the list once.
+//!
+//! Nothing that is written here depends on what was read before it, so a command whose answer was lost is sent again, and
+//! counts once: an entry carries the mark of its write. While the server is away, or has no room, everything waits;
+//! [`RedisStore::state`] says why.
+//!
+//! "Safe" is what the server says it has. With `appendonly yes` and `appendfsync everysec` a server that loses its power
+//! loses up to a second of that, which then is asked for again.
+
+mod dictionary;
+mod entry;
+mod pack;
+mod purge;
+mod shelf;
+mod story;
+mod writer;
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use redis::{Pipeline, Value};
+
+use self::entry::{Mark, Reading};
+use self::shelf::Shelf;
+use self::story::Packed;
+use self::writer::{Write, Writer};
+use super::{Backstory, CallKey, CellRecord, RecordedReply, Store, StoreError};
+use crate::id::{Cell, RunId};
+use crate::link::key::{self, EXPIRY_SECONDS};
+use crate::link::{Address, Link, LinkError, LinkState};
+use crate::outcome::Unsure;
+
+/// A store on a server. Cheap to clone; clones share the connection.
+#[derive(Debug, Clone)]
+pub struct RedisStore {
+    link: Link,
+    writer: Arc<Writer>,
+    shelf: Shelf,
+    marks: Arc<Marks>,
+}
+
+/// Numbers this process's writes.
+#[derive(Debug)]
+struct Marks {
+    writer: u32,
+    next: AtomicU64,
+}
+
+impl RedisStore {
+    /// Connects to a server, for as long as `patience` while it is away.
+    pub async fn connect(address: &Address, patience: Duration) -> Result<Self, StoreError> {
+        Ok(Self::new(Link::connect(address, patience).await?))
+    }
+
+    /// A store behind a connection that may have other uses too.
+    pub fn new(link: Link) -> Self {
+        let writer = Arc::new(Writer::new(link.clone()));
+        let shelf = Shelf::new(link.clone());
+        Self { link, writer, shelf, marks: Arc::new(Marks::new()) }
+    }
+
+    /// The connection.
+    pub fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// How the connection to the server is.
+    pub fn state(&self) -> LinkState {
+        self.link.state()
+    }
+
+    async fn append(&self, run: &RunId, cell: Cell, entry: Vec<u8>) -> Result<(), StoreError> {
+        let key = key::of_cell(run, cell, CALLS);
+        Ok(self.writer.write(Write::Append { key, entry }).await?)
+    }
+
+    async fn read_one(&self, commands: Pipeline) -> Result<Value, LinkError> {
+        Ok(self.link.read(commands).await?.swap_remove(0))
+    }
+
+    /// Reads a story; none, and it is removed so that another can be made, where it cannot be read any more.
+    async fn unpack(&self, run: &RunId, cell: Cell, bytes: &[u8]) -> Result<Option<Backstory>, StoreError> {
+        let packed = Packed::read(bytes);
+        let dictionary = match packed {
+            Some(Packed::WithDictionary(id, _)) => self.shelf.get(run, id).await?,
+            Some(Packed::Plain(_)) | None => None,
+        };
+        let unpacked = packed.map(|packed| packed.unpack(dictionary.as_deref()));
+        let reason = match unpacked {
+            Some(Ok(story)) => return Ok(Some(story)),
+            Some(Err(error)) => error.to_string(),
+            None => "another release wrote it".to_owned(),
+        };
+        tracing::warn!(%run, %cell, reason, "a backstory cannot be read any more; it is made again");
+        let mut command = Pipeline::new();
+        command.cmd("UNLINK").arg(key::of_cell(run, cell, STORY));
+        self.link.write(command).await?;
+        Ok(None)
+    }
+}
+
+/// What a cell's keys are called.
+const STORY: &str = "story";
+const CALLS: &str = "calls";
+const MANIFEST: &str = "manifest";
+
+impl Store for RedisStore {
+    async fn put_manifest(&self, run: &RunId, manifest: &[u8]) -> Result<(), StoreError> {
+        // Without an expiry: a run that is paused for long must find it.
+        let mut command = Pipeline::new();
+        command.cmd("SET").arg(key::of_run(run, MANIFEST)).arg(manifest);
+        self.link.write(command).await?;
+        Ok(())
+    }
+
+    async fn manifest(&self, run: &RunId) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut command = Pipeline::new();
+        command.cmd("GET").arg(key::of_run(run, MANIFEST));
+        Ok(bytes(self.read_one(command).await?))
+    }
+
+    async fn put_backstory(&self, run: &RunId, cell: Cell, story: &Backstory) -> Result<(), StoreError> {
+        let dictionary = self.shelf.of_run(run).await?;
+        let packed = story::pack(story, dictionary.as_deref()).map_err(|error| StoreError::Failed {
+            action: "compress a backstory for",
+            place: self.link.address().to_string(),
+            reason: error.to_string(),
+        })?;
+        let mut commands = Pipeline::new();
+        let story_key = key::of_cell(run, cell, STORY);
+        commands.cmd("SET").arg(story_key).arg(packed.as_slice()).arg("NX").arg("EX").arg(EXPIRY_SECONDS);
+        if let Some(dictionary) = &dictionary {
+            Shelf::refresh(run, dictionary, &mut commands);
+        }
+        let answers = self.link.write(commands).await?.values;
+        match dictionary {
+            Some(dictionary) => self.shelf.put_back(run, &dictionary, &answers[1..]).await?,
+            None if answers[0] == Value::Okay => self.shelf.add_sample(run, &packed).await?,
+            None => {}
+        }
+        Ok(())
+    }
+
+    async fn backstory(&self, run: &RunId, cell: Cell) -> Result<Option<Backstory>, StoreError> {
+        let mut command = Pipeline::new();
+        command.cmd("GET").arg(key::of_cell(run, cell, STORY));
+        match bytes(self.read_one(command).await?) {
+            Some(packed) => self.unpack(run, cell, &packed).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn note_sent(&self, run: &RunId, cell: Cell, key: CallKey, each: &Unsure) -> Result<(), StoreError> {
+        self.append(run, cell, entry::sent(self.marks.next(), key, each)).await
+    }
+
+    async fn note_failed(&self, run: &RunId, cell: Cell, key: CallKey, perhaps_billed: bool) -> Result<(), StoreError> {
+        self.append(run, cell, entry::failed(self.marks.next(), key, perhaps_billed)).await
+    }
+
+    async fn record_reply(
+        &self,
+        run: &RunId,
+        cell: Cell,
+        key: CallKey,
+        reply: &RecordedReply,
+    ) -> Result<(), StoreError> {
+        self.append(run, cell, entry::reply(key, reply)).await
+    }
+
+    async fn cell_record(&self, run: &RunId, cell: Cell) -> Result<CellRecord, StoreError> {
+        let calls = key::of_cell(run, cell, CALLS);
+        let mut commands = Pipeline::new();
+        commands.cmd("LRANGE").arg(&calls).arg(0).arg(-1);
+        // Whoever reads it is about to go on with the cell.
+        commands.cmd("EXPIRE").arg(&calls).arg(EXPIRY_SECONDS);
+        let mut reading = Reading::default();
+        if let Value::Array(entries) = self.read_one(commands).await? {
+            entries.into_iter().filter_map(bytes).for_each(|entry| reading.add(&entry));
+        }
+        if reading.unreadable > 0 {
+            let entries = reading.unreadable;
+            tracing::warn!(%run, %cell, entries, "another release wrote what cannot be read of a cell's calls");
+        }
+        Ok(reading.record)
+    }
+
+    async fn forget(&self, run: &RunId, cell: Cell) -> Result<(), StoreError> {
+        let keys = [STORY, CALLS].map(|what| key::of_cell(run, cell, what));
+        Ok(self.writer.write(Write::Remove { keys }).await?)
+    }
+}
+
+impl Marks {
+    fn new() -> Self {
+        // Seeded from the system's randomness: two processes of a fleet have the same once in billions of pairs.
+        let bits = RandomState::new().hash_one(std::process::id()).to_le_bytes();
+        let writer = u32::from_le_bytes([bits[0], bits[1], bits[2], bits[3]]);
+        Self { writer, next: AtomicU64::new(0) }
+    }
+
+    fn next(&self) -> Mark {
+        Mark { writer: self.writer, number: self.next.fetch_add(1, Ordering::Relaxed) }
+    }
+}
+
+fn bytes(value: Value) -> Option<Vec<u8>> {
+    match value {
+        Value::BulkString(bytes) => Some(bytes),
+        _ => None,
+    }
+}

@@ -1,0 +1,206 @@
+//! The dictionaries of runs: which one a story is packed with, where others are found, when one is made.
+//!
+//! The first stories of a run are packed without one and kept as samples beside. Whoever adds the last sample that is
+//! needed trains; where two do, the first that says so has made the run's dictionary, and the other takes that. A story
+//! names its dictionary, so it does not matter who knows of it when.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use redis::{Pipeline, Value};
+
+use super::dictionary::{Dictionary, DictionaryId, SAMPLES};
+use super::story;
+use crate::id::RunId;
+use crate::link::key::{self, EXPIRY_SECONDS};
+use crate::link::{Link, LinkError};
+
+/// Where no dictionary came of the samples, because they are too short or who trained died: after how many more to try.
+const SAMPLES_UNTIL_NEXT_TRY: usize = 50;
+
+/// Dictionaries that are kept in memory: one takes about a megabyte.
+const MOST_KEPT: usize = 32;
+
+/// The dictionaries that this process knows.
+#[derive(Debug, Clone)]
+pub(super) struct Shelf {
+    link: Link,
+    known: Arc<Mutex<Known>>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    by_id: HashMap<DictionaryId, Arc<Dictionary>>,
+    /// Which one stories of a run are packed with.
+    of_run: HashMap<RunId, Arc<Dictionary>>,
+}
+
+impl Shelf {
+    pub(super) fn new(link: Link) -> Self {
+        Self { link, known: Arc::default() }
+    }
+
+    /// The run's dictionary, if it has one.
+    pub(super) async fn of_run(&self, run: &RunId) -> Result<Option<Arc<Dictionary>>, LinkError> {
+        if let Some(dictionary) = self.known().of_run.get(run) {
+            return Ok(Some(Arc::clone(dictionary)));
+        }
+        let mut ask = Pipeline::new();
+        ask.cmd("GET").arg(key::of_run(run, "dictionary"));
+        let Some(id) = self.link.read(ask).await?.first().and_then(id_in) else { return Ok(None) };
+        let dictionary = self.get(run, id).await?;
+        if let Some(dictionary) = &dictionary {
+            self.known().takes_for(run, dictionary);
+        }
+        Ok(dictionary)
+    }
+
+    /// A dictionary of the run's; none where it is lost.
+    pub(super) async fn get(&self, run: &RunId, id: DictionaryId) -> Result<Option<Arc<Dictionary>>, LinkError> {
+        if let Some(dictionary) = self.known().by_id.get(&id) {
+            return Ok(Some(Arc::clone(dictionary)));
+        }
+        let mut ask = Pipeline::new();
+        ask.cmd("GET").arg(dictionary_key(run, id));
+        let Some(Value::BulkString(bytes)) = self.link.read(ask).await?.pop() else { return Ok(None) };
+        match Dictionary::new(bytes) {
+            Ok(dictionary) if dictionary.id == id => Ok(Some(self.keep(dictionary))),
+            // A damaged one is as good as none.
+            Ok(_) | Err(_) => Ok(None),
+        }
+    }
+
+    /// The commands that keep a dictionary alive for as long as the story that was packed with it. Their answers are two;
+    /// with these, [`Self::put_back`] sees whether it is there at all.
+    pub(super) fn refresh(run: &RunId, dictionary: &Dictionary, commands: &mut Pipeline) {
+        commands.cmd("EXPIRE").arg(dictionary_key(run, dictionary.id)).arg(EXPIRY_SECONDS);
+        commands.cmd("EXPIRE").arg(key::of_run(run, "dictionary")).arg(EXPIRY_SECONDS);
+    }
+
+    /// Puts a dictionary back on a server that has lost its data, if the answers say so.
+    pub(super) async fn put_back(
+        &self,
+        run: &RunId,
+        dictionary: &Dictionary,
+        refreshed: &[Value],
+    ) -> Result<(), LinkError> {
+        if refreshed.iter().all(|answer| *answer == Value::Int(1)) {
+            return Ok(());
+        }
+        self.publish(run, dictionary).await.map(|_| ())
+    }
+
+    /// Keeps a story that was packed without a dictionary as a sample, and makes a dictionary when there are enough.
+    pub(super) async fn add_sample(&self, run: &RunId, packed: &[u8]) -> Result<(), LinkError> {
+        let samples = key::of_run(run, "samples");
+        let mut commands = Pipeline::new();
+        commands.cmd("RPUSH").arg(&samples).arg(packed);
+        commands.cmd("EXPIRE").arg(&samples).arg(EXPIRY_SECONDS);
+        commands.cmd("GET").arg(key::of_run(run, "dictionary"));
+        let answers = self.link.write(commands).await?.values;
+        let there_is_one = answers.get(2).and_then(id_in).is_some();
+        if there_is_one {
+            // It came while the story was packed, and the samples with it were removed.
+            return self.remove(&samples).await;
+        }
+        match answers.first() {
+            Some(&Value::Int(count)) if is_time_to_train(count) => self.train(run).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn train(&self, run: &RunId) -> Result<(), LinkError> {
+        let samples = key::of_run(run, "samples");
+        let mut ask = Pipeline::new();
+        ask.cmd("LRANGE").arg(&samples).arg(0).arg(-1);
+        let Some(Value::Array(packed)) = self.link.read(ask).await?.pop() else { return Ok(()) };
+        let trained = tokio::task::spawn_blocking(move || Dictionary::train(&unpacked(&packed))).await;
+        let dictionary = match trained.expect("training does not panic") {
+            Ok(dictionary) => dictionary,
+            Err(error) => {
+                tracing::debug!(%run, %error, "no dictionary came of the first backstories");
+                return Ok(());
+            }
+        };
+        let id = self.publish(run, &dictionary).await?;
+        if id == dictionary.id {
+            let dictionary = self.keep(dictionary);
+            self.known().takes_for(run, &dictionary);
+        } else {
+            self.remove(&dictionary_key(run, dictionary.id)).await?;
+        }
+        self.remove(&samples).await
+    }
+
+    /// Makes a dictionary the run's, unless it has one; returns which is.
+    async fn publish(&self, run: &RunId, dictionary: &Dictionary) -> Result<DictionaryId, LinkError> {
+        let run_key = key::of_run(run, "dictionary");
+        let mut commands = Pipeline::new();
+        let bytes = dictionary.bytes.as_slice();
+        commands.cmd("SET").arg(dictionary_key(run, dictionary.id)).arg(bytes).arg("EX").arg(EXPIRY_SECONDS);
+        let id = dictionary.id.to_string();
+        commands.cmd("SET").arg(&run_key).arg(id).arg("NX").arg("EX").arg(EXPIRY_SECONDS);
+        commands.cmd("GET").arg(&run_key);
+        let answers = self.link.write(commands).await?.values;
+        Ok(answers.get(2).and_then(id_in).unwrap_or(dictionary.id))
+    }
+
+    async fn remove(&self, key: &str) -> Result<(), LinkError> {
+        let mut command = Pipeline::new();
+        command.cmd("UNLINK").arg(key);
+        self.link.write(command).await.map(|_| ())
+    }
+
+    fn keep(&self, dictionary: Dictionary) -> Arc<Dictionary> {
+        let dictionary = Arc::new(dictionary);
+        let mut known = self.known();
+        if known.by_id.len() >= MOST_KEPT {
+            *known = Known::default();
+        }
+        known.by_id.insert(dictionary.id, Arc::clone(&dictionary));
+        dictionary
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn takes_for(&mut self, run: &RunId, dictionary: &Arc<Dictionary>) {
+        self.of_run.insert(run.clone(), Arc::clone(dictionary));
+    }
+}
+
+fn dictionary_key(run: &RunId, id: DictionaryId) -> String {
+    key::of_run(run, &format!("dictionary:{id}"))
+}
+
+fn id_in(answer: &Value) -> Option<DictionaryId> {
+    let Value::BulkString(text) = answer else { return None };
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+fn is_time_to_train(count: i64) -> bool {
+    let more = usize::try_from(count).ok().and_then(|count| count.checked_sub(SAMPLES));
+    more.is_some_and(|more| more % SAMPLES_UNTIL_NEXT_TRY == 0)
+}
+
+fn unpacked(packed: &[Value]) -> Vec<Vec<u8>> {
+    let bytes = packed.iter().filter_map(|value| match value {
+        Value::BulkString(bytes) => Some(bytes.as_slice()),
+        _ => None,
+    });
+    bytes.filter_map(story::sample).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn training_is_tried_at_the_last_sample_and_now_and_then_after_it() {
+        let tries: Vec<i64> = (0..350).filter(|&count| is_time_to_train(count)).collect();
+        assert_eq!(tries, [200, 250, 300]);
+    }
+}

@@ -1,0 +1,150 @@
+//! Writes what many tasks have to write at the same time as one: while one batch is with the server, the next gathers.
+//!
+//! A server and a client spend more on a command and its answer by itself than on what it says. The busier the process,
+//! the larger the batches become, and the less a write costs; an idle process waits for nothing.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
+
+use redis::{Cmd, Pipeline, Value, cmd};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::link::key::EXPIRY_SECONDS;
+use crate::link::{Answers, Link, LinkError};
+
+/// Writes that are sent together at most; as many more may gather meanwhile.
+const MOST_TOGETHER: usize = 1024;
+
+/// What is to be written.
+#[derive(Debug)]
+pub(super) enum Write {
+    /// An entry at the end of a list, which gets an expiry when it is begun.
+    Append { key: String, entry: Vec<u8> },
+    /// Nothing is under these keys any more. They are in one slot.
+    Remove { keys: [String; 2] },
+}
+
+/// Hands writes to the task that does them.
+#[derive(Debug)]
+pub(super) struct Writer {
+    inbox: mpsc::Sender<(Write, Done)>,
+    address: String,
+    _task: AbortOnDropHandle<()>,
+}
+
+type Done = oneshot::Sender<Result<(), LinkError>>;
+
+/// Writes that go together.
+#[derive(Debug, Default)]
+struct Batch {
+    commands: Vec<Command>,
+    /// Which command appends to a list.
+    appending: HashMap<String, usize>,
+    waiting: Vec<Done>,
+}
+
+#[derive(Debug)]
+struct Command {
+    command: Cmd,
+    /// The list that it appends to, and how many entries; none where it removes.
+    appends: Option<(String, i64)>,
+}
+
+impl Writer {
+    pub(super) fn new(link: Link) -> Self {
+        let (inbox, writes) = mpsc::channel(MOST_TOGETHER);
+        let address = link.address().to_string();
+        Self { inbox, address, _task: AbortOnDropHandle::new(tokio::spawn(write_all(link, writes))) }
+    }
+
+    /// Returns when the server has it.
+    pub(super) async fn write(&self, write: Write) -> Result<(), LinkError> {
+        let (done, outcome) = oneshot::channel();
+        // The task is gone only where the whole runtime is going.
+        let ending =
+            || LinkError::Unreachable { address: self.address.clone(), reason: "this process ends".to_owned() };
+        self.inbox.send((write, done)).await.map_err(|_| ending())?;
+        outcome.await.map_err(|_| ending())?
+    }
+}
+
+async fn write_all(link: Link, mut writes: mpsc::Receiver<(Write, Done)>) {
+    let mut taken = Vec::with_capacity(MOST_TOGETHER);
+    while writes.recv_many(&mut taken, MOST_TOGETHER).await > 0 {
+        let mut batch = Batch::default();
+        for (write, done) in taken.drain(..) {
+            batch.add(write);
+            batch.waiting.push(done);
+        }
+        batch.send(&link).await;
+    }
+}
+
+impl Batch {
+    fn add(&mut self, write: Write) {
+        match write {
+            Write::Append { key, entry } => self.append(key, &entry),
+            Write::Remove { keys } => {
+                let [first, second] = &keys;
+                let mut command = cmd("UNLINK");
+                command.arg(first).arg(second);
+                self.commands.push(Command { command, appends: None });
+                // What is appended later must not come before.
+                for key in &keys {
+                    self.appending.remove(key);
+                }
+            }
+        }
+    }
+
+    /// Entries for one list go into one command: a cell has many calls under way.
+    fn append(&mut self, key: String, entry: &[u8]) {
+        match self.appending.entry(key) {
+            Slot::Occupied(slot) => {
+                let Command { command, appends } = &mut self.commands[*slot.get()];
+                command.arg(entry);
+                if let Some((_, entries)) = appends {
+                    *entries += 1;
+                }
+            }
+            Slot::Vacant(slot) => {
+                let mut command = cmd("RPUSH");
+                command.arg(slot.key()).arg(entry);
+                self.commands.push(Command { command, appends: Some((slot.key().clone(), 1)) });
+                slot.insert(self.commands.len() - 1);
+            }
+        }
+    }
+
+    async fn send(self, link: &Link) {
+        let Self { commands, waiting, .. } = self;
+        let mut pipeline = Pipeline::with_capacity(commands.len());
+        let mut appends = Vec::with_capacity(commands.len());
+        for command in commands {
+            pipeline.add_command(command.command);
+            appends.push(command.appends);
+        }
+        let outcome = write(link, pipeline, appends).await;
+        for done in waiting {
+            // Who does not wait any more does not need to know.
+            let _ = done.send(outcome.clone());
+        }
+    }
+}
+
+async fn write(link: &Link, pipeline: Pipeline, appends: Vec<Option<(String, i64)>>) -> Result<(), LinkError> {
+    let Answers { values, sent_again } = link.write(pipeline).await?;
+    let mut expiries = Pipeline::new();
+    for (value, appended) in values.into_iter().zip(appends) {
+        let Some((key, entries)) = appended else { continue };
+        // As long as what was appended: the list was begun. Where it was perhaps appended twice, its length says nothing.
+        if sent_again || value == Value::Int(entries) {
+            expiries.cmd("EXPIRE").arg(key).arg(EXPIRY_SECONDS);
+        }
+    }
+    if !expiries.is_empty() {
+        link.write(expiries).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,9 @@
+//! What every queue promises, tried on each implementation; and what only a broker can do to one.
+
+mod broken;
+mod conformance;
+mod inspect;
+mod memory;
+mod mistakes;
+mod rabbit;
+mod support;

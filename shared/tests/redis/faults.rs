@@ -1,0 +1,186 @@
+//! A server that goes away in the middle of things, and what everybody finds when it is back.
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use valuesim_shared::store::{CellRecord, RedisStore, Store as _};
+use valuesim_test_servers::{Proxy, RedisServer, shared_redis};
+
+use crate::support::{
+    LIMIT, call, cell, command, each, is_refusing, is_unreachable, plain, reply, run, store, story, until,
+};
+
+const CELLS: u32 = 8;
+const CALLS: u16 = 60;
+
+/// Writers that note, record and fail calls of their cells, as fast as they can.
+fn write_much(store: &RedisStore) -> JoinSet<()> {
+    let mut writers = JoinSet::new();
+    for row in 1..=CELLS {
+        let store = store.clone();
+        writers.spawn(async move {
+            let r = run("r");
+            for question in 1..=CALLS {
+                store.note_sent(&r, cell(row), call(question), &each()).await.expect("writes");
+                store.note_failed(&r, cell(row), call(question), true).await.expect("writes");
+                store.note_sent(&r, cell(row), call(question), &each()).await.expect("writes");
+                store.record_reply(&r, cell(row), call(question), &reply("yes")).await.expect("writes");
+            }
+        });
+    }
+    writers
+}
+
+/// Nothing is missing, and nothing counts twice.
+async fn check_all_is_there(store: &RedisStore) {
+    for row in 1..=CELLS {
+        let record = store.cell_record(&run("r"), cell(row)).await.expect("reads");
+        assert_eq!((record.replies.len(), record.sent.len()), (usize::from(CALLS), usize::from(CALLS)));
+        let counts = record.sent.values().map(|sent| (sent.times, sent.failed, sent.perhaps_billed));
+        assert!(counts.into_iter().all(|counts| counts == (2, 1, 1)), "cell {row}: {:?}", record.sent);
+    }
+}
+
+async fn all_end(writers: JoinSet<()>) {
+    tokio::time::timeout(LIMIT, writers.join_all()).await.expect("in time");
+}
+
+/// Waits until some of the calls are noted.
+async fn until_under_way(store: &RedisStore) {
+    while store.cell_record(&run("r"), cell(1)).await.expect("reads").sent.len() < 5 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_stopped_and_started_in_mid_traffic_loses_and_doubles_nothing() {
+    let mut server = RedisServer::start().await.expect("starts");
+    let store = store(&server.url()).await;
+    let writers = write_much(&store);
+    until_under_way(&store).await;
+    server.stop().await.expect("stops");
+    let state = until(store.link(), is_unreachable).await;
+    assert!(state.to_string().starts_with("unreachable for 0 s: "), "{state}");
+    server.start_again().await.expect("starts");
+    all_end(writers).await;
+    assert!(store.state().is_connected());
+    check_all_is_there(&store).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_is_cut_again_and_again_loses_and_doubles_nothing() {
+    let database = shared_redis().await;
+    let (proxy, through) = Proxy::in_front_of(&database.url).await.expect("starts");
+    let store = store(&through).await;
+    let writers = write_much(&store);
+    for _ in 0..10 {
+        proxy.cut().await;
+        until(store.link(), is_unreachable).await;
+        proxy.heal().await;
+        until(store.link(), |state| !is_unreachable(state)).await;
+    }
+    all_end(writers).await;
+    check_all_is_there(&store).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_stalls_is_given_up_and_made_again() {
+    let database = shared_redis().await;
+    let (proxy, through) = Proxy::in_front_of(&database.url).await.expect("starts");
+    let store = store(&through).await;
+    let writers = write_much(&store);
+    proxy.stall().await;
+    let state = until(store.link(), is_unreachable).await;
+    assert!(state.to_string().contains("does not answer in time"), "{state}");
+    proxy.heal().await;
+    all_end(writers).await;
+    check_all_is_there(&store).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_was_flushed_has_nothing_and_goes_on() {
+    let server = RedisServer::start().await.expect("starts");
+    let store = store(&server.url()).await;
+    let r = run("r");
+    store.put_manifest(&r, b"{}").await.expect("writes");
+    store.put_backstory(&r, cell(1), &story(1)).await.expect("writes");
+    store.note_sent(&r, cell(1), call(1), &each()).await.expect("writes");
+    server.flush().expect("flushes");
+    assert_eq!(store.manifest(&r).await.expect("reads"), None);
+    assert_eq!(store.backstory(&r, cell(1)).await.expect("reads"), None);
+    assert_eq!(store.cell_record(&r, cell(1)).await.expect("reads"), CellRecord::default());
+    store.put_backstory(&r, cell(1), &story(2)).await.expect("writes");
+    store.note_sent(&r, cell(1), call(1), &each()).await.expect("writes");
+    assert_eq!(store.backstory(&r, cell(1)).await.expect("reads"), Some(story(2)));
+    assert_eq!(store.cell_record(&r, cell(1)).await.expect("reads").sent[&call(1)].times, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_memory_is_waited_for_and_reads_go_on() {
+    let server = RedisServer::start().await.expect("starts");
+    let store = store(&server.url()).await;
+    let mut plain = plain(&server.url()).await;
+    let r = run("r");
+    store.record_reply(&r, cell(1), call(1), &reply("one")).await.expect("writes");
+    command(&mut plain, "CONFIG SET maxmemory 1").await;
+    let writing = {
+        let (store, r) = (store.clone(), r.clone());
+        tokio::spawn(async move { store.record_reply(&r, cell(1), call(2), &reply("two")).await })
+    };
+    let state = until(store.link(), is_refusing).await;
+    assert!(state.to_string().contains("memory is full (maxmemory)"), "{state}");
+    assert_eq!(store.cell_record(&r, cell(1)).await.expect("reads").replies.len(), 1);
+    assert!(is_refusing(&store.state()), "a read says nothing of writes");
+    command(&mut plain, "CONFIG SET maxmemory 0").await;
+    tokio::time::timeout(LIMIT, writing).await.expect("in time").expect("does not panic").expect("writes");
+    assert!(store.state().is_connected());
+    assert_eq!(store.cell_record(&r, cell(1)).await.expect("reads").replies.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_primary_that_becomes_a_replica_is_waited_for() {
+    let (server, other) = tokio::join!(RedisServer::start(), RedisServer::start());
+    let (server, other) = (server.expect("starts"), other.expect("starts"));
+    let store = store(&server.url()).await;
+    let mut plain = plain(&server.url()).await;
+    let (_, port) =
+        other.url().rsplit_once(':').map(|(host, port)| (host.to_owned(), port.to_owned())).expect("a port");
+    command(&mut plain, &format!("REPLICAOF 127.0.0.1 {port}")).await;
+    let writing = {
+        let store = store.clone();
+        tokio::spawn(async move { store.note_sent(&run("r"), cell(1), call(1), &each()).await })
+    };
+    let state = until(store.link(), is_unreachable).await;
+    assert!(state.to_string().contains("read-only replica"), "{state}");
+    command(&mut plain, "REPLICAOF NO ONE").await;
+    tokio::time::timeout(LIMIT, writing).await.expect("in time").expect("does not panic").expect("writes");
+    assert_eq!(store.cell_record(&run("r"), cell(1)).await.expect("reads").sent[&call(1)].times, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_away_is_noticed_without_a_command() {
+    let mut server = RedisServer::start().await.expect("starts");
+    let store = store(&server.url()).await;
+    server.kill();
+    let noticed = tokio::time::timeout(Duration::from_secs(3), until(store.link(), is_unreachable)).await;
+    assert!(noticed.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_workers_on_one_cell_add_up() {
+    let database = shared_redis().await;
+    let (one, other) = tokio::join!(store(&database.url), store(&database.url));
+    let r = run("r");
+    for (store, text) in [(&one, "one"), (&other, "other")] {
+        for _ in 0..3 {
+            store.note_sent(&r, cell(1), call(1), &each()).await.expect("writes");
+        }
+        store.note_failed(&r, cell(1), call(1), true).await.expect("writes");
+        store.record_reply(&r, cell(1), call(1), &reply(text)).await.expect("writes");
+    }
+    let record = one.cell_record(&r, cell(1)).await.expect("reads");
+    assert_eq!(record, other.cell_record(&r, cell(1)).await.expect("reads"));
+    let sent = record.sent[&call(1)];
+    assert_eq!((sent.times, sent.failed, sent.perhaps_billed), (6, 2, 2));
+    assert_eq!(record.replies[&call(1)], reply("one"));
+}

@@ -1,0 +1,8 @@
+//! The Redis store and control on real servers that are stopped, filled, flushed, shared and misconfigured.
+
+mod control;
+mod expiry;
+mod faults;
+mod refusals;
+mod stories;
+mod support;

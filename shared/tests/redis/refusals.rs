@@ -1,0 +1,134 @@
+//! Servers that cannot be used, and what is said of them.
+
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use valuesim_shared::link::{Link, LinkError};
+use valuesim_shared::store::Store as _;
+use valuesim_test_servers::RedisServer;
+
+use crate::support::{LIMIT, command, is_unreachable, link, plain, run, store, until};
+
+async fn refusal(url: &str) -> LinkError {
+    let start = Instant::now();
+    let refused =
+        Link::connect(&url.parse().expect("is an address"), Duration::ZERO).await.expect_err("cannot be used");
+    assert!(start.elapsed() < LIMIT);
+    refused
+}
+
+/// Something on a port that says this to whatever it hears.
+async fn speaker(words: &'static str) -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("listens");
+    let url = format!("redis://{}", listener.local_addr().expect("has an address"));
+    tokio::spawn(async move {
+        while let Ok((mut connection, _)) = listener.accept().await {
+            let mut heard = [0; 512];
+            // A client that has gone already is no concern of a speaker.
+            let _ = connection.read(&mut heard).await;
+            let _ = connection.write_all(words.as_bytes()).await;
+            let _ = connection.shutdown().await;
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn a_port_where_nobody_listens() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("listens");
+    let url = format!("redis://{}", listener.local_addr().expect("has an address"));
+    drop(listener);
+    let said = refusal(&url).await.to_string();
+    assert!(said.starts_with(&format!("reach the Redis server {url}: ")), "{said}");
+    assert!(said.ends_with("check that it runs and that the address is right"), "{said}");
+}
+
+#[tokio::test]
+async fn a_host_that_does_not_exist() {
+    let said = refusal("redis://no-such-host.invalid:6379").await;
+    assert!(matches!(said, LinkError::Unreachable { .. }), "{said}");
+}
+
+#[tokio::test]
+async fn something_that_is_no_redis() {
+    for words in ["HTTP/1.1 400 Bad Request\r\n\r\n", "AMQP\u{0}\u{0}\u{9}\u{1}"] {
+        let url = speaker(words).await;
+        let said = refusal(&url).await;
+        let text = said.to_string();
+        assert!(matches!(said, LinkError::NotRedis { .. }), "{text}");
+        assert!(text.starts_with(&format!("talk to {url}: what listens there does not speak as Redis")), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_password_that_is_missing_or_wrong_is_never_shown() {
+    let server = RedisServer::start().await.expect("starts");
+    let running = link(&server.url()).await;
+    command(&mut plain(&server.url()).await, "CONFIG SET requirepass s3cret").await;
+    let with = |login: &str| server.url().replace("redis://", &format!("redis://{login}@"));
+    for url in [server.url(), with(":guess1"), with("somebody:guess1")] {
+        let refused = refusal(&url).await;
+        assert!(matches!(refused, LinkError::Password { .. }), "{refused}");
+        let said = format!("{refused} {refused:?}");
+        assert!(said.contains("refuses the user or the password") && !said.contains("guess1"), "{said}");
+    }
+    assert!(link(&with(":s3cret")).await.state().is_connected());
+
+    // Who is logged in stays so; who has to log in again is told.
+    assert!(running.state().is_connected());
+    command(&mut plain(&with(":s3cret")).await, "CLIENT KILL TYPE normal SKIPME yes").await;
+    let state = until(&running, is_unreachable).await;
+    assert!(!state.to_string().contains("s3cret"));
+    let store = valuesim_shared::store::RedisStore::new(running);
+    let said = tokio::time::timeout(LIMIT, store.manifest(&run("r"))).await.expect("in time").expect_err("is barred");
+    assert!(said.to_string().starts_with("log in to the Redis server"), "{said}");
+}
+
+#[tokio::test]
+async fn a_user_without_the_rights() {
+    let server = RedisServer::start().await.expect("starts");
+    let acl = "ACL SETUSER reader on >pw ~valuesim:* +get +info +ping +select +client";
+    command(&mut plain(&server.url()).await, acl).await;
+    let store = store(&server.url().replace("redis://", "redis://reader:pw@")).await;
+    assert_eq!(store.manifest(&run("r")).await.expect("reads"), None);
+    let said = store.put_manifest(&run("r"), b"{}").await.expect_err("may not").to_string();
+    assert!(said.contains("no permissions to run the 'set' command") && said.contains("~valuesim:*"), "{said}");
+}
+
+#[tokio::test]
+async fn a_replica() {
+    let (server, primary) = tokio::join!(RedisServer::start(), RedisServer::start());
+    let (server, primary) = (server.expect("starts"), primary.expect("starts").url());
+    let (_, port) = primary.rsplit_once(':').expect("a port");
+    command(&mut plain(&server.url()).await, &format!("REPLICAOF 127.0.0.1 {port}")).await;
+    let said = refusal(&server.url()).await.to_string();
+    assert!(said.ends_with(&format!("give the address of its primary, 127.0.0.1:{port}")), "{said}");
+}
+
+#[tokio::test]
+async fn a_database_that_there_is_not() {
+    let server = RedisServer::start().await.expect("starts");
+    let said = refusal(&format!("{}/99999", server.url())).await.to_string();
+    assert!(said.contains("DB index is out of range"), "{said}");
+}
+
+#[tokio::test]
+async fn a_server_without_tls() {
+    let server = RedisServer::start().await.expect("starts");
+    let said = refusal(&server.url().replace("redis://", "rediss://")).await.to_string();
+    assert!(said.contains("if it is a server without TLS, its address begins with redis://"), "{said}");
+}
+
+#[tokio::test]
+async fn settings_that_lose_what_was_paid_for_are_warned_of() {
+    let server = RedisServer::start().await.expect("starts");
+    assert_eq!(link(&server.url()).await.warnings(), &[] as &[String]);
+    let mut plain = plain(&server.url()).await;
+    command(&mut plain, "CONFIG SET maxmemory-policy allkeys-lru").await;
+    command(&mut plain, "CONFIG SET appendonly no").await;
+    let link = link(&server.url()).await;
+    let [evicts, forgets] = link.warnings() else { panic!("{:?}", link.warnings()) };
+    assert!(evicts.contains("maxmemory-policy allkeys-lru") && forgets.contains("keeps nothing on its disk"));
+}

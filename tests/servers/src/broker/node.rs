@@ -1,0 +1,165 @@
+//! One RabbitMQ node: its folder, its settings, its life and death.
+
+use std::fs;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::management::Management;
+use crate::port::{free_port, local};
+use crate::process::Process;
+use crate::{ServerError, eventually, file, program};
+
+/// A node starts in about five seconds on an idle machine of two cores.
+const START_LIMIT: Duration = Duration::from_mins(2);
+
+/// Two schedulers and no spinning: tests run beside it. Other nodes are heard from this machine only.
+const ERLANG: &str = "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}";
+
+/// A small write-ahead log, and no statistics: nobody looks at graphs.
+const SETTINGS: &str = "\
+raft.wal_max_size_bytes = 67108864
+management.tcp.ip = 127.0.0.1
+management_agent.disable_metrics_collector = true
+";
+
+/// What a client sends first, and the type of the frame with which a broker that is ready answers.
+const AMQP_HELLO: &[u8] = b"AMQP\x00\x00\x09\x01";
+const METHOD_FRAME: u8 = 1;
+
+/// A node, running or not. Its folder goes when it is dropped.
+pub(crate) struct Node {
+    pub(crate) name: String,
+    pub(crate) port: u16,
+    pub(crate) management: Management,
+    distribution_port: u16,
+    scripts: PathBuf,
+    process: Option<Process>,
+    // Below the process: what is dropped first is what writes into the folder.
+    folder: TempDir,
+}
+
+impl Node {
+    /// A node that shares a cookie with its peers, if there are any. It does not run yet.
+    pub(crate) fn new(cookie: &str) -> Result<Self, ServerError> {
+        let scripts = program::rabbitmq_scripts()?;
+        let folder = tempfile::Builder::new().prefix("valuesim-rabbitmq-").tempdir();
+        let folder = folder.map_err(ServerError::io("make a folder for RabbitMQ"))?;
+        let [port, distribution_port, management_port] = [(); 3].map(|()| free_port());
+        let name = format!("valuesim-{port}@localhost");
+        let management = Management(local(management_port));
+        let node = Self { name, port, management, distribution_port, scripts, folder, process: None };
+        file::write(&node.path(".erlang.cookie"), cookie)?;
+        file::write(&node.path("enabled_plugins"), "[rabbitmq_management].")?;
+        node.configure(&[])?;
+        Ok(node)
+    }
+
+    /// Writes the settings; a node that starts for the first time joins the `peers` that run.
+    pub(crate) fn configure(&self, peers: &[&str]) -> Result<(), ServerError> {
+        let management_port = self.management.0.port();
+        let ports = format!("listeners.tcp.1 = 127.0.0.1:{}\nmanagement.tcp.port = {management_port}\n", self.port);
+        let peers = if peers.is_empty() { String::new() } else { peer_settings(peers) };
+        file::write(&self.path("rabbitmq.conf"), &format!("{ports}{SETTINGS}{peers}"))
+    }
+
+    /// Starts the node with the data that it has, and waits until it takes connections.
+    pub(crate) async fn start(&mut self) -> Result<(), ServerError> {
+        let mut command = self.script("rabbitmq-server");
+        // The script then becomes the server, rather than waiting for it.
+        command.env("RUNNING_UNDER_SYSTEMD", "true");
+        let log = self.path("output.log");
+        let process = self.process.insert(Process::spawn(&mut command, self.folder.path(), &log)?);
+        let what = format!("RabbitMQ node {}", self.name);
+        let port = self.port;
+        let ready = async || (process.has_ended() || greets(port).await.unwrap_or(false)).then_some(());
+        eventually(&what, START_LIMIT, ready).await?;
+        if process.has_ended() {
+            self.process = None;
+            return Err(ServerError::Ended { what, words: file::last_words(&log), log });
+        }
+        Ok(())
+    }
+
+    /// Ends the node in good order and keeps its data.
+    pub(crate) async fn stop(&mut self) -> Result<(), ServerError> {
+        let Some(process) = self.process.take() else { return Ok(()) };
+        process.stop().await
+    }
+
+    /// Ends the node as a failure of power would, but for what the system still writes.
+    pub(crate) fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Removes the data of a node that does not run.
+    pub(crate) fn wipe(&self) -> Result<(), ServerError> {
+        let data = self.path("data");
+        fs::remove_dir_all(&data).map_err(ServerError::io(format!("remove {}", data.display())))
+    }
+
+    pub(crate) fn runs(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// Runs `rabbitmqctl`, which takes a second or two.
+    pub(crate) async fn control(&self, arguments: &[&str]) -> Result<(), ServerError> {
+        let request = format!("rabbitmqctl {}", arguments.join(" "));
+        let mut command = tokio::process::Command::from(self.script("rabbitmqctl"));
+        let output = command.args(arguments).output().await.map_err(ServerError::io(request.clone()))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(ServerError::Refused { request, answer: String::from_utf8_lossy(&output.stderr).into_owned() })
+    }
+
+    /// A script of RabbitMQ with the environment of this node, and no other setting of the machine.
+    fn script(&self, name: &str) -> Command {
+        let mut command = Command::new(self.scripts.join(name));
+        for (key, _) in std::env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("RABBITMQ_")) {
+            command.env_remove(key);
+        }
+        command
+            .env("HOME", self.folder.path())
+            .env("RABBITMQ_NODENAME", &self.name)
+            .env("RABBITMQ_DIST_PORT", self.distribution_port.to_string())
+            .env("RABBITMQ_CONF_ENV_FILE", self.path("none"))
+            .env("RABBITMQ_CONFIG_FILE", self.path("rabbitmq"))
+            .env("RABBITMQ_ADVANCED_CONFIG_FILE", self.path("none"))
+            .env("RABBITMQ_ENABLED_PLUGINS_FILE", self.path("enabled_plugins"))
+            .env("RABBITMQ_MNESIA_BASE", self.path("data"))
+            .env("RABBITMQ_LOG_BASE", self.path("log"))
+            .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", ERLANG)
+            // Zero: a node that is killed writes no dump of its memory.
+            .env("ERL_CRASH_DUMP_SECONDS", "0");
+        command
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        Path::join(self.folder.path(), name)
+    }
+}
+
+fn peer_settings(peers: &[&str]) -> String {
+    let backend = "cluster_formation.peer_discovery_backend = classic_config\n".to_owned();
+    let lines = peers.iter().zip(1..);
+    lines.fold(backend, |text, (peer, n)| text + &format!("cluster_formation.classic_config.nodes.{n} = {peer}\n"))
+}
+
+/// Whether the port answers as a broker that is ready does.
+async fn greets(port: u16) -> std::io::Result<bool> {
+    let mut connection = TcpStream::connect(local(port)).await?;
+    connection.write_all(AMQP_HELLO).await?;
+    Ok(connection.read_u8().await? == METHOD_FRAME)
+}
+
+/// A secret that nodes have to share: whoever knows it may run code in them.
+pub(crate) fn new_cookie() -> String {
+    let [first, second] = [(); 2].map(|()| RandomState::new().build_hasher().finish());
+    format!("{first:016x}{second:016x}")
+}

@@ -1,0 +1,32 @@
+//! Real servers for tests: RabbitMQ and Redis that nobody else uses, and a proxy that breaks connections.
+//!
+//! ```text
+//! valuesim-test-servers with COMMAND     one RabbitMQ, one Redis for all tests of COMMAND
+//!   shared_broker()                      a virtual host of that RabbitMQ for one test
+//!   shared_redis()                       a database of that Redis for one test
+//! Broker, Cluster, RedisServer           servers of one test, to stop, kill and wipe
+//! Proxy                                  between a program and a server: cut, stall, heal
+//! ```
+//!
+//! A server is never older than the process that started it: a watchdog kills it when that process ends, in whatever
+//! way. A server program that is missing is an error that says what to install; no test is left out.
+
+mod broker;
+mod cluster;
+mod error;
+mod file;
+mod patience;
+mod port;
+mod process;
+mod program;
+mod proxy;
+mod redis;
+mod shared;
+
+pub use broker::{Broker, Vhost};
+pub use cluster::{Cluster, ClusterVhost};
+pub use error::ServerError;
+pub use patience::eventually;
+pub use proxy::Proxy;
+pub use redis::{Database, RedisServer};
+pub use shared::{Shared, shared_broker, shared_redis};

@@ -1,0 +1,200 @@
+//! A TCP proxy that breaks what goes through it when a test says so.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::ServerError;
+use crate::port::{free_port, local};
+
+/// What is read and not yet passed on, in each direction of a connection.
+const BUFFER_BYTES: usize = 16 * 1024;
+
+/// Orders follow one another: each is waited for.
+const ORDERS: usize = 1;
+
+/// A proxy in front of one address. It ends with all its connections when it is dropped.
+pub struct Proxy {
+    address: SocketAddr,
+    orders: mpsc::Sender<(Order, oneshot::Sender<()>)>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Order {
+    Cut,
+    Stall,
+    Heal,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Passage {
+    Open,
+    Stalled,
+}
+
+impl Proxy {
+    /// Starts a proxy in front of an address, on a port of its own. The target need not listen yet, and may come and go.
+    pub async fn start(target: SocketAddr) -> Result<Self, ServerError> {
+        let address = local(free_port());
+        let listener = TcpListener::bind(address).await.map_err(ServerError::io("open the proxy's port"))?;
+        let (orders, inbox) = mpsc::channel(ORDERS);
+        let task = tokio::spawn(serve(Route { address, target }, listener, inbox));
+        Ok(Self { address, orders, task })
+    }
+
+    /// Starts a proxy in front of the server that a URL names, and returns it with the URL that leads through it.
+    pub async fn in_front_of(url: &str) -> Result<(Self, String), ServerError> {
+        let server = host_and_port(url);
+        let doing = || format!("look up {server} of {url}");
+        let mut found = tokio::net::lookup_host(server).await.map_err(ServerError::io(doing()))?;
+        let nothing = || ServerError::Refused { request: doing(), answer: "no address".to_owned() };
+        let proxy = Self::start(found.next().ok_or_else(nothing)?).await?;
+        let through = url.replacen(server, &proxy.address.to_string(), 1);
+        Ok((proxy, through))
+    }
+
+    /// Where the proxy listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Closes all connections and refuses new ones, until [`Proxy::heal`]. Done when it returns.
+    pub async fn cut(&self) {
+        self.order(Order::Cut).await;
+    }
+
+    /// Lets connections open, but no byte through, until [`Proxy::heal`]. What was on its way may still arrive.
+    pub async fn stall(&self) {
+        self.order(Order::Stall).await;
+    }
+
+    /// Lets everything through again: what was held back by a stall, new connections after a cut.
+    pub async fn heal(&self) {
+        self.order(Order::Heal).await;
+    }
+
+    async fn order(&self, order: Order) {
+        let (done, is_done) = oneshot::channel();
+        self.orders.send((order, done)).await.expect("the proxy's task ends with the proxy");
+        is_done.await.expect("the proxy's task carries out each order");
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// `host:port` of a URL, after the user's name and password.
+fn host_and_port(url: &str) -> &str {
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = authority.split(['/', '?']).next().unwrap_or_default();
+    authority.rsplit_once('@').map_or(authority, |(_, server)| server)
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Route {
+    address: SocketAddr,
+    target: SocketAddr,
+}
+
+/// Owns the listener and all connections; dropped, it takes them with it.
+async fn serve(route: Route, listener: TcpListener, mut orders: mpsc::Receiver<(Order, oneshot::Sender<()>)>) {
+    let mut listener = Some(listener);
+    let mut connections = JoinSet::new();
+    let passage = watch::Sender::new(Passage::Open);
+    loop {
+        tokio::select! {
+            order = orders.recv() => {
+                let Some((order, done)) = order else { return };
+                match order {
+                    Order::Cut => {
+                        listener = None;
+                        connections.shutdown().await;
+                    }
+                    Order::Stall => _ = passage.send_replace(Passage::Stalled),
+                    Order::Heal => {
+                        listener = Some(listen_again(listener, route.address).await);
+                        passage.send_replace(Passage::Open);
+                    }
+                }
+                // Whoever gave the order may have stopped waiting.
+                _ = done.send(());
+            }
+            client = accept(listener.as_ref()), if listener.is_some() => {
+                connections.spawn(relay(client, route.target, passage.subscribe()));
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn listen_again(listener: Option<TcpListener>, address: SocketAddr) -> TcpListener {
+    let Some(listener) = listener else {
+        return TcpListener::bind(address).await.expect("the proxy's port is not one that others take");
+    };
+    listener
+}
+
+/// The next client. A client that is gone again before it is accepted is none.
+async fn accept(listener: Option<&TcpListener>) -> TcpStream {
+    let Some(listener) = listener else { return std::future::pending().await };
+    loop {
+        if let Ok((client, _)) = listener.accept().await {
+            return client;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Passes bytes both ways until both sides have said all, or one of them is gone.
+async fn relay(client: TcpStream, target: SocketAddr, mut passage: watch::Receiver<Passage>) {
+    if passage.wait_for(|now| *now == Passage::Open).await.is_err() {
+        return;
+    }
+    let Ok(server) = TcpStream::connect(target).await else { return };
+    // Small frames are not held back: a proxy should not add delays of its own.
+    _ = client.set_nodelay(true);
+    _ = server.set_nodelay(true);
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    _ = tokio::try_join!(pass(from_client, to_server, passage.clone()), pass(from_server, to_client, passage));
+}
+
+async fn pass(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    mut passage: watch::Receiver<Passage>,
+) -> std::io::Result<()> {
+    let mut buffer = vec![0; BUFFER_BYTES];
+    loop {
+        let count = from.read(&mut buffer).await?;
+        if passage.wait_for(|now| *now == Passage::Open).await.is_err() {
+            return Ok(());
+        }
+        if count == 0 {
+            return to.shutdown().await;
+        }
+        to.write_all(&buffer[..count]).await?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_of_a_url_is_between_the_password_and_the_path() {
+        let check = |url: &str, expected: &str| assert_eq!(host_and_port(url), expected, "{url}");
+        check("amqp://guest:guest@127.0.0.1:5672/test-1", "127.0.0.1:5672");
+        check("amqp://127.0.0.1:5672?heartbeat=1", "127.0.0.1:5672");
+        check("redis://:p@ss@localhost:6379/3", "localhost:6379");
+        check("http://127.0.0.1:80", "127.0.0.1:80");
+        check("127.0.0.1:80", "127.0.0.1:80");
+    }
+}
