@@ -11,6 +11,8 @@ pub(crate) enum Exit {
     Failed,
     /// A flag, a file or a key is wrong; nothing was started.
     Usage,
+    /// What was to be looked at cannot be looked at now, so nothing is known of it.
+    NotLooked,
     /// Interrupted by the user; the same command goes on.
     Interrupted,
 }
@@ -21,6 +23,8 @@ impl From<Exit> for ExitCode {
             Exit::Done => 0,
             Exit::Failed => 1,
             Exit::Usage => 2,
+            // 3 is for a budget that is spent.
+            Exit::NotLooked => 4,
             Exit::Interrupted => 130,
         })
     }
@@ -48,14 +52,21 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     }
 }
 
-/// Marks an error as the user's to mend.
+/// Marks an error as the user's to mend, or to wait for.
 pub(crate) trait OrUsage<T> {
     /// The same, but ending with [`Exit::Usage`].
     fn or_usage(self) -> Result<T, Failure>;
+
+    /// The same, but ending with [`Exit::NotLooked`].
+    fn or_not_looked(self) -> Result<T, Failure>;
 }
 
 impl<T, E: Into<anyhow::Error>> OrUsage<T> for Result<T, E> {
     fn or_usage(self) -> Result<T, Failure> {
         self.map_err(|error| Failure { exit: Exit::Usage, error: error.into(), note: None })
+    }
+
+    fn or_not_looked(self) -> Result<T, Failure> {
+        self.map_err(|error| Failure { exit: Exit::NotLooked, error: error.into(), note: None })
     }
 }

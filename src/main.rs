@@ -10,16 +10,19 @@ mod wiring;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Arg, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use exit::{Exit, Failure};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Runs the ValueSim evaluation: a language model writes a person's backstory from World Values Survey answers, then
 /// predicts the answers that were held out.
 ///
 /// Flags go before VALUESIM_* environment variables, these before the experiment file.
 ///
-/// Exit codes: 0 done; 1 failed, what was done is kept; 2 a flag, a file or a key is wrong; 130 interrupted, the same
-/// command goes on.
+/// Exit codes: 0 done; 1 failed, what was done is kept; 2 a flag, a file or a key is wrong; 4 a run could not be looked
+/// at, such as while it goes on; 130 interrupted, the same command goes on.
 #[derive(Debug, Parser)]
 #[command(name = "valuesim", version, max_term_width = 120, disable_help_subcommand = true)]
 struct Command {
@@ -37,8 +40,13 @@ enum Verb {
     Export(Box<commands::export::Flags>),
     /// Prove a run: planned and finished cells, checksums, provenance, and the results computed again
     ///
+    /// Of the files in the run folder, `ledger.redb`, `results.json`, `report.md` and `predictions.parquet` are proven
+    /// whole, `experiment.toml` as far as it decides the results: keys, limits and prices may differ.
+    /// Other files are listed as not checked.
+    ///
     /// Changes nothing. Exits with 0 where everything is sound, be the run finished or not (see --complete), with 1
-    /// where anything is wrong.
+    /// where anything is wrong, and with 4 where it could not look: while a process works on the run, or where the
+    /// ledger cannot be opened or is of another release.
     Verify(commands::verify::Flags),
     /// Write a synthetic survey in the official format
     Synth(commands::synth::Flags),
@@ -47,7 +55,7 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    let command = Command::parse();
+    let command = command();
     start_logging();
     let outcome = match command.verb {
         Verb::Run(flags) => commands::run::run(&flags),
@@ -58,6 +66,18 @@ fn main() -> ExitCode {
         Verb::SimulateProvider(flags) => commands::simulate_provider::run(&flags),
     };
     outcome.unwrap_or_else(|failure| report(&failure)).into()
+}
+
+/// The arguments, with variables that are set to nothing taken as not set.
+fn command() -> Command {
+    let matches = without_empty_variables(Command::command()).get_matches();
+    Command::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |arg: &Arg| arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+    let forget = |arg: Arg| if is_empty(&arg) { arg.env(None::<&str>) } else { arg };
+    command.mut_args(forget).mut_subcommands(without_empty_variables)
 }
 
 /// Logs to standard error as `VALUESIM_LOG` says (for example `debug`, or `valuesim_worker=trace`); warnings where it
@@ -81,8 +101,6 @@ fn report(failure: &Failure) -> Exit {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

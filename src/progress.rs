@@ -8,6 +8,8 @@ use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, Prog
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use valuesim_coordinator::coordinator::Progress;
+use valuesim_shared::outcome::StageSpend;
+use valuesim_shared::permit::OwnLimit;
 use valuesim_worker::meter::{Meter, Reading};
 
 /// How often a terminal is redrawn.
@@ -25,26 +27,49 @@ pub(crate) enum Style {
     Json,
 }
 
+/// Why calls to a model wait on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// For a limit that the user set.
+    OwnLimit(OwnLimit),
+    /// The provider wants to be left alone for so long.
+    ProviderAsks(Duration),
+}
+
+/// Tells which models' calls wait at this moment, and why.
+pub(crate) type Waiting = Box<dyn Fn() -> Vec<(String, Wait)> + Send + Sync>;
+
+/// What the finished cells took before this process began.
+#[derive(Debug, Default)]
+pub(crate) struct Before {
+    pub(crate) backstories: u64,
+    pub(crate) spend: StageSpend,
+}
+
 /// What is watched and what it should come to.
-#[derive(Debug)]
 pub(crate) struct Watch {
     pub(crate) progress: Arc<Progress>,
     pub(crate) meter: Arc<Meter>,
+    pub(crate) before: Before,
+    pub(crate) waiting: Waiting,
     pub(crate) cells: u64,
     pub(crate) predictions_per_cell: f64,
     /// Whether all models have a price.
     pub(crate) priced: bool,
 }
 
-/// One look at a run.
-#[derive(Debug, Serialize)]
+/// One look at a run: the whole of it, and how fast this process is.
+#[derive(Debug, Default, Serialize)]
 #[serde(tag = "event", rename = "progress")]
 struct Look {
     cells_finished: u64,
+    /// Those of them that were finished before this process began.
+    cells_finished_before: u64,
     cells: u64,
     backstories: u64,
     predictions: u64,
     calls: u64,
+    /// Of this process.
     calls_per_second: f64,
     calls_in_flight: u64,
     calls_failed: u64,
@@ -53,11 +78,15 @@ struct Look {
     output_tokens: u64,
     /// None where a model has no price.
     cost_usd: Option<f64>,
+    /// Of this process.
     seconds: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds_left: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     trouble: Option<String>,
+    /// Why calls wait on purpose, a sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    waiting: Vec<String>,
 }
 
 impl Watch {
@@ -99,30 +128,59 @@ impl Watch {
         let done_now = (predictions as f64 / self.predictions_per_cell).max((cells_finished - finished_before) as f64);
         let open = (self.cells - finished_before) as f64 - done_now;
         let seconds_left = (done_now > 0.0 && open > 0.0).then(|| seconds / done_now * open);
+        let ended = sent - in_flight;
+        let Before { backstories: backstories_before, spend: before } = &self.before;
         Look {
             cells_finished,
+            cells_finished_before: finished_before,
             cells: self.cells,
-            backstories,
-            predictions,
-            calls: sent - in_flight,
-            calls_per_second: (sent - in_flight) as f64 / seconds.max(1e-3),
+            backstories: backstories_before + backstories,
+            predictions: self.predictions_of(finished_before) + predictions,
+            calls: before.sent + ended,
+            calls_per_second: ended as f64 / seconds.max(1e-3),
             calls_in_flight: in_flight,
-            calls_failed: failed,
-            input_tokens: tokens.input,
-            cached_tokens: tokens.cached,
-            output_tokens: tokens.output,
-            cost_usd: self.priced.then(|| cost.dollars()),
+            calls_failed: before.failed + before.abandoned + failed,
+            input_tokens: before.tokens.input + tokens.input,
+            cached_tokens: before.tokens.cached + tokens.cached,
+            output_tokens: before.tokens.output + tokens.output,
+            cost_usd: self.priced.then(|| before.cost.dollars() + cost.dollars()),
             seconds,
             seconds_left,
             trouble,
+            waiting: (self.waiting)().iter().map(|(model, wait)| wait.text(model)).collect(),
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of predictions")]
+    fn predictions_of(&self, cells: u64) -> u64 {
+        (self.predictions_per_cell * cells as f64).round() as u64
+    }
+}
+
+impl Wait {
+    fn text(self, model: &str) -> String {
+        match self {
+            Self::OwnLimit(OwnLimit::RequestsPerMinute(limit)) => {
+                format!("{model} waits for its own limit of {} requests a minute", HumanCount(limit.into()))
+            }
+            Self::OwnLimit(OwnLimit::TokensPerMinute(limit)) => {
+                format!("{model} waits for its own limit of {} tokens a minute", HumanCount(limit.into()))
+            }
+            Self::ProviderAsks(left) => {
+                format!("{model} is left alone for {} s more, as its provider asks", left.as_secs() + 1)
+            }
         }
     }
 }
 
 impl Look {
     fn text(&self) -> String {
+        let before = match self.cells_finished_before {
+            0 => String::new(),
+            cells => format!(" ({} of them before)", HumanCount(cells)),
+        };
         let mut text = format!(
-            "{} of {} cells, {} backstories, {} predictions, {} calls ({:.0}/s), {} tokens, {}",
+            "{} of {} cells{before}, {} backstories, {} predictions, {} calls ({:.0}/s), {} tokens, {}",
             HumanCount(self.cells_finished),
             HumanCount(self.cells),
             HumanCount(self.backstories),
@@ -140,6 +198,9 @@ impl Look {
         }
         if let Some(trouble) = &self.trouble {
             text += &format!("; {trouble}");
+        }
+        for wait in &self.waiting {
+            text += &format!("; {wait}");
         }
         text
     }
@@ -160,4 +221,32 @@ pub(crate) fn write_json(event: &impl Serialize) {
 
 fn write_line(look: &Look) {
     let _ = writeln!(std::io::stderr(), "{}", look.text());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(look: &Look, expected: &str) {
+        assert_eq!(look.text(), expected);
+    }
+
+    #[test]
+    fn a_line_says_what_is_done_and_what_it_waits_for() {
+        let look = Look { cells_finished: 3, cells: 10, calls: 1200, calls_per_second: 8.0, ..Look::default() };
+        check(&look, "3 of 10 cells, 0 backstories, 0 predictions, 1,200 calls (8/s), 0 tokens, price unknown");
+        let waits = [
+            Wait::OwnLimit(OwnLimit::RequestsPerMinute(600)),
+            Wait::OwnLimit(OwnLimit::TokensPerMinute(2_000_000)),
+            Wait::ProviderAsks(Duration::from_millis(19_300)),
+        ];
+        let waiting = waits.map(|wait| wait.text("m")).to_vec();
+        let look = Look { cells_finished_before: 2, waiting, ..look };
+        check(
+            &look,
+            "3 of 10 cells (2 of them before), 0 backstories, 0 predictions, 1,200 calls (8/s), 0 tokens, price unknown; \
+             m waits for its own limit of 600 requests a minute; m waits for its own limit of 2,000,000 tokens a minute; \
+             m is left alone for 20 s more, as its provider asks",
+        );
+    }
 }

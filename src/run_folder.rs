@@ -63,6 +63,11 @@ impl RunFolder {
         self.0.join(STORE_FOLDER)
     }
 
+    /// Whether a run has left anything here to go on from.
+    pub(crate) fn was_begun(&self) -> bool {
+        self.0.join(EXPERIMENT_FILE).is_file()
+    }
+
     /// Makes the folder, if need be, and bars other processes from it.
     pub(crate) fn claim(&self) -> anyhow::Result<Claim> {
         std::fs::create_dir_all(&self.0).with_context(|| {
@@ -73,7 +78,10 @@ impl RunFolder {
         let mut lock = opened.with_context(|| format!("open {}", path.display()))?;
         match lock.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(self.in_use(&mut lock)),
+            Err(TryLockError::WouldBlock) => {
+                let (folder, by) = (self.0.display(), holder(&mut lock));
+                bail!("run folder {folder} is in use by {by}; wait for it or stop it");
+            }
             Err(TryLockError::Error(error)) => return Err(error).with_context(|| format!("lock {}", path.display())),
         }
         lock.set_len(0)
@@ -87,27 +95,20 @@ impl RunFolder {
         // Without the file nobody has worked here, or the folder is a copy.
         let Ok(mut lock) = File::open(self.0.join(LOCK_FILE)) else { return Ok(()) };
         match lock.try_lock_shared() {
-            Err(TryLockError::WouldBlock) => Err(self.in_use(&mut lock)),
+            Err(TryLockError::WouldBlock) => {
+                let (folder, by) = (self.0.display(), holder(&mut lock));
+                bail!(
+                    "run folder {folder} is in use by {by}; it can be looked at once that has ended: wait for it, or stop it (it keeps what is done), then give this command again"
+                )
+            }
             // A file system without locks cannot say; the ledger has a lock of its own.
             Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
         }
     }
 
-    fn in_use(&self, lock: &mut File) -> anyhow::Error {
-        let mut holder = String::new();
-        let read = lock.read_to_string(&mut holder);
-        let by = match (read, holder.trim()) {
-            (Ok(_), id) if !id.is_empty() => format!("process {id}"),
-            // The holder has not written its id yet.
-            _ => "another process".to_owned(),
-        };
-        anyhow!("run folder {} is in use by {by}; wait for it or stop it", self.0.display())
-    }
-
     /// Fails where a run was begun whose ledger is gone: to begin again would pay for everything again.
     pub(crate) fn check_ledger_is_there(&self) -> anyhow::Result<()> {
-        let was_begun = self.0.join(EXPERIMENT_FILE).is_file();
-        if was_begun && !self.ledger().exists() {
+        if self.was_begun() && !self.ledger().exists() {
             let (folder, ledger) = (self.0.display(), self.ledger());
             bail!(
                 "the run in {folder} was begun and its ledger {} is gone: restore it from a copy, or remove the folder to begin the run again",
@@ -141,5 +142,16 @@ impl RunFolder {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+}
+
+/// Who holds the lock, by what it wrote there.
+fn holder(lock: &mut File) -> String {
+    let mut holder = String::new();
+    let read = lock.read_to_string(&mut holder);
+    match (read, holder.trim()) {
+        (Ok(_), id) if !id.is_empty() => format!("process {id}"),
+        // The holder has not written its id yet.
+        _ => "another process".to_owned(),
     }
 }

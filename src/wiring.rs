@@ -12,6 +12,7 @@ use valuesim_coordinator::ledger::Ledger;
 use valuesim_coordinator::plan::Plan;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::Simulation;
+use valuesim_shared::id::ModelId;
 use valuesim_shared::manifest::Manifest;
 use valuesim_shared::permit::{Limits, LocalOffice};
 use valuesim_shared::queue::MemoryQueue;
@@ -21,6 +22,7 @@ use valuesim_simulator::provider::{Latency, Provider, ProviderOptions};
 use valuesim_worker::meter::Meter;
 use valuesim_worker::worker::Worker;
 
+use crate::progress::{Wait, Waiting};
 use crate::run_folder::STORE_FOLDER;
 
 /// Cells under way for each call in flight: stories come one by one, so each place needs a cell to write one for.
@@ -33,6 +35,8 @@ const FEWEST_CELLS: usize = 64;
 pub(crate) struct OneProcess {
     coordinator: Coordinator<MemoryQueue, EmbeddedStore>,
     worker: Worker<MemoryQueue, EmbeddedStore, LocalOffice>,
+    office: LocalOffice,
+    models: Vec<String>,
 }
 
 impl OneProcess {
@@ -59,8 +63,10 @@ impl OneProcess {
             (queue.clone(), store.clone()),
             window,
         )?;
-        let worker = Worker::new(&manifest.run, queue, store, LocalOffice::new(&limits)).await?;
-        Ok(Self { coordinator, worker })
+        let office = LocalOffice::new(&limits);
+        let worker = Worker::new(&manifest.run, queue, store, office.clone()).await?;
+        let models = manifest.models.iter().map(|model| model.name.clone()).collect();
+        Ok(Self { coordinator, worker, office, models })
     }
 
     pub(crate) fn progress(&self) -> Arc<Progress> {
@@ -69,6 +75,19 @@ impl OneProcess {
 
     pub(crate) fn meter(&self) -> Arc<Meter> {
         self.worker.meter()
+    }
+
+    /// Tells at any moment what keeps calls waiting on purpose.
+    pub(crate) fn waiting(&self) -> Waiting {
+        let (worker, office, models) = (self.worker.clone(), self.office.clone(), self.models.clone());
+        Box::new(move || {
+            let waits = (0..).zip(&models).filter_map(|(number, name)| {
+                let model = ModelId(number);
+                let held = worker.held(model).map(Wait::ProviderAsks);
+                Some((name.clone(), held.or_else(|| office.waits_for(model).map(Wait::OwnLimit))?))
+            });
+            waits.collect()
+        })
     }
 
     /// Runs until all cells are finished, `stop` is cancelled, or either side cannot go on. Calls in flight are

@@ -154,7 +154,7 @@ fn without_transcripts_predictions_are_shown_and_it_is_said_how_to_keep_texts() 
     place.run(&ONE_CELL).well();
     let run = place.run_folder("runs").file_name().unwrap().to_str().unwrap().to_owned();
     let text = place.run(&["show", &run, "7"]).well().stdout;
-    assert!(text.contains("`valuesim run --transcripts` keeps it"), "{text}");
+    assert!(text.contains("`valuesim run --transcripts` keeps what is said"), "{text}");
     assert_eq!(text.matches("\nprediction of valuesim: ").count(), 58);
     let exported = place.run(&["export", &run, "--what", "transcripts", "--format", "jsonl"]).well();
     assert_eq!(exported.stdout, "");
@@ -224,4 +224,50 @@ fn replies_from_before_an_interruption_are_kept_too() {
     let rows = export(&place, &run, "transcripts");
     assert!(before > 20 && !after.is_empty(), "{before} calls before, {} after", after.len());
     assert_eq!(rows.len(), before + after.len());
+}
+
+#[test]
+fn cells_from_before_are_said_to_have_no_transcript() {
+    let (place, provider) = (Place::new(), Recorder::start(|_| "Answer: 1\nAnalysis: So.".to_owned()));
+    let url = provider.base_url();
+    let two = ["run", "--synthetic", "60", "--respondents", "7,9", "--folds", "1", "--methods", "full-info"];
+    let run = [&two[..], &["--model", "m", "--base-url", &url, "--calls-in-flight", "1"]].concat();
+    // The first cell has 58 calls.
+    provider.hold_after(80);
+    let mut running = place.start(&run);
+    provider.wait_for(81);
+    running.interrupt();
+    running.wait_for("stopping:");
+    provider.release();
+    running.end().with_code(130);
+
+    let ended = place.run(&[&run[..], &["--transcripts"]].concat()).well();
+    let expected = "--transcripts: 1 of the 1 finished cells have no transcript";
+    assert!(ended.stderr.contains(expected), "{}", ended.stderr);
+    let folder = place.run_folder("runs");
+    let folder = folder.to_str().unwrap();
+    let shown = ["7", "9"].map(|respondent| place.run(&["show", folder, respondent]).well().stdout);
+    let without = shown.iter().filter(|shown| shown.contains("No transcript was kept for this cell")).count();
+    assert_eq!(without, 1);
+    let verified = place.run(&["verify", folder]).well().stdout;
+    assert!(verified.contains("1 finished cells have one; none was kept for the other 1"), "{verified}");
+    let exported = place.run(&["export", folder, "--what", "transcripts", "--format", "jsonl"]).well();
+    assert!(exported.stderr.contains("no transcript was kept for 1 of 2 finished cells"), "{}", exported.stderr);
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_an_export_quietly() {
+    let place = Place::new();
+    place.run(&[&ONE_CELL[..], &["--transcripts"]].concat()).well();
+    let folder = place.run_folder("runs");
+    for format in ["parquet", "csv", "jsonl"] {
+        for what in ["predictions", "transcripts", "calls"] {
+            let export = ["export", folder.to_str().unwrap(), "--what", what, "--format", format];
+            let (reader, writer) = std::io::pipe().unwrap();
+            drop(reader);
+            let ended = place.command(&export).stdout(writer).output().unwrap();
+            let said = String::from_utf8_lossy(&ended.stderr);
+            assert_eq!((ended.status.code(), said.as_ref()), (Some(0), ""), "{what} as {format}");
+        }
+    }
 }

@@ -12,13 +12,8 @@ use tokio::task::JoinSet;
 
 use crate::process::{Used, finish, this_program};
 
-/// How the bodies of a loop differ: of `every` requests in a row, the first has a long prompt.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Mix {
-    pub(crate) long_bytes: usize,
-    pub(crate) short_bytes: usize,
-    pub(crate) every: usize,
-}
+/// Different bodies of a loop: as many as a cell has prompts, so that no body is at hand because it was just sent.
+const BODIES: usize = 175;
 
 /// What a loop came to.
 #[derive(Debug, Clone, Copy)]
@@ -28,9 +23,8 @@ pub(crate) struct Bare {
 }
 
 /// Makes `calls` calls in a process of their own.
-pub(crate) fn measure(url: &str, in_flight: usize, calls: usize, mix: Mix) -> anyhow::Result<Bare> {
-    let Mix { long_bytes, short_bytes, every } = mix;
-    let numbers = [in_flight, calls, long_bytes, short_bytes, every].map(|number| number.to_string());
+pub(crate) fn measure(url: &str, in_flight: usize, calls: usize, prompt_bytes: usize) -> anyhow::Result<Bare> {
+    let numbers = [in_flight, calls, prompt_bytes].map(|number| number.to_string());
     let mut command = this_program(&["as-bare-loop", url])?;
     command.args(numbers);
     let (Used { cpu_seconds, .. }, output) = finish(command)?;
@@ -42,15 +36,13 @@ pub(crate) fn measure(url: &str, in_flight: usize, calls: usize, mix: Mix) -> an
 #[tokio::main]
 pub(crate) async fn run(url: &str, arguments: &[&str]) -> anyhow::Result<()> {
     let numbers: Vec<usize> = arguments.iter().map(|number| number.parse()).collect::<Result<_, _>>()?;
-    let [in_flight, calls, long_bytes, short_bytes, every] = numbers[..] else {
-        anyhow::bail!("expected five numbers, not {}", numbers.len())
+    let [in_flight, calls, prompt_bytes] = numbers[..] else {
+        anyhow::bail!("expected three numbers, not {}", numbers.len())
     };
     let requests = Arc::new(Requests {
         client: client()?,
         url: format!("{url}/chat/completions"),
-        long: body(long_bytes),
-        short: body(short_bytes),
-        every,
+        bodies: (0..BODIES).map(|number| body(number, prompt_bytes)).collect(),
         calls,
         next: AtomicUsize::new(0),
     });
@@ -74,8 +66,9 @@ fn client() -> anyhow::Result<Client> {
     builder.build().context("set up the HTTP client")
 }
 
-fn body(bytes: usize) -> Vec<u8> {
-    let prompt: String = "words of a prompt, ".chars().cycle().take(bytes).collect();
+fn body(number: usize, bytes: usize) -> Vec<u8> {
+    let words = format!("words of prompt {number}, ");
+    let prompt: String = words.chars().cycle().take(bytes).collect();
     json!({"model": "m", "temperature": 0, "messages": [{"role": "user", "content": prompt}]}).to_string().into_bytes()
 }
 
@@ -83,9 +76,7 @@ fn body(bytes: usize) -> Vec<u8> {
 struct Requests {
     client: Client,
     url: String,
-    long: Vec<u8>,
-    short: Vec<u8>,
-    every: usize,
+    bodies: Vec<Vec<u8>>,
     calls: usize,
     next: AtomicUsize,
 }
@@ -98,7 +89,7 @@ impl Requests {
                 return Ok(());
             }
             // Every prompt is another one, so a body is written for each call here too.
-            let body = if call.is_multiple_of(self.every) { self.long.clone() } else { self.short.clone() };
+            let body = self.bodies[call % BODIES].clone();
             let request =
                 self.client.post(&self.url).header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             let response = request.body(body).send().await?.error_for_status()?;

@@ -7,14 +7,14 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde_json::Value;
 
-use crate::bare::{self, Bare, Mix};
+use crate::bare::{self, Bare};
 use crate::process::{Provider, finish, valuesim_run};
 use crate::table::{Bound, Table, median};
 
 /// Engine and bare loop, each, for each number of calls in flight.
 const ROUNDS: usize = 5;
 
-/// Respondents of a round: some 117,000 calls.
+/// Respondents of a round: some 87,500 calls.
 const USERS: &str = "100";
 
 /// Bytes of five tokens, by the simulated provider's count.
@@ -41,35 +41,24 @@ struct Engine {
 
 pub(crate) fn measure(table: &mut Table) -> anyhow::Result<()> {
     let provider = Provider::start(Duration::ZERO)?;
-    let mix = mix(&provider)?;
-    let mean = (mix.long_bytes + mix.short_bytes * (mix.every - 1)) / mix.every;
-    let Mix { long_bytes, short_bytes, every } = mix;
-    println!("prompts of {mean} bytes: 1 of {every} has {long_bytes}, the others {short_bytes}; {ROUNDS} rounds\n");
+    let prompt_bytes = mean_prompt(&provider)?;
+    println!("prompts of {prompt_bytes} bytes in the mean; {ROUNDS} rounds\n");
     for in_flight in [64, 512] {
-        compare(&provider, in_flight, mix, table)?;
+        compare(&provider, in_flight, prompt_bytes, table)?;
     }
     Ok(())
 }
 
-/// The lengths of the engine's prompts, as the provider sees them.
-fn mix(provider: &Provider) -> anyhow::Result<Mix> {
-    let (long_bytes, _) = mean_prompt(provider, "full-info")?;
-    let (short_bytes, calls) = mean_prompt(provider, "valuesim")?;
-    let (_, all_calls) = mean_prompt(provider, "valuesim,full-info")?;
-    Ok(Mix { long_bytes, short_bytes, every: all_calls / (all_calls - calls) })
-}
-
-/// Mean length of the prompts of these methods in bytes, and their number for one respondent.
-fn mean_prompt(provider: &Provider, methods: &str) -> anyhow::Result<(usize, usize)> {
+/// Mean length of the engine's prompts in bytes, as the provider sees them.
+fn mean_prompt(provider: &Provider) -> anyhow::Result<usize> {
     let runs = tempfile::tempdir()?;
     let before = provider.answered()?;
     let mut command = valuesim_run(provider, 64, runs.path());
-    command.args(["--users", "1", "--methods", methods]);
+    command.args(["--users", "1"]);
     finish(command)?;
     let after = provider.answered()?;
-    let calls = after.calls - before.calls;
     let bytes = (after.prompt_tokens - before.prompt_tokens) * BYTES_OF_FIVE_TOKENS / 5.0;
-    Ok((whole(bytes / calls), whole(calls)))
+    Ok(whole(bytes / (after.calls - before.calls)))
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts, all positive and small")]
@@ -77,11 +66,11 @@ fn whole(count: f64) -> usize {
     count.round() as usize
 }
 
-fn compare(provider: &Provider, in_flight: usize, mix: Mix, table: &mut Table) -> anyhow::Result<()> {
+fn compare(provider: &Provider, in_flight: usize, prompt_bytes: usize, table: &mut Table) -> anyhow::Result<()> {
     let (mut engines, mut loops) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let engine = engine(provider, in_flight)?;
-        loops.push(bare::measure(&provider.base_url, in_flight, whole(engine.calls), mix)?);
+        loops.push(bare::measure(&provider.base_url, in_flight, whole(engine.calls), prompt_bytes)?);
         engines.push(engine);
     }
     let cpu = median(engines.iter().map(|engine| engine.cpu_seconds_per_call * 1e3).collect());

@@ -16,6 +16,9 @@ const TICKS_PER_SECOND: f64 = 100.0;
 /// Bytes of the simulated provider's replies.
 const REPLY_BYTES: &str = "600";
 
+/// Bytes of its backstories, so that the prompts that hold one have 12,000.
+const STORY_BYTES: &str = "11000";
+
 /// What a program used from start to end.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Used {
@@ -36,7 +39,7 @@ pub(crate) fn valuesim(arguments: &[&str]) -> Command {
 
 /// `valuesim run` against a provider, with limits that count and never bind: so many requests a minute no provider takes.
 pub(crate) fn valuesim_run(provider: &Provider, in_flight: usize, runs: &Path) -> Command {
-    let mut command = valuesim(&["run", "--model", "m", "--base-url", &provider.base_url]);
+    let mut command = valuesim(&["run", "--methods", "valuesim", "--model", "m", "--base-url", &provider.base_url]);
     command.args(["--requests-per-minute", "100000000", "--calls-in-flight", &in_flight.to_string()]);
     command.arg("--runs").arg(runs);
     command
@@ -104,7 +107,7 @@ impl Provider {
     pub(crate) fn start(latency: Duration) -> anyhow::Result<Self> {
         let latency_ms = latency.as_millis().to_string();
         let mut command = valuesim(&["simulate-provider", "--listen", "127.0.0.1:0", "--fixed-reply", REPLY_BYTES]);
-        command.args(["--latency-ms", &latency_ms]);
+        command.args(["--fixed-story", STORY_BYTES, "--latency-ms", &latency_ms]);
         let mut process = Background(command.stdout(Stdio::piped()).spawn().context("start the provider")?);
         let mut line = String::new();
         BufReader::new(process.0.stdout.take().context("it has an output")?).read_line(&mut line)?;

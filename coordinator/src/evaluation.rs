@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use tokio_util::sync::CancellationToken;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::Experiment;
 use valuesim_shared::id::{Cell, ModelId, QuestionId, Respondent, RunId};
@@ -36,6 +37,16 @@ pub enum EvaluationError {
     /// The predictions file failed.
     #[error(transparent)]
     Predictions(#[from] PredictionsError),
+    /// It was stopped.
+    #[error("stopped before all predictions were scored: evaluate the run again")]
+    Interrupted,
+}
+
+impl EvaluationError {
+    /// Whether it was stopped on purpose, and nothing is wrong.
+    pub fn is_interruption(&self) -> bool {
+        matches!(self, Self::Interrupted)
+    }
 }
 
 /// What a run's ledger comes to.
@@ -70,33 +81,34 @@ pub struct Evaluated<'a> {
 
 impl Evaluated<'_> {
     /// Scores all arms and writes `predictions.parquet` into `folder`. Memory does not grow with the respondents.
-    pub fn evaluate(&self, folder: &Path) -> Result<Evaluation, EvaluationError> {
-        let about = About {
+    ///
+    /// Ends soon after `stop` is cancelled, with an error that [is an interruption](EvaluationError::is_interruption).
+    pub fn evaluate(&self, folder: &Path, stop: &CancellationToken) -> Result<Evaluation, EvaluationError> {
+        let writer = PredictionsWriter::create(&folder.join(PREDICTIONS_FILE), self.codebook, &self.about())?;
+        let mut sink = Until { stop, writer };
+        let evaluation = self.score(&mut sink)?;
+        sink.writer.finish()?;
+        Ok(evaluation)
+    }
+
+    /// What the predictions file says about itself.
+    pub(crate) fn about(&self) -> About {
+        About {
             run: self.run.clone(),
             behaviour: self.experiment.behaviour,
             replies: self.replies(),
             survey: self.survey.edition().version.clone(),
-        };
-        let mut writer = PredictionsWriter::create(&folder.join(PREDICTIONS_FILE), self.codebook, &about)?;
-        let evaluation = self.score(&mut writer)?;
-        writer.finish()?;
-        Ok(evaluation)
+        }
     }
 
-    /// Scores all arms again and writes nothing. Returns, too, how many rows the predictions file has.
-    pub fn recompute(&self) -> Result<(Evaluation, u64), EvaluationError> {
-        let mut rows = RowCount(0);
-        let evaluation = self.score(&mut rows)?;
-        Ok((evaluation, rows.0))
-    }
-
-    fn score(&self, sink: &mut dyn Sink) -> Result<Evaluation, EvaluationError> {
+    /// Scores all arms and hands every prediction to `sink`, in the order of the predictions file.
+    pub(crate) fn score(&self, sink: &mut dyn Sink) -> Result<Evaluation, EvaluationError> {
         let mut arms = self.without_model(sink)?;
         let mut spend = Vec::new();
         let mut cells_finished = 0;
         for model in self.plan.models() {
             cells_finished += self.with_model(model, sink, &mut arms)?;
-            spend.push(self.spend(model)?);
+            spend.push(self.spend(model, sink)?);
         }
         Ok(Evaluation { arms, spend, cells_finished, replies: self.replies() })
     }
@@ -171,9 +183,10 @@ impl Evaluated<'_> {
         predictions.map_err(|misfit| EvaluationError::Misfit { cell, misfit })
     }
 
-    fn spend(&self, model: ModelId) -> Result<ModelSpend, EvaluationError> {
+    fn spend(&self, model: ModelId, sink: &dyn Sink) -> Result<ModelSpend, EvaluationError> {
         let mut total = CellSpend::default();
         for row in self.ledger.spend(model)? {
+            sink.check_wanted()?;
             total.add(&row?.1);
         }
         Ok(ModelSpend::new(&self.experiment.models[model.0 as usize], &total))
@@ -181,23 +194,30 @@ impl Evaluated<'_> {
 }
 
 /// Where predictions go as they are scored.
-trait Sink {
-    fn write(&mut self, batch: &Batch<'_>, predictions: &[Prediction]) -> Result<(), PredictionsError>;
-}
+pub(crate) trait Sink {
+    /// Takes the predictions of one arm for one cell.
+    fn write(&mut self, batch: &Batch<'_>, predictions: &[Prediction]) -> Result<(), EvaluationError>;
 
-impl Sink for PredictionsWriter {
-    fn write(&mut self, batch: &Batch<'_>, predictions: &[Prediction]) -> Result<(), PredictionsError> {
-        Self::write(self, batch, predictions)
+    /// Fails where nobody wants the rest.
+    fn check_wanted(&self) -> Result<(), EvaluationError> {
+        Ok(())
     }
 }
 
-/// Counts them alone.
-struct RowCount(u64);
+/// Writes predictions until it is stopped.
+struct Until<'a> {
+    stop: &'a CancellationToken,
+    writer: PredictionsWriter,
+}
 
-impl Sink for RowCount {
-    fn write(&mut self, _: &Batch<'_>, predictions: &[Prediction]) -> Result<(), PredictionsError> {
-        self.0 += predictions.len() as u64;
-        Ok(())
+impl Sink for Until<'_> {
+    fn write(&mut self, batch: &Batch<'_>, predictions: &[Prediction]) -> Result<(), EvaluationError> {
+        self.check_wanted()?;
+        Ok(self.writer.write(batch, predictions)?)
+    }
+
+    fn check_wanted(&self) -> Result<(), EvaluationError> {
+        if self.stop.is_cancelled() { Err(EvaluationError::Interrupted) } else { Ok(()) }
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod calls;
 mod predictions;
+mod reader;
 mod sheet;
 mod sheet_parquet;
 mod transcripts;
@@ -19,6 +20,7 @@ use valuesim_shared::transcript::TranscriptError;
 use crate::evaluation::{Evaluated, EvaluationError};
 use crate::ledger::LedgerError;
 use crate::predictions::Replies;
+use reader::Read;
 use sheet::{Column, Sheet, Value};
 
 /// What is exported.
@@ -79,6 +81,9 @@ pub enum ExportError {
         /// What is wrong with it.
         source: TranscriptError,
     },
+    /// Whoever read the table went away before its end.
+    #[error("write the table: its reader went away")]
+    ReaderLeft,
     /// The table could not be written.
     #[error("write the table: {0}")]
     Write(#[from] io::Error),
@@ -90,17 +95,17 @@ pub enum ExportError {
 impl ExportError {
     /// Whether the reader of the table went away, as `head` does: nobody is left to tell.
     pub fn is_broken_pipe(&self) -> bool {
-        let broken = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
-        match self {
-            Self::Write(error) => broken(error),
-            Self::Parquet(ParquetError::External(error)) => error.downcast_ref().is_some_and(broken),
-            _ => false,
-        }
+        matches!(self, Self::ReaderLeft)
     }
 }
 
 /// Writes a table to `out`; returns the number of rows.
 pub fn export<W: Write + Send>(of: &Evaluated<'_>, table: Table, format: Format, out: W) -> Result<u64, ExportError> {
+    let (out, left) = Read::new(out);
+    write(of, table, format, out).map_err(|error| if left.is_so() { ExportError::ReaderLeft } else { error })
+}
+
+fn write<W: Write + Send>(of: &Evaluated<'_>, table: Table, format: Format, out: W) -> Result<u64, ExportError> {
     let about = [
         ("valuesim.table", table.name().to_owned()),
         ("valuesim.version", env!("CARGO_PKG_VERSION").to_owned()),

@@ -16,7 +16,7 @@ mod untouched;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableHandle as _};
+use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata as _, TableDefinition, TableHandle as _};
 use valuesim_shared::id::{Cell, Fold, ModelId, Respondent};
 use valuesim_shared::outcome::{CellOutcome, CellResult, CellSpend};
 use valuesim_shared::transcript::Transcript;
@@ -77,11 +77,19 @@ impl Ledger {
 
     /// All finished cells, in the ledger's order.
     pub fn finished(&self) -> Result<impl Iterator<Item = Result<Cell, LedgerError>> + '_, LedgerError> {
-        let rows = self.table(CELLS)?.range::<Key>(..).map_err(|error| self.failed("read", error))?;
-        Ok(rows.map(|row| {
+        self.cells_in(CELLS, (0, 0, 0)..=(u16::MAX, u32::MAX, u8::MAX))
+    }
+
+    fn cells_in(
+        &self,
+        table: TableDefinition<'static, Key, &'static [u8]>,
+        range: RangeInclusive<Key>,
+    ) -> Result<impl Iterator<Item = Result<Cell, LedgerError>> + '_, LedgerError> {
+        let rows = self.table(table)?.range(range).map_err(|error| self.failed("read", error))?;
+        Ok(rows.map(move |row| {
             let (key, value) = row.map_err(|error| self.failed("read", error))?;
             let cell = self.cell_of(key.value())?;
-            self.unsealed(CELLS, cell, value.value())?;
+            self.unsealed(table, cell, value.value())?;
             Ok(cell)
         }))
     }
@@ -110,6 +118,19 @@ impl Ledger {
         let Some(row) = row else { return Ok(None) };
         let compressed = self.unsealed(TRANSCRIPTS, cell, row.value())?;
         Ok(Some(Transcript::from_bytes(compressed.to_vec())))
+    }
+
+    /// The cells of a model whose transcripts were kept, by respondent, then fold.
+    pub fn with_transcript(
+        &self,
+        model: ModelId,
+    ) -> Result<impl Iterator<Item = Result<Cell, LedgerError>> + '_, LedgerError> {
+        self.cells_in(TRANSCRIPTS, all_of_model(model))
+    }
+
+    /// How many transcripts were kept; takes no time.
+    pub fn transcripts(&self) -> Result<u64, LedgerError> {
+        self.table(TRANSCRIPTS)?.len().map_err(|error| self.failed("read", error))
     }
 
     /// What a model's finished cells took, by respondent, then fold.

@@ -20,31 +20,27 @@
 //! | `simulated` | bool | whether the replies came from the simulated provider |
 
 mod columns;
+mod encoder;
+mod stored;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::KeyValue;
-use parquet::file::properties::WriterProperties;
-use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::parser::parse_message_type;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::id::{Fold, Respondent, RunId};
 use valuesim_shared::method::Behaviour;
 
 use crate::score::{Arm, Prediction};
-use columns::{Columns, Names};
 
+#[cfg(test)]
 pub(crate) use columns::SCHEMA;
+pub(crate) use columns::{Columns, Names};
+pub(crate) use encoder::{Encoder, RELEASE};
+pub(crate) use stored::Stored;
 
 /// The version of the columns, in the file's metadata.
 pub const PREDICTIONS_VERSION: &str = "1";
-
-/// Rows after which a row group is written: some 35 MB of memory.
-const ROWS_PER_GROUP: usize = 1 << 17;
 
 /// Where the replies of a run came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,12 +105,20 @@ pub enum PredictionsError {
 /// A predictions file that is being written. It is in its place, whole, once [`finish`](Self::finish) returns.
 #[derive(Debug)]
 pub struct PredictionsWriter {
-    writer: SerializedFileWriter<File>,
-    columns: Columns,
-    names: Names,
-    rows: u64,
+    encoder: Encoder<File>,
     path: PathBuf,
-    unfinished: PathBuf,
+    unfinished: Unfinished,
+}
+
+/// The name of a file that is not finished. The file is gone when this is dropped, unless it was renamed.
+#[derive(Debug)]
+struct Unfinished(PathBuf);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // What went wrong is told elsewhere; half a file is of no use to anybody.
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 impl PredictionsWriter {
@@ -123,69 +127,31 @@ impl PredictionsWriter {
     /// # Panics
     /// Never: the schema is a constant that a test reads.
     pub fn create(path: &Path, codebook: &Codebook, about: &About) -> Result<Self, PredictionsError> {
-        let unfinished = with_ending(path, ".unfinished");
-        let file = File::create(&unfinished).map_err(|source| PredictionsError::File {
+        let unfinished = Unfinished(with_ending(path, ".unfinished"));
+        let file = File::create(&unfinished.0).map_err(|source| PredictionsError::File {
             action: "create",
-            path: unfinished.clone(),
+            path: unfinished.0.clone(),
             source,
         })?;
-        let schema = Arc::new(parse_message_type(SCHEMA).expect("the schema is sound"));
-        let writer = SerializedFileWriter::new(file, schema, Arc::new(properties(about)))
-            .map_err(|source| PredictionsError::Write { path: unfinished.clone(), source })?;
-        let names = Names::new(codebook);
-        Ok(Self { writer, columns: Columns::default(), names, rows: 0, path: path.to_owned(), unfinished })
+        let encoder = Encoder::new(file, codebook, about)
+            .map_err(|source| PredictionsError::Write { path: unfinished.0.clone(), source })?;
+        Ok(Self { encoder, path: path.to_owned(), unfinished })
     }
 
     /// Adds a row for each of the predictions.
     pub fn write(&mut self, batch: &Batch<'_>, predictions: &[Prediction]) -> Result<(), PredictionsError> {
-        self.columns.push(batch, &self.names, predictions);
-        self.rows += predictions.len() as u64;
-        if self.columns.rows() >= ROWS_PER_GROUP { self.write_group() } else { Ok(()) }
+        let written = self.encoder.write(batch, predictions);
+        written.map_err(|source| PredictionsError::Write { path: self.unfinished.0.clone(), source })
     }
 
     /// Completes the file and puts it in its place; returns the number of rows.
-    pub fn finish(mut self) -> Result<u64, PredictionsError> {
-        self.write_group()?;
-        let failed = |source| PredictionsError::Write { path: self.unfinished.clone(), source };
-        let file = self.writer.into_inner().map_err(failed)?;
-        let in_place = file.sync_all().and_then(|()| std::fs::rename(&self.unfinished, &self.path));
+    pub fn finish(self) -> Result<u64, PredictionsError> {
+        let failed = |source| PredictionsError::Write { path: self.unfinished.0.clone(), source };
+        let (file, rows) = self.encoder.finish().map_err(failed)?;
+        let in_place = file.sync_all().and_then(|()| std::fs::rename(&self.unfinished.0, &self.path));
         in_place.map_err(|source| PredictionsError::File { action: "complete", path: self.path, source })?;
-        Ok(self.rows)
+        Ok(rows)
     }
-
-    fn write_group(&mut self) -> Result<(), PredictionsError> {
-        if self.columns.rows() == 0 {
-            return Ok(());
-        }
-        let columns = std::mem::take(&mut self.columns);
-        let write = |writer: &mut SerializedFileWriter<File>| {
-            let mut group = writer.next_row_group()?;
-            columns.write(&mut group)?;
-            group.close()
-        };
-        match write(&mut self.writer) {
-            Ok(_) => Ok(()),
-            Err(source) => Err(PredictionsError::Write { path: self.unfinished.clone(), source }),
-        }
-    }
-}
-
-/// Compression and metadata.
-fn properties(about: &About) -> WriterProperties {
-    let simulated = about.replies == Replies::Simulated;
-    let metadata = [
-        ("valuesim.predictions_version", PREDICTIONS_VERSION.to_owned()),
-        ("valuesim.version", env!("CARGO_PKG_VERSION").to_owned()),
-        ("valuesim.run", about.run.to_string()),
-        ("valuesim.behaviour", about.behaviour.to_string()),
-        ("valuesim.simulated", simulated.to_string()),
-        ("valuesim.survey", about.survey.clone()),
-    ];
-    let metadata = metadata.map(|(key, value)| KeyValue::new(key.to_owned(), value)).to_vec();
-    WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_key_value_metadata(Some(metadata))
-        .build()
 }
 
 fn with_ending(path: &Path, ending: &str) -> PathBuf {
@@ -196,6 +162,7 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use super::encoder::ROWS_PER_GROUP;
     use super::*;
     use parquet::file::reader::{FileReader, SerializedFileReader};
     use valuesim_shared::id::{Code, QuestionId};

@@ -3,6 +3,7 @@
 mod cells;
 mod check;
 mod files;
+mod predictions;
 
 use std::path::Path;
 
@@ -23,6 +24,8 @@ pub struct Subject<'a> {
     pub evaluated: Evaluated<'a>,
     /// The run folder.
     pub folder: &'a Path,
+    /// Files of the folder that are not results, and are proven by being read: the ledger, the experiment.
+    pub sources: &'a [&'a str],
     /// With what this program would execute the run.
     pub provenance: &'a Provenance,
     /// Makes the run's results of its scores.
@@ -73,6 +76,7 @@ pub fn verify(subject: &Subject<'_>) -> Result<Verification, LedgerError> {
         identity(subject)?,
         cells::counts(plan, &rows),
         cells::fits(ledger, plan, experiment)?,
+        cells::transcripts(ledger, plan, &rows)?,
         provenance(subject, &rows)?,
     ];
     let ledger_is_sound = checks.iter().all(Check::is_sound);
@@ -82,6 +86,7 @@ pub fn verify(subject: &Subject<'_>) -> Result<Verification, LedgerError> {
         vec![Check::impossible("results")]
     };
     checks.extend(files);
+    checks.push(files::others(subject.folder, subject.sources));
     let is_written = [RESULTS_FILE, PREDICTIONS_FILE].iter().all(|file| subject.folder.join(file).is_file());
     let cells_finished = rows.finished_of(plan);
     Ok(Verification {

@@ -26,6 +26,9 @@ pub struct ModelSettings {
     /// The longest reply to ask for, in tokens; the provider's own limit where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_output_tokens: Option<u32>,
+    /// The field of the request that says so.
+    #[serde(default, skip_serializing_if = "OutputLimitField::is_usual")]
+    pub output_limit_field: OutputLimitField,
     /// What the provider allows.
     #[serde(default)]
     pub limits: Limits,
@@ -35,6 +38,35 @@ pub struct ModelSettings {
     /// Further fields of the request body, as the provider documents them.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub extra_body: serde_json::Map<String, serde_json::Value>,
+}
+
+/// How a provider wants to be told the longest reply.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputLimitField {
+    /// What every OpenAI-compatible server knows.
+    #[default]
+    MaxTokens,
+    /// What OpenAI's reasoning models insist on: they refuse the other one. Their reasoning counts too.
+    MaxCompletionTokens,
+}
+
+impl OutputLimitField {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::MaxTokens, Self::MaxCompletionTokens];
+
+    /// The field's name in the request.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MaxTokens => "max_tokens",
+            Self::MaxCompletionTokens => "max_completion_tokens",
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Fields of the request body that the method itself sets.
@@ -50,6 +82,7 @@ impl ModelSettings {
             api_key_env: None,
             api_key_file: None,
             max_output_tokens: None,
+            output_limit_field: OutputLimitField::default(),
             limits: Limits::default(),
             price: None,
             extra_body: serde_json::Map::new(),

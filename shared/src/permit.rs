@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::ModelId;
 
-pub use local::{LocalOffice, LocalPermit};
+pub use local::{LocalOffice, LocalPermit, OwnLimit};
 
 /// What a provider allows a whole fleet for one model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

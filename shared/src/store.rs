@@ -2,6 +2,7 @@
 //!
 //! Everything here can be lost without harm to the results: it then costs calls again. Only the ledger must be kept.
 
+mod compact;
 mod embedded;
 mod redis;
 
@@ -136,8 +137,8 @@ pub enum StoreError {
 
 /// Keeps manifests, backstories, and the replies of cells under way.
 ///
-/// A write returns once it would survive the end of the process; a manifest, a backstory and a reply, which are needed or
-/// were paid for, once they would survive the end of the machine.
+/// A write returns once it survives the end of the process that made it, and some milliseconds later it survives the end of
+/// the machine that keeps it; a manifest and a backstory do when the write returns.
 pub trait Store: Clone + Send + Sync + 'static {
     /// Keeps a run's manifest.
     fn put_manifest(&self, run: &RunId, manifest: &[u8]) -> impl Future<Output = Result<(), StoreError>> + Send;

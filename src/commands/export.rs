@@ -8,6 +8,7 @@ use anyhow::{Context as _, anyhow};
 use clap::{Args, ValueEnum};
 use valuesim_coordinator::evaluation::Evaluated;
 use valuesim_coordinator::export::{ExportError, Format, Table, export};
+use valuesim_coordinator::ledger::Ledger;
 
 use super::viewed::Which;
 use crate::exit::{Exit, Failure, OrUsage as _};
@@ -89,14 +90,12 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
         return Err(anyhow!("Parquet is no text for a terminal: name a file with --output")).or_usage();
     }
     flags.which.view(|run| {
-        let rows = match &flags.output {
+        match &flags.output {
             Some(path) => flags.write_file(run, path)?,
             None => flags.write(run, io::stdout())?,
-        };
-        if rows == 0 && matches!(flags.what, What::Transcripts) {
-            note(
-                "nothing was kept: `valuesim run --transcripts` keeps what is said in cells that are done from then on",
-            );
+        }
+        if matches!(flags.what, What::Transcripts) {
+            say_what_is_missing(run.ledger)?;
         }
         Ok(Exit::Done)
     })
@@ -104,28 +103,43 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
 
 impl Flags {
     /// The file is in its place once it is whole.
-    fn write_file(&self, run: &Evaluated<'_>, path: &Path) -> Result<u64, Failure> {
+    fn write_file(&self, run: &Evaluated<'_>, path: &Path) -> Result<(), Failure> {
         let mut name = path.as_os_str().to_owned();
         name.push(".unfinished");
         let unfinished = PathBuf::from(name);
         let file = File::create(&unfinished).with_context(|| format!("create {}", unfinished.display())).or_usage()?;
-        let rows = self.write(run, &file).inspect_err(|_| {
+        self.write(run, &file).inspect_err(|_| {
             // What went wrong is what matters; half a file is of no use to anybody.
             let _ = std::fs::remove_file(&unfinished);
         })?;
         file.sync_all()
             .and_then(|()| std::fs::rename(&unfinished, path))
             .with_context(|| format!("complete {}", path.display()))?;
-        Ok(rows)
+        Ok(())
     }
 
     /// A reader that has gone away, as `head` does, is no failure.
-    fn write<W: Write + Send>(&self, run: &Evaluated<'_>, out: W) -> Result<u64, Failure> {
+    fn write<W: Write + Send>(&self, run: &Evaluated<'_>, out: W) -> Result<(), Failure> {
         match export(run, self.what.into(), self.format.into(), out) {
-            Err(error) if ExportError::is_broken_pipe(&error) => Ok(1),
-            written => Ok(written?),
+            Err(error) if ExportError::is_broken_pipe(&error) => Ok(()),
+            written => Ok(written.map(drop)?),
         }
     }
+}
+
+fn say_what_is_missing(ledger: &Ledger) -> Result<(), Failure> {
+    let mut finished = 0;
+    for cell in ledger.finished()? {
+        cell?;
+        finished += 1;
+    }
+    let without = finished - ledger.transcripts()?;
+    if without > 0 {
+        note(&format!(
+            "no transcript was kept for {without} of {finished} finished cells: `valuesim run --transcripts` keeps what is said in cells that are finished from then on"
+        ));
+    }
+    Ok(())
 }
 
 #[expect(clippy::print_stderr, reason = "notes are for people, and go to standard error")]

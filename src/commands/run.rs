@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use valuesim_coordinator::coordinator::RunEnd;
 use valuesim_coordinator::estimate::{Estimate, estimate};
 use valuesim_coordinator::evaluation::{Evaluated, Evaluation};
 use valuesim_coordinator::identity::run_id;
-use valuesim_coordinator::ledger::Ledger;
+use valuesim_coordinator::ledger::{Ledger, LedgerError};
 use valuesim_coordinator::plan::Plan;
 use valuesim_coordinator::predictions::Replies;
 use valuesim_coordinator::provenance::{self, Provenance};
@@ -25,12 +26,13 @@ use valuesim_shared::manifest::{MANIFEST_VERSION, Manifest};
 use valuesim_shared::prompt::prompts_digest;
 use valuesim_shared::survey::Survey;
 use valuesim_simulator::synth::Synth;
+use valuesim_worker::provider::{Client, ClientError, Deadlines};
 use valuesim_worker::worker::WorkerError;
 
 use crate::damage::guarded;
 use crate::exit::{Exit, Failure, OrUsage as _};
-use crate::interrupt::interrupted;
-use crate::progress::{Style, Watch, write_json};
+use crate::interrupt::Signals;
+use crate::progress::{Before, Style, Watch, write_json};
 use crate::run_folder::{EXPERIMENT_FILE, LEDGER_FILE, RunFolder};
 use crate::wiring::{OneProcess, start_simulator};
 use announcement::Announcement;
@@ -60,8 +62,19 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     }
     announcement.show(style);
     let folder = RunFolder::at(flags.runs.join(&job.run.0));
+    if !folder.was_begun() {
+        check_providers(&job.experiment).or_usage()?;
+    }
     let _claim = folder.claim()?;
     guarded(&folder, || job.execute(&folder, style))
+}
+
+/// A missing key or an impossible address leaves no folder behind. A run that was begun may be finished, and need neither.
+fn check_providers(experiment: &Experiment) -> Result<(), ClientError> {
+    if experiment.simulate.is_some() {
+        return Ok(());
+    }
+    experiment.models.iter().try_for_each(|model| Client::new(model, Deadlines::default()).map(drop))
 }
 
 /// A limit below a single call's tokens would let nothing through, for ever.
@@ -97,22 +110,41 @@ impl Job {
     fn execute(&self, folder: &RunFolder, style: Style) -> Result<Exit, Failure> {
         let ledger = self.open_ledger(folder)?;
         let finished = ledger.finished()?.count() as u64;
+        self.say_what_is_without_transcript(&ledger, finished)?;
+        let runtime = Runtime::new().context("start the asynchronous runtime")?;
+        let stop = stop_on_signals(&runtime)?;
         // The results of a finished run need no key and no provider.
         let end = if finished == self.plan.cells() {
             note("finished before: these are its results, without a new call");
             RunEnd::Finished
         } else {
-            self.work(&ledger, folder.path(), style).map_err(|failure| {
+            runtime.block_on(self.work(&ledger, folder.path(), style, &stop)).map_err(|failure| {
                 failure.with_note("what was done is kept; once that is mended, the same command goes on from there")
             })?
         };
         match end {
-            RunEnd::Finished => self.conclude(&ledger, folder, style),
+            RunEnd::Finished => {
+                let saying = runtime.spawn(say_when(stop.clone(), "stopping: press Ctrl-C again to leave at once"));
+                let concluded = self.conclude(&ledger, folder, style, &stop);
+                saying.abort();
+                concluded
+            }
             RunEnd::Interrupted => {
                 note("interrupted: everything finished is kept; the same command goes on from there");
                 Ok(Exit::Interrupted)
             }
         }
+    }
+
+    /// Transcripts that are asked for now cannot be had of what was said before.
+    fn say_what_is_without_transcript(&self, ledger: &Ledger, finished: u64) -> Result<(), Failure> {
+        let without = finished.saturating_sub(ledger.transcripts()?);
+        if self.experiment.transcripts && without > 0 {
+            note(&format!(
+                "--transcripts: {without} of the {finished} finished cells have no transcript and will get none; it is kept of cells that finish from now on"
+            ));
+        }
+        Ok(())
     }
 
     /// Opens the run's ledger, or makes it, and notes with what the run is executed.
@@ -124,8 +156,13 @@ impl Job {
         Ok(Arc::new(ledger))
     }
 
-    #[tokio::main]
-    async fn work(&self, ledger: &Arc<Ledger>, folder: &Path, style: Style) -> Result<RunEnd, Failure> {
+    async fn work(
+        &self,
+        ledger: &Arc<Ledger>,
+        folder: &Path,
+        style: Style,
+        stop: &CancellationToken,
+    ) -> Result<RunEnd, Failure> {
         let mut models = self.experiment.models.clone();
         let simulator = match &self.experiment.simulate {
             Some(simulation) => Some(start_simulator(simulation, &self.codebook).await?),
@@ -150,38 +187,73 @@ impl Job {
             codebook: Codebook::clone(&self.codebook),
         };
         let process = OneProcess::new(&manifest, &self.plan, &self.survey, ledger, folder).await.map_err(as_failure)?;
-        let end = self.watch(&process, style).await;
+        let before = self.done_before(ledger)?;
+        let end = self.watch(&process, before, style, stop).await;
         if let Some(simulator) = simulator {
             simulator.stop().await;
         }
         end.map_err(as_failure)
     }
 
-    /// Runs with progress shown, until the end or the user's Ctrl-C.
-    async fn watch(&self, process: &OneProcess, style: Style) -> anyhow::Result<RunEnd> {
+    /// What the cells took that are finished already.
+    fn done_before(&self, ledger: &Ledger) -> Result<Before, LedgerError> {
+        let mut before = Before::default();
+        let any_story = self.experiment.methods.iter().any(|method| method.needs_backstory());
+        for model in self.plan.models() {
+            for row in ledger.spend(model)? {
+                before.spend.add(&row?.1.total());
+                before.backstories += u64::from(any_story);
+            }
+        }
+        Ok(before)
+    }
+
+    /// Runs with progress shown, until the end or until `stop` is cancelled.
+    async fn watch(
+        &self,
+        process: &OneProcess,
+        before: Before,
+        style: Style,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<RunEnd> {
         let cells = self.plan.cells();
         let arms = self.experiment.methods.len() as f64;
         let predictions = self.plan.predictions_per_arm() as f64 * arms;
         let watch = Watch {
             progress: process.progress(),
             meter: process.meter(),
+            before,
+            waiting: process.waiting(),
             cells,
             predictions_per_cell: predictions / self.plan.cells_per_model() as f64,
             priced: self.experiment.models.iter().all(|model| model.price.is_some()),
         };
-        let (stop, done) = (CancellationToken::new(), CancellationToken::new());
+        let done = CancellationToken::new();
         let showing = tokio::spawn(watch.show(style, done.clone()));
-        let interrupting = tokio::spawn(stop_on_interrupt(stop.clone()));
-        let end = process.run(&stop).await;
-        interrupting.abort();
+        let stopping = "stopping: calls in flight are finished first; press Ctrl-C again to leave at once";
+        let saying = tokio::spawn(say_when(stop.clone(), stopping));
+        let end = process.run(stop).await;
+        saying.abort();
         done.cancel();
         showing.await.context("show the progress")?;
         end
     }
 
-    /// Scores the run, writes its files, and prints its results.
-    fn conclude(&self, ledger: &Ledger, folder: &RunFolder, style: Style) -> Result<Exit, Failure> {
-        let evaluation = self.evaluated(ledger).evaluate(folder.path())?;
+    /// Scores the run, writes its files, and prints its results, unless `stop` is cancelled before.
+    fn conclude(
+        &self,
+        ledger: &Ledger,
+        folder: &RunFolder,
+        style: Style,
+        stop: &CancellationToken,
+    ) -> Result<Exit, Failure> {
+        let evaluation = match self.evaluated(ledger).evaluate(folder.path(), stop) {
+            Err(error) if error.is_interruption() => {
+                note("interrupted: all cells are finished and kept; the same command writes the results");
+                return Ok(Exit::Interrupted);
+            }
+            evaluated => evaluated?,
+        };
         let results = self.results(evaluation, &ledger.provenance()?);
         report::write(folder.path(), &results)?;
         if let Err(error) = folder.remove_store() {
@@ -235,14 +307,17 @@ fn as_failure(error: anyhow::Error) -> Failure {
     Failure { exit, error, note: None }
 }
 
-async fn stop_on_interrupt(stop: CancellationToken) {
-    if interrupted().await.is_ok() {
-        note("stopping: calls in flight are finished first; press Ctrl-C again to leave at once");
-        stop.cancel();
-    }
-    if interrupted().await.is_ok() {
-        std::process::exit(130);
-    }
+/// What the first Ctrl-C or SIGTERM cancels; a second one ends the process.
+fn stop_on_signals(runtime: &Runtime) -> anyhow::Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    let _inside = runtime.enter();
+    runtime.spawn(Signals::hear()?.stop_then_leave(stop.clone()));
+    Ok(stop)
+}
+
+async fn say_when(stop: CancellationToken, text: &'static str) {
+    stop.cancelled().await;
+    note(text);
 }
 
 #[expect(clippy::print_stderr, reason = "notes are for people, and go to standard error")]

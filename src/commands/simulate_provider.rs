@@ -12,7 +12,7 @@ use valuesim_shared::codebook::Codebook;
 use valuesim_simulator::provider::{CacheRule, Latency, Provider, ProviderOptions};
 
 use crate::exit::{Exit, Failure, OrUsage as _};
-use crate::interrupt::interrupted;
+use crate::interrupt::Signals;
 
 /// What `valuesim simulate-provider` takes.
 #[derive(Debug, Args)]
@@ -102,6 +102,10 @@ pub(crate) struct Flags {
     /// Answer every call with so many bytes of the same text, to measure a client's speed
     #[arg(long, value_name = "BYTES")]
     fixed_reply: Option<usize>,
+
+    /// With --fixed-reply: answer requests for a backstory with so many bytes instead
+    #[arg(long, value_name = "BYTES", requires = "fixed_reply")]
+    fixed_story: Option<usize>,
 }
 
 /// The rules of prefix caches.
@@ -146,6 +150,7 @@ impl Flags {
                 Cache::Deepseek => CacheRule::DeepSeek,
             },
             fixed_reply: self.fixed_reply,
+            fixed_story: self.fixed_story,
             ..ProviderOptions::default()
         })
     }
@@ -165,8 +170,9 @@ async fn serve(flags: &Flags, codebook: Codebook) -> Result<Exit, Failure> {
     let options = flags.options().or_usage()?;
     let starting = Provider::start(flags.listen, options, Arc::new(codebook)).await;
     let provider = starting.with_context(|| format!("serve on {}", flags.listen)).or_usage()?;
+    let mut signals = Signals::hear()?;
     announce(&provider);
-    interrupted().await?;
+    signals.next().await;
     provider.stop().await;
     Ok(Exit::Done)
 }

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
-use valuesim_coordinator::ledger::Ledger;
+use valuesim_coordinator::ledger::{Ledger, LedgerError};
 use valuesim_coordinator::verify::{self, Check, Subject, Verification};
 
 use super::run::Job;
 use crate::damage::guarded;
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::progress::write_json;
-use crate::run_folder::RunFolder;
+use crate::run_folder::{EXPERIMENT_FILE, LEDGER_FILE, RunFolder};
 
 /// What `valuesim verify` takes.
 #[derive(Debug, Args)]
@@ -37,12 +37,13 @@ pub(crate) struct Flags {
     json: bool,
 }
 
-/// Makes all checks and prints them. Exits with [`Exit::Failed`] where anything is wrong.
+/// Makes all checks and prints them. Exits with [`Exit::Failed`] where anything is wrong, with [`Exit::NotLooked`] where
+/// nothing could be checked.
 pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     let folder = RunFolder::find(&flags.runs, &flags.run).or_usage()?;
-    folder.check_unused()?;
+    folder.check_unused().or_not_looked()?;
     let job = flags.job(&folder)?;
-    let verification = verified(&job, &folder);
+    let verification = verified(&job, &folder)?;
     show(flags, &verification);
     let is_good = verification.sound && (verification.complete || !flags.complete);
     Ok(if is_good { Exit::Done } else { Exit::Failed })
@@ -73,19 +74,25 @@ impl Flags {
     }
 }
 
-fn verified(job: &Job, folder: &RunFolder) -> Verification {
+/// A ledger that is damaged is found to be wrong; one that cannot be looked at is not.
+fn verified(job: &Job, folder: &RunFolder) -> Result<Verification, Failure> {
     let looked = guarded(folder, || {
         let ledger = Ledger::view(&folder.ledger())?;
         let subject = Subject {
             evaluated: job.evaluated(&ledger),
             folder: folder.path(),
+            sources: &[LEDGER_FILE, EXPERIMENT_FILE],
             provenance: &job.provenance(),
             results: &|evaluation, provenance| job.results(evaluation, provenance),
         };
         Ok(verify::verify(&subject)?)
     });
-    looked.unwrap_or_else(|failure| {
-        Verification::of_unreadable(&job.run, job.plan.cells(), format!("{:#}", failure.error))
+    looked.or_else(|failure| {
+        let ledger = failure.error.downcast_ref::<LedgerError>();
+        if ledger.is_some_and(LedgerError::prevents_looking) {
+            return Err(failure.error).or_not_looked();
+        }
+        Ok(Verification::of_unreadable(&job.run, job.plan.cells(), format!("{:#}", failure.error)))
     })
 }
 

@@ -32,7 +32,7 @@ impl Which {
     /// Opens the run, and lets `look` look at it.
     pub(super) fn view(&self, look: impl FnOnce(&Evaluated<'_>) -> Result<Exit, Failure>) -> Result<Exit, Failure> {
         let folder = RunFolder::find(&self.runs, &self.run).or_usage()?;
-        folder.check_unused()?;
+        folder.check_unused().or_not_looked()?;
         let mut experiment = folder.experiment()?;
         if let Some(survey) = &self.survey {
             experiment.survey.file = Some(survey.clone());

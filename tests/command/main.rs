@@ -4,6 +4,7 @@
 mod demo;
 mod full_size;
 mod help;
+mod leave_results;
 mod mistakes;
 mod provider_mistakes;
 mod reference_prompts;

@@ -33,6 +33,7 @@ fn no_key() {
     let arguments = ["run", "--synthetic", "60", "--users", "2", "--model", "gpt-3.5-turbo"];
     let expected = ["model \"gpt-3.5-turbo\" needs a key", "OPENAI_API_KEY", "--api-key-env", "--api-key-file"];
     says(&place.run(&arguments).with_code(2), &expected);
+    assert!(!place.path("runs").exists(), "no run was begun");
 }
 
 #[test]

@@ -115,6 +115,47 @@ fn twice(requests: &HashMap<String, usize>) -> usize {
     requests.values().filter(|&&times| times > 1).count()
 }
 
+/// The last progress that was told.
+fn last_progress(ended: &Ended) -> serde_json::Value {
+    let mut events = ended.events().into_iter().filter(|event| event["event"] == "progress");
+    events.next_back().expect("progress is told at the end")
+}
+
+#[test]
+fn progress_is_that_of_the_whole_run() {
+    let scene = Scene::new();
+    let start = |more: &[&str]| {
+        let url = scene.provider.base_url();
+        let run = ["run", "--synthetic", "60", "--users", "3", "--folds", "1", "--methods", "full-info"];
+        scene.place.start(&[&run[..], &["--model", "m", "--base-url", &url, "--calls-in-flight", "1"], more].concat())
+    };
+    // The first cell has 58 calls.
+    scene.provider.hold_after(58 + 20);
+    let running = start(&[]);
+    scene.provider.wait_for(58 + 21);
+    interrupt(running, &scene.provider);
+    let called_before = scene.provider.take().len();
+
+    let ended = start(&["--json"]).end().well();
+    let last = last_progress(&ended);
+    let count = |field: &str| last[field].as_u64().unwrap();
+    assert_eq!(["cells_finished", "cells_finished_before", "predictions"].map(count), [3, 1, 3 * 58]);
+    // Calls of a cell that was under way are not told until it is finished.
+    let called = 58 + scene.provider.take().len() as u64;
+    assert_eq!((count("calls"), count("output_tokens")), (called, called * 10));
+    assert!(called_before > 58, "the second cell was under way");
+}
+
+#[test]
+fn progress_says_that_the_run_waits_for_its_own_limit() {
+    let scene = Scene::new();
+    let url = scene.provider.base_url();
+    let run = ["run", "--synthetic", "60", "--users", "1", "--folds", "1", "--methods", "full-info", "--model", "m"];
+    let mut running = scene.place.start(&[&run[..], &["--base-url", &url, "--requests-per-minute", "60"]].concat());
+    running.wait_for("m waits for its own limit of 60 requests a minute");
+    running.kill();
+}
+
 /// What is printed before the names of the files.
 fn table(ended: &Ended) -> &str {
     ended.stdout.split("\nFiles\n").next().unwrap()

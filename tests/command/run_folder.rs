@@ -60,8 +60,13 @@ fn a_second_process_is_refused_with_the_id_of_the_first() {
     let expected = format!("is in use by process {}; wait for it or stop it", id.trim());
     let second = place.run(&run).with_code(1);
     assert!(second.stderr.contains(&expected), "expected {expected:?} in\n{}", second.stderr);
-    let verified = place.run(&["verify", &folder.to_string_lossy()]).with_code(1);
-    assert!(verified.stderr.contains(&expected), "expected {expected:?} in\n{}", verified.stderr);
+    let folder = folder.to_string_lossy();
+    let looks: [&[&str]; 3] = [&["verify", &folder], &["show", &folder, "1"], &["export", &folder, "--format", "csv"]];
+    for look in looks {
+        let looked = place.run(look).with_code(4);
+        let expected = format!("is in use by process {}; it can be looked at once that has ended", id.trim());
+        assert!(looked.stderr.contains(&expected), "expected {expected:?} in\n{}", looked.stderr);
+    }
     provider.release();
     first.end().well();
 }
@@ -102,6 +107,8 @@ fn the_ledger_of_a_newer_release_is_refused() {
     transaction.commit().unwrap();
     drop(database);
     run.check_refused(&fs::read(newer).unwrap(), "has version 99, this program reads version ");
+    let verified = run.place.run(&["verify", &run.folder.to_string_lossy()]).with_code(4);
+    assert!(verified.stderr.contains("use the release that wrote it"), "{}", verified.stderr);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 pub(crate) mod fixture;
 pub(crate) mod ledger;
+pub(crate) mod parquet_file;
 pub(crate) mod place;
 pub(crate) mod process;
 pub(crate) mod recorder;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use redb::{Database, ReadableTable as _, TableDefinition};
 
 use crate::support::ledger;
+use crate::support::parquet_file::{Release, write_anew};
 use crate::support::place::{Ended, Place, read};
 use crate::support::recorder::Recorder;
 use crate::support::voice;
@@ -56,13 +57,20 @@ fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
-        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        let copy = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &copy);
+        } else {
+            fs::copy(entry.path(), copy).unwrap();
+        }
     }
 }
 
 fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    paths.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+    let (folders, files): (Vec<PathBuf>, Vec<PathBuf>) = paths.partition(|path| path.is_dir());
+    let here = files.into_iter().map(|path| (path.clone(), fs::read(path).unwrap()));
+    here.chain(folders.iter().flat_map(|folder| self::files(folder))).collect()
 }
 
 fn replace(folder: &Path, file: &str, from: &str, to: &str) {
@@ -97,6 +105,8 @@ fn a_finished_run_is_sound_and_complete() {
     assert!(ended.stdout.ends_with("sound and complete\n"), "{}", ended.stdout);
     let events = run.verify_after(|_| (), &["--json"]).well().events();
     assert_eq!(events[0]["sound"], true);
+    let with_notes = run.verify_after(|folder| fs::write(folder.join("notes.txt"), "mine").unwrap(), &[]).well();
+    assert!(with_notes.stdout.contains("not checked: notes.txt, run.lock"), "{}", with_notes.stdout);
     assert_eq!((&events[0]["cells_planned"], &events[0]["cells_finished"]), (&4.into(), &4.into()));
 }
 
@@ -153,6 +163,11 @@ fn missing_and_changed_cells_are_found() {
         });
     };
     run.check(changed, "its checksum in the table `cells` is wrong");
+    let transcript = |folder: &Path| {
+        let key = first_key(folder);
+        meddle(folder, "transcripts", |rows| drop(rows.insert(key, &[7; 40][..]).unwrap()));
+    };
+    run.check(transcript, "its checksum in the table `transcripts` is wrong");
 }
 
 #[test]
@@ -188,6 +203,59 @@ fn edited_results_are_found() {
     run.check(edited("report.md", "0.", "1."), "report.md, line ");
     let cut = |folder: &Path| fs::write(folder.join("predictions.parquet"), "PAR1").unwrap();
     run.check(cut, "predictions.parquet: ");
+}
+
+/// This release, as its files name it.
+const THIS: Release = Release(env!("CARGO_PKG_VERSION"));
+
+#[test]
+fn an_edited_prediction_truth_or_ending_is_found() {
+    let run = Finished::new();
+    let edited = |column: &'static str| {
+        move |folder: &Path| {
+            let add = |numbers: &mut Vec<i32>| numbers[100] += 1;
+            write_anew(&folder.join("predictions.parquet"), &THIS, column, add);
+        }
+    };
+    for column in ["prediction", "truth", "attempts", "fold"] {
+        run.check(edited(column), &format!(", {column}: "));
+    }
+    let ended = |folder: &Path| {
+        let path = folder.join("predictions.parquet");
+        write_anew(&path, &THIS, "", |_| ());
+        let file = fs::read(&path).unwrap();
+        let at = file.windows(8).position(|window| window == b"answered").unwrap();
+        fs::write(&path, [&file[..at], b"answerde", &file[at + 8..]].concat()).unwrap();
+    };
+    run.check(ended, ", ended: answerde, expected answered");
+}
+
+#[test]
+fn the_same_rows_in_other_bytes_are_another_releases_or_wrong() {
+    let run = Finished::new();
+    let by =
+        |release: Release| move |folder: &Path| write_anew(&folder.join("predictions.parquet"), &release, "", |_| ());
+    run.check(by(THIS), "predictions.parquet has other bytes than it was written with");
+    let ended = run.verify_after(by(Release("0.0.1")), &["--complete"]).well();
+    assert!(ended.stdout.contains("valuesim 0.0.1 wrote it"), "{}", ended.stdout);
+}
+
+#[test]
+fn no_byte_of_the_predictions_file_can_change_unnoticed() {
+    const PLACES: usize = 64;
+    let run = Finished::new();
+    let file = fs::read(run.folder.join("predictions.parquet")).unwrap();
+    for place in 0..PLACES {
+        let flipped = |folder: &Path| {
+            let mut flipped = file.clone();
+            flipped[file.len() / PLACES * place + place % 7] ^= 0x40;
+            fs::write(folder.join("predictions.parquet"), flipped).unwrap();
+        };
+        run.check(flipped, "predictions.parquet");
+    }
+    run.check(|folder| fs::write(folder.join("predictions.parquet"), &file[..file.len() - 1]).unwrap(), "predictions");
+    let longer = |folder: &Path| fs::write(folder.join("predictions.parquet"), [&file[..], b"more"].concat()).unwrap();
+    run.check(longer, "predictions.parquet");
 }
 
 #[test]

@@ -68,6 +68,9 @@ async fn two_hundred_kills_change_nothing_but_the_calls_in_flight() {
         // Between the first file and the middle of a cell; any sequence will do, a fixed one can be told again.
         let wait = 40 + kill * 7919 % 160;
         kill_after(start(&killed, &base_url), Duration::from_millis(wait)).await;
+        // Kill by kill: what one kill cost may be asked again only after the next, so the bound is on all before.
+        let (repeated, most) = (server.stats().repeated_prompts, kill * IN_FLIGHT);
+        assert!(repeated <= most, "{repeated} repeated calls, after {kill} kills of at most {IN_FLIGHT} in flight");
     }
     finish(start(&killed, &base_url)).await;
     let stats = server.stats();

@@ -1,7 +1,7 @@
 //! Asks the model on behalf of one cell: keeps every reply, counts what it took, asks once more where that helps.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::codebook::Question;
@@ -19,7 +19,7 @@ use valuesim_shared::transcript::Transcript;
 
 use crate::again::{Again, again};
 use crate::prompts::SharedPrompt;
-use crate::provider::Conversation;
+use crate::provider::{Conversation, EncodedText, Wording};
 use crate::retry::{self, Call};
 use crate::transcript::{Protocol, story_call};
 use crate::worker::{Halt, Shared};
@@ -38,10 +38,10 @@ pub(crate) struct Asked {
 
 /// The calls of one cell.
 #[derive(Debug)]
-pub(crate) struct CellCalls<'a, Q, S, O> {
-    shared: &'a Shared<Q, S, O>,
-    task: &'a Task,
-    halt: &'a CancellationToken,
+pub(crate) struct CellCalls<Q, S, O> {
+    shared: Arc<Shared<Q, S, O>>,
+    task: Arc<Task>,
+    halt: CancellationToken,
     /// Replies from an earlier attempt at the cell: these calls are not made again.
     recorded: HashMap<CallKey, RecordedReply>,
     spend: Mutex<CellSpend>,
@@ -52,26 +52,28 @@ pub(crate) struct CellCalls<'a, Q, S, O> {
 /// How a kind of reply is read.
 type Read = fn(Behaviour, &str, &Question) -> Reading;
 
-impl<'a, Q: Queue, S: Store, O: PermitOffice> CellCalls<'a, Q, S, O> {
+impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
     pub(crate) async fn new(
-        shared: &'a Shared<Q, S, O>,
-        task: &'a Task,
-        halt: &'a CancellationToken,
+        shared: &Arc<Shared<Q, S, O>>,
+        task: &Arc<Task>,
+        halt: &CancellationToken,
     ) -> Result<Self, Halt> {
         let record = shared.store.cell_record(&task.run, task.cell).await?;
         let spend = Mutex::new(unanswered(task.kind, &record));
-        Ok(Self { shared, task, halt, recorded: record.replies, spend, protocol: Protocol::of(&shared.run) })
+        let (shared, task, halt) = (Arc::clone(shared), Arc::clone(task), halt.clone());
+        let protocol = Protocol::of(&shared.run);
+        Ok(Self { shared, task, halt, recorded: record.replies, spend, protocol })
     }
 
-    pub(crate) fn manifest(&self) -> &'a Manifest {
+    pub(crate) fn manifest(&self) -> &Manifest {
         &self.shared.run.manifest
     }
 
-    pub(crate) fn question(&self, id: QuestionId) -> &'a Question {
+    pub(crate) fn question(&self, id: QuestionId) -> &Question {
         self.manifest().codebook.question(id)
     }
 
-    pub(crate) fn held_out(&self) -> &'a [QuestionId] {
+    pub(crate) fn held_out(&self) -> &[QuestionId] {
         self.shared.run.held_out(self.task.cell.fold)
     }
 
@@ -96,12 +98,12 @@ impl<'a, Q: Queue, S: Store, O: PermitOffice> CellCalls<'a, Q, S, O> {
         question: &Question,
         prompt: &SharedPrompt,
     ) -> Result<Asked, Halt> {
-        self.ask(stage, question, (prompt, self.block(question)), read_module_reply).await
+        self.ask(stage, question, (prompt, Some(self.block(question))), read_module_reply).await
     }
 
     /// Asks the coordinator, whose prompt has the question in it.
     pub(crate) async fn ask_coordinator(&self, question: &Question, prompt: &SharedPrompt) -> Result<Asked, Halt> {
-        self.ask(Stage::Coordinator, question, (prompt, ""), read_module_reply).await
+        self.ask(Stage::Coordinator, question, (prompt, None), read_module_reply).await
     }
 
     /// Asks for an answer in one call.
@@ -111,11 +113,11 @@ impl<'a, Q: Queue, S: Store, O: PermitOffice> CellCalls<'a, Q, S, O> {
         question: &Question,
         prompt: &SharedPrompt,
     ) -> Result<Asked, Halt> {
-        self.ask(stage, question, (prompt, self.block(question)), read_single_reply).await
+        self.ask(stage, question, (prompt, Some(self.block(question))), read_single_reply).await
     }
 
     /// The question as prompts show it.
-    fn block(&self, question: &Question) -> &'a str {
+    fn block(&self, question: &Question) -> &EncodedText {
         self.shared.run.question_block(question.id)
     }
 
@@ -123,13 +125,13 @@ impl<'a, Q: Queue, S: Store, O: PermitOffice> CellCalls<'a, Q, S, O> {
         &self,
         stage: Stage,
         question: &Question,
-        (prompt, block): (&SharedPrompt, &str),
+        (prompt, block): (&SharedPrompt, Option<&EncodedText>),
         read: Read,
     ) -> Result<Asked, Halt> {
         let behaviour = self.manifest().behaviour;
         let key = CallKey { stage, question: Some(question.id), asked_before: 0 };
         let conversation = Conversation::new(&prompt.before, block, &prompt.after);
-        let first = self.reply(key, conversation).await?;
+        let first = self.reply(key, &conversation).await?;
         let asked = judge(behaviour, &first, question, read);
         let (ReplyText::Text { content, .. }, Some(again)) = (&first, self.again(asked.ended)) else {
             return Ok(asked);
@@ -139,7 +141,7 @@ impl<'a, Q: Queue, S: Store, O: PermitOffice> CellCalls<'a, Q, S, O> {
             Again::Remind => conversation.followed_up(content, &reminder),
             Again::MoreRoom(most) => conversation.with_room_for(most),
         };
-        let second = self.reply(CallKey { asked_before: again.asked_before(), ..key }, conversation).await?;
+        let second = self.reply(CallKey { asked_before: again.asked_before(), ..key }, &conversation).await?;
         let second = judge(behaviour, &second, question, read);
         Ok(match again {
             Again::Remind => after_reminder(asked, second),
@@ -154,29 +156,29 @@ impl<'a, Q: Queue, S: Store, O: PermitOffice> CellCalls<'a, Q, S, O> {
     }
 
     /// The reply of one call: from the record, or else from the model.
-    pub(crate) async fn reply(&self, key: CallKey, conversation: Conversation<'_>) -> Result<ReplyText, Halt> {
+    pub(crate) async fn reply(&self, key: CallKey, wording: &impl Wording) -> Result<ReplyText, Halt> {
         if let Some(recorded) = self.recorded.get(&key) {
             self.count(key.stage, recorded);
-            self.keep(key, &conversation, recorded);
+            self.keep(key, wording, recorded);
             return Ok(recorded.reply.clone());
         }
-        let call = Call { run: &self.task.run, cell: self.task.cell, key, conversation };
-        let recorded = retry::make(self.shared, call, self.halt).await?;
+        let call = Call { run: &self.task.run, cell: self.task.cell, key, wording };
+        let recorded = retry::make(&self.shared, call, &self.halt).await?;
         self.count(key.stage, &recorded);
-        self.keep(key, &conversation, &recorded);
+        self.keep(key, wording, &recorded);
         Ok(recorded.reply)
     }
 
-    fn keep(&self, key: CallKey, conversation: &Conversation<'_>, recorded: &RecordedReply) {
+    fn keep(&self, key: CallKey, wording: &impl Wording, recorded: &RecordedReply) {
         if let Some(protocol) = &self.protocol {
-            protocol.add(key, conversation, recorded);
+            wording.put(|conversation| protocol.add(key, conversation, recorded));
         }
     }
 
     /// What was said so far, with the backstory's call; none unless the run is to keep it. Called once, at the end.
     pub(crate) async fn transcript(&self, story: Option<&Backstory>) -> Option<Transcript> {
         let protocol = self.protocol.as_ref()?;
-        Some(protocol.transcript(story.map(|story| story_call(&self.shared.run, self.task, story))).await)
+        Some(protocol.transcript(story.map(|story| story_call(&self.shared.run, &self.task, story))).await)
     }
 
     fn count(&self, stage: Stage, recorded: &RecordedReply) {

@@ -1,7 +1,12 @@
 //! The CAB stage: answers a cell's held-out questions with modules, coordinator and single-call arms.
 
-use futures_util::future::join_all;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesOrdered;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use valuesim_shared::codebook::Question;
 use valuesim_shared::decide::{Decision, decide};
 use valuesim_shared::id::{Code, QuestionId};
@@ -23,8 +28,8 @@ use crate::worker::{Halt, Shared};
 /// Answers a cell's held-out questions and hands the outcome in. Without a backstory the cell goes back to the story
 /// stage.
 pub(crate) async fn answer<Q: Queue, S: Store, O: PermitOffice>(
-    shared: &Shared<Q, S, O>,
-    task: &Task,
+    shared: &Arc<Shared<Q, S, O>>,
+    task: &Arc<Task>,
     held: Held,
     halt: &CancellationToken,
 ) -> Result<(), Halt> {
@@ -34,12 +39,13 @@ pub(crate) async fn answer<Q: Queue, S: Store, O: PermitOffice>(
     }
     let calls = CellCalls::new(shared, task, halt).await?;
     let prompts = CellPrompts::new(&shared.run, task, backstory.as_ref());
-    let result = Cell { calls: &calls, prompts, backstory: backstory.as_ref() }.answer(held).await?;
-    let mut spend = calls.spend();
-    if let Some(story) = &backstory {
+    let cell = Arc::new(Cell { calls, prompts, backstory });
+    let result = Arc::clone(&cell).answer(held).await?;
+    let mut spend = cell.calls.spend();
+    if let Some(story) = &cell.backstory {
         spend.add(&story.spend);
     }
-    let transcript = calls.transcript(backstory.as_ref()).await;
+    let transcript = cell.calls.transcript(cell.backstory.as_ref()).await;
     let outcome =
         CellOutcome { version: OUTCOME_VERSION, run: task.run.clone(), cell: task.cell, result, spend, transcript };
     hand_in(shared, &outcome).await
@@ -58,10 +64,10 @@ async fn hand_in<Q: Queue, S, O>(shared: &Shared<Q, S, O>, outcome: &CellOutcome
 }
 
 /// A cell whose questions are being answered.
-struct Cell<'a, Q, S, O> {
-    calls: &'a CellCalls<'a, Q, S, O>,
+struct Cell<Q, S, O> {
+    calls: CellCalls<Q, S, O>,
     prompts: CellPrompts,
-    backstory: Option<&'a Backstory>,
+    backstory: Option<Backstory>,
 }
 
 /// What the modules and the coordinator made of one question.
@@ -78,23 +84,24 @@ struct Prediction {
     asked: u8,
 }
 
-impl<Q: Queue, S: Store, O: PermitOffice> Cell<'_, Q, S, O> {
-    async fn answer(&self, mut held: Held) -> Result<CellResult, Halt> {
+impl<Q: Queue, S: Store, O: PermitOffice> Cell<Q, S, O> {
+    async fn answer(self: Arc<Self>, mut held: Held) -> Result<CellResult, Halt> {
         let held_out = self.calls.held_out();
         let methods = &self.calls.manifest().methods;
         let mut arms = Vec::new();
         let mut modules = Vec::new();
         let simulate = methods.contains(&Method::ValueSim);
         let ask_all = methods.contains(&Method::FullInfo);
-        // All questions go on side by side; a question that fails or is stopped lets the others finish their calls.
+        // All questions go on side by side, each in a task of its own: a reply is read where it arrived.
         let simulated = held_out.iter().filter(|_| simulate).map(|&id| {
             let places = [held.split_one(), held.split_one(), held.split_one()];
-            self.simulate(self.calls.question(id), places)
+            spawn(Arc::clone(&self).simulate(id, places))
         });
         let simulated: Vec<_> = simulated.collect();
-        let direct = held_out.iter().filter(|_| ask_all).map(|&id| self.full_info(id, held.split_one()));
-        let direct: Vec<_> = direct.collect();
-        let (simulated, direct) = futures_util::future::join(join_all(simulated), join_all(direct)).await;
+        let direct = held_out.iter().filter(|_| ask_all);
+        let direct: Vec<_> = direct.map(|&id| spawn(Arc::clone(&self).full_info(id, held.split_one()))).collect();
+        // A question that fails or is stopped lets the others finish their calls.
+        let (simulated, direct) = (ended(simulated).await, ended(direct).await);
         let simulated: Vec<Simulated> = all_or_halt(simulated)?;
         let direct: Vec<Prediction> = all_or_halt(direct)?;
         if simulate {
@@ -105,21 +112,26 @@ impl<Q: Queue, S: Store, O: PermitOffice> Cell<'_, Q, S, O> {
         if ask_all {
             arms.push(arm(Method::FullInfo, direct.iter()));
         }
-        let story = self.backstory.map(story_result);
+        let story = self.backstory.as_ref().map(story_result);
         Ok(CellResult { story, modules, arms })
     }
 
-    async fn simulate(&self, question: &Question, places: [Held; 3]) -> Result<Simulated, Halt> {
+    async fn simulate(self: Arc<Self>, id: QuestionId, places: [Held; 3]) -> Result<Simulated, Halt> {
+        let question = self.calls.question(id);
         let Some(prompts) = self.prompts.modules() else {
             return Ok(self.without_backstory());
         };
-        let asks = Module::ALL.into_iter().zip(prompts).zip(places).map(|((module, prompt), place)| async move {
-            // Held until the call is made: a place that the future did not take would be given back at once.
-            let _place = place;
-            self.calls.ask_module(module.into(), question, prompt).await
+        let asks = Module::ALL.into_iter().zip(prompts).zip(places).map(|((module, prompt), place)| {
+            let calls = &self.calls;
+            async move {
+                // Held until the call is made: a place that the future did not take would be given back at once.
+                let _place = place;
+                calls.ask_module(module.into(), question, prompt).await
+            }
         });
-        let answers: Vec<Asked> = all_or_halt(join_all(asks).await)?;
-        let modules: [Asked; 3] = answers.try_into().expect("there are three modules");
+        // Of the three only the one that has news is looked at.
+        let answers = asks.collect::<FuturesOrdered<_>>().collect().await;
+        let modules: [Asked; 3] = all_or_halt(answers)?.try_into().expect("there are three modules");
         let prediction = self.settle(question, &modules).await?;
         self.calls.predicted();
         Ok(Simulated { modules, prediction })
@@ -127,7 +139,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Cell<'_, Q, S, O> {
 
     /// Without a backstory there is nothing to ask the modules about: the story's ending is theirs too.
     fn without_backstory(&self) -> Simulated {
-        let ended = self.backstory.map_or(Ended::Invalid, |story| story.ended);
+        let ended = self.backstory.as_ref().map_or(Ended::Invalid, |story| story.ended);
         let nothing = || Asked { answer: None, analysis: String::new(), ended, times: 0 };
         self.calls.predicted();
         let prediction = Prediction { answer: None, ended, decided: Decided::NoValidAnswers, asked: 0 };
@@ -158,13 +170,27 @@ impl<Q: Queue, S: Store, O: PermitOffice> Cell<'_, Q, S, O> {
         }
     }
 
-    async fn full_info(&self, id: QuestionId, _place: Held) -> Result<Prediction, Halt> {
+    async fn full_info(self: Arc<Self>, id: QuestionId, _place: Held) -> Result<Prediction, Halt> {
         let question = self.calls.question(id);
         let prompt = self.prompts.full_info().expect("the arm's prompt is made with the cell's");
         let Asked { answer, ended, times, .. } = self.calls.ask_single(Stage::FullInfo, question, prompt).await?;
         self.calls.predicted();
         Ok(Prediction { answer, ended, decided: Decided::Direct, asked: times })
     }
+}
+
+fn spawn<T: Send + 'static>(question: impl Future<Output = T> + Send + 'static) -> AbortOnDropHandle<T> {
+    AbortOnDropHandle::new(tokio::spawn(question))
+}
+
+/// What the questions' tasks came to, in their order.
+async fn ended<T>(questions: Vec<AbortOnDropHandle<T>>) -> Vec<T> {
+    let mut all = Vec::with_capacity(questions.len());
+    for question in questions {
+        // Nothing aborts them while they are waited for, so what is no value is a panic, which is this task's too.
+        all.push(question.await.unwrap_or_else(|broken| resume_unwind(broken.into_panic())));
+    }
+    all
 }
 
 fn story_result(story: &Backstory) -> StoryResult {

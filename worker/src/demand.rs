@@ -9,29 +9,36 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
 /// A shared count of calls that wait or run.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Demand {
     state: Arc<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
+    /// How many calls there may be before no more work is taken.
+    capacity: usize,
     calls: AtomicUsize,
     fell: Notify,
 }
 
 impl Demand {
+    /// No calls yet, and room for `capacity`.
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self { state: Arc::new(State { capacity, calls: AtomicUsize::new(0), fell: Notify::new() }) }
+    }
+
     /// Counts `calls` more until the guard is dropped.
     pub(crate) fn hold(&self, calls: usize) -> Held {
         self.state.calls.fetch_add(calls, Ordering::Relaxed);
         Held { demand: self.clone(), calls }
     }
 
-    /// Waits until fewer than `capacity` calls wait or run.
-    pub(crate) async fn below(&self, capacity: usize) {
+    /// Waits until fewer calls than the capacity wait or run.
+    pub(crate) async fn room(&self) {
         loop {
             let fell = self.state.fell.notified();
-            if self.state.calls.load(Ordering::Relaxed) < capacity {
+            if self.state.calls.load(Ordering::Relaxed) < self.state.capacity {
                 return;
             }
             fell.await;
@@ -39,9 +46,12 @@ impl Demand {
     }
 
     fn release(&self, calls: usize) {
-        self.state.calls.fetch_sub(calls, Ordering::Relaxed);
-        // One loop for each model waits here; a stored permit makes sure that it sees the latest count.
-        self.state.fell.notify_one();
+        let before = self.state.calls.fetch_sub(calls, Ordering::Relaxed);
+        let is_room = before - calls < self.state.capacity;
+        if is_room && before >= self.state.capacity {
+            // One loop for each model waits here; a stored permit makes sure that it sees the latest count.
+            self.state.fell.notify_one();
+        }
     }
 }
 
@@ -73,22 +83,22 @@ mod tests {
 
     #[tokio::test]
     async fn room_appears_when_calls_are_given_back() {
-        let demand = Demand::default();
+        let demand = Demand::new(3);
         let mut held = demand.hold(3);
         let one = held.split_one();
         let waiting = tokio::spawn({
             let demand = demand.clone();
-            async move { demand.below(3).await }
+            async move { demand.room().await }
         });
         drop(one);
         waiting.await.expect("wakes up");
         drop(held);
-        demand.below(1).await;
+        demand.room().await;
     }
 
     #[test]
     fn what_is_split_off_is_counted_once() {
-        let demand = Demand::default();
+        let demand = Demand::new(1);
         let mut held = demand.hold(2);
         let parts = [held.split_one(), held.split_one(), held.split_one()];
         assert_eq!(parts.iter().map(|part| part.calls).sum::<usize>(), 2);

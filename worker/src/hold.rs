@@ -4,6 +4,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use valuesim_shared::id::ModelId;
+
+use crate::worker::Worker;
 
 /// What a provider said to one call holds for all calls to the model.
 #[derive(Debug, Default)]
@@ -24,6 +27,13 @@ impl Hold {
         let until = (*self.until.lock().unwrap_or_else(PoisonError::into_inner))?;
         let left = until.saturating_duration_since(Instant::now());
         (!left.is_zero()).then_some(left)
+    }
+}
+
+impl<Q, S, O> Worker<Q, S, O> {
+    /// How long a model is still left alone, because its provider asked for it.
+    pub fn held(&self, model: ModelId) -> Option<Duration> {
+        self.shared.holds[model.0 as usize].left()
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod body;
 mod client;
+mod connect;
+mod deadline;
 mod error;
 #[cfg(test)]
 mod fuzz;
@@ -9,7 +11,7 @@ mod headers;
 mod key;
 mod wire;
 
-pub use body::{Conversation, EncodedText, LastPlain, Said};
+pub use body::{Conversation, EncodedText, LastPlain, Said, Wording};
 pub use client::{Client, ClientError, Deadlines};
 pub use error::{CallError, CallErrorKind, Decision};
 pub use key::KeyError;

@@ -1,5 +1,6 @@
 //! Makes a call until it is decided: permits, back-off with full jitter, and all retrying. The one place that retries.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
@@ -12,12 +13,12 @@ use valuesim_shared::outcome::{StageSpend, Unsure};
 use valuesim_shared::permit::{Ask, PermitOffice};
 use valuesim_shared::store::{CallKey, RecordedReply, ReplyText, Store};
 
-use crate::provider::{CallError, CallErrorKind, Conversation, Decision, Finish, Reply};
+use crate::provider::{CallError, CallErrorKind, Conversation, Decision, Finish, Reply, Wording};
 use crate::timing::Waits;
 use crate::worker::{Halt, Shared, WorkerError};
 
-/// How often one prompt's answer may be no chat completion: each may have been paid for, and a provider that answers
-/// so five times will do so again.
+/// How often the answer may be no chat completion, to one prompt or to all in a row: each may have been paid for, and a
+/// provider that answers so five times will do so again.
 const MALFORMED_AT_MOST: u32 = 5;
 
 /// Tokens that an answer with its analysis is expected to have.
@@ -34,11 +35,11 @@ const BYTES_PER_TOKEN: u64 = 4;
 
 /// One call of a cell.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Call<'a> {
+pub(crate) struct Call<'a, W> {
     pub(crate) run: &'a RunId,
     pub(crate) cell: Cell,
     pub(crate) key: CallKey,
-    pub(crate) conversation: Conversation<'a>,
+    pub(crate) wording: &'a W,
 }
 
 /// What a call's attempts took so far.
@@ -53,12 +54,12 @@ struct Spent {
 /// attempt that was sent is always waited for.
 pub(crate) async fn make<Q, S: Store, O: PermitOffice>(
     shared: &Shared<Q, S, O>,
-    call: Call<'_>,
+    call: Call<'_, impl Wording>,
     halt: &CancellationToken,
 ) -> Result<RecordedReply, Halt> {
     let model = call.cell.model;
     let settings = &shared.run.manifest.models[model.0 as usize];
-    let unsure = unsure(settings, call.key.stage, &call.conversation);
+    let unsure = call.wording.put(|conversation| unsure(settings, call.key.stage, conversation));
     let mut spent = Spent::default();
     let mut ceilings = ceilings(shared.waits);
     let mut malformed = 0;
@@ -73,9 +74,13 @@ pub(crate) async fn make<Q, S: Store, O: PermitOffice>(
             }
             Err(error) => error,
         };
-        malformed += u32::from(error.kind == CallErrorKind::Malformed);
+        let mut in_a_row = 0;
+        if error.kind == CallErrorKind::Malformed {
+            malformed += 1;
+            in_a_row = shared.malformed[model.0 as usize].fetch_add(1, Ordering::Relaxed) + 1;
+        }
         match error.kind.decision() {
-            Decision::Retry | Decision::SlowDown if malformed < MALFORMED_AT_MOST => {
+            Decision::Retry | Decision::SlowDown if malformed.max(in_a_row) < MALFORMED_AT_MOST => {
                 if let Some(after) = error.retry_after {
                     shared.holds[model.0 as usize].at_least(after);
                 }
@@ -99,7 +104,7 @@ pub(crate) async fn make<Q, S: Store, O: PermitOffice>(
 /// One attempt, counted.
 async fn attempt<Q, S: Store, O: PermitOffice>(
     shared: &Shared<Q, S, O>,
-    call: &Call<'_>,
+    call: &Call<'_, impl Wording>,
     unsure: &Unsure,
     spent: &mut Spent,
     halt: &CancellationToken,
@@ -121,13 +126,17 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
         }
     };
     // Written only now: a thousand calls that wait for a permit need no thousand bodies.
-    let body = shared.run.client(model).body(&call.conversation);
+    let body = call.wording.put(|conversation| shared.run.client(model).body(conversation));
     shared.store.note_sent(call.run, call.cell, call.key, unsure).await?;
     spent.spend.sent += 1;
     shared.meter.call_sent();
     let ended = shared.run.client(model).send(body).await;
     match &ended {
         Ok(reply) => {
+            let malformed = &shared.malformed[model.0 as usize];
+            if malformed.load(Ordering::Relaxed) > 0 {
+                malformed.store(0, Ordering::Relaxed);
+            }
             let answered = answered(reply, shared.run.price(model), unsure);
             shared.meter.call_answered(&answered);
             spent.spend.add(&answered);
@@ -147,7 +156,11 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
     Ok(ended.map(|reply| (reply, permit)))
 }
 
-async fn keep<Q, S: Store, O>(shared: &Shared<Q, S, O>, call: &Call<'_>, recorded: &RecordedReply) -> Result<(), Halt> {
+async fn keep<Q, S: Store, O>(
+    shared: &Shared<Q, S, O>,
+    call: &Call<'_, impl Wording>,
+    recorded: &RecordedReply,
+) -> Result<(), Halt> {
     Ok(shared.store.record_reply(call.run, call.cell, call.key, recorded).await?)
 }
 
@@ -163,8 +176,8 @@ fn answered(reply: &Reply, price: Option<Price>, unsure: &Unsure) -> StageSpend 
     }
 }
 
-fn asks_for_more_room(call: &Call<'_>) -> bool {
-    call.conversation.most_output_tokens().is_some()
+fn asks_for_more_room(call: &Call<'_, impl Wording>) -> bool {
+    call.wording.put(|conversation| conversation.most_output_tokens().is_some())
 }
 
 /// What one request may use.
@@ -192,7 +205,7 @@ fn record(reply: Reply, Spent { spend, perhaps_billed }: Spent) -> RecordedReply
 
 async fn give_up<Q, S: Store, O>(
     shared: &Shared<Q, S, O>,
-    call: &Call<'_>,
+    call: &Call<'_, impl Wording>,
     kind: CallErrorKind,
     Spent { spend, perhaps_billed }: Spent,
 ) -> Result<RecordedReply, Halt> {

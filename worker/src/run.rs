@@ -9,7 +9,7 @@ use valuesim_shared::prompt::{prompts_digest, question_block};
 use valuesim_shared::split::Split;
 use valuesim_shared::task::Task;
 
-use crate::provider::{Client, Deadlines};
+use crate::provider::{Client, Deadlines, EncodedText};
 use crate::worker::WorkerError;
 
 /// A run, made ready for work.
@@ -19,7 +19,7 @@ pub(crate) struct Run {
     split: Split,
     clients: Vec<Client>,
     /// Each question as prompts show it, by question.
-    question_blocks: Vec<String>,
+    question_blocks: Vec<EncodedText>,
 }
 
 impl Run {
@@ -31,7 +31,8 @@ impl Run {
         let split = Split::new(manifest.split.seed, manifest.split.folds)?;
         let clients = manifest.models.iter().map(|model| Client::new(model, deadlines));
         let clients = clients.collect::<Result<_, _>>()?;
-        let question_blocks = manifest.codebook.questions().iter().map(question_block).collect();
+        let question_blocks = manifest.codebook.questions().iter();
+        let question_blocks = question_blocks.map(|question| EncodedText::new(&question_block(question))).collect();
         Ok(Self { manifest, split, clients, question_blocks })
     }
 
@@ -47,7 +48,7 @@ impl Run {
         self.split.held_out(fold)
     }
 
-    pub(crate) fn question_block(&self, id: QuestionId) -> &str {
+    pub(crate) fn question_block(&self, id: QuestionId) -> &EncodedText {
         &self.question_blocks[id.index()]
     }
 

@@ -1,5 +1,7 @@
 //! The story stage: has the model write a cell's backstory, once.
 
+use std::sync::Arc;
+
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::method::Stage;
 use valuesim_shared::outcome::Ended;
@@ -12,14 +14,14 @@ use valuesim_shared::task::{Task, TaskKind};
 use crate::again::Again;
 use crate::ask::CellCalls;
 use crate::prompts::SharedPrompt;
-use crate::provider::Conversation;
+use crate::provider::{Conversation, Wording};
 use crate::run::Run;
 use crate::worker::{Halt, Shared};
 
 /// Writes a cell's backstory unless it is there, and passes the cell on to the CAB stage.
 pub(crate) async fn write<Q: Queue, S: Store, O: PermitOffice>(
-    shared: &Shared<Q, S, O>,
-    task: &Task,
+    shared: &Arc<Shared<Q, S, O>>,
+    task: &Arc<Task>,
     halt: &CancellationToken,
 ) -> Result<(), Halt> {
     if shared.store.backstory(&task.run, task.cell).await?.is_none() {
@@ -27,25 +29,25 @@ pub(crate) async fn write<Q: Queue, S: Store, O: PermitOffice>(
         shared.store.put_backstory(&task.run, task.cell, &story).await?;
         shared.meter.backstory_written();
     }
-    let cab = Task { kind: TaskKind::Cab, ..task.clone() };
+    let cab = Task { kind: TaskKind::Cab, ..Task::clone(task) };
     let queue = QueueName { run: task.run.clone(), lane: Lane::Cab(task.cell.model) };
     Ok(shared.queue.publish(&queue, cab.to_bytes().into()).await?)
 }
 
 async fn ask<Q: Queue, S: Store, O: PermitOffice>(
-    shared: &Shared<Q, S, O>,
-    task: &Task,
+    shared: &Arc<Shared<Q, S, O>>,
+    task: &Arc<Task>,
     halt: &CancellationToken,
 ) -> Result<Backstory, Halt> {
     let calls = CellCalls::new(shared, task, halt).await?;
-    let prompt = story_prompt(&shared.run, task);
     let key = CallKey { stage: Stage::Story, question: None, asked_before: 0 };
-    let conversation = Conversation::new(&prompt.before, "", &prompt.after);
-    let (mut text, mut ended) = judge(calls.reply(key, conversation).await?);
+    let mut wording = StoryWording { run: &shared.run, task, most_output_tokens: None };
+    let (mut text, mut ended) = judge(calls.reply(key, &wording).await?);
     let mut asked = 1;
     if let Some(again @ Again::MoreRoom(most)) = calls.again(ended) {
         let key = CallKey { asked_before: again.asked_before(), ..key };
-        let second = judge(calls.reply(key, conversation.with_room_for(most)).await?);
+        wording.most_output_tokens = Some(most);
+        let second = judge(calls.reply(key, &wording).await?);
         asked = 2;
         // A backstory that was cut off is better than none.
         if !second.0.is_empty() {
@@ -55,10 +57,24 @@ async fn ask<Q: Queue, S: Store, O: PermitOffice>(
     Ok(Backstory { text, ended, asked, spend: calls.spend() })
 }
 
-/// The prompt alone stays in memory during the call, not the texts that it is made of.
-fn story_prompt(run: &Run, task: &Task) -> SharedPrompt {
-    let profile = run.profile_text().natural(run.profile(task));
-    SharedPrompt::whole(&prompt::story(&profile))
+/// Asks for a backstory. The prompt is made anew each time it is sent: thousands of them, of twenty kilobytes each, would
+/// otherwise wait in memory for their replies.
+struct StoryWording<'a> {
+    run: &'a Run,
+    task: &'a Task,
+    most_output_tokens: Option<u32>,
+}
+
+impl Wording for StoryWording<'_> {
+    fn put<R>(&self, with: impl FnOnce(&Conversation<'_>) -> R) -> R {
+        let profile = self.run.profile_text().natural(self.run.profile(self.task));
+        let prompt = SharedPrompt::whole(&prompt::story(&profile));
+        let conversation = Conversation::new(&prompt.before, None, &prompt.after);
+        with(&match self.most_output_tokens {
+            Some(most) => conversation.with_room_for(most),
+            None => conversation,
+        })
+    }
 }
 
 /// The narrative, and how asking for it ended.

@@ -7,6 +7,7 @@
 //! ```
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -71,7 +72,7 @@ impl WorkerError {
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Client(_) => true,
-            Self::Provider { error, .. } => error.kind != CallErrorKind::NoMoney,
+            Self::Provider { error, .. } => !matches!(error.kind, CallErrorKind::NoMoney | CallErrorKind::NotAgain),
             _ => false,
         }
     }
@@ -115,6 +116,8 @@ pub(crate) struct Shared<Q, S, O> {
     /// By model.
     pub(crate) holds: Vec<Hold>,
     pub(crate) meter: Arc<Meter>,
+    /// By model: answers that were no chat completion since the last one that was.
+    pub(crate) malformed: Vec<AtomicU32>,
 }
 
 impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
@@ -132,7 +135,10 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
         let manifest = store.manifest(run).await?.ok_or_else(|| WorkerError::NoManifest(run.clone()))?;
         let run = Run::new(Manifest::from_bytes(&manifest)?, deadlines)?;
         let holds = run.manifest.models.iter().map(|_| Hold::default()).collect();
-        Ok(Self { shared: Arc::new(Shared { queue, store, office, run, waits, holds, meter: Arc::default() }) })
+        let malformed = run.manifest.models.iter().map(|_| AtomicU32::new(0)).collect();
+        Ok(Self {
+            shared: Arc::new(Shared { queue, store, office, run, waits, holds, meter: Arc::default(), malformed }),
+        })
     }
 
     /// The worker's counts.
@@ -182,6 +188,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
 
     async fn do_task(self, work: Work<Q::Delivery>, halt: CancellationToken) -> Result<(), Halt> {
         let Work { task, delivery, held } = work;
+        let task = Arc::new(task);
         match task.kind {
             TaskKind::Story => story::write(&self.shared, &task, &halt).await?,
             TaskKind::Cab => cab::answer(&self.shared, &task, held, &halt).await?,
@@ -206,7 +213,6 @@ struct Desk<'a, Q> {
     cab: QueueName,
     story: QueueName,
     demand: Demand,
-    capacity: usize,
 }
 
 impl<'a, Q: Queue> Desk<'a, Q> {
@@ -217,14 +223,13 @@ impl<'a, Q: Queue> Desk<'a, Q> {
             run: &shared.run,
             cab: name(Lane::Cab(model)),
             story: name(Lane::Story(model)),
-            demand: Demand::default(),
-            capacity: shared.run.manifest.models[model.0 as usize].limits.calls_in_flight as usize,
+            demand: Demand::new(shared.run.manifest.models[model.0 as usize].limits.calls_in_flight as usize),
         }
     }
 
     /// The next task once there is room for its calls; CAB tasks first. Dropping the future loses no task.
     async fn next(&self) -> Result<Work<Q::Delivery>, WorkerError> {
-        self.demand.below(self.capacity).await;
+        self.demand.room().await;
         let delivery = tokio::select! {
             biased;
             cab = self.queue.take(&self.cab) => cab?,

@@ -25,8 +25,8 @@ fn model(base_url: String) -> ModelSettings {
 }
 
 async fn send(client: &Client) -> Result<Reply, CallError> {
-    let (before, after) = (EncodedText::new("Who are "), EncodedText::new("?"));
-    client.send(client.body(&Conversation::new(&before, "you", &after))).await
+    let [before, question, after] = ["Who are ", "you", "?"].map(EncodedText::new);
+    client.send(client.body(&Conversation::new(&before, Some(&question), &after))).await
 }
 
 /// What a client makes of a server that does this with its request.

@@ -145,6 +145,33 @@ async fn failing_in_all_ways_that_servers_have() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_answers_in_the_place_of_a_provider_that_is_away() {
+    let server = Server::start(person_with(|_, before| match before {
+        20..40 => Some(response("200 OK", "", b"<html>We will be back soon.</html>")),
+        40..60 => Some(ok(&json!({"status": "maintenance"}))),
+        60..80 => Some(response("302 Found", "location: /maintenance\r\n", b"")),
+        _ => None,
+    }));
+    let mut setup = Setup::new(server.address);
+    // One prompt sees all of it.
+    setup.model.limits.calls_in_flight = 1;
+    let bench = Bench::new(setup).await;
+    let outcome = bench.finish().await.expect("finishes");
+    assert_eq!(check_outcome(&outcome, &bench).await.failed, 60);
+}
+
+#[tokio::test]
+async fn a_server_that_never_answered_with_a_completion_is_the_wrong_one() {
+    for body in ["<html>It works!</html>", r#"{"choices":[]}"#] {
+        let server = Server::always(response("200 OK", "", body.as_bytes()));
+        let error = Bench::new(Setup::new(server.address)).await.finish().await.expect_err("the address is wrong");
+        assert!(error.to_string().contains("check base_url"), "{error}");
+        // The story is the cell's only call at first.
+        assert_eq!(server.requests().len(), 5);
+    }
+}
+
+#[tokio::test]
 async fn blank_lines_before_the_answer() {
     let person = Person::new(fold());
     let blank = move |request: &Request, _: usize| {
@@ -244,7 +271,8 @@ async fn check_stop(answer: Vec<Step>, expected: CallErrorKind, attempts: usize)
     setup.model.limits.calls_in_flight = 1;
     let error = Bench::new(setup).await.finish().await.expect_err("cannot go on");
     assert!(matches!(&error, WorkerError::Provider { error, .. } if error.kind == expected), "{error}");
-    assert_eq!(error.is_configuration(), expected != CallErrorKind::NoMoney);
+    let is_the_providers = matches!(expected, CallErrorKind::NoMoney | CallErrorKind::NotAgain);
+    assert_eq!(error.is_configuration(), !is_the_providers);
     assert_eq!(server.requests().len() - 1, attempts, "{error}");
 }
 
@@ -257,4 +285,6 @@ async fn what_only_the_user_can_mend_stops_the_worker() {
     check_stop(no("429 Too Many Requests", "insufficient_quota"), CallErrorKind::NoMoney, 1).await;
     check_stop(no("404 Not Found", "model_not_found"), CallErrorKind::UnknownModel, 1).await;
     check_stop(no("400 Bad Request", "unknown_parameter"), CallErrorKind::BadRequest, 1).await;
+    let not_again = response("500 Internal Server Error", "x-should-retry: false\r\n", b"");
+    check_stop(not_again, CallErrorKind::NotAgain, 1).await;
 }

@@ -7,6 +7,9 @@ use valuesim_shared::id::RunId;
 
 use super::LEDGER_VERSION;
 
+/// What is tried first.
+const OPEN: &str = "open";
+
 /// Why the ledger cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
@@ -62,6 +65,15 @@ pub enum LedgerError {
 }
 
 impl LedgerError {
+    /// Whether the ledger could not even be looked at, which says nothing about what is in it.
+    pub fn prevents_looking(&self) -> bool {
+        match self {
+            Self::InUse(_) | Self::Version { .. } => true,
+            Self::Failed { action, .. } => *action == OPEN,
+            Self::OtherRun { .. } | Self::Corrupt { .. } | Self::Damaged { .. } => false,
+        }
+    }
+
     /// Why the file at `path` could not be opened.
     pub(super) fn cannot_open(path: &Path, error: DatabaseError) -> Self {
         use std::io::ErrorKind;
@@ -76,7 +88,7 @@ impl LedgerError {
             {
                 Self::Corrupt { path, reason }
             }
-            _ => Self::Failed { action: "open", path, reason },
+            _ => Self::Failed { action: OPEN, path, reason },
         }
     }
 }

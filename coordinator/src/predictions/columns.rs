@@ -1,6 +1,7 @@
 //! The columns of the predictions file: their names and types, and the rows that wait for the next row group.
 
 use bytes::Bytes;
+use parquet::column::reader::ColumnReaderImpl;
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, Int32Type};
 use parquet::errors::Result;
 use parquet::file::writer::SerializedRowGroupWriter;
@@ -8,6 +9,7 @@ use valuesim_shared::codebook::Codebook;
 use valuesim_shared::id::Code;
 
 use super::Batch;
+use super::stored::GroupReader;
 use crate::score::Prediction;
 
 /// The columns, in the order in which [`Columns::write`] writes them.
@@ -29,9 +31,9 @@ message predictions {
     REQUIRED BOOLEAN simulated;
 }";
 
-/// Rows that are not in the file yet.
-#[derive(Debug, Default)]
-pub(super) struct Columns {
+/// Rows that are not in the file yet, or that were read from it.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Columns {
     respondent: Vec<i32>,
     country: Vec<ByteArray>,
     fold: Vec<i32>,
@@ -49,7 +51,7 @@ pub(super) struct Columns {
 }
 
 /// Numbers that may be missing.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 struct Optional {
     /// Those that are there.
     values: Vec<i32>,
@@ -62,17 +64,27 @@ impl Optional {
         self.levels.push(i16::from(code.is_some()));
         self.values.extend(code.map(|code| code.0));
     }
+
+    /// The numbers as texts, row by row.
+    fn shown(&self) -> Vec<String> {
+        let mut values = self.values.iter();
+        let mut shown = |level: &i16| match level {
+            0 => "null".to_owned(),
+            _ => values.next().map_or_else(String::new, ToString::to_string),
+        };
+        self.levels.iter().map(&mut shown).collect()
+    }
 }
 
 /// The texts that most rows share, made once: a copy of one costs a counter.
 #[derive(Debug)]
-pub(super) struct Names {
+pub(crate) struct Names {
     questions: Vec<ByteArray>,
     categories: Vec<ByteArray>,
 }
 
 impl Names {
-    pub(super) fn new(codebook: &Codebook) -> Self {
+    pub(crate) fn new(codebook: &Codebook) -> Self {
         let questions = codebook.questions();
         Self {
             questions: questions.iter().map(|question| text(&question.id.to_string())).collect(),
@@ -83,12 +95,12 @@ impl Names {
 
 impl Columns {
     /// Number of rows that wait.
-    pub(super) fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         self.respondent.len()
     }
 
     /// Adds a row for each prediction of a batch.
-    pub(super) fn push(&mut self, batch: &Batch<'_>, names: &Names, predictions: &[Prediction]) {
+    pub(crate) fn push(&mut self, batch: &Batch<'_>, names: &Names, predictions: &[Prediction]) {
         let rows = predictions.len();
         let same = |column: &mut Vec<ByteArray>, value: ByteArray| column.resize(column.len() + rows, value);
         same(&mut self.country, text(batch.country));
@@ -133,6 +145,65 @@ impl Columns {
         column::<Int32Type, W>(group, &self.attempts, None)?;
         column::<BoolType, W>(group, &self.simulated, None)
     }
+}
+
+impl Columns {
+    /// Adds up to `rows` rows of a row group; returns how many there were.
+    pub(super) fn read(&mut self, group: &mut GroupReader, rows: usize) -> Result<usize> {
+        let count = read(group.number()?, &mut self.respondent, None, rows)?;
+        read(group.text()?, &mut self.country, None, rows)?;
+        read(group.number()?, &mut self.fold, None, rows)?;
+        for column in [&mut self.question, &mut self.category, &mut self.arm, &mut self.method, &mut self.model] {
+            read(group.text()?, column, None, rows)?;
+        }
+        for Optional { values, levels } in [&mut self.prediction, &mut self.truth] {
+            read(group.number()?, values, Some(levels), rows)?;
+        }
+        read(group.text()?, &mut self.decided, None, rows)?;
+        read(group.text()?, &mut self.ended, None, rows)?;
+        read(group.number()?, &mut self.attempts, None, rows)?;
+        read(group.flag()?, &mut self.simulated, None, rows)?;
+        Ok(count)
+    }
+
+    /// Every column with its values as texts, row by row.
+    pub(crate) fn shown(&self) -> [(&'static str, Vec<String>); 14] {
+        [
+            ("respondent", numbers(&self.respondent)),
+            ("country", texts(&self.country)),
+            ("fold", numbers(&self.fold)),
+            ("question", texts(&self.question)),
+            ("category", texts(&self.category)),
+            ("arm", texts(&self.arm)),
+            ("method", texts(&self.method)),
+            ("model", texts(&self.model)),
+            ("prediction", self.prediction.shown()),
+            ("truth", self.truth.shown()),
+            ("decided", texts(&self.decided)),
+            ("ended", texts(&self.ended)),
+            ("attempts", numbers(&self.attempts)),
+            ("simulated", numbers(&self.simulated)),
+        ]
+    }
+}
+
+fn numbers(values: &[impl ToString]) -> Vec<String> {
+    values.iter().map(ToString::to_string).collect()
+}
+
+fn texts(values: &[ByteArray]) -> Vec<String> {
+    values.iter().map(|value| String::from_utf8_lossy(value.data()).into_owned()).collect()
+}
+
+/// Reads from a column; `levels` takes for an optional one where its values are.
+fn read<T: DataType>(
+    column: &mut ColumnReaderImpl<T>,
+    values: &mut Vec<T::T>,
+    levels: Option<&mut Vec<i16>>,
+    rows: usize,
+) -> Result<usize> {
+    let (rows, ..) = column.read_records(rows, levels, None, values)?;
+    Ok(rows)
 }
 
 /// Writes the next column; `levels` says for an optional one where its values are.

@@ -18,9 +18,9 @@ fn write_cell(out: &mut String, cell: &ShownCell) -> fmt::Result {
     if !cell.texts_kept {
         writeln!(
             out,
-            "What the model was asked and said was not kept. `valuesim run --transcripts` keeps it, of cells"
+            "No transcript was kept for this cell: `valuesim run --transcripts` keeps what is said in cells"
         )?;
-        writeln!(out, "that are done from then on.")?;
+        writeln!(out, "that are finished from then on.")?;
     }
     writeln!(out, "\nProfile")?;
     write_barred(out, &cell.profile)?;

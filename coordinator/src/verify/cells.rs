@@ -106,6 +106,28 @@ pub(super) fn counts(plan: &Plan, rows: &Rows) -> Check {
     check
 }
 
+/// Which of the finished cells have a transcript, and that those are whole.
+pub(super) fn transcripts(ledger: &Ledger, plan: &Plan, rows: &Rows) -> Result<Check, LedgerError> {
+    let mut check = Check::new("transcripts", "");
+    let mut kept = 0;
+    for model in plan.models() {
+        for cell in ledger.with_transcript(model)? {
+            match cell {
+                Ok(cell) if rows.finished.contains(&cell) => kept += 1,
+                Ok(cell) => check.problem(format_args!("{cell} has a transcript and is not finished")),
+                Err(error @ LedgerError::Damaged { .. }) => check.problem(error),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    check.said = match (kept, rows.finished.len() - kept) {
+        (0, _) => "none was kept".to_owned(),
+        (_, 0) => format!("all {kept} finished cells have one"),
+        (_, without) => format!("{kept} finished cells have one; none was kept for the other {without}"),
+    };
+    Ok(check)
+}
+
 /// Every prediction is there: each arm of the experiment, one entry for each question that its fold holds out.
 pub(super) fn fits(ledger: &Ledger, plan: &Plan, experiment: &Experiment) -> Result<Check, LedgerError> {
     let mut check = Check::new("predictions", "every arm has a prediction for each question of its fold");

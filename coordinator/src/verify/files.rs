@@ -1,12 +1,11 @@
 //! Whether the files of a run's results say what its ledger says.
 
-use std::fs::File;
 use std::path::Path;
 
-use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use serde_json::Value;
 use valuesim_shared::id::Cell;
 
+use super::predictions::{self, SameBytes};
 use super::{Check, Subject};
 use crate::evaluation::{EvaluationError, PREDICTIONS_FILE};
 use crate::ledger::LedgerError;
@@ -14,17 +13,29 @@ use crate::report::{self, REPORT_FILE, RESULTS_FILE, Results};
 
 /// Scores the ledger again and compares. `first_open` is the first cell that the ledger does not have.
 pub(super) fn compare(subject: &Subject<'_>, first_open: Option<Cell>) -> Result<Vec<Check>, LedgerError> {
-    let ledger = subject.evaluated.ledger;
-    let (evaluation, rows) = match subject.evaluated.recompute() {
-        Ok(recomputed) => recomputed,
-        Err(EvaluationError::Ledger(error)) => return Err(error),
-        Err(error) => return Ok(vec![Check::failed("results", error)]),
+    match made_again(subject, first_open) {
+        Ok(checks) => Ok(checks),
+        Err(EvaluationError::Ledger(error)) => Err(error),
+        Err(error) => Ok(vec![Check::failed("results", error)]),
+    }
+}
+
+fn made_again(subject: &Subject<'_>, first_open: Option<Cell>) -> Result<Vec<Check>, EvaluationError> {
+    let Subject { evaluated, folder, .. } = subject;
+    let predictions_file = folder.join(PREDICTIONS_FILE);
+    let mut same = SameBytes::new(&predictions_file, evaluated.codebook, &evaluated.about());
+    let evaluation = evaluated.score(&mut same)?;
+    let (bytes, rows) = same.finish();
+    let results = (subject.results)(evaluation, &evaluated.ledger.provenance()?);
+    let predictions = if predictions_file.exists() {
+        predictions::check(&predictions_file, evaluated, &bytes, rows)?
+    } else {
+        not_written("predictions file", &predictions_file)
     };
-    let results = (subject.results)(evaluation, &ledger.provenance()?);
     Ok(vec![
-        results_file(&subject.folder.join(RESULTS_FILE), &results, first_open),
-        report_file(&subject.folder.join(REPORT_FILE), &results),
-        predictions_file(&subject.folder.join(PREDICTIONS_FILE), rows, subject),
+        results_file(&folder.join(RESULTS_FILE), &results, first_open),
+        report_file(&folder.join(REPORT_FILE), &results),
+        predictions,
     ])
 }
 
@@ -69,33 +80,17 @@ fn report_file(path: &Path, expected: &Results) -> Check {
     check
 }
 
-fn predictions_file(path: &Path, rows: u64, subject: &Subject<'_>) -> Check {
-    if !path.exists() {
-        return not_written("predictions file", path);
-    }
-    let mut check = Check::new("predictions file", format!("predictions.parquet has the run's {rows} predictions"));
-    match parquet_head(path) {
-        Ok((found, run)) => {
-            if found != rows {
-                check.problem(format_args!("{} has {found} rows, expected {rows}", path.display()));
-            }
-            let expected = subject.evaluated.run;
-            if run != expected.0 {
-                check.problem(format_args!("{} belongs to run {run}, not to {expected}", path.display()));
-            }
-        }
-        Err(error) => check.problem(format_args!("{}: {error}", path.display())),
-    }
-    check
-}
-
-/// Number of rows, and the run that the file names.
-fn parquet_head(path: &Path) -> Result<(u64, String), parquet::errors::ParquetError> {
-    let reader = SerializedFileReader::new(File::open(path)?)?;
-    let about = reader.metadata().file_metadata();
-    let entry = about.key_value_metadata().and_then(|entries| entries.iter().find(|entry| entry.key == "valuesim.run"));
-    let run = entry.and_then(|entry| entry.value.clone()).unwrap_or_default();
-    Ok((u64::try_from(about.num_rows()).unwrap_or(0), run))
+/// Says which files of the run folder nothing is proven of.
+pub(super) fn others(folder: &Path, sources: &[&str]) -> Check {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Check::failed("other files", "cannot be listed") };
+    let results = [RESULTS_FILE, REPORT_FILE, PREDICTIONS_FILE];
+    let is_checked = |name: &str| results.contains(&name) || sources.contains(&name);
+    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut names: Vec<String> = names.filter(|name| !is_checked(name)).collect();
+    names.sort_unstable();
+    let said =
+        if names.is_empty() { "there are none".to_owned() } else { format!("not checked: {}", names.join(", ")) };
+    Check::new("other files", said)
 }
 
 /// The text of a file; none where it is not there.

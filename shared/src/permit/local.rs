@@ -2,12 +2,14 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{Ask, Limits, PermitOffice};
+use crate::id::ModelId;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -30,12 +32,31 @@ struct Desk {
 struct Bucket {
     limiter: DefaultDirectRateLimiter,
     allowance: NonZeroU32,
+    limit: u32,
+    /// Calls that wait for it.
+    waiting: AtomicUsize,
+}
+
+/// A limit of the user's own for which calls wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnLimit {
+    /// Requests in any minute.
+    RequestsPerMinute(u32),
+    /// Tokens in any minute.
+    TokensPerMinute(u32),
 }
 
 impl LocalOffice {
     /// An office for the models of an experiment, in the experiment's order.
     pub fn new(limits: &[Limits]) -> Self {
         Self { desks: limits.iter().map(Desk::new).collect() }
+    }
+
+    /// For which limit the calls to a model wait at this moment; none where they do not.
+    pub fn waits_for(&self, model: ModelId) -> Option<OwnLimit> {
+        let desk = &self.desks[model.0 as usize];
+        let requests = desk.requests.as_ref().and_then(Bucket::waited_for).map(OwnLimit::RequestsPerMinute);
+        requests.or_else(|| desk.tokens.as_ref().and_then(Bucket::waited_for).map(OwnLimit::TokensPerMinute))
     }
 }
 
@@ -57,7 +78,8 @@ impl Bucket {
     /// window holds more.
     fn per_minute(limit: u32, allowance: u32) -> Option<Self> {
         let allowance = NonZeroU32::new(allowance.max(1).min(limit))?;
-        Some(Self { limiter: RateLimiter::direct(Self::quota(limit, allowance)?), allowance })
+        let limiter = RateLimiter::direct(Self::quota(limit, allowance)?);
+        Some(Self { limiter, allowance, limit, waiting: AtomicUsize::new(0) })
     }
 
     fn quota(limit: u32, allowance: NonZeroU32) -> Option<Quota> {
@@ -70,11 +92,34 @@ impl Bucket {
 
     /// Waits until `amount` fits. What is more than the bucket can ever hold waits for a full bucket.
     async fn take(&self, amount: u32) {
+        let _place = Place::in_queue(&self.waiting);
         let mut rest = amount;
         while let Some(part) = NonZeroU32::new(rest.min(self.allowance.get())) {
             self.limiter.until_n_ready(part).await.expect("a part is at most the allowance");
             rest -= part.get();
         }
+    }
+}
+
+impl Bucket {
+    fn waited_for(&self) -> Option<u32> {
+        (self.waiting.load(Ordering::Relaxed) > 0).then_some(self.limit)
+    }
+}
+
+/// A place in a queue, left by dropping it: a call may be given up while it waits.
+struct Place<'a>(&'a AtomicUsize);
+
+impl<'a> Place<'a> {
+    fn in_queue(queue: &'a AtomicUsize) -> Self {
+        queue.fetch_add(1, Ordering::Relaxed);
+        Self(queue)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -102,13 +147,13 @@ impl PermitOffice for LocalOffice {
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Waker};
     use std::time::Instant;
 
     use governor::clock::FakeRelativeClock;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::id::ModelId;
 
     fn ask(tokens: u32) -> Ask {
         Ask { model: ModelId(0), tokens }
@@ -132,6 +177,22 @@ mod tests {
         let start = Instant::now();
         drop(office.permit(ask(90)).await);
         assert!(start.elapsed() >= Duration::from_millis(90), "{:?}", start.elapsed());
+    }
+
+    #[tokio::test]
+    async fn the_limit_that_is_waited_for_is_known_until_nobody_waits() {
+        // Ten at once, then 590 a minute.
+        let limits = Limits { requests_per_minute: Some(600), tokens_per_minute: Some(1_000_000), ..Limits::default() };
+        let office = LocalOffice::new(&[limits]);
+        for _ in 0..10 {
+            drop(office.permit(ask(1)).await);
+        }
+        assert_eq!(office.waits_for(ModelId(0)), None);
+        let mut waiting = Box::pin(office.permit(ask(1)));
+        assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        assert_eq!(office.waits_for(ModelId(0)), Some(OwnLimit::RequestsPerMinute(600)));
+        drop(waiting);
+        assert_eq!(office.waits_for(ModelId(0)), None);
     }
 
     proptest! {

@@ -60,13 +60,27 @@ fn read_labelled<'a>(said: &'a str, question: &Question) -> Option<(Value, Answe
         Strength::Strong => *value != Value::Nothing,
         Strength::Weak => matches!(value, Value::Code(_)),
     };
-    let last_final = answer_labels(said).filter(|label| label.is_final).last().map(read).filter(decides);
+    let (mut last_final, mut first) = (None, Vec::new());
+    for label in answer_labels(said) {
+        if label.is_final {
+            last_final = Some(label);
+        }
+        if first.len() < LABELS_READ {
+            first.push(label);
+        }
+    }
+    let last_final = last_final.map(read).filter(decides);
     if last_final.is_some() {
         return last_final;
     }
-    let labels: Vec<_> = answer_labels(said).take(LABELS_READ).map(read).filter(decides).collect();
-    let strong = labels.iter().find(|(_, label)| label.strength == Strength::Strong);
-    strong.or_else(|| labels.first()).copied()
+    let mut weak = None;
+    for read in first.into_iter().map(read).filter(decides) {
+        if read.1.strength == Strength::Strong {
+            return Some(read);
+        }
+        weak = weak.or(Some(read));
+    }
+    weak
 }
 
 /// Why the model answers so: what it marks as its analysis, else what stands below the answer, else what stands before.

@@ -233,5 +233,6 @@ fn skip_decoration(text: &str) -> &str {
 /// Whether a character only dresses an answer: spaces, quotes, brackets, Markdown, LaTeX, parts of emoji.
 pub(super) fn is_decoration(c: char) -> bool {
     const MARKS: &str = "\"'`“”‘’«»„*_#:：﹕=>→•[](){}<>（）［］【】「」『』〈〉《》\\$|\u{fe0f}\u{20e3}";
-    c.is_whitespace() || MARKS.contains(c)
+    // Most characters of a reply are letters, and the search through the marks is long.
+    !c.is_ascii_alphanumeric() && (c.is_whitespace() || MARKS.contains(c))
 }

@@ -1,8 +1,8 @@
 //! A store in files of this machine, for runs in one process: a log that is only appended to.
 //!
 //! What is written goes to the end of the log; where it is needed still is known in memory; a reply that is read back is
-//! read from its place. A thread of its own brings the log to the disk, for all who wait at once: a wait of its own for
-//! each reply would make the disk the bottleneck. Segments of the log that no cell needs any more are removed.
+//! read from its place. A thread of its own brings the log to the disk fifty times a second: a wait of its own for each
+//! reply would make the disk the bottleneck. Segments of the log that no cell needs any more are removed.
 
 mod entry;
 mod frame;
@@ -16,26 +16,34 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
-use self::entry::{Entry, Said};
+use self::entry::{Entry, Said, Words};
 use self::index::Index;
 use self::log::Log;
+use super::compact::read_reply;
 use super::{Backstory, CallKey, CellRecord, RecordedReply, Store, StoreError};
 use crate::id::{Cell, RunId};
 use crate::outcome::Unsure;
 
-/// How long a note that nobody waits for may take to the disk.
+/// How long what nobody waits for may take to the disk: what a power loss can take back.
 const NOTE_DELAY: Duration = Duration::from_millis(20);
+
+/// The shortest time from one sync to the next. The first who waits is served at once; of thousands of calls a second,
+/// many share one.
+const BETWEEN_SYNCS: Duration = Duration::from_millis(2);
 
 /// Bytes after which a file of the log is full.
 const SEGMENT_BYTES: u64 = 64 << 20;
 
 /// A log of which less than one byte in so many is needed is cleaned.
 const CLEAN_BELOW: u64 = 4;
+
+/// Cells that are written anew before others have their turn: they take a millisecond, and some megabytes.
+const CLEANED_AT_ONCE: usize = 32;
 
 /// A store in a folder. Cheap to clone; clones share the files.
 #[derive(Debug, Clone)]
@@ -66,9 +74,19 @@ struct State {
     index: Index,
     /// Who waits for the disk.
     waiting: Vec<oneshot::Sender<Result<(), String>>>,
-    /// Whether the thread sleeps until it is woken.
-    asleep: bool,
+    sleep: Sleep,
     closing: bool,
+}
+
+/// What the store's thread does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sleep {
+    /// It works.
+    Awake,
+    /// It waits for the first write.
+    UntilThereIsWork,
+    /// It lets more notes come together before it brings them to the disk.
+    UntilTheDelayIsOver,
 }
 
 impl EmbeddedStore {
@@ -93,7 +111,7 @@ impl EmbeddedStore {
             }
         });
         let log = log.map_err(|error| failed(&error))?;
-        let state = State { log, index, waiting: Vec::new(), asleep: false, closing: false };
+        let state = State { log, index, waiting: Vec::new(), sleep: Sleep::Awake, closing: false };
         let core = Arc::new(Core { state: Mutex::new(state), wake: Condvar::new() });
         let of_thread = Arc::clone(&core);
         let syncer = std::thread::Builder::new().name("store".to_owned()).spawn(move || of_thread.sync_all());
@@ -114,20 +132,22 @@ impl EmbeddedStore {
         let mut state = self.shared.core.state();
         state.append(entry);
         let flushed = state.log.flush();
-        self.shared.core.wake_thread(&mut state);
+        if state.sleep == Sleep::UntilThereIsWork {
+            self.shared.core.wake_thread(&mut state);
+        }
         flushed.map_err(|error| self.failed("write to", error))
     }
 
-    /// Writes an entry so that it survives the end of the machine.
-    async fn keep(&self, entry: &Entry<'_>) -> Result<(), StoreError> {
-        let synced = {
-            let mut state = self.shared.core.state();
-            state.append(entry);
-            self.shared.core.sync_soon(&mut state)
-        };
-        self.wait_for_the_disk(synced).await
+    /// Writes an entry with the next one, or after a moment.
+    fn add_to_next(&self, entry: &Entry<'_>) {
+        let mut state = self.shared.core.state();
+        state.append(entry);
+        if state.sleep == Sleep::UntilThereIsWork {
+            self.shared.core.wake_thread(&mut state);
+        }
     }
 
+    /// Waits until what was written survives the end of the machine.
     async fn wait_for_the_disk(&self, synced: oneshot::Receiver<Result<(), String>>) -> Result<(), StoreError> {
         let outcome = synced.await.unwrap_or_else(|_| Err("its thread has ended".to_owned()));
         outcome.map_err(|reason| self.failed("write to", reason))
@@ -158,11 +178,12 @@ impl EmbeddedStore {
                 sent.failed += 1;
                 sent.perhaps_billed += u64::from(perhaps_billed);
             }
-            Said::Reply(key, json) => {
-                let reply = self.decode(json, format_args!("a reply of {}", entry.cell))?;
+            Said::Reply(key, Words::Written(bytes)) => {
+                let unreadable = || self.failed("read", format_args!("a reply of {} is of another format", entry.cell));
+                let reply = read_reply(bytes).ok_or_else(unreadable)?;
                 record.replies.entry(key).or_insert(reply);
             }
-            Said::Backstory(_) | Said::Forgotten | Said::Anew(_) => {}
+            Said::Reply(_, Words::Recorded(_)) | Said::Backstory(_) | Said::Forgotten | Said::Anew(_) => {}
         }
         Ok(())
     }
@@ -223,7 +244,8 @@ impl Store for EmbeddedStore {
         key: CallKey,
         reply: &RecordedReply,
     ) -> Result<(), StoreError> {
-        self.keep(&Entry { run: &run.0, cell, said: Said::Reply(key, &encode(reply)) }).await
+        self.add_to_next(&Entry { run: &run.0, cell, said: Said::Reply(key, Words::Recorded(reply)) });
+        Ok(())
     }
 
     async fn cell_record(&self, run: &RunId, cell: Cell) -> Result<CellRecord, StoreError> {
@@ -273,8 +295,8 @@ impl Core {
     }
 
     fn wake_thread(&self, state: &mut State) {
-        if state.asleep {
-            state.asleep = false;
+        if state.sleep != Sleep::Awake {
+            state.sleep = Sleep::Awake;
             self.wake.notify_one();
         }
     }
@@ -284,6 +306,7 @@ impl Core {
         let mut state = self.state();
         loop {
             state = self.until_there_is_work(state);
+            let started = Instant::now();
             let waiting = std::mem::take(&mut state.waiting);
             let flushed = state.log.flush();
             let dirty = state.log.take_dirty();
@@ -299,23 +322,27 @@ impl Core {
             if closing && (outcome.is_err() || state.log.is_synced()) {
                 return;
             }
+            let rest = BETWEEN_SYNCS.saturating_sub(started.elapsed());
+            let rested = self.wake.wait_timeout_while(state, rest, |state| !state.closing);
+            state = rested.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
     fn until_there_is_work<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         while state.waiting.is_empty() && !state.closing {
-            state.asleep = true;
             if state.log.is_synced() {
+                state.sleep = Sleep::UntilThereIsWork;
                 state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
+            state.sleep = Sleep::UntilTheDelayIsOver;
             let (awake, slept) = self.wake.wait_timeout(state, NOTE_DELAY).unwrap_or_else(PoisonError::into_inner);
             state = awake;
             if slept.timed_out() {
                 break;
             }
         }
-        state.asleep = false;
+        state.sleep = Sleep::Awake;
         state
     }
 }
@@ -330,12 +357,15 @@ impl State {
     /// not outlive the taking back.
     fn remove_unneeded(&mut self) -> io::Result<()> {
         while let Some(oldest) = self.log.oldest() {
-            if self.index.needed(oldest) > 0 {
-                if !self.is_wasteful() {
-                    break;
-                }
-                self.write_anew(oldest)?;
+            if self.index.needed(oldest) > 0 && self.is_wasteful() {
+                self.write_anew(oldest, CLEANED_AT_ONCE)?;
             }
+            if self.index.needed(oldest) > 0 {
+                break;
+            }
+            // What was written anew must not be on its way when the only other copy goes.
+            self.log.flush()?;
+            self.log.take_dirty().iter().try_for_each(|file| file.sync_data())?;
             self.log.remove(oldest)?;
             self.index.removed(oldest);
         }
@@ -347,19 +377,18 @@ impl State {
         self.index.needed_in_all().saturating_mul(CLEAN_BELOW) < self.log.full_bytes()
     }
 
-    /// Writes the cells of a segment to the end of the log.
-    fn write_anew(&mut self, segment: u32) -> io::Result<()> {
-        for (run, cell, places) in self.index.cells_in(segment) {
+    /// Writes some cells of a segment to the end of the log.
+    fn write_anew(&mut self, segment: u32, cells: usize) -> io::Result<()> {
+        for (run, cell, places) in self.index.cells_in(segment).into_iter().take(cells) {
             let mut frames = Vec::new();
             for place in places {
                 let payload = self.log.read(place)?;
                 frame::push(&mut frames, |into| into.extend_from_slice(&payload));
             }
             self.append(&Entry { run: &run.0, cell, said: Said::Anew(&frames) });
+            self.log.flush()?;
         }
-        self.log.flush()?;
-        // What follows removes the only other copy.
-        self.log.take_dirty().iter().try_for_each(|file| file.sync_data())
+        Ok(())
     }
 }
 

@@ -45,6 +45,8 @@ pub struct ProviderOptions {
     pub prompts_remembered: usize,
     /// Instead of a person's reply, this many bytes that are always the same: to measure a client's speed.
     pub fixed_reply: Option<usize>,
+    /// The same for backstories, where they are to have another length.
+    pub fixed_story: Option<usize>,
 }
 
 impl Default for ProviderOptions {
@@ -69,6 +71,7 @@ impl Default for ProviderOptions {
             most_body_bytes: 4 << 20,
             prompts_remembered: 2_000_000,
             fixed_reply: None,
+            fixed_story: None,
         }
     }
 }

@@ -43,7 +43,7 @@ pub(crate) struct Desk {
 #[derive(Debug)]
 enum Voice {
     Person(Box<Person>),
-    Fixed(String),
+    Fixed { reply: String, story: String },
 }
 
 /// A call that was let in.
@@ -102,7 +102,9 @@ async fn unknown(State(desk): State<Arc<Desk>>, uri: Uri) -> Response {
 impl Desk {
     pub(crate) fn new(options: ProviderOptions, codebook: Arc<Codebook>, stop: CancellationToken) -> Self {
         let voice = match options.fixed_reply {
-            Some(bytes) => Voice::Fixed(fixed_reply(bytes)),
+            Some(bytes) => {
+                Voice::Fixed { reply: fixed_reply(bytes), story: fixed_reply(options.fixed_story.unwrap_or(bytes)) }
+            }
             None => Voice::Person(Box::new(Person::new(codebook, options.seed))),
         };
         let gate = Gate::new(&options);
@@ -179,7 +181,8 @@ impl Desk {
     fn reply(&self, kind: Kind, conversation: &Conversation<'_>, digest: u128) -> String {
         match &self.voice {
             Voice::Person(person) => person.reply(kind, &conversation.messages, digest),
-            Voice::Fixed(text) => text.clone(),
+            Voice::Fixed { story, .. } if kind == Kind::Story => story.clone(),
+            Voice::Fixed { reply, .. } => reply.clone(),
         }
     }
 

@@ -7,7 +7,7 @@ use clap::Args;
 use valuesim_shared::experiment::{Experiment, Simulation, Users};
 use valuesim_shared::id::{Fold, Respondent};
 use valuesim_shared::method::{Behaviour, Method};
-use valuesim_shared::model::ModelSettings;
+use valuesim_shared::model::{ModelSettings, OutputLimitField};
 
 use crate::exit::{Failure, OrUsage as _};
 
@@ -83,6 +83,10 @@ pub(crate) struct Flags {
     /// The longest reply to ask for, in tokens [default: the provider's]
     #[arg(long, value_name = "N", env = "VALUESIM_MAX_OUTPUT_TOKENS", help_heading = "Model")]
     max_output_tokens: Option<u32>,
+
+    /// The field of the request that says so: `max_tokens`, or `max_completion_tokens`, on which reasoning models insist [default: `max_tokens`]
+    #[arg(long, value_name = "FIELD", env = "VALUESIM_OUTPUT_LIMIT_FIELD", value_parser = output_limit_field, help_heading = "Model")]
+    output_limit_field: Option<OutputLimitField>,
 
     /// Calls in flight at the same time, for each model [default: 64]
     #[arg(long, value_name = "N", env = "VALUESIM_CALLS_IN_FLIGHT", help_heading = "Limits")]
@@ -223,6 +227,7 @@ impl Flags {
         limits.requests_per_minute = self.requests_per_minute.or(limits.requests_per_minute);
         limits.tokens_per_minute = self.tokens_per_minute.or(limits.tokens_per_minute);
         model.max_output_tokens = self.max_output_tokens.or(model.max_output_tokens);
+        model.output_limit_field = self.output_limit_field.unwrap_or(model.output_limit_field);
     }
 }
 
@@ -242,6 +247,11 @@ fn method(text: &str) -> Result<Method, String> {
         let known = Method::WITH_MODEL.map(Method::name);
         format!("expected a method that asks a model: {}", known.join(" or "))
     })
+}
+
+fn output_limit_field(text: &str) -> Result<OutputLimitField, String> {
+    let found = OutputLimitField::ALL.into_iter().find(|field| field.name() == text);
+    found.ok_or_else(|| format!("expected {}", OutputLimitField::ALL.map(OutputLimitField::name).join(" or ")))
 }
 
 fn behaviour(text: &str) -> Result<Behaviour, String> {

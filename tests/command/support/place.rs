@@ -59,7 +59,8 @@ impl Place {
         folder.clone()
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// The command, which is not started yet.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_valuesim"));
         for (name, _) in std::env::vars_os() {
             if is_of_the_tester(&name.to_string_lossy()) {

@@ -50,6 +50,11 @@ impl Running {
         self.signal("INT");
     }
 
+    /// Sends the signal with which service managers end a process.
+    pub(crate) fn terminate(&self) {
+        self.signal("TERM");
+    }
+
     /// Ends it without a chance to tidy up, as a crash or a loss of power does.
     pub(crate) fn kill(&self) {
         self.signal("KILL");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use valuesim_shared::model::ModelSettings;
+use valuesim_shared::model::{ModelSettings, OutputLimitField};
 
 /// A text as it stands inside a JSON string: escaped, without the quotes. A copy costs a counter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl EncodedText {
 #[derive(Debug, Clone, Copy)]
 pub struct Conversation<'a> {
     before: &'a EncodedText,
-    question: &'a str,
+    question: Option<&'a EncodedText>,
     after: &'a EncodedText,
     follow_up: Option<FollowUp<'a>>,
     most_output_tokens: Option<u32>,
@@ -49,8 +49,8 @@ struct FollowUp<'a> {
 }
 
 impl<'a> Conversation<'a> {
-    /// One prompt.
-    pub fn new(before: &'a EncodedText, question: &'a str, after: &'a EncodedText) -> Self {
+    /// One prompt; without a question where that is part of the other texts.
+    pub fn new(before: &'a EncodedText, question: Option<&'a EncodedText>, after: &'a EncodedText) -> Self {
         Self { before, question, after, follow_up: None, most_output_tokens: None }
     }
 
@@ -74,7 +74,19 @@ impl<'a> Conversation<'a> {
     /// Roughly how many bytes the texts have.
     pub fn bytes(&self) -> usize {
         let follow_up = self.follow_up.map_or(0, |follow_up| follow_up.reply.len() + follow_up.reminder.len());
-        self.before.bytes() + self.question.len() + self.after.bytes() + follow_up
+        self.before.bytes() + self.question.map_or(0, EncodedText::bytes) + self.after.bytes() + follow_up
+    }
+}
+
+/// Something that can be said to the model, as often as it is sent.
+pub trait Wording: Sync {
+    /// What `with` makes of the conversation.
+    fn put<R>(&self, with: impl FnOnce(&Conversation<'_>) -> R) -> R;
+}
+
+impl Wording for Conversation<'_> {
+    fn put<R>(&self, with: impl FnOnce(&Conversation<'_>) -> R) -> R {
+        with(self)
     }
 }
 
@@ -82,7 +94,7 @@ impl<'a> Conversation<'a> {
 #[derive(Debug, Clone)]
 pub struct Said {
     before: EncodedText,
-    question: String,
+    question: Option<EncodedText>,
     after: EncodedText,
     follow_up: Option<[String; 2]>,
 }
@@ -92,7 +104,7 @@ impl Conversation<'_> {
     pub fn said(&self) -> Said {
         Said {
             before: self.before.clone(),
-            question: self.question.to_owned(),
+            question: self.question.cloned(),
             after: self.after.clone(),
             follow_up: self.follow_up.map(|FollowUp { reply, reminder }| [reply, reminder].map(str::to_owned)),
         }
@@ -114,7 +126,7 @@ impl Said {
     /// The messages as plain text: ours, the model's, ours.
     pub fn messages(&self, last: &mut LastPlain) -> Vec<String> {
         let mut prompt = last.of(&self.before).to_owned();
-        prompt.push_str(&self.question);
+        prompt.extend(self.question.iter().map(EncodedText::plain));
         prompt.push_str(&self.after.plain());
         std::iter::once(prompt).chain(self.follow_up.iter().flatten().cloned()).collect()
     }
@@ -125,6 +137,7 @@ impl Said {
 pub(super) struct Frame {
     head: Vec<u8>,
     most_output_tokens: Option<u32>,
+    output_limit_field: OutputLimitField,
     /// From after the longest reply to the beginning of the prompt.
     tail: Vec<u8>,
 }
@@ -142,7 +155,8 @@ impl Frame {
             tail.extend_from_slice(format!("\":{value}").as_bytes());
         }
         tail.extend_from_slice(b",\"messages\":[{\"role\":\"user\",\"content\":\"");
-        Self { head, most_output_tokens: model.max_output_tokens, tail }
+        let (most_output_tokens, output_limit_field) = (model.max_output_tokens, model.output_limit_field);
+        Self { head, most_output_tokens, output_limit_field, tail }
     }
 
     /// The whole body.
@@ -150,11 +164,11 @@ impl Frame {
         let mut body = Vec::with_capacity(self.head.len() + self.tail.len() + conversation.bytes() + 256);
         body.extend_from_slice(&self.head);
         if let Some(most) = conversation.most_output_tokens.or(self.most_output_tokens) {
-            body.extend_from_slice(format!(",\"max_tokens\":{most}").as_bytes());
+            body.extend_from_slice(format!(",\"{}\":{most}", self.output_limit_field.name()).as_bytes());
         }
         body.extend_from_slice(&self.tail);
         body.extend_from_slice(conversation.before.0.as_bytes());
-        escape_into(&mut body, conversation.question);
+        body.extend_from_slice(conversation.question.map_or(&[], |question| question.0.as_bytes()));
         body.extend_from_slice(conversation.after.0.as_bytes());
         if let Some(FollowUp { reply, reminder }) = conversation.follow_up {
             body.extend_from_slice(b"\"},{\"role\":\"assistant\",\"content\":\"");
@@ -191,7 +205,7 @@ mod tests {
         let mut model = ModelSettings::named("a \"model\"");
         model.max_output_tokens = Some(300);
         model.extra_body.insert("thinking".to_owned(), json!({"type": "disabled"}));
-        let (before, after) = (EncodedText::new("Who?\n"), EncodedText::new(""));
+        let [before, question, after] = ["Who?\n", "You?", ""].map(EncodedText::new);
         let expected = json!({
             "model": "a \"model\"",
             "temperature": 0,
@@ -199,7 +213,16 @@ mod tests {
             "thinking": {"type": "disabled"},
             "messages": [{"role": "user", "content": "Who?\nYou?"}],
         });
-        assert_eq!(body(&model, &Conversation::new(&before, "You?", &after)), expected);
+        assert_eq!(body(&model, &Conversation::new(&before, Some(&question), &after)), expected);
+    }
+
+    #[test]
+    fn the_longest_reply_is_said_in_the_field_that_the_settings_name() {
+        let mut model = ModelSettings::named("m");
+        model.output_limit_field = OutputLimitField::MaxCompletionTokens;
+        let (before, after) = (EncodedText::new("Who?"), EncodedText::new(""));
+        let body = body(&model, &Conversation::new(&before, None, &after).with_room_for(9));
+        assert_eq!((&body["max_completion_tokens"], &body["max_tokens"]), (&json!(9), &Value::Null));
     }
 
     #[test]
@@ -207,7 +230,7 @@ mod tests {
         let mut model = ModelSettings::named("m");
         model.max_output_tokens = Some(300);
         let (before, after) = (EncodedText::new("Who?"), EncodedText::new(""));
-        let ordinary = Conversation::new(&before, "", &after);
+        let ordinary = Conversation::new(&before, None, &after);
         let mut expected = body(&model, &ordinary);
         expected["max_tokens"] = 1200.into();
         assert_eq!(body(&model, &ordinary.with_room_for(1200)), expected);
@@ -217,8 +240,8 @@ mod tests {
         #[test]
         fn any_texts_arrive_as_they_are(parts in prop::array::uniform5(any::<String>())) {
             let [before, question, after, reply, reminder] = &parts;
-            let (shared_before, shared_after) = (EncodedText::new(before), EncodedText::new(after));
-            let conversation = Conversation::new(&shared_before, question, &shared_after).followed_up(reply, reminder);
+            let [first, second, third] = [before, question, after].map(|part| EncodedText::new(part));
+            let conversation = Conversation::new(&first, Some(&second), &third).followed_up(reply, reminder);
             let messages = body(&ModelSettings::named("m"), &conversation)["messages"].take();
             let prompt = [before.as_str(), question, after].concat();
             let expected = json!([

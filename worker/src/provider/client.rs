@@ -1,21 +1,31 @@
 //! Sends one request over HTTP and reads the response. Never retries.
 
-use std::error::Error as _;
-use std::sync::Once;
+use std::error::Error;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
-use reqwest::{Response, Url};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, USER_AGENT};
+use hyper::{Method, Request, Uri};
+use hyper_util::client::legacy;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::outcome::SIMULATED_MARK;
 
 use super::body::{Conversation, Frame};
+use super::connect::{Connector, connector};
+use super::deadline::{Deadline, Late};
 use super::error::{CallError, CallErrorKind};
 use super::headers;
 use super::key::{KeyError, key};
-use super::wire::{Reply, completion, failure, readable};
+use super::wire::{Reply, completion, failure, readable, shows_a_models_work};
 
 /// Why a client cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -41,9 +51,14 @@ pub enum ClientError {
         /// The model.
         model: String,
     },
-    /// The HTTP library could not be set up.
-    #[error("set up the HTTP client: {0}")]
-    Http(reqwest::Error),
+    /// The machine's root certificates cannot be used.
+    #[error("model {model:?}: read this machine's root certificates: {reason}; install them (package ca-certificates)")]
+    Certificates {
+        /// The model.
+        model: String,
+        /// What is wrong with them.
+        reason: String,
+    },
 }
 
 /// How long a call may take.
@@ -79,38 +94,33 @@ const SIMULATED_HEADER: &str = "x-valuesim-simulated";
 /// Asks one model. Cheap to clone; clones share connections.
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: reqwest::Client,
-    url: Url,
+    http: legacy::Client<Connector, Full<Bytes>>,
+    address: Uri,
     headers: HeaderMap,
     frame: Frame,
     deadlines: Deadlines,
+    /// Whether a completion ever came, so that the address is right.
+    has_answered: Arc<AtomicBool>,
 }
 
 impl Client {
     /// A client for a model. Reads its key; makes no call.
     pub fn new(model: &ModelSettings, deadlines: Deadlines) -> Result<Self, ClientError> {
-        install_tls();
-        let url = address(model)?;
-        let mut http = reqwest::Client::builder()
-            .user_agent(concat!("valuesim/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(deadlines.connect)
-            .read_timeout(deadlines.idle)
-            .redirect(reqwest::redirect::Policy::none())
-            // Every attempt is counted where it is made, so the library must make none of its own.
-            .retry(reqwest::retry::never())
-            // One connection for each call in flight: a shared HTTP/2 connection would cap them at the server's limit
-            // of streams, often 100, without a word.
-            .http1_only();
-        if url.scheme() == "http" {
-            // Without this the library asks for the platform's root certificates, which a bare container lacks.
-            http = http.tls_certs_only([]);
-        }
-        if is_this_machine(&url) {
-            http = http.no_proxy();
-        }
-        let http = http.build().map_err(ClientError::Http)?;
+        let address = address(model)?;
+        let connector = connector(&address, deadlines.connect)
+            .map_err(|error| ClientError::Certificates { model: model.name.clone(), reason: error.to_string() })?;
+        let mut http = legacy::Client::builder(TokioExecutor::new());
+        // Without a timer the pool would keep connections that nobody uses.
+        http.pool_timer(TokioTimer::new());
         let headers = request_headers(model, key(model)?)?;
-        Ok(Self { http, url, headers, frame: Frame::new(model), deadlines })
+        Ok(Self {
+            http: http.build(connector),
+            address,
+            headers,
+            frame: Frame::new(model),
+            deadlines,
+            has_answered: Arc::default(),
+        })
     }
 
     /// The request body for a conversation.
@@ -118,39 +128,88 @@ impl Client {
         self.frame.around(conversation)
     }
 
-    /// Sends one request and waits for its reply.
+    /// Sends one request and waits for its reply. Nothing is sent twice: only a request of which no byte went out,
+    /// because the pooled connection had ended, takes another connection.
     pub async fn send(&self, body: Bytes) -> Result<Reply, CallError> {
-        let exchange = self.exchange(body);
-        tokio::time::timeout(self.deadlines.total, exchange).await.unwrap_or_else(|_| {
-            let message = format!("no complete answer within {} s", self.deadlines.total.as_secs());
-            Err(CallError { kind: CallErrorKind::TimedOut, status: None, message: Some(message), retry_after: None })
-        })
+        let first = self.deadlines.idle.min(self.deadlines.total);
+        let timer = pin!(tokio::time::sleep(first));
+        let mut deadline = Deadline::new(self.deadlines, timer);
+        let response = deadline.hold(self.http.request(self.request(body))).await;
+        let response = response.map_err(|late| self.late(late))?.map_err(|error| broken(&error, error.is_connect()))?;
+        let (head, body) = response.into_parts();
+        let body = self.read(body, &mut deadline).await;
+        if head.status == 200 {
+            let body = body?;
+            let reply = self.discreet(&body, completion).map_err(|error| self.in_its_place(error, &body))?;
+            if !self.has_answered.load(Ordering::Relaxed) {
+                self.has_answered.store(true, Ordering::Relaxed);
+            }
+            return Ok(if head.headers.contains_key(SIMULATED_HEADER) { marked(reply) } else { reply });
+        }
+        // What an error says helps, but an error that breaks off is still that error.
+        Err(self.refusal(head.status.as_u16(), &head.headers, &body.unwrap_or_default()))
     }
 
-    async fn exchange(&self, body: Bytes) -> Result<Reply, CallError> {
-        let request = self.http.post(self.url.clone()).headers(self.headers.clone()).body(body);
-        let response = request.send().await.map_err(|error| broken(&error))?;
-        let status = response.status().as_u16();
-        if status == 200 {
-            let simulated = response.headers().contains_key(SIMULATED_HEADER);
-            let body = read(response).await?;
-            return self.discreet(&body, completion).map(|reply| if simulated { marked(reply) } else { reply });
+    fn request(&self, body: Bytes) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.address.clone();
+        *request.headers_mut() = self.headers.clone();
+        request
+    }
+
+    /// The whole body of a response.
+    async fn read(&self, mut body: Incoming, deadline: &mut Deadline<'_>) -> Result<Bytes, CallError> {
+        // Most responses come in one piece, which needs no copy.
+        let mut first = Bytes::new();
+        let mut all = BytesMut::new();
+        while let Some(frame) = deadline.hold(body.frame()).await.map_err(|late| self.late(late))? {
+            let Ok(chunk) = frame.map_err(|error| broken(&error, false))?.into_data() else { continue };
+            if first.len() + all.len() + chunk.len() > MOST_RESPONSE_BYTES {
+                return Err(too_long());
+            }
+            if first.is_empty() && all.is_empty() {
+                first = chunk;
+            } else {
+                all.extend_from_slice(&std::mem::take(&mut first));
+                all.extend_from_slice(&chunk);
+            }
         }
-        let moved_to =
-            response.headers().get(LOCATION).and_then(|to| readable(&format!("moved to {}", to.to_str().ok()?)));
-        let retry_after = headers::retry_after(response.headers(), SystemTime::now());
-        let should_retry = headers::should_retry(response.headers());
-        // What an error says helps, but an error that breaks off is still that error.
-        let text = read(response).await.unwrap_or_default();
-        let error = self.discreet(&text, |text| Err(failure(status, should_retry, text)));
-        error.map_err(|error| {
-            let nothing_was_sent = !self.headers.contains_key(AUTHORIZATION);
-            let kind = match error.kind {
-                CallErrorKind::WrongKey if nothing_was_sent => CallErrorKind::NoKey,
-                kind => kind,
-            };
-            CallError { kind, retry_after, message: moved_to.or(error.message), ..error }
-        })
+        Ok(if first.is_empty() { all.freeze() } else { first })
+    }
+
+    fn late(&self, late: Late) -> CallError {
+        let (within, what) = match late {
+            Late::Silent => (self.deadlines.idle, "no byte"),
+            Late::Unfinished => (self.deadlines.total, "no complete answer"),
+        };
+        let message = Some(format!("{what} within {} s", within.as_secs()));
+        CallError { kind: CallErrorKind::TimedOut, status: None, message, retry_after: None }
+    }
+
+    /// What a response with another status than 200 says.
+    fn refusal(&self, status: u16, headers: &HeaderMap, text: &[u8]) -> CallError {
+        let moved_to = headers.get(LOCATION).and_then(|to| readable(&format!("moved to {}", to.to_str().ok()?)));
+        let retry_after = headers::retry_after(headers, SystemTime::now());
+        let read = |text: &[u8]| failure(status, headers::should_retry(headers), text);
+        let error = self.without_key(text).map_or_else(|| read(text), |clean| read(clean.as_bytes()));
+        let no_key_was_sent = !self.headers.contains_key(AUTHORIZATION);
+        let kind = match error.kind {
+            CallErrorKind::WrongKey if no_key_was_sent => CallErrorKind::NoKey,
+            kind => kind,
+        };
+        self.in_its_place(CallError { kind, retry_after, message: moved_to.or(error.message), ..error }, text)
+    }
+
+    /// Where completions came before, a page without any sign of one is a proxy's, and the provider will be back.
+    fn in_its_place(&self, error: CallError, body: &[u8]) -> CallError {
+        let is_strange = error.kind == CallErrorKind::Malformed && !shows_a_models_work(body);
+        let kind = if is_strange && self.has_answered.load(Ordering::Relaxed) {
+            CallErrorKind::SomethingElse
+        } else {
+            error.kind
+        };
+        CallError { kind, ..error }
     }
 
     /// What `read` makes of a body. Some proxies repeat the key that they refuse: what is said of the body is said of
@@ -176,16 +235,7 @@ fn marked(reply: Reply) -> Reply {
     Reply { model: reply.model + SIMULATED_MARK, ..reply }
 }
 
-/// Installs the TLS implementation once for the process.
-fn install_tls() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        // An error says that the program has installed one already, which will do.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    });
-}
-
-fn address(model: &ModelSettings) -> Result<Url, ClientError> {
+fn address(model: &ModelSettings) -> Result<Uri, ClientError> {
     let base = model.base_url.as_deref().unwrap_or_default();
     let wrong = |reason: String| ClientError::Address { model: model.name.clone(), url: base.to_owned(), reason };
     let url = Url::parse(base).map_err(|error| wrong(error.to_string()))?;
@@ -200,16 +250,17 @@ fn address(model: &ModelSettings) -> Result<Url, ClientError> {
         .map_err(|()| wrong("it has no path".to_owned()))?
         .pop_if_empty()
         .extend(["chat", "completions"]);
-    Ok(url)
-}
-
-fn is_this_machine(url: &Url) -> bool {
-    matches!(url.host_str(), Some("localhost" | "[::1]")) || url.host_str().is_some_and(|host| host.starts_with("127."))
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(wrong(format!("its scheme is {:?}, not http or https", url.scheme())));
+    }
+    url.as_str().parse().map_err(|error: hyper::http::uri::InvalidUri| wrong(error.to_string()))
 }
 
 fn request_headers(model: &ModelSettings, key: Option<SecretString>) -> Result<HeaderMap, ClientError> {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("valuesim/", env!("CARGO_PKG_VERSION"))));
     if let Some(key) = key {
         let mut bearer = HeaderValue::from_str(&format!("{BEARER}{}", key.expose_secret()))
             .map_err(|_| ClientError::KeyCharacters { model: model.name.clone() })?;
@@ -219,36 +270,22 @@ fn request_headers(model: &ModelSettings, key: Option<SecretString>) -> Result<H
     Ok(headers)
 }
 
-async fn read(mut response: Response) -> Result<Bytes, CallError> {
-    let mut body = BytesMut::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error))? {
-        if body.len() + chunk.len() > MOST_RESPONSE_BYTES {
-            let message = format!("the response is longer than {MOST_RESPONSE_BYTES} bytes");
-            return Err(CallError {
-                kind: CallErrorKind::Malformed,
-                status: None,
-                message: Some(message),
-                retry_after: None,
-            });
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body.freeze())
+fn too_long() -> CallError {
+    let message = format!("the response is longer than {MOST_RESPONSE_BYTES} bytes");
+    CallError { kind: CallErrorKind::Malformed, status: None, message: Some(message), retry_after: None }
 }
 
 /// An error of the network; its innermost cause says most.
-fn broken(error: &reqwest::Error) -> CallError {
-    let kind = if error.is_timeout() {
-        CallErrorKind::TimedOut
-    } else if error.is_connect() {
-        CallErrorKind::Unreachable
-    } else {
-        CallErrorKind::CutConnection
-    };
-    let mut cause = error.source();
-    while let Some(deeper) = cause.and_then(std::error::Error::source) {
-        cause = Some(deeper);
+fn broken(error: &(dyn Error + 'static), while_connecting: bool) -> CallError {
+    let mut innermost = error;
+    while let Some(deeper) = innermost.source() {
+        innermost = deeper;
     }
-    let message = cause.and_then(|cause| readable(&cause.to_string()));
-    CallError { kind, status: None, message, retry_after: None }
+    let in_time = innermost.downcast_ref::<io::Error>().is_none_or(|error| error.kind() != io::ErrorKind::TimedOut);
+    let kind = match (in_time, while_connecting) {
+        (false, _) => CallErrorKind::TimedOut,
+        (true, true) => CallErrorKind::Unreachable,
+        (true, false) => CallErrorKind::CutConnection,
+    };
+    CallError { kind, status: None, message: readable(&innermost.to_string()), retry_after: None }
 }

@@ -28,6 +28,8 @@ pub enum CallErrorKind {
     CutConnection,
     /// The answer is no chat completion.
     Malformed,
+    /// Something else answers in the place of a provider that has answered before, such as a proxy during an outage.
+    SomethingElse,
     /// The provider failed.
     ServerFault,
     /// The provider has too much to do.
@@ -48,6 +50,8 @@ pub enum CallErrorKind {
     UnknownModel,
     /// The provider does not understand the request.
     BadRequest,
+    /// The provider failed, and says that trying again will not help.
+    NotAgain,
 }
 
 /// What to do about an error.
@@ -67,12 +71,15 @@ impl CallErrorKind {
     /// What to do.
     pub const fn decision(self) -> Decision {
         match self {
-            Self::Unreachable | Self::TimedOut | Self::CutConnection | Self::Malformed | Self::ServerFault => {
-                Decision::Retry
-            }
+            Self::Unreachable
+            | Self::TimedOut
+            | Self::CutConnection
+            | Self::Malformed
+            | Self::SomethingElse
+            | Self::ServerFault => Decision::Retry,
             Self::Overloaded | Self::RateLimited => Decision::SlowDown,
             Self::TooLong | Self::Refused => Decision::GiveUpOnPrompt,
-            Self::NoKey | Self::WrongKey | Self::NoMoney | Self::UnknownModel | Self::BadRequest => {
+            Self::NoKey | Self::WrongKey | Self::NoMoney | Self::UnknownModel | Self::BadRequest | Self::NotAgain => {
                 Decision::StopProvider
             }
         }
@@ -80,7 +87,15 @@ impl CallErrorKind {
 
     /// Whether the provider may have done the work, and charge for it, although no reply came.
     pub const fn perhaps_billed(self) -> bool {
-        matches!(self, Self::TimedOut | Self::CutConnection | Self::Malformed | Self::ServerFault)
+        matches!(
+            self,
+            Self::TimedOut
+                | Self::CutConnection
+                | Self::Malformed
+                | Self::SomethingElse
+                | Self::ServerFault
+                | Self::NotAgain
+        )
     }
 
     /// What the user can do about it, where anything.
@@ -90,7 +105,10 @@ impl CallErrorKind {
             Self::WrongKey => "check the key and what it may be used for",
             Self::NoMoney => "check the account's balance and spending limits; the same command goes on from here",
             Self::UnknownModel => "check the model's name and the base URL",
-            Self::BadRequest => "check base_url, max_output_tokens and extra_body against the provider's documentation",
+            Self::BadRequest => {
+                "check base_url, max_output_tokens, output_limit_field and extra_body against the provider's documentation"
+            }
+            Self::NotAgain => "see what the provider says of its state; the same command goes on from here",
             Self::Malformed => "check base_url: it must lead to a chat completions API",
             _ => "the run goes on by itself",
         }
@@ -104,6 +122,7 @@ impl fmt::Display for CallErrorKind {
             Self::TimedOut => "the provider did not answer in time",
             Self::CutConnection => "the connection broke",
             Self::Malformed => "the answer is no chat completion",
+            Self::SomethingElse => "something else answers in the provider's place",
             Self::ServerFault => "the provider failed",
             Self::Overloaded => "the provider is overloaded",
             Self::RateLimited => "the provider's rate limit is reached",
@@ -114,6 +133,7 @@ impl fmt::Display for CallErrorKind {
             Self::NoMoney => "the provider's account has no money left",
             Self::UnknownModel => "the provider does not know the model",
             Self::BadRequest => "the provider does not understand the request",
+            Self::NotAgain => "the provider failed and says not to try again",
         })
     }
 }
@@ -169,6 +189,7 @@ impl Complaint<'_> {
         let sorted = self.by_code().unwrap_or_else(|| self.by_status());
         match (self.should_retry, sorted.decision()) {
             (Some(true), Decision::StopProvider | Decision::GiveUpOnPrompt) => CallErrorKind::ServerFault,
+            (Some(false), Decision::Retry | Decision::SlowDown) => CallErrorKind::NotAgain,
             _ => sorted,
         }
     }
@@ -257,5 +278,18 @@ mod tests {
     fn a_provider_that_asks_for_a_retry_gets_one() {
         let complaint = Complaint { status: 400, should_retry: Some(true), ..Complaint::default() };
         assert_eq!(complaint.kind().decision(), Decision::Retry);
+    }
+
+    #[test]
+    fn a_provider_that_wants_no_retry_gets_none() {
+        let check = |status, expected| {
+            let complaint = Complaint { status, should_retry: Some(false), ..Complaint::default() };
+            assert_eq!(complaint.kind(), expected, "{status}");
+        };
+        check(500, CallErrorKind::NotAgain);
+        check(429, CallErrorKind::NotAgain);
+        // What is known better stays.
+        check(401, CallErrorKind::WrongKey);
+        check(413, CallErrorKind::TooLong);
     }
 }

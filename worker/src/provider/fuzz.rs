@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
 use proptest::sample::select;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use valuesim_shared::money::{Price, Tokens};
 
 use super::headers;

@@ -4,7 +4,8 @@ use crate::id::{Cell, Fold, ModelId, QuestionId, Respondent};
 use crate::method::Stage;
 use crate::money::{NanoUsd, Tokens};
 use crate::outcome::Unsure;
-use crate::store::CallKey;
+use crate::store::compact::write_reply;
+use crate::store::{CallKey, RecordedReply};
 
 /// One write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,12 +24,19 @@ pub(super) enum Said<'a> {
     Sent(CallKey, Unsure),
     /// A request that was sent has failed.
     Failed { key: CallKey, perhaps_billed: bool },
-    /// A call's reply, as JSON.
-    Reply(CallKey, &'a [u8]),
+    /// A call's reply.
+    Reply(CallKey, Words<'a>),
     /// It is finished: nothing of it is needed any more.
     Forgotten,
     /// All that is needed of it, as frames of entries; what was said before counts no more.
     Anew(&'a [u8]),
+}
+
+/// A recorded reply, before and after it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Words<'a> {
+    Recorded(&'a RecordedReply),
+    Written(&'a [u8]),
 }
 
 impl<'a> Entry<'a> {
@@ -52,7 +60,11 @@ impl<'a> Entry<'a> {
                 write_key(into, key);
                 into.push(u8::from(perhaps_billed));
             }
-            Said::Reply(key, bytes) => {
+            Said::Reply(key, Words::Recorded(reply)) => {
+                write_key(into, key);
+                write_reply(into, reply);
+            }
+            Said::Reply(key, Words::Written(bytes)) => {
                 write_key(into, key);
                 into.extend_from_slice(bytes);
             }
@@ -90,7 +102,7 @@ impl<'a> Said<'a> {
             1 => Self::Backstory(rest.0),
             2 => Self::Sent(rest.key()?, rest.unsure()?),
             3 => Self::Failed { key: rest.key()?, perhaps_billed: rest.take()? == [1] },
-            4 => Self::Reply(rest.key()?, rest.0),
+            4 => Self::Reply(rest.key()?, Words::Written(rest.0)),
             5 => Self::Forgotten,
             6 => Self::Anew(rest.0),
             _ => return None,
@@ -181,7 +193,7 @@ mod tests {
         check(Said::Sent(story, each));
         check(Said::Failed { key: last, perhaps_billed: true });
         check(Said::Failed { key: last, perhaps_billed: false });
-        check(Said::Reply(last, b"{\"reply\":1}"));
+        check(Said::Reply(last, Words::Written(b"any bytes")));
         check(Said::Forgotten);
         check(Said::Anew(b"frames"));
     }

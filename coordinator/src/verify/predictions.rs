@@ -1,0 +1,213 @@
+//! Whether `predictions.parquet` says what the ledger says.
+//!
+//! The file is made again, into nothing, and compared with the one that is there byte by byte: one pass, in the memory
+//! of a row group. Where the bytes differ, the rows are read and compared, which tells what is wrong, and whether it is
+//! only that another release wrote the same rows in other bytes.
+
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Write};
+use std::path::Path;
+
+use parquet::errors::ParquetError;
+use valuesim_shared::codebook::Codebook;
+
+use super::Check;
+use crate::evaluation::{Evaluated, EvaluationError, Sink};
+use crate::predictions::{About, Batch, Columns, Encoder, Names, RELEASE, Stored};
+use crate::score::Prediction;
+
+/// Bytes that are read from the file at a time.
+const READ_BYTES: usize = 1 << 16;
+
+/// Rows that are compared at a time.
+const ROWS_AT_ONCE: usize = 1 << 13;
+
+/// The name of the check.
+const NAME: &str = "predictions file";
+
+/// What the file's bytes are beside those that the ledger gives.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Bytes {
+    /// The same.
+    Same,
+    /// Not the same, or they cannot be read.
+    Other,
+}
+
+/// Makes the file again and compares its bytes.
+pub(super) struct SameBytes {
+    /// None once a difference was found.
+    encoder: Option<Encoder<Against>>,
+    rows: u64,
+}
+
+impl SameBytes {
+    /// Compares with the file at `path`; one that cannot be opened is not the same.
+    pub(super) fn new(path: &Path, codebook: &Codebook, about: &About) -> Self {
+        let encoder = File::open(path).ok().and_then(|file| {
+            let against = Against(BufReader::with_capacity(READ_BYTES, file));
+            Encoder::new(against, codebook, about).ok()
+        });
+        Self { encoder, rows: 0 }
+    }
+
+    /// How the bytes are, and how many rows the ledger gives.
+    pub(super) fn finish(self) -> (Bytes, u64) {
+        let is_same = self.encoder.is_some_and(|encoder| encoder.finish().is_ok_and(|(file, _)| file.ends_here()));
+        (if is_same { Bytes::Same } else { Bytes::Other }, self.rows)
+    }
+}
+
+impl Sink for SameBytes {
+    fn write(&mut self, batch: &Batch<'_>, predictions: &[Prediction]) -> Result<(), EvaluationError> {
+        self.rows += predictions.len() as u64;
+        if self.encoder.as_mut().is_some_and(|encoder| encoder.write(batch, predictions).is_err()) {
+            self.encoder = None;
+        }
+        Ok(())
+    }
+}
+
+/// A file that fails to take bytes that are not its own.
+struct Against(BufReader<File>);
+
+impl Against {
+    fn ends_here(mut self) -> bool {
+        self.0.fill_buf().is_ok_and(<[u8]>::is_empty)
+    }
+}
+
+impl Write for Against {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let own = self.0.fill_buf()?;
+        let length = own.len().min(bytes.len());
+        if bytes.len() > length && length == 0 || own[..length] != bytes[..length] {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the file has other bytes"));
+        }
+        self.0.consume(length);
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What is to be said of the file at `path`, which is there, once its bytes are compared.
+pub(super) fn check(path: &Path, of: &Evaluated<'_>, bytes: &Bytes, rows: u64) -> Result<Check, EvaluationError> {
+    let said = format!("predictions.parquet has the run's {rows} predictions, to the last byte");
+    let mut check = Check::new(NAME, said);
+    if *bytes == Bytes::Same {
+        return Ok(check);
+    }
+    let compared = Stored::open(path).map(|stored| Rows::compare(stored, of, rows, &mut check));
+    match compared {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => return Err(error),
+        Err(error) => check.problem(unreadable(path, &error)),
+    }
+    Ok(check)
+}
+
+fn unreadable(path: &Path, error: &ParquetError) -> String {
+    format!("{}: {error}", path.display())
+}
+
+/// Reads the file's rows along with the ledger's.
+struct Rows<'a> {
+    stored: Stored,
+    names: Names,
+    expected: Columns,
+    /// Rows that were compared.
+    done: u64,
+    check: &'a mut Check,
+    unreadable: Option<ParquetError>,
+}
+
+impl<'a> Rows<'a> {
+    fn compare(stored: Stored, of: &Evaluated<'_>, rows: u64, check: &'a mut Check) -> Result<(), EvaluationError> {
+        if stored.rows() != rows {
+            check.problem(format_args!("predictions.parquet has {} rows, expected {rows}", stored.rows()));
+            return Ok(());
+        }
+        let is_by_this_release = compare_metadata(&stored, &of.about(), check);
+        let names = Names::new(of.codebook);
+        let mut all = Rows { stored, names, expected: Columns::default(), done: 0, check, unreadable: None };
+        of.score(&mut all)?;
+        all.compare_waiting();
+        let Self { stored, check, unreadable, .. } = all;
+        if let Some(error) = unreadable {
+            check.problem(format_args!("predictions.parquet: {error}"));
+        } else if !is_by_this_release {
+            let release = stored.said(RELEASE);
+            check.said = format!(
+                "predictions.parquet has the run's {rows} predictions, row by row (valuesim {release} wrote it, so its bytes say nothing)"
+            );
+        } else if check.is_sound() {
+            check.problem(
+                "predictions.parquet has other bytes than it was written with, although each of its rows is right: `valuesim run` writes it again",
+            );
+        }
+        Ok(())
+    }
+
+    fn compare_waiting(&mut self) {
+        let expected = std::mem::take(&mut self.expected);
+        if self.unreadable.is_some() {
+            return;
+        }
+        match self.stored.read(expected.rows()) {
+            Ok(found) if found == expected => {}
+            Ok(found) => self.tell_differences(&found, &expected),
+            Err(error) => self.unreadable = Some(error),
+        }
+        self.done += expected.rows() as u64;
+    }
+
+    fn tell_differences(&mut self, found: &Columns, expected: &Columns) {
+        let (found_rows, expected_rows) = (found.rows(), expected.rows());
+        if found_rows != expected_rows {
+            let end = self.done + found_rows as u64;
+            self.unreadable = Some(ParquetError::EOF(format!("its rows end after {end}")));
+            return;
+        }
+        let (found, expected) = (found.shown(), expected.shown());
+        for row in 0..expected_rows {
+            for ((column, found), (_, expected)) in found.iter().zip(&expected) {
+                if found[row] != expected[row] {
+                    let (number, found, expected) = (self.done + row as u64 + 1, &found[row], &expected[row]);
+                    self.check.problem(format_args!(
+                        "predictions.parquet, row {number}, {column}: {found}, expected {expected}"
+                    ));
+                }
+            }
+        }
+    }
+}
+
+impl Sink for Rows<'_> {
+    fn write(&mut self, batch: &Batch<'_>, predictions: &[Prediction]) -> Result<(), EvaluationError> {
+        self.expected.push(batch, &self.names, predictions);
+        if self.expected.rows() >= ROWS_AT_ONCE {
+            self.compare_waiting();
+        }
+        Ok(())
+    }
+}
+
+/// Compares what the file says about itself; returns whether this release wrote it, with this Parquet library.
+fn compare_metadata(stored: &Stored, about: &About, check: &mut Check) -> bool {
+    let mut is_by_this_release = stored.library() == Some(parquet::file::properties::DEFAULT_CREATED_BY);
+    for (key, expected) in about.metadata() {
+        let found = stored.said(key);
+        if found == expected {
+            continue;
+        }
+        if key == RELEASE {
+            is_by_this_release = false;
+        } else {
+            check.problem(format_args!("predictions.parquet, {key}: {found:?}, expected {expected:?}"));
+        }
+    }
+    is_by_this_release
+}

@@ -1,0 +1,107 @@
+//! Reads how many tokens a provider says it counted.
+
+use serde::Deserialize;
+use serde_json::Value;
+use valuesim_shared::money::Tokens;
+
+/// Usage as providers document it.
+#[derive(Deserialize)]
+pub(super) struct Usage {
+    #[serde(default)]
+    prompt_tokens: Option<u64>,
+    #[serde(default)]
+    completion_tokens: Option<u64>,
+    /// OpenAI, vLLM, llama.cpp, OpenRouter; may be null.
+    #[serde(default)]
+    prompt_tokens_details: Option<PromptDetails>,
+    /// DeepSeek.
+    #[serde(default)]
+    prompt_cache_hit_tokens: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct PromptDetails {
+    #[serde(default)]
+    cached_tokens: Option<u64>,
+}
+
+impl Usage {
+    pub(super) fn tokens(&self) -> Option<Tokens> {
+        let details = self.prompt_tokens_details.as_ref().and_then(|details| details.cached_tokens);
+        let cached = details.or(self.prompt_cache_hit_tokens).unwrap_or(0);
+        let input = self.prompt_tokens?;
+        Some(Tokens { input, cached: cached.min(input), output: self.completion_tokens.unwrap_or(0) })
+    }
+}
+
+/// What can be read of usage that is not as documented: numbers as text, with a fraction, below zero. None where the
+/// tokens of prompt or reply are there and cannot be read: half of a count would be money forgotten.
+pub(super) fn tokens(usage: &Value) -> Option<Tokens> {
+    let field = |name: &str| usage.get(name).filter(|value| !value.is_null());
+    let input = count(field("prompt_tokens")?)?;
+    let output = field("completion_tokens").map_or(Some(0), count)?;
+    let details = field("prompt_tokens_details").and_then(|details| details.get("cached_tokens"));
+    let cached = details.or(field("prompt_cache_hit_tokens")).and_then(count).unwrap_or(0);
+    Some(Tokens { input, cached: cached.min(input), output })
+}
+
+/// A number of tokens, however it is written; a fraction counts as a whole token.
+fn count(value: &Value) -> Option<u64> {
+    if let Some(count) = value.as_u64() {
+        return Some(count);
+    }
+    let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
+    let is_count = (0.0..=MOST_TOKENS).contains(&number);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was checked")]
+    is_count.then_some(number.ceil() as u64)
+}
+
+/// More than any model reads or writes; larger numbers with a fraction are nonsense.
+const MOST_TOKENS: f64 = 1e12;
+
+#[cfg(test)]
+mod tests {
+    use super::super::completion;
+    use super::*;
+
+    /// Expected are the tokens of the prompt, those of them from the cache, and those of the reply.
+    fn check(usage: &str, expected: Option<[u64; 3]>) {
+        let body = format!(r#"{{"choices":[{{"message":{{"content":"2"}}}}],"usage":{usage}}}"#);
+        let reply = completion(body.as_bytes()).unwrap_or_else(|error| panic!("{error}: {body}"));
+        let expected = expected.map(|[input, cached, output]| Tokens { input, cached, output });
+        assert_eq!((reply.content.as_str(), reply.tokens), ("2", expected), "{usage}");
+    }
+
+    #[test]
+    fn usage_is_read_in_all_shapes() {
+        check(r#"{"prompt_tokens":9,"completion_tokens":1,"total_tokens":10}"#, Some([9, 0, 1]));
+        check(r#"{"prompt_tokens":9,"completion_tokens":1,"prompt_tokens_details":null}"#, Some([9, 0, 1]));
+        let openai = r#"{"prompt_tokens":2000,"completion_tokens":9,"prompt_tokens_details":{"cached_tokens":1024,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":3}}"#;
+        check(openai, Some([2000, 1024, 9]));
+        let deepseek =
+            r#"{"prompt_tokens":9,"completion_tokens":1,"prompt_cache_hit_tokens":4,"prompt_cache_miss_tokens":5}"#;
+        check(deepseek, Some([9, 4, 1]));
+        check(r#"{"prompt_tokens":9,"prompt_tokens_details":{"cached_tokens":99}}"#, Some([9, 9, 0]));
+        check("null", None);
+        check("{}", None);
+    }
+
+    #[test]
+    fn odd_numbers_are_read_where_they_are_numbers_and_never_spoil_a_reply() {
+        check(r#"{"prompt_tokens":9.0,"completion_tokens":"1"}"#, Some([9, 0, 1]));
+        check(r#"{"prompt_tokens":" 9 ","completion_tokens":0.5}"#, Some([9, 0, 1]));
+        check(r#"{"prompt_tokens":9,"completion_tokens":1,"prompt_cache_hit_tokens":-4}"#, Some([9, 0, 1]));
+        check(
+            r#"{"prompt_tokens":9,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":"4"}}"#,
+            Some([9, 4, 1]),
+        );
+        check(r#"{"prompt_tokens":9,"completion_tokens":1,"prompt_tokens_details":[]}"#, Some([9, 0, 1]));
+        for nonsense in ["-1", "-0.5", "1e300", "\"many\"", "\"NaN\"", "true", "[9]", "{}"] {
+            check(&format!(r#"{{"prompt_tokens":{nonsense},"completion_tokens":1}}"#), None);
+            check(&format!(r#"{{"prompt_tokens":9,"completion_tokens":{nonsense}}}"#), None);
+        }
+        check("-1", None);
+        check("\"none\"", None);
+        check("[]", None);
+    }
+}
