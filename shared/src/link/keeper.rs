@@ -65,14 +65,21 @@ async fn open(address: &Address) -> Result<Opened, Failure> {
     Ok(Opened { connection, warnings })
 }
 
+/// Why there is no connection, with what it often means.
 fn not_connected(address: &Address, error: &RedisError) -> Failure {
-    match Failure::of_exchange(address, error) {
+    let Failure::Lost(reason) = Failure::of_exchange(address, error) else {
+        return Failure::of_exchange(address, error);
+    };
+    let hint = match address.has_tls() {
+        true if reason.contains("certificate") => "SSL_CERT_FILE names a file with the certificates to trust",
         // It takes the greeting for the beginning of a long command, and waits for the rest.
-        Failure::Lost(reason) if address.has_tls() => {
-            Failure::Lost(format!("{reason} (if it is a server without TLS, its address begins with redis://)"))
+        true => "if it is a server without TLS, its address begins with redis://",
+        false if error.is_connection_dropped() && !error.is_connection_refusal() => {
+            "if it is a server with TLS, its address begins with rediss://"
         }
-        failure => failure,
-    }
+        false => return Failure::Lost(reason),
+    };
+    Failure::Lost(format!("{reason} ({hint})"))
 }
 
 async fn until_lost(shared: &Shared) {

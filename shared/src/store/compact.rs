@@ -72,7 +72,7 @@ fn read_spend(rest: &mut &[u8]) -> Option<StageSpend> {
 }
 
 /// Seven bits a byte, the low ones first; the high bit says that more follow.
-fn write_number(into: &mut Vec<u8>, mut number: u64) {
+pub(super) fn write_number(into: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         into.push(u8::try_from(number & 0x7f).expect("seven bits fit a byte") | 0x80);
         number >>= 7;
@@ -80,7 +80,7 @@ fn write_number(into: &mut Vec<u8>, mut number: u64) {
     into.push(u8::try_from(number).expect("seven bits fit a byte"));
 }
 
-fn read_number(rest: &mut &[u8]) -> Option<u64> {
+pub(super) fn read_number(rest: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
     for shift in (0..u64::BITS).step_by(7) {
         let (&byte, after) = rest.split_first()?;

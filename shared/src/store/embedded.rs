@@ -147,6 +147,7 @@ impl EmbeddedStore {
         }
     }
 
+    /// Waits until what was written survives the end of the machine.
     async fn wait_for_the_disk(&self, synced: oneshot::Receiver<Result<(), String>>) -> Result<(), StoreError> {
         let outcome = synced.await.unwrap_or_else(|_| Err("its thread has ended".to_owned()));
         outcome.map_err(|reason| self.failed("write to", reason))

@@ -13,7 +13,6 @@
 
 mod dictionary;
 mod entry;
-mod pack;
 mod purge;
 mod shelf;
 mod story;

@@ -1,4 +1,4 @@
-//! The embedded store after crashes and restarts, against plain maps.
+//! What the log keeps when it is opened again, cut, and cleaned.
 
 use proptest::prelude::*;
 

@@ -5,9 +5,12 @@
 
 use std::collections::HashSet;
 
-use super::pack::{Packed, put_key, put_number, put_spend, put_text, put_unsure};
+use crate::id::QuestionId;
+use crate::method::Stage;
+use crate::money::{NanoUsd, Tokens};
 use crate::outcome::Unsure;
-use crate::store::{CallKey, CellRecord, RecordedReply, ReplyText};
+use crate::store::compact::{read_number, read_reply, write_number, write_reply};
+use crate::store::{CallKey, CellRecord, RecordedReply};
 
 const SENT: u8 = 1;
 const FAILED: u8 = 2;
@@ -25,7 +28,7 @@ pub(super) struct Mark {
 
 pub(super) fn sent(mark: Mark, key: CallKey, each: &Unsure) -> Vec<u8> {
     let mut entry = note(SENT, mark, key);
-    put_unsure(&mut entry, each);
+    write_unsure(&mut entry, each);
     entry
 }
 
@@ -37,27 +40,16 @@ fn note(kind: u8, mark: Mark, key: CallKey) -> Vec<u8> {
     let mut entry = Vec::with_capacity(48);
     entry.push(kind);
     entry.extend_from_slice(&mark.writer.to_le_bytes());
-    put_number(&mut entry, mark.number);
-    put_key(&mut entry, key);
+    write_number(&mut entry, mark.number);
+    write_key(&mut entry, key);
     entry
 }
 
 pub(super) fn reply(key: CallKey, recorded: &RecordedReply) -> Vec<u8> {
-    let RecordedReply { reply, spend, perhaps_billed, reported_model } = recorded;
-    let (kind, content) = match reply {
-        ReplyText::Text { content, cut_off: false } => (0, content.as_str()),
-        ReplyText::Text { content, cut_off: true } => (1, content.as_str()),
-        ReplyText::Refused => (2, ""),
-        ReplyText::TooLong => (3, ""),
-    };
-    let mut entry = Vec::with_capacity(content.len() + reported_model.len() + 64);
+    let mut entry = Vec::with_capacity(1024);
     entry.push(REPLY);
-    put_key(&mut entry, key);
-    entry.push(kind);
-    put_spend(&mut entry, spend);
-    put_number(&mut entry, *perhaps_billed);
-    put_text(&mut entry, reported_model);
-    entry.extend_from_slice(content.as_bytes());
+    write_key(&mut entry, key);
+    write_reply(&mut entry, recorded);
     entry
 }
 
@@ -73,23 +65,23 @@ pub(super) struct Reading {
 impl Reading {
     /// Takes the next entry in.
     pub(super) fn add(&mut self, entry: &[u8]) {
-        if self.read(Packed(entry)).is_none() {
+        if self.read(entry).is_none() {
             self.unreadable += 1;
         }
     }
 
-    fn read(&mut self, mut packed: Packed<'_>) -> Option<()> {
-        let kind = packed.byte()?;
+    fn read(&mut self, entry: &[u8]) -> Option<()> {
+        let (&kind, mut rest) = entry.split_first()?;
         if kind == REPLY {
-            let key = packed.key()?;
-            let reply = read_reply(packed)?;
+            let key = read_key(&mut rest)?;
+            let reply = read_reply(rest)?;
             // The first stands: where two workers asked, both go on with what the other will find here.
             self.record.replies.entry(key).or_insert(reply);
             return Some(());
         }
-        let mark = read_mark(&mut packed)?;
-        let key = packed.key()?;
-        let each = if kind == SENT { Some(packed.unsure()?) } else { None };
+        let mark = read_mark(&mut rest)?;
+        let key = read_key(&mut rest)?;
+        let each = if kind == SENT { Some(read_unsure(&mut rest)?) } else { None };
         if !matches!(kind, SENT | FAILED | FAILED_PERHAPS_BILLED) {
             return None;
         }
@@ -111,24 +103,43 @@ impl Reading {
     }
 }
 
-fn read_mark(packed: &mut Packed<'_>) -> Option<Mark> {
-    let (writer, rest) = packed.0.split_first_chunk()?;
-    packed.0 = rest;
-    Some(Mark { writer: u32::from_le_bytes(*writer), number: packed.number()? })
+fn read_mark(rest: &mut &[u8]) -> Option<Mark> {
+    let (writer, after) = rest.split_first_chunk()?;
+    *rest = after;
+    Some(Mark { writer: u32::from_le_bytes(*writer), number: read_number(rest)? })
 }
 
-fn read_reply(mut packed: Packed<'_>) -> Option<RecordedReply> {
-    let kind = packed.byte()?;
-    let (spend, perhaps_billed) = (packed.spend()?, packed.number()?);
-    let reported_model = packed.text()?.to_owned();
-    let content = packed.rest()?.to_owned();
-    let reply = match kind {
-        0 | 1 => ReplyText::Text { content, cut_off: kind == 1 },
-        2 => ReplyText::Refused,
-        3 => ReplyText::TooLong,
-        _ => return None,
+fn write_key(into: &mut Vec<u8>, key: CallKey) {
+    let stage = Stage::ALL.iter().position(|&stage| stage == key.stage).expect("all stages are listed");
+    let question = key.question.map_or(0, QuestionId::number);
+    for number in [stage as u64, question.into(), key.asked_before.into()] {
+        write_number(into, number);
+    }
+}
+
+fn read_key(rest: &mut &[u8]) -> Option<CallKey> {
+    let stage = *Stage::ALL.get(usize::try_from(read_number(rest)?).ok()?)?;
+    let question = match u16::try_from(read_number(rest)?).ok()? {
+        0 => None,
+        number => Some(QuestionId::new(number)?),
     };
-    Some(RecordedReply { reply, spend, perhaps_billed, reported_model })
+    Some(CallKey { stage, question, asked_before: u8::try_from(read_number(rest)?).ok()? })
+}
+
+fn write_unsure(into: &mut Vec<u8>, unsure: &Unsure) {
+    let Unsure { likely, likely_cost, at_most, at_most_cost } = unsure;
+    for (tokens, cost) in [(likely, likely_cost), (at_most, at_most_cost)] {
+        for number in [tokens.input, tokens.cached, tokens.output, cost.0] {
+            write_number(into, number);
+        }
+    }
+}
+
+fn read_unsure(rest: &mut &[u8]) -> Option<Unsure> {
+    let mut number = || read_number(rest);
+    let mut tokens = || Some((Tokens { input: number()?, cached: number()?, output: number()? }, NanoUsd(number()?)));
+    let ((likely, likely_cost), (at_most, at_most_cost)) = (tokens()?, tokens()?);
+    Some(Unsure { likely, likely_cost, at_most, at_most_cost })
 }
 
 #[cfg(test)]
@@ -136,11 +147,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::id::QuestionId;
-    use crate::method::Stage;
-    use crate::money::{NanoUsd, Tokens};
     use crate::outcome::StageSpend;
-    use crate::store::SentCall;
+    use crate::store::{ReplyText, SentCall};
 
     const STORY: CallKey = CallKey { stage: Stage::Story, question: None, asked_before: 2 };
 
