@@ -17,6 +17,10 @@ use crate::store::{CallKey, ReplyText};
 /// Fast, and as dense as higher levels on texts that repeat.
 const COMPRESSION_LEVEL: i32 = 3;
 
+/// How far back the compression looks, as a power of two in bytes: many prompts. Reading takes that much memory and no
+/// more, whatever the bytes say.
+const WINDOW_LOG: u32 = 19;
+
 /// The longest line that is read, in bytes: a prompt and a reply of the greatest length that a worker accepts, escaped.
 const MOST_LINE_BYTES: u64 = 64 << 20;
 
@@ -77,7 +81,7 @@ impl Transcript {
     /// The calls, in the order in which they were put in. Only one is in memory at a time; after an error nothing more
     /// comes.
     pub fn calls(&self) -> impl Iterator<Item = Result<Call, TranscriptError>> + '_ {
-        let mut lines = Some(zstd::Decoder::new(self.0.as_slice()).map(BufReader::new));
+        let mut lines = Some(decoder(&self.0).map(BufReader::new));
         let mut before = String::new();
         std::iter::from_fn(move || {
             let mut reader = match lines.take()? {
@@ -93,9 +97,16 @@ impl Transcript {
     }
 }
 
+fn decoder(bytes: &[u8]) -> io::Result<zstd::Decoder<'static, &[u8]>> {
+    let mut decoder = zstd::Decoder::with_buffer(bytes)?;
+    decoder.window_log_max(WINDOW_LOG)?;
+    Ok(decoder)
+}
+
 fn compress(calls: impl IntoIterator<Item = Call>) -> io::Result<Vec<u8>> {
     let mut encoder = zstd::Encoder::new(Vec::new(), COMPRESSION_LEVEL)?;
     encoder.include_checksum(true)?;
+    encoder.window_log(WINDOW_LOG)?;
     let mut before = String::new();
     for mut call in calls {
         let prompt = call.messages.first_mut().map(std::mem::take).unwrap_or_default();
