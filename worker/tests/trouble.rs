@@ -288,3 +288,9 @@ async fn what_only_the_user_can_mend_stops_the_worker() {
     let not_again = response("500 Internal Server Error", "x-should-retry: false\r\n", b"");
     check_stop(not_again, CallErrorKind::NotAgain, 1).await;
 }
+
+/// Each may have been paid for, and the waits between two attempts at one prompt leave room for attempts at others.
+#[tokio::test]
+async fn five_answers_in_a_row_that_are_no_completion_stop_the_worker_whatever_the_prompts() {
+    check_stop(ok(&json!({"choices": []})), CallErrorKind::Malformed, 5).await;
+}
