@@ -7,6 +7,7 @@ mod help;
 mod leave_results;
 mod mistakes;
 mod provider_mistakes;
+mod proxy;
 mod reference_prompts;
 mod resume;
 mod run_folder;

@@ -82,9 +82,21 @@ impl Service<Uri> for Route {
         if let Some(name_and_password) = proxy.basic_auth() {
             tunnel = tunnel.with_auth(name_and_password.clone());
         }
-        let connecting = tunnel.call(address);
+        let connecting = tunnel.call(with_port(&address));
         Box::pin(async move { connecting.await.map_err(|error| io::Error::other(format!("the proxy: {error}"))) })
     }
+}
+
+/// The address with its port: a tunnel takes one without for TLS's.
+fn with_port(address: &Uri) -> Uri {
+    let plain = address.scheme_str() == Some("http") && address.port().is_none();
+    let authority = address.host().filter(|_| plain).map(|host| format!("{host}:80"));
+    let ported = authority.and_then(|authority| {
+        let mut parts = address.clone().into_parts();
+        parts.authority = Some(authority.parse().ok()?);
+        Uri::from_parts(parts).ok()
+    });
+    ported.unwrap_or_else(|| address.clone())
 }
 
 /// The error of the operating system where there is one: it says whether time ran out.
