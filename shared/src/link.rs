@@ -157,16 +157,15 @@ impl std::fmt::Debug for Shared {
 impl Shared {
     /// Gives the line with this number up, so that the keeper makes another. Nothing, if that has been done.
     fn give_up_line(&self, broken: u64, reason: String) {
-        let given_up = self.line.send_if_modified(|line| {
+        self.line.send_if_modified(|line| {
             let is_broken = matches!(line, Line::Up { number, .. } if *number == broken);
             if is_broken {
+                // Before anybody can see that the line is down and mend it.
+                self.is_unreachable(reason);
                 *line = Line::Down;
             }
             is_broken
         });
-        if given_up {
-            self.is_unreachable(reason);
-        }
     }
 
     fn is_connected(&self) {

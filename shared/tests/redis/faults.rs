@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use valuesim_shared::store::{CellRecord, RedisStore, Store as _};
+use tokio_util::sync::CancellationToken;
+use valuesim_shared::store::{CellRecord, RedisStore, SentCall, Store as _};
 use valuesim_test_servers::{Proxy, RedisServer, shared_redis};
 
 use crate::support::{
@@ -11,38 +12,49 @@ use crate::support::{
 };
 
 const CELLS: u32 = 8;
-const CALLS: u16 = 60;
+const QUESTIONS: u64 = 100;
 
-/// Writers that note, record and fail calls of their cells, as fast as they can.
-fn write_much(store: &RedisStore) -> JoinSet<()> {
-    let mut writers = JoinSet::new();
-    for row in 1..=CELLS {
-        let store = store.clone();
-        writers.spawn(async move {
-            let r = run("r");
-            for question in 1..=CALLS {
-                store.note_sent(&r, cell(row), call(question), &each()).await.expect("writes");
-                store.note_failed(&r, cell(row), call(question), true).await.expect("writes");
-                store.note_sent(&r, cell(row), call(question), &each()).await.expect("writes");
-                store.record_reply(&r, cell(row), call(question), &reply("yes")).await.expect("writes");
-            }
-        });
-    }
-    writers
+/// Writers that note, fail and record calls of their cells as fast as they can, whatever happens.
+struct Traffic {
+    over: CancellationToken,
+    /// Each ends with its cell and how many calls it made.
+    writers: JoinSet<(u32, u64)>,
 }
 
-/// Nothing is missing, and nothing counts twice.
-async fn check_all_is_there(store: &RedisStore) {
-    for row in 1..=CELLS {
-        let record = store.cell_record(&run("r"), cell(row)).await.expect("reads");
-        assert_eq!((record.replies.len(), record.sent.len()), (usize::from(CALLS), usize::from(CALLS)));
-        let counts = record.sent.values().map(|sent| (sent.times, sent.failed, sent.perhaps_billed));
-        assert!(counts.into_iter().all(|counts| counts == (2, 1, 1)), "cell {row}: {:?}", record.sent);
+impl Traffic {
+    fn start(store: &RedisStore) -> Self {
+        let over = CancellationToken::new();
+        let writers = (1..=CELLS).map(|row| make_calls(store.clone(), row, over.clone())).collect();
+        Self { over, writers }
+    }
+
+    /// Ends it, and checks that nothing is missing and nothing counts twice.
+    async fn check_all_is_there(self, store: &RedisStore) {
+        self.over.cancel();
+        let calls = tokio::time::timeout(LIMIT, self.writers.join_all()).await.expect("in time");
+        assert!(store.state().is_connected(), "{}", store.state());
+        for (row, calls) in calls {
+            let record = store.cell_record(&run("r"), cell(row)).await.expect("reads");
+            assert_eq!(record.replies.len() as u64, calls.min(QUESTIONS));
+            let sum = |count: fn(&SentCall) -> u64| record.sent.values().map(count).sum::<u64>();
+            let counted = (sum(|sent| sent.times), sum(|sent| sent.failed), sum(|sent| sent.perhaps_billed));
+            assert_eq!(counted, (2 * calls, calls, calls), "cell {row}");
+        }
     }
 }
 
-async fn all_end(writers: JoinSet<()>) {
-    tokio::time::timeout(LIMIT, writers.join_all()).await.expect("in time");
+async fn make_calls(store: RedisStore, row: u32, over: CancellationToken) -> (u32, u64) {
+    let r = run("r");
+    let mut calls = 0;
+    while !over.is_cancelled() {
+        let key = call(u16::try_from(calls % QUESTIONS + 1).expect("is small"));
+        store.note_sent(&r, cell(row), key, &each()).await.expect("writes");
+        store.note_failed(&r, cell(row), key, true).await.expect("writes");
+        store.note_sent(&r, cell(row), key, &each()).await.expect("writes");
+        store.record_reply(&r, cell(row), key, &reply("yes")).await.expect("writes");
+        calls += 1;
+    }
+    (row, calls)
 }
 
 /// Waits until some of the calls are noted.
@@ -56,15 +68,13 @@ async fn until_under_way(store: &RedisStore) {
 async fn a_server_that_is_stopped_and_started_in_mid_traffic_loses_and_doubles_nothing() {
     let mut server = RedisServer::start().await.expect("starts");
     let store = store(&server.url()).await;
-    let writers = write_much(&store);
+    let traffic = Traffic::start(&store);
     until_under_way(&store).await;
     server.stop().await.expect("stops");
     let state = until(store.link(), is_unreachable).await;
     assert!(state.to_string().starts_with("unreachable for 0 s: "), "{state}");
     server.start_again().await.expect("starts");
-    all_end(writers).await;
-    assert!(store.state().is_connected());
-    check_all_is_there(&store).await;
+    traffic.check_all_is_there(&store).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -72,15 +82,14 @@ async fn a_connection_that_is_cut_again_and_again_loses_and_doubles_nothing() {
     let database = shared_redis().await;
     let (proxy, through) = Proxy::in_front_of(&database.url).await.expect("starts");
     let store = store(&through).await;
-    let writers = write_much(&store);
+    let traffic = Traffic::start(&store);
     for _ in 0..10 {
         proxy.cut().await;
         until(store.link(), is_unreachable).await;
         proxy.heal().await;
         until(store.link(), |state| !is_unreachable(state)).await;
     }
-    all_end(writers).await;
-    check_all_is_there(&store).await;
+    traffic.check_all_is_there(&store).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -88,13 +97,12 @@ async fn a_connection_that_stalls_is_given_up_and_made_again() {
     let database = shared_redis().await;
     let (proxy, through) = Proxy::in_front_of(&database.url).await.expect("starts");
     let store = store(&through).await;
-    let writers = write_much(&store);
+    let traffic = Traffic::start(&store);
     proxy.stall().await;
     let state = until(store.link(), is_unreachable).await;
     assert!(state.to_string().contains("does not answer in time"), "{state}");
     proxy.heal().await;
-    all_end(writers).await;
-    check_all_is_there(&store).await;
+    traffic.check_all_is_there(&store).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
