@@ -135,6 +135,14 @@ pub trait Queue: Clone + Send + Sync + 'static {
 
     /// Takes the next message if one is ready here: one that was fetched with an earlier `take`, say.
     fn try_take(&self, queue: &QueueName) -> Option<Self::Delivery>;
+
+    /// Gives a message back that its taker could not finish for no fault of the message, for others to take: unlike a
+    /// delivery that is dropped, it does not count as a failed one where the queue limits those.
+    fn hand_back(
+        &self,
+        queue: &QueueName,
+        delivery: Self::Delivery,
+    ) -> impl Future<Output = Result<(), QueueError>> + Send;
 }
 
 /// A message on loan from a queue.
