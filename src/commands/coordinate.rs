@@ -25,6 +25,7 @@ const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// What `valuesim coordinate` takes.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(mut_arg("simulate", |arg| arg.hide(true)), mut_arg("simulator_seed", |arg| arg.hide(true)))]
 #[command(mut_arg("simulator_latency_ms", |arg| arg.hide(true)))]
 pub(crate) struct Flags {
