@@ -1,5 +1,6 @@
 //! One file for each subcommand.
 
+pub(crate) mod coordinate;
 pub(crate) mod export;
 pub(crate) mod run;
 pub(crate) mod show;
@@ -7,3 +8,4 @@ pub(crate) mod simulate_provider;
 pub(crate) mod synth;
 pub(crate) mod verify;
 mod viewed;
+pub(crate) mod work;

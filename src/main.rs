@@ -6,6 +6,7 @@ mod exit;
 mod interrupt;
 mod progress;
 mod run_folder;
+mod servers;
 mod wiring;
 
 use std::process::ExitCode;
@@ -34,6 +35,21 @@ struct Command {
 enum Verb {
     /// Run an experiment in this process, from survey to results
     Run(Box<commands::run::Flags>),
+    /// Run an experiment from survey to results with workers elsewhere, over RabbitMQ and Redis
+    ///
+    /// Takes the experiment as `run` does. The calls are made by `valuesim work`, any number of them on any machines,
+    /// at the addresses and with the keys that the experiment names. The survey and its held-out answers stay here.
+    /// The same command goes on after an interruption or a crash, and gives what `run` gives.
+    Coordinate(Box<commands::coordinate::Flags>),
+    /// Do the tasks of runs that are coordinated elsewhere
+    ///
+    /// Needs the servers and the providers' keys, never the survey. Any number may work and come and go at any time.
+    /// The limits of an experiment (calls in flight, requests and tokens a minute) are those of each worker: two
+    /// workers together may use twice as much.
+    ///
+    /// Ctrl-C or SIGTERM lets it finish the calls in flight, hand the rest back, and end with exit code 0. With --run
+    /// it ends by itself when those runs have ended.
+    Work(commands::work::Flags),
     /// Show what a run knows of one respondent: profile, backstory, what the model said, predictions, truth
     Show(Box<commands::show::Flags>),
     /// Write a run's predictions, transcripts or calls as Parquet, CSV or JSON lines
@@ -59,6 +75,8 @@ fn main() -> ExitCode {
     start_logging();
     let outcome = match command.verb {
         Verb::Run(flags) => commands::run::run(&flags),
+        Verb::Coordinate(flags) => commands::coordinate::run(&flags),
+        Verb::Work(flags) => commands::work::run(&flags),
         Verb::Show(flags) => commands::show::run(&flags),
         Verb::Export(flags) => commands::export::run(&flags),
         Verb::Verify(flags) => commands::verify::run(&flags),
@@ -81,12 +99,12 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
 }
 
 /// Logs to standard error as `VALUESIM_LOG` says (for example `debug`, or `valuesim_worker=trace`); warnings where it
-/// says nothing.
+/// says nothing. What the broker's client logs is told in this program's own words, and left out unless asked for.
 fn start_logging() {
-    let filter = tracing_subscriber::EnvFilter::builder()
-        .with_env_var("VALUESIM_LOG")
-        .with_default_directive(tracing::level_filters::LevelFilter::WARN.into())
-        .from_env_lossy();
+    let said = std::env::var("VALUESIM_LOG").unwrap_or_default();
+    let said = if said.trim().is_empty() { "warn".to_owned() } else { said };
+    let said = if said.contains("lapin") { said } else { format!("lapin=off,{said}") };
+    let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(said);
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 

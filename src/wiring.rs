@@ -1,4 +1,8 @@
-//! The only place that chooses implementations: here, everything in one process.
+//! The only place that chooses implementations: here everything in one process, below a fleet's on its servers.
+
+mod coordinating;
+mod identity;
+mod working;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -24,6 +28,9 @@ use valuesim_worker::worker::Worker;
 
 use crate::progress::{Wait, Waiting};
 use crate::run_folder::STORE_FOLDER;
+
+pub(crate) use coordinating::{Assignment, FleetCoordinator};
+pub(crate) use working::{FleetProcess, Wanted};
 
 /// Cells under way for each call in flight: stories come one by one, so each place needs a cell to write one for.
 const CELLS_FOR_EACH_CALL: usize = 2;

@@ -2,6 +2,7 @@
 
 pub mod baseline;
 pub mod coordinator;
+pub mod cursor;
 pub mod estimate;
 pub mod evaluation;
 pub mod export;

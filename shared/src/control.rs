@@ -147,6 +147,8 @@ pub struct WorkerReport {
     pub runs: Vec<RunId>,
     /// Whether it takes no more tasks, because it is about to end.
     pub draining: bool,
+    /// Tasks that it has taken and not finished.
+    pub tasks: u32,
     /// Calls under way.
     pub calls_in_flight: u32,
     /// Calls that it may have under way.
@@ -238,6 +240,7 @@ mod tests {
             process: process(),
             runs: vec![run.clone()],
             draining: false,
+            tasks: 2,
             calls_in_flight: 3,
             capacity: 64,
             calls_per_second: 1.5,
@@ -246,7 +249,7 @@ mod tests {
         };
         check(
             &worker,
-            r#"{"version":1,"process":{"id":"w1","host":"h","pid":7,"release":"0.1.0","started_at":1},"runs":["r1"],"draining":false,"calls_in_flight":3,"capacity":64,"calls_per_second":1.5,"last_trouble":[4,"down"],"at":6}"#,
+            r#"{"version":1,"process":{"id":"w1","host":"h","pid":7,"release":"0.1.0","started_at":1},"runs":["r1"],"draining":false,"tasks":2,"calls_in_flight":3,"capacity":64,"calls_per_second":1.5,"last_trouble":[4,"down"],"at":6}"#,
         );
         let coordinator = CoordinatorReport {
             version: 1,

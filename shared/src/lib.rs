@@ -2,6 +2,7 @@
 
 pub mod codebook;
 pub mod control;
+pub mod dead;
 pub mod decide;
 pub mod experiment;
 pub mod id;

@@ -29,6 +29,9 @@ pub enum Lane {
     Story(ModelId),
     /// CAB tasks for one model. Workers prefer them, so that cells finish.
     Cab(ModelId),
+    /// Tasks for one model that were delivered before and never finished: whoever had them may have died of one of them.
+    /// Each worker does one of these at a time, so that a task that kills its worker takes no others with it.
+    Suspects(ModelId),
     /// Outcomes of finished cells, for the coordinator.
     Results,
     /// Dead letters: messages that could not be dealt with, kept for people to look at.
@@ -40,6 +43,7 @@ impl fmt::Display for QueueName {
         match self.lane {
             Lane::Story(model) => write!(f, "{}.{}.story", self.run, model.0),
             Lane::Cab(model) => write!(f, "{}.{}.cab", self.run, model.0),
+            Lane::Suspects(model) => write!(f, "{}.{}.suspects", self.run, model.0),
             Lane::Results => write!(f, "{}.results", self.run),
             Lane::Dead => write!(f, "{}.dead", self.run),
         }
@@ -135,6 +139,14 @@ pub trait Queue: Clone + Send + Sync + 'static {
 
     /// Takes the next message if one is ready here: one that was fetched with an earlier `take`, say.
     fn try_take(&self, queue: &QueueName) -> Option<Self::Delivery>;
+
+    /// Gives a message back that its taker could not finish for no fault of the message, for others to take: unlike a
+    /// delivery that is dropped, it does not count as a failed one where the queue limits those.
+    fn hand_back(
+        &self,
+        queue: &QueueName,
+        delivery: Self::Delivery,
+    ) -> impl Future<Output = Result<(), QueueError>> + Send;
 }
 
 /// A message on loan from a queue.

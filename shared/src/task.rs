@@ -26,6 +26,9 @@ pub struct Task {
     pub cell: Cell,
     /// The respondent's codes for the questions that the fold keeps, in the fold's order.
     pub profile: PackedCodes,
+    /// How doing it failed before, an error each: faults of the task or of this program, not of a provider.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<String>,
 }
 
 /// The two kinds of work.
@@ -158,6 +161,7 @@ mod tests {
             run: RunId("r1".to_owned()),
             cell: Cell { model: ModelId(0), respondent, fold },
             profile: PackedCodes(codes),
+            history: Vec::new(),
         }
     }
 
@@ -169,6 +173,14 @@ mod tests {
         let task = task([1, -2, 2, 1012, 874_020].map(Code).to_vec());
         assert_eq!(String::from_utf8(task.to_bytes()).expect("text"), ON_THE_WIRE);
         assert_eq!(Task::from_bytes(ON_THE_WIRE.as_bytes()).expect("reads"), task);
+    }
+
+    #[test]
+    fn a_task_that_failed_before_says_how() {
+        let failed = Task { history: vec!["broke off".to_owned()], ..task(Vec::new()) };
+        let message = failed.to_bytes();
+        assert!(message.ends_with(br#","profile":"","history":["broke off"]}"#));
+        assert_eq!(Task::from_bytes(&message).expect("reads"), failed);
     }
 
     #[test]

@@ -23,12 +23,14 @@ use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::Experiment;
 use valuesim_shared::id::RunId;
 use valuesim_shared::manifest::{MANIFEST_VERSION, Manifest};
+use valuesim_shared::model::ModelSettings;
 use valuesim_shared::prompt::prompts_digest;
 use valuesim_shared::survey::Survey;
 use valuesim_simulator::synth::Synth;
 use valuesim_worker::provider::{Client, ClientError, Deadlines};
 use valuesim_worker::worker::WorkerError;
 
+use super::coordinate;
 use crate::damage::guarded;
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::interrupt::Signals;
@@ -49,9 +51,33 @@ pub(super) struct Job {
     pub(super) plan: Arc<Plan>,
 }
 
+/// Where the calls of a run are made.
+#[derive(Clone, Copy)]
+pub(super) enum Place<'a> {
+    /// In this process.
+    Here,
+    /// By workers elsewhere.
+    Fleet(&'a coordinate::Flags),
+}
+
+impl Place<'_> {
+    /// A missing key or an impossible address leaves no folder behind.
+    fn check(self, experiment: &Experiment) -> Result<(), Failure> {
+        match self {
+            Self::Here => check_providers(experiment).or_usage(),
+            Self::Fleet(flags) => flags.addresses().map(drop).or_usage(),
+        }
+    }
+}
+
 /// Runs the experiment, goes on with it, or shows its results again.
 pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
-    let job = Job::prepare(flags.experiment()?)?;
+    start(flags.experiment()?, flags, Place::Here)
+}
+
+/// Announces the experiment, and executes it unless this is a dry run.
+pub(super) fn start(experiment: Experiment, flags: &Flags, place: Place<'_>) -> Result<Exit, Failure> {
+    let job = Job::prepare(experiment)?;
     let style = if flags.json { Style::Json } else { Style::Text };
     let estimate = estimate(&job.experiment, &job.plan, &job.survey, &job.codebook);
     check_limits(&job.experiment, &estimate).or_usage()?;
@@ -62,14 +88,14 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     }
     announcement.show(style);
     let folder = RunFolder::at(flags.runs.join(&job.run.0));
+    // A run that was begun may be finished, and need none of it.
     if !folder.was_begun() {
-        check_providers(&job.experiment).or_usage()?;
+        place.check(&job.experiment)?;
     }
     let _claim = folder.claim()?;
-    guarded(&folder, || job.execute(&folder, style))
+    guarded(&folder, || job.execute(&folder, style, place))
 }
 
-/// A missing key or an impossible address leaves no folder behind. A run that was begun may be finished, and need neither.
 fn check_providers(experiment: &Experiment) -> Result<(), ClientError> {
     if experiment.simulate.is_some() {
         return Ok(());
@@ -107,7 +133,7 @@ impl Job {
         Ok(Self { run, experiment, codebook: Arc::new(codebook), survey: Arc::new(survey), plan: Arc::new(plan) })
     }
 
-    fn execute(&self, folder: &RunFolder, style: Style) -> Result<Exit, Failure> {
+    fn execute(&self, folder: &RunFolder, style: Style, place: Place<'_>) -> Result<Exit, Failure> {
         let ledger = self.open_ledger(folder)?;
         let finished = ledger.finished()?.count() as u64;
         self.say_what_is_without_transcript(&ledger, finished)?;
@@ -118,7 +144,13 @@ impl Job {
             note("finished before: these are its results, without a new call");
             RunEnd::Finished
         } else {
-            runtime.block_on(self.work(&ledger, folder.path(), style, &stop)).map_err(|failure| {
+            let working = async {
+                match place {
+                    Place::Here => self.work(&ledger, folder.path(), style, &stop).await,
+                    Place::Fleet(flags) => self.coordinate(flags, &ledger, folder.path(), style, &stop).await,
+                }
+            };
+            runtime.block_on(working).map_err(|failure| {
                 failure.with_note("what was done is kept; once that is mended, the same command goes on from there")
             })?
         };
@@ -175,17 +207,7 @@ impl Job {
                 model.api_key_file = None;
             }
         }
-        let manifest = Manifest {
-            version: MANIFEST_VERSION,
-            run: self.run.clone(),
-            behaviour: self.experiment.behaviour,
-            split: self.experiment.split.clone(),
-            methods: self.experiment.methods.clone(),
-            models,
-            transcripts: self.experiment.transcripts,
-            prompts: prompts_digest(),
-            codebook: Codebook::clone(&self.codebook),
-        };
+        let manifest = self.manifest(models);
         let process = OneProcess::new(&manifest, &self.plan, &self.survey, ledger, folder).await.map_err(as_failure)?;
         let before = self.done_before(ledger)?;
         let end = self.watch(&process, before, style, stop).await;
@@ -195,8 +217,23 @@ impl Job {
         end.map_err(as_failure)
     }
 
+    /// The run as its workers need to know it.
+    pub(super) fn manifest(&self, models: Vec<ModelSettings>) -> Manifest {
+        Manifest {
+            version: MANIFEST_VERSION,
+            run: self.run.clone(),
+            behaviour: self.experiment.behaviour,
+            split: self.experiment.split.clone(),
+            methods: self.experiment.methods.clone(),
+            models,
+            transcripts: self.experiment.transcripts,
+            prompts: prompts_digest(),
+            codebook: Codebook::clone(&self.codebook),
+        }
+    }
+
     /// What the cells took that are finished already.
-    fn done_before(&self, ledger: &Ledger) -> Result<Before, LedgerError> {
+    pub(super) fn done_before(&self, ledger: &Ledger) -> Result<Before, LedgerError> {
         let mut before = Before::default();
         let any_story = self.experiment.methods.iter().any(|method| method.needs_backstory());
         for model in self.plan.models() {
@@ -301,27 +338,27 @@ fn synthetic(experiment: &Experiment) -> Synth {
 }
 
 /// A wrong key or an unknown model is the user's to mend, like a wrong flag.
-fn as_failure(error: anyhow::Error) -> Failure {
+pub(super) fn as_failure(error: anyhow::Error) -> Failure {
     let mistake = error.downcast_ref::<WorkerError>().is_some_and(WorkerError::is_configuration);
     let exit = if mistake { Exit::Usage } else { Exit::Failed };
     Failure { exit, error, note: None }
 }
 
 /// What the first Ctrl-C or SIGTERM cancels; a second one ends the process.
-fn stop_on_signals(runtime: &Runtime) -> anyhow::Result<CancellationToken> {
+pub(super) fn stop_on_signals(runtime: &Runtime) -> anyhow::Result<CancellationToken> {
     let stop = CancellationToken::new();
     let _inside = runtime.enter();
     runtime.spawn(Signals::hear()?.stop_then_leave(stop.clone()));
     Ok(stop)
 }
 
-async fn say_when(stop: CancellationToken, text: &'static str) {
+pub(super) async fn say_when(stop: CancellationToken, text: &'static str) {
     stop.cancelled().await;
     note(text);
 }
 
 #[expect(clippy::print_stderr, reason = "notes are for people, and go to standard error")]
-fn note(text: &str) {
+pub(super) fn note(text: &str) {
     eprintln!("{text}");
 }
 

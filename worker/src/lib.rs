@@ -6,6 +6,7 @@ mod cab;
 mod demand;
 mod hold;
 pub mod meter;
+mod park;
 mod prompts;
 pub mod provider;
 mod retry;

@@ -1,6 +1,6 @@
 //! What a worker knows of a run: its manifest, made ready for work.
 
-use valuesim_shared::id::{Code, Fold, ModelId, QuestionId};
+use valuesim_shared::id::{Code, Fold, ModelId, QuestionId, RunId};
 use valuesim_shared::manifest::Manifest;
 use valuesim_shared::method::{Method, Module};
 use valuesim_shared::money::Price;
@@ -11,6 +11,33 @@ use valuesim_shared::task::Task;
 
 use crate::provider::{Client, Deadlines, EncodedText};
 use crate::worker::WorkerError;
+
+/// Why a task is none of the run's.
+#[derive(Debug, thiserror::Error)]
+pub enum MisfitError {
+    /// It belongs to another run.
+    #[error("the task is one of run {0}, and came in a queue of run {1}")]
+    OtherRun(RunId, RunId),
+    /// It is for another model than its queue.
+    #[error("the task is for model {}, and came in a queue of model {}", .0.0, .1.0)]
+    OtherModel(ModelId, ModelId),
+    /// The run has no such fold.
+    #[error("the task is of fold {fold}: expected one of the run's {folds}")]
+    NoFold {
+        /// The task's.
+        fold: Fold,
+        /// How many there are.
+        folds: usize,
+    },
+    /// The profile has too few answers or too many.
+    #[error("the task's profile has {found} answers: expected {expected}, one for each question that its fold keeps")]
+    Profile {
+        /// How many it has.
+        found: usize,
+        /// How many it should have.
+        expected: usize,
+    },
+}
 
 /// A run, made ready for work.
 #[derive(Debug)]
@@ -34,6 +61,22 @@ impl Run {
         let question_blocks = manifest.codebook.questions().iter();
         let question_blocks = question_blocks.map(|question| EncodedText::new(&question_block(question))).collect();
         Ok(Self { manifest, split, clients, question_blocks })
+    }
+
+    /// Whether the task, which came in a queue of `model`, can be done in this run.
+    pub(crate) fn check(&self, task: &Task, model: ModelId) -> Result<(), MisfitError> {
+        let (cell, run) = (task.cell, &self.manifest.run);
+        if task.run != *run {
+            return Err(MisfitError::OtherRun(task.run.clone(), run.clone()));
+        }
+        if cell.model != model {
+            return Err(MisfitError::OtherModel(cell.model, model));
+        }
+        if !self.split.contains(cell.fold) {
+            return Err(MisfitError::NoFold { fold: cell.fold, folds: self.split.folds().len() });
+        }
+        let (found, expected) = (task.profile.0.len(), self.split.kept(cell.fold).len());
+        if found == expected { Ok(()) } else { Err(MisfitError::Profile { found, expected }) }
     }
 
     pub(crate) fn client(&self, model: ModelId) -> &Client {

@@ -6,11 +6,14 @@
 //!   story tasks ─┘ else
 //! ```
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use futures_util::FutureExt as _;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
+use valuesim_shared::dead::Unfit;
 use valuesim_shared::id::{ModelId, RunId};
 use valuesim_shared::manifest::{Manifest, ManifestError};
 use valuesim_shared::permit::PermitOffice;
@@ -23,6 +26,7 @@ use crate::demand::{Demand, Held};
 use crate::hold::Hold;
 use crate::meter::Meter;
 use crate::provider::{CallError, CallErrorKind, ClientError};
+pub use crate::run::MisfitError;
 use crate::run::Run;
 use crate::timing::{Timing, Waits};
 use crate::{cab, story};
@@ -65,6 +69,9 @@ pub enum WorkerError {
     /// The questions cannot be split as the manifest says.
     #[error("the manifest of the run: {0}")]
     Split(#[from] SplitError),
+    /// A task does not fit its run.
+    #[error(transparent)]
+    Misfit(#[from] MisfitError),
     /// A task ended without an answer because of a fault of this program.
     #[error("a task broke off, which is a fault of this program: {0}")]
     Broken(JoinError),
@@ -121,6 +128,8 @@ pub(crate) struct Shared<Q, S, O> {
     pub(crate) meter: Arc<Meter>,
     /// By model: answers that were no chat completion since the last one that was.
     pub(crate) malformed: Vec<AtomicU32>,
+    pub(crate) unfit: Unfit,
+    tasks: AtomicU32,
 }
 
 impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
@@ -133,15 +142,30 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
     pub async fn with_timing(
         run: &RunId,
         (queue, store, office): (Q, S, O),
-        Timing { deadlines, waits }: Timing,
+        timing: Timing,
     ) -> Result<Self, WorkerError> {
         let manifest = store.manifest(run).await?.ok_or_else(|| WorkerError::NoManifest(run.clone()))?;
-        let run = Run::new(Manifest::from_bytes(&manifest)?, deadlines)?;
+        let manifest = Manifest::from_bytes(&manifest)?;
+        Self::of_manifest(manifest, (queue, store, office), (timing, Unfit::EndsTheProcess))
+    }
+
+    /// A worker for a run whose manifest is at hand. Reads the providers' keys.
+    pub fn of_manifest(
+        manifest: Manifest,
+        (queue, store, office): (Q, S, O),
+        (Timing { deadlines, waits }, unfit): (Timing, Unfit),
+    ) -> Result<Self, WorkerError> {
+        let run = Run::new(manifest, deadlines)?;
         let holds = run.manifest.models.iter().map(|_| Hold::default()).collect();
         let malformed = run.manifest.models.iter().map(|_| AtomicU32::new(0)).collect();
-        Ok(Self {
-            shared: Arc::new(Shared { queue, store, office, run, waits, holds, meter: Arc::default(), malformed }),
-        })
+        let (meter, tasks) = (Arc::default(), AtomicU32::new(0));
+        let shared = Shared { queue, store, office, run, waits, holds, meter, malformed, unfit, tasks };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Tasks that were taken and are not finished.
+    pub fn tasks(&self) -> u32 {
+        self.shared.tasks.load(Ordering::Relaxed)
     }
 
     /// The worker's counts.
@@ -176,8 +200,11 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
                 () = halt.cancelled() => break,
                 Some(ended) = tasks.join_next() => settle(ended),
                 taken = desk.next() => match taken {
-                    Ok(work) => {
+                    Ok(Taken::Task(work)) => {
                         tasks.spawn(self.clone().do_task(work, halt.clone()));
+                    }
+                    Ok(Taken::Unfit(delivery, error)) => {
+                        tasks.spawn(self.clone().park_unfit(delivery, error));
                     }
                     Err(error) => settle(Ok(Err(Halt::Failed(error)))),
                 },
@@ -191,15 +218,59 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
 
     async fn do_task(self, work: Work<Q::Delivery>, halt: CancellationToken) -> Result<(), Halt> {
         let Work { task, delivery, held } = work;
+        let _counted = Counted::new(&self.shared.tasks);
         let task = Arc::new(task);
-        match task.kind {
-            TaskKind::Story => story::write(&self.shared, &task, &halt).await?,
-            TaskKind::Cab => cab::answer(&self.shared, &task, held, &halt).await?,
+        let stage = AssertUnwindSafe(self.stage(&task, held, &halt)).catch_unwind().await;
+        match stage {
+            // What the store keeps for the cell stays until the coordinator has its outcome on the disk. An
+            // acknowledgement that does not arrive only lets the task come again.
+            Ok(Ok(())) => Ok(delivery.ack().await?),
+            Ok(Err(halt)) => {
+                self.shared.queue.hand_back(&queue_of(&task), delivery).await?;
+                Err(halt)
+            }
+            Err(panic) => self.broke_off(Task::clone(&task), delivery, panic).await,
         }
-        // What the store keeps for the cell stays until the coordinator has its outcome on the disk.
-        delivery.ack().await?;
-        Ok(())
     }
+
+    async fn stage(&self, task: &Arc<Task>, held: Held, halt: &CancellationToken) -> Result<(), Halt> {
+        match task.kind {
+            TaskKind::Story => story::write(&self.shared, task, halt).await,
+            TaskKind::Cab => cab::answer(&self.shared, task, held, halt).await,
+        }
+    }
+}
+
+/// The queue in which a task waits.
+pub(crate) fn queue_of(task: &Task) -> QueueName {
+    let lane = match task.kind {
+        TaskKind::Story => Lane::Story(task.cell.model),
+        TaskKind::Cab => Lane::Cab(task.cell.model),
+    };
+    QueueName { run: task.run.clone(), lane }
+}
+
+/// A task that is counted until this is dropped.
+struct Counted<'a>(&'a AtomicU32);
+
+impl<'a> Counted<'a> {
+    fn new(tasks: &'a AtomicU32) -> Self {
+        tasks.fetch_add(1, Ordering::Relaxed);
+        Self(tasks)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What came from a queue.
+enum Taken<D> {
+    Task(Work<D>),
+    /// No task of this run, and why.
+    Unfit(D, WorkerError),
 }
 
 /// A task with its delivery and its place in the demand.
@@ -213,6 +284,7 @@ struct Work<D> {
 struct Desk<'a, Q> {
     queue: &'a Q,
     run: &'a Run,
+    model: ModelId,
     cab: QueueName,
     story: QueueName,
     demand: Demand,
@@ -224,6 +296,7 @@ impl<'a, Q: Queue> Desk<'a, Q> {
         Self {
             queue: &shared.queue,
             run: &shared.run,
+            model,
             cab: name(Lane::Cab(model)),
             story: name(Lane::Story(model)),
             demand: Demand::new(shared.run.manifest.models[model.0 as usize].limits.calls_in_flight as usize),
@@ -231,7 +304,7 @@ impl<'a, Q: Queue> Desk<'a, Q> {
     }
 
     /// The next task once there is room for its calls; CAB tasks first. Dropping the future loses no task.
-    async fn next(&self) -> Result<Work<Q::Delivery>, WorkerError> {
+    async fn next(&self) -> Result<Taken<Q::Delivery>, WorkerError> {
         let free_calls = self.demand.room().await;
         let cells = free_calls.div_ceil(self.run.most_first_calls().max(1));
         let delivery = tokio::select! {
@@ -239,11 +312,20 @@ impl<'a, Q: Queue> Desk<'a, Q> {
             cab = self.queue.take(&self.cab, cells) => cab?,
             story = self.queue.take(&self.story, free_calls.min(MOST_STORIES_AT_ONCE)) => story?,
         };
-        let task = Task::from_bytes(delivery.body())?;
+        let task = match self.read(delivery.body()) {
+            Ok(task) => task,
+            Err(error) => return Ok(Taken::Unfit(delivery, error)),
+        };
         let calls = match task.kind {
             TaskKind::Story => 1,
             TaskKind::Cab => self.run.first_calls(task.cell.fold),
         };
-        Ok(Work { task, delivery, held: self.demand.hold(calls) })
+        Ok(Taken::Task(Work { task, delivery, held: self.demand.hold(calls) }))
+    }
+
+    fn read(&self, message: &[u8]) -> Result<Task, WorkerError> {
+        let task = Task::from_bytes(message)?;
+        self.run.check(&task, self.model)?;
+        Ok(task)
     }
 }

@@ -88,6 +88,11 @@ impl Queue for MemoryQueue {
         lane.ready.try_acquire().ok()?.forget();
         Some(lane.hand_out())
     }
+
+    async fn hand_back(&self, _queue: &QueueName, delivery: MemoryDelivery) -> Result<(), QueueError> {
+        drop(delivery);
+        Ok(())
+    }
 }
 
 /// A message on loan from a [`MemoryQueue`].

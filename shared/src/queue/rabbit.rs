@@ -174,4 +174,8 @@ impl Queue for RabbitQueue {
         let lane = self.lanes().get(queue).map(Arc::clone);
         lane?.try_take()
     }
+
+    async fn hand_back(&self, queue: &QueueName, delivery: RabbitDelivery) -> Result<(), QueueError> {
+        self.shared.publisher.hand_back(queue, delivery).await
+    }
 }

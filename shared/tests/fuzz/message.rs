@@ -30,7 +30,14 @@ fn cell() -> Cell {
 fn task() -> Task {
     let codes = (-5..40).chain([1984, 276_001, i32::MAX, i32::MIN]).map(Code);
     let profile = PackedCodes(codes.collect());
-    Task { version: TASK_VERSION, kind: TaskKind::Cab, run: RunId("r1".to_owned()), cell: cell(), profile }
+    Task {
+        version: TASK_VERSION,
+        kind: TaskKind::Cab,
+        run: RunId("r1".to_owned()),
+        cell: cell(),
+        profile,
+        history: Vec::new(),
+    }
 }
 
 fn spend() -> CellSpend {

@@ -60,7 +60,14 @@ async fn take_and_ack(queue: &impl Queue, name: &QueueName, room: usize) -> Stri
 }
 
 pub(crate) async fn messages_come_in_order_and_only_from_their_own_queue(queue: impl Queue) {
-    let lanes = [Lane::Story(ModelId(0)), Lane::Story(ModelId(1)), Lane::Cab(ModelId(0)), Lane::Results, Lane::Dead];
+    let lanes = [
+        Lane::Story(ModelId(0)),
+        Lane::Story(ModelId(1)),
+        Lane::Cab(ModelId(0)),
+        Lane::Suspects(ModelId(0)),
+        Lane::Results,
+        Lane::Dead,
+    ];
     for number in 0..3 {
         for lane in lanes {
             publish(&queue, &name(lane), &format!("{lane:?} {number}")).await;

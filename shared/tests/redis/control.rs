@@ -23,6 +23,7 @@ pub(crate) fn worker(id: &str) -> WorkerReport {
         process: process(id),
         runs: vec![run("r")],
         draining: false,
+        tasks: 2,
         calls_in_flight: 3,
         capacity: 64,
         calls_per_second: 12.5,

@@ -131,7 +131,7 @@ pub(crate) struct Flags {
 
 impl Flags {
     /// The experiment that file and flags say together, checked and filled in.
-    pub(super) fn experiment(&self) -> Result<Experiment, Failure> {
+    pub(in crate::commands) fn experiment(&self) -> Result<Experiment, Failure> {
         let mut experiment = self.read_file().or_usage()?;
         self.override_data(&mut experiment);
         self.override_sample(&mut experiment);

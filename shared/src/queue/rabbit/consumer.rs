@@ -23,11 +23,10 @@ use super::backoff::Backoff;
 use super::delivery::RabbitDelivery;
 use super::lane::Lane;
 use super::link::Link;
-use super::publisher::{Letter, Publisher};
+use super::publisher::Publisher;
 use super::settling::Settling;
 use super::topology::broker_name;
 use super::trouble::Trouble;
-use crate::queue::Delivery as _;
 
 /// The most that quorum queues send ahead.
 const MOST_AHEAD: usize = 2_000;
@@ -230,15 +229,10 @@ impl Fetcher {
     }
 
     async fn give_one_back(&self, delivery: RabbitDelivery) {
-        let letter = Letter {
-            queue: self.lane.queue.clone(),
-            body: delivery.body().clone(),
-            deliveries_before: delivery.deliveries_before(),
-        };
-        match self.publisher.publish(letter).await {
-            Ok(()) => delivery.acknowledge(),
+        let queue = &self.lane.queue;
+        if let Err(error) = self.publisher.hand_back(queue, delivery).await {
             // Dropped, it goes back all the same, and counts.
-            Err(error) => tracing::warn!(queue = %self.lane.queue, %error, "could not hand a message back"),
+            tracing::warn!(%queue, %error, "could not hand a message back");
         }
     }
 }

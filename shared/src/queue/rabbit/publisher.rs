@@ -12,12 +12,13 @@ use lapin::{BasicProperties, Confirmation};
 use tokio_util::task::TaskTracker;
 
 use super::backoff::Backoff;
+use super::delivery::RabbitDelivery;
 use super::headers::{DELIVERIES_BEFORE, deliveries_before};
 use super::link::Link;
 use super::session::Session;
 use super::topology::{broker_name, queue_of};
 use super::trouble::Trouble;
-use crate::queue::{QueueError, QueueName};
+use crate::queue::{Delivery as _, QueueError, QueueName};
 
 /// The largest message that RabbitMQ 4 takes as it is delivered.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
@@ -73,6 +74,18 @@ impl Publisher {
         // A task of its own, because a confirmation may carry somebody else's returned message, which must not get lost.
         let sending = self.tasks.spawn(self.clone().send_until_safe(letter));
         sending.await.unwrap_or(Err(closed))
+    }
+
+    /// Puts a copy of a delivery into its queue, then acknowledges it. Where its connection is gone, the broker has taken
+    /// it back already.
+    pub(super) async fn hand_back(&self, queue: &QueueName, delivery: RabbitDelivery) -> Result<(), QueueError> {
+        if !delivery.is_live() {
+            return Ok(());
+        }
+        let (body, deliveries_before) = (delivery.body().clone(), delivery.deliveries_before());
+        self.publish(Letter { queue: queue.clone(), body, deliveries_before }).await?;
+        delivery.acknowledge();
+        Ok(())
     }
 
     async fn send_until_safe(self, letter: Letter) -> Result<(), QueueError> {

@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | `valuesim.RUN.MODEL.story` | story tasks of a model | to `valuesim.RUN.dead` |
 //! | `valuesim.RUN.MODEL.cab` | CAB tasks of a model | to `valuesim.RUN.dead` |
+//! | `valuesim.RUN.MODEL.suspects` | tasks that were delivered before and never finished | to `valuesim.RUN.dead` |
 //! | `valuesim.RUN.results` | outcomes for the coordinator | to `valuesim.RUN.dead` |
 //! | `valuesim.RUN.dead` | what could not be dealt with | |
 //!
@@ -43,6 +44,7 @@ pub(super) fn queue_of(broker_name: &str) -> Option<QueueName> {
     match kind {
         "story" => of_model(Lane::Story),
         "cab" => of_model(Lane::Cab),
+        "suspects" => of_model(Lane::Suspects),
         "results" => of_run(Lane::Results),
         "dead" => of_run(Lane::Dead),
         _ => None,
@@ -55,7 +57,9 @@ pub(super) async fn declare(channel: &lapin::Channel, queue: &QueueName) -> Resu
     let dead_name = broker_name(&dead)?;
     declare_one(channel, &dead, dead_arguments()).await?;
     match queue.lane {
-        Lane::Story(_) | Lane::Cab(_) | Lane::Results => declare_one(channel, queue, work_arguments(&dead_name)).await,
+        Lane::Story(_) | Lane::Cab(_) | Lane::Suspects(_) | Lane::Results => {
+            declare_one(channel, queue, work_arguments(&dead_name)).await
+        }
         Lane::Dead => Ok(()),
     }
 }
@@ -106,9 +110,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_queue_is_found_by_its_name(run in ".{0,40}", model: u16, kind in 0..4_usize) {
+        fn a_queue_is_found_by_its_name(run in ".{0,40}", model: u16, kind in 0..5_usize) {
             let model = ModelId(model);
-            let lanes = [Lane::Story(model), Lane::Cab(model), Lane::Results, Lane::Dead];
+            let lanes = [Lane::Story(model), Lane::Cab(model), Lane::Suspects(model), Lane::Results, Lane::Dead];
             let queue = QueueName { run: RunId(run), lane: lanes[kind] };
             let name = broker_name(&queue).expect("short enough");
             prop_assert_eq!(queue_of(name.as_str()), Some(queue));
@@ -126,6 +130,7 @@ mod tests {
     fn names_in_the_broker_never_change() {
         check(Lane::Story(ModelId(0)), "valuesim.r1.0.story");
         check(Lane::Cab(ModelId(12)), "valuesim.r1.12.cab");
+        check(Lane::Suspects(ModelId(0)), "valuesim.r1.0.suspects");
         check(Lane::Results, "valuesim.r1.results");
         check(Lane::Dead, "valuesim.r1.dead");
     }

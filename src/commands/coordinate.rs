@@ -1,0 +1,161 @@
+//! `valuesim coordinate`: an experiment from survey to results, its tasks done by workers elsewhere.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use clap::Args;
+use indicatif::{HumanCount, HumanDuration};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use valuesim_coordinator::coordinator::{Progress, RunEnd};
+use valuesim_coordinator::ledger::Ledger;
+use valuesim_shared::experiment::Experiment;
+
+use super::run::{self, Job, Place, note, say_when};
+use crate::exit::{Exit, Failure, OrUsage as _};
+use crate::progress::{Style, write_json};
+use crate::servers::{Addresses, ServerFlags};
+use crate::wiring::{Assignment, FleetCoordinator};
+
+/// How often progress is told.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
+/// What `valuesim coordinate` takes.
+#[derive(Debug, Args)]
+#[group(skip)]
+#[command(mut_arg("simulate", |arg| arg.hide(true)), mut_arg("simulator_seed", |arg| arg.hide(true)))]
+#[command(mut_arg("simulator_latency_ms", |arg| arg.hide(true)))]
+pub(crate) struct Flags {
+    #[command(flatten)]
+    run: run::Flags,
+
+    #[command(flatten)]
+    servers: ServerFlags,
+
+    /// Cells of each model under way at the same time: enough for all workers, few enough for the broker's memory
+    #[arg(
+        long,
+        value_name = "N",
+        env = "VALUESIM_WINDOW",
+        default_value_t = 2_000,
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000),
+        help_heading = "Limits"
+    )]
+    window: u32,
+}
+
+/// Coordinates the experiment, goes on with it, or shows its results again.
+pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
+    let experiment = flags.run.experiment()?;
+    check_providers(&experiment).or_usage()?;
+    run::start(experiment, &flags.run, Place::Fleet(flags))
+}
+
+/// Workers elsewhere must know where to call.
+fn check_providers(experiment: &Experiment) -> anyhow::Result<()> {
+    if experiment.simulate.is_some() {
+        bail!(
+            "workers elsewhere cannot call a provider that is simulated in here: name a model with --model and where it \
+             is with --base-url; `valuesim simulate-provider` serves a simulated one"
+        );
+    }
+    Ok(())
+}
+
+impl Flags {
+    /// Where the servers are.
+    pub(super) fn addresses(&self) -> anyhow::Result<Addresses> {
+        self.servers.addresses("valuesim coordinator")
+    }
+}
+
+impl Job {
+    /// Coordinates the run with progress shown, until the end or until `stop` is cancelled.
+    pub(super) async fn coordinate(
+        &self,
+        flags: &Flags,
+        ledger: &Arc<Ledger>,
+        folder: &Path,
+        style: Style,
+        stop: &CancellationToken,
+    ) -> Result<RunEnd, Failure> {
+        let addresses = flags.addresses()?;
+        let Some(servers) = stop.run_until_cancelled(addresses.connect()).await else { return Ok(RunEnd::Interrupted) };
+        let assignment = Assignment {
+            manifest: self.manifest(self.experiment.models.clone()),
+            plan: &self.plan,
+            survey: &self.survey,
+            ledger,
+            folder,
+            window: flags.window as usize,
+            spent_before: self.done_before(ledger)?.spend.cost,
+        };
+        let coordinator = FleetCoordinator::new(servers?, assignment).await?;
+        note(&format!("coordinating run {}: it goes on as workers serve it (valuesim work --run {0})", self.run));
+        let watch = Watch { progress: coordinator.progress(), cells: self.plan.cells() };
+        let showing = AbortOnDropHandle::new(tokio::spawn(watch.show(style)));
+        let stopping = "stopping: what is under way stays on the queues; press Ctrl-C again to leave at once";
+        let saying = AbortOnDropHandle::new(tokio::spawn(say_when(stop.clone(), stopping)));
+        let end = coordinator.run(stop).await;
+        drop((showing, saying));
+        Ok(end?)
+    }
+}
+
+/// Shows how far a run is whose calls are made elsewhere.
+struct Watch {
+    progress: Arc<Progress>,
+    cells: u64,
+}
+
+/// One look at the run.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename = "progress")]
+struct Look {
+    cells_finished: u64,
+    /// Those of them that were finished before this process began.
+    cells_finished_before: u64,
+    cells: u64,
+    /// Of this process.
+    seconds: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds_left: Option<f64>,
+}
+
+impl Watch {
+    async fn show(self, style: Style) {
+        let (start, before) = (Instant::now(), self.progress.cells_finished());
+        loop {
+            tokio::time::sleep(TELL_EVERY).await;
+            let look = self.look(start.elapsed().as_secs_f64(), before);
+            match style {
+                Style::Json => write_json(&look),
+                Style::Text => note(&look.text()),
+            }
+        }
+    }
+
+    fn look(&self, seconds: f64, before: u64) -> Look {
+        let finished = self.progress.cells_finished();
+        let (now, open) = ((finished - before) as f64, (self.cells - finished) as f64);
+        let seconds_left = (now > 0.0).then(|| seconds / now * open);
+        Look { cells_finished: finished, cells_finished_before: before, cells: self.cells, seconds, seconds_left }
+    }
+}
+
+impl Look {
+    fn text(&self) -> String {
+        let [finished, cells] = [self.cells_finished, self.cells].map(HumanCount);
+        let before = match self.cells_finished_before {
+            0 => String::new(),
+            cells => format!(" ({} of them before)", HumanCount(cells)),
+        };
+        let left = self.seconds_left.map_or_else(String::new, |seconds| {
+            format!(", {} left", HumanDuration(Duration::from_secs_f64(seconds.min(1e9))))
+        });
+        format!("{finished} of {cells} cells{before}{left}")
+    }
+}

@@ -1,0 +1,19 @@
+//! Who this process is, for the others of its fleet.
+
+use std::hash::{BuildHasher as _, RandomState};
+
+use valuesim_shared::control::{Process, UnixMillis};
+
+/// This process under a name that is new at each start.
+pub(super) fn this_process() -> Process {
+    let (host, pid) = (host(), std::process::id());
+    let chance = RandomState::new().hash_one(pid);
+    let id = format!("{host}-{pid}-{chance:016x}");
+    Process { id, host, pid, release: env!("CARGO_PKG_VERSION").to_owned(), started_at: UnixMillis::now() }
+}
+
+fn host() -> String {
+    let said = std::env::var("HOSTNAME").ok().or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").ok());
+    let said = said.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+    said.unwrap_or_else(|| "unknown".to_owned())
+}

@@ -1,0 +1,21 @@
+//! Four workers that nobody disturbs, and one that is asked to end in mid-run.
+
+use std::time::Duration;
+
+use crate::fleet::{Fleet, Member};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fleet_writes_the_ledger_of_one_process_and_asks_nothing_twice() {
+    let fleet = Fleet::new(Duration::from_millis(10)).await;
+    let coordinator = fleet.coordinator();
+    let [asked_to_end, others @ ..] = [(); 4].map(|()| fleet.worker());
+    fleet.answered(1_000).await;
+    asked_to_end.terminate();
+    asked_to_end.ended_well().await;
+    coordinator.ended_well().await;
+    others.iter().for_each(Member::terminate);
+    for worker in others {
+        worker.ended_well().await;
+    }
+    assert_eq!(fleet.compare_with_one_process().await, 0);
+}
