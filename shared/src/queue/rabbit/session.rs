@@ -7,6 +7,7 @@ use futures_util::StreamExt as _;
 use lapin::options::ConfirmSelectOptions;
 use lapin::{Channel, Connection, Event};
 use tokio::time::{Duration, interval};
+use tokio_util::sync::CancellationToken;
 
 use super::topology;
 use super::trouble::Trouble;
@@ -23,6 +24,7 @@ pub(super) struct Session {
     declaring: tokio::sync::Mutex<()>,
     confirming: tokio::sync::Mutex<Option<Arc<Channel>>>,
     blocked: Mutex<Option<String>>,
+    gone: CancellationToken,
 }
 
 impl Session {
@@ -33,6 +35,7 @@ impl Session {
             declaring: tokio::sync::Mutex::default(),
             confirming: tokio::sync::Mutex::default(),
             blocked: Mutex::default(),
+            gone: CancellationToken::new(),
         })
     }
 
@@ -90,8 +93,19 @@ impl Session {
         self.blocked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits until the connection is gone, and says why.
+    /// Cancelled once the connection is gone.
+    pub(super) fn gone(&self) -> &CancellationToken {
+        &self.gone
+    }
+
+    /// Waits until the connection is gone, tells all who have deliveries of it, and says why.
     pub(super) async fn lost(&self) -> String {
+        let reason = self.ended().await;
+        self.gone.cancel();
+        reason
+    }
+
+    async fn ended(&self) -> String {
         let mut events = Box::pin(self.connection.events_listener());
         let mut look = interval(LOOK);
         loop {
