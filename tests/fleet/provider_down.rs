@@ -23,7 +23,6 @@ async fn a_provider_that_is_down_is_waited_for() {
 
     proxy.turn_away().await;
     let (before, begun) = (proxy.clients(), std::time::Instant::now());
-    for _ in 0..40 { tokio::time::sleep(std::time::Duration::from_millis(100)).await; eprintln!("{:?} {} {}", begun.elapsed(), proxy.clients() - before, fleet.provider.stats().requests); }
     let look = async || (proxy.clients() >= before + ATTEMPTS).then_some(());
     eventually("attempts", PATIENCE, look).await.expect("in time");
     // With ceilings of 0.5, 1, 2, 4 s the fourth attempt of a call is made 1.75 s after the first on average. Whoever asks
