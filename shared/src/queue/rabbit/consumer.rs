@@ -24,6 +24,7 @@ use super::delivery::RabbitDelivery;
 use super::lane::Lane;
 use super::link::Link;
 use super::publisher::Publisher;
+use super::session::{ANSWER_WITHIN, Session};
 use super::settling::Settling;
 use super::topology::broker_name;
 use super::trouble::Trouble;
@@ -134,7 +135,7 @@ impl Fetcher {
             Some(channel) if channel.status().connected() => channel,
             _ => session.channel().await?,
         };
-        let served = self.serve_on(&channel, session.gone(), room).await;
+        let served = self.serve_on(&session, &channel, room).await;
         match served {
             Ok(Ended::Regularly) => *kept = Some(channel),
             // A channel that knew the queue before somebody deleted it may never bring messages of the new one.
@@ -143,10 +144,11 @@ impl Fetcher {
         served.map(drop)
     }
 
-    async fn serve_on(&self, channel: &Channel, gone: &CancellationToken, room: usize) -> Result<Ended, Trouble> {
-        let mut open = self.open(channel, gone, room).await?;
+    async fn serve_on(&self, session: &Session, channel: &Channel, room: usize) -> Result<Ended, Trouble> {
+        let opening = self.open(channel, session.gone(), room);
+        let mut open = session.within(ANSWER_WITHIN, opening).await??;
         let ended = self.receive(&mut open).await?;
-        self.cancel(channel, open).await?;
+        session.within(ANSWER_WITHIN, self.cancel(channel, open)).await??;
         Ok(ended)
     }
 
