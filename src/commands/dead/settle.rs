@@ -85,7 +85,7 @@ pub(super) async fn settle(
     // Only now: what goes back earlier would come again at once.
     settled.stay = u32::try_from(stay.len()).unwrap_or(u32::MAX);
     drop(stay);
-    settled.look_for_missing(choice);
+    settled.look_for_problems(choice);
     Ok(settled)
 }
 
@@ -121,9 +121,13 @@ impl Settled {
         Ok(())
     }
 
-    fn look_for_missing(&mut self, choice: &Choice) {
-        let nothing_chosen = self.done == 0 && self.kept.is_empty() && self.problem.is_none();
-        if nothing_chosen && matches!(choice, Choice::These { .. }) {
+    fn look_for_problems(&mut self, choice: &Choice) {
+        if self.problem.is_some() {
+            return;
+        }
+        if !self.kept.is_empty() {
+            self.problem = Some(anyhow!("not all that was chosen can be replayed"));
+        } else if self.done == 0 && matches!(choice, Choice::These { .. }) {
             self.problem = Some(anyhow!("no dead letter is of these cells or has these ids"));
         }
     }
