@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use tokio::sync::Notify;
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::control::{CONTROL_VERSION, Process, REPORT_EVERY, UnixMillis, WorkerReport};
@@ -27,6 +28,8 @@ pub(super) struct Crew {
     draining: AtomicBool,
     /// What went wrong last, also with workers that are gone.
     trouble: Mutex<Option<(UnixMillis, String)>>,
+    /// Somebody joined or left, which others wait to hear.
+    changed: Notify,
 }
 
 /// The worker for one run.
@@ -45,11 +48,22 @@ impl Crew {
             members: Mutex::default(),
             draining: AtomicBool::new(false),
             trouble: Mutex::default(),
+            changed: Notify::new(),
         })
     }
 
     pub(super) fn members(&self) -> MutexGuard<'_, BTreeMap<RunId, Member>> {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn join(&self, run: RunId, member: Member) {
+        self.members().insert(run, member);
+        self.changed.notify_one();
+    }
+
+    pub(super) fn leave(&self, run: &RunId) {
+        self.members().remove(run);
+        self.changed.notify_one();
     }
 
     /// Has all workers leave, and says so from now on.
@@ -68,7 +82,10 @@ impl Crew {
         let mut ticks = interval(REPORT_EVERY);
         let (mut answered, mut since) = (0, Instant::now());
         loop {
-            ticks.tick().await;
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = self.changed.notified() => {}
+            }
             let (answered_now, mut report) = self.look();
             let calls = answered_now.saturating_sub(answered) as f64;
             report.calls_per_second = calls / since.elapsed().as_secs_f64().max(1e-3);

@@ -187,7 +187,7 @@ impl FleetProcess {
         };
         (self.order.tell)(&format!("serving run {run}"));
         let (worker, leave) = (member.worker.clone(), member.leave.clone());
-        self.crew.members().insert(run.clone(), member);
+        self.crew.join(run.clone(), member);
         tasks.spawn(async move { (run, worker.work(&leave).await) });
         Ok(())
     }
@@ -216,7 +216,7 @@ impl FleetProcess {
 
     /// A run that was asked for by name and cannot be served ends the process; another is left alone for a while.
     fn left(&self, (run, ended): Left, memory: &mut Memory) -> anyhow::Result<()> {
-        self.crew.members().remove(&run);
+        self.crew.leave(&run);
         let Err(error) = ended else {
             (self.order.tell)(&format!("left run {run}"));
             return Ok(());

@@ -17,7 +17,11 @@ pub(crate) type Rows = BTreeMap<(u16, u32, u8), Vec<u8>>;
 
 /// A provider that takes `latency` for each reply.
 pub(crate) async fn provider(latency: Duration) -> Provider {
-    let options = ProviderOptions { latency: Latency::Fixed(latency), ..ProviderOptions::default() };
+    provider_with(ProviderOptions { latency: Latency::Fixed(latency), ..ProviderOptions::default() }).await
+}
+
+/// A provider of another kind.
+pub(crate) async fn provider_with(options: ProviderOptions) -> Provider {
     let anywhere = "127.0.0.1:0".parse().expect("an address");
     Provider::start(anywhere, options, Arc::new(Codebook::own())).await.expect("listens")
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 use tempfile::TempDir;
 use valuesim_shared::control::RedisControl;
 use valuesim_shared::id::RunId;
-use valuesim_simulator::provider::Provider;
+use valuesim_simulator::provider::{Provider, ProviderOptions};
 use valuesim_test_servers::{Database, Vhost, eventually, shared_broker, shared_redis};
 
 use crate::member::{Member, command, command_with_little_room};
-use crate::support::{CELLS, only_ledger, provider, rows};
+use crate::support::{CELLS, only_ledger, provider, provider_with, rows};
 
 /// Calls in flight of each worker.
 pub(crate) const IN_FLIGHT: u64 = 8;
@@ -64,6 +64,13 @@ impl Fleet {
         Self { _lent: Some((broker, store)), ..Self::on(ways, latency).await }
     }
 
+    /// The same with a provider of the test's own kind.
+    pub(crate) async fn with_provider(options: ProviderOptions) -> Self {
+        let provider = provider_with(options).await;
+        let base_url = provider.base_url();
+        Self { provider, base_url, ..Self::new(LATENCY).await }
+    }
+
     /// A fleet on servers of the test's own.
     pub(crate) async fn on(ways: Ways, latency: Duration) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -96,6 +103,11 @@ impl Fleet {
         self.start(&mut command("work"), ways)
     }
 
+    /// A worker with settings of its own.
+    pub(crate) fn worker_with(&self, flags: &[&str]) -> Member {
+        self.start(command("work").args(flags), &self.ways)
+    }
+
     pub(crate) fn workers(&self) -> Vec<Member> {
         (0..WORKERS).map(|_| self.worker()).collect()
     }
@@ -124,6 +136,12 @@ impl Fleet {
     pub(crate) async fn answered(&self, calls: u64) {
         let look = async || (self.provider.stats().answered >= calls).then_some(());
         eventually(&format!("{calls} answered calls"), PATIENCE, look).await.expect("in time");
+    }
+
+    /// Waits until so many calls are under way.
+    pub(crate) async fn under_way(&self, calls: u64) {
+        let look = async || (self.provider.stats().in_flight >= calls).then_some(());
+        eventually(&format!("{calls} calls under way"), PATIENCE, look).await.expect("in time");
     }
 
     /// Waits until nobody calls any more: whoever could waits for something.
@@ -156,9 +174,12 @@ impl Fleet {
 
     /// The run's name.
     pub(crate) fn run(&self) -> RunId {
-        let ledger = only_ledger(&self.runs(self.users));
-        let folder = ledger.parent().and_then(Path::file_name).expect("a ledger is in a run's folder");
-        RunId(folder.to_string_lossy().into_owned())
+        let folder = self.run_folder();
+        RunId(folder.file_name().expect("a folder has a name").to_string_lossy().into_owned())
+    }
+
+    pub(crate) fn run_folder(&self) -> PathBuf {
+        only_ledger(&self.runs(self.users)).parent().expect("a ledger is in a run's folder").to_owned()
     }
 
     fn runs(&self, users: u32) -> PathBuf {

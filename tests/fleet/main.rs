@@ -6,6 +6,7 @@
 mod broker;
 mod chance;
 mod cluster;
+mod drain;
 mod duplicates;
 mod fleet;
 mod frozen;
@@ -13,6 +14,8 @@ mod full_disk;
 mod kills;
 mod lines;
 mod member;
+mod orders;
+mod poison;
 mod provider_down;
 mod several_runs;
 mod soak;

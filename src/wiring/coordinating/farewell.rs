@@ -17,9 +17,22 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 impl FleetCoordinator {
     /// Waits until no worker has the run any more and all outcomes have been taken in, for a while.
-    pub(super) async fn see_workers_off(&self) {
+    pub(super) async fn let_workers_finish(&self) {
+        self.see_workers_off().await;
+        let taking_in = async {
+            while !self.results_are_in().await {
+                sleep(LOOK_EVERY).await;
+            }
+        };
+        if timeout(LEAVE_WITHIN, taking_in).await.is_err() {
+            tracing::warn!(run = %self.manifest.run, "not all outcomes were taken in; their cells are done again");
+        }
+    }
+
+    /// Waits until no worker has the run any more, for a while.
+    async fn see_workers_off(&self) {
         let leaving = async {
-            while self.is_served().await || !self.results_are_in().await {
+            while self.is_served().await {
                 sleep(LOOK_EVERY).await;
             }
         };

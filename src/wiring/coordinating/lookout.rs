@@ -25,13 +25,13 @@ const DEAD_EVERY: Duration = Duration::from_secs(30);
 impl FleetCoordinator {
     /// Does what operators want of the run: says when it is to pause, asks to stop when it is to end.
     pub(super) async fn obey<T>(&self, halt: &CancellationToken) -> T {
-        let mut order = self.servers.control.follow(&self.manifest.run).await.order;
+        let mut following = self.servers.control.follow(&self.manifest.run).await;
         loop {
-            let wish = order.borrow_and_update().clone();
+            let wish = following.order.borrow_and_update().clone();
             match wish {
                 Some(Order { wish: Wish::Cancel, by, .. }) => {
                     (self.tell)(&format!("{by} wants this run to end: waiting for its workers to leave"));
-                    self.see_workers_off().await;
+                    self.let_workers_finish().await;
                     self.cancelled_by.get_or_init(|| by);
                     halt.cancel();
                 }
@@ -44,7 +44,7 @@ impl FleetCoordinator {
                 Some(Order { wish: Wish::Go, by, .. }) => (self.tell)(&format!("{by} lets this run go on")),
                 None => {}
             }
-            if order.changed().await.is_err() {
+            if following.order.changed().await.is_err() {
                 // Nobody looks for orders any more, which happens only where the whole process ends.
                 std::future::pending::<()>().await;
             }

@@ -74,13 +74,16 @@ fn dead_arguments() -> FieldTable {
     table([("x-queue-type", text("quorum")), ("x-delivery-limit", AMQPValue::LongInt(DEAD_DELIVERY_LIMIT))])
 }
 
+/// Dead letters of the broker's own are moved at most once, as is the default: this program moves its own with confirms,
+/// and what gets lost of the broker's is dispatched again. Moving at least once takes a process for each queue, and in
+/// RabbitMQ 3.10 all quorum queues of a node stop working when some of these end badly, as they do where queues are
+/// deleted soon after they were declared.
 fn work_arguments(dead: &ShortString) -> FieldTable {
     table([
         ("x-queue-type", text("quorum")),
         ("x-delivery-limit", AMQPValue::LongInt(DELIVERY_LIMIT)),
         ("x-dead-letter-exchange", text("")),
         ("x-dead-letter-routing-key", text(dead.as_str())),
-        ("x-dead-letter-strategy", text("at-least-once")),
         ("x-overflow", text("reject-publish")),
     ])
 }

@@ -1,0 +1,48 @@
+//! Operators' orders while a run goes on: pause, resume, cancel.
+
+use crate::fleet::{Fleet, LATENCY};
+use crate::member::{Member, command};
+
+async fn order(fleet: &Fleet, words: &[&str]) {
+    let mut command = command(words[0]);
+    command.args(&words[1..]).arg(&fleet.run().0);
+    command.env("VALUESIM_BROKER", &fleet.ways.broker).env("VALUESIM_STORE", &fleet.ways.store);
+    Member::spawn(&mut command).ended_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_paused_run_makes_no_calls_until_it_is_resumed_and_asks_nothing_twice() {
+    let fleet = Fleet::new(LATENCY).await;
+    let coordinator = fleet.coordinator();
+    let workers = fleet.workers();
+    fleet.answered(800).await;
+    order(&fleet, &["pause"]).await;
+    fleet.quiet().await;
+    let before = fleet.provider.stats().requests;
+    // One that comes while the run is paused leaves it alone too.
+    let newcomer = fleet.worker();
+    fleet.quiet().await;
+    assert_eq!(fleet.provider.stats().requests, before);
+    order(&fleet, &["resume"]).await;
+    coordinator.ended_well().await;
+    drop((workers, newcomer));
+    assert_eq!(fleet.compare_with_one_process().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_run_ends_and_may_be_taken_up_again() {
+    let fleet = Fleet::new(LATENCY).await;
+    let coordinator = fleet.coordinator();
+    let workers = fleet.workers();
+    fleet.answered(800).await;
+    order(&fleet, &["cancel", "--yes"]).await;
+    assert_eq!(coordinator.ended().await.code(), Some(1));
+    fleet.quiet().await;
+    // Until somebody takes the order back the same command ends at once.
+    assert_eq!(fleet.coordinator().ended().await.code(), Some(1));
+    order(&fleet, &["resume"]).await;
+    fleet.coordinator().ended_well().await;
+    drop(workers);
+    // What was under way went with the queues, and its replies are still in the store.
+    assert_eq!(fleet.compare_with_one_process().await, 0);
+}
