@@ -2,8 +2,10 @@
 
 mod again;
 mod ask;
+mod attempt;
 mod cab;
 mod demand;
+pub mod duty;
 mod hold;
 pub mod meter;
 mod park;

@@ -116,9 +116,12 @@ impl Publisher {
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let confirm =
             channel.basic_publish("".into(), name, options, &letter.body, properties(letter, id.clone())).await?;
-        let Ok(confirmation) = tokio::time::timeout(CONFIRM_WITHIN, confirm).await else {
-            session.renew_confirming(&channel).await;
-            return Err(Trouble::Passing("no confirmation".to_owned()));
+        let confirmation = match session.within(CONFIRM_WITHIN, confirm).await {
+            Ok(confirmation) => confirmation,
+            Err(trouble) => {
+                session.renew_confirming(&channel).await;
+                return Err(trouble);
+            }
         };
         let (sent, returned) = match confirmation? {
             Confirmation::Ack(returned) => (Sent::Safe, returned),
