@@ -25,9 +25,10 @@ const DEAD_EVERY: Duration = Duration::from_secs(30);
 impl FleetCoordinator {
     /// Does what operators want of the run: says when it is to pause, asks to stop when it is to end.
     pub(super) async fn obey<T>(&self, halt: &CancellationToken) -> T {
-        let mut order = self.servers.control.follow(&self.manifest.run).await.order;
+        // Kept whole: its other part is what looks for orders.
+        let mut following = self.servers.control.follow(&self.manifest.run).await;
         loop {
-            let wish = order.borrow_and_update().clone();
+            let wish = following.order.borrow_and_update().clone();
             match wish {
                 Some(Order { wish: Wish::Cancel, by, .. }) => {
                     (self.tell)(&format!("{by} wants this run to end: waiting for its workers to leave"));
@@ -44,7 +45,7 @@ impl FleetCoordinator {
                 Some(Order { wish: Wish::Go, by, .. }) => (self.tell)(&format!("{by} lets this run go on")),
                 None => {}
             }
-            if order.changed().await.is_err() {
+            if following.order.changed().await.is_err() {
                 // Nobody looks for orders any more, which happens only where the whole process ends.
                 std::future::pending::<()>().await;
             }
