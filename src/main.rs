@@ -1,11 +1,11 @@
 //! The `valuesim` command: arguments in, exit code out.
 
+mod age;
 mod columns;
 mod commands;
 mod damage;
 mod exit;
 mod interrupt;
-mod moment;
 mod progress;
 mod run_folder;
 mod servers;

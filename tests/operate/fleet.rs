@@ -47,13 +47,18 @@ async fn a_live_fleet_is_seen_gets_its_orders_and_is_purged() {
     let listed = desk.run(&["runs"]).well().stdout;
     assert!(listed.lines().nth(1).is_some_and(|line| line.starts_with(&run) && line.contains("begun")), "{listed}");
 
-    gives_orders(&desk, &run).await;
+    gives_order(&desk, &["pause", &run], Wish::Pause, "pauses").await;
+    gives_order(&desk, &["resume", &run], Wish::Go, "goes on\nbefore: pause, said by ada@").await;
     let refused = desk.run(&["purge", &run, "--yes"]).with_code(1);
     assert!(
         refused.stderr.contains("at work: coordinator ") && refused.stderr.contains(", worker "),
         "{}",
         refused.stderr
     );
+
+    gives_order(&desk, &["cancel", &run, "--yes"], Wish::Cancel, "is cancelled").await;
+    let is_cancelled = async || desk.run(&["runs"]).well().stdout.contains("cancelled");
+    until("the end of the run", is_cancelled).await;
 
     fleet.iter().for_each(Running::kill);
     drop(fleet);
@@ -64,19 +69,12 @@ async fn a_live_fleet_is_seen_gets_its_orders_and_is_purged() {
     is_gone(&desk, &run).await;
 }
 
-async fn gives_orders(desk: &Desk, run: &str) {
-    let control = desk.control().await;
-    let id = RunId(run.to_owned());
-    for (verb, wish, says) in [
-        (&["pause", run][..], Wish::Pause, "pauses"),
-        (&["resume", run], Wish::Go, "goes on\nbefore: pause, said by ada@"),
-        (&["cancel", run, "--yes"], Wish::Cancel, "is cancelled"),
-    ] {
-        let ended = desk.run(verb).well();
-        assert!(ended.stdout.starts_with(&format!("run {run} {says}")), "{}", ended.stdout);
-        let order = control.order(&id).await.unwrap().unwrap();
-        assert!(order.wish == wish && order.by.starts_with("ada@"), "{order:?}");
-    }
+async fn gives_order(desk: &Desk, verb: &[&str], wish: Wish, says: &str) {
+    let run = verb[1];
+    let ended = desk.run(verb).well();
+    assert!(ended.stdout.starts_with(&format!("run {run} {says}")), "{}", ended.stdout);
+    let order = desk.control().await.order(&RunId(run.to_owned())).await.unwrap().unwrap();
+    assert!(order.wish == wish && order.by.starts_with("ada@"), "{order:?}");
 }
 
 /// Neither queue nor key of the run is left, and nobody knows it.
