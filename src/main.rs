@@ -1,11 +1,11 @@
 //! The `valuesim` command: arguments in, exit code out.
 
+mod age;
 mod columns;
 mod commands;
 mod damage;
 mod exit;
 mod interrupt;
-mod moment;
 mod progress;
 mod run_folder;
 mod servers;
@@ -24,8 +24,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 ///
 /// Flags go before VALUESIM_* environment variables, these before the experiment file.
 ///
-/// Exit codes: 0 done; 1 failed, what was done is kept; 2 a flag, a file or a key is wrong; 4 a run could not be looked
-/// at, such as while it goes on; 130 interrupted, the same command goes on.
+/// Exit codes: 0 done; 1 failed, what was done is kept; 2 a flag, a file or a key is wrong; 4 something could not be
+/// looked at, such as a run that goes on or a server that is away; 130 interrupted, the same command goes on.
 #[derive(Debug, Parser)]
 #[command(name = "valuesim", version, max_term_width = 120, disable_help_subcommand = true)]
 struct Command {

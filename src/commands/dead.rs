@@ -20,7 +20,6 @@ use super::order::run_id;
 use super::sure::Sure;
 use super::viewed::print;
 use crate::exit::{Exit, Failure, OrUsage as _};
-use crate::moment::utc;
 use crate::servers::{BrokerAddress, BrokerFlags, within};
 use crate::wiring::operator;
 
@@ -48,7 +47,7 @@ enum Verb {
     /// A message is in its queue again before its letter goes: if this breaks off, nothing is lost, and a message may be
     /// tried twice, which changes no result.
     Replay(Replaying),
-    /// Forget dead letters
+    /// Forget dead letters; a coordinator begins the cells of their tasks anew
     Discard(Discarding),
 }
 
@@ -132,13 +131,13 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
         Verb::List(list) => list.run(),
         Verb::Show(show) => show.run(),
         Verb::Replay(replay) => {
-            let note = format!("replayed by {} at {}", operator(), utc(UnixMillis::now()));
+            let note = format!("replayed by {} at {}", operator(), UnixMillis::now());
             replay.of.settle(&replay.chosen.choice(), &Act::Replay { note })
         }
         Verb::Discard(discard) => {
             discard
                 .sure
-                .check("letters that are discarded are gone, and cells whose tasks they hold stay dead")
+                .check("letters that are discarded are gone, and the cells of their tasks are open again")
                 .or_usage()?;
             discard.of.settle(&discard.chosen.choice(), &Act::Discard)
         }

@@ -7,9 +7,9 @@ use valuesim_shared::control::{AboutRun, Order, RedisControl, RunPhase, UnixMill
 use valuesim_shared::id::RunId;
 
 use super::viewed::print;
+use crate::age::ago;
 use crate::columns::one_line;
 use crate::exit::{Exit, Failure, OrUsage as _};
-use crate::moment::{ago, utc};
 use crate::servers::StoreFlags;
 use crate::wiring::operator;
 
@@ -63,12 +63,7 @@ fn said(about: &AboutRun, order: &Order, before: Option<&Order>) -> String {
 
 /// An order with who gave it and when.
 pub(super) fn in_force(order: &Order, now: UnixMillis) -> String {
-    let wish = match order.wish {
-        Wish::Go => "go on",
-        Wish::Pause => "pause",
-        Wish::Cancel => "cancel",
-    };
-    format!("{wish}, said by {} {} ({})", one_line(&order.by), ago(order.at, now), utc(order.at))
+    format!("{}, said by {} {} ({})", order.wish, one_line(&order.by), ago(order.at, now), order.at)
 }
 
 /// Nobody has ever heard of the run.
@@ -117,7 +112,7 @@ mod tests {
             RunPhase::Begun,
             &order(Wish::Go, "bob@h", 180_000),
             Some(&pause),
-            "run r1 goes on\nbefore: pause, said by ada@h 2 minutes ago (1970-01-01 00:01:00 UTC)\n",
+            "run r1 goes on\nbefore: pause, said by ada@h 2 minutes ago (1970-01-01T00:01:00Z)\n",
         );
         check(
             RunPhase::Failed,

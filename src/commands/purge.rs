@@ -118,7 +118,9 @@ async fn queues_removed(broker: &RabbitQueue, run: &RunId, models: Option<usize>
     broker.close().await;
     let (queues, messages, dead) = removed?;
     let [queues, messages, dead] = [queues, messages, dead].map(|number| HumanCount(number.into()));
-    Ok(format!("removed from the broker: {queues} queues with {messages} messages, {dead} of them dead letters\n"))
+    Ok(format!(
+        "removed from the broker: queues: {queues}, messages in them: {messages}, of these dead letters: {dead}\n"
+    ))
 }
 
 /// How many queues were deleted, how many messages waited in them, and how many of these were dead letters.
@@ -139,5 +141,5 @@ async fn delete(broker: &RabbitQueue, run: &RunId, models: Option<usize>) -> any
 async fn keys_removed(store: &RedisStore, control: &RedisControl, run: &RunId) -> anyhow::Result<String> {
     control.strike_out(run).await?;
     let keys = within("remove the run's keys from the store", STORE_WITHIN, store.purge(run)).await?;
-    Ok(format!("removed from the store: {} keys, and the run from the list of runs\n", HumanCount(keys)))
+    Ok(format!("removed from the store: keys: {}, and the run from the list of runs\n", HumanCount(keys)))
 }

@@ -10,9 +10,9 @@ use valuesim_shared::control::{AboutRun, Found, Order, UnixMillis, Wish};
 
 use super::status::phase;
 use super::viewed::print;
+use crate::age::ago;
 use crate::columns::{NOTHING, columns};
 use crate::exit::{Exit, Failure, OrUsage as _};
-use crate::moment::ago;
 use crate::servers::StoreFlags;
 
 /// What `valuesim runs` takes.
@@ -68,16 +68,15 @@ fn text(runs: &Runs, now: UnixMillis) -> String {
 
 fn row((about, order): &(AboutRun, Option<Order>), now: UnixMillis) -> [String; 8] {
     let order = match order.as_ref().map(|order| order.wish) {
-        None | Some(Wish::Go) => NOTHING,
-        Some(Wish::Pause) => "pause",
-        Some(Wish::Cancel) => "cancel",
+        None | Some(Wish::Go) => NOTHING.to_owned(),
+        Some(wish @ (Wish::Pause | Wish::Cancel)) => wish.to_string(),
     };
     let cells = about.cells;
     [
         about.run.to_string(),
         about.models.join(","),
         phase(about),
-        order.to_owned(),
+        order,
         format!("{} of {}", HumanCount(cells.finished), HumanCount(cells.planned)),
         HumanCount(cells.dead).to_string(),
         about.spent.to_string(),

@@ -59,7 +59,7 @@ struct Status {
     /// The servers that could not be asked.
     unreached: Vec<Unreached>,
     runs: Vec<RunStatus>,
-    /// The workers that are alive, of the run that was asked for alone.
+    /// The workers that are alive, whatever run they serve.
     workers: Vec<WorkerReport>,
     /// How much was said by other releases, and cannot be read.
     unreadable: u32,
@@ -110,7 +110,7 @@ impl Flags {
         }
         let status = Box::pin(look.look()).await;
         look.close().await;
-        if let Some(run) = self.run.as_ref().filter(|_| status.knows_nothing()) {
+        if let Some(run) = self.run.as_ref().filter(|run| status.knows_nothing_of(run)) {
             return Err(super::order::unknown(run).into());
         }
         self.print(&status)?;
@@ -150,8 +150,9 @@ impl Flags {
 
 impl Status {
     /// Whether all was asked and nobody has ever heard of the run.
-    fn knows_nothing(&self) -> bool {
-        self.unreached.is_empty() && self.workers.is_empty() && self.runs.iter().all(RunStatus::is_unknown)
+    fn knows_nothing_of(&self, run: &RunId) -> bool {
+        let is_served = self.workers.iter().any(|worker| worker.runs.contains(run));
+        self.unreached.is_empty() && !is_served && self.runs.iter().all(RunStatus::is_unknown)
     }
 
     fn has_reached(&self, server: Server) -> bool {

@@ -24,6 +24,17 @@ fn the_help_is_the_manual() {
     check("help_show", &["show", "--help"]);
     check("help_export", &["export", "--help"]);
     check("help_verify", &["verify", "--help"]);
+    check("help_runs", &["runs", "--help"]);
+    check("help_status", &["status", "--help"]);
+    check("help_pause", &["pause", "--help"]);
+    check("help_resume", &["resume", "--help"]);
+    check("help_cancel", &["cancel", "--help"]);
+    check("help_dead", &["dead", "--help"]);
+    check("help_dead_list", &["dead", "list", "--help"]);
+    check("help_dead_show", &["dead", "show", "--help"]);
+    check("help_dead_replay", &["dead", "replay", "--help"]);
+    check("help_dead_discard", &["dead", "discard", "--help"]);
+    check("help_purge", &["purge", "--help"]);
 }
 
 #[test]

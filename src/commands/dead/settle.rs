@@ -19,6 +19,10 @@ use crate::servers::within;
 /// Letters that do not come for so long are with another command that deals with them.
 const COMES_WITHIN: Duration = Duration::from_secs(3);
 
+/// Letters that somebody looked at meanwhile are found when it is looked again; no more often, as what is replayed may come
+/// back.
+const ROUNDS: u32 = 3;
+
 /// How long the broker may take to keep a message.
 const SAFE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -64,21 +68,20 @@ pub(super) async fn settle(
     choice: &Choice,
     act: &Act,
 ) -> anyhow::Result<Settled> {
-    let mut left = broker.depth(dead).await?.map_or(0, |depth| depth.messages);
     let (mut settled, mut stay) = (Settled::default(), Vec::new());
-    while left > 0 {
-        let Ok(taken) = tokio::time::timeout(COMES_WITHIN, broker.take(dead, left as usize)).await else {
-            settled.problem = Some(anyhow!(
-                "{} not come within {} s: another command has them, or the broker is away; try again",
-                letters(left, "letter did", "letters did"),
-                COMES_WITHIN.as_secs()
-            ));
-            break;
-        };
-        let delivery = taken?;
-        left -= 1;
-        if let Err(error) = settled.settle_one(broker, dead, delivery, (choice, act), &mut stay).await {
-            settled.problem = Some(error.context(format!("{act}; this letter and those after it stay")));
+    for round in 0..ROUNDS {
+        let waiting = broker.depth(dead).await?.map_or(0, |depth| depth.messages);
+        for left in (1..=waiting).rev() {
+            let Ok(taken) = tokio::time::timeout(COMES_WITHIN, broker.take(dead, left as usize)).await else {
+                settled.problem = (round == 0).then(|| missing(left));
+                break;
+            };
+            if let Err(error) = settled.settle_one(broker, dead, taken?, (choice, act), &mut stay).await {
+                settled.problem = Some(error.context(format!("{act}; this letter and those after it stay")));
+                break;
+            }
+        }
+        if waiting == 0 || settled.problem.is_some() {
             break;
         }
     }
@@ -87,6 +90,12 @@ pub(super) async fn settle(
     drop(stay);
     settled.look_for_problems(choice);
     Ok(settled)
+}
+
+fn missing(left: u32) -> anyhow::Error {
+    let left = letters(left, "letter did", "letters did");
+    let seconds = COMES_WITHIN.as_secs();
+    anyhow!("{left} not come within {seconds} s: another command has them, or the broker is away; try again")
 }
 
 impl Settled {

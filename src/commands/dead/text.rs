@@ -6,8 +6,8 @@ use valuesim_shared::control::UnixMillis;
 use valuesim_shared::dead::Held;
 
 use super::letter::{Letter, cell_name};
+use crate::age::ago;
 use crate::columns::{NOTHING, columns, one_line, shortened};
-use crate::moment::{ago, utc};
 
 /// Characters of a reason in the list.
 const MOST_OF_A_REASON: usize = 70;
@@ -60,7 +60,7 @@ fn show_one(letter: &Letter, now: UnixMillis) -> String {
     }
     say("why", letter.reason().to_owned());
     if let Some(written) = &letter.found.letter {
-        say("given up", format!("{} ({}), by {}", ago(written.at, now), utc(written.at), written.worker));
+        say("given up", format!("{} ({}), by {}", ago(written.at, now), written.at, written.worker));
         if let Held::Unreadable(why) = &letter.found.held {
             say("unreadable", why.clone());
         }

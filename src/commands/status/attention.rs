@@ -7,10 +7,10 @@ use valuesim_shared::queue::Lane;
 
 use super::text::count;
 use super::{RunStatus, Server, Status};
+use crate::age::ago;
 use crate::columns::shortened;
 use crate::commands::order::in_force;
 use crate::commands::queues::FoundQueue;
-use crate::moment::ago;
 
 /// More outcomes than a coordinator that keeps up leaves waiting: it takes a thousand at a time.
 const MANY_OUTCOMES: u32 = 5_000;

@@ -56,9 +56,6 @@ impl Look {
         status.unreadable = told.unreadable;
         status.runs = told.of_runs(wanted.as_ref());
         status.workers = told.workers;
-        if let Some(run) = wanted {
-            status.workers.retain(|worker| worker.runs.contains(run));
-        }
         if let Some(queue) = queue {
             let looked = queues_of(&queue, &mut status.runs).await;
             status.or_unreached(Server::Broker, looked);

@@ -67,14 +67,14 @@ fn worker(pid: u32) -> WorkerReport {
     }
 }
 
-fn queues(waiting: impl Fn(Lane) -> Option<u32>) -> Option<Vec<FoundQueue>> {
+fn queues(waiting: impl Fn(Lane) -> Option<u32>) -> Vec<FoundQueue> {
     let of_model = |model| [Lane::Story(model), Lane::Cab(model), Lane::Suspects(model)];
     let lanes = [ModelId(0), ModelId(1)].into_iter().flat_map(of_model).chain([Lane::Results, Lane::Dead]);
     let queue = |lane| FoundQueue {
         name: QueueName { run: run_id(), lane },
         depth: waiting(lane).map(|messages| Depth { messages, consumers: 1 }),
     };
-    Some(lanes.map(queue).collect())
+    lanes.map(queue).collect()
 }
 
 fn healthy() -> Status {
@@ -83,11 +83,11 @@ fn healthy() -> Status {
         about: Some(about()),
         order: None,
         coordinators: vec![coordinator()],
-        queues: queues(|lane| match lane {
+        queues: Some(queues(|lane| match lane {
             Lane::Story(_) => Some(1_900),
             Lane::Suspects(ModelId(1)) => None,
             Lane::Cab(_) | Lane::Suspects(_) | Lane::Results | Lane::Dead => Some(0),
-        }),
+        })),
         attention: Vec::new(),
     };
     let workers = vec![worker(72), worker(73)];
@@ -113,11 +113,11 @@ fn a_run_in_all_kinds_of_trouble() {
     let run = &mut status.runs[0];
     let pause = Order { version: CONTROL_VERSION, wish: Wish::Pause, by: "ada@h1".to_owned(), at: seconds_ago(90) };
     run.order = Some(pause);
-    run.queues = queues(|lane| match lane {
+    run.queues = Some(queues(|lane| match lane {
         Lane::Dead => Some(1),
         Lane::Results => Some(6_000),
         Lane::Story(_) | Lane::Cab(_) | Lane::Suspects(_) => Some(3),
-    });
+    }));
     let limited = "429: slow\ndown \u{1b}[2J".to_owned();
     status.workers[0].last_trouble = Some((seconds_ago(30), limited.clone()));
     status.workers[1].last_trouble = Some((seconds_ago(20), limited));
@@ -140,7 +140,7 @@ fn a_run_that_everybody_has_left() {
     let mut status = healthy();
     status.workers.clear();
     status.runs[0].coordinators.clear();
-    status.runs[0].queues = queues(|_| Some(1));
+    status.runs[0].queues = Some(queues(|_| Some(1)));
     insta::assert_snapshot!(shown(status));
 }
 

@@ -6,10 +6,10 @@ use indicatif::{HumanCount, HumanDuration};
 use valuesim_shared::control::{AboutRun, CellCounts, CoordinatorReport, RunPhase, UnixMillis, Wish, WorkerReport};
 
 use super::{RunStatus, Server, Status};
+use crate::age::ago;
 use crate::columns::{NOTHING, columns, one_line, shortened};
 use crate::commands::order::in_force;
 use crate::commands::queues::FoundQueue;
-use crate::moment::{ago, utc};
 
 const INDENT: &str = "  ";
 
@@ -30,7 +30,7 @@ pub(super) fn text(status: &Status) -> String {
 }
 
 fn heading(status: &Status) -> String {
-    let mut text = format!("status of {}\n", utc(status.at));
+    let mut text = format!("status of {}\n", status.at);
     for unreached in &status.unreached {
         let (server, lost) = match unreached.server {
             Server::Store => ("store", "runs, coordinators and workers cannot be seen"),

@@ -25,6 +25,7 @@ const DEAD_EVERY: Duration = Duration::from_secs(30);
 impl FleetCoordinator {
     /// Does what operators want of the run: says when it is to pause, asks to stop when it is to end.
     pub(super) async fn obey<T>(&self, halt: &CancellationToken) -> T {
+        // Kept whole: its other part is what looks for orders.
         let mut following = self.servers.control.follow(&self.manifest.run).await;
         loop {
             let wish = following.order.borrow_and_update().clone();

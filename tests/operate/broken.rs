@@ -1,0 +1,102 @@
+//! Servers that are away: what can be reached is shown, what cannot is said, and nobody waits for long.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use valuesim_shared::queue::{Lane, Queue as _};
+use valuesim_test_servers::{Broker, RedisServer};
+
+use crate::support::{Desk, Ended, STORY, about, name, task, until_waiting, worker};
+
+/// About five seconds, on a busy machine.
+const SOON: Duration = Duration::from_secs(10);
+
+/// Runs the command, which is not to take long.
+#[track_caller]
+fn soon(desk: &Desk, arguments: &[&str], code: i32) -> Ended {
+    let start = Instant::now();
+    let ended = desk.run(arguments).with_code(code);
+    assert!(start.elapsed() < SOON, "{arguments:?} took {:?}", start.elapsed());
+    ended
+}
+
+#[track_caller]
+fn says(ended: &Ended, expected: &[&str]) {
+    for expected in expected {
+        assert!(ended.stdout.contains(expected), "{expected:?} is not in:\n{}", ended.stdout);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_server_may_be_away_and_the_other_is_looked_at() {
+    let (broker, redis) = tokio::join!(Broker::start(), RedisServer::start());
+    let (mut broker, mut redis) = (broker.unwrap(), redis.unwrap());
+    let desk = Desk::at(broker.url(), redis.url());
+    let (queue, control) = (desk.queue().await, desk.control().await);
+    control.announce(&about()).await.unwrap();
+    control.report_worker(&worker()).await.unwrap();
+    queue.publish(&name(STORY), task(7, &[]).to_bytes().into()).await.unwrap();
+    queue.publish(&name(Lane::Dead), Bytes::from("no task")).await.unwrap();
+    until_waiting(&queue, &name(Lane::Dead), 1).await;
+
+    let all = soon(&desk, &["status"], 0);
+    says(
+        &all,
+        &["run r1: begun", "no such queue", "valuesim dead list r1", "no coordinator is alive", "1 worker is alive"],
+    );
+    says(&all, &["worker-of-the-test, just now: the provider\\u{1b}[2J is away"]);
+    assert!(!all.stdout.contains('\u{1b}'), "{}", all.stdout);
+
+    redis.stop().await.unwrap();
+    let without_store = soon(&desk, &["status", "r1"], 4);
+    says(&without_store, &["the store was not reached, so", "model 0", "valuesim dead list r1"]);
+    assert!(!without_store.stdout.contains("no coordinator is alive"), "{}", without_store.stdout);
+    soon(&desk, &["runs"], 4);
+    soon(&desk, &["pause", "r1"], 1);
+    soon(&desk, &["purge", "r1", "--yes"], 1);
+    says(&soon(&desk, &["dead", "list", "r1"], 0), &["unreadable"]);
+
+    redis.start_again().await.unwrap();
+    broker.kill();
+    let without_broker = soon(&desk, &["status"], 4);
+    says(
+        &without_broker,
+        &["the broker was not reached, so queues cannot be seen", "run r1: begun", "12 of 60 finished"],
+    );
+    says(&soon(&desk, &["pause", "r1"], 0), &["run r1 pauses"]);
+    says(&soon(&desk, &["runs"], 0), &["pause"]);
+    soon(&desk, &["dead", "list", "r1"], 4);
+    soon(&desk, &["dead", "replay", "r1", "--all"], 1);
+    // The half that can be reached is purged, and the other is said to be left.
+    let purged = soon(&desk, &["purge", "r1", "--yes", "--force"], 1);
+    says(&purged, &["removed from the store: "]);
+    assert!(purged.stderr.contains("not all was removed: connect to RabbitMQ"), "{}", purged.stderr);
+
+    redis.stop().await.unwrap();
+    says(&soon(&desk, &["status", "r1"], 4), &["the store was not reached", "the broker was not reached"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn queues_of_a_run_that_the_store_forgot_are_found_and_purged() {
+    let desk = Desk::new().await;
+    let queue = desk.queue().await;
+    queue.publish(&name(STORY), task(7, &[]).to_bytes().into()).await.unwrap();
+    until_waiting(&queue, &name(STORY), 1).await;
+    let status = soon(&desk, &["status", "r1"], 0);
+    says(&status, &["run r1: not in the list of runs", "1 task waits and no worker serves the run"]);
+    let purged = soon(&desk, &["purge", "r1", "--yes"], 0);
+    says(&purged, &["removed from the broker: queues: 2, messages in them: 1, of these dead letters: 0\n"]);
+    assert_eq!(queue.depth(&name(STORY)).await, Ok(None));
+    assert_eq!(queue.depth(&name(Lane::Dead)).await, Ok(None));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watched_status_goes_on_until_it_is_interrupted() {
+    let desk = Desk::new().await;
+    let mut watching = desk.start(&["status", "--watch"]);
+    for _ in 0..2 {
+        watching.wait_for_output("no worker is alive");
+    }
+    watching.interrupt();
+    watching.end().well();
+}

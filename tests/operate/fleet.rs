@@ -1,0 +1,94 @@
+//! A fleet that works: it is seen, gets its orders, and leaves nothing behind once it is purged.
+
+#[path = "../faults/support.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod simulated;
+
+use std::time::Duration;
+
+use redis::Commands as _;
+use valuesim_shared::control::Wish;
+use valuesim_shared::id::RunId;
+
+use crate::support::{Desk, Running, until};
+
+const EXPERIMENT: [&str; 9] =
+    ["coordinate", "--synthetic", "60", "--users", "12", "--methods", "valuesim", "--model", "m"];
+
+/// The only run that is shown.
+fn only_run(desk: &Desk) -> Option<serde_json::Value> {
+    let mut looks = desk.json(&["status"]);
+    let status = looks.remove(0);
+    let [run] = &status["runs"].as_array()?[..] else { return None };
+    let is_all_there = run["coordinators"].as_array()?.len() == 1 && status["workers"].as_array()?.len() == 2;
+    let serve = status["workers"].as_array()?.iter().all(|worker| worker["runs"][0] == run["run"]);
+    let has_begun = run["queues"].as_array()?.iter().any(|queue| queue["lane"] == "story" && queue["messages"] != 0);
+    (is_all_there && serve && has_begun).then(|| run.clone())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_live_fleet_is_seen_gets_its_orders_and_is_purged() {
+    let desk = Desk::new().await;
+    // Slow, so that the run does not end before the test does.
+    let provider = simulated::provider(Duration::from_secs(2)).await;
+    let base_url = provider.base_url();
+    let coordinate = [&EXPERIMENT[..], &["--base-url", &base_url, "--calls-in-flight", "4"]].concat();
+    let fleet: Vec<Running> =
+        [&coordinate[..], &["work"], &["work"]].into_iter().map(|verb| desk.start(verb)).collect();
+    until("a fleet at work", async || only_run(&desk).is_some()).await;
+    let run = only_run(&desk).unwrap()["run"].as_str().unwrap().to_owned();
+
+    let text = desk.run(&["status", &run]).well().stdout;
+    for expected in
+        [&format!("run {run}: begun\n"), "2 workers are alive\n", " of 60 finished", "story", "suspects", "cells/s"]
+    {
+        assert!(text.contains(expected), "{expected:?} is not in:\n{text}");
+    }
+    let listed = desk.run(&["runs"]).well().stdout;
+    assert!(listed.lines().nth(1).is_some_and(|line| line.starts_with(&run) && line.contains("begun")), "{listed}");
+
+    gives_order(&desk, &["pause", &run], Wish::Pause, "pauses").await;
+    gives_order(&desk, &["resume", &run], Wish::Go, "goes on\nbefore: pause, said by ada@").await;
+    let refused = desk.run(&["purge", &run, "--yes"]).with_code(1);
+    assert!(
+        refused.stderr.contains("at work: coordinator ") && refused.stderr.contains(", worker "),
+        "{}",
+        refused.stderr
+    );
+
+    gives_order(&desk, &["cancel", &run, "--yes"], Wish::Cancel, "is cancelled").await;
+    let is_cancelled = async || desk.run(&["runs"]).well().stdout.contains("cancelled");
+    until("the end of the run", is_cancelled).await;
+
+    fleet.iter().for_each(Running::kill);
+    drop(fleet);
+    let folder = desk.place.run_folder("runs");
+    let purged = desk.run(&["purge", &run, "--yes", "--force"]).well().stdout;
+    assert!(purged.contains("the run's ledger and its folder are not touched"), "{purged}");
+    assert!(folder.join("ledger.redb").exists());
+    is_gone(&desk, &run).await;
+}
+
+async fn gives_order(desk: &Desk, verb: &[&str], wish: Wish, says: &str) {
+    let run = verb[1];
+    let ended = desk.run(verb).well();
+    assert!(ended.stdout.starts_with(&format!("run {run} {says}")), "{}", ended.stdout);
+    let order = desk.control().await.order(&RunId(run.to_owned())).await.unwrap().unwrap();
+    assert!(order.wish == wish && order.by.starts_with("ada@"), "{order:?}");
+}
+
+/// Neither queue nor key of the run is left, and nobody knows it.
+async fn is_gone(desk: &Desk, run: &str) {
+    let text = desk.run(&["status", run]);
+    // The reports of killed workers stay for some seconds.
+    assert!(!text.stdout.contains("waiting  consumers\n  story"), "{}", text.stdout);
+    let queue = desk.queue().await;
+    for lane in [valuesim_shared::queue::Lane::Results, valuesim_shared::queue::Lane::Dead, crate::support::STORY] {
+        let name = valuesim_shared::queue::QueueName { run: RunId(run.to_owned()), lane };
+        assert_eq!(queue.depth(&name).await, Ok(None));
+    }
+    let mut store = redis::Client::open(desk.store.as_str()).unwrap().get_connection().unwrap();
+    let keys: Vec<String> = store.keys("*").unwrap();
+    let left: Vec<&String> = keys.iter().filter(|key| key.contains(run)).collect();
+    assert_eq!(left, Vec::<&String>::new());
+}

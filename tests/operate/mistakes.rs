@@ -1,0 +1,44 @@
+//! What users get wrong: the text says what, and what to do.
+
+use crate::support::Desk;
+
+/// The command ends with `code` and says so.
+#[track_caller]
+fn check(desk: &Desk, arguments: &[&str], code: i32, says: &str) {
+    let ended = desk.run(arguments).with_code(code);
+    assert!(ended.stderr.contains(says), "{arguments:?}: {says:?} is not in:\n{}", ended.stderr);
+    assert_eq!(ended.stdout, "", "{arguments:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unknown_runs_and_malformed_words_are_refused() {
+    let desk = Desk::new().await;
+    let unknown = "run nobody is not known: `valuesim runs` lists";
+    for verb in ["pause", "resume", "status"] {
+        check(&desk, &[verb, "nobody"], 1, unknown);
+    }
+    check(&desk, &["cancel", "nobody", "--yes"], 1, unknown);
+    check(&desk, &["cancel", "nobody"], 2, "say --yes");
+    check(&desk, &["purge", "nobody"], 2, "say --yes");
+    check(&desk, &["pause", " "], 2, "expected the name of a run");
+    check(&desk, &["dead", "show", "nobody", "1"], 1, "has no dead letter number 1");
+    check(&desk, &["dead", "show", "nobody", "0/0/1"], 2, "expected a cell MODEL/RESPONDENT/FOLD");
+    check(&desk, &["dead", "replay", "nobody"], 2, "--all");
+    check(&desk, &["dead", "replay", "nobody", "--cell", "7"], 2, "expected a cell MODEL/RESPONDENT/FOLD");
+    check(&desk, &["dead", "replay", "nobody", "--all", "--cell", "0/7/1"], 2, "cannot be used with");
+    check(&desk, &["dead", "discard", "nobody", "--letter", "xyz", "--yes"], 2, "8 hexadecimal digits");
+    let nothing = desk.run(&["dead", "replay", "nobody", "--cell", "0/7/1"]).with_code(1);
+    assert!(nothing.stderr.contains("no dead letter is of these cells"), "{}", nothing.stderr);
+}
+
+#[test]
+fn addresses_that_are_missing_or_wrong_are_named() {
+    let desk = |broker: &str, store: &str| Desk::at(broker.to_owned(), store.to_owned());
+    check(&desk("", ""), &["runs"], 2, "where is the store? Say --store redis://host");
+    check(&desk("", ""), &["dead", "list", "r1"], 2, "where is the broker? Say --broker amqp://");
+    check(&desk("", "http://x"), &["runs"], 2, "expected redis://");
+    let nobody = desk("amqp://127.0.0.1:1", "redis://127.0.0.1:1");
+    check(&nobody, &["runs"], 4, "reach the Redis server redis://127.0.0.1:1");
+    check(&nobody, &["resume", "r1"], 1, "reach the Redis server redis://127.0.0.1:1");
+    check(&nobody, &["dead", "list", "r1"], 4, "connect to RabbitMQ at amqp://guest@127.0.0.1:1");
+}
