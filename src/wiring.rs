@@ -31,6 +31,7 @@ use crate::progress::{Wait, Waiting};
 use crate::run_folder::STORE_FOLDER;
 
 pub(crate) use coordinating::{Assignment, FleetCoordinator, FleetEnd};
+pub(crate) use identity::operator;
 pub(crate) use working::{FleetProcess, Wanted, WorkOrder};
 
 /// Cells under way for each call in flight: stories come one by one, so each place needs a cell to write one for.

@@ -10,7 +10,7 @@ use tokio::time::{Duration, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::topology;
-use super::trouble::Trouble;
+use super::trouble::{Trouble, is_of_a_channel};
 use crate::queue::QueueName;
 
 /// How often a connection is looked at beside listening to its events.
@@ -136,6 +136,8 @@ impl Session {
         loop {
             tokio::select! {
                 Some(event) = events.next() => match event {
+                    // Whoever has the channel hears of it; what others have on loan stays theirs.
+                    Event::Error(error) if is_of_a_channel(&error) => {}
                     Event::Error(error) => return error.to_string(),
                     Event::ConnectionBlocked(reason) => self.set_blocked(Some(reason)),
                     Event::ConnectionUnblocked => self.set_blocked(None),
