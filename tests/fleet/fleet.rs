@@ -28,6 +28,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 /// Respondents of a run, where nothing else is said.
 const USERS: u32 = 5;
 
+/// Respondents of the survey, where nothing else is said.
+const SYNTHETIC: u32 = 60;
+
 /// A cell for each fold.
 const CELLS_OF_A_USER: u32 = 5;
 
@@ -52,6 +55,8 @@ pub(crate) struct Fleet {
     pub(crate) base_url: String,
     /// How many respondents the run is about.
     pub(crate) users: u32,
+    /// Respondents of the survey.
+    pub(crate) synthetic: u32,
     folder: TempDir,
     _lent: Option<(Vhost, Database)>,
 }
@@ -69,7 +74,7 @@ impl Fleet {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let provider = provider(latency).await;
         let base_url = provider.base_url();
-        Self { provider, ways, base_url, users: USERS, folder, _lent: None }
+        Self { provider, ways, base_url, users: USERS, synthetic: SYNTHETIC, folder, _lent: None }
     }
 
     pub(crate) fn coordinator(&self) -> Member {
@@ -167,8 +172,9 @@ impl Fleet {
 
     /// What a run is about; the same for a fleet and for one process.
     fn experiment(&self, users: u32, runs: &Path) -> Vec<String> {
-        let about = ["--synthetic", "60", "--methods", "valuesim", "--model", "m"];
+        let about = ["--methods", "valuesim", "--model", "m"];
         let mut flags: Vec<String> = about.map(str::to_owned).into();
+        flags.extend(["--synthetic".to_owned(), self.synthetic.to_string()]);
         flags.extend(["--users".to_owned(), users.to_string()]);
         flags.extend(["--calls-in-flight".to_owned(), IN_FLIGHT.to_string()]);
         flags.extend(["--base-url".to_owned(), self.base_url.clone()]);

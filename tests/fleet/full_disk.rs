@@ -3,7 +3,7 @@
 use crate::fleet::{Fleet, LATENCY};
 
 /// Limits in blocks of 512 bytes: from no room for an empty ledger to nearly enough.
-const LIMITS: [u32; 4] = [40, 1_500, 2_100, 2_400];
+const LIMITS: [u32; 5] = [40, 150, 200, 250, 300];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_stops_the_coordinator_and_room_lets_it_go_on() {

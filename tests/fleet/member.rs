@@ -13,7 +13,6 @@ pub(crate) struct Member(Child);
 pub(crate) fn command(verb: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_valuesim"));
     command.env_clear().arg(verb).stdout(Stdio::null());
-    if let Ok(said) = std::env::var("VALUESIM_LOG") { command.env("VALUESIM_LOG", said); }
     command
 }
 
