@@ -25,6 +25,9 @@ pub(crate) const LATENCY: Duration = Duration::from_millis(10);
 /// Longer than any of these runs takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
+/// Longer than a run of thousands of cells takes.
+pub(crate) const LONG_PATIENCE: Duration = Duration::from_mins(10);
+
 /// Respondents of a run, where nothing else is said.
 const USERS: u32 = 5;
 
@@ -116,7 +119,8 @@ impl Fleet {
         let of_fleet = self.provider.stats().requests;
         for &users in runs {
             let one = self.folder.path().join(format!("one-{users}"));
-            Member::spawn(command("run").args(self.experiment(users, &one))).ended_well().await;
+            let run = Member::spawn(command("run").args(self.experiment(users, &one)));
+            run.ended_well_within(LONG_PATIENCE).await;
             let rows_of_fleet = rows(&only_ledger(&self.runs(users)), CELLS);
             assert_eq!(rows_of_fleet.len(), (users * CELLS_OF_A_USER) as usize);
             assert_eq!(rows_of_fleet, rows(&only_ledger(&one), CELLS));

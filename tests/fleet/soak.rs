@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 use valuesim_test_servers::{Broker, Proxy, RedisServer};
 
 use crate::chance::Chance;
-use crate::fleet::{Fleet, IN_FLIGHT, WORKERS, Ways};
+use crate::fleet::{Fleet, IN_FLIGHT, LONG_PATIENCE, WORKERS, Ways};
 use crate::member::Member;
 
 /// The variable that says which faults come in which order.
@@ -208,7 +208,7 @@ async fn soak() {
         soak.suffer(fault).await;
     }
     let Soak { fleet, coordinator, workers, most, .. } = soak;
-    coordinator.ended_well().await;
+    coordinator.ended_well_within(LONG_PATIENCE).await;
     drop(workers);
     let extra = fleet.compare_with_one_process().await;
     println!("{extra} calls more, at most {most} could be");

@@ -145,7 +145,7 @@ impl Session {
                 },
                 _ = look.tick() => {
                     if !self.connection.status().connected() {
-                        return reason;
+                        return "the connection was closed".to_owned();
                     }
                 }
             }
