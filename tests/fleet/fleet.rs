@@ -86,13 +86,13 @@ impl Fleet {
 
     /// The coordinator of another run, which is about so many respondents.
     pub(crate) fn coordinator_of(&self, users: u32) -> Member {
-        self.start(command("coordinate").args(self.experiment(users, &self.runs(users))), &self.ways)
+        start(command("coordinate").args(self.experiment(users, &self.runs(users))), &self.ways)
     }
 
     /// A coordinator whose disk has room for files of so many blocks of 512 bytes.
     pub(crate) fn coordinator_with_little_room(&self, blocks: u32) -> Member {
         let mut command = command_with_little_room("coordinate", blocks);
-        self.start(command.args(self.experiment(self.users, &self.runs(self.users))), &self.ways)
+        start(command.args(self.experiment(self.users, &self.runs(self.users))), &self.ways)
     }
 
     pub(crate) fn worker(&self) -> Member {
@@ -101,7 +101,7 @@ impl Fleet {
 
     /// A worker that reaches the servers in another way.
     pub(crate) fn worker_by(&self, ways: &Ways) -> Member {
-        self.start(&mut command("work"), ways)
+        start(&mut command("work"), ways)
     }
 
     pub(crate) fn workers(&self) -> Vec<Member> {
@@ -185,8 +185,8 @@ impl Fleet {
         flags.extend(["--runs".to_owned(), runs.display().to_string()]);
         flags
     }
+}
 
-    fn start(&self, command: &mut Command, ways: &Ways) -> Member {
-        Member::spawn(command.env("VALUESIM_BROKER", &ways.broker).env("VALUESIM_STORE", &ways.store))
-    }
+fn start(command: &mut Command, ways: &Ways) -> Member {
+    Member::spawn(command.env("VALUESIM_BROKER", &ways.broker).env("VALUESIM_STORE", &ways.store))
 }
