@@ -1,6 +1,6 @@
 # The everyday verbs. `make test` is what continuous integration runs.
 
-.PHONY: test lint bench compat fuzz demo
+.PHONY: test soak lint bench compat fuzz demo
 
 # All tests, on real HTTP, real files, a RabbitMQ and a Redis that are started for them and end with them. Uses
 # cargo-nextest where it is installed; the documentation's examples are tests too.
@@ -11,6 +11,12 @@ test:
 	else \
 	    cargo run -q -p valuesim-test-servers -- with cargo test --workspace --no-fail-fast; \
 	fi
+
+# Thousands of cells while processes, servers and lines fail, one after the other; some minutes. VALUESIM_SOAK_SEED=7
+# make soak tells another story, and the same one each time.
+soak:
+	@tests/servers/install
+	cargo test --release --test fleet -- --ignored --exact soak::soak --nocapture
 
 # Formatting, clippy with warnings as errors, documentation; dependency rules where cargo-deny is installed.
 lint:

@@ -25,8 +25,14 @@ pub(crate) const LATENCY: Duration = Duration::from_millis(10);
 /// Longer than any of these runs takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
+/// Longer than a run of thousands of cells takes.
+pub(crate) const LONG_PATIENCE: Duration = Duration::from_mins(10);
+
 /// Respondents of a run, where nothing else is said.
 const USERS: u32 = 5;
+
+/// Respondents of the survey, where nothing else is said.
+const SYNTHETIC: u32 = 60;
 
 /// A cell for each fold.
 const CELLS_OF_A_USER: u32 = 5;
@@ -52,6 +58,8 @@ pub(crate) struct Fleet {
     pub(crate) base_url: String,
     /// How many respondents the run is about.
     pub(crate) users: u32,
+    /// Respondents of the survey.
+    pub(crate) synthetic: u32,
     folder: TempDir,
     _lent: Option<(Vhost, Database)>,
 }
@@ -76,7 +84,7 @@ impl Fleet {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let provider = provider(latency).await;
         let base_url = provider.base_url();
-        Self { provider, ways, base_url, users: USERS, folder, _lent: None }
+        Self { provider, ways, base_url, users: USERS, synthetic: SYNTHETIC, folder, _lent: None }
     }
 
     pub(crate) fn coordinator(&self) -> Member {
@@ -85,13 +93,13 @@ impl Fleet {
 
     /// The coordinator of another run, which is about so many respondents.
     pub(crate) fn coordinator_of(&self, users: u32) -> Member {
-        self.start(command("coordinate").args(self.experiment(users, &self.runs(users))), &self.ways)
+        start(command("coordinate").args(self.experiment(users, &self.runs(users))), &self.ways)
     }
 
     /// A coordinator whose disk has room for files of so many blocks of 512 bytes.
     pub(crate) fn coordinator_with_little_room(&self, blocks: u32) -> Member {
         let mut command = command_with_little_room("coordinate", blocks);
-        self.start(command.args(self.experiment(self.users, &self.runs(self.users))), &self.ways)
+        start(command.args(self.experiment(self.users, &self.runs(self.users))), &self.ways)
     }
 
     pub(crate) fn worker(&self) -> Member {
@@ -100,7 +108,7 @@ impl Fleet {
 
     /// A worker that reaches the servers in another way.
     pub(crate) fn worker_by(&self, ways: &Ways) -> Member {
-        self.start(&mut command("work"), ways)
+        start(&mut command("work"), ways)
     }
 
     /// A worker with settings of its own.
@@ -123,7 +131,8 @@ impl Fleet {
         let of_fleet = self.provider.stats().requests;
         for &users in runs {
             let one = self.folder.path().join(format!("one-{users}"));
-            Member::spawn(command("run").args(self.experiment(users, &one))).ended_well().await;
+            let run = Member::spawn(command("run").args(self.experiment(users, &one)));
+            run.ended_well_within(LONG_PATIENCE).await;
             let rows_of_fleet = rows(&only_ledger(&self.runs(users)), CELLS);
             assert_eq!(rows_of_fleet.len(), (users * CELLS_OF_A_USER) as usize);
             assert_eq!(rows_of_fleet, rows(&only_ledger(&one), CELLS));
@@ -188,16 +197,17 @@ impl Fleet {
 
     /// What a run is about; the same for a fleet and for one process.
     fn experiment(&self, users: u32, runs: &Path) -> Vec<String> {
-        let about = ["--synthetic", "60", "--methods", "valuesim", "--model", "m"];
+        let about = ["--methods", "valuesim", "--model", "m"];
         let mut flags: Vec<String> = about.map(str::to_owned).into();
+        flags.extend(["--synthetic".to_owned(), self.synthetic.to_string()]);
         flags.extend(["--users".to_owned(), users.to_string()]);
         flags.extend(["--calls-in-flight".to_owned(), IN_FLIGHT.to_string()]);
         flags.extend(["--base-url".to_owned(), self.base_url.clone()]);
         flags.extend(["--runs".to_owned(), runs.display().to_string()]);
         flags
     }
+}
 
-    fn start(&self, command: &mut Command, ways: &Ways) -> Member {
-        Member::spawn(command.env("VALUESIM_BROKER", &ways.broker).env("VALUESIM_STORE", &ways.store))
-    }
+fn start(command: &mut Command, ways: &Ways) -> Member {
+    Member::spawn(command.env("VALUESIM_BROKER", &ways.broker).env("VALUESIM_STORE", &ways.store))
 }

@@ -1,9 +1,9 @@
 //! A coordinator whose disk is full ends and says so; with room again the same command goes on.
 
-use crate::fleet::{Fleet, LATENCY};
+use crate::fleet::{Fleet, LATENCY, PATIENCE};
 
 /// Limits in blocks of 512 bytes: from no room for an empty ledger to nearly enough.
-const LIMITS: [u32; 4] = [40, 1_500, 2_100, 2_400];
+const LIMITS: [u32; 5] = [40, 150, 200, 250, 300];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_stops_the_coordinator_and_room_lets_it_go_on() {
@@ -11,7 +11,7 @@ async fn a_full_disk_stops_the_coordinator_and_room_lets_it_go_on() {
     let workers = fleet.workers();
     let mut stopped = 0;
     for blocks in LIMITS {
-        let ended = fleet.coordinator_with_little_room(blocks).ended().await;
+        let ended = fleet.coordinator_with_little_room(blocks).ended(PATIENCE).await;
         match ended.code() {
             Some(0) => {}
             Some(1) => stopped += 1,

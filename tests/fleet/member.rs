@@ -1,6 +1,7 @@
 //! A process of a fleet, and what may happen to it.
 
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use valuesim_test_servers::eventually;
 
@@ -13,14 +14,10 @@ pub(crate) struct Member(Child);
 pub(crate) fn command(verb: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_valuesim"));
     command.env_clear().arg(verb).stdout(Stdio::null());
-    if let Ok(said) = std::env::var("VALUESIM_LOG") {
-        command.env("VALUESIM_LOG", said);
-    }
     command
 }
 
 /// The same where no file may become larger than so many blocks of 512 bytes, as on a disk that is full.
-#[cfg(unix)]
 pub(crate) fn command_with_little_room(verb: &str, blocks: u32) -> Command {
     // With the signal ignored a write beyond the limit fails as on a full disk, instead of ending the process.
     let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
@@ -63,14 +60,19 @@ impl Member {
 
     /// Waits until it ends, with exit code 0.
     pub(crate) async fn ended_well(self) {
-        let ended = self.ended().await;
+        self.ended_well_within(PATIENCE).await;
+    }
+
+    /// The same for a process that takes longer, or less long.
+    pub(crate) async fn ended_well_within(self, limit: Duration) {
+        let ended = self.ended(limit).await;
         assert!(ended.success(), "it ended with {ended}");
     }
 
     /// Waits until it ends.
-    pub(crate) async fn ended(mut self) -> ExitStatus {
+    pub(crate) async fn ended(mut self, limit: Duration) -> ExitStatus {
         let look = async || self.0.try_wait().expect("waits");
-        eventually("the end of a process", PATIENCE, look).await.expect("in time")
+        eventually("the end of a process", limit, look).await.expect("in time")
     }
 
     fn signal(&self, signal: &str) {

@@ -27,6 +27,10 @@ const MOST_BYTES: usize = 16 * 1024 * 1024;
 /// was deleted and declared again, RabbitMQ 3.10 never confirms.
 const CONFIRM_WITHIN: Duration = Duration::from_secs(30);
 
+/// A message that is refused so often in a row is sent on another channel: to one that was refused while a queue lost its
+/// leader, RabbitMQ 3.10 goes on saying no when the queue has another and takes messages again.
+const MOST_REFUSED: u32 = 3;
+
 /// How often a queue is declared anew for one message.
 const MOST_DECLARED: u32 = 5;
 
@@ -90,16 +94,19 @@ impl Publisher {
 
     async fn send_until_safe(self, letter: Letter) -> Result<(), QueueError> {
         let mut backoff = Backoff::default();
-        let mut declared = 0;
+        let (mut declared, mut refused) = (0, 0);
         loop {
-            match self.send(&letter).await {
+            match self.send(&letter, refused).await {
                 Ok(Sent::Safe) => return Ok(()),
                 Ok(Sent::Unroutable) if declared == MOST_DECLARED => {
                     let queue = String::from(broker_name(&letter.queue)?);
                     return Err(QueueError::Unroutable { queue, times: declared });
                 }
                 Ok(Sent::Unroutable) => declared += 1,
-                Ok(Sent::Refused) => {}
+                Ok(Sent::Refused) => {
+                    refused += 1;
+                    tracing::debug!(queue = %letter.queue, refused, "refused; publish again");
+                }
                 Err(Trouble::Passing(reason)) => tracing::debug!(queue = %letter.queue, reason, "publish again"),
                 Err(Trouble::Lasting(error)) => return Err(error),
             }
@@ -107,9 +114,12 @@ impl Publisher {
         }
     }
 
-    async fn send(&self, letter: &Letter) -> Result<Sent, Trouble> {
+    async fn send(&self, letter: &Letter, refused_before: u32) -> Result<Sent, Trouble> {
         let session = self.link.session(&letter.queue).await?;
         session.declare(&letter.queue).await?;
+        if refused_before > 0 && refused_before.is_multiple_of(MOST_REFUSED) {
+            session.leave_confirming().await;
+        }
         let channel = session.confirming().await?;
         let id = ShortString::from(self.last_id.fetch_add(1, Ordering::Relaxed).to_string());
         let name = broker_name(&letter.queue)?;

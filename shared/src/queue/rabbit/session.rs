@@ -72,6 +72,12 @@ impl Session {
         Ok(Arc::clone(confirming.insert(Arc::new(channel))))
     }
 
+    /// Uses another channel for publishing from now on. What is on its way on this one is confirmed there.
+    pub(super) async fn leave_confirming(&self) {
+        // With its last user it closes.
+        *self.confirming.lock().await = None;
+    }
+
     /// Closes the channel for publishing, if it is still this one. What is not confirmed on it is sent again.
     pub(super) async fn renew_confirming(&self, used: &Arc<Channel>) {
         let mut confirming = self.confirming.lock().await;
