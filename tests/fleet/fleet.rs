@@ -103,17 +103,17 @@ impl Fleet {
     }
 
     pub(crate) fn worker(&self) -> Member {
-        self.worker_by(&self.ways)
+        Self::worker_by(&self.ways)
     }
 
     /// A worker that reaches the servers in another way.
-    pub(crate) fn worker_by(&self, ways: &Ways) -> Member {
+    pub(crate) fn worker_by(ways: &Ways) -> Member {
         start(&mut command("work"), ways)
     }
 
     /// A worker with settings of its own.
     pub(crate) fn worker_with(&self, flags: &[&str]) -> Member {
-        self.start(command("work").args(flags), &self.ways)
+        start(command("work").args(flags), &self.ways)
     }
 
     pub(crate) fn workers(&self) -> Vec<Member> {

@@ -40,7 +40,7 @@ async fn check(line: Line, fault: Fault) {
     let mut fleet = Fleet::new(LATENCY).await;
     let (proxy, ways) = proxy(&mut fleet, line).await;
     let coordinator = fleet.coordinator();
-    let workers: Vec<Member> = (0..WORKERS).map(|_| fleet.worker_by(&ways)).collect();
+    let workers: Vec<Member> = (0..WORKERS).map(|_| Fleet::worker_by(&ways)).collect();
     fleet.answered(BEFORE).await;
     match fault {
         Fault::Cut => proxy.cut().await,
@@ -89,7 +89,7 @@ async fn a_worker_that_loses_the_broker_leaves_its_cells_to_others() {
     let mut fleet = Fleet::new(LATENCY).await;
     let (proxy, ways) = proxy(&mut fleet, Line::Broker).await;
     let coordinator = fleet.coordinator();
-    let cut_off = fleet.worker_by(&ways);
+    let cut_off = Fleet::worker_by(&ways);
     let others = [(); 3].map(|()| fleet.worker());
     fleet.answered(BEFORE).await;
     proxy.cut().await;

@@ -1,6 +1,6 @@
 //! Operators' orders while a run goes on: pause, resume, cancel.
 
-use crate::fleet::{Fleet, LATENCY};
+use crate::fleet::{Fleet, LATENCY, PATIENCE};
 use crate::member::{Member, command};
 
 async fn order(fleet: &Fleet, words: &[&str]) {
@@ -36,10 +36,10 @@ async fn a_cancelled_run_ends_and_may_be_taken_up_again() {
     let workers = fleet.workers();
     fleet.answered(800).await;
     order(&fleet, &["cancel", "--yes"]).await;
-    assert_eq!(coordinator.ended().await.code(), Some(1));
+    assert_eq!(coordinator.ended(PATIENCE).await.code(), Some(1));
     fleet.quiet().await;
     // Until somebody takes the order back the same command ends at once.
-    assert_eq!(fleet.coordinator().ended().await.code(), Some(1));
+    assert_eq!(fleet.coordinator().ended(PATIENCE).await.code(), Some(1));
     order(&fleet, &["resume"]).await;
     fleet.coordinator().ended_well().await;
     drop(workers);

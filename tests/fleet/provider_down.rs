@@ -42,7 +42,6 @@ async fn a_provider_that_is_down_is_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "the provider's client takes new connections at once while each is closed, some twenty for an attempt"]
 async fn a_provider_that_hangs_up_is_not_stormed() {
     let mut fleet = Fleet::new(LATENCY).await;
     let (proxy, through) = Proxy::in_front_of(&fleet.base_url).await.expect("starts");

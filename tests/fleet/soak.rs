@@ -101,7 +101,7 @@ impl Soak {
         fleet.base_url = base_url;
         let ways = Ways { broker: broker_way, store: store_way };
         let coordinator = fleet.coordinator();
-        let workers = (0..WORKERS).map(|_| fleet.worker_by(&ways)).collect();
+        let workers = (0..WORKERS).map(|_| Fleet::worker_by(&ways)).collect();
         let (chance, lines) = (Chance::new(seed), [to_broker, to_store, to_provider]);
         Self { chance, broker, store, lines, fleet, ways, coordinator, workers, most: 0 }
     }
@@ -131,7 +131,7 @@ impl Soak {
     fn kill_worker(&mut self) {
         let victim = self.chance.below(self.workers.len());
         self.workers.swap_remove(victim).kill();
-        self.workers.push(self.fleet.worker_by(&self.ways));
+        self.workers.push(Fleet::worker_by(&self.ways));
     }
 
     fn kill_coordinator(&mut self) {

@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, USER_AGENT};
-use hyper::{Method, Request, Uri};
+use hyper::{Method, Request, Response, Uri};
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -88,6 +88,9 @@ const BEARER: &str = "Bearer ";
 /// Shorter keys are such as `none` or `EMPTY`, for servers that ask for any: no secret, and perhaps a word of a message.
 const SHORTEST_SECRET: usize = 8;
 
+/// How many other connections a request takes when those of the pool turn out to have ended.
+const MOST_OTHER_CONNECTIONS: u32 = 2;
+
 /// The header with which a simulated provider says what it is.
 const SIMULATED_HEADER: &str = "x-valuesim-simulated";
 
@@ -112,6 +115,8 @@ impl Client {
         let mut http = legacy::Client::builder(TokioExecutor::new());
         // Without a timer the pool would keep connections that nobody uses.
         http.pool_timer(TokioTimer::new());
+        // It would try again without end while somebody takes connections and closes them.
+        http.retry_canceled_requests(false);
         let headers = request_headers(model, key(model)?)?;
         Ok(Self {
             http: http.build(connector),
@@ -134,9 +139,7 @@ impl Client {
         let first = self.deadlines.idle.min(self.deadlines.total);
         let timer = pin!(tokio::time::sleep(first));
         let mut deadline = Deadline::new(self.deadlines, timer);
-        let response = deadline.hold(self.http.request(self.request(body))).await;
-        let response = response.map_err(|late| self.late(late))?.map_err(|error| broken(&error, error.is_connect()))?;
-        let (head, body) = response.into_parts();
+        let (head, body) = self.response(body, &mut deadline).await?.into_parts();
         let body = self.read(body, &mut deadline).await;
         if head.status == 200 {
             let body = body?;
@@ -148,6 +151,22 @@ impl Client {
         }
         // What an error says helps, but an error that breaks off is still that error.
         Err(self.refusal(head.status.as_u16(), &head.headers, &body.unwrap_or_default()))
+    }
+
+    async fn response(&self, body: Bytes, deadline: &mut Deadline<'_>) -> Result<Response<Incoming>, CallError> {
+        let mut others = MOST_OTHER_CONNECTIONS;
+        loop {
+            let response = deadline.hold(self.http.request(self.request(body.clone()))).await;
+            let error = match response.map_err(|late| self.late(late))? {
+                Ok(response) => return Ok(response),
+                Err(error) => error,
+            };
+            let never_left = never_left(&error);
+            if !never_left || others == 0 {
+                return Err(broken(&error, error.is_connect() || never_left));
+            }
+            others -= 1;
+        }
     }
 
     fn request(&self, body: Bytes) -> Request<Full<Bytes>> {
@@ -273,6 +292,12 @@ fn request_headers(model: &ModelSettings, key: Option<SecretString>) -> Result<H
 fn too_long() -> CallError {
     let message = format!("the response is longer than {MOST_RESPONSE_BYTES} bytes");
     CallError { kind: CallErrorKind::Malformed, status: None, message: Some(message), retry_after: None }
+}
+
+/// Whether no byte of the request went out, because its connection had ended before.
+fn never_left(error: &legacy::Error) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref::<hyper::Error>());
+    source.is_some_and(hyper::Error::is_canceled)
 }
 
 /// An error of the network; its innermost cause says most.
