@@ -12,6 +12,7 @@ mod fixture;
 mod fuzz;
 pub mod identity;
 pub mod ledger;
+pub mod metrics;
 pub mod plan;
 pub mod predictions;
 pub mod provenance;

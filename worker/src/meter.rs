@@ -1,10 +1,21 @@
 //! What this process has done so far, for progress displays: counts that only grow, and the last trouble.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
+use tokio::time::Instant;
+use valuesim_shared::id::ModelId;
+use valuesim_shared::method::{Method, Stage};
+use valuesim_shared::model::ModelSettings;
 use valuesim_shared::money::{NanoUsd, Tokens};
-use valuesim_shared::outcome::StageSpend;
+use valuesim_shared::outcome::{Ended, StageSpend};
+use valuesim_shared::task::TaskKind;
+
+use crate::listening::Ear;
+use crate::metrics::{Metrics, ModelMetrics, Outcome, RunMetrics, Undone};
+use crate::provider::CallError;
+use crate::worker::Worker;
 
 /// Counts of one process. All methods are cheap and may be called from any thread.
 #[derive(Debug, Default)]
@@ -19,6 +30,10 @@ pub struct Meter {
     output: AtomicU64,
     cost: AtomicU64,
     trouble: Mutex<Option<String>>,
+    /// By model.
+    ears: Vec<Ear>,
+    /// Where the process shows what it counts.
+    metrics: OnceLock<RunMetrics>,
 }
 
 /// The counts at one moment.
@@ -42,7 +57,27 @@ pub struct Reading {
     pub trouble: Option<String>,
 }
 
+/// A request that was sent and has not ended. Dropped, it counts as abandoned.
+#[derive(Debug)]
+pub(crate) struct UnderWay<'a> {
+    meter: &'a Meter,
+    metrics: Option<&'a ModelMetrics>,
+    stage: Stage,
+    since: Instant,
+    ended: Outcome,
+}
+
 impl Meter {
+    /// Nothing done yet for models, so many.
+    pub(crate) fn new(models: usize) -> Self {
+        Self { ears: (0..models).map(|_| Ear::default()).collect(), ..Self::default() }
+    }
+
+    /// Counts for the process's metrics too, from now on. A second call changes nothing.
+    pub(crate) fn show(&self, metrics: &Metrics, models: &[ModelSettings]) {
+        self.metrics.get_or_init(|| RunMetrics::new(metrics, models));
+    }
+
     /// The counts now.
     pub fn read(&self) -> Reading {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -64,33 +99,89 @@ impl Meter {
         self.backstories.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn predictions_made(&self, count: usize) {
-        self.predictions.fetch_add(count as u64, Ordering::Relaxed);
-    }
-
-    pub(crate) fn call_sent(&self) {
-        self.sent.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// A reply came; whatever the trouble was, it is over.
-    pub(crate) fn call_answered(&self, spend: &StageSpend) {
-        self.ended.fetch_add(1, Ordering::Relaxed);
-        self.input.fetch_add(spend.tokens.input, Ordering::Relaxed);
-        self.cached.fetch_add(spend.tokens.cached, Ordering::Relaxed);
-        self.output.fetch_add(spend.tokens.output, Ordering::Relaxed);
-        self.cost.fetch_add(spend.cost.0, Ordering::Relaxed);
-        if self.trouble().is_some() {
-            *self.trouble() = None;
+    pub(crate) fn predicted(&self, method: Method, ended: Ended) {
+        self.predictions.fetch_add(1, Ordering::Relaxed);
+        if let Some(metrics) = self.metrics.get() {
+            metrics.predicted(method, ended);
         }
     }
 
-    pub(crate) fn call_failed(&self, trouble: &str) {
-        self.ended.fetch_add(1, Ordering::Relaxed);
-        self.failed.fetch_add(1, Ordering::Relaxed);
-        *self.trouble() = Some(trouble.to_owned());
+    pub(crate) fn call_sent(&self, model: ModelId, stage: Stage) -> UnderWay<'_> {
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        let metrics = self.metrics.get().map(|metrics| metrics.model(model));
+        if let Some(metrics) = metrics {
+            metrics.in_flight.inc();
+        }
+        UnderWay { meter: self, metrics, stage, since: Instant::now(), ended: Outcome::Abandoned }
+    }
+
+    pub(crate) fn call_retried(&self, model: ModelId, error: &CallError, wait: Duration) {
+        if let Some(metrics) = self.metrics.get() {
+            metrics.model(model).retried(error.kind, wait);
+        }
+    }
+
+    pub(crate) fn task_done(&self, kind: TaskKind, after: Duration) {
+        if let Some(metrics) = self.metrics.get() {
+            metrics.task_done(kind, after);
+        }
+    }
+
+    /// `kind` is unknown where the message is no task.
+    pub(crate) fn task_undone(&self, kind: Option<TaskKind>, undone: Undone) {
+        if let Some(metrics) = self.metrics.get() {
+            metrics.task_undone(kind, undone);
+        }
+    }
+
+    /// Who waits for deliveries, by model.
+    pub(crate) fn ears(&self) -> &[Ear] {
+        &self.ears
     }
 
     fn trouble(&self) -> std::sync::MutexGuard<'_, Option<String>> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl UnderWay<'_> {
+    /// A reply came; whatever the trouble was, it is over.
+    pub(crate) fn answered(mut self, spend: &StageSpend) {
+        let meter = self.meter;
+        meter.input.fetch_add(spend.tokens.input, Ordering::Relaxed);
+        meter.cached.fetch_add(spend.tokens.cached, Ordering::Relaxed);
+        meter.output.fetch_add(spend.tokens.output, Ordering::Relaxed);
+        meter.cost.fetch_add(spend.cost.0, Ordering::Relaxed);
+        if meter.trouble().is_some() {
+            *meter.trouble() = None;
+        }
+        if let Some(metrics) = self.metrics {
+            metrics.spent(self.stage, spend);
+        }
+        self.ended = Outcome::Ok;
+    }
+
+    pub(crate) fn failed(mut self, error: &CallError) {
+        self.meter.failed.fetch_add(1, Ordering::Relaxed);
+        *self.meter.trouble() = Some(error.to_string());
+        self.ended = Outcome::Failed(error.kind);
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.meter.ended.fetch_add(1, Ordering::Relaxed);
+        if let Some(metrics) = self.metrics {
+            metrics.ended(self.stage, self.ended, self.since.elapsed());
+        }
+    }
+}
+
+impl<Q, S, O> Worker<Q, S, O> {
+    /// Shows what this worker counts in its process's metrics.
+    #[must_use]
+    pub fn shown_in(self, metrics: &Metrics) -> Self {
+        self.shared.meter.show(metrics, &self.shared.run.manifest.models);
+        self
     }
 }

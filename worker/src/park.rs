@@ -9,6 +9,7 @@ use valuesim_shared::queue::{Delivery, Lane, Queue, QueueName};
 use valuesim_shared::store::Store;
 use valuesim_shared::task::Task;
 
+use crate::metrics::Undone;
 use crate::worker::{Halt, Worker, WorkerError, queue_of};
 
 /// How often a task may break off before it is given up: a fault of the machine does not come back so often.
@@ -22,6 +23,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
             Unfit::IsParked { by } => {
                 let letter = DeadLetter::new(delivery.body(), error.to_string(), by.clone());
                 self.park(&letter).await?;
+                self.shared.meter.task_undone(None, Undone::Dead);
                 Ok(delivery.ack().await?)
             }
         }
@@ -40,9 +42,11 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
         task.history.push(format!("{by}: {reason}"));
         if task.history.len() < MOST_ATTEMPTS {
             self.shared.queue.publish(&queue_of(&task), task.to_bytes().into()).await?;
+            self.shared.meter.task_undone(Some(task.kind), Undone::Retried);
         } else {
             let reason = format!("it broke off {MOST_ATTEMPTS} times, at last: {reason}");
             self.park(&DeadLetter::new(&task.to_bytes(), reason, by.clone())).await?;
+            self.shared.meter.task_undone(Some(task.kind), Undone::Dead);
         }
         Ok(delivery.ack().await?)
     }

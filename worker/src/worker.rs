@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::FutureExt as _;
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::dead::Unfit;
 use valuesim_shared::id::{ModelId, RunId};
@@ -24,7 +25,9 @@ use valuesim_shared::task::{Task, TaskError, TaskKind};
 
 use crate::demand::{Demand, Held};
 use crate::hold::Hold;
+use crate::listening::Ear;
 use crate::meter::Meter;
+use crate::metrics::Undone;
 use crate::provider::{CallError, CallErrorKind, ClientError};
 pub use crate::run::MisfitError;
 use crate::run::Run;
@@ -158,7 +161,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
         let run = Run::new(manifest, deadlines)?;
         let holds = run.manifest.models.iter().map(|_| Hold::default()).collect();
         let malformed = run.manifest.models.iter().map(|_| AtomicU32::new(0)).collect();
-        let (meter, tasks) = (Arc::default(), AtomicU32::new(0));
+        let (meter, tasks) = (Arc::new(Meter::new(run.manifest.models.len())), AtomicU32::new(0));
         let shared = Shared { queue, store, office, run, waits, holds, meter, malformed, unfit, tasks };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -219,13 +222,18 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
     async fn do_task(self, work: Work<Q::Delivery>, halt: CancellationToken) -> Result<(), Halt> {
         let Work { task, delivery, held } = work;
         let _counted = Counted::new(&self.shared.tasks);
+        let taken_at = Instant::now();
         let task = Arc::new(task);
         let stage = AssertUnwindSafe(self.stage(&task, held, &halt)).catch_unwind().await;
         match stage {
             // What the store keeps for the cell stays until the coordinator has its outcome on the disk. An
             // acknowledgement that does not arrive only lets the task come again.
-            Ok(Ok(())) => Ok(delivery.ack().await?),
+            Ok(Ok(())) => {
+                self.shared.meter.task_done(task.kind, taken_at.elapsed());
+                Ok(delivery.ack().await?)
+            }
             Ok(Err(halt)) => {
+                self.shared.meter.task_undone(Some(task.kind), Undone::HandedBack);
                 self.shared.queue.hand_back(&queue_of(&task), delivery).await?;
                 Err(halt)
             }
@@ -285,6 +293,7 @@ struct Desk<'a, Q> {
     queue: &'a Q,
     run: &'a Run,
     model: ModelId,
+    ear: &'a Ear,
     cab: QueueName,
     story: QueueName,
     demand: Demand,
@@ -297,6 +306,7 @@ impl<'a, Q: Queue> Desk<'a, Q> {
             queue: &shared.queue,
             run: &shared.run,
             model,
+            ear: &shared.meter.ears()[usize::from(model.0)],
             cab: name(Lane::Cab(model)),
             story: name(Lane::Story(model)),
             demand: Demand::new(shared.run.manifest.models[model.0 as usize].limits.calls_in_flight as usize),
@@ -306,6 +316,7 @@ impl<'a, Q: Queue> Desk<'a, Q> {
     /// The next task once there is room for its calls; CAB tasks first. Dropping the future loses no task.
     async fn next(&self) -> Result<Taken<Q::Delivery>, WorkerError> {
         let free_calls = self.demand.room().await;
+        let _listening = self.ear.listen();
         let cells = free_calls.div_ceil(self.run.most_first_calls().max(1));
         let delivery = tokio::select! {
             biased;

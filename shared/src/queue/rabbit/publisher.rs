@@ -9,12 +9,14 @@ use lapin::message::BasicReturnMessage;
 use lapin::options::BasicPublishOptions;
 use lapin::types::{FieldTable, ShortString};
 use lapin::{BasicProperties, Confirmation};
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::backoff::Backoff;
 use super::delivery::RabbitDelivery;
 use super::headers::{DELIVERIES_BEFORE, deliveries_before};
 use super::link::Link;
+use super::metrics::PublishMetrics;
 use super::session::Session;
 use super::topology::{broker_name, queue_of};
 use super::trouble::Trouble;
@@ -57,11 +59,16 @@ pub(super) struct Publisher {
     link: Link,
     tasks: TaskTracker,
     last_id: Arc<AtomicU64>,
+    metrics: Arc<PublishMetrics>,
 }
 
 impl Publisher {
     pub(super) fn new(link: Link, tasks: TaskTracker) -> Self {
-        Self { link, tasks, last_id: Arc::default() }
+        Self { link, tasks, last_id: Arc::default(), metrics: Arc::new(PublishMetrics::new()) }
+    }
+
+    pub(super) fn metrics(&self) -> &PublishMetrics {
+        &self.metrics
     }
 
     /// Returns once the message is safe in its queue. A publish that is dropped goes on in the background.
@@ -92,7 +99,9 @@ impl Publisher {
         let mut backoff = Backoff::default();
         let mut declared = 0;
         loop {
-            match self.send(&letter).await {
+            let sent = self.send(&letter).await;
+            self.count(&sent);
+            match sent {
                 Ok(Sent::Safe) => return Ok(()),
                 Ok(Sent::Unroutable) if declared == MOST_DECLARED => {
                     let queue = String::from(broker_name(&letter.queue)?);
@@ -107,6 +116,16 @@ impl Publisher {
         }
     }
 
+    fn count(&self, sent: &Result<Sent, Trouble>) {
+        match sent {
+            Ok(Sent::Safe) => self.metrics.safe.inc(),
+            Ok(Sent::Refused) => self.metrics.refused.inc(),
+            Ok(Sent::Unroutable) => self.metrics.returned.inc(),
+            // Where the connection broke, the broker has said nothing.
+            Err(_) => {}
+        }
+    }
+
     async fn send(&self, letter: &Letter) -> Result<Sent, Trouble> {
         let session = self.link.session(&letter.queue).await?;
         session.declare(&letter.queue).await?;
@@ -116,7 +135,9 @@ impl Publisher {
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let confirm =
             channel.basic_publish("".into(), name, options, &letter.body, properties(letter, id.clone())).await?;
+        let sent_at = Instant::now();
         let Ok(confirmation) = tokio::time::timeout(CONFIRM_WITHIN, confirm).await else {
+            self.metrics.late.inc();
             session.renew_confirming(&channel).await;
             return Err(Trouble::Passing("no confirmation".to_owned()));
         };
@@ -125,6 +146,7 @@ impl Publisher {
             Confirmation::Nack(returned) => (Sent::Refused, returned),
             Confirmation::NotRequested => unreachable!("the channel is in confirm mode"),
         };
+        self.metrics.answered(sent_at.elapsed());
         let Some(message) = returned else { return Ok(sent) };
         session.renew_confirming(&channel).await;
         Ok(self.read_returned(message, &id, &session, sent))
