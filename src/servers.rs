@@ -63,6 +63,7 @@ pub(crate) struct Addresses {
 #[derive(Debug, Clone)]
 pub(crate) struct Servers {
     pub(crate) queue: RabbitQueue,
+    pub(crate) link: Link,
     pub(crate) store: RedisStore,
     pub(crate) control: RedisControl,
 }
@@ -101,6 +102,6 @@ impl Addresses {
         let link = async { Ok(Link::connect(&self.store, PATIENCE).await?) };
         let queue = async { Ok::<_, anyhow::Error>(RabbitQueue::connect(self.broker.clone()).await?) };
         let (link, queue) = tokio::try_join!(link, queue)?;
-        Ok(Servers { queue, store: RedisStore::new(link.clone()), control: RedisControl::new(link) })
+        Ok(Servers { queue, store: RedisStore::new(link.clone()), control: RedisControl::new(link.clone()), link })
     }
 }

@@ -18,7 +18,10 @@ pub struct RunMetrics {
 }
 
 impl RunMetrics {
-    /// Registers them; to be called once for a registry.
+    /// Registers them.
+    ///
+    /// # Panics
+    /// Where the registry has them already.
     pub fn new(registry: &Registry, RunId(run): &RunId) -> Self {
         let help = "Cells of the run by where they are: waiting (not dispatched), under_way, finished, dead.";
         let labels = &["run", "kind", "state"];

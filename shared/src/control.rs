@@ -255,6 +255,8 @@ mod tests {
             &worker,
             r#"{"version":1,"process":{"id":"w1","host":"h","pid":7,"release":"0.1.0","started_at":1},"runs":["r1"],"draining":false,"tasks":2,"calls_in_flight":3,"capacity":64,"calls_per_second":1.5,"http":"http://127.0.0.1:9","last_trouble":[4,"down"],"at":6}"#,
         );
+        let before_http = r#"{"version":1,"process":{"id":"w1","host":"h","pid":7,"release":"0.1.0","started_at":1},"runs":[],"draining":false,"tasks":2,"calls_in_flight":3,"capacity":64,"calls_per_second":1.5,"last_trouble":null,"at":6}"#;
+        assert_eq!(serde_json::from_str::<WorkerReport>(before_http).expect("reads").http, None);
         let coordinator = CoordinatorReport {
             version: 1,
             process: process(),

@@ -57,6 +57,7 @@ impl Exposition {
         let process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
         process.refresh();
         refresh();
-        TextEncoder::new().encode_to_string(&self.registry.gather()).expect("registered metrics can be written as text")
+        let text = TextEncoder::new().encode_to_string(&self.registry.gather());
+        text.unwrap_or_else(|error| unreachable!("registered metrics can be written as text: {error}"))
     }
 }

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use valuesim_coordinator::coordinator::{Coordinator, Progress, RunEnd};
 use valuesim_coordinator::cursor::Cursor;
 use valuesim_coordinator::ledger::Ledger;
+use valuesim_coordinator::metrics::RunMetrics;
 use valuesim_coordinator::plan::Plan;
 use valuesim_shared::control::{
     AboutRun, CONTROL_VERSION, CellCounts, CoordinatorReport, Process, REPORT_EVERY, RunPhase, UnixMillis,
@@ -23,6 +24,7 @@ use valuesim_shared::survey::Survey;
 
 use super::identity::this_process;
 use crate::servers::Servers;
+use crate::vitals::Vitals;
 
 /// The file of the run folder that says how far the run is dispatched.
 const CURSOR_FILE: &str = "dispatched";
@@ -42,6 +44,8 @@ pub(crate) struct FleetCoordinator {
     coordinator: Coordinator<RabbitQueue, RedisStore>,
     manifest: Manifest,
     process: Process,
+    http: String,
+    metrics: RunMetrics,
     cells: u64,
     spent_before: NanoUsd,
     begun_at: UnixMillis,
@@ -63,7 +67,7 @@ pub(crate) struct Assignment<'a> {
 
 impl FleetCoordinator {
     /// Puts the manifest into the store and enters the run into the list of runs.
-    pub(crate) async fn new(servers: Servers, assignment: Assignment<'_>) -> anyhow::Result<Self> {
+    pub(crate) async fn new(servers: Servers, vitals: &Vitals, assignment: Assignment<'_>) -> anyhow::Result<Self> {
         let Assignment { manifest, plan, survey, ledger, folder, window, spent_before } = assignment;
         let process = this_process();
         let cursor_file = folder.join(CURSOR_FILE);
@@ -78,8 +82,10 @@ impl FleetCoordinator {
         let coordinator = coordinator.on_lasting_queues(Cursor::at(&cursor_file), process.id.clone());
         servers.store.put_manifest(&manifest.run, &manifest.to_bytes()).await?;
         let begun_at = UnixMillis::now();
+        let (http, metrics) = (vitals.url().to_owned(), RunMetrics::new(vitals.registry(), &manifest.run));
+        let cells = plan.cells();
         let this =
-            Self { servers, coordinator, manifest, process, cells: plan.cells(), spent_before, begun_at, cursor_file };
+            Self { servers, coordinator, manifest, process, http, metrics, cells, spent_before, begun_at, cursor_file };
         this.servers.control.announce(&this.about(RunPhase::Begun)).await?;
         Ok(this)
     }
@@ -97,6 +103,7 @@ impl FleetCoordinator {
             never = self.keep_manifest() => never,
             never = self.look_for_lost() => never,
         };
+        self.metrics.set(self.counts(), self.spent());
         if matches!(end, Ok(RunEnd::Finished)) {
             self.tidy_up().await;
         }
@@ -113,6 +120,7 @@ impl FleetCoordinator {
         let (mut finished, mut since) = (self.progress().cells_finished(), Instant::now());
         loop {
             ticks.tick().await;
+            self.metrics.set(self.counts(), self.spent());
             let (now, seconds) = (self.progress().cells_finished(), since.elapsed().as_secs_f64());
             let report = CoordinatorReport {
                 version: CONTROL_VERSION,
@@ -121,7 +129,7 @@ impl FleetCoordinator {
                 cells: self.counts(),
                 cells_per_second: (now - finished) as f64 / seconds.max(1e-3),
                 spent: self.spent(),
-                http: None,
+                http: Some(self.http.clone()),
                 last_trouble: None,
                 at: UnixMillis::now(),
             };
@@ -204,7 +212,7 @@ impl FleetCoordinator {
     }
 
     async fn try_to_tidy_up(&self) -> anyhow::Result<()> {
-        let Servers { queue, store, control } = &self.servers;
+        let Servers { queue, store, control, .. } = &self.servers;
         control.announce(&self.about(RunPhase::Finished)).await?;
         let leaving = async {
             while control.workers().await?.all.iter().any(|worker| worker.runs.contains(&self.manifest.run)) {

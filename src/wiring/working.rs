@@ -16,11 +16,14 @@ use valuesim_shared::manifest::Manifest;
 use valuesim_shared::permit::{Limits, LocalOffice};
 use valuesim_shared::queue::RabbitQueue;
 use valuesim_shared::store::{RedisStore, Store as _};
+use valuesim_worker::metrics::Metrics;
 use valuesim_worker::timing::Timing;
 use valuesim_worker::worker::{Worker, WorkerError};
 
+use super::hearing::{self, Hearing, Source};
 use super::identity::this_process;
 use crate::servers::Servers;
+use crate::vitals::Vitals;
 
 /// How often it looks which runs there are.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -39,17 +42,26 @@ pub(crate) enum Wanted {
 /// A worker process.
 pub(crate) struct FleetProcess {
     servers: Servers,
-    wanted: Wanted,
-    calls_in_flight: Option<u32>,
+    service: Service,
     crew: Arc<Crew>,
+    metrics: Metrics,
     /// Runs that have ended, and runs of others that this process cannot serve.
     set_aside: Mutex<BTreeSet<RunId>>,
-    tell: fn(&str),
+}
+
+/// What a worker process is to do.
+pub(crate) struct Service {
+    pub(crate) wanted: Wanted,
+    /// Other than the experiments say.
+    pub(crate) calls_in_flight: Option<u32>,
+    /// Says to people what the process does.
+    pub(crate) tell: fn(&str),
 }
 
 /// The workers of the process, one for each run.
 struct Crew {
     process: Process,
+    vitals: Arc<Vitals>,
     workers: Mutex<BTreeMap<RunId, Member>>,
     draining: AtomicBool,
 }
@@ -63,10 +75,12 @@ struct Member {
 type Ended = (RunId, Result<(), WorkerError>);
 
 impl FleetProcess {
-    /// `tell` says to people what the process does.
-    pub(crate) fn new(servers: Servers, wanted: Wanted, calls_in_flight: Option<u32>, tell: fn(&str)) -> Self {
-        let crew = Crew { process: this_process(), workers: Mutex::default(), draining: AtomicBool::new(false) };
-        Self { servers, wanted, calls_in_flight, crew: Arc::new(crew), set_aside: Mutex::default(), tell }
+    /// A worker process on `servers`, which `vitals` shows.
+    pub(crate) fn new(servers: Servers, vitals: Arc<Vitals>, service: Service) -> Self {
+        let metrics = Metrics::new(vitals.registry());
+        let draining = AtomicBool::new(false);
+        let crew = Crew { process: this_process(), vitals, workers: Mutex::default(), draining };
+        Self { servers, service, crew: Arc::new(crew), metrics, set_aside: Mutex::default() }
     }
 
     /// Works until `stop` is cancelled or the runs it was told have ended; then finishes the calls in flight and hands
@@ -74,7 +88,12 @@ impl FleetProcess {
     pub(crate) async fn run(&self, stop: &CancellationToken) -> anyhow::Result<()> {
         let telling = AbortOnDropHandle::new(tokio::spawn(self.crew.clone().report(self.servers.clone())));
         let mut tasks = JoinSet::new();
-        let ended = self.serve(stop, &mut tasks).await;
+        let ended = tokio::select! {
+            biased;
+            ended = self.serve(stop, &mut tasks) => ended,
+            never = self.hear() => never,
+        };
+        self.crew.vitals.ends();
         self.crew.draining.store(true, Ordering::Relaxed);
         self.crew.workers().values().for_each(|member| member.leave.cancel());
         let mut last = Ok(());
@@ -87,6 +106,16 @@ impl FleetProcess {
         }
         self.servers.queue.close().await;
         ended.and(last)
+    }
+
+    /// Notices when this process no longer hears of work.
+    async fn hear<T>(&self) -> T {
+        let (mut hearing, mut looks) = (Hearing::default(), interval(hearing::LOOK_EVERY));
+        loop {
+            looks.tick().await;
+            let deaf_to = hearing.ask(&self.servers.queue, self.crew.listening()).await;
+            self.crew.vitals.is_deaf_to(deaf_to);
+        }
     }
 
     async fn serve(&self, stop: &CancellationToken, tasks: &mut JoinSet<Ended>) -> anyhow::Result<()> {
@@ -122,7 +151,7 @@ impl FleetProcess {
                 member.leave.cancel();
             }
         }
-        let wanted: BTreeSet<RunId> = match &self.wanted {
+        let wanted: BTreeSet<RunId> = match &self.service.wanted {
             Wanted::All => begun.iter().map(|(about, _)| about.run.clone()).collect(),
             Wanted::These(runs) => runs.clone(),
         };
@@ -136,7 +165,7 @@ impl FleetProcess {
     }
 
     fn state(&self) -> Look {
-        match &self.wanted {
+        match &self.service.wanted {
             Wanted::These(runs) if runs.is_subset(&self.set_aside()) => Look::AllEnded,
             Wanted::These(_) | Wanted::All => Look::SomeAreOpen,
         }
@@ -149,7 +178,7 @@ impl FleetProcess {
             Ok(member) => member,
             Err(error) => return self.left((run, Err(error))),
         };
-        (self.tell)(&format!("serving run {run}"));
+        (self.service.tell)(&format!("serving run {run}"));
         let (worker, leave) = (member.worker.clone(), member.leave.clone());
         self.crew.workers().insert(run.clone(), member);
         tasks.spawn(async move { (run, worker.work(&leave).await) });
@@ -158,7 +187,7 @@ impl FleetProcess {
 
     fn member(&self, manifest: &[u8]) -> Result<Member, WorkerError> {
         let mut manifest = Manifest::from_bytes(manifest)?;
-        if let Some(calls) = self.calls_in_flight {
+        if let Some(calls) = self.service.calls_in_flight {
             manifest.models.iter_mut().for_each(|model| model.limits.calls_in_flight = calls);
         }
         let limits: Vec<Limits> = manifest.models.iter().map(|model| model.limits).collect();
@@ -166,17 +195,17 @@ impl FleetProcess {
         let ports = (self.servers.queue.clone(), self.servers.store.clone(), LocalOffice::new(&limits));
         let unfit = Unfit::IsParked { by: self.crew.process.id.clone() };
         let worker = Worker::of_manifest(manifest, ports, (Timing::default(), unfit))?;
-        Ok(Member { worker, capacity, leave: CancellationToken::new() })
+        Ok(Member { worker: worker.shown_in(&self.metrics), capacity, leave: CancellationToken::new() })
     }
 
     /// A run that was asked for by name and cannot be served ends the process; another is left to other workers.
     fn left(&self, (run, ended): Ended) -> anyhow::Result<()> {
         self.crew.workers().remove(&run);
         let Err(error) = ended else {
-            (self.tell)(&format!("left run {run}"));
+            (self.service.tell)(&format!("left run {run}"));
             return Ok(());
         };
-        match self.wanted {
+        match self.service.wanted {
             Wanted::These(_) => Err(error.into()),
             Wanted::All => {
                 tracing::error!(%run, %error, "this worker cannot serve the run, and leaves it to others");
@@ -201,6 +230,14 @@ enum Look {
 impl Crew {
     fn workers(&self) -> MutexGuard<'_, BTreeMap<RunId, Member>> {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn listening(&self) -> Vec<(Source, Duration)> {
+        let workers = self.workers();
+        let of_run = |(run, member): (&RunId, &Member)| -> Vec<(Source, Duration)> {
+            member.worker.listening().map(|(model, silence)| ((run.clone(), model), silence)).collect()
+        };
+        workers.iter().flat_map(of_run).collect()
     }
 
     /// Says again and again that this process is there.
@@ -235,6 +272,7 @@ impl Crew {
             calls_in_flight: u32::try_from(in_flight).unwrap_or(u32::MAX),
             capacity: workers.values().map(|member| member.capacity).sum(),
             calls_per_second: 0.0,
+            http: Some(self.vitals.url().to_owned()),
             last_trouble: trouble.map(|trouble| (UnixMillis::now(), trouble)),
             at: UnixMillis::now(),
         };

@@ -48,7 +48,10 @@ struct Families {
 }
 
 impl Metrics {
-    /// Registers them; to be called once for a registry.
+    /// Registers them.
+    ///
+    /// # Panics
+    /// Where the registry has them already.
     pub fn new(registry: &Registry) -> Self {
         let counter = |name: &str, help: &str, labels: &[&str]| {
             register_int_counter_vec_with_registry!(name, help, labels, registry).expect(REGISTERS)

@@ -42,6 +42,8 @@ impl PublishMetrics {
 
     pub(super) fn register(&self, registry: &Registry) {
         let all: [Box<dyn Collector>; 2] = [Box::new(self.published.clone()), Box::new(self.confirm.clone())];
-        all.into_iter().for_each(|metric| registry.register(metric).expect(REGISTERS));
+        for metric in all {
+            registry.register(metric).expect(REGISTERS);
+        }
     }
 }
