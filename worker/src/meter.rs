@@ -185,3 +185,48 @@ impl<Q, S, O> Worker<Q, S, O> {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use valuesim_shared::telemetry::Exposition;
+
+    use super::*;
+    use crate::provider::CallErrorKind;
+
+    fn shown() -> (Meter, Exposition) {
+        let (meter, exposition) = (Meter::new(1), Exposition::new("worker"));
+        meter.show(&Metrics::new(exposition.registry()), &[ModelSettings::named("m")]);
+        (meter, exposition)
+    }
+
+    #[test]
+    fn a_call_counts_once_however_it_ends() {
+        let (meter, exposition) = shown();
+        let call = || meter.call_sent(ModelId(0), Stage::Story);
+        let error = CallError { kind: CallErrorKind::WrongKey, status: None, message: None, retry_after: None };
+        call().answered(&StageSpend::default());
+        call().failed(&error);
+        drop(call());
+        let under_way = call();
+        let text = exposition.text(|| ());
+        let check = |line: &str| assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
+        for outcome in ["ok", "auth", "abandoned"] {
+            let labels = format!("model=\"m\",outcome=\"{outcome}\",provider=\"other\",stage=\"story\"");
+            check(&format!("valuesim_llm_requests_total{{{labels}}} 1"));
+        }
+        check("valuesim_llm_inflight_requests{provider=\"other\"} 1");
+        let reading = meter.read();
+        assert_eq!((reading.sent, reading.in_flight, reading.failed), (4, 1, 1));
+        drop(under_way);
+        assert_eq!(meter.read().in_flight, 0);
+    }
+
+    #[test]
+    fn a_label_with_any_text_in_it_is_still_one_label() {
+        let (meter, exposition) = (Meter::new(1), Exposition::new("worker"));
+        meter.show(&Metrics::new(exposition.registry()), &[ModelSettings::named("a\"b\\c\nd")]);
+        meter.call_sent(ModelId(0), Stage::Story).answered(&StageSpend::default());
+        let text = exposition.text(|| ());
+        assert!(text.contains(r#"model="a\"b\\c\nd",outcome="ok""#), "{text}");
+    }
+}
