@@ -1,10 +1,20 @@
 //! One file for each subcommand.
 
+pub(crate) mod cancel;
 pub(crate) mod coordinate;
+pub(crate) mod dead;
 pub(crate) mod export;
+mod order;
+pub(crate) mod pause;
+pub(crate) mod purge;
+mod queues;
+pub(crate) mod resume;
 pub(crate) mod run;
+pub(crate) mod runs;
 pub(crate) mod show;
 pub(crate) mod simulate_provider;
+pub(crate) mod status;
+mod sure;
 pub(crate) mod synth;
 pub(crate) mod verify;
 mod viewed;

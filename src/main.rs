@@ -1,9 +1,11 @@
 //! The `valuesim` command: arguments in, exit code out.
 
+mod columns;
 mod commands;
 mod damage;
 mod exit;
 mod interrupt;
+mod moment;
 mod progress;
 mod run_folder;
 mod servers;
@@ -51,6 +53,22 @@ enum Verb {
     /// Ctrl-C or SIGTERM lets it finish the calls in flight, hand the rest back, and end with exit code 0. With --run
     /// it ends by itself when those runs have ended.
     Work(commands::work::Flags),
+    /// List the runs of a store: how far each is, what it has cost, when it was last heard of
+    Runs(commands::runs::Flags),
+    /// Show how runs of a fleet are doing: progress, queues, coordinator, workers, and what needs attention
+    ///
+    /// Works while things are broken: shows what it could reach, says what it could not, and then ends with exit code 4.
+    Status(commands::status::Flags),
+    /// Let a run make no new calls; those under way are finished
+    Pause(commands::pause::Flags),
+    /// Let a run go on that was paused, or that was to be cancelled and has not ended
+    Resume(commands::resume::Flags),
+    /// End a run before it is finished; what is finished stays
+    Cancel(commands::cancel::Flags),
+    /// Look at messages that nobody could deal with, and have them tried again or forgotten
+    Dead(commands::dead::Flags),
+    /// Remove a run's queues and all it has in the store; its ledger stays
+    Purge(commands::purge::Flags),
     /// Show what a run knows of one respondent: profile, backstory, what the model said, predictions, truth
     Show(Box<commands::show::Flags>),
     /// Write a run's predictions, transcripts or calls as Parquet, CSV or JSON lines
@@ -78,6 +96,13 @@ fn main() -> ExitCode {
         Verb::Run(flags) => commands::run::run(&flags),
         Verb::Coordinate(flags) => commands::coordinate::run(&flags),
         Verb::Work(flags) => commands::work::run(&flags),
+        Verb::Runs(flags) => commands::runs::run(&flags),
+        Verb::Status(flags) => commands::status::run(&flags),
+        Verb::Pause(flags) => commands::pause::run(&flags),
+        Verb::Resume(flags) => commands::resume::run(&flags),
+        Verb::Cancel(flags) => commands::cancel::run(&flags),
+        Verb::Dead(flags) => commands::dead::run(&flags),
+        Verb::Purge(flags) => commands::purge::run(&flags),
         Verb::Show(flags) => commands::show::run(&flags),
         Verb::Export(flags) => commands::export::run(&flags),
         Verb::Verify(flags) => commands::verify::run(&flags),

@@ -1,4 +1,5 @@
-//! The servers that a fleet shares: a RabbitMQ broker and a Redis or Valkey store, as flags name them.
+//! The servers that a fleet shares, a RabbitMQ broker and a Redis or Valkey store, as flags name them: both together for
+//! who works with them, each alone for who looks after them.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,9 +15,23 @@ use valuesim_shared::store::RedisStore;
 /// How long a server may be away when a process starts: long enough that all can be started together.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// How long an operator's command waits for one server: what cannot be reached is said within seconds.
+pub(crate) const LITTLE_PATIENCE: Duration = Duration::from_secs(3);
+
 /// Where the servers are.
 #[derive(Debug, Args)]
 pub(crate) struct ServerFlags {
+    #[command(flatten)]
+    pub(crate) broker: BrokerFlags,
+
+    #[command(flatten)]
+    pub(crate) store: StoreFlags,
+}
+
+/// Where the broker is.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(crate) struct BrokerFlags {
     /// The RabbitMQ broker: amqp://user:password@host:port/vhost, amqps:// for TLS
     #[arg(
         long,
@@ -35,7 +50,12 @@ pub(crate) struct ServerFlags {
     /// A file with certificates (PEM) to trust at the broker beside those of the system
     #[arg(long, value_name = "FILE", env = "VALUESIM_BROKER_CA", help_heading = "Servers")]
     broker_ca: Option<PathBuf>,
+}
 
+/// Where the store is.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(crate) struct StoreFlags {
     /// The Redis or Valkey store: <redis://user:password@host:port/database>, rediss:// for TLS
     #[arg(
         long,
@@ -55,9 +75,17 @@ pub(crate) struct ServerFlags {
 /// The addresses, read and not yet tried.
 #[derive(Debug)]
 pub(crate) struct Addresses {
-    broker: RabbitSettings,
-    store: Address,
+    pub(crate) broker: BrokerAddress,
+    pub(crate) store: StoreAddress,
 }
+
+/// The broker's address, not yet tried.
+#[derive(Debug)]
+pub(crate) struct BrokerAddress(RabbitSettings);
+
+/// The store's address, not yet tried.
+#[derive(Debug)]
+pub(crate) struct StoreAddress(Address);
 
 /// The servers, connected. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -71,12 +99,28 @@ pub(crate) struct Servers {
 impl ServerFlags {
     /// The addresses that the flags name, for a process that is called `name` at the broker.
     pub(crate) fn addresses(&self, name: &str) -> anyhow::Result<Addresses> {
+        Ok(Addresses { broker: self.broker.address(name)?, store: self.store.address()? })
+    }
+}
+
+impl BrokerFlags {
+    /// The address that the flags name, for a process that is called `name` at the broker.
+    pub(crate) fn address(&self, name: &str) -> anyhow::Result<BrokerAddress> {
         let broker = address(("broker", "amqp://user:password@host"), self.broker.as_ref(), self.broker_file.as_ref())?;
-        let store = address(("store", "redis://host"), self.store.as_ref(), self.store_file.as_ref())?;
         let name = format!("{name} {}", std::process::id());
-        let broker =
-            RabbitSettings { ca_file: self.broker_ca.clone(), patience: PATIENCE, ..RabbitSettings::new(broker, name) };
-        Ok(Addresses { broker, store: store.expose_secret().parse()? })
+        Ok(BrokerAddress(RabbitSettings {
+            ca_file: self.broker_ca.clone(),
+            patience: PATIENCE,
+            ..RabbitSettings::new(broker, name)
+        }))
+    }
+}
+
+impl StoreFlags {
+    /// The address that the flags name.
+    pub(crate) fn address(&self) -> anyhow::Result<StoreAddress> {
+        let store = address(("store", "redis://host"), self.store.as_ref(), self.store_file.as_ref())?;
+        Ok(StoreAddress(store.expose_secret().parse()?))
     }
 }
 
@@ -99,9 +143,38 @@ fn address(
 impl Addresses {
     /// Connects to both.
     pub(crate) async fn connect(&self) -> anyhow::Result<Servers> {
-        let link = async { Ok(Link::connect(&self.store, PATIENCE).await?) };
-        let queue = async { Ok::<_, anyhow::Error>(RabbitQueue::connect(self.broker.clone()).await?) };
+        let link = async { Ok(Link::connect(&self.store.0, PATIENCE).await?) };
+        let queue = async { Ok::<_, anyhow::Error>(RabbitQueue::connect(self.broker.0.clone()).await?) };
         let (link, queue) = tokio::try_join!(link, queue)?;
         Ok(Servers { queue, store: RedisStore::new(link.clone()), control: RedisControl::new(link.clone()), link })
+    }
+}
+
+impl BrokerAddress {
+    /// Connects to the broker alone, for an operator who waits: one try.
+    pub(crate) async fn reach(&self) -> anyhow::Result<RabbitQueue> {
+        let settings = RabbitSettings { patience: Duration::ZERO, ..self.0.clone() };
+        within("connect to the broker", LITTLE_PATIENCE, RabbitQueue::connect(settings)).await
+    }
+}
+
+impl StoreAddress {
+    /// Connects to the store alone, for an operator who waits: one try.
+    pub(crate) async fn reach(&self) -> anyhow::Result<(RedisStore, RedisControl)> {
+        let what = format!("connect to the store {}", self.0);
+        let link = within(&what, LITTLE_PATIENCE, Link::connect(&self.0, Duration::ZERO)).await?;
+        Ok((RedisStore::new(link.clone()), RedisControl::new(link)))
+    }
+}
+
+/// Does something with a server, and waits no longer than `limit` for it.
+pub(crate) async fn within<T, E: Into<anyhow::Error>>(
+    what: &str,
+    limit: Duration,
+    doing: impl Future<Output = Result<T, E>>,
+) -> anyhow::Result<T> {
+    match tokio::time::timeout(limit, doing).await {
+        Ok(done) => done.map_err(Into::into),
+        Err(_) => bail!("{what}: no answer within {} s", limit.as_secs()),
     }
 }

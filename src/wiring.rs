@@ -1,6 +1,7 @@
 //! The only place that chooses implementations: here everything in one process, below a fleet's on its servers.
 
 mod coordinating;
+mod crew;
 mod hearing;
 mod identity;
 mod working;
@@ -30,8 +31,9 @@ use valuesim_worker::worker::Worker;
 use crate::progress::{Wait, Waiting};
 use crate::run_folder::STORE_FOLDER;
 
-pub(crate) use coordinating::{Assignment, FleetCoordinator};
-pub(crate) use working::{FleetProcess, Service, Wanted};
+pub(crate) use coordinating::{Assignment, FleetCoordinator, FleetEnd};
+pub(crate) use identity::operator;
+pub(crate) use working::{FleetProcess, Wanted, WorkOrder};
 
 /// Cells under way for each call in flight: stories come one by one, so each place needs a cell to write one for.
 const CELLS_FOR_EACH_CALL: usize = 2;

@@ -51,7 +51,8 @@ impl Cursor {
             noted.resize(at + 1, 0);
         }
         noted[at] = cells.next_multiple_of(BLOCK);
-        let text: String = noted.iter().map(|cells| format!("{cells}\n")).collect();
+        let lines: Vec<String> = noted.iter().map(u64::to_string).collect();
+        let text = lines.join("\n") + "\n";
         self.write(&text).map_err(|source| CursorError { path: self.path.clone(), source })
     }
 

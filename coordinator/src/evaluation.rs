@@ -58,6 +58,8 @@ pub struct Evaluation {
     pub spend: Vec<ModelSpend>,
     /// Cells in the ledger.
     pub cells_finished: u64,
+    /// Cells that were given up.
+    pub cells_dead: u64,
     /// Where the replies came from.
     pub replies: Replies,
 }
@@ -110,7 +112,8 @@ impl Evaluated<'_> {
             cells_finished += self.with_model(model, sink, &mut arms)?;
             spend.push(self.spend(model, sink)?);
         }
-        Ok(Evaluation { arms, spend, cells_finished, replies: self.replies() })
+        let cells_dead = self.ledger.dead()?.len() as u64;
+        Ok(Evaluation { arms, spend, cells_finished, cells_dead, replies: self.replies() })
     }
 
     pub(crate) fn replies(&self) -> Replies {

@@ -139,6 +139,7 @@ pub(crate) fn results(model: &str) -> Results {
         population: Population::Finite(2000),
         cells_planned: 20,
         cells_finished: 20,
+        cells_dead: 0,
         facts: vec!["4 of 2,000 respondents, drawn with seed 42".to_owned(), "5 folds".to_owned()],
         arms: vec![
             arm(Arm::with_model(Method::ValueSim, model), guess),

@@ -2,10 +2,11 @@
 //!
 //! Three tables by (model, respondent, fold). `cells` holds what was predicted and is the same however the run went;
 //! `spend` holds what it took and differs with retries; `transcripts` holds what was said, where that is kept. Writing
-//! the same cell twice changes nothing. Each row stands behind a checksum. A fourth table, `about`, says whose ledger
-//! it is and where its numbers come from.
+//! the same cell twice changes nothing. Each row stands behind a checksum. `dead` holds why cells
+//! were given up, `about` says whose ledger it is and where its numbers come from.
 
 mod about;
+mod dead;
 mod error;
 mod open;
 mod seal;
@@ -21,6 +22,7 @@ use valuesim_shared::id::{Cell, Fold, ModelId, Respondent};
 use valuesim_shared::outcome::{CellOutcome, CellResult, CellSpend};
 use valuesim_shared::transcript::Transcript;
 
+pub use dead::{DeadCell, DeadCells};
 pub use error::LedgerError;
 use seal::{seal, unseal};
 
@@ -57,6 +59,7 @@ impl Ledger {
             let mut cells = transaction.open_table(CELLS)?;
             let mut spend = transaction.open_table(SPEND)?;
             let mut transcripts = transaction.open_table(TRANSCRIPTS)?;
+            let mut dead = transaction.open_table(dead::DEAD)?;
             for outcome in outcomes {
                 let key = key_of(outcome.cell);
                 if cells.get(key)?.is_some() {
@@ -68,6 +71,7 @@ impl Ledger {
                     let row = seal(TRANSCRIPTS.name(), key, transcript.as_bytes());
                     transcripts.insert(key, row.as_slice())?;
                 }
+                dead.remove(key)?;
                 new.push(outcome.cell);
             }
         }

@@ -1,6 +1,7 @@
 //! Owns a run: plan, dispatch, ledger, scores, reports.
 
 pub mod baseline;
+mod cell_set;
 pub mod coordinator;
 pub mod cursor;
 pub mod estimate;

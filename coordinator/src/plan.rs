@@ -92,6 +92,12 @@ impl Plan {
         (0..self.models).map(ModelId)
     }
 
+    /// Which cells it has, to be asked often.
+    pub(crate) fn planned(&self) -> Planned {
+        let respondents = self.respondents.iter().copied().collect();
+        Planned { respondents, folds: self.folds.clone(), models: self.models }
+    }
+
     /// Number of cells of one model.
     pub fn cells_per_model(&self) -> u64 {
         self.respondents.len() as u64 * self.folds.len() as u64
@@ -112,6 +118,20 @@ impl Plan {
     pub fn cells_of(&self, model: ModelId) -> impl Iterator<Item = Cell> + '_ {
         let cell = move |respondent, fold| Cell { model, respondent, fold };
         self.respondents.iter().flat_map(move |&respondent| self.folds.iter().map(move |&fold| cell(respondent, fold)))
+    }
+}
+
+/// Which cells a plan has.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    respondents: HashSet<Respondent>,
+    folds: Vec<Fold>,
+    models: u16,
+}
+
+impl Planned {
+    pub(crate) fn contains(&self, cell: Cell) -> bool {
+        cell.model.0 < self.models && self.folds.contains(&cell.fold) && self.respondents.contains(&cell.respondent)
     }
 }
 

@@ -39,13 +39,15 @@ pub struct Verification {
     pub run: RunId,
     /// Whether nothing is wrong.
     pub sound: bool,
-    /// Whether all cells are finished and the results are written.
+    /// Whether no cell is open and the results are written.
     pub complete: bool,
     /// Cells of the plan.
     pub cells_planned: u64,
     /// Those of them that are in the ledger.
     pub cells_finished: u64,
-    /// The first of those that are not.
+    /// Those of them that were given up.
+    pub cells_dead: u64,
+    /// The first of those that are neither.
     pub first_open: Option<Cell>,
     /// Everything that was looked at.
     pub checks: Vec<Check>,
@@ -61,6 +63,7 @@ impl Verification {
             complete: false,
             cells_planned,
             cells_finished: 0,
+            cells_dead: 0,
             first_open: None,
             checks,
         }
@@ -88,13 +91,14 @@ pub fn verify(subject: &Subject<'_>) -> Result<Verification, LedgerError> {
     checks.extend(files);
     checks.push(files::others(subject.folder, subject.sources));
     let is_written = [RESULTS_FILE, PREDICTIONS_FILE].iter().all(|file| subject.folder.join(file).is_file());
-    let cells_finished = rows.finished_of(plan);
+    let (cells_finished, cells_dead) = (rows.finished_of(plan), rows.dead_of(plan));
     Ok(Verification {
         run: run.clone(),
         sound: checks.iter().all(Check::is_sound),
-        complete: cells_finished == plan.cells() && is_written,
+        complete: cells_finished + cells_dead == plan.cells() && is_written,
         cells_planned: plan.cells(),
         cells_finished,
+        cells_dead,
         first_open: rows.first_open(plan),
         checks,
     })

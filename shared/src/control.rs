@@ -4,9 +4,12 @@
 
 mod redis;
 
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::id::RunId;
 use crate::money::NanoUsd;
@@ -38,6 +41,18 @@ impl UnixMillis {
     }
 }
 
+impl fmt::Display for UnixMillis {
+    /// As RFC 3339 in UTC, to the second; as milliseconds where no calendar goes so far.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = i64::try_from(self.0 / 1000).unwrap_or(i64::MAX);
+        let moment = OffsetDateTime::from_unix_timestamp(seconds).ok();
+        match moment.and_then(|moment| moment.format(&Rfc3339).ok()) {
+            Some(date) => f.write_str(&date),
+            None => write!(f, "{} ms", self.0),
+        }
+    }
+}
+
 /// What an operator wants of a run.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -49,6 +64,16 @@ pub enum Wish {
     Pause,
     /// It ends; what is finished stays.
     Cancel,
+}
+
+impl fmt::Display for Wish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Go => "go on",
+            Self::Pause => "pause",
+            Self::Cancel => "end",
+        })
+    }
 }
 
 /// An operator's wish, with who had it and when.
@@ -216,6 +241,13 @@ mod tests {
             release: "0.1.0".to_owned(),
             started_at: UnixMillis(1),
         }
+    }
+
+    #[test]
+    fn a_moment_is_shown_as_a_date() {
+        assert_eq!(UnixMillis(1_790_000_000_999).to_string(), "2026-09-21T14:13:20Z");
+        assert_eq!(UnixMillis::default().to_string(), "1970-01-01T00:00:00Z");
+        assert_eq!(UnixMillis(u64::MAX).to_string(), "18446744073709551615 ms");
     }
 
     #[test]

@@ -157,6 +157,10 @@ pub trait Delivery: Send + 'static {
     /// How often the message was delivered before without an acknowledgement, as far as the queue knows.
     fn deliveries_before(&self) -> u32;
 
+    /// Returns once the queue has taken the message back, because it lost sight of this side: somebody else gets it then,
+    /// and nothing more should be done for it here.
+    fn gone(&self) -> impl Future<Output = ()> + Send + 'static;
+
     /// Says that the message is dealt with: the queue forgets it.
     fn ack(self) -> impl Future<Output = Result<(), QueueError>> + Send;
 }

@@ -8,6 +8,7 @@ mod redis;
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -99,6 +100,33 @@ pub struct Backstory {
     pub spend: CellSpend,
 }
 
+/// Who works on a cell: a name that no other attempt at a task has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder(pub String);
+
+/// What became of a claim to a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// The cell is the claimant's.
+    Granted,
+    /// Somebody else works on it, or did until a moment ago.
+    Held,
+    /// Its outcome is in the ledger.
+    Finished,
+}
+
+/// What a claim is made on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ground {
+    /// Its task was delivered for the first time: it may be a copy of one that somebody else has.
+    FirstDelivery,
+    /// Its task was delivered before: the queue has taken it from whoever had it.
+    TakeOver,
+}
+
+/// How long a claim stands that is not renewed.
+pub const CLAIM_EXPIRY: Duration = Duration::from_mins(1);
+
 /// Why the store did not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
@@ -187,6 +215,39 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// What is known of a cell's calls; empty for a cell that nobody has begun.
     fn cell_record(&self, run: &RunId, cell: Cell) -> impl Future<Output = Result<CellRecord, StoreError>> + Send;
 
-    /// Drops what is kept for a cell, because its outcome is safe.
+    /// Claims a cell for work on it, so that two copies of a task are not done side by side. It stands for
+    /// [`CLAIM_EXPIRY`], and as long again with each [`renew`](Self::renew). Where the store has lost its data, or does not
+    /// know other processes, a claim is granted twice, which costs calls and changes no result.
+    fn claim(
+        &self,
+        _run: &RunId,
+        _cell: Cell,
+        _holder: &Holder,
+        _ground: Ground,
+    ) -> impl Future<Output = Result<Claim, StoreError>> + Send {
+        std::future::ready(Ok(Claim::Granted))
+    }
+
+    /// Says that the holder still works on the cell; whether it is still the holder's.
+    fn renew(
+        &self,
+        _run: &RunId,
+        _cell: Cell,
+        _holder: &Holder,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send {
+        std::future::ready(Ok(true))
+    }
+
+    /// Says that the holder works on the cell no more; what others hold stays theirs.
+    fn release(
+        &self,
+        _run: &RunId,
+        _cell: Cell,
+        _holder: &Holder,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// Drops what is kept for a cell, because its outcome is in the ledger.
     fn forget(&self, run: &RunId, cell: Cell) -> impl Future<Output = Result<(), StoreError>> + Send;
 }

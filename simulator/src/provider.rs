@@ -90,6 +90,11 @@ impl Provider {
         self.desk.stats()
     }
 
+    /// From now on answers the prompts that it rejected so far.
+    pub fn mend(&self) {
+        self.desk.mend();
+    }
+
     /// Stops listening, ends hanging calls, and waits up to two seconds for the replies that are under way.
     pub async fn stop(self) {
         drop(self.stop);

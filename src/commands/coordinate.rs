@@ -10,7 +10,7 @@ use indicatif::{HumanCount, HumanDuration};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use valuesim_coordinator::coordinator::{Progress, RunEnd};
+use valuesim_coordinator::coordinator::Progress;
 use valuesim_coordinator::ledger::Ledger;
 use valuesim_shared::experiment::Experiment;
 
@@ -19,7 +19,7 @@ use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::progress::{Style, write_json};
 use crate::servers::{Addresses, ServerFlags};
 use crate::vitals::HttpFlags;
-use crate::wiring::{Assignment, FleetCoordinator};
+use crate::wiring::{Assignment, FleetCoordinator, FleetEnd};
 
 /// How often progress is told.
 const TELL_EVERY: Duration = Duration::from_secs(10);
@@ -85,10 +85,12 @@ impl Job {
         folder: &Path,
         style: Style,
         stop: &CancellationToken,
-    ) -> Result<RunEnd, Failure> {
+    ) -> Result<FleetEnd, Failure> {
         let addresses = flags.addresses()?;
         let vitals = flags.http.serve("coordinator", stop).await.or_usage()?;
-        let Some(servers) = stop.run_until_cancelled(addresses.connect()).await else { return Ok(RunEnd::Interrupted) };
+        let Some(servers) = stop.run_until_cancelled(addresses.connect()).await else {
+            return Ok(FleetEnd::Interrupted);
+        };
         let servers = servers?;
         vitals.connected_to(&servers);
         let assignment = Assignment {
@@ -99,6 +101,7 @@ impl Job {
             folder,
             window: flags.window as usize,
             spent_before: self.done_before(ledger)?.spend.cost,
+            tell: note,
         };
         let coordinator = FleetCoordinator::new(servers, &vitals, assignment).await?;
         note(&format!("coordinating run {}: it goes on as workers serve it (valuesim work --run {0})", self.run));
@@ -125,6 +128,9 @@ struct Look {
     cells_finished: u64,
     /// Those of them that were finished before this process began.
     cells_finished_before: u64,
+    /// Those that were given up.
+    #[serde(skip_serializing_if = "is_zero")]
+    cells_dead: u64,
     cells: u64,
     /// Of this process.
     seconds: f64,
@@ -147,9 +153,16 @@ impl Watch {
 
     fn look(&self, seconds: f64, before: u64) -> Look {
         let finished = self.progress.cells_finished();
-        let (now, open) = ((finished - before) as f64, (self.cells - finished) as f64);
-        let seconds_left = (now > 0.0).then(|| seconds / now * open);
-        Look { cells_finished: finished, cells_finished_before: before, cells: self.cells, seconds, seconds_left }
+        let cells_dead = self.progress.cells_dead();
+        let (now, open) = ((finished - before) as f64, self.cells.saturating_sub(finished + cells_dead) as f64);
+        Look {
+            cells_finished: finished,
+            cells_finished_before: before,
+            cells_dead,
+            cells: self.cells,
+            seconds,
+            seconds_left: (now > 0.0).then(|| seconds / now * open),
+        }
     }
 }
 
@@ -163,6 +176,15 @@ impl Look {
         let left = self.seconds_left.map_or_else(String::new, |seconds| {
             format!(", {} left", HumanDuration(Duration::from_secs_f64(seconds.min(1e9))))
         });
-        format!("{finished} of {cells} cells{before}{left}")
+        let dead = match self.cells_dead {
+            0 => String::new(),
+            cells => format!(", {} dead", HumanCount(cells)),
+        };
+        format!("{finished} of {cells} cells{before}{dead}{left}")
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

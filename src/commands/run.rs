@@ -36,7 +36,7 @@ use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::interrupt::Signals;
 use crate::progress::{Before, Style, Watch, write_json};
 use crate::run_folder::{EXPERIMENT_FILE, LEDGER_FILE, RunFolder};
-use crate::wiring::{OneProcess, start_simulator};
+use crate::wiring::{FleetEnd, OneProcess, start_simulator};
 use announcement::Announcement;
 
 pub(crate) use flags::Flags;
@@ -142,11 +142,11 @@ impl Job {
         // The results of a finished run need no key and no provider.
         let end = if finished == self.plan.cells() {
             note("finished before: these are its results, without a new call");
-            RunEnd::Finished
+            FleetEnd::Finished
         } else {
             let working = async {
                 match place {
-                    Place::Here => self.work(&ledger, folder.path(), style, &stop).await,
+                    Place::Here => self.work(&ledger, folder.path(), style, &stop).await.map(FleetEnd::from),
                     Place::Fleet(flags) => self.coordinate(flags, &ledger, folder.path(), style, &stop).await,
                 }
             };
@@ -155,13 +155,21 @@ impl Job {
             })?
         };
         match end {
-            RunEnd::Finished => {
+            FleetEnd::Finished => {
                 let saying = runtime.spawn(say_when(stop.clone(), "stopping: press Ctrl-C again to leave at once"));
                 let concluded = self.conclude(&ledger, folder, style, &stop);
                 saying.abort();
                 concluded
             }
-            RunEnd::Interrupted => {
+            FleetEnd::Cancelled { by } => {
+                let run = &self.run;
+                Err(anyhow::anyhow!(
+                    "run {run} was cancelled by {by}; everything finished is kept: `valuesim resume {run}` and the same \
+                     command go on from there"
+                )
+                .into())
+            }
+            FleetEnd::Interrupted => {
                 note("interrupted: everything finished is kept; the same command goes on from there");
                 Ok(Exit::Interrupted)
             }
@@ -319,6 +327,7 @@ impl Job {
             population: plan.population(),
             cells_planned: plan.cells(),
             cells_finished: evaluation.cells_finished,
+            cells_dead: evaluation.cells_dead,
             facts: announcement::facts(experiment, plan, survey),
             arms: evaluation.arms,
             spend: evaluation.spend,

@@ -91,6 +91,10 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, help_heading = "Faults")]
     refusal_rate: f64,
 
+    /// Share of prompts that are answered 400 whenever they are sent
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, help_heading = "Faults")]
+    bad_request_rate: f64,
+
     /// How a prefix cache is accounted for
     #[arg(long, value_enum, default_value_t = Cache::None, help_heading = "Cache")]
     cache: Cache,
@@ -144,6 +148,7 @@ impl Flags {
             malformed_rate: self.malformed_rate,
             truncated_rate: self.truncated_rate,
             refusal_rate: self.refusal_rate,
+            bad_request_rate: self.bad_request_rate,
             cache: match self.cache {
                 Cache::None => CacheRule::None,
                 Cache::Vllm => CacheRule::Vllm { block_tokens: self.cache_block_tokens },

@@ -129,14 +129,15 @@ fn lines(check: &Check) -> String {
 }
 
 fn verdict(verification: &Verification) -> String {
-    let Verification { cells_planned: planned, cells_finished: finished, .. } = verification;
+    let Verification { cells_planned: planned, cells_finished: finished, cells_dead: dead, .. } = verification;
     if !verification.sound {
         let wrong = verification.checks.iter().filter(|check| !check.is_sound()).count();
         return format!("NOT SOUND: {wrong} of {} checks failed", verification.checks.len());
     }
     match verification.first_open {
-        Some(cell) => format!("unfinished: {} of {planned} cells open, the first: {cell}", planned - finished),
+        Some(cell) => format!("unfinished: {} of {planned} cells open, the first: {cell}", planned - finished - dead),
         None if !verification.complete => "unfinished: the results are not written".to_owned(),
+        None if *dead > 0 => format!("sound and complete, with {dead} dead cells that are in no score"),
         None => "sound and complete".to_owned(),
     }
 }

@@ -1,6 +1,7 @@
 //! `valuesim work`: does the tasks of runs that are coordinated elsewhere.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -8,12 +9,14 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::id::RunId;
 use valuesim_shared::permit::MOST_CALLS_IN_FLIGHT;
+use valuesim_worker::duty::Served;
+use valuesim_worker::timing::Keeping;
 
 use super::run::{as_failure, note, say_when, stop_on_signals};
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::servers::{Addresses, ServerFlags};
 use crate::vitals::{HttpFlags, Vitals};
-use crate::wiring::{FleetProcess, Service, Wanted};
+use crate::wiring::{FleetProcess, Wanted, WorkOrder};
 
 /// What `valuesim work` takes.
 #[derive(Debug, Args)]
@@ -21,6 +24,10 @@ pub(crate) struct Flags {
     /// A run to serve; may be repeated. All runs that have begun, as they appear, where none is named
     #[arg(long = "run", value_name = "RUN", env = "VALUESIM_RUN", value_delimiter = ',')]
     runs: Vec<String>,
+
+    /// A model to serve, by its name in the experiment; may be repeated. All models where none is named
+    #[arg(long = "model", value_name = "NAME", env = "VALUESIM_MODEL", value_delimiter = ',')]
+    models: Vec<String>,
 
     #[command(flatten)]
     servers: ServerFlags,
@@ -37,6 +44,29 @@ pub(crate) struct Flags {
         help_heading = "Limits"
     )]
     calls_in_flight: Option<u32>,
+
+    /// Seconds that calls in flight may take to end when this worker is to stop; then they are given up
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "VALUESIM_GRACE",
+        default_value_t = 60,
+        value_parser = clap::value_parser!(u32).range(0..=3_600),
+        help_heading = "Limits"
+    )]
+    grace: u32,
+
+    /// Seconds after which an unfinished task is handed back; with --grace it must stay below the broker's
+    /// `consumer_timeout` (half an hour unless changed)
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "VALUESIM_HOLD",
+        default_value_t = 1_200,
+        value_parser = clap::value_parser!(u32).range(1..=86_400),
+        help_heading = "Limits"
+    )]
+    hold: u32,
 }
 
 /// Works until it is interrupted or the named runs have ended.
@@ -56,16 +86,25 @@ impl Flags {
         let Some(servers) = stop.run_until_cancelled(addresses.connect()).await else { return Ok(()) };
         let servers = servers?;
         vitals.connected_to(&servers);
-        let service = Service { wanted: self.wanted(), calls_in_flight: self.calls_in_flight, tell: note };
-        let ended = FleetProcess::new(servers, Arc::clone(vitals), service).run(stop).await;
+        let ended = FleetProcess::new(servers, Arc::clone(vitals), self.order()).run(stop).await;
         saying.abort();
         ended
     }
 
-    fn wanted(&self) -> Wanted {
-        if self.runs.is_empty() {
-            return Wanted::All;
+    fn order(&self) -> WorkOrder {
+        let seconds = |number: u32| Some(Duration::from_secs(number.into()));
+        WorkOrder {
+            wanted: match self.runs.as_slice() {
+                [] => Wanted::All,
+                runs => Wanted::These(runs.iter().cloned().map(RunId).collect()),
+            },
+            served: match self.models.as_slice() {
+                [] => Served::All,
+                models => Served::Named(models.iter().cloned().collect()),
+            },
+            calls_in_flight: self.calls_in_flight,
+            keeping: Keeping { at_most: seconds(self.hold), grace: seconds(self.grace) },
+            tell: note,
         }
-        Wanted::These(self.runs.iter().cloned().map(RunId).collect())
     }
 }

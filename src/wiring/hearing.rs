@@ -62,6 +62,7 @@ impl Hearing {
 
 /// Whether tasks wait in the broker. What cannot be seen is the broker's trouble, not this worker's.
 async fn work_waits(queue: &RabbitQueue, (run, model): &Source) -> bool {
+    // Not those of suspects, which wait for each other however much room there is.
     for lane in [Lane::Cab(*model), Lane::Story(*model)] {
         if queue.state() != BrokerState::Connected {
             return false;

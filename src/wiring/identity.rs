@@ -1,4 +1,4 @@
-//! Who this process is, for the others of its fleet.
+//! Who this process is, for the others of its fleet, and who runs it.
 
 use std::hash::{BuildHasher as _, RandomState};
 
@@ -10,6 +10,13 @@ pub(super) fn this_process() -> Process {
     let chance = RandomState::new().hash_one(pid);
     let id = format!("{host}-{pid}-{chance:016x}");
     Process { id, host, pid, release: env!("CARGO_PKG_VERSION").to_owned(), started_at: UnixMillis::now() }
+}
+
+/// Who gives an order: user and host, as the environment says.
+pub(crate) fn operator() -> String {
+    let user = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    let user = user.filter(|name| !name.trim().is_empty());
+    format!("{}@{}", user.as_deref().unwrap_or("somebody"), host())
 }
 
 fn host() -> String {

@@ -1,34 +1,35 @@
-//! A worker process on the servers of a fleet: takes up runs as they begin, leaves them as they end.
+//! A worker process on the servers of a fleet: takes up runs as they begin, leaves them as they end or are to pause.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::interval;
+use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use valuesim_shared::control::{CONTROL_VERSION, Process, REPORT_EVERY, RunPhase, UnixMillis, WorkerReport};
+use valuesim_shared::control::{AboutRun, Order, RunPhase, Wish};
 use valuesim_shared::dead::Unfit;
 use valuesim_shared::id::RunId;
 use valuesim_shared::manifest::Manifest;
 use valuesim_shared::permit::{Limits, LocalOffice};
-use valuesim_shared::queue::RabbitQueue;
-use valuesim_shared::store::{RedisStore, Store as _};
+use valuesim_shared::store::Store as _;
+use valuesim_worker::duty::{Duty, Served};
 use valuesim_worker::metrics::Metrics;
-use valuesim_worker::timing::Timing;
+use valuesim_worker::timing::{Keeping, Timing};
 use valuesim_worker::worker::{Worker, WorkerError};
 
-use super::hearing::{self, Hearing, Source};
-use super::identity::this_process;
+use super::crew::{Crew, Member};
+use super::hearing::{self, Hearing};
 use crate::servers::Servers;
 use crate::vitals::Vitals;
 
 /// How often it looks which runs there are.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-type FleetWorker = Worker<RabbitQueue, RedisStore, LocalOffice>;
+/// How long a run is left alone that could not be served, when the process has others: a provider's account may be filled,
+/// a key mended.
+const REST: Duration = Duration::from_mins(1);
 
 /// Which runs a worker serves.
 #[derive(Debug, Clone)]
@@ -39,66 +40,66 @@ pub(crate) enum Wanted {
     These(BTreeSet<RunId>),
 }
 
-/// A worker process.
-pub(crate) struct FleetProcess {
-    servers: Servers,
-    service: Service,
-    crew: Arc<Crew>,
-    metrics: Metrics,
-    /// Runs that have ended, and runs of others that this process cannot serve.
-    set_aside: Mutex<BTreeSet<RunId>>,
-}
-
-/// What a worker process is to do.
-pub(crate) struct Service {
+/// What a worker process is told.
+pub(crate) struct WorkOrder {
     pub(crate) wanted: Wanted,
-    /// Other than the experiments say.
+    pub(crate) served: Served,
+    /// Calls in flight for each run and model, where it is not the experiment's number.
     pub(crate) calls_in_flight: Option<u32>,
+    pub(crate) keeping: Keeping,
     /// Says to people what the process does.
     pub(crate) tell: fn(&str),
 }
 
-/// The workers of the process, one for each run.
-struct Crew {
-    process: Process,
-    vitals: Arc<Vitals>,
-    workers: Mutex<BTreeMap<RunId, Member>>,
-    draining: AtomicBool,
+/// A worker process.
+pub(crate) struct FleetProcess {
+    servers: Servers,
+    order: WorkOrder,
+    crew: Arc<Crew>,
+    metrics: Metrics,
 }
 
-struct Member {
-    worker: FleetWorker,
-    capacity: u32,
-    leave: CancellationToken,
+/// How a run stands.
+enum Standing {
+    Open,
+    /// It is to pause, or to end; by whom.
+    Halted(Order),
+    Ended,
 }
 
-type Ended = (RunId, Result<(), WorkerError>);
+/// What the process remembers between two looks at the runs.
+#[derive(Default)]
+struct Memory {
+    /// Runs that could not be served, until when.
+    resting: BTreeMap<RunId, Instant>,
+    /// Named runs that have ended.
+    ended: BTreeSet<RunId>,
+}
+
+/// A worker that is not there any more, and why.
+type Left = (RunId, Result<(), WorkerError>);
 
 impl FleetProcess {
     /// A worker process on `servers`, which `vitals` shows.
-    pub(crate) fn new(servers: Servers, vitals: Arc<Vitals>, service: Service) -> Self {
+    pub(crate) fn new(servers: Servers, vitals: Arc<Vitals>, order: WorkOrder) -> Self {
         let metrics = Metrics::new(vitals.registry());
-        let draining = AtomicBool::new(false);
-        let crew = Crew { process: this_process(), vitals, workers: Mutex::default(), draining };
-        Self { servers, service, crew: Arc::new(crew), metrics, set_aside: Mutex::default() }
+        Self { servers, order, crew: Crew::new(vitals), metrics }
     }
 
     /// Works until `stop` is cancelled or the runs it was told have ended; then finishes the calls in flight and hands
     /// the rest back.
     pub(crate) async fn run(&self, stop: &CancellationToken) -> anyhow::Result<()> {
         let telling = AbortOnDropHandle::new(tokio::spawn(self.crew.clone().report(self.servers.clone())));
-        let mut tasks = JoinSet::new();
+        let (mut tasks, mut memory) = (JoinSet::new(), Memory::default());
         let ended = tokio::select! {
             biased;
-            ended = self.serve(stop, &mut tasks) => ended,
+            ended = self.serve(stop, &mut tasks, &mut memory) => ended,
             never = self.hear() => never,
         };
-        self.crew.vitals.ends();
-        self.crew.draining.store(true, Ordering::Relaxed);
-        self.crew.workers().values().for_each(|member| member.leave.cancel());
+        self.crew.drain();
         let mut last = Ok(());
         while let Some(left) = tasks.join_next().await {
-            last = last.and(self.left(left?));
+            last = last.and(self.left(left?, &mut memory));
         }
         drop(telling);
         if let Err(error) = self.servers.control.worker_ended(&self.crew.process.id).await {
@@ -118,16 +119,22 @@ impl FleetProcess {
         }
     }
 
-    async fn serve(&self, stop: &CancellationToken, tasks: &mut JoinSet<Ended>) -> anyhow::Result<()> {
+    async fn serve(
+        &self,
+        stop: &CancellationToken,
+        tasks: &mut JoinSet<Left>,
+        memory: &mut Memory,
+    ) -> anyhow::Result<()> {
         let mut looks = interval(LOOK_EVERY);
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
-                Some(left) = tasks.join_next() => self.left(left?)?,
+                Some(left) = tasks.join_next() => self.left(left?, memory)?,
                 _ = looks.tick() => {
-                    let Some(looked) = stop.run_until_cancelled(self.look(tasks)).await else { return Ok(()) };
-                    if looked? == Look::AllEnded {
+                    let Some(looked) = stop.run_until_cancelled(self.look(tasks, memory)).await else { return Ok(()) };
+                    looked?;
+                    if self.is_done(memory) {
                         return Ok(());
                     }
                 }
@@ -135,147 +142,124 @@ impl FleetProcess {
         }
     }
 
-    /// Takes up what has begun, leaves what has ended.
-    async fn look(&self, tasks: &mut JoinSet<Ended>) -> anyhow::Result<Look> {
+    /// Takes up what is open, leaves what is halted or has ended.
+    async fn look(&self, tasks: &mut JoinSet<Left>, memory: &mut Memory) -> anyhow::Result<()> {
         let runs = match self.servers.control.runs().await {
             Ok(runs) => runs.all,
             Err(error) => {
                 tracing::debug!(%error, "cannot see which runs there are");
-                return Ok(Look::SomeAreOpen);
+                return Ok(());
             }
         };
-        let (begun, ended): (Vec<_>, Vec<_>) = runs.iter().partition(|(about, _)| about.phase == RunPhase::Begun);
-        for (about, _) in ended {
-            self.set_aside().insert(about.run.clone());
-            if let Some(member) = self.crew.workers().get(&about.run) {
-                member.leave.cancel();
+        let standings: BTreeMap<RunId, Standing> = runs.into_iter().map(standing).collect();
+        self.leave_what_is_not_open(&standings);
+        let is_ended = |run: &&RunId| matches!(standings.get(*run), Some(Standing::Ended));
+        let open = |run: &RunId| matches!(standings.get(run), Some(Standing::Open));
+        let wanted: Vec<RunId> = match &self.order.wanted {
+            Wanted::All => standings.keys().filter(|run| open(run)).cloned().collect(),
+            Wanted::These(runs) => {
+                memory.ended = runs.iter().filter(is_ended).cloned().collect();
+                // One that is not in the list may be in the store all the same.
+                runs.iter().filter(|run| open(run) || !standings.contains_key(*run)).cloned().collect()
             }
-        }
-        let wanted: BTreeSet<RunId> = match &self.service.wanted {
-            Wanted::All => begun.iter().map(|(about, _)| about.run.clone()).collect(),
-            Wanted::These(runs) => runs.clone(),
         };
+        memory.resting.retain(|_, until| *until > Instant::now());
         for run in wanted {
-            let is_known = self.set_aside().contains(&run) || self.crew.workers().contains_key(&run);
-            if !is_known {
-                self.take_up(run, tasks).await?;
+            let is_taken = self.crew.members().contains_key(&run) || memory.resting.contains_key(&run);
+            if !is_taken {
+                self.take_up(run, tasks, memory).await?;
             }
         }
-        Ok(self.state())
+        Ok(())
     }
 
-    fn state(&self) -> Look {
-        match &self.service.wanted {
-            Wanted::These(runs) if runs.is_subset(&self.set_aside()) => Look::AllEnded,
-            Wanted::These(_) | Wanted::All => Look::SomeAreOpen,
+    fn leave_what_is_not_open(&self, standings: &BTreeMap<RunId, Standing>) {
+        for (run, member) in self.crew.members().iter() {
+            match standings.get(run) {
+                None | Some(Standing::Open) => continue,
+                Some(Standing::Halted(order)) if !member.leave.is_cancelled() => {
+                    let (what, by) = (order.wish, &order.by);
+                    (self.order.tell)(&format!("{by} wants run {run} to {what}: handing its tasks back"));
+                }
+                Some(Standing::Halted(_) | Standing::Ended) => {}
+            }
+            member.leave.cancel();
         }
     }
 
-    /// Begins to serve a run, if its manifest is there.
-    async fn take_up(&self, run: RunId, tasks: &mut JoinSet<Ended>) -> anyhow::Result<()> {
+    fn is_done(&self, memory: &Memory) -> bool {
+        match &self.order.wanted {
+            Wanted::These(runs) => *runs == memory.ended && self.crew.members().is_empty(),
+            Wanted::All => false,
+        }
+    }
+
+    /// Begins to serve a run, if its manifest is there and has a model for this process.
+    async fn take_up(&self, run: RunId, tasks: &mut JoinSet<Left>, memory: &mut Memory) -> anyhow::Result<()> {
         let Some(manifest) = self.servers.store.manifest(&run).await? else { return Ok(()) };
         let member = match self.member(&manifest) {
-            Ok(member) => member,
-            Err(error) => return self.left((run, Err(error))),
+            Ok(Some(member)) => member,
+            Ok(None) => {
+                memory.resting.insert(run, Instant::now() + REST);
+                return Ok(());
+            }
+            Err(error) => return self.left((run, Err(error)), memory),
         };
-        (self.service.tell)(&format!("serving run {run}"));
+        (self.order.tell)(&format!("serving run {run}"));
         let (worker, leave) = (member.worker.clone(), member.leave.clone());
-        self.crew.workers().insert(run.clone(), member);
+        self.crew.members().insert(run.clone(), member);
         tasks.spawn(async move { (run, worker.work(&leave).await) });
         Ok(())
     }
 
-    fn member(&self, manifest: &[u8]) -> Result<Member, WorkerError> {
+    fn member(&self, manifest: &[u8]) -> Result<Option<Member>, WorkerError> {
         let mut manifest = Manifest::from_bytes(manifest)?;
-        if let Some(calls) = self.service.calls_in_flight {
+        let served = &self.order.served;
+        if !manifest.models.iter().any(|model| served.has(model)) {
+            return Ok(None);
+        }
+        if let Some(calls) = self.order.calls_in_flight {
             manifest.models.iter_mut().for_each(|model| model.limits.calls_in_flight = calls);
         }
         let limits: Vec<Limits> = manifest.models.iter().map(|model| model.limits).collect();
-        let capacity = limits.iter().map(|limits| limits.calls_in_flight).sum();
+        let ours = manifest.models.iter().filter(|model| served.has(model));
+        let capacity = ours.map(|model| model.limits.calls_in_flight).sum();
         let ports = (self.servers.queue.clone(), self.servers.store.clone(), LocalOffice::new(&limits));
-        let unfit = Unfit::IsParked { by: self.crew.process.id.clone() };
-        let worker = Worker::of_manifest(manifest, ports, (Timing::default(), unfit))?;
-        Ok(Member { worker: worker.shown_in(&self.metrics), capacity, leave: CancellationToken::new() })
+        let duty = Duty {
+            served: served.clone(),
+            timing: Timing { keeping: self.order.keeping, ..Timing::default() },
+            unfit: Unfit::IsParked { by: self.crew.process.id.clone() },
+            metrics: Some(self.metrics.clone()),
+        };
+        let worker = Worker::of_manifest(manifest, ports, duty)?;
+        Ok(Some(Member { worker, capacity, leave: CancellationToken::new() }))
     }
 
-    /// A run that was asked for by name and cannot be served ends the process; another is left to other workers.
-    fn left(&self, (run, ended): Ended) -> anyhow::Result<()> {
-        self.crew.workers().remove(&run);
+    /// A run that was asked for by name and cannot be served ends the process; another is left alone for a while.
+    fn left(&self, (run, ended): Left, memory: &mut Memory) -> anyhow::Result<()> {
+        self.crew.members().remove(&run);
         let Err(error) = ended else {
-            (self.service.tell)(&format!("left run {run}"));
+            (self.order.tell)(&format!("left run {run}"));
             return Ok(());
         };
-        match self.service.wanted {
+        self.crew.note_trouble(format!("run {run}: {error}"));
+        match self.order.wanted {
             Wanted::These(_) => Err(error.into()),
             Wanted::All => {
-                tracing::error!(%run, %error, "this worker cannot serve the run, and leaves it to others");
-                self.set_aside().insert(run);
+                tracing::error!(%run, %error, seconds = REST.as_secs(), "this worker cannot serve the run, and tries again");
+                memory.resting.insert(run, Instant::now() + REST);
                 Ok(())
             }
         }
     }
-
-    fn set_aside(&self) -> MutexGuard<'_, BTreeSet<RunId>> {
-        self.set_aside.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// Whether there is anything left to wait for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Look {
-    SomeAreOpen,
-    AllEnded,
-}
-
-impl Crew {
-    fn workers(&self) -> MutexGuard<'_, BTreeMap<RunId, Member>> {
-        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn listening(&self) -> Vec<(Source, Duration)> {
-        let workers = self.workers();
-        let of_run = |(run, member): (&RunId, &Member)| -> Vec<(Source, Duration)> {
-            member.worker.listening().map(|(model, silence)| ((run.clone(), model), silence)).collect()
-        };
-        workers.iter().flat_map(of_run).collect()
-    }
-
-    /// Says again and again that this process is there.
-    async fn report(self: Arc<Self>, servers: Servers) {
-        let mut ticks = interval(REPORT_EVERY);
-        let (mut answered, mut since) = (0, Instant::now());
-        loop {
-            ticks.tick().await;
-            let (answered_now, mut report) = self.look();
-            let calls = answered_now.saturating_sub(answered) as f64;
-            report.calls_per_second = calls / since.elapsed().as_secs_f64().max(1e-3);
-            (answered, since) = (answered_now, Instant::now());
-            if let Err(error) = servers.control.report_worker(&report).await {
-                tracing::debug!(%error, "could not say that this worker is there");
-            }
-        }
-    }
-
-    /// Calls that have ended so far, and the report.
-    fn look(&self) -> (u64, WorkerReport) {
-        let workers = self.workers();
-        let readings: Vec<_> = workers.values().map(|member| member.worker.meter().read()).collect();
-        let in_flight: u64 = readings.iter().map(|reading| reading.in_flight).sum();
-        let sent: u64 = readings.iter().map(|reading| reading.sent).sum();
-        let trouble = readings.into_iter().find_map(|reading| reading.trouble);
-        let report = WorkerReport {
-            version: CONTROL_VERSION,
-            process: self.process.clone(),
-            runs: workers.keys().cloned().collect(),
-            draining: self.draining.load(Ordering::Relaxed),
-            tasks: workers.values().map(|member| member.worker.tasks()).sum(),
-            calls_in_flight: u32::try_from(in_flight).unwrap_or(u32::MAX),
-            capacity: workers.values().map(|member| member.capacity).sum(),
-            calls_per_second: 0.0,
-            http: Some(self.vitals.url().to_owned()),
-            last_trouble: trouble.map(|trouble| (UnixMillis::now(), trouble)),
-            at: UnixMillis::now(),
-        };
-        (sent - in_flight, report)
-    }
+fn standing((about, order): (AboutRun, Option<Order>)) -> (RunId, Standing) {
+    let halting = order.filter(|order| order.wish != Wish::Go);
+    let standing = match (about.phase, halting) {
+        (RunPhase::Begun, None) => Standing::Open,
+        (RunPhase::Begun, Some(order)) => Standing::Halted(order),
+        _ => Standing::Ended,
+    };
+    (about.run, standing)
 }

@@ -1,65 +1,122 @@
 //! A fleet of a test's own: a coordinator, workers, and the servers and the provider that they share.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use tempfile::TempDir;
+use valuesim_shared::control::RedisControl;
+use valuesim_shared::id::RunId;
 use valuesim_simulator::provider::Provider;
 use valuesim_test_servers::{Database, Vhost, eventually, shared_broker, shared_redis};
 
+use crate::member::{Member, command, command_with_little_room};
 use crate::support::{CELLS, only_ledger, provider, rows};
 
 /// Calls in flight of each worker.
 pub(crate) const IN_FLIGHT: u64 = 8;
 
+/// Workers of a fleet, where nothing else is said.
+pub(crate) const WORKERS: u64 = 4;
+
+/// What each reply takes, where nothing else is said.
+pub(crate) const LATENCY: Duration = Duration::from_millis(10);
+
 /// Longer than any of these runs takes on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(4);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
-/// What the run is about; the same for a fleet and for one process.
-const EXPERIMENT: [&str; 8] = ["--synthetic", "60", "--users", "12", "--methods", "valuesim", "--model", "m"];
+/// Respondents of a run, where nothing else is said.
+const USERS: u32 = 5;
 
-/// Cells of the experiment.
-const ROWS: usize = 60;
+/// A cell for each fold.
+const CELLS_OF_A_USER: u32 = 5;
+
+/// The backstory, and three modules for each of the 58 questions; coordinator calls come on top.
+const LEAST_CALLS_OF_A_CELL: u64 = 1 + 3 * 58;
+
+/// So many looks in a row, 20 ms apart, see no call come before the fleet counts as quiet.
+const QUIET_LOOKS: u32 = 40;
+
+/// How a process reaches the servers.
+#[derive(Debug, Clone)]
+pub(crate) struct Ways {
+    pub(crate) broker: String,
+    pub(crate) store: String,
+}
 
 /// Servers, provider and folder. The processes are the test's.
 pub(crate) struct Fleet {
     pub(crate) provider: Provider,
-    broker: Vhost,
-    store: Database,
+    pub(crate) ways: Ways,
+    /// Where workers find the provider.
+    pub(crate) base_url: String,
+    /// How many respondents the run is about.
+    pub(crate) users: u32,
     folder: TempDir,
+    _lent: Option<(Vhost, Database)>,
 }
 
-/// A process that ends with the test.
-pub(crate) struct Member(Child);
-
 impl Fleet {
+    /// A fleet on servers that it shares with other tests.
     pub(crate) async fn new(latency: Duration) -> Self {
         let (broker, store) = tokio::join!(shared_broker(), shared_redis());
+        let ways = Ways { broker: broker.url.clone(), store: store.url.clone() };
+        Self { _lent: Some((broker, store)), ..Self::on(ways, latency).await }
+    }
+
+    /// A fleet on servers of the test's own.
+    pub(crate) async fn on(ways: Ways, latency: Duration) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        Self { provider: provider(latency).await, broker, store, folder }
+        let provider = provider(latency).await;
+        let base_url = provider.base_url();
+        Self { provider, ways, base_url, users: USERS, folder, _lent: None }
     }
 
     pub(crate) fn coordinator(&self) -> Member {
-        self.start("coordinate", &self.experiment(&self.runs()))
+        self.coordinator_of(self.users)
+    }
+
+    /// The coordinator of another run, which is about so many respondents.
+    pub(crate) fn coordinator_of(&self, users: u32) -> Member {
+        self.start(command("coordinate").args(self.experiment(users, &self.runs(users))), &self.ways)
+    }
+
+    /// A coordinator whose disk has room for files of so many blocks of 512 bytes.
+    pub(crate) fn coordinator_with_little_room(&self, blocks: u32) -> Member {
+        let mut command = command_with_little_room("coordinate", blocks);
+        self.start(command.args(self.experiment(self.users, &self.runs(self.users))), &self.ways)
     }
 
     pub(crate) fn worker(&self) -> Member {
-        self.start("work", &[])
+        self.worker_by(&self.ways)
+    }
+
+    /// A worker that reaches the servers in another way.
+    pub(crate) fn worker_by(&self, ways: &Ways) -> Member {
+        self.start(&mut command("work"), ways)
+    }
+
+    pub(crate) fn workers(&self) -> Vec<Member> {
+        (0..WORKERS).map(|_| self.worker()).collect()
     }
 
     /// Compares the fleet's ledger with that of one undisturbed process, row for row, and returns how many more calls the
     /// fleet has sent.
     pub(crate) async fn compare_with_one_process(&self) -> u64 {
+        self.compare_all(&[self.users]).await
+    }
+
+    /// The same for several runs.
+    pub(crate) async fn compare_all(&self, runs: &[u32]) -> u64 {
         let of_fleet = self.provider.stats().requests;
-        let runs = self.folder.path().join("one");
-        let mut command = command("run");
-        command.args(self.experiment(&runs));
-        Member::spawn(&mut command).ended_well().await;
+        for &users in runs {
+            let one = self.folder.path().join(format!("one-{users}"));
+            Member::spawn(command("run").args(self.experiment(users, &one))).ended_well().await;
+            let rows_of_fleet = rows(&only_ledger(&self.runs(users)), CELLS);
+            assert_eq!(rows_of_fleet.len(), (users * CELLS_OF_A_USER) as usize);
+            assert_eq!(rows_of_fleet, rows(&only_ledger(&one), CELLS));
+        }
         let of_one = self.provider.stats().requests - of_fleet;
-        let rows_of_fleet = rows(&only_ledger(&self.runs()), CELLS);
-        assert_eq!(rows_of_fleet.len(), ROWS);
-        assert_eq!(rows_of_fleet, rows(&only_ledger(&runs), CELLS));
         of_fleet.checked_sub(of_one).expect("the fleet has made at least the calls of one process")
     }
 
@@ -69,61 +126,57 @@ impl Fleet {
         eventually(&format!("{calls} answered calls"), PATIENCE, look).await.expect("in time");
     }
 
-    fn runs(&self) -> PathBuf {
-        self.folder.path().join("runs")
+    /// Waits until nobody calls any more: whoever could waits for something.
+    pub(crate) async fn quiet(&self) {
+        let (mut looks, mut before) = (0, 0);
+        let look = async || {
+            let stats = self.provider.stats();
+            looks = if stats.in_flight == 0 && stats.requests == before { looks + 1 } else { 0 };
+            before = stats.requests;
+            (looks == QUIET_LOOKS).then_some(())
+        };
+        eventually("a quiet fleet", PATIENCE, look).await.expect("in time");
     }
 
-    fn experiment(&self, runs: &Path) -> Vec<String> {
-        let mut flags: Vec<String> = EXPERIMENT.map(str::to_owned).into();
+    /// The most calls that were answered so far for cells that are not finished.
+    pub(crate) async fn calls_of_unfinished_cells(&self) -> u64 {
+        let answered = self.provider.stats().answered;
+        let address = self.ways.store.parse().expect("an address");
+        let control = RedisControl::connect(&address).await.expect("the store answers");
+        let runs = control.runs().await.expect("the store answers").all;
+        // What the coordinator last said: since then more cells may have finished, not less.
+        let finished: u64 = runs.iter().map(|(about, _)| about.cells.finished).sum();
+        answered - finished * LEAST_CALLS_OF_A_CELL
+    }
+
+    /// Whether the coordinator has made the run's folder.
+    pub(crate) fn has_begun(&self) -> bool {
+        std::fs::read_dir(self.runs(self.users)).is_ok_and(|mut folders| folders.next().is_some())
+    }
+
+    /// The run's name.
+    pub(crate) fn run(&self) -> RunId {
+        let ledger = only_ledger(&self.runs(self.users));
+        let folder = ledger.parent().and_then(Path::file_name).expect("a ledger is in a run's folder");
+        RunId(folder.to_string_lossy().into_owned())
+    }
+
+    fn runs(&self, users: u32) -> PathBuf {
+        self.folder.path().join(format!("fleet-{users}"))
+    }
+
+    /// What a run is about; the same for a fleet and for one process.
+    fn experiment(&self, users: u32, runs: &Path) -> Vec<String> {
+        let about = ["--synthetic", "60", "--methods", "valuesim", "--model", "m"];
+        let mut flags: Vec<String> = about.map(str::to_owned).into();
+        flags.extend(["--users".to_owned(), users.to_string()]);
         flags.extend(["--calls-in-flight".to_owned(), IN_FLIGHT.to_string()]);
-        flags.extend(["--base-url".to_owned(), self.provider.base_url()]);
+        flags.extend(["--base-url".to_owned(), self.base_url.clone()]);
         flags.extend(["--runs".to_owned(), runs.display().to_string()]);
         flags
     }
 
-    fn start(&self, verb: &str, flags: &[String]) -> Member {
-        let mut command = command(verb);
-        command.env("VALUESIM_BROKER", &self.broker.url).env("VALUESIM_STORE", &self.store.url);
-        Member::spawn(command.args(flags))
-    }
-}
-
-fn command(verb: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_valuesim"));
-    command.env_clear().arg(verb).stdout(Stdio::null());
-    command
-}
-
-impl Member {
-    fn spawn(command: &mut Command) -> Self {
-        Self(command.spawn().expect("the command starts"))
-    }
-
-    /// Ends it at once, as a crash does.
-    pub(crate) fn kill(mut self) {
-        self.0.kill().expect("it runs until it is killed");
-        let ended = self.0.wait().expect("waits");
-        assert!(ended.code().is_none(), "it ended by itself, with {ended}");
-    }
-
-    /// Asks it to end, as a service manager does.
-    pub(crate) fn terminate(&self) {
-        let killed = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().expect("kill is there");
-        assert!(killed.success());
-    }
-
-    /// Waits until it ends, with exit code 0.
-    pub(crate) async fn ended_well(mut self) {
-        let look = async || self.0.try_wait().expect("waits");
-        let ended = eventually("the end of a process", PATIENCE, look).await.expect("in time");
-        assert!(ended.success(), "it ended with {ended}");
-    }
-}
-
-impl Drop for Member {
-    fn drop(&mut self) {
-        // It has ended already, unless the test failed.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+    fn start(&self, command: &mut Command, ways: &Ways) -> Member {
+        Member::spawn(command.env("VALUESIM_BROKER", &ways.broker).env("VALUESIM_STORE", &ways.store))
     }
 }

@@ -1,33 +1,62 @@
-//! Workers that are killed one after the other, and a coordinator that is killed once: the same ledger, and no more calls
-//! again than were in flight.
+//! Processes that are killed at random: the same ledger, and no more calls again than were in flight.
 
-use std::time::Duration;
+use crate::chance::Chance;
+use crate::fleet::{Fleet, IN_FLIGHT, LATENCY};
 
-use crate::fleet::{Fleet, IN_FLIGHT};
+/// The sequence of faults; any will do, a fixed one can be told again.
+const SEED: u64 = 4;
 
-const KILLS: u64 = 6;
+const KILLS: u64 = 8;
 
 /// Calls that are answered between two kills.
-const BETWEEN: u64 = 1_000;
+const BETWEEN: u64 = 450;
+
+/// Who is killed.
+#[derive(Debug, Clone, Copy)]
+enum Victim {
+    Worker,
+    Coordinator,
+    Both,
+}
+
+async fn check(victims: &[Victim]) {
+    let mut chance = Chance::new(SEED);
+    let fleet = Fleet::new(LATENCY).await;
+    let mut coordinator = fleet.coordinator();
+    let mut workers = fleet.workers();
+    let (mut called, mut killed) = (0, 0);
+    for _ in 0..KILLS {
+        called += BETWEEN + chance.below(200) as u64;
+        fleet.answered(called).await;
+        let victim = victims[chance.below(victims.len())];
+        if let Victim::Worker | Victim::Both = victim {
+            workers.swap_remove(chance.below(workers.len())).kill();
+            workers.push(fleet.worker());
+            killed += 1;
+        }
+        if let Victim::Coordinator | Victim::Both = victim {
+            coordinator.kill();
+            coordinator = fleet.coordinator();
+        }
+    }
+    coordinator.ended_well().await;
+    drop(workers);
+    let extra = fleet.compare_with_one_process().await;
+    let most = killed * IN_FLIGHT;
+    assert!(extra <= most, "{extra} calls more, at most {most} were in flight");
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_workers_cost_the_calls_in_flight_and_nothing_else() {
-    let fleet = Fleet::new(Duration::from_millis(10)).await;
-    let mut coordinator = Some(fleet.coordinator());
-    let mut workers: Vec<_> = [(); 4].map(|()| fleet.worker()).into();
-    for kill in 1..=KILLS {
-        fleet.answered(kill * BETWEEN).await;
-        // Any sequence will do, a fixed one can be told again.
-        let victim = usize::try_from(kill * 7919 % 4).expect("one of four");
-        workers.swap_remove(victim).kill();
-        workers.push(fleet.worker());
-        if kill == KILLS / 2 {
-            coordinator.take().expect("it runs").kill();
-            coordinator = Some(fleet.coordinator());
-        }
-    }
-    coordinator.expect("it runs").ended_well().await;
-    drop(workers);
-    let extra = fleet.compare_with_one_process().await;
-    assert!(extra <= KILLS * IN_FLIGHT, "{extra} calls more, at most {} were in flight", KILLS * IN_FLIGHT);
+    check(&[Victim::Worker]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_coordinator_costs_nothing() {
+    check(&[Victim::Coordinator]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_killed_costs_the_calls_in_flight_and_nothing_else() {
+    check(&[Victim::Worker, Victim::Coordinator, Victim::Both]).await;
 }

@@ -1,10 +1,22 @@
-//! The fleet: real coordinators and workers on a real RabbitMQ and Redis, undisturbed and killed, give what one process
-//! gives.
+//! The fleet: real coordinators and workers on a real RabbitMQ and Redis, undisturbed and disturbed in every way that
+//! machines and networks have, give what one process gives.
 
 #![cfg(unix)]
 
+mod broker;
+mod chance;
+mod cluster;
+mod duplicates;
 mod fleet;
+mod frozen;
+mod full_disk;
 mod kills;
+mod lines;
+mod member;
+mod provider_down;
+mod several_runs;
+mod soak;
+mod store;
 #[path = "../faults/support.rs"]
 mod support;
 mod undisturbed;

@@ -1,12 +1,11 @@
 //! Four workers that nobody disturbs, and one that is asked to end in mid-run.
 
-use std::time::Duration;
-
-use crate::fleet::{Fleet, Member};
+use crate::fleet::{Fleet, LATENCY};
+use crate::member::Member;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fleet_writes_the_ledger_of_one_process_and_asks_nothing_twice() {
-    let fleet = Fleet::new(Duration::from_millis(10)).await;
+    let fleet = Fleet::new(LATENCY).await;
     let coordinator = fleet.coordinator();
     let [asked_to_end, others @ ..] = [(); 4].map(|()| fleet.worker());
     fleet.answered(1_000).await;

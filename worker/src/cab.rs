@@ -16,26 +16,26 @@ use valuesim_shared::outcome::{
 };
 use valuesim_shared::permit::PermitOffice;
 use valuesim_shared::prompt::{Opinion, coordinator};
-use valuesim_shared::queue::{Lane, Queue, QueueName};
+use valuesim_shared::queue::Queue;
 use valuesim_shared::store::{Backstory, Store};
 use valuesim_shared::task::{Task, TaskKind};
 
 use crate::ask::{Asked, CellCalls};
+use crate::attempt::Next;
 use crate::demand::Held;
 use crate::prompts::{CellPrompts, SharedPrompt};
 use crate::worker::{Halt, Shared};
 
-/// Answers a cell's held-out questions and hands the outcome in. Without a backstory the cell goes back to the story
-/// stage.
+/// Answers a cell's held-out questions. Without a backstory the story stage is next.
 pub(crate) async fn answer<Q: Queue, S: Store, O: PermitOffice>(
     shared: &Arc<Shared<Q, S, O>>,
     task: &Arc<Task>,
     held: Held,
     halt: &CancellationToken,
-) -> Result<(), Halt> {
+) -> Result<Next, Halt> {
     let backstory = shared.store.backstory(&task.run, task.cell).await?;
     if backstory.is_none() && shared.run.manifest.needs_backstory() {
-        return send_back(shared, task).await;
+        return Ok(Next::Task(Task { kind: TaskKind::Story, ..Task::clone(task) }));
     }
     let calls = CellCalls::new(shared, task, halt).await?;
     let prompts = CellPrompts::new(&shared.run, task, backstory.as_ref());
@@ -48,19 +48,7 @@ pub(crate) async fn answer<Q: Queue, S: Store, O: PermitOffice>(
     let transcript = cell.calls.transcript(cell.backstory.as_ref()).await;
     let outcome =
         CellOutcome { version: OUTCOME_VERSION, run: task.run.clone(), cell: task.cell, result, spend, transcript };
-    hand_in(shared, &outcome).await
-}
-
-async fn send_back<Q: Queue, S, O>(shared: &Shared<Q, S, O>, task: &Task) -> Result<(), Halt> {
-    let story = Task { kind: TaskKind::Story, ..task.clone() };
-    let queue = QueueName { run: task.run.clone(), lane: Lane::Story(task.cell.model) };
-    Ok(shared.queue.publish(&queue, story.to_bytes().into()).await?)
-}
-
-async fn hand_in<Q: Queue, S, O>(shared: &Shared<Q, S, O>, outcome: &CellOutcome) -> Result<(), Halt> {
-    let message = serde_json::to_vec(outcome).expect("an outcome can be written as JSON");
-    let queue = QueueName { run: outcome.run.clone(), lane: Lane::Results };
-    Ok(shared.queue.publish(&queue, message.into()).await?)
+    Ok(Next::Outcome(Box::new(outcome)))
 }
 
 /// A cell whose questions are being answered.

@@ -2,8 +2,10 @@
 
 mod again;
 mod ask;
+mod attempt;
 mod cab;
 mod demand;
+pub mod duty;
 mod hold;
 mod listening;
 pub mod meter;

@@ -1,7 +1,7 @@
 //! What this process has done so far, for progress displays: counts that only grow, and the last trouble.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -15,7 +15,6 @@ use valuesim_shared::task::TaskKind;
 use crate::listening::Ear;
 use crate::metrics::{Metrics, ModelMetrics, Outcome, RunMetrics, Undone};
 use crate::provider::CallError;
-use crate::worker::Worker;
 
 /// Counts of one process. All methods are cheap and may be called from any thread.
 #[derive(Debug, Default)]
@@ -32,8 +31,8 @@ pub struct Meter {
     trouble: Mutex<Option<String>>,
     /// By model.
     ears: Vec<Ear>,
-    /// Where the process shows what it counts.
-    metrics: OnceLock<RunMetrics>,
+    /// Where the process shows what it counts, if it does.
+    metrics: Option<RunMetrics>,
 }
 
 /// The counts at one moment.
@@ -68,14 +67,13 @@ pub(crate) struct UnderWay<'a> {
 }
 
 impl Meter {
-    /// Nothing done yet for models, so many.
-    pub(crate) fn new(models: usize) -> Self {
-        Self { ears: (0..models).map(|_| Ear::default()).collect(), ..Self::default() }
-    }
-
-    /// Counts for the process's metrics too, from now on. A second call changes nothing.
-    pub(crate) fn show(&self, metrics: &Metrics, models: &[ModelSettings]) {
-        self.metrics.get_or_init(|| RunMetrics::new(metrics, models));
+    /// Nothing done yet for these models; counts for the process's metrics too, if it has any.
+    pub(crate) fn new(models: &[ModelSettings], metrics: Option<&Metrics>) -> Self {
+        Self {
+            ears: models.iter().map(|_| Ear::default()).collect(),
+            metrics: metrics.map(|metrics| RunMetrics::new(metrics, models)),
+            ..Self::default()
+        }
     }
 
     /// The counts now.
@@ -101,14 +99,14 @@ impl Meter {
 
     pub(crate) fn predicted(&self, method: Method, ended: Ended) {
         self.predictions.fetch_add(1, Ordering::Relaxed);
-        if let Some(metrics) = self.metrics.get() {
+        if let Some(metrics) = &self.metrics {
             metrics.predicted(method, ended);
         }
     }
 
     pub(crate) fn call_sent(&self, model: ModelId, stage: Stage) -> UnderWay<'_> {
         self.sent.fetch_add(1, Ordering::Relaxed);
-        let metrics = self.metrics.get().map(|metrics| metrics.model(model));
+        let metrics = self.metrics.as_ref().map(|metrics| metrics.model(model));
         if let Some(metrics) = metrics {
             metrics.in_flight.inc();
         }
@@ -116,20 +114,20 @@ impl Meter {
     }
 
     pub(crate) fn call_retried(&self, model: ModelId, error: &CallError, wait: Duration) {
-        if let Some(metrics) = self.metrics.get() {
+        if let Some(metrics) = &self.metrics {
             metrics.model(model).retried(error.kind, wait);
         }
     }
 
     pub(crate) fn task_done(&self, kind: TaskKind, after: Duration) {
-        if let Some(metrics) = self.metrics.get() {
+        if let Some(metrics) = &self.metrics {
             metrics.task_done(kind, after);
         }
     }
 
     /// `kind` is unknown where the message is no task.
     pub(crate) fn task_undone(&self, kind: Option<TaskKind>, undone: Undone) {
-        if let Some(metrics) = self.metrics.get() {
+        if let Some(metrics) = &self.metrics {
             metrics.task_undone(kind, undone);
         }
     }
@@ -177,15 +175,6 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-impl<Q, S, O> Worker<Q, S, O> {
-    /// Shows what this worker counts in its process's metrics.
-    #[must_use]
-    pub fn shown_in(self, metrics: &Metrics) -> Self {
-        self.shared.meter.show(metrics, &self.shared.run.manifest.models);
-        self
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use valuesim_shared::telemetry::Exposition;
@@ -193,15 +182,15 @@ mod tests {
     use super::*;
     use crate::provider::CallErrorKind;
 
-    fn shown() -> (Meter, Exposition) {
-        let (meter, exposition) = (Meter::new(1), Exposition::new("worker"));
-        meter.show(&Metrics::new(exposition.registry()), &[ModelSettings::named("m")]);
-        (meter, exposition)
+    fn shown(model: &str) -> (Meter, Exposition) {
+        let exposition = Exposition::new("worker");
+        let metrics = Metrics::new(exposition.registry());
+        (Meter::new(&[ModelSettings::named(model)], Some(&metrics)), exposition)
     }
 
     #[test]
     fn a_call_counts_once_however_it_ends() {
-        let (meter, exposition) = shown();
+        let (meter, exposition) = shown("m");
         let call = || meter.call_sent(ModelId(0), Stage::Story);
         let error = CallError { kind: CallErrorKind::WrongKey, status: None, message: None, retry_after: None };
         call().answered(&StageSpend::default());
@@ -223,8 +212,7 @@ mod tests {
 
     #[test]
     fn a_label_with_any_text_in_it_is_still_one_label() {
-        let (meter, exposition) = (Meter::new(1), Exposition::new("worker"));
-        meter.show(&Metrics::new(exposition.registry()), &[ModelSettings::named("a\"b\\c\nd")]);
+        let (meter, exposition) = shown("a\"b\\c\nd");
         meter.call_sent(ModelId(0), Stage::Story).answered(&StageSpend::default());
         let text = exposition.text(|| ());
         assert!(text.contains(r#"model="a\"b\\c\nd",outcome="ok""#), "{text}");

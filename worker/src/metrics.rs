@@ -107,7 +107,7 @@ impl Metrics {
                 .expect(REGISTERS),
             tasks: counter(
                 "valuesim_tasks_total",
-                "Tasks that this worker has dealt with; handed_back: unfinished, for no fault of theirs.",
+                "Tasks that this worker has dealt with; handed_back: unfinished, for no fault of theirs; duplicate: done before.",
                 &["kind", "outcome"],
             ),
             task_seconds: histogram(
@@ -182,10 +182,12 @@ const OUTCOMES: usize = 15;
 /// What became of a task that was not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Undone {
-    /// Given back, because the worker stops.
+    /// Given back, because the worker stops or cannot go on with it.
     HandedBack,
-    /// Broke off, and is tried again.
+    /// Failed or broke off, and is tried again.
     Retried,
+    /// Its cell was finished before.
+    Duplicate,
     /// Given up.
     Dead,
 }
@@ -229,6 +231,7 @@ impl RunMetrics {
         let outcome = match undone {
             Undone::HandedBack => "handed_back",
             Undone::Retried => "retried",
+            Undone::Duplicate => "duplicate",
             Undone::Dead => "dead",
         };
         self.families.tasks.with_label_values(&[kind.map_or("unknown", kind_name), outcome]).inc();

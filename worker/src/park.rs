@@ -2,18 +2,25 @@
 
 use std::any::Any;
 use std::panic::resume_unwind;
+use std::sync::atomic::Ordering;
 
+use valuesim_shared::control::UnixMillis;
 use valuesim_shared::dead::{DeadLetter, Unfit};
+use valuesim_shared::id::ModelId;
 use valuesim_shared::permit::PermitOffice;
 use valuesim_shared::queue::{Delivery, Lane, Queue, QueueName};
 use valuesim_shared::store::Store;
 use valuesim_shared::task::Task;
 
+use crate::attempt::queue_of;
 use crate::metrics::Undone;
-use crate::worker::{Halt, Worker, WorkerError, queue_of};
+use crate::worker::{Halt, Worker, WorkerError};
 
-/// How often a task may break off before it is given up: a fault of the machine does not come back so often.
+/// How often a task may fail before it is given up: a fault of the machine does not come back so often.
 const MOST_ATTEMPTS: usize = 5;
+
+/// So many tasks in a row fail, with no call answered between them: then it is not the tasks that are at fault.
+const MOST_FAILED_IN_A_ROW: u32 = 5;
 
 impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
     /// Parks a message that is no task of the run.
@@ -23,28 +30,59 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
             Unfit::IsParked { by } => {
                 let letter = DeadLetter::new(delivery.body(), error.to_string(), by.clone());
                 self.park(&letter).await?;
-                self.shared.meter.task_undone(None, Undone::Dead);
+                let kind = Task::from_bytes(delivery.body()).ok().map(|task| task.kind);
+                self.shared.meter.task_undone(kind, Undone::Dead);
                 Ok(delivery.ack().await?)
             }
         }
     }
 
-    /// Lets a task that broke off be tried again, at the end of its queue, or gives it up.
+    /// Puts a task that may kill its workers where each does one of those at a time.
+    pub(crate) async fn set_apart(self, model: ModelId, delivery: Q::Delivery) -> Result<(), Halt> {
+        let queue = QueueName { run: self.shared.run.manifest.run.clone(), lane: Lane::Suspects(model) };
+        Ok(self.shared.queue.hand_back(&queue, delivery).await?)
+    }
+
+    /// Whether tasks that fail are tried again and then put aside, instead of ending the process.
+    pub(crate) fn tries_again(&self) -> bool {
+        matches!(self.shared.unfit, Unfit::IsParked { .. })
+    }
+
+    /// Lets a task that broke off be tried again, or gives it up.
     pub(crate) async fn broke_off(
         &self,
-        mut task: Task,
+        task: Task,
         delivery: Q::Delivery,
         panic: Box<dyn Any + Send>,
     ) -> Result<(), Halt> {
-        let Unfit::IsParked { by } = &self.shared.unfit else { resume_unwind(panic) };
+        if !self.tries_again() {
+            resume_unwind(panic);
+        }
         let reason = words(panic.as_ref());
         tracing::error!(run = %task.run, cell = %task.cell, reason, "a task broke off, which is a fault of this program");
-        task.history.push(format!("{by}: {reason}"));
+        self.try_again_or_park(task, delivery, &format!("it broke off, which is a fault of this program: {reason}"))
+            .await
+    }
+
+    /// Lets a task that the provider did not take be tried again, or gives it up; an error where it is not the task's
+    /// fault.
+    pub(crate) async fn failed(&self, task: Task, delivery: Q::Delivery, error: WorkerError) -> Result<(), Halt> {
+        let in_a_row = &self.shared.failed_tasks[usize::from(task.cell.model.0)];
+        let in_a_row = in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
+        self.try_again_or_park(task, delivery, &error.to_string()).await?;
+        if in_a_row < MOST_FAILED_IN_A_ROW { Ok(()) } else { Err(Halt::Failed(error)) }
+    }
+
+    /// Publishes the task again, at the end of its queue, with the failure in its history; the last time to the dead
+    /// letters.
+    async fn try_again_or_park(&self, mut task: Task, delivery: Q::Delivery, reason: &str) -> Result<(), Halt> {
+        let Unfit::IsParked { by } = &self.shared.unfit else { return Ok(()) };
+        task.history.push(format!("{} {by}: {reason}", UnixMillis::now()));
         if task.history.len() < MOST_ATTEMPTS {
             self.shared.queue.publish(&queue_of(&task), task.to_bytes().into()).await?;
             self.shared.meter.task_undone(Some(task.kind), Undone::Retried);
         } else {
-            let reason = format!("it broke off {MOST_ATTEMPTS} times, at last: {reason}");
+            let reason = format!("it failed {} times, at last: {reason}", task.history.len());
             self.park(&DeadLetter::new(&task.to_bytes(), reason, by.clone())).await?;
             self.shared.meter.task_undone(Some(task.kind), Undone::Dead);
         }

@@ -3,12 +3,14 @@
 use valuesim_shared::id::{Code, Fold, ModelId, QuestionId, RunId};
 use valuesim_shared::manifest::Manifest;
 use valuesim_shared::method::{Method, Module};
+use valuesim_shared::model::ModelSettings;
 use valuesim_shared::money::Price;
 use valuesim_shared::profile::ProfileText;
 use valuesim_shared::prompt::{prompts_digest, question_block};
 use valuesim_shared::split::Split;
 use valuesim_shared::task::Task;
 
+use crate::duty::Served;
 use crate::provider::{Client, Deadlines, EncodedText};
 use crate::worker::WorkerError;
 
@@ -44,20 +46,21 @@ pub enum MisfitError {
 pub(crate) struct Run {
     pub(crate) manifest: Manifest,
     split: Split,
-    clients: Vec<Client>,
+    /// By model; none for those that this worker does not serve.
+    clients: Vec<Option<Client>>,
     /// Each question as prompts show it, by question.
     question_blocks: Vec<EncodedText>,
 }
 
 impl Run {
-    /// Makes a run ready: reads keys, sets up a client for each model. Makes no call.
-    pub(crate) fn new(manifest: Manifest, deadlines: Deadlines) -> Result<Self, WorkerError> {
+    /// Makes a run ready: reads keys, sets up a client for each model that is served. Makes no call.
+    pub(crate) fn new(manifest: Manifest, deadlines: Deadlines, served: &Served) -> Result<Self, WorkerError> {
         if manifest.prompts != prompts_digest() {
             return Err(WorkerError::OtherPrompts(manifest.run));
         }
         let split = Split::new(manifest.split.seed, manifest.split.folds)?;
-        let clients = manifest.models.iter().map(|model| Client::new(model, deadlines));
-        let clients = clients.collect::<Result<_, _>>()?;
+        let client = |model: &ModelSettings| served.has(model).then(|| Client::new(model, deadlines)).transpose();
+        let clients = manifest.models.iter().map(client).collect::<Result<_, _>>()?;
         let question_blocks = manifest.codebook.questions().iter();
         let question_blocks = question_blocks.map(|question| EncodedText::new(&question_block(question))).collect();
         Ok(Self { manifest, split, clients, question_blocks })
@@ -80,7 +83,12 @@ impl Run {
     }
 
     pub(crate) fn client(&self, model: ModelId) -> &Client {
-        &self.clients[model.0 as usize]
+        self.clients[model.0 as usize].as_ref().expect("tasks are taken for served models only")
+    }
+
+    /// The models whose tasks this worker takes.
+    pub(crate) fn served(&self) -> impl Iterator<Item = ModelId> + '_ {
+        self.manifest.models().map(|(model, _)| model).filter(|model| self.clients[model.0 as usize].is_some())
     }
 
     pub(crate) fn price(&self, model: ModelId) -> Option<Price> {

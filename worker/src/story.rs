@@ -7,31 +7,30 @@ use valuesim_shared::method::Stage;
 use valuesim_shared::outcome::Ended;
 use valuesim_shared::permit::PermitOffice;
 use valuesim_shared::prompt;
-use valuesim_shared::queue::{Lane, Queue, QueueName};
+use valuesim_shared::queue::Queue;
 use valuesim_shared::store::{Backstory, CallKey, ReplyText, Store};
 use valuesim_shared::task::{Task, TaskKind};
 
 use crate::again::Again;
 use crate::ask::CellCalls;
+use crate::attempt::Next;
 use crate::prompts::SharedPrompt;
 use crate::provider::{Conversation, Wording};
 use crate::run::Run;
 use crate::worker::{Halt, Shared};
 
-/// Writes a cell's backstory unless it is there, and passes the cell on to the CAB stage.
+/// Writes a cell's backstory unless it is there; the CAB stage is next.
 pub(crate) async fn write<Q: Queue, S: Store, O: PermitOffice>(
     shared: &Arc<Shared<Q, S, O>>,
     task: &Arc<Task>,
     halt: &CancellationToken,
-) -> Result<(), Halt> {
+) -> Result<Next, Halt> {
     if shared.store.backstory(&task.run, task.cell).await?.is_none() {
         let story = ask(shared, task, halt).await?;
         shared.store.put_backstory(&task.run, task.cell, &story).await?;
         shared.meter.backstory_written();
     }
-    let cab = Task { kind: TaskKind::Cab, ..Task::clone(task) };
-    let queue = QueueName { run: task.run.clone(), lane: Lane::Cab(task.cell.model) };
-    Ok(shared.queue.publish(&queue, cab.to_bytes().into()).await?)
+    Ok(Next::Task(Task { kind: TaskKind::Cab, ..Task::clone(task) }))
 }
 
 async fn ask<Q: Queue, S: Store, O: PermitOffice>(

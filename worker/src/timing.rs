@@ -11,6 +11,17 @@ pub struct Timing {
     pub deadlines: Deadlines,
     /// How long to wait before the next.
     pub waits: Waits,
+    /// How long a task may be kept.
+    pub keeping: Keeping,
+}
+
+/// How long a task may be kept; for ever, where nothing is said.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Keeping {
+    /// After so long its calls in flight are finished and it is handed back: brokers end what is held for too long.
+    pub at_most: Option<Duration>,
+    /// So long the calls in flight of a task may take that is to be handed back; then they are given up.
+    pub grace: Option<Duration>,
 }
 
 /// Ceilings of the waits between two attempts: doubling from the first to the longest.

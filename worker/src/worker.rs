@@ -6,24 +6,26 @@
 //!   story tasks ─┘ else
 //! ```
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use futures_util::FutureExt as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::dead::Unfit;
-use valuesim_shared::id::{ModelId, RunId};
+use valuesim_shared::id::{Cell, ModelId, RunId};
 use valuesim_shared::manifest::{Manifest, ManifestError};
 use valuesim_shared::permit::PermitOffice;
 use valuesim_shared::queue::{Delivery, Lane, Queue, QueueError, QueueName};
 use valuesim_shared::split::SplitError;
-use valuesim_shared::store::{Store, StoreError};
+use valuesim_shared::store::{Ground, Store, StoreError};
 use valuesim_shared::task::{Task, TaskError, TaskKind};
 
+use crate::attempt::{Attempt, End};
 use crate::demand::{Demand, Held};
+use crate::duty::Duty;
 use crate::hold::Hold;
 use crate::listening::Ear;
 use crate::meter::Meter;
@@ -31,11 +33,20 @@ use crate::metrics::Undone;
 use crate::provider::{CallError, CallErrorKind, ClientError};
 pub use crate::run::MisfitError;
 use crate::run::Run;
-use crate::timing::{Timing, Waits};
-use crate::{cab, story};
+use crate::timing::{Keeping, Timing, Waits};
 
 /// How many story tasks are fetched together at most: enough to hide the way to the broker, few enough to share.
 const MOST_STORIES_AT_ONCE: usize = 300;
+
+/// A task that was delivered so often before, and never finished, is done apart from others: whoever had it may have died
+/// of it.
+const SUSPECT_AFTER: u32 = 3;
+
+/// A task that was delivered so often before is given up.
+const MOST_DELIVERIES: u32 = 8;
+
+/// How long handing a task back may take; the queue takes it back in any case.
+const HAND_BACK_WITHIN: Duration = Duration::from_secs(5);
 
 /// Why a worker cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -75,12 +86,28 @@ pub enum WorkerError {
     /// A task does not fit its run.
     #[error(transparent)]
     Misfit(#[from] MisfitError),
+    /// A task was delivered again and again, and whoever had it went away.
+    #[error(
+        "the task of cell {cell} was delivered {times} times, and each time its worker died or lost its connection"
+    )]
+    KillsItsWorkers {
+        /// Its cell.
+        cell: Cell,
+        /// How often it was delivered.
+        times: u32,
+    },
     /// A task ended without an answer because of a fault of this program.
     #[error("a task broke off, which is a fault of this program: {0}")]
     Broken(JoinError),
 }
 
 impl WorkerError {
+    /// Whether it may be the task's own fault: the provider did not take a call of it.
+    pub(crate) fn may_be_the_tasks(&self) -> bool {
+        use CallErrorKind::{BadRequest, Malformed, NotAgain};
+        matches!(self, Self::Provider { error, .. } if matches!(error.kind, BadRequest | NotAgain | Malformed))
+    }
+
     /// Whether the user's settings are at fault: a key, a name, an address.
     pub fn is_configuration(&self) -> bool {
         match self {
@@ -131,6 +158,9 @@ pub(crate) struct Shared<Q, S, O> {
     pub(crate) meter: Arc<Meter>,
     /// By model: answers that were no chat completion since the last one that was.
     pub(crate) malformed: Vec<AtomicU32>,
+    /// By model: tasks that failed for what seemed to be their own reasons since the last call that was answered.
+    pub(crate) failed_tasks: Vec<AtomicU32>,
+    pub(crate) keeping: Keeping,
     pub(crate) unfit: Unfit,
     tasks: AtomicU32,
 }
@@ -149,20 +179,22 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
     ) -> Result<Self, WorkerError> {
         let manifest = store.manifest(run).await?.ok_or_else(|| WorkerError::NoManifest(run.clone()))?;
         let manifest = Manifest::from_bytes(&manifest)?;
-        Self::of_manifest(manifest, (queue, store, office), (timing, Unfit::EndsTheProcess))
+        Self::of_manifest(manifest, (queue, store, office), Duty::alone(timing))
     }
 
-    /// A worker for a run whose manifest is at hand. Reads the providers' keys.
+    /// A worker for a run whose manifest is at hand. Reads the keys for the models that it serves.
     pub fn of_manifest(
         manifest: Manifest,
         (queue, store, office): (Q, S, O),
-        (Timing { deadlines, waits }, unfit): (Timing, Unfit),
+        Duty { served, timing: Timing { deadlines, waits, keeping }, unfit, metrics }: Duty,
     ) -> Result<Self, WorkerError> {
-        let run = Run::new(manifest, deadlines)?;
+        let run = Run::new(manifest, deadlines, &served)?;
         let holds = run.manifest.models.iter().map(|_| Hold::default()).collect();
-        let malformed = run.manifest.models.iter().map(|_| AtomicU32::new(0)).collect();
-        let (meter, tasks) = (Arc::new(Meter::new(run.manifest.models.len())), AtomicU32::new(0));
-        let shared = Shared { queue, store, office, run, waits, holds, meter, malformed, unfit, tasks };
+        let none = || run.manifest.models.iter().map(|_| AtomicU32::new(0)).collect();
+        let (malformed, failed_tasks) = (none(), none());
+        let (meter, tasks) = (Arc::new(Meter::new(&run.manifest.models, metrics.as_ref())), AtomicU32::new(0));
+        let shared =
+            Shared { queue, store, office, run, waits, holds, meter, malformed, failed_tasks, keeping, unfit, tasks };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -180,7 +212,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
     /// and kept before it returns.
     pub async fn work(&self, stop: &CancellationToken) -> Result<(), WorkerError> {
         let halt = stop.child_token();
-        let models = self.shared.run.manifest.models().map(|(model, _)| self.serve(model, halt.clone()));
+        let models = self.shared.run.served().map(|model| self.serve(model, halt.clone()));
         futures_util::future::join_all(models).await.into_iter().collect()
     }
 
@@ -209,6 +241,9 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
                     Ok(Taken::Unfit(delivery, error)) => {
                         tasks.spawn(self.clone().park_unfit(delivery, error));
                     }
+                    Ok(Taken::Suspect(delivery)) => {
+                        tasks.spawn(self.clone().set_apart(model, delivery));
+                    }
                     Err(error) => settle(Ok(Err(Halt::Failed(error)))),
                 },
             }
@@ -220,42 +255,47 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
     }
 
     async fn do_task(self, work: Work<Q::Delivery>, halt: CancellationToken) -> Result<(), Halt> {
-        let Work { task, delivery, held } = work;
+        let Work { task, delivery, queue, held, _alone } = work;
         let _counted = Counted::new(&self.shared.tasks);
         let taken_at = Instant::now();
-        let task = Arc::new(task);
-        let stage = AssertUnwindSafe(self.stage(&task, held, &halt)).catch_unwind().await;
-        match stage {
+        let attempt = Attempt::new(&self.shared, task);
+        let kind = attempt.task.kind;
+        let ground = if delivery.deliveries_before() == 0 { Ground::FirstDelivery } else { Ground::TakeOver };
+        let end = attempt.run(held, (ground, delivery.gone()), &halt).await;
+        match end {
             // What the store keeps for the cell stays until the coordinator has its outcome on the disk. An
             // acknowledgement that does not arrive only lets the task come again.
-            Ok(Ok(())) => {
-                self.shared.meter.task_done(task.kind, taken_at.elapsed());
+            End::Done => {
+                self.shared.meter.task_done(kind, taken_at.elapsed());
                 Ok(delivery.ack().await?)
             }
-            Ok(Err(halt)) => {
-                self.shared.meter.task_undone(Some(task.kind), Undone::HandedBack);
-                self.shared.queue.hand_back(&queue_of(&task), delivery).await?;
-                Err(halt)
+            End::Duplicate => {
+                self.shared.meter.task_undone(Some(kind), Undone::Duplicate);
+                Ok(delivery.ack().await?)
             }
-            Err(panic) => self.broke_off(Task::clone(&task), delivery, panic).await,
+            End::Stopped => {
+                self.hand_back(&queue, kind, delivery).await;
+                Err(Halt::Stopped)
+            }
+            End::Failed(error) if error.may_be_the_tasks() && self.tries_again() => {
+                self.failed(Task::clone(&attempt.task), delivery, error).await
+            }
+            End::Failed(error) => {
+                self.hand_back(&queue, kind, delivery).await;
+                Err(Halt::Failed(error))
+            }
+            End::BrokeOff(panic) => self.broke_off(Task::clone(&attempt.task), delivery, panic).await,
         }
     }
 
-    async fn stage(&self, task: &Arc<Task>, held: Held, halt: &CancellationToken) -> Result<(), Halt> {
-        match task.kind {
-            TaskKind::Story => story::write(&self.shared, task, halt).await,
-            TaskKind::Cab => cab::answer(&self.shared, task, held, halt).await,
+    /// Gives a task back for others. One that cannot be handed back now is dropped, and goes back all the same.
+    async fn hand_back(&self, queue: &QueueName, kind: TaskKind, delivery: Q::Delivery) {
+        self.shared.meter.task_undone(Some(kind), Undone::HandedBack);
+        let handing_back = self.shared.queue.hand_back(queue, delivery);
+        if !matches!(timeout(HAND_BACK_WITHIN, handing_back).await, Ok(Ok(()))) {
+            tracing::debug!(%queue, "a task was not handed back in time; the queue takes it back");
         }
     }
-}
-
-/// The queue in which a task waits.
-pub(crate) fn queue_of(task: &Task) -> QueueName {
-    let lane = match task.kind {
-        TaskKind::Story => Lane::Story(task.cell.model),
-        TaskKind::Cab => Lane::Cab(task.cell.model),
-    };
-    QueueName { run: task.run.clone(), lane }
 }
 
 /// A task that is counted until this is dropped.
@@ -279,13 +319,19 @@ enum Taken<D> {
     Task(Work<D>),
     /// No task of this run, and why.
     Unfit(D, WorkerError),
+    /// A task that is to be done alone.
+    Suspect(D),
 }
 
 /// A task with its delivery and its place in the demand.
 struct Work<D> {
     task: Task,
     delivery: D,
+    /// From which it was taken.
+    queue: QueueName,
     held: Held,
+    /// The place of a suspect, of which there is one.
+    _alone: Option<OwnedSemaphorePermit>,
 }
 
 /// Where the tasks for one model are taken.
@@ -296,12 +342,16 @@ struct Desk<'a, Q> {
     ear: &'a Ear,
     cab: QueueName,
     story: QueueName,
+    suspects: QueueName,
+    /// One place for suspects; none where the queues do not outlive the process, so that nothing is ever suspected.
+    alone: Option<Arc<Semaphore>>,
     demand: Demand,
 }
 
 impl<'a, Q: Queue> Desk<'a, Q> {
     fn new<S, O>(shared: &'a Shared<Q, S, O>, model: ModelId) -> Self {
         let name = |lane| QueueName { run: shared.run.manifest.run.clone(), lane };
+        let alone = matches!(shared.unfit, Unfit::IsParked { .. }).then(|| Arc::new(Semaphore::new(1)));
         Self {
             queue: &shared.queue,
             run: &shared.run,
@@ -309,34 +359,55 @@ impl<'a, Q: Queue> Desk<'a, Q> {
             ear: &shared.meter.ears()[usize::from(model.0)],
             cab: name(Lane::Cab(model)),
             story: name(Lane::Story(model)),
+            suspects: name(Lane::Suspects(model)),
+            alone,
             demand: Demand::new(shared.run.manifest.models[model.0 as usize].limits.calls_in_flight as usize),
         }
     }
 
-    /// The next task once there is room for its calls; CAB tasks first. Dropping the future loses no task.
+    /// The next task once there is room for its calls; CAB tasks before story tasks. Dropping the future loses no task.
     async fn next(&self) -> Result<Taken<Q::Delivery>, WorkerError> {
         let free_calls = self.demand.room().await;
         let _listening = self.ear.listen();
         let cells = free_calls.div_ceil(self.run.most_first_calls().max(1));
-        let delivery = tokio::select! {
+        let (delivery, queue, alone) = tokio::select! {
             biased;
-            cab = self.queue.take(&self.cab, cells) => cab?,
-            story = self.queue.take(&self.story, free_calls.min(MOST_STORIES_AT_ONCE)) => story?,
+            suspect = self.suspect() => {
+                let (delivery, place) = suspect?;
+                (delivery, &self.suspects, Some(place))
+            }
+            cab = self.queue.take(&self.cab, cells) => (cab?, &self.cab, None),
+            story = self.queue.take(&self.story, free_calls.min(MOST_STORIES_AT_ONCE)) => (story?, &self.story, None),
         };
-        let task = match self.read(delivery.body()) {
+        let task = match self.read(&delivery) {
             Ok(task) => task,
             Err(error) => return Ok(Taken::Unfit(delivery, error)),
         };
+        if self.alone.is_some() && alone.is_none() && delivery.deliveries_before() >= SUSPECT_AFTER {
+            return Ok(Taken::Suspect(delivery));
+        }
         let calls = match task.kind {
             TaskKind::Story => 1,
             TaskKind::Cab => self.run.first_calls(task.cell.fold),
         };
-        Ok(Taken::Task(Work { task, delivery, held: self.demand.hold(calls) }))
+        let (queue, held) = (queue.clone(), self.demand.hold(calls));
+        Ok(Taken::Task(Work { task, delivery, queue, held, _alone: alone }))
     }
 
-    fn read(&self, message: &[u8]) -> Result<Task, WorkerError> {
-        let task = Task::from_bytes(message)?;
+    /// The next suspect, once there is none here.
+    async fn suspect(&self) -> Result<(Q::Delivery, OwnedSemaphorePermit), WorkerError> {
+        let Some(alone) = &self.alone else { return std::future::pending().await };
+        let place = Arc::clone(alone).acquire_owned().await.expect("the semaphore is never closed");
+        Ok((self.queue.take(&self.suspects, 1).await?, place))
+    }
+
+    fn read(&self, delivery: &Q::Delivery) -> Result<Task, WorkerError> {
+        let task = Task::from_bytes(delivery.body())?;
         self.run.check(&task, self.model)?;
+        let times = delivery.deliveries_before();
+        if self.alone.is_some() && times >= MOST_DELIVERIES {
+            return Err(WorkerError::KillsItsWorkers { cell: task.cell, times });
+        }
         Ok(task)
     }
 }

@@ -38,6 +38,9 @@ pub struct Results {
     pub cells_planned: u64,
     /// Cells that are in the ledger, and in these results.
     pub cells_finished: u64,
+    /// Cells that were given up: they are among the dead letters, and in no score.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cells_dead: u64,
     /// What was run, in sentences for people.
     pub facts: Vec<String>,
     /// Scores, in any order; tables show the arms that ask a model first.
@@ -46,6 +49,16 @@ pub struct Results {
     pub spend: Vec<ModelSpend>,
     /// Where the numbers come from: versions, digests, prompts, prices, in lines for people.
     pub provenance: Vec<String>,
+}
+
+fn counted(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", grouped(number)).to_uppercase()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// One arm and how well it predicted.
@@ -212,7 +225,13 @@ impl Results {
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         warnings.extend(self.not_real().map(str::to_owned));
-        if self.cells_finished < self.cells_planned {
+        if self.cells_dead > 0 {
+            let (dead, run) = (counted(self.cells_dead, "dead cell"), &self.run);
+            warnings.push(format!(
+                "FINISHED WITH {dead}: what they would have added is in no score; `valuesim dead list {run}` says why"
+            ));
+        }
+        if self.cells_finished + self.cells_dead < self.cells_planned {
             let (finished, planned) = (grouped(self.cells_finished), grouped(self.cells_planned));
             warnings.push(format!("UNFINISHED: {finished} of {planned} cells; the same command continues the run"));
         }

@@ -26,6 +26,15 @@ fn what_is_simulated_synthetic_or_unfinished_is_said_at_the_top() {
 }
 
 #[test]
+fn cells_that_were_given_up_are_said_at_the_top_and_are_not_unfinished() {
+    let results = Results { cells_finished: 18, cells_dead: 2, ..fixture::results("m") };
+    let report = markdown(&results);
+    assert!(report.contains("**FINISHED WITH 2 DEAD CELLS: "), "{report}");
+    assert!(report.contains("`valuesim dead list demo-0123456789ab`") && !report.contains("UNFINISHED"), "{report}");
+    assert_eq!(Results::from_json(&results.to_json()).expect("reads"), results);
+}
+
+#[test]
 fn a_bar_in_a_name_does_not_break_a_table() {
     let report = markdown(&fixture::results("a|b"));
     assert!(report.contains("| valuesim / a\\|b |"), "{report}");

@@ -3,17 +3,18 @@
 use std::collections::HashSet;
 
 use valuesim_shared::experiment::Experiment;
-use valuesim_shared::id::{Cell, Respondent};
+use valuesim_shared::id::Cell;
 use valuesim_shared::outcome::CellResult;
 
 use super::Check;
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{DeadCells, Ledger, LedgerError};
 use crate::plan::Plan;
 use crate::score::Prediction;
 
 /// The rows of a ledger, with their checksums checked.
 pub(super) struct Rows {
     finished: HashSet<Cell>,
+    dead: DeadCells,
     /// The models that answered, as the providers named them.
     pub(super) models: Vec<String>,
     check: Check,
@@ -22,7 +23,12 @@ pub(super) struct Rows {
 impl Rows {
     pub(super) fn read(ledger: &Ledger, plan: &Plan) -> Result<Self, LedgerError> {
         let check = Check::new("ledger", "");
-        let mut rows = Self { finished: HashSet::new(), models: Vec::new(), check };
+        let mut rows = Self { finished: HashSet::new(), dead: DeadCells::new(), models: Vec::new(), check };
+        match ledger.dead() {
+            Ok(dead) => rows.dead = dead,
+            Err(error @ LedgerError::Damaged { .. }) => rows.check.problem(error),
+            Err(error) => return Err(error),
+        }
         rows.read_cells(ledger)?;
         rows.read_spend(ledger, plan)?;
         rows.check.said = format!("all pages and the rows of {} cells have their checksums", rows.finished.len());
@@ -85,23 +91,36 @@ impl Rows {
         plan.models().map(|model| plan.cells_of(model).filter(is_there).count() as u64).sum()
     }
 
-    /// The first of the plan's cells that is not there.
+    /// How many of the plan's cells were given up.
+    pub(super) fn dead_of(&self, plan: &Plan) -> u64 {
+        let is_dead = |cell: &Cell| self.dead.contains_key(cell) && !self.finished.contains(cell);
+        plan.models().map(|model| plan.cells_of(model).filter(is_dead).count() as u64).sum()
+    }
+
+    /// The first of the plan's cells that is neither finished nor given up.
     pub(super) fn first_open(&self, plan: &Plan) -> Option<Cell> {
-        plan.models().find_map(|model| plan.cells_of(model).find(|cell| !self.finished.contains(cell)))
+        let is_open = |cell: &Cell| !self.finished.contains(cell) && !self.dead.contains_key(cell);
+        plan.models().find_map(|model| plan.cells_of(model).find(is_open))
     }
 }
 
-/// Planned = finished + open, and nothing beside.
+/// Planned = finished + given up + open, and nothing beside.
 pub(super) fn counts(plan: &Plan, rows: &Rows) -> Check {
     let (planned, finished) = (plan.cells(), rows.finished_of(plan));
-    let open = planned - finished;
-    let said = format!("{planned} planned = {finished} finished + {open} open, no cell twice, none of another run");
+    let dead = rows.dead_of(plan);
+    let open = planned - finished - dead;
+    let dead = if dead == 0 { String::new() } else { format!("{dead} dead + ") };
+    let said =
+        format!("{planned} planned = {finished} finished + {dead}{open} open, no cell twice, none of another run");
     let mut check = Check::new("cells", said);
-    let planned = Planned::new(plan);
+    let planned = plan.planned();
     let mut strangers: Vec<&Cell> = rows.finished.iter().filter(|&&cell| !planned.contains(cell)).collect();
     strangers.sort_unstable();
     for cell in strangers {
         check.problem(format_args!("{cell} is in the ledger and not in the plan"));
+    }
+    for cell in rows.dead.keys().filter(|cell| rows.finished.contains(cell)) {
+        check.problem(format_args!("{cell} is finished and given up"));
     }
     check
 }
@@ -131,7 +150,7 @@ pub(super) fn transcripts(ledger: &Ledger, plan: &Plan, rows: &Rows) -> Result<C
 /// Every prediction is there: each arm of the experiment, one entry for each question that its fold holds out.
 pub(super) fn fits(ledger: &Ledger, plan: &Plan, experiment: &Experiment) -> Result<Check, LedgerError> {
     let mut check = Check::new("predictions", "every arm has a prediction for each question of its fold");
-    let planned = Planned::new(plan);
+    let planned = plan.planned();
     for model in plan.models() {
         for row in ledger.results(model)? {
             match row {
@@ -172,22 +191,4 @@ fn misfits(cell: Cell, result: &CellResult, plan: &Plan, experiment: &Experiment
         }
     }
     misfits
-}
-
-/// Which cells the plan has.
-struct Planned<'a> {
-    plan: &'a Plan,
-    respondents: HashSet<Respondent>,
-}
-
-impl<'a> Planned<'a> {
-    fn new(plan: &'a Plan) -> Self {
-        Self { plan, respondents: plan.respondents().iter().copied().collect() }
-    }
-
-    fn contains(&self, cell: Cell) -> bool {
-        self.plan.models().any(|model| model == cell.model)
-            && self.plan.folds().contains(&cell.fold)
-            && self.respondents.contains(&cell.respondent)
-    }
 }

@@ -11,6 +11,8 @@
 //! | `valuesim:{RUN}:samples` | list | the first backstories, until there is a dictionary | 30 days |
 //! | `valuesim:{RUN/MODEL/ROW/FOLD}:story` | string | a cell's backstory | 30 days |
 //! | `valuesim:{RUN/MODEL/ROW/FOLD}:calls` | list | what is known of a cell's calls, in the order of writing | 30 days |
+//! | `valuesim:{RUN/MODEL/ROW/FOLD}:holder` | string | who works on the cell | a minute |
+//! | `valuesim:{RUN/MODEL/FOLD}:finished` | bitmap | the respondents whose cells are in the ledger, by row | 30 days |
 //! | `valuesim:{RUN}:order` | string | what an operator wants of the run | 30 days |
 //! | `valuesim:{RUN}:about` | string | what the run is | 30 days |
 //! | `valuesim:{runs}` | sorted set | the runs, by when they were last heard of | 30 days |
@@ -39,6 +41,11 @@ pub(crate) fn of_run(run: &RunId, what: &str) -> String {
 pub(crate) fn of_cell(run: &RunId, cell: Cell, what: &str) -> String {
     let Cell { model, respondent, fold } = cell;
     format!("valuesim:{{{}/{}/{respondent}/{fold}}}:{what}", plain(&run.0), model.0)
+}
+
+/// The key of something that belongs to all cells of a model and a fold.
+pub(crate) fn of_fold(run: &RunId, cell: Cell, what: &str) -> String {
+    format!("valuesim:{{{}/{}/{}}}:{what}", plain(&run.0), cell.model.0, cell.fold)
 }
 
 /// The key of something that belongs to no run.
@@ -84,6 +91,8 @@ mod tests {
         let cell = Cell { model: ModelId(1), respondent, fold: Fold::new(5).expect("not 0") };
         assert_eq!(of_run(&run, "manifest"), of_run_expected);
         assert_eq!(of_cell(&run, cell, "story"), of_cell_expected);
+        let of_fold_expected = of_cell_expected.replace("/97220/", "/").replace("story", "finished");
+        assert_eq!(of_fold(&run, cell, "finished"), of_fold_expected);
     }
 
     #[test]

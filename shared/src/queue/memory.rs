@@ -113,6 +113,11 @@ impl Delivery for MemoryDelivery {
         self.deliveries_before
     }
 
+    fn gone(&self) -> impl Future<Output = ()> + Send + 'static {
+        // One process does not lose sight of itself.
+        std::future::pending()
+    }
+
     async fn ack(mut self) -> Result<(), QueueError> {
         self.acked = true;
         Ok(())

@@ -11,6 +11,7 @@
 //! "Safe" is what the server says it has. With `appendonly yes` and `appendfsync everysec` a server that loses its power
 //! loses up to a second of that, which then is asked for again.
 
+mod claim;
 mod dictionary;
 mod entry;
 mod purge;
@@ -25,11 +26,12 @@ use std::time::Duration;
 
 use redis::{Pipeline, Value};
 
+use self::claim::{HOLDER, finished_key};
 use self::entry::{Mark, Reading};
 use self::shelf::Shelf;
 use self::story::Packed;
 use self::writer::{Write, Writer};
-use super::{Backstory, CallKey, CellRecord, RecordedReply, Store, StoreError};
+use super::{Backstory, CallKey, CellRecord, Claim, Ground, Holder, RecordedReply, Store, StoreError};
 use crate::id::{Cell, RunId};
 use crate::link::key::{self, EXPIRY_SECONDS};
 use crate::link::{Address, Link, LinkError, LinkState};
@@ -191,8 +193,21 @@ impl Store for RedisStore {
     }
 
     async fn forget(&self, run: &RunId, cell: Cell) -> Result<(), StoreError> {
-        let keys = [STORY, CALLS].map(|what| key::of_cell(run, cell, what));
-        Ok(self.writer.write(Write::Remove { keys }).await?)
+        let keys = [STORY, CALLS, HOLDER].map(|what| key::of_cell(run, cell, what));
+        let (bitmap, row) = (finished_key(run, cell), cell.respondent.row());
+        Ok(self.writer.write(Write::Finish { keys, bitmap, row }).await?)
+    }
+
+    async fn claim(&self, run: &RunId, cell: Cell, holder: &Holder, ground: Ground) -> Result<Claim, StoreError> {
+        self.try_claim(run, cell, holder, ground).await
+    }
+
+    async fn renew(&self, run: &RunId, cell: Cell, holder: &Holder) -> Result<bool, StoreError> {
+        self.renew_claim(run, cell, holder).await
+    }
+
+    async fn release(&self, run: &RunId, cell: Cell, holder: &Holder) -> Result<(), StoreError> {
+        self.release_claim(run, cell, holder).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! Looking at queues in RabbitMQ, and clearing them.
 
 use bytes::Bytes;
-use valuesim_shared::queue::{Delivery as _, Lane, Queue as _};
+use valuesim_shared::queue::{BrokerState, Delivery as _, Lane, Queue as _};
 
 use crate::support::{fresh, name, story, until};
 
@@ -20,6 +20,16 @@ async fn a_queue_that_does_not_exist_is_none_and_disturbs_nobody() {
     }
     queue.publish(story(), Bytes::from("come")).await.expect("published");
     assert_eq!(waiting.await.expect("taken").expect("a message").body(), &b"come"[..]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn looking_at_a_queue_that_does_not_exist_costs_no_connection() {
+    let (queue, _vhost) = fresh().await;
+    for _ in 0..50 {
+        assert_eq!(queue.depth(&name(Lane::Results)).await, Ok(None));
+        assert_eq!(queue.depth(&name(Lane::Dead)).await, Ok(None));
+        assert_eq!(queue.state(), BrokerState::Connected);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

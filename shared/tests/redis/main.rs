@@ -1,5 +1,6 @@
 //! The Redis store and control on real servers that are stopped, filled, flushed, shared and misconfigured.
 
+mod claims;
 mod control;
 mod expiry;
 mod faults;

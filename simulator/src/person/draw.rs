@@ -14,6 +14,8 @@ pub(crate) enum Purpose {
     Spoil = 4,
     /// How long a reply takes.
     Latency = 5,
+    /// Whether a prompt is rejected.
+    Rejection = 6,
 }
 
 /// A stream of numbers (splitmix64: Steele, Lea, Flood 2014).

@@ -80,6 +80,11 @@ pub(crate) fn fault(options: &ProviderOptions, digest: u128, attempt: u64) -> Op
     }
 }
 
+/// Whether a prompt is one that the provider does not understand, however often it is sent.
+pub(crate) fn is_rejected(options: &ProviderOptions, digest: u128) -> bool {
+    Draw::new(digest, options.seed, Purpose::Rejection, 0).uniform() < options.bad_request_rate
+}
+
 /// How long this try of a prompt takes.
 pub(crate) fn latency(options: &ProviderOptions, digest: u128, attempt: u64) -> Duration {
     match options.latency {
@@ -180,6 +185,14 @@ mod tests {
         for digest in 0..200 {
             assert!((1..60).any(|attempt| fault(&options, digest, attempt).is_none()));
         }
+    }
+
+    #[test]
+    fn rejected_prompts_come_at_their_rate() {
+        let options = ProviderOptions { bad_request_rate: 0.2, ..ProviderOptions::default() };
+        let rejected = (0..4000).filter(|&digest| is_rejected(&options, digest)).count();
+        assert!((700..900).contains(&rejected), "{rejected}");
+        assert!(!(0..4000).any(|digest| is_rejected(&ProviderOptions::default(), digest)));
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub struct ProviderOptions {
     pub truncated_rate: f64,
     /// Share of prompts that are refused.
     pub refusal_rate: f64,
+    /// Share of prompts that are answered 400 whenever they are sent, until [`Provider::mend`](super::Provider::mend).
+    pub bad_request_rate: f64,
     /// How the prompt cache counts.
     pub cache: CacheRule,
     /// Tokens that the prompt cache holds at least; what was used least recently goes first.
@@ -66,6 +68,7 @@ impl Default for ProviderOptions {
             malformed_rate: 0.0,
             truncated_rate: 0.0,
             refusal_rate: 0.0,
+            bad_request_rate: 0.0,
             cache: CacheRule::None,
             cache_tokens: 20_000_000,
             most_body_bytes: 4 << 20,
@@ -167,9 +170,14 @@ impl ProviderOptions {
             ("truncated_rate", self.truncated_rate),
             ("refusal_rate", self.refusal_rate),
         ];
-        let names = ["error_rate, hang_rate and cut_rate", "malformed_rate, truncated_rate and refusal_rate"];
-        for (shares, names) in [faults, spoils].into_iter().zip(names) {
-            if let Some((name, value)) = shares.into_iter().find(|(_, value)| !(0.0..=1.0).contains(value)) {
+        let rejected = [("bad_request_rate", self.bad_request_rate)];
+        let all = [
+            (&faults[..], "error_rate, hang_rate and cut_rate"),
+            (&spoils[..], "malformed_rate, truncated_rate and refusal_rate"),
+            (&rejected[..], "bad_request_rate"),
+        ];
+        for (shares, names) in all {
+            if let Some(&(name, value)) = shares.iter().find(|(_, value)| !(0.0..=1.0).contains(value)) {
                 return Err(OptionsError::NotAShare { name, value });
             }
             let sum = shares.iter().map(|(_, value)| value).sum();

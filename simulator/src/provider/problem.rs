@@ -17,6 +17,8 @@ pub(crate) enum Problem {
     Missing(&'static str),
     #[error("Unsupported value for parameter '{param}': {hint}.")]
     Unsupported { param: &'static str, hint: &'static str },
+    #[error("We could not process this request. (simulated)")]
+    Rejected,
     #[error("Incorrect API key provided. (simulated)")]
     WrongKey,
     #[error("The model '{0}' does not exist or you do not have access to it.")]
@@ -62,7 +64,9 @@ impl Problem {
     /// The status of the response.
     pub(crate) const fn status(&self) -> StatusCode {
         match self {
-            Self::Unreadable(_) | Self::Missing(_) | Self::Unsupported { .. } => StatusCode::BAD_REQUEST,
+            Self::Unreadable(_) | Self::Missing(_) | Self::Unsupported { .. } | Self::Rejected => {
+                StatusCode::BAD_REQUEST
+            }
             Self::WrongKey => StatusCode::UNAUTHORIZED,
             Self::UnknownModel(_) | Self::UnknownUrl(_) => StatusCode::NOT_FOUND,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -86,7 +90,7 @@ impl Problem {
 
     fn code(&self) -> Option<&'static str> {
         match self {
-            Self::Unreadable(_) | Self::Broken | Self::Overloaded => None,
+            Self::Unreadable(_) | Self::Rejected | Self::Broken | Self::Overloaded => None,
             Self::Missing(_) => Some("missing_required_parameter"),
             Self::Unsupported { .. } => Some("unsupported_value"),
             Self::WrongKey => Some("invalid_api_key"),

@@ -1,6 +1,7 @@
 //! Answers the requests of a simulated provider.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
@@ -37,6 +38,8 @@ pub(crate) struct Desk {
     prompts: Prompts,
     counter: Counter,
     stop: CancellationToken,
+    /// Whether prompts that were rejected are answered now.
+    is_mended: AtomicBool,
 }
 
 /// Who replies.
@@ -110,7 +113,20 @@ impl Desk {
         let gate = Gate::new(&options);
         let cache = PrefixCache::new(&options);
         let prompts = Prompts::new(options.prompts_remembered);
-        Self { options, voice, gate, cache, prompts, counter: Counter::default(), stop }
+        Self {
+            options,
+            voice,
+            gate,
+            cache,
+            prompts,
+            counter: Counter::default(),
+            stop,
+            is_mended: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn mend(&self) {
+        self.is_mended.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -164,6 +180,9 @@ impl Desk {
         // Looked at before the reply is made, which is the dear part; passed only when the reply's length is known.
         self.gate.look(input).map_err(limited)?;
         let digest = conversation.digest();
+        if fault::is_rejected(&self.options, digest) && !self.is_mended.load(Ordering::Relaxed) {
+            return Err(Problem::Rejected);
+        }
         let said = fault::finish(&self.options, digest, self.reply(kind, conversation, digest), most_tokens);
         let output = tokens::tokens(said.content.as_deref().or(said.refusal).map_or(0, str::len));
         let _in_flight = self.gate.pass(input + output).map_err(limited)?;

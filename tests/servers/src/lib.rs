@@ -5,7 +5,7 @@
 //!   shared_broker()                      a virtual host of that RabbitMQ for one test
 //!   shared_redis()                       a database of that Redis for one test
 //! Broker, Cluster, RedisServer           servers of one test, to stop, kill and wipe
-//! Proxy                                  between a program and a server: cut, stall, heal
+//! Proxy                                  between a program and its servers: cut, turn away, stall, heal
 //! ```
 //!
 //! A server is never older than the process that started it: a watchdog kills it when that process ends, in whatever

@@ -1,6 +1,8 @@
 //! A TCP proxy that breaks what goes through it when a test says so.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -20,12 +22,14 @@ const ORDERS: usize = 1;
 pub struct Proxy {
     address: SocketAddr,
     orders: mpsc::Sender<(Order, oneshot::Sender<()>)>,
+    clients: Arc<AtomicU64>,
     task: JoinHandle<()>,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Order {
     Cut,
+    TurnAway,
     Stall,
     Heal,
 }
@@ -34,27 +38,46 @@ enum Order {
 enum Passage {
     Open,
     Stalled,
+    Shut,
 }
 
 impl Proxy {
     /// Starts a proxy in front of an address, on a port of its own. The target need not listen yet, and may come and go.
     pub async fn start(target: SocketAddr) -> Result<Self, ServerError> {
+        Self::to_first_of(vec![target]).await
+    }
+
+    async fn to_first_of(targets: Vec<SocketAddr>) -> Result<Self, ServerError> {
         let address = local(free_port());
         let listener = TcpListener::bind(address).await.map_err(ServerError::io("open the proxy's port"))?;
         let (orders, inbox) = mpsc::channel(ORDERS);
-        let task = tokio::spawn(serve(Route { address, target }, listener, inbox));
-        Ok(Self { address, orders, task })
+        let clients = Arc::default();
+        let route = Route { address, targets: targets.into(), clients: Arc::clone(&clients) };
+        let task = tokio::spawn(serve(route, listener, inbox));
+        Ok(Self { address, orders, clients, task })
     }
 
     /// Starts a proxy in front of the server that a URL names, and returns it with the URL that leads through it.
     pub async fn in_front_of(url: &str) -> Result<(Self, String), ServerError> {
-        let server = host_and_port(url);
-        let doing = || format!("look up {server} of {url}");
-        let mut found = tokio::net::lookup_host(server).await.map_err(ServerError::io(doing()))?;
-        let nothing = || ServerError::Refused { request: doing(), answer: "no address".to_owned() };
-        let proxy = Self::start(found.next().ok_or_else(nothing)?).await?;
-        let through = url.replacen(server, &proxy.address.to_string(), 1);
+        let proxy = Self::start(look_up(url).await?).await?;
+        let through = proxy.through(url);
         Ok((proxy, through))
+    }
+
+    /// The same for servers that do the same: each connection leads to the first of them that takes it, as a load
+    /// balancer's does. The URL is the first one's but for the server.
+    pub async fn in_front_of_all(urls: &[String]) -> Result<(Self, String), ServerError> {
+        let mut targets = Vec::with_capacity(urls.len());
+        for url in urls {
+            targets.push(look_up(url).await?);
+        }
+        let proxy = Self::to_first_of(targets).await?;
+        let through = urls.first().map_or_else(String::new, |url| proxy.through(url));
+        Ok((proxy, through))
+    }
+
+    fn through(&self, url: &str) -> String {
+        url.replacen(host_and_port(url), &self.address.to_string(), 1)
     }
 
     /// Where the proxy listens.
@@ -65,6 +88,16 @@ impl Proxy {
     /// Closes all connections and refuses new ones, until [`Proxy::heal`]. Done when it returns.
     pub async fn cut(&self) {
         self.order(Order::Cut).await;
+    }
+
+    /// Closes all connections, and each new one as soon as it is there, until [`Proxy::heal`]. Done when it returns.
+    pub async fn turn_away(&self) {
+        self.order(Order::TurnAway).await;
+    }
+
+    /// Connections that clients have opened so far, those that were turned away among them.
+    pub fn clients(&self) -> u64 {
+        self.clients.load(Ordering::Relaxed)
     }
 
     /// Lets connections open, but no byte through, until [`Proxy::heal`]. What was on its way may still arrive.
@@ -90,6 +123,14 @@ impl Drop for Proxy {
     }
 }
 
+/// Where the server of a URL is.
+async fn look_up(url: &str) -> Result<SocketAddr, ServerError> {
+    let server = host_and_port(url);
+    let doing = || format!("look up {server} of {url}");
+    let mut found = tokio::net::lookup_host(server).await.map_err(ServerError::io(doing()))?;
+    found.next().ok_or_else(|| ServerError::Refused { request: doing(), answer: "no address".to_owned() })
+}
+
 /// `host:port` of a URL, after the user's name and password.
 fn host_and_port(url: &str) -> &str {
     let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
@@ -97,10 +138,11 @@ fn host_and_port(url: &str) -> &str {
     authority.rsplit_once('@').map_or(authority, |(_, server)| server)
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Route {
     address: SocketAddr,
-    target: SocketAddr,
+    targets: Arc<[SocketAddr]>,
+    clients: Arc<AtomicU64>,
 }
 
 /// Owns the listener and all connections; dropped, it takes them with it.
@@ -117,6 +159,10 @@ async fn serve(route: Route, listener: TcpListener, mut orders: mpsc::Receiver<(
                         listener = None;
                         connections.shutdown().await;
                     }
+                    Order::TurnAway => {
+                        passage.send_replace(Passage::Shut);
+                        connections.shutdown().await;
+                    }
                     Order::Stall => _ = passage.send_replace(Passage::Stalled),
                     Order::Heal => {
                         listener = Some(listen_again(listener, route.address).await);
@@ -127,7 +173,10 @@ async fn serve(route: Route, listener: TcpListener, mut orders: mpsc::Receiver<(
                 _ = done.send(());
             }
             client = accept(listener.as_ref()), if listener.is_some() => {
-                connections.spawn(relay(client, route.target, passage.subscribe()));
+                route.clients.fetch_add(1, Ordering::Relaxed);
+                if *passage.borrow() != Passage::Shut {
+                    connections.spawn(relay(client, Arc::clone(&route.targets), passage.subscribe()));
+                }
             }
             Some(_) = connections.join_next() => {}
         }
@@ -153,11 +202,12 @@ async fn accept(listener: Option<&TcpListener>) -> TcpStream {
 }
 
 /// Passes bytes both ways until both sides have said all, or one of them is gone.
-async fn relay(client: TcpStream, target: SocketAddr, mut passage: watch::Receiver<Passage>) {
+async fn relay(client: TcpStream, targets: Arc<[SocketAddr]>, mut passage: watch::Receiver<Passage>) {
     if passage.wait_for(|now| *now == Passage::Open).await.is_err() {
         return;
     }
-    let Ok(server) = TcpStream::connect(target).await else { return };
+    // One after the other, and the first that takes it.
+    let Ok(server) = TcpStream::connect(&*targets).await else { return };
     // Small frames are not held back: a proxy should not add delays of its own.
     _ = client.set_nodelay(true);
     _ = server.set_nodelay(true);

@@ -44,7 +44,7 @@ impl Setup {
         let deadlines =
             Deadlines { connect: Duration::from_secs(5), idle: Duration::from_secs(30), total: Duration::from_mins(1) };
         let waits = Waits { first: Duration::from_millis(4), longest: Duration::from_millis(50) };
-        let timing = Timing { deadlines, waits };
+        let timing = Timing { deadlines, waits, ..Timing::default() };
         Self { behaviour: Behaviour::Corrected, method: Method::ValueSim, model, timing }
     }
 }

@@ -24,6 +24,7 @@ use super::delivery::RabbitDelivery;
 use super::lane::Lane;
 use super::link::Link;
 use super::publisher::Publisher;
+use super::session::{ANSWER_WITHIN, Session};
 use super::settling::Settling;
 use super::topology::broker_name;
 use super::trouble::Trouble;
@@ -78,6 +79,7 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         self.settling.release();
+        self.settling.look();
     }
 }
 
@@ -133,7 +135,7 @@ impl Fetcher {
             Some(channel) if channel.status().connected() => channel,
             _ => session.channel().await?,
         };
-        let served = self.serve_on(&channel, room).await;
+        let served = self.serve_on(&session, &channel, room).await;
         match served {
             Ok(Ended::Regularly) => *kept = Some(channel),
             // A channel that knew the queue before somebody deleted it may never bring messages of the new one.
@@ -142,14 +144,15 @@ impl Fetcher {
         served.map(drop)
     }
 
-    async fn serve_on(&self, channel: &Channel, room: usize) -> Result<Ended, Trouble> {
-        let mut open = self.open(channel, room).await?;
+    async fn serve_on(&self, session: &Session, channel: &Channel, room: usize) -> Result<Ended, Trouble> {
+        let opening = self.open(channel, session.gone(), room);
+        let mut open = session.within(ANSWER_WITHIN, opening).await??;
         let ended = self.receive(&mut open).await?;
-        self.cancel(channel, open).await?;
+        session.within(ANSWER_WITHIN, self.cancel(channel, open)).await??;
         Ok(ended)
     }
 
-    async fn open(&self, channel: &Channel, room: usize) -> Result<Open, Trouble> {
+    async fn open(&self, channel: &Channel, gone: &CancellationToken, room: usize) -> Result<Open, Trouble> {
         let queue = &self.lane.queue;
         let name = broker_name(queue)?;
         let prefetch = u16::try_from(room).unwrap_or(u16::MAX);
@@ -158,7 +161,7 @@ impl Fetcher {
             .basic_consume(name, "".into(), BasicConsumeOptions::default(), FieldTable::default())
             .await
             .map_err(|error| Trouble::of_queue(error, queue))?;
-        let settling = Arc::new(Settling::new(channel.clone()));
+        let settling = Arc::new(Settling::new(channel.clone(), gone));
         Ok(Open { consumer, settling, left: room })
     }
 

@@ -51,6 +51,10 @@ impl Delivery for RabbitDelivery {
         self.deliveries_before
     }
 
+    fn gone(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.settling.gone()
+    }
+
     async fn ack(self) -> Result<(), QueueError> {
         self.acknowledge();
         Ok(())

@@ -136,10 +136,13 @@ impl Publisher {
         let confirm =
             channel.basic_publish("".into(), name, options, &letter.body, properties(letter, id.clone())).await?;
         let sent_at = Instant::now();
-        let Ok(confirmation) = tokio::time::timeout(CONFIRM_WITHIN, confirm).await else {
-            self.metrics.late.inc();
-            session.renew_confirming(&channel).await;
-            return Err(Trouble::Passing("no confirmation".to_owned()));
+        let confirmation = match session.within(CONFIRM_WITHIN, confirm).await {
+            Ok(confirmation) => confirmation,
+            Err(trouble) => {
+                self.metrics.late.inc();
+                session.renew_confirming(&channel).await;
+                return Err(trouble);
+            }
         };
         let (sent, returned) = match confirmation? {
             Confirmation::Ack(returned) => (Sent::Safe, returned),

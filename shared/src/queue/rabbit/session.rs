@@ -6,14 +6,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::StreamExt as _;
 use lapin::options::ConfirmSelectOptions;
 use lapin::{Channel, Connection, Event};
-use tokio::time::{Duration, interval};
+use tokio::time::{Duration, interval, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::topology;
-use super::trouble::Trouble;
+use super::trouble::{Trouble, is_of_a_channel};
 use crate::queue::QueueName;
 
 /// How often a connection is looked at beside listening to its events.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How long the broker may take to answer a request: a node of a cluster that lost a queue's leader forgets some without
+/// a word. Busy nodes take a second or two.
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// A connection to the broker.
 #[derive(Debug)]
@@ -23,6 +28,7 @@ pub(super) struct Session {
     declaring: tokio::sync::Mutex<()>,
     confirming: tokio::sync::Mutex<Option<Arc<Channel>>>,
     blocked: Mutex<Option<String>>,
+    gone: CancellationToken,
 }
 
 impl Session {
@@ -33,12 +39,26 @@ impl Session {
             declaring: tokio::sync::Mutex::default(),
             confirming: tokio::sync::Mutex::default(),
             blocked: Mutex::default(),
+            gone: CancellationToken::new(),
         })
     }
 
     /// A channel of the caller's own.
     pub(super) async fn channel(&self) -> Result<Channel, Trouble> {
-        Ok(self.connection.create_channel().await?)
+        Ok(self.within(ANSWER_WITHIN, self.connection.create_channel()).await??)
+    }
+
+    /// The answer to a request of this connection. A broker that takes no messages for now leaves all else unread too, so
+    /// that time does not count.
+    pub(super) async fn within<T>(&self, limit: Duration, request: impl Future<Output = T>) -> Result<T, Trouble> {
+        let mut request = std::pin::pin!(request);
+        loop {
+            match timeout(limit, &mut request).await {
+                Ok(answer) => return Ok(answer),
+                Err(_) if self.blocked().is_some() => {}
+                Err(_) => return Err(Trouble::Passing(format!("no answer within {} s", limit.as_secs()))),
+            }
+        }
     }
 
     /// The channel for publishing, with confirms.
@@ -48,7 +68,7 @@ impl Session {
             return Ok(Arc::clone(channel));
         }
         let channel = self.channel().await?;
-        channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        self.within(ANSWER_WITHIN, channel.confirm_select(ConfirmSelectOptions::default())).await??;
         Ok(Arc::clone(confirming.insert(Arc::new(channel))))
     }
 
@@ -59,7 +79,8 @@ impl Session {
             *confirming = None;
             drop(confirming);
             // If it is gone already, all the better.
-            let _ = used.close(lapin::protocol::constants::REPLY_SUCCESS, "anew".into()).await;
+            let closing = used.close(lapin::protocol::constants::REPLY_SUCCESS, "anew".into());
+            let _ = self.within(ANSWER_WITHIN, closing).await;
         }
     }
 
@@ -74,8 +95,9 @@ impl Session {
         }
         // An error closes the channel, so it is nobody else's.
         let channel = self.channel().await?;
-        topology::declare(&channel, queue).await?;
-        channel.close(lapin::protocol::constants::REPLY_SUCCESS, "declared".into()).await?;
+        self.within(ANSWER_WITHIN, topology::declare(&channel, queue)).await??;
+        let closing = channel.close(lapin::protocol::constants::REPLY_SUCCESS, "declared".into());
+        self.within(ANSWER_WITHIN, closing).await??;
         self.lock_declared().insert(queue.clone());
         Ok(())
     }
@@ -90,13 +112,26 @@ impl Session {
         self.blocked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits until the connection is gone, and says why.
+    /// Cancelled once the connection is gone.
+    pub(super) fn gone(&self) -> &CancellationToken {
+        &self.gone
+    }
+
+    /// Waits until the connection is gone, tells all who have deliveries of it, and says why.
     pub(super) async fn lost(&self) -> String {
+        let reason = self.ended().await;
+        self.gone.cancel();
+        reason
+    }
+
+    async fn ended(&self) -> String {
         let mut events = Box::pin(self.connection.events_listener());
         let mut look = interval(LOOK);
         loop {
             tokio::select! {
                 Some(event) = events.next() => match event {
+                    // Whoever has the channel hears of it; what others have on loan stays theirs.
+                    Event::Error(error) if is_of_a_channel(&error) => {}
                     Event::Error(error) => return error.to_string(),
                     Event::ConnectionBlocked(reason) => self.set_blocked(Some(reason)),
                     Event::ConnectionUnblocked => self.set_blocked(None),

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use futures_util::FutureExt as _;
 use lapin::Channel;
 use lapin::options::{BasicAckOptions, BasicNackOptions};
+use tokio_util::sync::CancellationToken;
 
 /// What becomes of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,14 +24,28 @@ pub(super) enum Answer {
 #[derive(Debug)]
 pub(super) struct Settling {
     channel: Channel,
+    /// Cancelled when the channel or its connection is gone.
+    gone: CancellationToken,
     /// Answers that wait, by delivery tag; `None` once they go out at once.
     held: Mutex<Option<Vec<(u64, Answer)>>>,
 }
 
 impl Settling {
     /// Holds answers back until [`release`](Self::release).
-    pub(super) fn new(channel: Channel) -> Self {
-        Self { channel, held: Mutex::new(Some(Vec::new())) }
+    pub(super) fn new(channel: Channel, connection_gone: &CancellationToken) -> Self {
+        Self { channel, gone: connection_gone.child_token(), held: Mutex::new(Some(Vec::new())) }
+    }
+
+    /// Tells those who work on deliveries that the broker has taken them back, if it has.
+    pub(super) fn look(&self) {
+        if !self.is_live() {
+            self.gone.cancel();
+        }
+    }
+
+    /// Returns once the broker has taken the deliveries back.
+    pub(super) fn gone(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.gone.clone().cancelled_owned()
     }
 
     /// Whether the broker still counts on answers.

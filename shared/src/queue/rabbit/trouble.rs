@@ -50,6 +50,11 @@ pub(super) fn is_missing(error: &Error) -> bool {
     matches!(soft_error(error), Some((AMQPSoftError::NOTFOUND, _)))
 }
 
+/// Whether the error ended one channel alone: the connection and its other channels live on.
+pub(super) fn is_of_a_channel(error: &Error) -> bool {
+    soft_error(error).is_some()
+}
+
 fn soft_error(error: &Error) -> Option<(AMQPSoftError, String)> {
     let ErrorKind::ProtocolError(error) = error.kind() else { return None };
     match error.kind() {

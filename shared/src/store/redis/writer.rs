@@ -3,8 +3,8 @@
 //! A server and a client spend more on a command and its answer by itself than on what it says. The busier the process,
 //! the larger the batches become, and the less a write costs; an idle process waits for nothing.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
+use std::collections::{HashMap, HashSet};
 
 use redis::{Cmd, Pipeline, Value, cmd};
 use tokio::sync::{mpsc, oneshot};
@@ -21,8 +21,8 @@ const MOST_TOGETHER: usize = 1024;
 pub(super) enum Write {
     /// An entry at the end of a list, which gets an expiry when it is begun.
     Append { key: String, entry: Vec<u8> },
-    /// Nothing is under these keys any more. They are in one slot.
-    Remove { keys: [String; 2] },
+    /// The cell is finished: nothing is under its keys any more, which are in one slot, and its bit is set.
+    Finish { keys: [String; 3], bitmap: String, row: u32 },
 }
 
 /// Hands writes to the task that does them.
@@ -41,13 +41,15 @@ struct Batch {
     commands: Vec<Command>,
     /// Which command appends to a list.
     appending: HashMap<String, usize>,
+    /// Bitmaps in which bits are set, each of which gets its expiry once.
+    bitmaps: HashSet<String>,
     waiting: Vec<Done>,
 }
 
 #[derive(Debug)]
 struct Command {
     command: Cmd,
-    /// The list that it appends to, and how many entries; none where it removes.
+    /// The list that it appends to, and how many entries; none where it does something else.
     appends: Option<(String, i64)>,
 }
 
@@ -85,16 +87,7 @@ impl Batch {
     fn add(&mut self, write: Write) {
         match write {
             Write::Append { key, entry } => self.append(key, &entry),
-            Write::Remove { keys } => {
-                let [first, second] = &keys;
-                let mut command = cmd("UNLINK");
-                command.arg(first).arg(second);
-                self.commands.push(Command { command, appends: None });
-                // What is appended later must not come before.
-                for key in &keys {
-                    self.appending.remove(key);
-                }
-            }
+            Write::Finish { keys, bitmap, row } => self.finish(&keys, bitmap, row),
         }
     }
 
@@ -117,8 +110,28 @@ impl Batch {
         }
     }
 
+    fn finish(&mut self, keys: &[String], bitmap: String, row: u32) {
+        let mut unlink = cmd("UNLINK");
+        unlink.arg(keys);
+        let mut set_bit = cmd("SETBIT");
+        set_bit.arg(&bitmap).arg(row).arg(1);
+        for command in [unlink, set_bit] {
+            self.commands.push(Command { command, appends: None });
+        }
+        self.bitmaps.insert(bitmap);
+        // What is appended later must not come before.
+        for key in keys {
+            self.appending.remove(key);
+        }
+    }
+
     async fn send(self, link: &Link) {
-        let Self { commands, waiting, .. } = self;
+        let Self { mut commands, waiting, bitmaps, .. } = self;
+        for bitmap in bitmaps {
+            let mut command = cmd("EXPIRE");
+            command.arg(bitmap).arg(EXPIRY_SECONDS);
+            commands.push(Command { command, appends: None });
+        }
         let mut pipeline = Pipeline::with_capacity(commands.len());
         let mut appends = Vec::with_capacity(commands.len());
         for command in commands {

@@ -55,6 +55,34 @@ async fn a_cut_closes_and_refuses_until_it_is_healed() {
 }
 
 #[tokio::test]
+async fn who_is_turned_away_is_counted_and_let_through_once_it_is_healed() {
+    let proxy = Proxy::start(echo().await).await.unwrap();
+    let mut connection = TcpStream::connect(proxy.address()).await.unwrap();
+    assert_eq!(say(&mut connection, "before").await.unwrap(), "before");
+    assert_eq!(proxy.clients(), 1);
+
+    proxy.turn_away().await;
+    assert!(say(&mut connection, "shut").await.is_err(), "a closed connection answered");
+    let mut connection = TcpStream::connect(proxy.address()).await.unwrap();
+    assert!(say(&mut connection, "shut").await.is_err(), "who was turned away got an answer");
+    assert_eq!(proxy.clients(), 2);
+
+    proxy.heal().await;
+    let mut connection = TcpStream::connect(proxy.address()).await.unwrap();
+    assert_eq!(say(&mut connection, "after").await.unwrap(), "after");
+}
+
+#[tokio::test]
+async fn the_first_server_that_takes_a_connection_gets_it() {
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let urls = [nobody, echo().await].map(|server| format!("tcp://{server}/path"));
+    let (proxy, through) = Proxy::in_front_of_all(&urls).await.unwrap();
+    assert_eq!(through, format!("tcp://{}/path", proxy.address()));
+    let mut connection = TcpStream::connect(proxy.address()).await.unwrap();
+    assert_eq!(say(&mut connection, "any").await.unwrap(), "any");
+}
+
+#[tokio::test]
 async fn a_stall_holds_back_every_byte_and_loses_none() {
     let proxy = Proxy::start(echo().await).await.unwrap();
     let mut old = TcpStream::connect(proxy.address()).await.unwrap();

@@ -1,0 +1,91 @@
+//! Sends cells to the workers: the open ones in the plan's order, lost ones again.
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _, future, stream};
+use valuesim_shared::id::{Cell, ModelId};
+use valuesim_shared::queue::{Lane, Queue, QueueName};
+use valuesim_shared::store::Store;
+use valuesim_shared::task::{PackedCodes, TASK_VERSION, Task, TaskKind};
+
+use super::{Coordinator, CoordinatorError};
+
+/// How many tasks are sent side by side: enough to hide the way to the broker.
+const CONFIRMS_IN_FLIGHT: usize = 256;
+
+/// How often cells are sent again that do not come back: more often they are lost for a reason that stays.
+const MOST_TIMES_LOST: u32 = 5;
+
+impl<Q: Queue, S: Store> Coordinator<Q, S> {
+    pub(super) async fn dispatch(&self, model: ModelId) -> Result<(), CoordinatorError> {
+        let noted_before = self.cursor.as_ref().map_or(0, |cursor| cursor.noted(model));
+        let numbered = stream::iter(self.plan.cells_of(model).zip(1_u64..));
+        let placed =
+            numbered.filter_map(|(cell, number)| async move { self.place(cell).await.then_some((cell, number)) });
+        let sent = placed.map(|(cell, number)| async move {
+            if number <= noted_before {
+                return Ok(());
+            }
+            if let Some(cursor) = &self.cursor {
+                cursor.advance(model, number)?;
+            }
+            self.send(cell).await
+        });
+        sent.buffer_unordered(CONFIRMS_IN_FLIGHT).try_for_each(|()| future::ready(Ok(()))).await
+    }
+
+    /// Waits for a place in the window for a cell, unless it needs none because it is settled.
+    async fn place(&self, cell: Cell) -> bool {
+        if self.places().is_settled(cell) {
+            return false;
+        }
+        let place = self.windows[usize::from(cell.model.0)].acquire().await.expect("the window is never closed");
+        let is_open = self.places().place(cell);
+        if is_open {
+            place.forget();
+        }
+        is_open
+    }
+
+    async fn send(&self, cell: Cell) -> Result<(), CoordinatorError> {
+        let lane = match self.first_kind {
+            TaskKind::Story => Lane::Story(cell.model),
+            TaskKind::Cab => Lane::Cab(cell.model),
+        };
+        let queue = QueueName { run: self.run.clone(), lane };
+        Ok(self.queue.publish(&queue, Bytes::from(self.task(cell).to_bytes())).await?)
+    }
+
+    fn task(&self, cell: Cell) -> Task {
+        let kept = self.plan.split().kept(cell.fold);
+        let profile = kept.iter().map(|&question| self.survey.code(cell.respondent, question)).collect();
+        Task {
+            version: TASK_VERSION,
+            kind: self.first_kind,
+            run: self.run.clone(),
+            cell,
+            profile: PackedCodes(profile),
+            history: Vec::new(),
+        }
+    }
+
+    /// Sends cells again that are on no queue and with nobody. Never ends by itself.
+    pub(super) async fn send_lost_again<T>(&self) -> Result<T, CoordinatorError> {
+        let (mut times, mut finished) = (0, 0);
+        loop {
+            self.lost.notified().await;
+            let finished_now = self.progress.cells_finished();
+            times = if finished_now == finished { times } else { 0 };
+            finished = finished_now;
+            let lost = self.places().all_under_way();
+            let (run, cells) = (&self.run, lost.len());
+            if times == MOST_TIMES_LOST {
+                tracing::error!(%run, cells, "cells do not come back, however often they are sent: see the dead letters");
+                continue;
+            }
+            tracing::warn!(%run, cells, "nobody works on these cells any more; they are sent again");
+            let sent = stream::iter(lost).map(|cell| self.send(cell)).buffer_unordered(CONFIRMS_IN_FLIGHT);
+            sent.try_for_each(|()| future::ready(Ok(()))).await?;
+            times += 1;
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Who works on which cell, and which cells are finished: so that copies of a task cost nothing.
+
+use redis::{Pipeline, Value};
+
+use super::{RedisStore, bytes};
+use crate::id::{Cell, RunId};
+use crate::link::key;
+use crate::store::{CLAIM_EXPIRY, Claim, Ground, Holder, StoreError};
+
+/// The end of a claim's key.
+pub(super) const HOLDER: &str = "holder";
+
+/// The end of the key of a bitmap with one bit for each respondent.
+const FINISHED: &str = "finished";
+
+/// Removes a claim if it is still the holder's; one step for the server, so that no other's is removed.
+const RELEASE: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('UNLINK', KEYS[1]) end return 0";
+
+impl RedisStore {
+    pub(super) async fn try_claim(
+        &self,
+        run: &RunId,
+        cell: Cell,
+        holder: &Holder,
+        ground: Ground,
+    ) -> Result<Claim, StoreError> {
+        let mut commands = Pipeline::new();
+        commands.cmd("GETBIT").arg(finished_key(run, cell)).arg(cell.respondent.row());
+        let set = commands.cmd("SET").arg(key::of_cell(run, cell, HOLDER)).arg(&holder.0);
+        set.arg("EX").arg(CLAIM_EXPIRY.as_secs()).arg("GET");
+        if ground == Ground::FirstDelivery {
+            set.arg("NX");
+        }
+        let mut answers = self.link.write(commands).await?.values;
+        let before = answers.pop().and_then(bytes);
+        if answers.pop() == Some(Value::Int(1)) {
+            self.release_claim(run, cell, holder).await?;
+            return Ok(Claim::Finished);
+        }
+        // One's own name stands there where the answer to a first try was lost.
+        let is_held = before.is_some_and(|before| before != holder.0.as_bytes());
+        Ok(if is_held && ground == Ground::FirstDelivery { Claim::Held } else { Claim::Granted })
+    }
+
+    pub(super) async fn renew_claim(&self, run: &RunId, cell: Cell, holder: &Holder) -> Result<bool, StoreError> {
+        let mut command = Pipeline::new();
+        let set = command.cmd("SET").arg(key::of_cell(run, cell, HOLDER)).arg(&holder.0);
+        // A server that has lost its data gets the claim anew; another's claim stands.
+        set.arg("EX").arg(CLAIM_EXPIRY.as_secs()).arg("NX").arg("GET");
+        let held = self.link.write(command).await?.values.pop().and_then(bytes);
+        let is_ours = held.as_deref().is_none_or(|held| held == holder.0.as_bytes());
+        if held.is_some() && is_ours {
+            let mut command = Pipeline::new();
+            command.cmd("EXPIRE").arg(key::of_cell(run, cell, HOLDER)).arg(CLAIM_EXPIRY.as_secs());
+            self.link.write(command).await?;
+        }
+        Ok(is_ours)
+    }
+
+    pub(super) async fn release_claim(&self, run: &RunId, cell: Cell, holder: &Holder) -> Result<(), StoreError> {
+        let mut command = Pipeline::new();
+        command.cmd("EVAL").arg(RELEASE).arg(1).arg(key::of_cell(run, cell, HOLDER)).arg(&holder.0);
+        self.link.write(command).await?;
+        Ok(())
+    }
+}
+
+/// The key of the bitmap that says whether the cell is finished.
+pub(super) fn finished_key(run: &RunId, cell: Cell) -> String {
+    key::of_fold(run, cell, FINISHED)
+}

@@ -1,0 +1,58 @@
+//! Lays texts out in columns for a terminal, with nothing in them that could steer it or break a line.
+
+use valuesim_coordinator::visible::visible;
+
+/// Blanks between two columns.
+const GAP: &str = "  ";
+
+/// What stands where there is nothing.
+pub(crate) const NOTHING: &str = "-";
+
+/// A text on one line, harmless for a terminal.
+pub(crate) fn one_line(text: &str) -> String {
+    visible(text).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The beginning of a text, on one line.
+pub(crate) fn shortened(text: &str, most: usize) -> String {
+    let line = one_line(text);
+    match line.char_indices().nth(most) {
+        None => line,
+        Some((end, _)) => format!("{}…", line[..end].trim_end()),
+    }
+}
+
+/// The rows below each other, the columns as wide as they need to be, `indent` before each line.
+pub(crate) fn columns<const N: usize>(indent: &str, rows: &[[String; N]]) -> String {
+    let rows: Vec<[String; N]> = rows.iter().map(|row| row.each_ref().map(|text| one_line(text))).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    let line = |row: &[String; N]| {
+        let padded: Vec<String> = row.iter().zip(widths).map(|(text, width)| format!("{text:<width$}")).collect();
+        format!("{indent}{}", padded.join(GAP)).trim_end().to_owned() + "\n"
+    };
+    rows.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_they_need_to_be_and_a_row_is_a_line() {
+        let rows =
+            [["a", "bb", ""], ["ccc", "d\ne", "f"], ["naïve", "\u{1b}[2J", "x"]].map(|row| row.map(str::to_owned));
+        let expected = "  a      bb\n  ccc    d e        f\n  naïve  \\u{1b}[2J  x\n";
+        assert_eq!(columns("  ", &rows), expected);
+    }
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        let check = |text: &str, most, expected: &str| assert_eq!(shortened(text, most), expected);
+        check("naïve", 5, "naïve");
+        check("naïve", 3, "naï…");
+        check("a  b\nc", 9, "a b c");
+        check("ab cd", 3, "ab…");
+        check("", 0, "");
+    }
+}

@@ -1,0 +1,213 @@
+//! A dead letter as operators name it and programs read it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use valuesim_shared::dead::{Found, Held};
+use valuesim_shared::id::{Cell, Fold, ModelId, Respondent};
+use valuesim_shared::task::TaskKind;
+
+/// A letter on its queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Letter {
+    /// Its place in the queue, counted from 1: changes when others go.
+    pub(super) number: usize,
+    pub(super) id: LetterId,
+    pub(super) found: Found,
+}
+
+/// A letter's name that it keeps: the beginning of its digest, eight hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub(super) struct LetterId(String);
+
+/// Which letters are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Which {
+    Cell(Cell),
+    Id(LetterId),
+    Number(usize),
+}
+
+/// Digits of a letter's id.
+const ID_DIGITS: usize = 8;
+
+impl Letter {
+    /// The letter that `message` is.
+    pub(super) fn read(number: usize, message: &[u8]) -> Self {
+        Self { number, id: LetterId::of(message), found: Found::read(message) }
+    }
+
+    /// What it holds.
+    pub(super) fn kind(&self) -> &'static str {
+        match &self.found.held {
+            Held::Task(task) => match task.kind {
+                TaskKind::Story => "story task",
+                TaskKind::Cab => "CAB task",
+            },
+            Held::Outcome(_) => "outcome",
+            Held::Unreadable(_) => "unreadable",
+        }
+    }
+
+    /// Why it is there.
+    pub(super) fn reason(&self) -> &str {
+        match (&self.found.letter, &self.found.held) {
+            (Some(letter), _) => &letter.reason,
+            (None, Held::Unreadable(why)) => why,
+            (None, Held::Task(_) | Held::Outcome(_)) => {
+                "the broker put it here: it was delivered more often than the broker allows, and never finished"
+            }
+        }
+    }
+
+    /// How its task failed before.
+    pub(super) fn history(&self) -> &[String] {
+        match &self.found.held {
+            Held::Task(task) => &task.history,
+            Held::Outcome(_) | Held::Unreadable(_) => &[],
+        }
+    }
+
+    /// The letter without its message, for programs.
+    pub(super) fn listed(&self) -> Value {
+        let letter = self.found.letter.as_ref();
+        json!({
+            "number": self.number,
+            "letter": self.id,
+            "cell": self.found.held.cell().map(cell_name),
+            "kind": self.kind(),
+            "reason": self.reason(),
+            "at": letter.map(|letter| letter.at),
+            "worker": letter.map(|letter| &letter.worker),
+        })
+    }
+
+    /// The letter with its message, for programs.
+    pub(super) fn whole(&self) -> Value {
+        let message = match &self.found.held {
+            Held::Task(task) => json!(task),
+            Held::Outcome(outcome) => json!(outcome),
+            Held::Unreadable(_) => json!(String::from_utf8_lossy(&self.found.body)),
+        };
+        let mut whole = self.listed();
+        whole["message"] = message;
+        whole
+    }
+}
+
+impl LetterId {
+    /// The id of the letter that `message` is.
+    pub(super) fn of(message: &[u8]) -> Self {
+        Self(blake3::hash(message).to_hex()[..ID_DIGITS].to_owned())
+    }
+}
+
+impl fmt::Display for LetterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for LetterId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_id = text.len() == ID_DIGITS && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+        is_id.then(|| Self(text.to_ascii_lowercase())).ok_or_else(|| {
+            format!("expected the id of a letter: {ID_DIGITS} hexadecimal digits, as `valuesim dead list` shows it")
+        })
+    }
+}
+
+impl Which {
+    /// Whether `letter` is one of them.
+    pub(super) fn is(&self, letter: &Letter) -> bool {
+        match self {
+            Self::Cell(cell) => letter.found.held.cell() == Some(*cell),
+            Self::Id(id) => letter.id == *id,
+            Self::Number(number) => letter.number == *number,
+        }
+    }
+}
+
+impl FromStr for Which {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.contains('/') {
+            return cell(text).map(Self::Cell);
+        }
+        if let Ok(id) = text.parse() {
+            return Ok(Self::Id(id));
+        }
+        let number = text.parse().ok().filter(|&number| number > 0).map(Self::Number);
+        number.ok_or_else(|| "expected a cell (MODEL/RESPONDENT/FOLD), a letter's id or a number from 1".to_owned())
+    }
+}
+
+impl fmt::Display for Which {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cell(cell) => write!(f, "of cell {}", cell_name(*cell)),
+            Self::Id(id) => id.fmt(f),
+            Self::Number(number) => write!(f, "number {number}"),
+        }
+    }
+}
+
+/// A cell on the command line.
+pub(super) fn cell(text: &str) -> Result<Cell, String> {
+    let read = || {
+        let [model, respondent, fold] = text.split('/').collect::<Vec<_>>().try_into().ok()?;
+        let model = ModelId(model.parse().ok()?);
+        let respondent = Respondent::new(respondent.parse().ok()?)?;
+        Some(Cell { model, respondent, fold: Fold::new(fold.parse().ok()?)? })
+    };
+    read().ok_or_else(|| {
+        "expected a cell MODEL/RESPONDENT/FOLD, such as 0/17/2: models count from 0, respondents and folds from 1"
+            .to_owned()
+    })
+}
+
+/// A cell as it is written on the command line.
+pub(super) fn cell_name(Cell { model, respondent, fold }: Cell) -> String {
+    format!("{}/{respondent}/{fold}", model.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_read_back_what_they_are_called() {
+        for name in ["0/17/2", "12/97220/5", "0/1/1"] {
+            assert_eq!(cell(name).map(cell_name).as_deref(), Ok(name));
+        }
+        for text in ["", "0", "0/1", "0/1/1/1", "0/0/1", "0/1/0", "a/1/1", "-1/1/1", "0/1/256", "0/ 1/1"] {
+            assert!(cell(text).is_err_and(|error| error.contains("MODEL/RESPONDENT/FOLD")), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_letter_is_asked_for_by_cell_id_or_number() {
+        let number = |number| Ok(Which::Number(number));
+        assert_eq!("3".parse(), number(3));
+        assert_eq!("1234567".parse(), number(1_234_567));
+        assert_eq!("00ABcdef".parse(), Ok(Which::Id(LetterId("00abcdef".to_owned()))));
+        assert_eq!("0/17/2".parse(), cell("0/17/2").map(Which::Cell));
+        for text in ["", "0", "-1", "x", "abcdefgh", "0/17"] {
+            assert!(text.parse::<Which>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_letter_keeps_its_id_wherever_it_stands() {
+        let [first, second] = [1, 2].map(|number| Letter::read(number, b"no task"));
+        assert_eq!(first.id, second.id);
+        assert_eq!(first.id.to_string().parse(), Ok(first.id.clone()));
+        assert_ne!(Letter::read(1, b"another").id, first.id);
+    }
+}

@@ -1,0 +1,248 @@
+//! Takes the dead letters of a run and deals with those that were chosen; the others go back to where they were.
+//!
+//! A letter is on loan until it is dealt with: whatever breaks off before that, the broker still has it, and what is
+//! replayed is safe in its queue before its letter goes. So nothing is lost, and at worst something is replayed twice.
+
+use std::time::Duration;
+
+use anyhow::anyhow;
+use indicatif::HumanCount;
+use valuesim_shared::dead::{Found, Held};
+use valuesim_shared::id::Cell;
+use valuesim_shared::queue::{Delivery as _, Queue as _, QueueName, RabbitDelivery, RabbitQueue};
+use valuesim_shared::task::Task;
+
+use super::letter::LetterId;
+use crate::columns::{one_line, shortened};
+use crate::servers::within;
+
+/// Letters that do not come for so long are with another command that deals with them.
+const COMES_WITHIN: Duration = Duration::from_secs(3);
+
+/// How long the broker may take to keep a message.
+const SAFE_WITHIN: Duration = Duration::from_secs(10);
+
+/// Characters that are kept of each failure in the history of a task that is replayed.
+const MOST_OF_A_FAILURE: usize = 300;
+
+/// Which letters.
+#[derive(Debug, Clone)]
+pub(super) enum Choice {
+    All,
+    These { cells: Vec<Cell>, letters: Vec<LetterId> },
+}
+
+/// What is done with them.
+#[derive(Debug, Clone)]
+pub(super) enum Act {
+    /// What they hold is put back into its queue.
+    Replay {
+        /// Who does it and when, for the history of the task.
+        note: String,
+    },
+    /// They are forgotten.
+    Discard,
+}
+
+/// What became of the letters.
+#[derive(Debug, Default)]
+pub(super) struct Settled {
+    /// Letters that were dealt with.
+    done: u32,
+    /// Letters that were not chosen, or cannot be replayed.
+    stay: u32,
+    /// Why letters that were chosen stay.
+    kept: Vec<String>,
+    /// Why it broke off, or what was not found.
+    pub(super) problem: Option<anyhow::Error>,
+}
+
+/// Deals with the chosen letters of the queue `dead`.
+pub(super) async fn settle(
+    broker: &RabbitQueue,
+    dead: &QueueName,
+    choice: &Choice,
+    act: &Act,
+) -> anyhow::Result<Settled> {
+    let mut left = broker.depth(dead).await?.map_or(0, |depth| depth.messages);
+    let (mut settled, mut stay) = (Settled::default(), Vec::new());
+    while left > 0 {
+        let Ok(taken) = tokio::time::timeout(COMES_WITHIN, broker.take(dead, left as usize)).await else {
+            settled.problem = Some(anyhow!(
+                "{} not come within {} s: another command has them, or the broker is away; try again",
+                letters(left, "letter did", "letters did"),
+                COMES_WITHIN.as_secs()
+            ));
+            break;
+        };
+        let delivery = taken?;
+        left -= 1;
+        if let Err(error) = settled.settle_one(broker, dead, delivery, (choice, act), &mut stay).await {
+            settled.problem = Some(error.context(format!("{act}; this letter and those after it stay")));
+            break;
+        }
+    }
+    // Only now: what goes back earlier would come again at once.
+    settled.stay = u32::try_from(stay.len()).unwrap_or(u32::MAX);
+    drop(stay);
+    settled.look_for_problems(choice);
+    Ok(settled)
+}
+
+impl Settled {
+    async fn settle_one(
+        &mut self,
+        broker: &RabbitQueue,
+        dead: &QueueName,
+        delivery: RabbitDelivery,
+        (choice, act): (&Choice, &Act),
+        stay: &mut Vec<RabbitDelivery>,
+    ) -> anyhow::Result<()> {
+        let (id, found) = (LetterId::of(delivery.body()), Found::read(delivery.body()));
+        if !choice.is(&id, &found.held) {
+            stay.push(delivery);
+            return Ok(());
+        }
+        if let Act::Replay { note } = act {
+            match again(&found, dead, note) {
+                Ok((queue, message)) => {
+                    within("put a message back into its queue", SAFE_WITHIN, broker.publish(&queue, message.into()))
+                        .await?;
+                }
+                Err(why) => {
+                    self.kept.push(format!("letter {id} stays: {why}"));
+                    stay.push(delivery);
+                    return Ok(());
+                }
+            }
+        }
+        delivery.ack().await?;
+        self.done += 1;
+        Ok(())
+    }
+
+    fn look_for_problems(&mut self, choice: &Choice) {
+        if self.problem.is_some() {
+            return;
+        }
+        if !self.kept.is_empty() {
+            self.problem = Some(anyhow!("not all that was chosen can be replayed"));
+        } else if self.done == 0 && matches!(choice, Choice::These { .. }) {
+            self.problem = Some(anyhow!("no dead letter is of these cells or has these ids"));
+        }
+    }
+
+    /// What became of them, in words.
+    pub(super) fn text(&self, act: &Act) -> String {
+        let done = match act {
+            Act::Replay { .. } => "replayed",
+            Act::Discard => "discarded",
+        };
+        let mut text = format!("{done} {}", letters(self.done, "letter", "letters"));
+        if self.stay > 0 {
+            text += &format!(", {}", letters(self.stay, "stays", "stay"));
+        }
+        text.push('\n');
+        for kept in &self.kept {
+            text += &format!("{}\n", one_line(kept));
+        }
+        text
+    }
+}
+
+impl std::fmt::Display for Act {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Replay { .. } => "replay a dead letter",
+            Self::Discard => "discard a dead letter",
+        })
+    }
+}
+
+impl Choice {
+    fn is(&self, id: &LetterId, held: &Held) -> bool {
+        match self {
+            Self::All => true,
+            Self::These { cells, letters } => {
+                letters.contains(id) || held.cell().is_some_and(|cell| cells.contains(&cell))
+            }
+        }
+    }
+}
+
+/// The message that tries again what a letter holds, and its queue; or why there is none.
+fn again(found: &Found, dead: &QueueName, note: &str) -> Result<(QueueName, Vec<u8>), String> {
+    let (Some(lane), Some(run)) = (found.held.lane(), found.held.run()) else {
+        return Err("it is nothing that this release can read; `valuesim dead discard` forgets it".to_owned());
+    };
+    if *run != dead.run {
+        return Err(format!("it belongs to run {run}"));
+    }
+    let message = match &found.held {
+        Held::Task(task) => Task { history: vec![fresh(note, &task.history)], ..task.clone() }.to_bytes(),
+        Held::Outcome(_) | Held::Unreadable(_) => found.body.clone(),
+    };
+    Ok((QueueName { run: run.clone(), lane }, message))
+}
+
+/// One entry instead of many, so that the task has its attempts again and its past is not forgotten.
+fn fresh(note: &str, history: &[String]) -> String {
+    let before: Vec<String> = history.iter().map(|failure| shortened(failure, MOST_OF_A_FAILURE)).collect();
+    if before.is_empty() { note.to_owned() } else { format!("{note}; before that: {}", before.join("; ")) }
+}
+
+fn letters(number: u32, one: &str, several: &str) -> String {
+    format!("{} {}", HumanCount(number.into()), if number == 1 { one } else { several })
+}
+
+#[cfg(test)]
+mod tests {
+    use valuesim_shared::id::RunId;
+    use valuesim_shared::queue::Lane;
+
+    use super::*;
+
+    const TASK: &str = r#"{"version":1,"kind":"story","run":"r1","cell":{"model":0,"respondent":7,"fold":1},"profile":"AgM","history":["w1: boom","w2: boom again"]}"#;
+
+    fn check(message: &str, run: &str, expected: Result<(&str, &str), &str>) {
+        let dead = QueueName { run: RunId(run.to_owned()), lane: Lane::Dead };
+        let found = Found::read(message.as_bytes());
+        match (again(&found, &dead, "replayed by ada@h"), expected) {
+            (Ok((queue, message)), Ok((expected_queue, says))) => {
+                assert_eq!(queue.to_string(), expected_queue);
+                let message = String::from_utf8(message).expect("text");
+                assert!(message.contains(says), "{message}");
+            }
+            (Err(why), Err(says)) => assert!(why.contains(says), "{why}"),
+            (other, _) => panic!("{other:?}, expected {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn a_task_goes_back_to_its_queue_with_a_fresh_history() {
+        let history = r#""history":["replayed by ada@h; before that: w1: boom; w2: boom again"]}"#;
+        check(TASK, "r1", Ok(("r1.0.story", history)));
+        let without = TASK.replace(r#","history":["w1: boom","w2: boom again"]"#, "");
+        check(&without, "r1", Ok(("r1.0.story", r#""history":["replayed by ada@h"]}"#)));
+        check(&without.replace("story", "cab"), "r1", Ok(("r1.0.cab", "")));
+    }
+
+    #[test]
+    fn an_outcome_goes_back_as_it_was() {
+        let outcome = r#"{"version":1,"run":"r1","cell":{"model":2,"respondent":7,"fold":1},"result":{"arms":[]},"spend":{"stages":{},"reported_models":[]}}"#;
+        check(outcome, "r1", Ok(("r1.results", outcome)));
+    }
+
+    #[test]
+    fn what_cannot_be_read_or_is_of_another_run_stays() {
+        check("no task", "r1", Err("nothing that this release can read"));
+        check(TASK, "r2", Err("belongs to run r1"));
+    }
+
+    #[test]
+    fn a_history_does_not_grow_without_bound() {
+        let long = "x".repeat(10_000);
+        let once = fresh("n", std::slice::from_ref(&long));
+        assert!(once.len() < 400 && fresh("n", std::slice::from_ref(&once)).len() < 400);
+    }
+}

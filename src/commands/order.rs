@@ -1,0 +1,130 @@
+//! What `pause`, `resume` and `cancel` share: they tell a run's processes what an operator wants.
+
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+use tokio::runtime::Runtime;
+use valuesim_shared::control::{AboutRun, Order, RedisControl, RunPhase, UnixMillis, Wish};
+use valuesim_shared::id::RunId;
+
+use super::viewed::print;
+use crate::columns::one_line;
+use crate::exit::{Exit, Failure, OrUsage as _};
+use crate::moment::{ago, utc};
+use crate::servers::StoreFlags;
+use crate::wiring::operator;
+
+/// What an order takes.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(crate) struct Flags {
+    /// The run, as `valuesim runs` lists it
+    #[arg(value_parser = run_id)]
+    run: RunId,
+
+    #[command(flatten)]
+    store: StoreFlags,
+}
+
+/// Gives an order.
+pub(super) fn give(flags: &Flags, wish: Wish) -> Result<Exit, Failure> {
+    let address = flags.store.address().or_usage()?;
+    let said = Runtime::new().context("start the asynchronous runtime")?.block_on(async {
+        let (_, control) = address.reach().await?;
+        tell(&control, &flags.run, Order::new(wish, operator())).await
+    })?;
+    print(&said).context("write to standard output")?;
+    Ok(Exit::Done)
+}
+
+async fn tell(control: &RedisControl, run: &RunId, order: Order) -> anyhow::Result<String> {
+    let runs = control.runs().await?.all;
+    let (about, before) = runs.into_iter().find(|(about, _)| about.run == *run).ok_or_else(|| unknown(run))?;
+    control.give_order(run, &order).await?;
+    Ok(said(&about, &order, before.as_ref()))
+}
+
+/// What was ordered, and what holds until now.
+fn said(about: &AboutRun, order: &Order, before: Option<&Order>) -> String {
+    let run = one_line(&about.run.0);
+    let will = match order.wish {
+        Wish::Go => "goes on",
+        Wish::Pause => "pauses: no new calls, those under way are finished",
+        Wish::Cancel => "is cancelled: it ends, and what is finished stays",
+    };
+    let before = before.map_or_else(String::new, |before| format!("\nbefore: {}", in_force(before, order.at)));
+    let ended = match about.phase {
+        RunPhase::Begun => "",
+        RunPhase::Finished | RunPhase::Cancelled | RunPhase::OutOfBudget | RunPhase::Failed => {
+            "\nthe run has ended; the order holds if it is coordinated again"
+        }
+    };
+    format!("run {run} {will}{before}{ended}\n")
+}
+
+/// An order with who gave it and when.
+pub(super) fn in_force(order: &Order, now: UnixMillis) -> String {
+    let wish = match order.wish {
+        Wish::Go => "go on",
+        Wish::Pause => "pause",
+        Wish::Cancel => "cancel",
+    };
+    format!("{wish}, said by {} {} ({})", one_line(&order.by), ago(order.at, now), utc(order.at))
+}
+
+/// Nobody has ever heard of the run.
+pub(super) fn unknown(run: &RunId) -> anyhow::Error {
+    anyhow!("run {} is not known: `valuesim runs` lists the runs of this store", one_line(&run.0))
+}
+
+/// A run's name on the command line.
+pub(super) fn run_id(text: &str) -> Result<RunId, String> {
+    match text.trim() {
+        "" => Err("expected the name of a run, as `valuesim runs` lists it".to_owned()),
+        run => Ok(RunId(run.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use valuesim_shared::control::{CONTROL_VERSION, CellCounts};
+    use valuesim_shared::money::NanoUsd;
+
+    use super::*;
+
+    fn about(phase: RunPhase) -> AboutRun {
+        AboutRun {
+            version: CONTROL_VERSION,
+            run: RunId("r1".to_owned()),
+            models: Vec::new(),
+            phase,
+            cells: CellCounts::default(),
+            spent: NanoUsd(0),
+            begun_at: UnixMillis(0),
+            at: UnixMillis(0),
+        }
+    }
+
+    #[test]
+    fn an_order_says_what_it_replaces_and_whom_it_reaches() {
+        let order =
+            |wish, by: &str, at| Order { version: CONTROL_VERSION, wish, by: by.to_owned(), at: UnixMillis(at) };
+        let pause = order(Wish::Pause, "ada@h", 60_000);
+        let check = |phase, order: &Order, before: Option<&Order>, expected: &str| {
+            assert_eq!(said(&about(phase), order, before), expected);
+        };
+        check(RunPhase::Begun, &pause, None, "run r1 pauses: no new calls, those under way are finished\n");
+        check(
+            RunPhase::Begun,
+            &order(Wish::Go, "bob@h", 180_000),
+            Some(&pause),
+            "run r1 goes on\nbefore: pause, said by ada@h 2 minutes ago (1970-01-01 00:01:00 UTC)\n",
+        );
+        check(
+            RunPhase::Failed,
+            &order(Wish::Cancel, "bob@h", 0),
+            None,
+            "run r1 is cancelled: it ends, and what is finished stays\n\
+             the run has ended; the order holds if it is coordinated again\n",
+        );
+    }
+}

@@ -1,0 +1,143 @@
+//! `valuesim purge`: removes what a run has in broker and store. Its ledger stays.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail};
+use clap::Args;
+use indicatif::HumanCount;
+use tokio::runtime::Runtime;
+use valuesim_shared::control::RedisControl;
+use valuesim_shared::id::RunId;
+use valuesim_shared::queue::{Lane, RabbitQueue};
+use valuesim_shared::store::RedisStore;
+
+use super::order::run_id;
+use super::queues;
+use super::sure::Sure;
+use super::viewed::print;
+use crate::columns::one_line;
+use crate::exit::{Exit, Failure, OrUsage as _};
+use crate::servers::{Addresses, LITTLE_PATIENCE, ServerFlags, within};
+
+/// How long the store may take to go through all its keys: a hundred million of them.
+const STORE_WITHIN: Duration = Duration::from_mins(5);
+
+/// How long the broker may take to delete all queues of a run.
+const BROKER_WITHIN: Duration = Duration::from_mins(1);
+
+/// What `valuesim purge` takes.
+#[derive(Debug, Args)]
+pub(crate) struct Flags {
+    /// The run
+    #[arg(value_parser = run_id)]
+    run: RunId,
+
+    #[command(flatten)]
+    sure: Sure,
+
+    /// Go on although a coordinator or a worker of the run is alive, or although it is not known
+    #[arg(long)]
+    force: bool,
+
+    #[command(flatten)]
+    servers: ServerFlags,
+}
+
+/// What was known of a run before it was purged.
+struct Known {
+    models: Option<usize>,
+    /// The processes of the run that are alive.
+    alive: Vec<String>,
+}
+
+/// Removes queues and keys.
+pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
+    let removes =
+        "this removes the run's queues with all that waits there, dead letters too, and all it has in the store";
+    flags.sure.check(removes).or_usage()?;
+    let addresses = flags.servers.addresses("valuesim purge").or_usage()?;
+    Runtime::new().context("start the asynchronous runtime")?.block_on(Box::pin(flags.purge(&addresses)))?;
+    Ok(Exit::Done)
+}
+
+impl Flags {
+    async fn purge(&self, addresses: &Addresses) -> anyhow::Result<()> {
+        let run = &self.run;
+        let (broker, store) = tokio::join!(addresses.broker.reach(), addresses.store.reach());
+        let known = match &store {
+            Ok((_, control)) => {
+                within("ask the store who works on the run", LITTLE_PATIENCE, known(control, run)).await
+            }
+            Err(error) => Err(anyhow!("{error:#}")),
+        };
+        let models = self.check(known)?;
+        let of_broker = match broker {
+            Ok(broker) => queues_removed(&broker, run, models).await,
+            Err(error) => Err(error),
+        };
+        let of_store = match store {
+            Ok((store, control)) => keys_removed(&store, &control, run).await,
+            Err(error) => Err(error),
+        };
+        for removed in [&of_broker, &of_store].into_iter().flatten() {
+            print(removed).context("write to standard output")?;
+        }
+        print("the run's ledger and its folder are not touched\n").context("write to standard output")?;
+        let failed: Vec<String> =
+            [of_broker, of_store].into_iter().filter_map(Result::err).map(|error| format!("{error:#}")).collect();
+        if failed.is_empty() { Ok(()) } else { bail!("not all was removed: {}", failed.join("; ")) }
+    }
+
+    /// How many models the run has, where it may be purged.
+    fn check(&self, known: anyhow::Result<Known>) -> anyhow::Result<Option<usize>> {
+        let run = one_line(&self.run.0);
+        match known {
+            Ok(known) if known.alive.is_empty() || self.force => Ok(known.models),
+            Ok(known) => bail!(
+                "run {run} is at work: {}; end it with `valuesim cancel {run} --yes` or stop these first, or say --force",
+                one_line(&known.alive.join(", "))
+            ),
+            Err(_) if self.force => Ok(None),
+            Err(error) => Err(error.context(format!("see who works on run {run} (--force goes on without that)"))),
+        }
+    }
+}
+
+async fn known(control: &RedisControl, run: &RunId) -> anyhow::Result<Known> {
+    let (runs, coordinators, workers) = tokio::try_join!(control.runs(), control.coordinators(), control.workers())?;
+    let about = runs.all.into_iter().map(|(about, _)| about).find(|about| about.run == *run);
+    let coordinators = coordinators.all.into_iter().filter(|report| report.run == *run);
+    let workers = workers.all.into_iter().filter(|report| report.runs.contains(run));
+    let alive = coordinators.map(|report| format!("coordinator {}", report.process.id));
+    let alive = alive.chain(workers.map(|report| format!("worker {}", report.process.id))).collect();
+    Ok(Known { models: about.map(|about| about.models.len()), alive })
+}
+
+async fn queues_removed(broker: &RabbitQueue, run: &RunId, models: Option<usize>) -> anyhow::Result<String> {
+    let removed = within("delete the run's queues", BROKER_WITHIN, delete(broker, run, models)).await;
+    broker.close().await;
+    let (queues, messages, dead) = removed?;
+    let [queues, messages, dead] = [queues, messages, dead].map(|number| HumanCount(number.into()));
+    Ok(format!("removed from the broker: {queues} queues with {messages} messages, {dead} of them dead letters\n"))
+}
+
+/// How many queues were deleted, how many messages waited in them, and how many of these were dead letters.
+async fn delete(broker: &RabbitQueue, run: &RunId, models: Option<usize>) -> anyhow::Result<(u32, u32, u32)> {
+    let (mut queues, mut messages, mut dead) = (0, 0, 0);
+    let found = queues::look(broker, run, models).await?;
+    for queue in found.into_iter().filter(|queue| queue.depth.is_some()) {
+        let waited = broker.delete(&queue.name).await?;
+        queues += 1;
+        messages += waited;
+        if queue.name.lane == Lane::Dead {
+            dead += waited;
+        }
+    }
+    Ok((queues, messages, dead))
+}
+
+async fn keys_removed(store: &RedisStore, control: &RedisControl, run: &RunId) -> anyhow::Result<String> {
+    control.strike_out(run).await?;
+    let keys = within("remove the run's keys from the store", STORE_WITHIN, store.purge(run)).await?;
+    Ok(format!("removed from the store: {} keys, and the run from the list of runs\n", HumanCount(keys)))
+}

@@ -1,0 +1,120 @@
+//! `valuesim runs`: the runs that the store knows of.
+
+use anyhow::Context as _;
+use clap::Args;
+use indicatif::HumanCount;
+use serde::Serialize;
+use tokio::runtime::Runtime;
+use valuesim_coordinator::visible::visible_json;
+use valuesim_shared::control::{AboutRun, Found, Order, UnixMillis, Wish};
+
+use super::status::phase;
+use super::viewed::print;
+use crate::columns::{NOTHING, columns};
+use crate::exit::{Exit, Failure, OrUsage as _};
+use crate::moment::ago;
+use crate::servers::StoreFlags;
+
+/// What `valuesim runs` takes.
+#[derive(Debug, Args)]
+pub(crate) struct Flags {
+    /// Write a JSON object for each run, a line each
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    store: StoreFlags,
+}
+
+/// A run and the order for it.
+#[derive(Serialize)]
+struct Listed<'a> {
+    about: &'a AboutRun,
+    order: Option<&'a Order>,
+}
+
+/// Lists the runs, the one last heard of first.
+pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
+    let address = flags.store.address().or_usage()?;
+    let looking = async { anyhow::Ok(address.reach().await?.1.runs().await?) };
+    let runs = Runtime::new().context("start the asynchronous runtime")?.block_on(looking).or_not_looked()?;
+    let text = if flags.json { json(&runs) } else { text(&runs, UnixMillis::now()) };
+    print(&text).context("write to standard output")?;
+    Ok(Exit::Done)
+}
+
+type Runs = Found<(AboutRun, Option<Order>)>;
+
+fn json(runs: &Runs) -> String {
+    let line = |(about, order): &(AboutRun, Option<Order>)| {
+        let json = serde_json::to_string(&Listed { about, order: order.as_ref() });
+        format!("{}\n", visible_json(&json.expect("a run can be written as JSON")))
+    };
+    runs.all.iter().map(line).collect()
+}
+
+fn text(runs: &Runs, now: UnixMillis) -> String {
+    let header = ["run", "models", "phase", "order", "cells", "dead", "spent", "heard of"].map(str::to_owned);
+    let rows: Vec<_> = std::iter::once(header).chain(runs.all.iter().map(|run| row(run, now))).collect();
+    let mut text = match runs.all.len() {
+        0 => "no run was begun or heard of in the last 30 days\n".to_owned(),
+        _ => columns("", &rows),
+    };
+    if runs.unreadable > 0 {
+        text += &format!("runs of other releases, which cannot be read: {}\n", HumanCount(runs.unreadable as u64));
+    }
+    text
+}
+
+fn row((about, order): &(AboutRun, Option<Order>), now: UnixMillis) -> [String; 8] {
+    let order = match order.as_ref().map(|order| order.wish) {
+        None | Some(Wish::Go) => NOTHING,
+        Some(Wish::Pause) => "pause",
+        Some(Wish::Cancel) => "cancel",
+    };
+    let cells = about.cells;
+    [
+        about.run.to_string(),
+        about.models.join(","),
+        phase(about),
+        order.to_owned(),
+        format!("{} of {}", HumanCount(cells.finished), HumanCount(cells.planned)),
+        HumanCount(cells.dead).to_string(),
+        about.spent.to_string(),
+        ago(about.at, now),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use valuesim_shared::control::{CONTROL_VERSION, CellCounts, RunPhase};
+    use valuesim_shared::id::RunId;
+    use valuesim_shared::money::NanoUsd;
+
+    use super::*;
+
+    fn about(run: &str, phase: RunPhase, dead: u64) -> AboutRun {
+        AboutRun {
+            version: CONTROL_VERSION,
+            run: RunId(run.to_owned()),
+            models: vec!["gpt".to_owned(), "deep\u{1b}[2Jseek".to_owned()],
+            phase,
+            cells: CellCounts { planned: 486_100, finished: 1_234, under_way: 64, dead },
+            spent: NanoUsd(1_250_000_000),
+            begun_at: UnixMillis(0),
+            at: UnixMillis(1_000),
+        }
+    }
+
+    #[test]
+    fn a_list_of_runs() {
+        let pause = Order { version: CONTROL_VERSION, wish: Wish::Pause, by: "ada@h".to_owned(), at: UnixMillis(0) };
+        let all = vec![
+            (about("ours-1", RunPhase::Begun, 0), Some(pause)),
+            (about("ours-2", RunPhase::Finished, 3), None),
+            (about("ours-3", RunPhase::OutOfBudget, 1), None),
+        ];
+        insta::assert_snapshot!(text(&Found { all, unreadable: 2 }, UnixMillis(61_000)));
+        insta::assert_snapshot!("no_runs", text(&Found { all: Vec::new(), unreadable: 0 }, UnixMillis(0)));
+    }
+}

@@ -1,0 +1,223 @@
+//! Statuses as they are shown, in health and in trouble.
+
+use valuesim_shared::control::{CONTROL_VERSION, CellCounts, Process, RunPhase, Wish};
+use valuesim_shared::id::ModelId;
+use valuesim_shared::money::NanoUsd;
+use valuesim_shared::queue::{Depth, Lane, QueueName};
+
+use super::attention::attention;
+use super::*;
+
+const NOW: u64 = 1_795_492_800_000;
+
+fn seconds_ago(seconds: u64) -> UnixMillis {
+    UnixMillis(NOW - seconds * 1_000)
+}
+
+fn run_id() -> RunId {
+    RunId("ours-0a1b2c".to_owned())
+}
+
+fn process(kind: &str, pid: u32) -> Process {
+    let (host, release) = ("h1".to_owned(), "0.1.0".to_owned());
+    Process { id: format!("{kind}-{pid}"), host, pid, release, started_at: seconds_ago(300) }
+}
+
+const CELLS: CellCounts = CellCounts { planned: 486_100, finished: 12_345, under_way: 2_000, dead: 0 };
+
+fn about() -> AboutRun {
+    AboutRun {
+        version: CONTROL_VERSION,
+        run: run_id(),
+        models: vec!["gpt-4o-mini".to_owned(), "deepseek-flash".to_owned()],
+        phase: RunPhase::Begun,
+        cells: CELLS,
+        spent: NanoUsd(12_340_000_000),
+        begun_at: seconds_ago(7_200),
+        at: seconds_ago(1),
+    }
+}
+
+fn coordinator() -> CoordinatorReport {
+    CoordinatorReport {
+        version: CONTROL_VERSION,
+        process: process("coordinator", 71),
+        run: run_id(),
+        cells: CELLS,
+        cells_per_second: 12.5,
+        spent: NanoUsd(12_345_000_000),
+        http: Some("http://127.0.0.1:9100".to_owned()),
+        last_trouble: None,
+        at: seconds_ago(1),
+    }
+}
+
+fn worker(pid: u32) -> WorkerReport {
+    WorkerReport {
+        version: CONTROL_VERSION,
+        process: process("worker", pid),
+        runs: vec![run_id()],
+        draining: false,
+        tasks: 40,
+        calls_in_flight: 63,
+        capacity: 64,
+        calls_per_second: 31.25,
+        http: Some("http://127.0.0.1:9200".to_owned()),
+        last_trouble: None,
+        at: seconds_ago(1),
+    }
+}
+
+fn queues(waiting: impl Fn(Lane) -> Option<u32>) -> Option<Vec<FoundQueue>> {
+    let of_model = |model| [Lane::Story(model), Lane::Cab(model), Lane::Suspects(model)];
+    let lanes = [ModelId(0), ModelId(1)].into_iter().flat_map(of_model).chain([Lane::Results, Lane::Dead]);
+    let queue = |lane| FoundQueue {
+        name: QueueName { run: run_id(), lane },
+        depth: waiting(lane).map(|messages| Depth { messages, consumers: 1 }),
+    };
+    Some(lanes.map(queue).collect())
+}
+
+fn healthy() -> Status {
+    let run = RunStatus {
+        run: run_id(),
+        about: Some(about()),
+        order: None,
+        coordinators: vec![coordinator()],
+        queues: queues(|lane| match lane {
+            Lane::Story(_) => Some(1_900),
+            Lane::Suspects(ModelId(1)) => None,
+            Lane::Cab(_) | Lane::Suspects(_) | Lane::Results | Lane::Dead => Some(0),
+        }),
+        attention: Vec::new(),
+    };
+    let workers = vec![worker(72), worker(73)];
+    Status { at: UnixMillis(NOW), unreached: Vec::new(), runs: vec![run], workers, unreadable: 0 }
+}
+
+/// The status as it is shown, once it is said what needs attention.
+fn shown(mut status: Status) -> String {
+    for place in 0..status.runs.len() {
+        status.runs[place].attention = attention(&status, &status.runs[place]);
+    }
+    text::text(&status)
+}
+
+#[test]
+fn a_run_that_goes_well() {
+    insta::assert_snapshot!(shown(healthy()));
+}
+
+#[test]
+fn a_run_in_all_kinds_of_trouble() {
+    let mut status = healthy();
+    let run = &mut status.runs[0];
+    let pause = Order { version: CONTROL_VERSION, wish: Wish::Pause, by: "ada@h1".to_owned(), at: seconds_ago(90) };
+    run.order = Some(pause);
+    run.queues = queues(|lane| match lane {
+        Lane::Dead => Some(1),
+        Lane::Results => Some(6_000),
+        Lane::Story(_) | Lane::Cab(_) | Lane::Suspects(_) => Some(3),
+    });
+    let limited = "429: slow\ndown \u{1b}[2J".to_owned();
+    status.workers[0].last_trouble = Some((seconds_ago(30), limited.clone()));
+    status.workers[1].last_trouble = Some((seconds_ago(20), limited));
+    status.workers[1].at = seconds_ago(8);
+    status.workers[1].process.release = "0.2.0".to_owned();
+    status.workers[1].process.host = "h2\u{202e}".to_owned();
+    let old = WorkerReport { last_trouble: Some((seconds_ago(3_600), "long ago".to_owned())), ..worker(74) };
+    status.workers.push(WorkerReport { draining: true, ..old });
+    status.unreadable = 1;
+    run.coordinators.push(CoordinatorReport {
+        process: process("coordinator", 99),
+        last_trouble: Some((seconds_ago(5), "the store is away".to_owned())),
+        ..coordinator()
+    });
+    insta::assert_snapshot!(shown(status));
+}
+
+#[test]
+fn a_run_that_everybody_has_left() {
+    let mut status = healthy();
+    status.workers.clear();
+    status.runs[0].coordinators.clear();
+    status.runs[0].queues = queues(|_| Some(1));
+    insta::assert_snapshot!(shown(status));
+}
+
+#[test]
+fn a_store_that_is_away_hides_processes_and_says_nothing_of_them() {
+    let mut status = healthy();
+    status.workers.clear();
+    let run = &mut status.runs[0];
+    (run.about, run.coordinators) = (None, Vec::new());
+    status.unreached.push(Unreached { server: Server::Store, why: "reach it: connection\nrefused".to_owned() });
+    insta::assert_snapshot!(shown(status));
+}
+
+#[test]
+fn a_broker_that_is_away_hides_queues_alone() {
+    let mut status = healthy();
+    status.runs[0].queues = None;
+    status.unreached.push(Unreached { server: Server::Broker, why: "connection refused".to_owned() });
+    insta::assert_snapshot!(shown(status));
+}
+
+#[test]
+fn nothing_to_look_at() {
+    let status = Status { runs: Vec::new(), workers: Vec::new(), ..healthy() };
+    insta::assert_snapshot!(shown(status));
+}
+
+#[test]
+fn runs_that_have_ended() {
+    let check = |phase, dead, expected: &str| {
+        let cells = CellCounts { dead, ..CELLS };
+        assert_eq!(super::phase(&AboutRun { phase, cells, ..about() }), expected);
+    };
+    check(RunPhase::Finished, 0, "finished");
+    check(RunPhase::Finished, 3, "finished with 3 dead");
+    check(RunPhase::Cancelled, 3, "cancelled");
+    check(RunPhase::OutOfBudget, 0, "out of budget");
+    check(RunPhase::Failed, 0, "failed");
+}
+
+/// The sentences that say so and no others, for a change to a healthy run.
+fn check_attention(change: impl FnOnce(&mut Status), expected: &[&str]) {
+    let mut status = healthy();
+    change(&mut status);
+    let said = attention(&status, &status.runs[0]);
+    assert_eq!(said.len(), expected.len(), "{said:?}");
+    for (said, expected) in said.iter().zip(expected) {
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
+fn workers_that_do_not_take_what_waits_are_told_apart() {
+    check_attention(|_| {}, &[]);
+    check_attention(|status| status.workers.clear(), &["3,800 tasks wait and no worker serves the run"]);
+    check_attention(
+        |status| status.workers.iter_mut().for_each(|worker| worker.draining = true),
+        &["all workers are about to end"],
+    );
+    check_attention(|status| status.workers.iter_mut().for_each(|worker| worker.tasks = 0), &["no worker takes them"]);
+    let others = |status: &mut Status| {
+        status.workers.iter_mut().for_each(|worker| worker.runs = vec![RunId("other".to_owned())]);
+    };
+    check_attention(others, &["no worker serves the run"]);
+}
+
+#[test]
+fn a_paused_run_needs_no_worker() {
+    let paused = |wish| {
+        move |status: &mut Status| {
+            status.workers.clear();
+            let by = "ada@h1".to_owned();
+            status.runs[0].order = Some(Order { version: CONTROL_VERSION, wish, by, at: seconds_ago(60) });
+        }
+    };
+    check_attention(paused(Wish::Pause), &["it is paused (pause, said by ada@h1"]);
+    check_attention(paused(Wish::Cancel), &["it is to end"]);
+    check_attention(paused(Wish::Go), &["no worker serves the run"]);
+}

@@ -1,0 +1,202 @@
+//! A status as people read it on a terminal.
+
+use std::time::Duration;
+
+use indicatif::{HumanCount, HumanDuration};
+use valuesim_shared::control::{AboutRun, CellCounts, CoordinatorReport, RunPhase, UnixMillis, Wish, WorkerReport};
+
+use super::{RunStatus, Server, Status};
+use crate::columns::{NOTHING, columns, one_line, shortened};
+use crate::commands::order::in_force;
+use crate::commands::queues::FoundQueue;
+use crate::moment::{ago, utc};
+
+const INDENT: &str = "  ";
+
+/// Characters of a trouble in a table.
+const MOST_OF_A_TROUBLE: usize = 60;
+
+/// All that was found, with what could not be reached before it.
+pub(super) fn text(status: &Status) -> String {
+    let mut parts = vec![heading(status)];
+    parts.extend(status.runs.iter().map(|run| run_text(status, run)));
+    if status.runs.is_empty() && status.has_reached(Server::Store) {
+        parts.push("no run has begun that has not ended; `valuesim runs` lists all\n".to_owned());
+    }
+    if status.has_reached(Server::Store) {
+        parts.push(workers(status));
+    }
+    parts.join("\n")
+}
+
+fn heading(status: &Status) -> String {
+    let mut text = format!("status of {}\n", utc(status.at));
+    for unreached in &status.unreached {
+        let (server, lost) = match unreached.server {
+            Server::Store => ("store", "runs, coordinators and workers cannot be seen"),
+            Server::Broker => ("broker", "queues cannot be seen"),
+        };
+        text += &format!("the {server} was not reached, so {lost}: {}\n", one_line(&unreached.why));
+    }
+    if status.unreadable > 0 {
+        text += &format!(
+            "{} said by other releases and cannot be read\n",
+            count(status.unreadable, "thing was", "things were")
+        );
+    }
+    text
+}
+
+fn run_text(status: &Status, run: &RunStatus) -> String {
+    let mut text = format!("run {}: {}\n", one_line(&run.run.0), state(status, run));
+    text += &columns(INDENT, &facts(status, run));
+    if let Some(queues) = &run.queues {
+        text += &format!("\n{}", columns(INDENT, &queue_rows(run, queues)));
+    }
+    if !run.attention.is_empty() {
+        text += &format!("\n{INDENT}needs attention\n");
+        for said in &run.attention {
+            text += &format!("{INDENT}- {}\n", one_line(said));
+        }
+    }
+    text
+}
+
+fn state(status: &Status, run: &RunStatus) -> String {
+    let order = match run.order.as_ref().map(|order| order.wish) {
+        None | Some(Wish::Go) => "",
+        Some(Wish::Pause) => ", paused",
+        Some(Wish::Cancel) => ", to be cancelled",
+    };
+    match &run.about {
+        Some(about) if about.phase == RunPhase::Begun => format!("begun{order}"),
+        Some(about) => phase(about),
+        None if status.has_reached(Server::Store) => "not in the list of runs".to_owned(),
+        None => "the store would know how far it is".to_owned(),
+    }
+}
+
+/// How far a run has come.
+pub(in crate::commands) fn phase(about: &AboutRun) -> String {
+    let name = match about.phase {
+        RunPhase::Begun => "begun",
+        RunPhase::Finished if about.cells.dead > 0 => {
+            return format!("finished with {} dead", HumanCount(about.cells.dead));
+        }
+        RunPhase::Finished => "finished",
+        RunPhase::Cancelled => "cancelled",
+        RunPhase::OutOfBudget => "out of budget",
+        RunPhase::Failed => "failed",
+    };
+    name.to_owned()
+}
+
+fn facts(status: &Status, run: &RunStatus) -> Vec<[String; 2]> {
+    let mut facts = Vec::new();
+    let mut say = |what: &str, text: String| facts.push([what.to_owned(), text]);
+    if let Some(about) = &run.about {
+        say("models", about.models.join(", "));
+    }
+    if let Some(order) = &run.order {
+        say("order", in_force(order, status.at));
+    }
+    match (&run.coordinators[..], &run.about) {
+        ([], Some(about)) => {
+            let of = ago(about.at, status.at);
+            say("cells", format!("{} (as of {of})", cells(about.cells)));
+            say("spent", about.spent.to_string());
+        }
+        ([], None) => {}
+        ([coordinator, ..], _) => {
+            say("cells", cells(coordinator.cells));
+            say("rate", rate(coordinator));
+            say("spent", coordinator.spent.to_string());
+        }
+    }
+    for coordinator in &run.coordinators {
+        say("coordinator", process(coordinator, status.at));
+        if let Some(http) = &coordinator.http {
+            say("", format!("serves {http}"));
+        }
+        if let Some((at, trouble)) = &coordinator.last_trouble {
+            say("", format!("trouble {}: {trouble}", ago(*at, status.at)));
+        }
+    }
+    if run.coordinators.is_empty() && status.has_reached(Server::Store) {
+        say("coordinator", "none is alive".to_owned());
+    }
+    facts
+}
+
+fn cells(counts: CellCounts) -> String {
+    let CellCounts { planned, finished, under_way, dead } = counts;
+    let share = finished as f64 / planned.max(1) as f64 * 100.0;
+    let [finished, planned, under_way, dead] = [finished, planned, under_way, dead].map(HumanCount);
+    format!("{finished} of {planned} finished ({share:.1} %), {under_way} under way, {dead} dead")
+}
+
+fn rate(report: &CoordinatorReport) -> String {
+    let CellCounts { planned, finished, dead, .. } = report.cells;
+    let rate = report.cells_per_second;
+    let left = planned.saturating_sub(finished + dead) as f64 / rate;
+    let is_known = left.is_finite() && left > 0.0;
+    let left = is_known.then(|| format!(", {} left", HumanDuration(Duration::from_secs_f64(left.min(1e9)))));
+    let left = left.unwrap_or_default();
+    format!("{rate:.1} cells/s{left}")
+}
+
+fn process(report: &CoordinatorReport, now: UnixMillis) -> String {
+    let process = &report.process;
+    let (host, pid, release) = (&process.host, process.pid, &process.release);
+    let (started, heard) = (ago(process.started_at, now), ago(report.at, now));
+    format!("{host}, pid {pid}, release {release}, started {started}, last heard of {heard}")
+}
+
+fn queue_rows(run: &RunStatus, queues: &[FoundQueue]) -> Vec<[String; 4]> {
+    let header = ["queue", "of", "waiting", "consumers"].map(str::to_owned);
+    let row = |queue: &FoundQueue| {
+        let of = queue.model().map_or_else(String::new, |model| run.model(model.0.into()));
+        let [waiting, consumers] = match queue.depth {
+            Some(depth) => [depth.messages, depth.consumers].map(|number| HumanCount(number.into()).to_string()),
+            None => ["no such queue".to_owned(), String::new()],
+        };
+        [queue.lane().to_owned(), of, waiting, consumers]
+    };
+    std::iter::once(header).chain(queues.iter().map(row)).collect()
+}
+
+fn workers(status: &Status) -> String {
+    if status.workers.is_empty() {
+        return "no worker is alive\n".to_owned();
+    }
+    let header = ["worker", "pid", "release", "runs", "tasks", "calls", "calls/s", "heard of", "trouble"];
+    let rows = status.workers.iter().map(|worker| worker_row(worker, status.at));
+    let rows: Vec<_> = std::iter::once(header.map(str::to_owned)).chain(rows).collect();
+    let alive = u32::try_from(status.workers.len()).unwrap_or(u32::MAX);
+    let alive = count(alive, "worker is alive", "workers are alive");
+    format!("{alive}\n{}", columns(INDENT, &rows))
+}
+
+fn worker_row(worker: &WorkerReport, now: UnixMillis) -> [String; 9] {
+    let process = &worker.process;
+    let runs: Vec<&str> = worker.runs.iter().map(|run| run.0.as_str()).collect();
+    let draining = if worker.draining { " (about to end)" } else { "" };
+    let trouble = worker.last_trouble.as_ref();
+    let trouble = trouble.map(|(at, text)| format!("{}: {}", ago(*at, now), shortened(text, MOST_OF_A_TROUBLE)));
+    [
+        format!("{}{draining}", process.host),
+        process.pid.to_string(),
+        process.release.clone(),
+        if runs.is_empty() { NOTHING.to_owned() } else { runs.join(",") },
+        worker.tasks.to_string(),
+        format!("{} of {}", worker.calls_in_flight, worker.capacity),
+        format!("{:.1}", worker.calls_per_second),
+        ago(worker.at, now),
+        trouble.unwrap_or_else(|| NOTHING.to_owned()),
+    ]
+}
+
+/// A number of things, in words.
+pub(super) fn count(number: u32, one: &str, several: &str) -> String {
+    format!("{} {}", HumanCount(number.into()), if number == 1 { one } else { several })
+}

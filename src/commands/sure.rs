@@ -1,0 +1,23 @@
+//! Asks whether something that cannot be undone is meant.
+
+use anyhow::bail;
+use clap::Args;
+
+/// Whether something that cannot be undone is meant.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(super) struct Sure {
+    /// Really do it
+    #[arg(long)]
+    yes: bool,
+}
+
+impl Sure {
+    /// Fails unless it is meant.
+    pub(super) fn check(&self, what: &str) -> anyhow::Result<()> {
+        if !self.yes {
+            bail!("{what}: say --yes if that is meant");
+        }
+        Ok(())
+    }
+}

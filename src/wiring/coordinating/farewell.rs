@@ -1,0 +1,69 @@
+//! The end of a run: sees its workers off and removes what it left on the servers.
+
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+use valuesim_shared::control::RunPhase;
+use valuesim_shared::queue::{Lane, QueueName};
+
+use super::FleetCoordinator;
+use crate::servers::Servers;
+
+/// How long workers may take to leave a finished run before its queues go.
+const LEAVE_WITHIN: Duration = Duration::from_secs(10);
+
+/// How often they are looked for meanwhile.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+impl FleetCoordinator {
+    /// Waits until no worker has the run any more and all outcomes have been taken in, for a while.
+    pub(super) async fn see_workers_off(&self) {
+        let leaving = async {
+            while self.is_served().await || !self.results_are_in().await {
+                sleep(LOOK_EVERY).await;
+            }
+        };
+        if timeout(LEAVE_WITHIN, leaving).await.is_err() {
+            tracing::warn!(run = %self.manifest.run, "workers are still at the run; what they hand in now is lost");
+        }
+    }
+
+    async fn is_served(&self) -> bool {
+        let workers = self.servers.control.workers().await;
+        workers.is_ok_and(|workers| workers.all.iter().any(|worker| worker.runs.contains(&self.manifest.run)))
+    }
+
+    async fn results_are_in(&self) -> bool {
+        let results = QueueName { run: self.manifest.run.clone(), lane: Lane::Results };
+        let depth = self.servers.queue.depth(&results).await;
+        depth.is_ok_and(|depth| depth.is_none_or(|depth| depth.messages == 0))
+    }
+
+    /// Says how the run has ended, and removes its queues when the workers are gone. What fails here costs a little room,
+    /// no result.
+    pub(super) async fn tidy_up(&self, phase: RunPhase) {
+        if let Err(error) = self.try_to_tidy_up(phase).await {
+            let error = format!("{error:#}");
+            tracing::warn!(run = %self.manifest.run, error, "not all of the run was tidied up");
+        }
+    }
+
+    async fn try_to_tidy_up(&self, phase: RunPhase) -> anyhow::Result<()> {
+        let Servers { queue, store, control, .. } = &self.servers;
+        control.announce(&self.about(phase)).await?;
+        // A worker that stays longer finds its queue gone and declares it again, empty.
+        self.see_workers_off().await;
+        for name in self.queues() {
+            queue.delete(&name).await?;
+        }
+        let dead = QueueName { run: self.manifest.run.clone(), lane: Lane::Dead };
+        if queue.depth(&dead).await?.is_some_and(|depth| depth.messages == 0) {
+            queue.delete(&dead).await?;
+        }
+        store.expire_run(&self.manifest.run).await?;
+        std::fs::remove_file(&self.cursor_file).or_else(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error.into()),
+        })
+    }
+}

@@ -1,0 +1,41 @@
+//! Messages that arrive more than once, as brokers promise no better.
+
+use secrecy::SecretString;
+use valuesim_shared::id::ModelId;
+use valuesim_shared::queue::{Lane, Queue as _, QueueName, RabbitQueue, RabbitSettings};
+use valuesim_test_servers::eventually;
+
+use crate::fleet::{Fleet, IN_FLIGHT, LATENCY, PATIENCE, WORKERS};
+
+/// Copies of each message.
+const COPIES: usize = 2;
+
+/// Cells of the run.
+const CELLS: usize = 25;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn copies_of_tasks_change_nothing() {
+    let fleet = Fleet::new(LATENCY).await;
+    let coordinator = fleet.coordinator();
+    let settings = RabbitSettings::new(SecretString::from(fleet.ways.broker.clone()), "test");
+    let queue = RabbitQueue::connect(settings).await.expect("connects");
+    let folder = async || fleet.has_begun().then(|| fleet.run());
+    let run = eventually("the run's folder", PATIENCE, folder).await.expect("in time");
+    let story = QueueName { run: run.clone(), lane: Lane::Story(ModelId(0)) };
+    let all_sent = async || {
+        let depth = queue.depth(&story).await.expect("looks")?;
+        (depth.messages as usize == CELLS).then_some(())
+    };
+    eventually("all story tasks", PATIENCE, all_sent).await.expect("in time");
+    for message in queue.browse(&story, CELLS).await.expect("looks") {
+        for _ in 0..COPIES {
+            queue.publish(&story, message.body.clone()).await.expect("is sent");
+        }
+    }
+    queue.close().await;
+    let workers = fleet.workers();
+    coordinator.ended_well().await;
+    drop(workers);
+    let (extra, most) = (fleet.compare_with_one_process().await, WORKERS * IN_FLIGHT);
+    assert!(extra <= most, "{extra} calls more, at most {most} were in flight");
+}

@@ -1,0 +1,57 @@
+//! Redis that goes away in mid-run and comes back with its data or without.
+
+use valuesim_test_servers::{RedisServer, Vhost, shared_broker};
+
+use crate::fleet::{Fleet, IN_FLIGHT, LATENCY, WORKERS, Ways};
+
+/// Answered calls before the fault.
+const BEFORE: u64 = 1_500;
+
+/// A fleet whose store is its own.
+struct Troubled {
+    store: RedisServer,
+    fleet: Fleet,
+    _broker: Vhost,
+}
+
+impl Troubled {
+    async fn new() -> Self {
+        let (broker, store) = tokio::join!(shared_broker(), RedisServer::start());
+        let store = store.expect("starts");
+        let ways = Ways { broker: broker.url.clone(), store: store.url() };
+        Self { store, fleet: Fleet::on(ways, LATENCY).await, _broker: broker }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_is_stopped_and_started_costs_the_calls_in_flight_at_most() {
+    let Troubled { mut store, fleet, _broker } = Troubled::new().await;
+    let coordinator = fleet.coordinator();
+    let workers = fleet.workers();
+    fleet.answered(BEFORE).await;
+    store.stop().await.expect("stops");
+    fleet.quiet().await;
+    store.start_again().await.expect("starts");
+    fleet.answered(2 * BEFORE).await;
+    store.kill();
+    fleet.quiet().await;
+    store.start_again().await.expect("starts");
+    coordinator.ended_well().await;
+    drop(workers);
+    let (extra, most) = (fleet.compare_with_one_process().await, 2 * WORKERS * IN_FLIGHT);
+    assert!(extra <= most, "{extra} calls more, at most {most} were in flight");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_is_flushed_costs_the_calls_of_unfinished_cells_at_most() {
+    let Troubled { store, fleet, _broker } = Troubled::new().await;
+    let coordinator = fleet.coordinator();
+    let workers = fleet.workers();
+    fleet.answered(BEFORE).await;
+    let most = fleet.calls_of_unfinished_cells().await + WORKERS * IN_FLIGHT;
+    store.flush().expect("is flushed");
+    coordinator.ended_well().await;
+    drop(workers);
+    let extra = fleet.compare_with_one_process().await;
+    assert!(extra <= most, "{extra} calls more, at most {most} were made for unfinished cells");
+}

@@ -1,0 +1,182 @@
+//! One attempt at a task: claims the task's cell, does its stage, and stops in time where it is not to go on.
+//!
+//! It stops, with its calls in flight finished and their replies kept, when the worker is to stop, when the queue has given
+//! the task to somebody else, when another attempt has taken the cell over, and when the task was held for too long.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use tokio::time::{interval_at, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use valuesim_shared::dead::Unfit;
+use valuesim_shared::outcome::CellOutcome;
+use valuesim_shared::permit::PermitOffice;
+use valuesim_shared::queue::{Lane, Queue, QueueName};
+use valuesim_shared::store::{CLAIM_EXPIRY, Claim, Ground, Holder, Store};
+use valuesim_shared::task::{Task, TaskKind};
+
+use crate::demand::Held;
+use crate::worker::{Halt, Shared, WorkerError};
+use crate::{cab, story};
+
+/// How often a claim is made anew that somebody else has.
+const CLAIM_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// How long saying goodbye to a cell may take: a claim that is not released expires.
+const RELEASE_WITHIN: Duration = Duration::from_secs(2);
+
+/// The message that takes a cell on.
+pub(crate) enum Next {
+    /// The cell's next task.
+    Task(Task),
+    /// The cell is done.
+    Outcome(Box<CellOutcome>),
+}
+
+/// How an attempt ended.
+pub(crate) enum End {
+    /// What it led to is safe.
+    Done,
+    /// The cell was finished before.
+    Duplicate,
+    /// It is to be gone on with, by whoever gets it.
+    Stopped,
+    /// The worker cannot go on.
+    Failed(WorkerError),
+    /// It broke off because of a fault of this program.
+    BrokeOff(Box<dyn Any + Send>),
+}
+
+/// One attempt at a task.
+pub(crate) struct Attempt<Q, S, O> {
+    shared: Arc<Shared<Q, S, O>>,
+    pub(crate) task: Arc<Task>,
+    holder: Holder,
+}
+
+impl<Q: Queue, S: Store, O: PermitOffice> Attempt<Q, S, O> {
+    pub(crate) fn new(shared: &Arc<Shared<Q, S, O>>, task: Task) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let who = match &shared.unfit {
+            Unfit::IsParked { by } => by.as_str(),
+            Unfit::EndsTheProcess => "one process",
+        };
+        let holder = Holder(format!("{who}/{}", NEXT.fetch_add(1, Ordering::Relaxed)));
+        Self { shared: Arc::clone(shared), task: Arc::new(task), holder }
+    }
+
+    /// Does the task. `gone` returns when the queue has taken it back.
+    pub(crate) async fn run(
+        &self,
+        held: Held,
+        (ground, gone): (Ground, impl Future<Output = ()>),
+        halt: &CancellationToken,
+    ) -> End {
+        let own = halt.child_token();
+        let doing = AssertUnwindSafe(self.claim_and_do(held, ground, &own)).catch_unwind();
+        let end = tokio::select! {
+            biased;
+            done = doing => match done {
+                Ok(Ok(end)) => return end,
+                Ok(Err(Halt::Stopped)) => End::Stopped,
+                Ok(Err(Halt::Failed(error))) => End::Failed(error),
+                Err(panic) => End::BrokeOff(panic),
+            },
+            () = self.out_of_time(gone, &own) => End::Stopped,
+        };
+        let releasing = self.shared.store.release(&self.task.run, self.task.cell, &self.holder);
+        if !matches!(timeout(RELEASE_WITHIN, releasing).await, Ok(Ok(()))) {
+            tracing::debug!(cell = %self.task.cell, "a claim was not released; it expires");
+        }
+        end
+    }
+
+    /// Asks the attempt to stop when its time is over, and returns when it has not stopped within the grace period.
+    async fn out_of_time(&self, gone: impl Future<Output = ()>, own: &CancellationToken) {
+        tokio::select! {
+            () = own.cancelled() => {}
+            () = gone => own.cancel(),
+            () = wait_for(self.shared.keeping.at_most) => own.cancel(),
+        }
+        wait_for(self.shared.keeping.grace).await;
+    }
+
+    async fn claim_and_do(&self, held: Held, ground: Ground, own: &CancellationToken) -> Result<End, Halt> {
+        if self.claim(ground, own).await? == Claim::Finished {
+            return Ok(End::Duplicate);
+        }
+        tokio::select! {
+            biased;
+            done = self.stage_and_publish(held, own) => done.map(|()| End::Done),
+            never = self.keep_claim(own) => never,
+        }
+    }
+
+    /// Waits until the cell is this attempt's, or finished.
+    async fn claim(&self, ground: Ground, own: &CancellationToken) -> Result<Claim, Halt> {
+        let Task { run, cell, .. } = &*self.task;
+        loop {
+            let claim = self.shared.store.claim(run, *cell, &self.holder, ground).await?;
+            if claim != Claim::Held {
+                return Ok(claim);
+            }
+            let again = own.run_until_cancelled(sleep(CLAIM_AGAIN_AFTER)).await;
+            again.ok_or(Halt::Stopped)?;
+        }
+    }
+
+    /// Keeps the claim from expiring; asks the attempt to stop if it is somebody else's.
+    async fn keep_claim<T>(&self, own: &CancellationToken) -> T {
+        let every = CLAIM_EXPIRY / 3;
+        let mut renewals = interval_at(tokio::time::Instant::now() + every, every);
+        loop {
+            renewals.tick().await;
+            let renewed = self.shared.store.renew(&self.task.run, self.task.cell, &self.holder).await;
+            if matches!(renewed, Ok(false)) {
+                own.cancel();
+            }
+        }
+    }
+
+    async fn stage_and_publish(&self, held: Held, own: &CancellationToken) -> Result<(), Halt> {
+        let next = match self.task.kind {
+            TaskKind::Story => story::write(&self.shared, &self.task, own).await?,
+            TaskKind::Cab => cab::answer(&self.shared, &self.task, held, own).await?,
+        };
+        let (queue, body) = match next {
+            Next::Task(task) => {
+                // Before somebody has the next task, so that they need not wait for the cell.
+                self.shared.store.release(&task.run, task.cell, &self.holder).await?;
+                (queue_of(&task), task.to_bytes())
+            }
+            // The claim stays until the coordinator has the outcome in its ledger.
+            Next::Outcome(outcome) => {
+                let body = serde_json::to_vec(&outcome).expect("an outcome can be written as JSON");
+                (QueueName { run: outcome.run, lane: Lane::Results }, body)
+            }
+        };
+        Ok(self.shared.queue.publish(&queue, Bytes::from(body)).await?)
+    }
+}
+
+/// The queue in which a task waits.
+pub(crate) fn queue_of(task: &Task) -> QueueName {
+    let lane = match task.kind {
+        TaskKind::Story => Lane::Story(task.cell.model),
+        TaskKind::Cab => Lane::Cab(task.cell.model),
+    };
+    QueueName { run: task.run.clone(), lane }
+}
+
+/// For ever, where there is no limit.
+async fn wait_for(limit: Option<Duration>) {
+    match limit {
+        Some(limit) => sleep(limit).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,49 @@
+//! What a worker is there for: which models it serves, how patient it is, what it does with tasks that fail.
+
+use std::collections::BTreeSet;
+
+use valuesim_shared::dead::Unfit;
+use valuesim_shared::model::ModelSettings;
+
+use crate::metrics::Metrics;
+use crate::timing::Timing;
+
+/// What a worker is there for.
+#[derive(Debug, Clone)]
+pub struct Duty {
+    /// The models whose tasks it takes.
+    pub served: Served,
+    /// How patient it is.
+    pub timing: Timing,
+    /// What becomes of tasks that cannot be done.
+    pub unfit: Unfit,
+    /// Where its process shows what it does, if it does.
+    pub metrics: Option<Metrics>,
+}
+
+/// Which of a run's models a worker serves.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub enum Served {
+    /// All of them.
+    #[default]
+    All,
+    /// Those with these names; their keys alone are read.
+    Named(BTreeSet<String>),
+}
+
+impl Duty {
+    /// That of the only worker of one process: whatever it cannot do ends the run, for its user to see.
+    pub fn alone(timing: Timing) -> Self {
+        Self { served: Served::All, timing, unfit: Unfit::EndsTheProcess, metrics: None }
+    }
+}
+
+impl Served {
+    /// Whether the model is among them.
+    pub fn has(&self, model: &ModelSettings) -> bool {
+        match self {
+            Self::All => true,
+            Self::Named(names) => names.contains(&model.name),
+        }
+    }
+}
