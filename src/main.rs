@@ -9,6 +9,7 @@ mod interrupt;
 mod progress;
 mod run_folder;
 mod servers;
+mod vitals;
 mod wiring;
 
 use std::process::ExitCode;

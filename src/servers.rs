@@ -91,6 +91,7 @@ pub(crate) struct StoreAddress(Address);
 #[derive(Debug, Clone)]
 pub(crate) struct Servers {
     pub(crate) queue: RabbitQueue,
+    pub(crate) link: Link,
     pub(crate) store: RedisStore,
     pub(crate) control: RedisControl,
 }
@@ -145,7 +146,7 @@ impl Addresses {
         let link = async { Ok(Link::connect(&self.store.0, PATIENCE).await?) };
         let queue = async { Ok::<_, anyhow::Error>(RabbitQueue::connect(self.broker.0.clone()).await?) };
         let (link, queue) = tokio::try_join!(link, queue)?;
-        Ok(Servers { queue, store: RedisStore::new(link.clone()), control: RedisControl::new(link) })
+        Ok(Servers { queue, store: RedisStore::new(link.clone()), control: RedisControl::new(link.clone()), link })
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod coordinating;
 mod crew;
+mod hearing;
 mod identity;
 mod working;
 

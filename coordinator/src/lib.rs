@@ -13,6 +13,7 @@ mod fixture;
 mod fuzz;
 pub mod identity;
 pub mod ledger;
+pub mod metrics;
 pub mod plan;
 pub mod predictions;
 pub mod provenance;

@@ -180,6 +180,9 @@ pub struct WorkerReport {
     pub capacity: u32,
     /// Calls answered in a second, lately.
     pub calls_per_second: f64,
+    /// Where it answers probes and shows its metrics, if it does.
+    #[serde(default)]
+    pub http: Option<String>,
     /// What went wrong last, if anything did, and when.
     pub last_trouble: Option<(UnixMillis, String)>,
     /// When this was written.
@@ -201,7 +204,7 @@ pub struct CoordinatorReport {
     pub cells_per_second: f64,
     /// What the run has cost so far.
     pub spent: NanoUsd,
-    /// Where its pages are served, if they are.
+    /// Where it answers probes and shows its metrics, if it does.
     pub http: Option<String>,
     /// What went wrong last, if anything did, and when.
     pub last_trouble: Option<(UnixMillis, String)>,
@@ -276,13 +279,16 @@ mod tests {
             calls_in_flight: 3,
             capacity: 64,
             calls_per_second: 1.5,
+            http: Some("http://127.0.0.1:9".to_owned()),
             last_trouble: Some((UnixMillis(4), "down".to_owned())),
             at: UnixMillis(6),
         };
         check(
             &worker,
-            r#"{"version":1,"process":{"id":"w1","host":"h","pid":7,"release":"0.1.0","started_at":1},"runs":["r1"],"draining":false,"tasks":2,"calls_in_flight":3,"capacity":64,"calls_per_second":1.5,"last_trouble":[4,"down"],"at":6}"#,
+            r#"{"version":1,"process":{"id":"w1","host":"h","pid":7,"release":"0.1.0","started_at":1},"runs":["r1"],"draining":false,"tasks":2,"calls_in_flight":3,"capacity":64,"calls_per_second":1.5,"http":"http://127.0.0.1:9","last_trouble":[4,"down"],"at":6}"#,
         );
+        let before_http = r#"{"version":1,"process":{"id":"w1","host":"h","pid":7,"release":"0.1.0","started_at":1},"runs":[],"draining":false,"tasks":2,"calls_in_flight":3,"capacity":64,"calls_per_second":1.5,"last_trouble":null,"at":6}"#;
+        assert_eq!(serde_json::from_str::<WorkerReport>(before_http).expect("reads").http, None);
         let coordinator = CoordinatorReport {
             version: 1,
             process: process(),

@@ -23,4 +23,5 @@ pub mod split;
 pub mod store;
 pub mod survey;
 pub mod task;
+pub mod telemetry;
 pub mod transcript;

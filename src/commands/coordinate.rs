@@ -18,6 +18,7 @@ use super::run::{self, Job, Place, note, say_when};
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::progress::{Style, write_json};
 use crate::servers::{Addresses, ServerFlags};
+use crate::vitals::HttpFlags;
 use crate::wiring::{Assignment, FleetCoordinator, FleetEnd};
 
 /// How often progress is told.
@@ -34,6 +35,9 @@ pub(crate) struct Flags {
 
     #[command(flatten)]
     servers: ServerFlags,
+
+    #[command(flatten)]
+    http: HttpFlags,
 
     /// Cells of each model under way at the same time: enough for all workers, few enough for the broker's memory
     #[arg(
@@ -83,9 +87,12 @@ impl Job {
         stop: &CancellationToken,
     ) -> Result<FleetEnd, Failure> {
         let addresses = flags.addresses()?;
+        let vitals = flags.http.serve("coordinator", stop).await.or_usage()?;
         let Some(servers) = stop.run_until_cancelled(addresses.connect()).await else {
             return Ok(FleetEnd::Interrupted);
         };
+        let servers = servers?;
+        vitals.connected_to(&servers);
         let assignment = Assignment {
             manifest: self.manifest(self.experiment.models.clone()),
             plan: &self.plan,
@@ -96,7 +103,7 @@ impl Job {
             spent_before: self.done_before(ledger)?.spend.cost,
             tell: note,
         };
-        let coordinator = FleetCoordinator::new(servers?, assignment).await?;
+        let coordinator = FleetCoordinator::new(servers, &vitals, assignment).await?;
         note(&format!("coordinating run {}: it goes on as workers serve it (valuesim work --run {0})", self.run));
         let watch = Watch { progress: coordinator.progress(), cells: self.plan.cells() };
         let showing = AbortOnDropHandle::new(tokio::spawn(watch.show(style)));

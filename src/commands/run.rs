@@ -367,7 +367,7 @@ pub(super) async fn say_when(stop: CancellationToken, text: &'static str) {
 }
 
 #[expect(clippy::print_stderr, reason = "notes are for people, and go to standard error")]
-pub(super) fn note(text: &str) {
+pub(crate) fn note(text: &str) {
     eprintln!("{text}");
 }
 

@@ -1,5 +1,6 @@
 //! `valuesim work`: does the tasks of runs that are coordinated elsewhere.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -14,6 +15,7 @@ use valuesim_worker::timing::Keeping;
 use super::run::{as_failure, note, say_when, stop_on_signals};
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::servers::{Addresses, ServerFlags};
+use crate::vitals::{HttpFlags, Vitals};
 use crate::wiring::{FleetProcess, Wanted, WorkOrder};
 
 /// What `valuesim work` takes.
@@ -29,6 +31,9 @@ pub(crate) struct Flags {
 
     #[command(flatten)]
     servers: ServerFlags,
+
+    #[command(flatten)]
+    http: HttpFlags,
 
     /// Calls in flight at the same time in this worker, for each run and model [default: as the experiment says]
     #[arg(
@@ -69,16 +74,19 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     let addresses = flags.servers.addresses("valuesim worker").or_usage()?;
     let runtime = Runtime::new().context("start the asynchronous runtime")?;
     let stop = stop_on_signals(&runtime)?;
-    runtime.block_on(flags.work(addresses, &stop)).map_err(as_failure)?;
+    let vitals = runtime.block_on(flags.http.serve("worker", &stop)).or_usage()?;
+    runtime.block_on(flags.work(addresses, &vitals, &stop)).map_err(as_failure)?;
     Ok(Exit::Done)
 }
 
 impl Flags {
-    async fn work(&self, addresses: Addresses, stop: &CancellationToken) -> anyhow::Result<()> {
+    async fn work(&self, addresses: Addresses, vitals: &Arc<Vitals>, stop: &CancellationToken) -> anyhow::Result<()> {
         let stopping = "stopping: calls in flight are finished first, the rest is handed back; press Ctrl-C again to leave at once";
         let saying = tokio::spawn(say_when(stop.clone(), stopping));
         let Some(servers) = stop.run_until_cancelled(addresses.connect()).await else { return Ok(()) };
-        let ended = FleetProcess::new(servers?, self.order()).run(stop).await;
+        let servers = servers?;
+        vitals.connected_to(&servers);
+        let ended = FleetProcess::new(servers, Arc::clone(vitals), self.order()).run(stop).await;
         saying.abort();
         ended
     }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use valuesim_coordinator::coordinator::{Coordinator, Progress, RunEnd};
 use valuesim_coordinator::cursor::Cursor;
 use valuesim_coordinator::ledger::Ledger;
+use valuesim_coordinator::metrics::RunMetrics;
 use valuesim_coordinator::plan::Plan;
 use valuesim_shared::control::{
     AboutRun, CONTROL_VERSION, CellCounts, CoordinatorReport, Process, REPORT_EVERY, RunPhase, UnixMillis,
@@ -26,6 +27,7 @@ use valuesim_shared::survey::Survey;
 
 use super::identity::this_process;
 use crate::servers::Servers;
+use crate::vitals::Vitals;
 
 /// The file of the run folder that says how far the run is dispatched.
 const CURSOR_FILE: &str = "dispatched";
@@ -36,6 +38,8 @@ pub(crate) struct FleetCoordinator {
     coordinator: Coordinator<RabbitQueue, RedisStore>,
     manifest: Manifest,
     process: Process,
+    http: String,
+    metrics: RunMetrics,
     cells: u64,
     spent_before: NanoUsd,
     begun_at: UnixMillis,
@@ -85,7 +89,7 @@ pub(crate) enum FleetEnd {
 
 impl FleetCoordinator {
     /// Puts the manifest into the store and enters the run into the list of runs.
-    pub(crate) async fn new(servers: Servers, assignment: Assignment<'_>) -> anyhow::Result<Self> {
+    pub(crate) async fn new(servers: Servers, vitals: &Vitals, assignment: Assignment<'_>) -> anyhow::Result<Self> {
         let Assignment { manifest, plan, survey, ledger, folder, window, spent_before, tell } = assignment;
         let process = this_process();
         let cursor_file = folder.join(CURSOR_FILE);
@@ -100,11 +104,14 @@ impl FleetCoordinator {
         let coordinator = coordinator.on_lasting_queues(Cursor::at(&cursor_file), process.id.clone());
         servers.store.put_manifest(&manifest.run, &manifest.to_bytes()).await?;
         let begun_at = UnixMillis::now();
+        let (http, metrics) = (vitals.url().to_owned(), RunMetrics::new(vitals.registry(), &manifest.run));
         let this = Self {
             servers,
             coordinator,
             manifest,
             process,
+            http,
+            metrics,
             cells: plan.cells(),
             spent_before,
             begun_at,
@@ -139,6 +146,7 @@ impl FleetCoordinator {
             never = self.look_for_lost() => never,
             never = self.look_for_dead() => never,
         };
+        self.metrics.set(self.counts(), self.spent());
         let end = match (end, self.cancelled_by.get()) {
             (Ok(RunEnd::Finished), _) => Ok(FleetEnd::Finished),
             (Ok(RunEnd::Interrupted), Some(by)) => Ok(FleetEnd::Cancelled { by: by.clone() }),
@@ -163,6 +171,7 @@ impl FleetCoordinator {
         let (mut finished, mut since) = (self.progress().cells_finished(), Instant::now());
         loop {
             ticks.tick().await;
+            self.metrics.set(self.counts(), self.spent());
             let (now, seconds) = (self.progress().cells_finished(), since.elapsed().as_secs_f64());
             let report = CoordinatorReport {
                 version: CONTROL_VERSION,
@@ -171,7 +180,7 @@ impl FleetCoordinator {
                 cells: self.counts(),
                 cells_per_second: (now - finished) as f64 / seconds.max(1e-3),
                 spent: self.spent(),
-                http: None,
+                http: Some(self.http.clone()),
                 last_trouble: None,
                 at: UnixMillis::now(),
             };

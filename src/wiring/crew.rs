@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio::time::interval;
@@ -15,8 +15,10 @@ use valuesim_shared::queue::RabbitQueue;
 use valuesim_shared::store::RedisStore;
 use valuesim_worker::worker::Worker;
 
+use super::hearing::Source;
 use super::identity::this_process;
 use crate::servers::Servers;
+use crate::vitals::Vitals;
 
 /// A worker on the servers of a fleet.
 pub(super) type FleetWorker = Worker<RabbitQueue, RedisStore, LocalOffice>;
@@ -24,6 +26,8 @@ pub(super) type FleetWorker = Worker<RabbitQueue, RedisStore, LocalOffice>;
 /// The workers of the process.
 pub(super) struct Crew {
     pub(super) process: Process,
+    /// What others see of the process.
+    pub(super) vitals: Arc<Vitals>,
     members: Mutex<BTreeMap<RunId, Member>>,
     draining: AtomicBool,
     /// What went wrong last, also with workers that are gone.
@@ -42,9 +46,10 @@ pub(super) struct Member {
 }
 
 impl Crew {
-    pub(super) fn new() -> Arc<Self> {
+    pub(super) fn new(vitals: Arc<Vitals>) -> Arc<Self> {
         Arc::new(Self {
             process: this_process(),
+            vitals,
             members: Mutex::default(),
             draining: AtomicBool::new(false),
             trouble: Mutex::default(),
@@ -66,8 +71,18 @@ impl Crew {
         self.changed.notify_one();
     }
 
+    /// Where the workers would take tasks now, and for how long nothing has come from there.
+    pub(super) fn listening(&self) -> Vec<(Source, Duration)> {
+        let members = self.members();
+        let of_run = |(run, member): (&RunId, &Member)| -> Vec<(Source, Duration)> {
+            member.worker.listening().map(|(model, silence)| ((run.clone(), model), silence)).collect()
+        };
+        members.iter().flat_map(of_run).collect()
+    }
+
     /// Has all workers leave, and says so from now on.
     pub(super) fn drain(&self) {
+        self.vitals.ends();
         self.draining.store(true, Ordering::Relaxed);
         self.members().values().for_each(|member| member.leave.cancel());
     }
@@ -114,6 +129,7 @@ impl Crew {
             calls_in_flight: u32::try_from(in_flight).unwrap_or(u32::MAX),
             capacity: members.values().map(|member| member.capacity).sum(),
             calls_per_second: 0.0,
+            http: Some(self.vitals.url().to_owned()),
             last_trouble: last.or_else(|| self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()),
             at: UnixMillis::now(),
         };

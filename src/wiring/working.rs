@@ -15,11 +15,14 @@ use valuesim_shared::manifest::Manifest;
 use valuesim_shared::permit::{Limits, LocalOffice};
 use valuesim_shared::store::Store as _;
 use valuesim_worker::duty::{Duty, Served};
+use valuesim_worker::metrics::Metrics;
 use valuesim_worker::timing::{Keeping, Timing};
 use valuesim_worker::worker::{Worker, WorkerError};
 
 use super::crew::{Crew, Member};
+use super::hearing::{self, Hearing};
 use crate::servers::Servers;
+use crate::vitals::Vitals;
 
 /// How often it looks which runs there are.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -53,6 +56,7 @@ pub(crate) struct FleetProcess {
     servers: Servers,
     order: WorkOrder,
     crew: Arc<Crew>,
+    metrics: Metrics,
 }
 
 /// How a run stands.
@@ -76,8 +80,10 @@ struct Memory {
 type Left = (RunId, Result<(), WorkerError>);
 
 impl FleetProcess {
-    pub(crate) fn new(servers: Servers, order: WorkOrder) -> Self {
-        Self { servers, order, crew: Crew::new() }
+    /// A worker process on `servers`, which `vitals` shows.
+    pub(crate) fn new(servers: Servers, vitals: Arc<Vitals>, order: WorkOrder) -> Self {
+        let metrics = Metrics::new(vitals.registry());
+        Self { servers, order, crew: Crew::new(vitals), metrics }
     }
 
     /// Works until `stop` is cancelled or the runs it was told have ended; then finishes the calls in flight and hands
@@ -85,7 +91,11 @@ impl FleetProcess {
     pub(crate) async fn run(&self, stop: &CancellationToken) -> anyhow::Result<()> {
         let telling = AbortOnDropHandle::new(tokio::spawn(self.crew.clone().report(self.servers.clone())));
         let (mut tasks, mut memory) = (JoinSet::new(), Memory::default());
-        let ended = self.serve(stop, &mut tasks, &mut memory).await;
+        let ended = tokio::select! {
+            biased;
+            ended = self.serve(stop, &mut tasks, &mut memory) => ended,
+            never = self.hear() => never,
+        };
         self.crew.drain();
         let mut last = Ok(());
         while let Some(left) = tasks.join_next().await {
@@ -97,6 +107,16 @@ impl FleetProcess {
         }
         self.servers.queue.close().await;
         ended.and(last)
+    }
+
+    /// Notices when this process no longer hears of work.
+    async fn hear<T>(&self) -> T {
+        let (mut hearing, mut looks) = (Hearing::default(), interval(hearing::LOOK_EVERY));
+        loop {
+            looks.tick().await;
+            let deaf_to = hearing.ask(&self.servers.queue, self.crew.listening()).await;
+            self.crew.vitals.is_deaf_to(deaf_to);
+        }
     }
 
     async fn serve(
@@ -209,6 +229,7 @@ impl FleetProcess {
             served: served.clone(),
             timing: Timing { keeping: self.order.keeping, ..Timing::default() },
             unfit: Unfit::IsParked { by: self.crew.process.id.clone() },
+            metrics: Some(self.metrics.clone()),
         };
         let worker = Worker::of_manifest(manifest, ports, duty)?;
         Ok(Some(Member { worker, capacity, leave: CancellationToken::new() }))

@@ -134,6 +134,7 @@ pub(crate) fn worker() -> WorkerReport {
         capacity: 64,
         calls_per_second: 1.5,
         last_trouble: Some((UnixMillis::now(), "the provider\u{1b}[2J is away".to_owned())),
+        http: None,
         at: UnixMillis::now(),
     }
 }

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use valuesim_shared::codebook::Question;
 use valuesim_shared::id::{Code, QuestionId};
 use valuesim_shared::manifest::Manifest;
-use valuesim_shared::method::{Behaviour, Stage};
+use valuesim_shared::method::{Behaviour, Method, Stage};
 use valuesim_shared::outcome::{CellSpend, Ended, StageSpend};
 use valuesim_shared::permit::PermitOffice;
 use valuesim_shared::prompt::reminder;
@@ -78,8 +78,8 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
     }
 
     /// Says that a prediction is made.
-    pub(crate) fn predicted(&self) {
-        self.shared.meter.predictions_made(1);
+    pub(crate) fn predicted(&self, method: Method, ended: Ended) {
+        self.shared.meter.predicted(method, ended);
     }
 
     /// What the calls so far took, earlier attempts at the cell included.

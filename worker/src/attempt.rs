@@ -42,6 +42,8 @@ pub(crate) enum Next {
 pub(crate) enum End {
     /// What it led to is safe.
     Done,
+    /// The cell was finished before.
+    Duplicate,
     /// It is to be gone on with, by whoever gets it.
     Stopped,
     /// The worker cannot go on.
@@ -80,7 +82,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Attempt<Q, S, O> {
         let end = tokio::select! {
             biased;
             done = doing => match done {
-                Ok(Ok(())) => return End::Done,
+                Ok(Ok(end)) => return end,
                 Ok(Err(Halt::Stopped)) => End::Stopped,
                 Ok(Err(Halt::Failed(error))) => End::Failed(error),
                 Err(panic) => End::BrokeOff(panic),
@@ -104,13 +106,13 @@ impl<Q: Queue, S: Store, O: PermitOffice> Attempt<Q, S, O> {
         wait_for(self.shared.keeping.grace).await;
     }
 
-    async fn claim_and_do(&self, held: Held, ground: Ground, own: &CancellationToken) -> Result<(), Halt> {
+    async fn claim_and_do(&self, held: Held, ground: Ground, own: &CancellationToken) -> Result<End, Halt> {
         if self.claim(ground, own).await? == Claim::Finished {
-            return Ok(());
+            return Ok(End::Duplicate);
         }
         tokio::select! {
             biased;
-            done = self.stage_and_publish(held, own) => done,
+            done = self.stage_and_publish(held, own) => done.map(|()| End::Done),
             never = self.keep_claim(own) => never,
         }
     }

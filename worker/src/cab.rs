@@ -121,7 +121,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Cell<Q, S, O> {
         let answers = asks.collect::<FuturesOrdered<_>>().collect().await;
         let modules: [Asked; 3] = all_or_halt(answers)?.try_into().expect("there are three modules");
         let prediction = self.settle(question, &modules).await?;
-        self.calls.predicted();
+        self.calls.predicted(Method::ValueSim, prediction.ended);
         Ok(Simulated { modules, prediction })
     }
 
@@ -129,7 +129,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Cell<Q, S, O> {
     fn without_backstory(&self) -> Simulated {
         let ended = self.backstory.as_ref().map_or(Ended::Invalid, |story| story.ended);
         let nothing = || Asked { answer: None, analysis: String::new(), ended, times: 0 };
-        self.calls.predicted();
+        self.calls.predicted(Method::ValueSim, ended);
         let prediction = Prediction { answer: None, ended, decided: Decided::NoValidAnswers, asked: 0 };
         Simulated { modules: [nothing(), nothing(), nothing()], prediction }
     }
@@ -162,7 +162,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Cell<Q, S, O> {
         let question = self.calls.question(id);
         let prompt = self.prompts.full_info().expect("the arm's prompt is made with the cell's");
         let Asked { answer, ended, times, .. } = self.calls.ask_single(Stage::FullInfo, question, prompt).await?;
-        self.calls.predicted();
+        self.calls.predicted(Method::FullInfo, ended);
         Ok(Prediction { answer, ended, decided: Decided::Direct, asked: times })
     }
 }

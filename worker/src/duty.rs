@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use valuesim_shared::dead::Unfit;
 use valuesim_shared::model::ModelSettings;
 
+use crate::metrics::Metrics;
 use crate::timing::Timing;
 
 /// What a worker is there for.
@@ -16,6 +17,8 @@ pub struct Duty {
     pub timing: Timing,
     /// What becomes of tasks that cannot be done.
     pub unfit: Unfit,
+    /// Where its process shows what it does, if it does.
+    pub metrics: Option<Metrics>,
 }
 
 /// Which of a run's models a worker serves.
@@ -31,7 +34,7 @@ pub enum Served {
 impl Duty {
     /// That of the only worker of one process: whatever it cannot do ends the run, for its user to see.
     pub fn alone(timing: Timing) -> Self {
-        Self { served: Served::All, timing, unfit: Unfit::EndsTheProcess }
+        Self { served: Served::All, timing, unfit: Unfit::EndsTheProcess, metrics: None }
     }
 }
 

@@ -2,9 +2,19 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
+use tokio::time::Instant;
+use valuesim_shared::id::ModelId;
+use valuesim_shared::method::{Method, Stage};
+use valuesim_shared::model::ModelSettings;
 use valuesim_shared::money::{NanoUsd, Tokens};
-use valuesim_shared::outcome::StageSpend;
+use valuesim_shared::outcome::{Ended, StageSpend};
+use valuesim_shared::task::TaskKind;
+
+use crate::listening::Ear;
+use crate::metrics::{Metrics, ModelMetrics, Outcome, RunMetrics, Undone};
+use crate::provider::CallError;
 
 /// Counts of one process. All methods are cheap and may be called from any thread.
 #[derive(Debug, Default)]
@@ -19,6 +29,10 @@ pub struct Meter {
     output: AtomicU64,
     cost: AtomicU64,
     trouble: Mutex<Option<String>>,
+    /// By model.
+    ears: Vec<Ear>,
+    /// Where the process shows what it counts, if it does.
+    metrics: Option<RunMetrics>,
 }
 
 /// The counts at one moment.
@@ -42,7 +56,26 @@ pub struct Reading {
     pub trouble: Option<String>,
 }
 
+/// A request that was sent and has not ended. Dropped, it counts as abandoned.
+#[derive(Debug)]
+pub(crate) struct UnderWay<'a> {
+    meter: &'a Meter,
+    metrics: Option<&'a ModelMetrics>,
+    stage: Stage,
+    since: Instant,
+    ended: Outcome,
+}
+
 impl Meter {
+    /// Nothing done yet for these models; counts for the process's metrics too, if it has any.
+    pub(crate) fn new(models: &[ModelSettings], metrics: Option<&Metrics>) -> Self {
+        Self {
+            ears: models.iter().map(|_| Ear::default()).collect(),
+            metrics: metrics.map(|metrics| RunMetrics::new(metrics, models)),
+            ..Self::default()
+        }
+    }
+
     /// The counts now.
     pub fn read(&self) -> Reading {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -64,33 +97,124 @@ impl Meter {
         self.backstories.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn predictions_made(&self, count: usize) {
-        self.predictions.fetch_add(count as u64, Ordering::Relaxed);
-    }
-
-    pub(crate) fn call_sent(&self) {
-        self.sent.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// A reply came; whatever the trouble was, it is over.
-    pub(crate) fn call_answered(&self, spend: &StageSpend) {
-        self.ended.fetch_add(1, Ordering::Relaxed);
-        self.input.fetch_add(spend.tokens.input, Ordering::Relaxed);
-        self.cached.fetch_add(spend.tokens.cached, Ordering::Relaxed);
-        self.output.fetch_add(spend.tokens.output, Ordering::Relaxed);
-        self.cost.fetch_add(spend.cost.0, Ordering::Relaxed);
-        if self.trouble().is_some() {
-            *self.trouble() = None;
+    pub(crate) fn predicted(&self, method: Method, ended: Ended) {
+        self.predictions.fetch_add(1, Ordering::Relaxed);
+        if let Some(metrics) = &self.metrics {
+            metrics.predicted(method, ended);
         }
     }
 
-    pub(crate) fn call_failed(&self, trouble: &str) {
-        self.ended.fetch_add(1, Ordering::Relaxed);
-        self.failed.fetch_add(1, Ordering::Relaxed);
-        *self.trouble() = Some(trouble.to_owned());
+    pub(crate) fn call_sent(&self, model: ModelId, stage: Stage) -> UnderWay<'_> {
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        let metrics = self.metrics.as_ref().map(|metrics| metrics.model(model));
+        if let Some(metrics) = metrics {
+            metrics.in_flight.inc();
+        }
+        UnderWay { meter: self, metrics, stage, since: Instant::now(), ended: Outcome::Abandoned }
+    }
+
+    pub(crate) fn call_retried(&self, model: ModelId, error: &CallError, wait: Duration) {
+        if let Some(metrics) = &self.metrics {
+            metrics.model(model).retried(error.kind, wait);
+        }
+    }
+
+    pub(crate) fn task_done(&self, kind: TaskKind, after: Duration) {
+        if let Some(metrics) = &self.metrics {
+            metrics.task_done(kind, after);
+        }
+    }
+
+    /// `kind` is unknown where the message is no task.
+    pub(crate) fn task_undone(&self, kind: Option<TaskKind>, undone: Undone) {
+        if let Some(metrics) = &self.metrics {
+            metrics.task_undone(kind, undone);
+        }
+    }
+
+    /// Who waits for deliveries, by model.
+    pub(crate) fn ears(&self) -> &[Ear] {
+        &self.ears
     }
 
     fn trouble(&self) -> std::sync::MutexGuard<'_, Option<String>> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl UnderWay<'_> {
+    /// A reply came; whatever the trouble was, it is over.
+    pub(crate) fn answered(mut self, spend: &StageSpend) {
+        let meter = self.meter;
+        meter.input.fetch_add(spend.tokens.input, Ordering::Relaxed);
+        meter.cached.fetch_add(spend.tokens.cached, Ordering::Relaxed);
+        meter.output.fetch_add(spend.tokens.output, Ordering::Relaxed);
+        meter.cost.fetch_add(spend.cost.0, Ordering::Relaxed);
+        if meter.trouble().is_some() {
+            *meter.trouble() = None;
+        }
+        if let Some(metrics) = self.metrics {
+            metrics.spent(self.stage, spend);
+        }
+        self.ended = Outcome::Ok;
+    }
+
+    pub(crate) fn failed(mut self, error: &CallError) {
+        self.meter.failed.fetch_add(1, Ordering::Relaxed);
+        *self.meter.trouble() = Some(error.to_string());
+        self.ended = Outcome::Failed(error.kind);
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.meter.ended.fetch_add(1, Ordering::Relaxed);
+        if let Some(metrics) = self.metrics {
+            metrics.ended(self.stage, self.ended, self.since.elapsed());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use valuesim_shared::telemetry::Exposition;
+
+    use super::*;
+    use crate::provider::CallErrorKind;
+
+    fn shown(model: &str) -> (Meter, Exposition) {
+        let exposition = Exposition::new("worker");
+        let metrics = Metrics::new(exposition.registry());
+        (Meter::new(&[ModelSettings::named(model)], Some(&metrics)), exposition)
+    }
+
+    #[test]
+    fn a_call_counts_once_however_it_ends() {
+        let (meter, exposition) = shown("m");
+        let call = || meter.call_sent(ModelId(0), Stage::Story);
+        let error = CallError { kind: CallErrorKind::WrongKey, status: None, message: None, retry_after: None };
+        call().answered(&StageSpend::default());
+        call().failed(&error);
+        drop(call());
+        let under_way = call();
+        let text = exposition.text(|| ());
+        let check = |line: &str| assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
+        for outcome in ["ok", "auth", "abandoned"] {
+            let labels = format!("model=\"m\",outcome=\"{outcome}\",provider=\"other\",stage=\"story\"");
+            check(&format!("valuesim_llm_requests_total{{{labels}}} 1"));
+        }
+        check("valuesim_llm_inflight_requests{provider=\"other\"} 1");
+        let reading = meter.read();
+        assert_eq!((reading.sent, reading.in_flight, reading.failed), (4, 1, 1));
+        drop(under_way);
+        assert_eq!(meter.read().in_flight, 0);
+    }
+
+    #[test]
+    fn a_label_with_any_text_in_it_is_still_one_label() {
+        let (meter, exposition) = shown("a\"b\\c\nd");
+        meter.call_sent(ModelId(0), Stage::Story).answered(&StageSpend::default());
+        let text = exposition.text(|| ());
+        assert!(text.contains(r#"model="a\"b\\c\nd",outcome="ok""#), "{text}");
     }
 }

@@ -13,6 +13,7 @@ use valuesim_shared::store::Store;
 use valuesim_shared::task::Task;
 
 use crate::attempt::queue_of;
+use crate::metrics::Undone;
 use crate::worker::{Halt, Worker, WorkerError};
 
 /// How often a task may fail before it is given up: a fault of the machine does not come back so often.
@@ -29,6 +30,8 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
             Unfit::IsParked { by } => {
                 let letter = DeadLetter::new(delivery.body(), error.to_string(), by.clone());
                 self.park(&letter).await?;
+                let kind = Task::from_bytes(delivery.body()).ok().map(|task| task.kind);
+                self.shared.meter.task_undone(kind, Undone::Dead);
                 Ok(delivery.ack().await?)
             }
         }
@@ -77,9 +80,11 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
         task.history.push(format!("{} {by}: {reason}", UnixMillis::now()));
         if task.history.len() < MOST_ATTEMPTS {
             self.shared.queue.publish(&queue_of(&task), task.to_bytes().into()).await?;
+            self.shared.meter.task_undone(Some(task.kind), Undone::Retried);
         } else {
             let reason = format!("it failed {} times, at last: {reason}", task.history.len());
             self.park(&DeadLetter::new(&task.to_bytes(), reason, by.clone())).await?;
+            self.shared.meter.task_undone(Some(task.kind), Undone::Dead);
         }
         Ok(delivery.ack().await?)
     }

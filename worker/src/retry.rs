@@ -85,7 +85,9 @@ pub(crate) async fn make<Q, S: Store, O: PermitOffice>(
                     shared.holds[model.0 as usize].at_least(after);
                 }
                 let ceiling = ceilings.next().unwrap_or(shared.waits.longest);
-                pause(wait(ceiling, error.retry_after), halt).await?;
+                let wait = wait(ceiling, error.retry_after);
+                shared.meter.call_retried(model, &error, wait);
+                pause(wait, halt).await?;
             }
             Decision::GiveUpOnPrompt => return give_up(shared, &call, error.kind, spent).await,
             // The first reply came, so what the provider does not understand is the longer one that is asked for.
@@ -129,7 +131,7 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
     let body = call.wording.put(|conversation| shared.run.client(model).body(conversation));
     shared.store.note_sent(call.run, call.cell, call.key, unsure).await?;
     spent.spend.sent += 1;
-    shared.meter.call_sent();
+    let under_way = shared.meter.call_sent(model, call.key.stage);
     let ended = shared.run.client(model).send(body).await;
     match &ended {
         Ok(reply) => {
@@ -139,10 +141,11 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
                 }
             }
             let answered = answered(reply, shared.run.price(model), unsure);
-            shared.meter.call_answered(&answered);
+            under_way.answered(&answered);
             spent.spend.add(&answered);
         }
         Err(error) => {
+            under_way.failed(error);
             let perhaps_billed = error.kind.perhaps_billed();
             shared.store.note_failed(call.run, call.cell, call.key, perhaps_billed).await?;
             spent.spend.failed += 1;
@@ -150,7 +153,6 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
                 spent.perhaps_billed += 1;
                 spent.spend.unsure.add(unsure);
             }
-            shared.meter.call_failed(&error.to_string());
             tracing::debug!(error = %error, "a call failed");
         }
     }

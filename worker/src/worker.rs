@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::dead::Unfit;
 use valuesim_shared::id::{Cell, ModelId, RunId};
@@ -27,7 +27,9 @@ use crate::attempt::{Attempt, End};
 use crate::demand::{Demand, Held};
 use crate::duty::Duty;
 use crate::hold::Hold;
+use crate::listening::Ear;
 use crate::meter::Meter;
+use crate::metrics::Undone;
 use crate::provider::{CallError, CallErrorKind, ClientError};
 pub use crate::run::MisfitError;
 use crate::run::Run;
@@ -184,13 +186,13 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
     pub fn of_manifest(
         manifest: Manifest,
         (queue, store, office): (Q, S, O),
-        Duty { served, timing: Timing { deadlines, waits, keeping }, unfit }: Duty,
+        Duty { served, timing: Timing { deadlines, waits, keeping }, unfit, metrics }: Duty,
     ) -> Result<Self, WorkerError> {
         let run = Run::new(manifest, deadlines, &served)?;
         let holds = run.manifest.models.iter().map(|_| Hold::default()).collect();
         let none = || run.manifest.models.iter().map(|_| AtomicU32::new(0)).collect();
         let (malformed, failed_tasks) = (none(), none());
-        let (meter, tasks) = (Arc::default(), AtomicU32::new(0));
+        let (meter, tasks) = (Arc::new(Meter::new(&run.manifest.models, metrics.as_ref())), AtomicU32::new(0));
         let shared =
             Shared { queue, store, office, run, waits, holds, meter, malformed, failed_tasks, keeping, unfit, tasks };
         Ok(Self { shared: Arc::new(shared) })
@@ -255,22 +257,31 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
     async fn do_task(self, work: Work<Q::Delivery>, halt: CancellationToken) -> Result<(), Halt> {
         let Work { task, delivery, queue, held, _alone } = work;
         let _counted = Counted::new(&self.shared.tasks);
+        let taken_at = Instant::now();
         let attempt = Attempt::new(&self.shared, task);
+        let kind = attempt.task.kind;
         let ground = if delivery.deliveries_before() == 0 { Ground::FirstDelivery } else { Ground::TakeOver };
         let end = attempt.run(held, (ground, delivery.gone()), &halt).await;
         match end {
             // What the store keeps for the cell stays until the coordinator has its outcome on the disk. An
             // acknowledgement that does not arrive only lets the task come again.
-            End::Done => Ok(delivery.ack().await?),
+            End::Done => {
+                self.shared.meter.task_done(kind, taken_at.elapsed());
+                Ok(delivery.ack().await?)
+            }
+            End::Duplicate => {
+                self.shared.meter.task_undone(Some(kind), Undone::Duplicate);
+                Ok(delivery.ack().await?)
+            }
             End::Stopped => {
-                self.hand_back(&queue, delivery).await;
+                self.hand_back(&queue, kind, delivery).await;
                 Err(Halt::Stopped)
             }
             End::Failed(error) if error.may_be_the_tasks() && self.tries_again() => {
                 self.failed(Task::clone(&attempt.task), delivery, error).await
             }
             End::Failed(error) => {
-                self.hand_back(&queue, delivery).await;
+                self.hand_back(&queue, kind, delivery).await;
                 Err(Halt::Failed(error))
             }
             End::BrokeOff(panic) => self.broke_off(Task::clone(&attempt.task), delivery, panic).await,
@@ -278,7 +289,8 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
     }
 
     /// Gives a task back for others. One that cannot be handed back now is dropped, and goes back all the same.
-    async fn hand_back(&self, queue: &QueueName, delivery: Q::Delivery) {
+    async fn hand_back(&self, queue: &QueueName, kind: TaskKind, delivery: Q::Delivery) {
+        self.shared.meter.task_undone(Some(kind), Undone::HandedBack);
         let handing_back = self.shared.queue.hand_back(queue, delivery);
         if !matches!(timeout(HAND_BACK_WITHIN, handing_back).await, Ok(Ok(()))) {
             tracing::debug!(%queue, "a task was not handed back in time; the queue takes it back");
@@ -327,6 +339,7 @@ struct Desk<'a, Q> {
     queue: &'a Q,
     run: &'a Run,
     model: ModelId,
+    ear: &'a Ear,
     cab: QueueName,
     story: QueueName,
     suspects: QueueName,
@@ -343,6 +356,7 @@ impl<'a, Q: Queue> Desk<'a, Q> {
             queue: &shared.queue,
             run: &shared.run,
             model,
+            ear: &shared.meter.ears()[usize::from(model.0)],
             cab: name(Lane::Cab(model)),
             story: name(Lane::Story(model)),
             suspects: name(Lane::Suspects(model)),
@@ -354,6 +368,7 @@ impl<'a, Q: Queue> Desk<'a, Q> {
     /// The next task once there is room for its calls; CAB tasks before story tasks. Dropping the future loses no task.
     async fn next(&self) -> Result<Taken<Q::Delivery>, WorkerError> {
         let free_calls = self.demand.room().await;
+        let _listening = self.ear.listen();
         let cells = free_calls.div_ceil(self.run.most_first_calls().max(1));
         let (delivery, queue, alone) = tokio::select! {
             biased;

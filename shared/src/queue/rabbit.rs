@@ -16,6 +16,7 @@ mod headers;
 mod inspect;
 mod lane;
 mod link;
+mod metrics;
 mod publisher;
 mod session;
 mod settling;
@@ -31,6 +32,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::{Queue, QueueError, QueueName};
+use crate::telemetry::Registry;
 use address::Address;
 use consumer::Fetcher;
 use lane::Lane;
@@ -99,6 +101,11 @@ impl RabbitQueue {
             BrokerState::Connected => self.shared.publishing.state(),
             other => other,
         }
+    }
+
+    /// Adds what is counted here to a process's metrics; to be called once.
+    pub fn register(&self, registry: &Registry) {
+        self.shared.publisher.metrics().register(registry);
     }
 
     /// Gives back what was fetched and not taken, sees to it that the broker has read all acknowledgements, and hangs

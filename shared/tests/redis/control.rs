@@ -27,6 +27,7 @@ pub(crate) fn worker(id: &str) -> WorkerReport {
         calls_in_flight: 3,
         capacity: 64,
         calls_per_second: 12.5,
+        http: None,
         last_trouble: None,
         at: UnixMillis::now(),
     }

@@ -46,7 +46,7 @@ fn coordinator() -> CoordinatorReport {
         cells: CELLS,
         cells_per_second: 12.5,
         spent: NanoUsd(12_345_000_000),
-        http: Some("127.0.0.1:9100".to_owned()),
+        http: Some("http://127.0.0.1:9100".to_owned()),
         last_trouble: None,
         at: seconds_ago(1),
     }
@@ -62,6 +62,7 @@ fn worker(pid: u32) -> WorkerReport {
         calls_in_flight: 63,
         capacity: 64,
         calls_per_second: 31.25,
+        http: Some("http://127.0.0.1:9200".to_owned()),
         last_trouble: None,
         at: seconds_ago(1),
     }

@@ -62,7 +62,7 @@ impl FleetCoordinator {
     }
 
     async fn try_to_tidy_up(&self, phase: RunPhase) -> anyhow::Result<()> {
-        let Servers { queue, store, control } = &self.servers;
+        let Servers { queue, store, control, .. } = &self.servers;
         control.announce(&self.about(phase)).await?;
         // A worker that stays longer finds its queue gone and declares it again, empty.
         self.see_workers_off().await;

@@ -9,12 +9,14 @@ use lapin::message::BasicReturnMessage;
 use lapin::options::BasicPublishOptions;
 use lapin::types::{FieldTable, ShortString};
 use lapin::{BasicProperties, Confirmation};
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::backoff::Backoff;
 use super::delivery::RabbitDelivery;
 use super::headers::{DELIVERIES_BEFORE, deliveries_before};
 use super::link::Link;
+use super::metrics::PublishMetrics;
 use super::session::Session;
 use super::topology::{broker_name, queue_of};
 use super::trouble::Trouble;
@@ -61,11 +63,16 @@ pub(super) struct Publisher {
     link: Link,
     tasks: TaskTracker,
     last_id: Arc<AtomicU64>,
+    metrics: Arc<PublishMetrics>,
 }
 
 impl Publisher {
     pub(super) fn new(link: Link, tasks: TaskTracker) -> Self {
-        Self { link, tasks, last_id: Arc::default() }
+        Self { link, tasks, last_id: Arc::default(), metrics: Arc::new(PublishMetrics::new()) }
+    }
+
+    pub(super) fn metrics(&self) -> &PublishMetrics {
+        &self.metrics
     }
 
     /// Returns once the message is safe in its queue. A publish that is dropped goes on in the background.
@@ -96,7 +103,9 @@ impl Publisher {
         let mut backoff = Backoff::default();
         let (mut declared, mut refused) = (0, 0);
         loop {
-            match self.send(&letter, refused).await {
+            let sent = self.send(&letter, refused).await;
+            self.count(&sent);
+            match sent {
                 Ok(Sent::Safe) => return Ok(()),
                 Ok(Sent::Unroutable) if declared == MOST_DECLARED => {
                     let queue = String::from(broker_name(&letter.queue)?);
@@ -114,6 +123,16 @@ impl Publisher {
         }
     }
 
+    fn count(&self, sent: &Result<Sent, Trouble>) {
+        match sent {
+            Ok(Sent::Safe) => self.metrics.safe.inc(),
+            Ok(Sent::Refused) => self.metrics.refused.inc(),
+            Ok(Sent::Unroutable) => self.metrics.returned.inc(),
+            // Where the connection broke, the broker has said nothing.
+            Err(_) => {}
+        }
+    }
+
     async fn send(&self, letter: &Letter, refused_before: u32) -> Result<Sent, Trouble> {
         let session = self.link.session(&letter.queue).await?;
         session.declare(&letter.queue).await?;
@@ -126,9 +145,11 @@ impl Publisher {
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let confirm =
             channel.basic_publish("".into(), name, options, &letter.body, properties(letter, id.clone())).await?;
+        let sent_at = Instant::now();
         let confirmation = match session.within(CONFIRM_WITHIN, confirm).await {
             Ok(confirmation) => confirmation,
             Err(trouble) => {
+                self.metrics.late.inc();
                 session.renew_confirming(&channel).await;
                 return Err(trouble);
             }
@@ -138,6 +159,7 @@ impl Publisher {
             Confirmation::Nack(returned) => (Sent::Refused, returned),
             Confirmation::NotRequested => unreachable!("the channel is in confirm mode"),
         };
+        self.metrics.answered(sent_at.elapsed());
         let Some(message) = returned else { return Ok(sent) };
         session.renew_confirming(&channel).await;
         Ok(self.read_returned(message, &id, &session, sent))

@@ -1,0 +1,63 @@
+//! How a process shows whoever runs it that it is well: `/healthz`, `/readyz` and `/metrics` over HTTP.
+//!
+//! A process makes one [`Registry`], hands it to the rooms whose metrics it shows, and serves it with a [`Listener`].
+//! What is counted in passing is resolved before: no label is looked up while a call is made.
+
+mod connections;
+mod health;
+mod listener;
+mod process;
+
+use std::sync::{Mutex, PoisonError};
+
+pub use connections::ConnectionMetrics;
+pub use health::{Health, Observed};
+pub use listener::{ListenError, Listener};
+use process::ProcessMetrics;
+pub use prometheus::Registry;
+use prometheus::{TextEncoder, register_int_gauge_vec_with_registry};
+
+/// Why registering a metric cannot fail; for `expect`.
+pub const REGISTERS: &str = "metric names are valid, and each is registered once";
+
+/// Upper bounds of durations of calls: 10 ms, doubled 16 times, as OpenTelemetry's for generative models and beyond.
+pub const CALL_SECONDS: [f64; 17] =
+    [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84, 327.68, 655.36];
+
+/// The metrics of one process.
+#[derive(Debug)]
+pub struct Exposition {
+    registry: Registry,
+    /// Locked while the metrics are read, so that two readers do not add the same seconds.
+    process: Mutex<ProcessMetrics>,
+}
+
+impl Exposition {
+    /// The metrics that every process has; `role` is what the process is: `worker`, `coordinator`.
+    pub fn new(role: &str) -> Self {
+        let registry = Registry::new();
+        let process = Mutex::new(ProcessMetrics::new(&registry));
+        let help = "What runs here: always 1.";
+        let labels = &["version", "role"];
+        register_int_gauge_vec_with_registry!("valuesim_build_info", help, labels, registry)
+            .expect(REGISTERS)
+            .with_label_values(&[env!("CARGO_PKG_VERSION"), role])
+            .set(1);
+        Self { registry, process }
+    }
+
+    /// Where further metrics are registered.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// All metrics as they are now, in Prometheus' text format. `refresh` brings those up to date that are not counted
+    /// in passing.
+    pub fn text(&self, refresh: impl FnOnce()) -> String {
+        let process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        process.refresh();
+        refresh();
+        let text = TextEncoder::new().encode_to_string(&self.registry.gather());
+        text.unwrap_or_else(|error| unreachable!("registered metrics can be written as text: {error}"))
+    }
+}

@@ -1,0 +1,131 @@
+//! What the kernel knows of this process, under the names that all Prometheus clients use; zeros where there is no /proc.
+
+use std::fs;
+
+use prometheus::{
+    Counter, Gauge, IntGauge, Registry, register_counter_with_registry, register_gauge_with_registry,
+    register_int_gauge_with_registry,
+};
+
+use super::REGISTERS;
+
+/// Ticks of processor time in a second, as /proc counts them: 100 for programs on all of Linux's present architectures.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+#[derive(Debug)]
+pub(super) struct ProcessMetrics {
+    cpu: Counter,
+    resident: IntGauge,
+    open_files: IntGauge,
+    most_files: IntGauge,
+    threads: IntGauge,
+}
+
+impl ProcessMetrics {
+    pub(super) fn new(registry: &Registry) -> Self {
+        let gauge = |name: &str, help: &str| register_int_gauge_with_registry!(name, help, registry).expect(REGISTERS);
+        let help = "Seconds of processor time, user and system.";
+        let cpu = register_counter_with_registry!("process_cpu_seconds_total", help, registry).expect(REGISTERS);
+        let help = "When the process started, in seconds since 1970 in UTC.";
+        let start: Gauge =
+            register_gauge_with_registry!("process_start_time_seconds", help, registry).expect(REGISTERS);
+        start.set(started_at().unwrap_or_default());
+        Self {
+            cpu,
+            resident: gauge("process_resident_memory_bytes", "Memory that is in use and not swapped out, in bytes."),
+            open_files: gauge("process_open_fds", "Open files and connections."),
+            most_files: gauge("process_max_fds", "The most files and connections that may be open."),
+            threads: gauge("process_threads", "Threads of the operating system."),
+        }
+    }
+
+    /// Reads them anew; those that cannot be read stay as they were.
+    pub(super) fn refresh(&self) {
+        if let Some(stat) = read("self/stat").as_deref().and_then(Stat::read) {
+            self.cpu.inc_by((stat.cpu_seconds - self.cpu.get()).max(0.0));
+            self.threads.set(stat.threads);
+        }
+        if let Some(kilobytes) = read("self/status").and_then(|status| number_after(&status, "VmRSS:")) {
+            self.resident.set(kilobytes * 1024);
+        }
+        if let Some(most) = read("self/limits").and_then(|limits| number_after(&limits, "Max open files")) {
+            self.most_files.set(most);
+        }
+        if let Ok(open) = fs::read_dir("/proc/self/fd") {
+            self.open_files.set(i64::try_from(open.count()).unwrap_or(i64::MAX));
+        }
+    }
+}
+
+/// What is used of /proc/self/stat.
+#[derive(Debug, PartialEq)]
+struct Stat {
+    cpu_seconds: f64,
+    threads: i64,
+    /// Since the machine was started.
+    started_after_seconds: f64,
+}
+
+impl Stat {
+    fn read(stat: &str) -> Option<Self> {
+        // The program's name, in brackets, may itself have brackets and spaces.
+        let (_, behind_name) = stat.rsplit_once(')')?;
+        let fields: Vec<&str> = behind_name.split_whitespace().collect();
+        // proc(5) counts from 1, with the number and the name before these.
+        let number = |field: usize| fields.get(field - 3)?.parse::<f64>().ok();
+        Some(Self {
+            cpu_seconds: (number(14)? + number(15)?) / TICKS_PER_SECOND,
+            threads: fields.get(20 - 3)?.parse().ok()?,
+            started_after_seconds: number(22)? / TICKS_PER_SECOND,
+        })
+    }
+}
+
+fn started_at() -> Option<f64> {
+    let stat = Stat::read(&read("self/stat")?)?;
+    let machine = number_after(&read("stat")?, "btime")?;
+    Some(machine as f64 + stat.started_after_seconds)
+}
+
+fn read(file: &str) -> Option<String> {
+    fs::read_to_string(format!("/proc/{file}")).ok()
+}
+
+/// The first number in the line that begins with `name`.
+fn number_after(text: &str, name: &str) -> Option<i64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_with_any_name_is_read() {
+        let stat = "7 (a) b (c)) S 1 7 7 0 -1 4194560 1 2 3 4 150 50 0 0 20 0 9 0 1234 5 6 7";
+        let expected = Stat { cpu_seconds: 2.0, threads: 9, started_after_seconds: 12.34 };
+        assert_eq!(Stat::read(stat), Some(expected));
+        assert_eq!(Stat::read("7 (a) S 1"), None);
+    }
+
+    #[test]
+    fn numbers_are_found_by_their_names() {
+        let text = "Name:\tvaluesim\nVmRSS:\t  2048 kB\nMax open files            1024                 4096    files\n";
+        assert_eq!(number_after(text, "VmRSS:"), Some(2048));
+        assert_eq!(number_after(text, "Max open files"), Some(1024));
+        assert_eq!(number_after(text, "Threads:"), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn this_process_is_seen() {
+        let metrics = ProcessMetrics::new(&Registry::new());
+        metrics.refresh();
+        let seen = [&metrics.resident, &metrics.open_files, &metrics.most_files, &metrics.threads].map(IntGauge::get);
+        assert!(seen.iter().all(|&number| number > 0), "{seen:?}");
+        let (now, started) = (std::time::SystemTime::now(), started_at().expect("reads"));
+        let now = now.duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs_f64();
+        assert!((now - 86_400.0..now + 2.0).contains(&started), "started at {started}, it is {now}");
+    }
+}

@@ -1,0 +1,127 @@
+//! Reads Prometheus' text format as strictly as its rules are written, and what metrics are to be called.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What no label may be: it would have as many values as there is work.
+const LABELS: [&str; 11] =
+    ["version", "role", "provider", "model", "stage", "outcome", "tier", "reason", "kind", "method", "le"];
+
+/// Of a coordinator, which has one run.
+const LABELS_OF_A_RUN: [&str; 2] = ["run", "state"];
+
+type Labels = BTreeMap<String, String>;
+
+/// What a process showed.
+pub(crate) struct Exposition {
+    /// Type and help, by name.
+    families: BTreeMap<String, (String, String)>,
+    samples: BTreeMap<(String, Labels), f64>,
+}
+
+impl Exposition {
+    pub(crate) fn read(text: &str) -> Self {
+        assert!(text.ends_with('\n'), "the last line has an end");
+        let mut this = Self { families: BTreeMap::new(), samples: BTreeMap::new() };
+        let (mut help, mut family) = (None, String::new());
+        for line in text.lines() {
+            if let Some(about) = line.strip_prefix("# HELP ") {
+                help = Some(about.split_once(' ').expect("a name with a text"));
+            } else if let Some(about) = line.strip_prefix("# TYPE ") {
+                let (name, kind) = about.split_once(' ').expect("a name with a type");
+                let (helped, text) = help.take().expect("a help before each type");
+                assert_eq!(helped, name);
+                let before = this.families.insert(name.to_owned(), (kind.to_owned(), text.to_owned()));
+                assert!(before.is_none(), "{name} is there twice");
+                name.clone_into(&mut family);
+            } else {
+                let (sample, labels, value) = sample(line);
+                let of_family =
+                    [family.clone(), family.clone() + "_bucket", family.clone() + "_sum", family.clone() + "_count"];
+                assert!(of_family.contains(&sample), "{sample} stands with {family}");
+                let before = this.samples.insert((sample.clone(), labels), value);
+                assert!(before.is_none(), "twice: {line}");
+            }
+        }
+        this.check();
+        this
+    }
+
+    fn check(&self) {
+        for (name, (kind, help)) in &self.families {
+            let is_name = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+            assert!(is_name && (name.starts_with("valuesim_") || name.starts_with("process_")), "{name}");
+            assert_eq!(kind == "counter", name.ends_with("_total"), "{name} is a {kind}");
+            assert!(help.len() > 10 && help.ends_with('.'), "{name}: {help}");
+            if kind == "histogram" {
+                self.check_histogram(name);
+            }
+        }
+        for ((name, labels), value) in &self.samples {
+            let allowed = |label: &String| {
+                LABELS.contains(&label.as_str())
+                    || (name.starts_with("valuesim_run_") && LABELS_OF_A_RUN.contains(&label.as_str()))
+            };
+            assert!(labels.keys().all(allowed), "{name} {labels:?}");
+            assert!(value.is_finite() && *value >= 0.0, "{name} {labels:?} is {value}");
+        }
+    }
+
+    /// Buckets count all below them, and the last one counts all.
+    fn check_histogram(&self, name: &str) {
+        let mut series: BTreeMap<Labels, Vec<(f64, f64)>> = BTreeMap::new();
+        for ((_, labels), value) in self.samples.iter().filter(|((sample, _), _)| *sample == format!("{name}_bucket")) {
+            let mut labels = labels.clone();
+            let bound = labels.remove("le").expect("a bucket has a bound").parse().expect("a number");
+            series.entry(labels).or_default().push((bound, *value));
+        }
+        for (labels, mut buckets) in series {
+            buckets.sort_by(|one, other| one.0.total_cmp(&other.0));
+            assert!(buckets.is_sorted_by(|one, other| one.1 <= other.1), "{name} {labels:?}: {buckets:?}");
+            let all = self.samples[&(format!("{name}_count"), labels)];
+            assert_eq!(buckets.last(), Some(&(f64::INFINITY, all)), "{name}");
+        }
+    }
+
+    /// The sum of the samples of this name whose labels have these values; none where there is no such sample.
+    pub(crate) fn find(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+        let fits = |of: &Labels| labels.iter().all(|(label, value)| of.get(*label).is_some_and(|found| found == value));
+        let found: Vec<f64> =
+            self.samples.iter().filter(|((n, of), _)| n == name && fits(of)).map(|(_, value)| *value).collect();
+        (!found.is_empty()).then(|| found.iter().sum())
+    }
+
+    /// The same; 0 where there is none.
+    pub(crate) fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+        self.find(name, labels).unwrap_or_default()
+    }
+
+    /// Name, type, labels and help of each family, a line each.
+    pub(crate) fn contents(&self) -> String {
+        let of_family = |name: &str| -> BTreeSet<&str> {
+            let is_of = |sample: &str| sample.strip_prefix(name).is_some_and(|rest| ["", "_count"].contains(&rest));
+            self.samples
+                .keys()
+                .filter(|(sample, _)| is_of(sample))
+                .flat_map(|(_, of)| of.keys().map(String::as_str))
+                .collect()
+        };
+        let line = |(name, (kind, help)): (&String, &(String, String))| {
+            let labels: Vec<&str> = of_family(name).into_iter().collect();
+            format!("{kind} {name}{{{}}}: {help}\n", labels.join(","))
+        };
+        self.families.iter().map(line).collect()
+    }
+}
+
+/// Name, labels and value of a line. No label here has quotes or backslashes in it.
+fn sample(line: &str) -> (String, Labels, f64) {
+    let (series, value) = line.rsplit_once(' ').expect("a value");
+    let value = value.parse().expect("a number");
+    let Some((name, labels)) = series.split_once('{') else { return (series.to_owned(), Labels::new(), value) };
+    let labels = labels.strip_suffix('}').expect("a closing bracket");
+    let label = |label: &str| {
+        let (name, value) = label.split_once("=\"").expect("a label with a value");
+        (name.to_owned(), value.strip_suffix('"').expect("a closing quote").to_owned())
+    };
+    (name.to_owned(), labels.split(',').map(label).collect(), value)
+}

@@ -1,0 +1,49 @@
+//! Ready as long as broker and store are there and nobody asks it to end; alive through all of it.
+
+use std::time::Duration;
+
+use valuesim_simulator::provider::{Latency, ProviderOptions};
+use valuesim_test_servers::{RedisServer, shared_broker};
+
+use crate::process::{Fleet, PATIENCE, get, metrics, probe};
+
+/// Of a reply: longer than it takes to ask a probe, shorter than anybody's patience.
+const LATENCY: Duration = Duration::from_secs(3);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readiness_follows_the_store_and_ends_with_the_first_signal() {
+    let (broker, store) = tokio::join!(shared_broker(), RedisServer::start());
+    let mut store = store.expect("starts");
+    let provider = ProviderOptions { latency: Latency::Fixed(LATENCY), ..Default::default() };
+    let fleet = Fleet::new(&broker.url, &store.url(), provider).await;
+    let (coordinator, mut worker) = (fleet.coordinator(2), fleet.worker());
+    let addresses = [coordinator.address().await, worker.address().await];
+    for address in &addresses {
+        assert_eq!(probe(address, "/readyz", 200).await, r#"{"ok":true,"reasons":[]}"#);
+    }
+    store.stop().await.expect("stops");
+    for address in &addresses {
+        let reasons = probe(address, "/readyz", 503).await;
+        assert!(reasons.starts_with(r#"{"ok":false,"reasons":["store: unreachable for"#), "{reasons}");
+        assert_eq!(get(address, "/healthz").expect("answers").0, 200);
+        assert_eq!(metrics(address).find("valuesim_redis_connected", &[]), Some(0.0));
+        assert_eq!(metrics(address).find("valuesim_broker_connected", &[]), Some(1.0));
+    }
+    store.start_again().await.expect("starts");
+    for address in &addresses {
+        probe(address, "/readyz", 200).await;
+    }
+    in_flight(&fleet).await;
+    worker.terminate();
+    let reasons = probe(&addresses[1], "/readyz", 503).await;
+    assert!(reasons.contains("about to end"), "{reasons}");
+    assert_eq!(get(&addresses[1], "/healthz").expect("answers until it ends").0, 200);
+    assert!(worker.end().await.success());
+    assert_eq!(get(&addresses[1], "/healthz"), None);
+}
+
+/// Waits until there are calls that a worker has to wait for when it is asked to end.
+async fn in_flight(fleet: &Fleet) {
+    let look = async || (fleet.provider.stats().in_flight > 0).then_some(());
+    valuesim_test_servers::eventually("calls in flight", PATIENCE, look).await.expect("in time");
+}

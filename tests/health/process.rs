@@ -1,0 +1,127 @@
+//! A coordinator or worker whose probes and metrics a test looks at.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use valuesim_shared::codebook::Codebook;
+use valuesim_simulator::provider::{Provider, ProviderOptions};
+use valuesim_test_servers::eventually;
+
+use crate::exposition::Exposition;
+
+/// Longer than anything here takes on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Where a fleet's processes are, and what they share.
+pub(crate) struct Fleet {
+    pub(crate) broker: String,
+    pub(crate) store: String,
+    pub(crate) provider: Provider,
+    pub(crate) folder: TempDir,
+}
+
+/// A process that ends with the test.
+pub(crate) struct Process {
+    child: Child,
+    said: PathBuf,
+}
+
+impl Fleet {
+    pub(crate) async fn new(broker: &str, store: &str, provider: ProviderOptions) -> Self {
+        let anywhere = "127.0.0.1:0".parse().expect("an address");
+        let provider = Provider::start(anywhere, provider, Arc::new(Codebook::own())).await.expect("listens");
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self { broker: broker.to_owned(), store: store.to_owned(), provider, folder }
+    }
+
+    /// Coordinates an experiment for `users` people, with prices.
+    pub(crate) fn coordinator(&self, users: u32) -> Process {
+        let file = self.folder.path().join("experiment.toml");
+        let price = "price = { input_usd_per_million = 1, output_usd_per_million = 2 }";
+        let model = format!("[[model]]\nname = \"m\"\nbase_url = \"{}\"\n{price}\n", self.provider.base_url());
+        std::fs::write(&file, model).expect("writes");
+        let users = users.to_string();
+        let flags = ["--synthetic", "60", "--users", &users, "--methods", "valuesim,full-info", "--runs", "runs"];
+        self.start("coordinate", &[&["experiment.toml"], &flags[..]].concat())
+    }
+
+    pub(crate) fn worker(&self) -> Process {
+        self.start("work", &[])
+    }
+
+    pub(crate) fn start(&self, verb: &str, flags: &[&str]) -> Process {
+        let said = self.folder.path().join(format!("{verb}.said"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_valuesim"));
+        command.env_clear().arg(verb).args(flags).current_dir(self.folder.path());
+        command.env("VALUESIM_BROKER", &self.broker).env("VALUESIM_STORE", &self.store);
+        command.stdout(Stdio::null()).stderr(File::create(&said).expect("a new file"));
+        Process { child: command.spawn().expect("the command starts"), said }
+    }
+}
+
+impl Process {
+    /// What it wrote to standard error so far.
+    pub(crate) fn said(&self) -> String {
+        std::fs::read_to_string(&self.said).expect("reads")
+    }
+
+    /// Where it answers, once it says so.
+    pub(crate) async fn address(&self) -> String {
+        let said = async || {
+            let said = self.said();
+            let (_, rest) = said.split_once("health and metrics: http://")?;
+            Some(rest.split_once("/healthz")?.0.to_owned())
+        };
+        eventually("an address for probes", PATIENCE, said).await.expect("in time")
+    }
+
+    pub(crate) fn terminate(&self) {
+        let killed =
+            Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("kill is there");
+        assert!(killed.success());
+    }
+
+    pub(crate) async fn end(&mut self) -> ExitStatus {
+        let ended = async || self.child.try_wait().expect("waits");
+        eventually("the end of a process", PATIENCE, ended).await.expect("in time")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It has ended already, unless the test failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Status and body of what is at a path; none where nobody answers.
+pub(crate) fn get(address: &str, path: &str) -> Option<(u16, String)> {
+    let mut connection = TcpStream::connect(address).ok()?;
+    connection.set_read_timeout(Some(PATIENCE)).ok()?;
+    write!(connection, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some((status, body.to_owned()))
+}
+
+/// Waits until a probe has this status, and returns its body.
+pub(crate) async fn probe(address: &str, path: &str, status: u16) -> String {
+    let look = async || get(address, path).filter(|(found, _)| *found == status).map(|(_, body)| body);
+    eventually(&format!("{status} of {path}"), PATIENCE, look).await.expect("in time")
+}
+
+/// The metrics at an address.
+pub(crate) fn metrics(address: &str) -> Exposition {
+    let (status, text) = get(address, "/metrics").expect("it answers");
+    assert_eq!(status, 200, "{text}");
+    Exposition::read(&text)
+}

@@ -1,0 +1,403 @@
+//! What worker processes count for Prometheus: calls, tasks, predictions.
+
+use std::fmt::Debug;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use prometheus::{
+    Counter, CounterVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
+    register_counter_vec_with_registry, register_histogram_vec_with_registry, register_int_counter_vec_with_registry,
+    register_int_gauge_vec_with_registry,
+};
+use valuesim_shared::id::ModelId;
+use valuesim_shared::method::{Method, Stage};
+use valuesim_shared::model::ModelSettings;
+use valuesim_shared::outcome::{Ended, StageSpend};
+use valuesim_shared::task::TaskKind;
+use valuesim_shared::telemetry::{CALL_SECONDS, REGISTERS};
+
+use crate::provider::CallErrorKind;
+
+/// Upper bounds of tasks: a backstory takes seconds, a cell at a slow provider the better part of an hour.
+const TASK_SECONDS: [f64; 12] = [1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_200.0, 1_800.0, 3_600.0];
+
+/// All prices so far are the standard ones: no batches, no off-peak discounts.
+const TIER: &str = "standard";
+
+/// The metrics of one process, whatever number of runs it serves. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    families: Arc<Families>,
+}
+
+#[derive(Debug)]
+struct Families {
+    requests: IntCounterVec,
+    request_seconds: HistogramVec,
+    input: IntCounterVec,
+    cached: IntCounterVec,
+    output: IntCounterVec,
+    cost: CounterVec,
+    unpriced: IntCounterVec,
+    retries: IntCounterVec,
+    retry_wait: CounterVec,
+    in_flight: IntGaugeVec,
+    tasks: IntCounterVec,
+    task_seconds: HistogramVec,
+    predictions: IntCounterVec,
+}
+
+impl Metrics {
+    /// Registers them.
+    ///
+    /// # Panics
+    /// Where the registry has them already.
+    pub fn new(registry: &Registry) -> Self {
+        let counter = |name: &str, help: &str, labels: &[&str]| {
+            register_int_counter_vec_with_registry!(name, help, labels, registry).expect(REGISTERS)
+        };
+        let sum = |name: &str, help: &str, labels: &[&str]| {
+            register_counter_vec_with_registry!(name, help, labels, registry).expect(REGISTERS)
+        };
+        let histogram = |name: &str, help: &str, labels: &[&str], bounds: &[f64]| {
+            register_histogram_vec_with_registry!(name, help, labels, bounds.to_vec(), registry).expect(REGISTERS)
+        };
+        let call = &["provider", "model", "stage"][..];
+        let in_flight = "valuesim_llm_inflight_requests";
+        let families = Families {
+            requests: counter(
+                "valuesim_llm_requests_total",
+                "Requests to providers that have ended, each attempt on its own; abandoned: nobody waited for its end.",
+                &["provider", "model", "stage", "outcome"],
+            ),
+            request_seconds: histogram(
+                "valuesim_llm_request_duration_seconds",
+                "How long requests to providers took, failed ones included.",
+                call,
+                &CALL_SECONDS,
+            ),
+            input: counter("valuesim_llm_input_tokens_total", "Prompt tokens, cached ones included.", call),
+            cached: counter(
+                "valuesim_llm_cache_read_input_tokens_total",
+                "Prompt tokens that the provider read from its cache; part of the input tokens.",
+                call,
+            ),
+            output: counter("valuesim_llm_output_tokens_total", "Reply tokens, reasoning included.", call),
+            cost: sum(
+                "valuesim_llm_cost_usd_total",
+                "What tokens cost by the prices known here; for display, the ledger has the exact sum.",
+                &["provider", "model", "stage", "tier"],
+            ),
+            unpriced: counter(
+                "valuesim_llm_unpriced_tokens_total",
+                "Prompt and reply tokens of models without a price.",
+                &["model"],
+            ),
+            retries: counter(
+                "valuesim_llm_retries_total",
+                "Requests that are to be made again, by how the one before ended.",
+                &["provider", "reason"],
+            ),
+            retry_wait: sum(
+                "valuesim_llm_retry_wait_seconds_total",
+                "Time that calls were to wait before they are made again.",
+                &["provider", "reason"],
+            ),
+            in_flight: register_int_gauge_vec_with_registry!(in_flight, "Requests under way.", &["provider"], registry)
+                .expect(REGISTERS),
+            tasks: counter(
+                "valuesim_tasks_total",
+                "Tasks that this worker has dealt with; handed_back: unfinished, for no fault of theirs; duplicate: done before.",
+                &["kind", "outcome"],
+            ),
+            task_seconds: histogram(
+                "valuesim_task_duration_seconds",
+                "From taking a task to its end, of tasks that were done.",
+                &["kind"],
+                &TASK_SECONDS,
+            ),
+            predictions: counter(
+                "valuesim_predictions_total",
+                "Predictions of all arms, by how asking for them ended.",
+                &["method", "outcome"],
+            ),
+        };
+        Self { families: Arc::new(families) }
+    }
+}
+
+/// The metrics of one run of the process, their labels looked up.
+#[derive(Debug)]
+pub(crate) struct RunMetrics {
+    families: Arc<Families>,
+    models: Vec<ModelMetrics>,
+    tasks: [TaskMetrics; 2],
+    /// By method, by ending.
+    predictions: [Cells<IntCounter, { Ended::ALL.len() }>; Method::WITH_MODEL.len()],
+}
+
+/// Metrics that appear once there is something to count, so that a stage which no method uses takes no room.
+type Cells<T, const N: usize> = [OnceLock<T>; N];
+
+#[derive(Debug)]
+pub(crate) struct ModelMetrics {
+    families: Arc<Families>,
+    provider: &'static str,
+    model: String,
+    is_priced: bool,
+    pub(crate) in_flight: IntGauge,
+    stages: Cells<StageMetrics, { Stage::ALL.len() }>,
+}
+
+#[derive(Debug)]
+struct StageMetrics {
+    seconds: Histogram,
+    input: IntCounter,
+    cached: IntCounter,
+    output: IntCounter,
+    /// None for a model without a price.
+    cost: Option<Counter>,
+    unpriced: IntCounter,
+    outcomes: Cells<IntCounter, OUTCOMES>,
+}
+
+#[derive(Debug)]
+struct TaskMetrics {
+    done: IntCounter,
+    seconds: Histogram,
+}
+
+/// How a request ended, as its metric says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Ok,
+    /// Nobody waited for it.
+    Abandoned,
+    Failed(CallErrorKind),
+}
+
+/// How many outcomes have a name.
+const OUTCOMES: usize = 15;
+
+/// What became of a task that was not done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Undone {
+    /// Given back, because the worker stops or cannot go on with it.
+    HandedBack,
+    /// Failed or broke off, and is tried again.
+    Retried,
+    /// Its cell was finished before.
+    Duplicate,
+    /// Given up.
+    Dead,
+}
+
+impl RunMetrics {
+    pub(crate) fn new(Metrics { families }: &Metrics, models: &[ModelSettings]) -> Self {
+        let task = |kind| TaskMetrics {
+            done: families.tasks.with_label_values(&[kind_name(kind), "done"]),
+            seconds: families.task_seconds.with_label_values(&[kind_name(kind)]),
+        };
+        Self {
+            models: models.iter().map(|model| ModelMetrics::new(families, model)).collect(),
+            tasks: [task(TaskKind::Story), task(TaskKind::Cab)],
+            predictions: Default::default(),
+            families: Arc::clone(families),
+        }
+    }
+
+    pub(crate) fn model(&self, model: ModelId) -> &ModelMetrics {
+        &self.models[usize::from(model.0)]
+    }
+
+    pub(crate) fn predicted(&self, method: Method, ended: Ended) {
+        // Methods without a model predict elsewhere.
+        let Some(row) = Method::WITH_MODEL.iter().position(|known| *known == method) else { return };
+        let new = || self.families.predictions.with_label_values(&[method.name(), ending_name(ended)]);
+        self.predictions[row][ended as usize].get_or_init(new).inc();
+    }
+
+    pub(crate) fn task_done(&self, kind: TaskKind, after: Duration) {
+        let task = &self.tasks[match kind {
+            TaskKind::Story => 0,
+            TaskKind::Cab => 1,
+        }];
+        task.done.inc();
+        task.seconds.observe(after.as_secs_f64());
+    }
+
+    /// `kind` is unknown where the message is no task.
+    pub(crate) fn task_undone(&self, kind: Option<TaskKind>, undone: Undone) {
+        let outcome = match undone {
+            Undone::HandedBack => "handed_back",
+            Undone::Retried => "retried",
+            Undone::Duplicate => "duplicate",
+            Undone::Dead => "dead",
+        };
+        self.families.tasks.with_label_values(&[kind.map_or("unknown", kind_name), outcome]).inc();
+    }
+}
+
+impl ModelMetrics {
+    fn new(families: &Arc<Families>, settings: &ModelSettings) -> Self {
+        let provider = provider_name(settings.base_url.as_deref().unwrap_or_default());
+        Self {
+            families: Arc::clone(families),
+            provider,
+            model: settings.name.clone(),
+            is_priced: settings.price.is_some(),
+            in_flight: families.in_flight.with_label_values(&[provider]),
+            stages: Default::default(),
+        }
+    }
+
+    /// A request has ended.
+    pub(crate) fn ended(&self, stage: Stage, outcome: Outcome, after: Duration) {
+        self.in_flight.dec();
+        let metrics = self.stage(stage);
+        metrics.seconds.observe(after.as_secs_f64());
+        metrics.outcomes[outcome.number()]
+            .get_or_init(|| {
+                let labels = [self.provider, &self.model, stage.name(), outcome.name()];
+                self.families.requests.with_label_values(&labels)
+            })
+            .inc();
+    }
+
+    pub(crate) fn spent(&self, stage: Stage, spend: &StageSpend) {
+        let metrics = self.stage(stage);
+        metrics.input.inc_by(spend.tokens.input);
+        metrics.cached.inc_by(spend.tokens.cached);
+        metrics.output.inc_by(spend.tokens.output);
+        match &metrics.cost {
+            Some(cost) => cost.inc_by(spend.cost.dollars()),
+            None => metrics.unpriced.inc_by(spend.tokens.input.saturating_add(spend.tokens.output)),
+        }
+    }
+
+    pub(crate) fn retried(&self, kind: CallErrorKind, wait: Duration) {
+        let labels = [self.provider, Outcome::Failed(kind).name()];
+        self.families.retries.with_label_values(&labels).inc();
+        self.families.retry_wait.with_label_values(&labels).inc_by(wait.as_secs_f64());
+    }
+
+    fn stage(&self, stage: Stage) -> &StageMetrics {
+        self.stages[stage as usize].get_or_init(|| {
+            let families = &self.families;
+            let labels = [self.provider, &self.model, stage.name()];
+            let priced = [self.provider, &self.model, stage.name(), TIER];
+            StageMetrics {
+                seconds: families.request_seconds.with_label_values(&labels),
+                input: families.input.with_label_values(&labels),
+                cached: families.cached.with_label_values(&labels),
+                output: families.output.with_label_values(&labels),
+                cost: self.is_priced.then(|| families.cost.with_label_values(&priced)),
+                unpriced: families.unpriced.with_label_values(&[&self.model]),
+                outcomes: Default::default(),
+            }
+        })
+    }
+}
+
+impl Outcome {
+    const fn name(self) -> &'static str {
+        NAMES[self.number()]
+    }
+
+    /// Its place among [`NAMES`].
+    const fn number(self) -> usize {
+        match self {
+            Self::Ok => 0,
+            Self::Abandoned => 1,
+            Self::Failed(kind) => match kind {
+                CallErrorKind::Unreachable => 2,
+                CallErrorKind::TimedOut => 3,
+                CallErrorKind::CutConnection => 4,
+                CallErrorKind::Malformed => 5,
+                CallErrorKind::SomethingElse => 6,
+                CallErrorKind::ServerFault | CallErrorKind::NotAgain => 7,
+                CallErrorKind::Overloaded => 8,
+                CallErrorKind::RateLimited => 9,
+                CallErrorKind::TooLong => 10,
+                CallErrorKind::Refused => 11,
+                CallErrorKind::NoKey | CallErrorKind::WrongKey => 12,
+                CallErrorKind::NoMoney => 13,
+                CallErrorKind::UnknownModel | CallErrorKind::BadRequest => 14,
+            },
+        }
+    }
+}
+
+const NAMES: [&str; OUTCOMES] = [
+    "ok",
+    "abandoned",
+    "connect",
+    "timeout",
+    "cut",
+    "malformed",
+    "something_else",
+    "server_error",
+    "overloaded",
+    "rate_limited",
+    "too_long",
+    "content_filter",
+    "auth",
+    "billing",
+    "bad_request",
+];
+
+const fn kind_name(kind: TaskKind) -> &'static str {
+    match kind {
+        TaskKind::Story => "story",
+        TaskKind::Cab => "cab",
+    }
+}
+
+const fn ending_name(ended: Ended) -> &'static str {
+    match ended {
+        Ended::Answered => "answered",
+        Ended::Reminded => "reminded",
+        Ended::Invalid => "invalid",
+        Ended::Refused => "refused",
+        Ended::CutOff => "cut_off",
+        Ended::TooLong => "too_long",
+    }
+}
+
+/// Providers by their host, with the names that OpenTelemetry's conventions for generative models give them.
+const PROVIDERS: [(&str, &str); 9] = [
+    ("api.openai.com", "openai"),
+    ("api.deepseek.com", "deepseek"),
+    ("api.anthropic.com", "anthropic"),
+    ("generativelanguage.googleapis.com", "gcp.gemini"),
+    ("api.groq.com", "groq"),
+    ("api.mistral.ai", "mistral_ai"),
+    ("api.x.ai", "x_ai"),
+    ("api.perplexity.ai", "perplexity"),
+    ("openrouter.ai", "openrouter"),
+];
+
+/// Who is at an address: an address itself is no label, as there may be any number of them.
+fn provider_name(base_url: &str) -> &'static str {
+    let host = url::Url::parse(base_url).ok().and_then(|url| url.host_str().map(str::to_owned));
+    let known = PROVIDERS.iter().find(|(known, _)| Some(*known) == host.as_deref());
+    known.map_or("other", |(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn providers_are_known_by_their_host() {
+        assert_eq!(provider_name("https://api.deepseek.com/v1"), "deepseek");
+        assert_eq!(provider_name("https://api.deepseek.com.example/v1"), "other");
+        assert_eq!(provider_name("http://127.0.0.1:8400/v1"), "other");
+    }
+
+    #[test]
+    fn rows_of_enums_have_room_for_all() {
+        assert!(Stage::ALL.iter().enumerate().all(|(at, stage)| *stage as usize == at));
+        assert!(Ended::ALL.iter().enumerate().all(|(at, ended)| *ended as usize == at));
+    }
+}
