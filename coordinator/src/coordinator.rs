@@ -22,7 +22,7 @@ use valuesim_shared::money::NanoUsd;
 use valuesim_shared::queue::{Queue, QueueError};
 use valuesim_shared::store::{Store, StoreError};
 use valuesim_shared::survey::Survey;
-use valuesim_shared::task::TaskKind;
+use valuesim_shared::task::{TASK_VERSION, TaskKind};
 
 use crate::cursor::{Cursor, CursorError};
 use crate::ledger::{DeadCells, Ledger, LedgerError};
@@ -112,6 +112,8 @@ pub struct Coordinator<Q, S> {
     unfit: Unfit,
     /// How far the run was dispatched, where the queues outlive this process.
     cursor: Option<Cursor>,
+    /// The version of the tasks that it sends.
+    task_version: u16,
     /// Cells that were dispatched are on no queue and with nobody.
     lost: Notify,
     /// Other cells are given up than before.
@@ -150,6 +152,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
             progress,
             unfit: Unfit::EndsTheProcess,
             cursor: None,
+            task_version: TASK_VERSION,
             lost: Notify::new(),
             dead_changed: Notify::new(),
         })
@@ -160,6 +163,12 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
     #[must_use]
     pub fn on_lasting_queues(self, cursor: Cursor, by: String) -> Self {
         Self { cursor: Some(cursor), unfit: Unfit::IsParked { by }, ..self }
+    }
+
+    /// The same with tasks of another version of the message.
+    #[must_use]
+    pub fn with_task_version(self, task_version: u16) -> Self {
+        Self { task_version, ..self }
     }
 
     /// Cells that were dispatched and are neither finished nor given up.

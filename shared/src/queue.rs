@@ -32,6 +32,9 @@ pub enum Lane {
     /// Tasks for one model that were delivered before and never finished: whoever had them may have died of one of them.
     /// Each worker does one of these at a time, so that a task that kills its worker takes no others with it.
     Suspects(ModelId),
+    /// Tasks for one model in a later version of the message than the first, which workers of an older release leave to
+    /// those that read it.
+    Later(ModelId, u16),
     /// Outcomes of finished cells, for the coordinator.
     Results,
     /// Dead letters: messages that could not be dealt with, kept for people to look at.
@@ -44,6 +47,7 @@ impl fmt::Display for QueueName {
             Lane::Story(model) => write!(f, "{}.{}.story", self.run, model.0),
             Lane::Cab(model) => write!(f, "{}.{}.cab", self.run, model.0),
             Lane::Suspects(model) => write!(f, "{}.{}.suspects", self.run, model.0),
+            Lane::Later(model, version) => write!(f, "{}.{}.v{version}", self.run, model.0),
             Lane::Results => write!(f, "{}.results", self.run),
             Lane::Dead => write!(f, "{}.dead", self.run),
         }

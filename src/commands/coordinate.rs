@@ -13,6 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 use valuesim_coordinator::coordinator::Progress;
 use valuesim_coordinator::ledger::Ledger;
 use valuesim_shared::experiment::Experiment;
+use valuesim_shared::task::TASK_VERSION;
 
 use super::run::{self, Job, Place, note, say_when};
 use crate::exit::{Exit, Failure, OrUsage as _};
@@ -49,6 +50,10 @@ pub(crate) struct Flags {
         help_heading = "Limits"
     )]
     window: u32,
+
+    /// For rehearsals of an upgrade: the version of the task message to send
+    #[arg(long, hide = true, value_name = "N", default_value_t = TASK_VERSION)]
+    task_version: u16,
 }
 
 /// Coordinates the experiment, goes on with it, or shows its results again.
@@ -100,6 +105,7 @@ impl Job {
             ledger,
             folder,
             window: flags.window as usize,
+            task_version: flags.task_version,
             spent_before: self.done_before(ledger)?.spend.cost,
             tell: note,
         };

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::ser::{SerializeStruct as _, Serializer};
 use valuesim_shared::id::{ModelId, RunId};
 use valuesim_shared::queue::{Depth, Lane, QueueError, QueueName, RabbitQueue};
+use valuesim_shared::task::TASK_VERSION;
 
 /// A run whose number of models is not known has no more of them, once so many in a row have no queue.
 const MODELS_WITHOUT_QUEUE: u16 = 8;
@@ -23,6 +24,7 @@ impl FoundQueue {
             Lane::Story(_) => "story",
             Lane::Cab(_) => "cab",
             Lane::Suspects(_) => "suspects",
+            Lane::Later(..) => "later",
             Lane::Results => "results",
             Lane::Dead => "dead",
         }
@@ -31,7 +33,7 @@ impl FoundQueue {
     /// The model whose tasks it holds; none where it holds no tasks.
     pub(super) const fn model(&self) -> Option<ModelId> {
         match self.name.lane {
-            Lane::Story(model) | Lane::Cab(model) | Lane::Suspects(model) => Some(model),
+            Lane::Story(model) | Lane::Cab(model) | Lane::Suspects(model) | Lane::Later(model, _) => Some(model),
             Lane::Results | Lane::Dead => None,
         }
     }
@@ -78,6 +80,9 @@ pub(super) async fn look(
         if is_there || models.is_some() {
             found.extend(of_model);
         }
+        // It is there only while workers of two releases are at the run.
+        let later = look_at(queue, run, &[Lane::Later(ModelId(model), TASK_VERSION + 1)]).await?;
+        found.extend(later.into_iter().filter(|queue| queue.depth.is_some()));
     }
     found.extend(look_at(queue, run, &[Lane::Results, Lane::Dead]).await?);
     Ok(found)

@@ -9,6 +9,7 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::id::RunId;
 use valuesim_shared::permit::MOST_CALLS_IN_FLIGHT;
+use valuesim_shared::task::TASK_VERSION;
 use valuesim_worker::duty::Served;
 use valuesim_worker::timing::Keeping;
 
@@ -67,6 +68,10 @@ pub(crate) struct Flags {
         help_heading = "Limits"
     )]
     hold: u32,
+
+    /// For rehearsals of an upgrade: the newest version of the task message to do
+    #[arg(long, hide = true, value_name = "N", default_value_t = TASK_VERSION)]
+    newest_task: u16,
 }
 
 /// Works until it is interrupted or the named runs have ended.
@@ -104,6 +109,7 @@ impl Flags {
             },
             calls_in_flight: self.calls_in_flight,
             keeping: Keeping { at_most: seconds(self.hold), grace: seconds(self.grace) },
+            newest_task: self.newest_task,
             tell: note,
         }
     }

@@ -24,6 +24,7 @@ use valuesim_shared::money::NanoUsd;
 use valuesim_shared::queue::{Lane, QueueName, RabbitQueue};
 use valuesim_shared::store::{RedisStore, Store as _};
 use valuesim_shared::survey::Survey;
+use valuesim_shared::task::TASK_VERSION;
 
 use super::identity::this_process;
 use crate::servers::Servers;
@@ -58,6 +59,8 @@ pub(crate) struct Assignment<'a> {
     pub(crate) folder: &'a Path,
     /// Cells of each model under way.
     pub(crate) window: usize,
+    /// The version of the tasks that are sent.
+    pub(crate) task_version: u16,
     /// What the finished cells have cost.
     pub(crate) spent_before: NanoUsd,
     /// Says to people what the coordinator does.
@@ -90,7 +93,8 @@ pub(crate) enum FleetEnd {
 impl FleetCoordinator {
     /// Puts the manifest into the store and enters the run into the list of runs.
     pub(crate) async fn new(servers: Servers, vitals: &Vitals, assignment: Assignment<'_>) -> anyhow::Result<Self> {
-        let Assignment { manifest, plan, survey, ledger, folder, window, spent_before, tell } = assignment;
+        let Assignment { manifest, plan, survey, ledger, folder, window, task_version, spent_before, tell } =
+            assignment;
         let process = this_process();
         let cursor_file = folder.join(CURSOR_FILE);
         let coordinator = Coordinator::new(
@@ -102,6 +106,9 @@ impl FleetCoordinator {
             window,
         )?;
         let coordinator = coordinator.on_lasting_queues(Cursor::at(&cursor_file), process.id.clone());
+        let coordinator = coordinator.with_task_version(task_version);
+        // Before workers hear of the run, so that they find all in its place.
+        servers.queue.declare(&first_queues(&manifest)).await?;
         servers.store.put_manifest(&manifest.run, &manifest.to_bytes()).await?;
         let begun_at = UnixMillis::now();
         let (http, metrics) = (vitals.url().to_owned(), RunMetrics::new(vitals.registry(), &manifest.run));
@@ -194,11 +201,12 @@ impl FleetCoordinator {
         }
     }
 
-    /// The run's queues but for its dead letters.
+    /// The run's queues but for its dead letters, with those that there are only while it is upgraded.
     fn queues(&self) -> Vec<QueueName> {
-        let of_model = |(model, _): (ModelId, _)| [Lane::Story(model), Lane::Cab(model), Lane::Suspects(model)];
-        let lanes = self.manifest.models().flat_map(of_model).chain([Lane::Results]);
-        lanes.map(|lane| QueueName { run: self.manifest.run.clone(), lane }).collect()
+        let later = |model| (2..=TASK_VERSION + 1).map(move |version| Lane::Later(model, version));
+        let later = self.manifest.models().flat_map(|(model, _)| later(model));
+        let later = later.map(|lane| QueueName { run: self.manifest.run.clone(), lane });
+        first_queues(&self.manifest).into_iter().chain(later).collect()
     }
 
     fn about(&self, phase: RunPhase) -> AboutRun {
@@ -227,4 +235,11 @@ impl FleetCoordinator {
     fn spent(&self) -> NanoUsd {
         NanoUsd(self.spent_before.0 + self.progress().spent().0)
     }
+}
+
+/// The queues that every run has, but for its dead letters.
+fn first_queues(manifest: &Manifest) -> Vec<QueueName> {
+    let of_model = |(model, _): (ModelId, _)| [Lane::Story(model), Lane::Cab(model), Lane::Suspects(model)];
+    let lanes = manifest.models().flat_map(of_model).chain([Lane::Results]);
+    lanes.map(|lane| QueueName { run: manifest.run.clone(), lane }).collect()
 }

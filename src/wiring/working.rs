@@ -47,6 +47,8 @@ pub(crate) struct WorkOrder {
     /// Calls in flight for each run and model, where it is not the experiment's number.
     pub(crate) calls_in_flight: Option<u32>,
     pub(crate) keeping: Keeping,
+    /// The newest version of the task message that it does.
+    pub(crate) newest_task: u16,
     /// Says to people what the process does.
     pub(crate) tell: fn(&str),
 }
@@ -229,6 +231,7 @@ impl FleetProcess {
             served: served.clone(),
             timing: Timing { keeping: self.order.keeping, ..Timing::default() },
             unfit: Unfit::IsParked { by: self.crew.process.id.clone() },
+            newest_task: self.order.newest_task,
             metrics: Some(self.metrics.clone()),
         };
         let worker = Worker::of_manifest(manifest, ports, duty)?;

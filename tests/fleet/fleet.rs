@@ -111,6 +111,12 @@ impl Fleet {
         start(&mut command("work"), ways)
     }
 
+    /// A coordinator with settings of its own.
+    pub(crate) fn coordinator_with(&self, flags: &[&str]) -> Member {
+        let mut command = command("coordinate");
+        start(command.args(self.experiment(self.users, &self.runs(self.users))).args(flags), &self.ways)
+    }
+
     /// A worker with settings of its own.
     pub(crate) fn worker_with(&self, flags: &[&str]) -> Member {
         start(command("work").args(flags), &self.ways)

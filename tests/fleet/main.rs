@@ -17,6 +17,7 @@ mod member;
 mod orders;
 mod poison;
 mod provider_down;
+mod rolling;
 mod several_runs;
 mod soak;
 mod store;

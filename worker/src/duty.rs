@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use valuesim_shared::dead::Unfit;
 use valuesim_shared::model::ModelSettings;
+use valuesim_shared::task::TASK_VERSION;
 
 use crate::metrics::Metrics;
 use crate::timing::Timing;
@@ -17,6 +18,8 @@ pub struct Duty {
     pub timing: Timing,
     /// What becomes of tasks that cannot be done.
     pub unfit: Unfit,
+    /// The newest version of the task message that it does.
+    pub newest_task: u16,
     /// Where its process shows what it does, if it does.
     pub metrics: Option<Metrics>,
 }
@@ -34,7 +37,7 @@ pub enum Served {
 impl Duty {
     /// That of the only worker of one process: whatever it cannot do ends the run, for its user to see.
     pub fn alone(timing: Timing) -> Self {
-        Self { served: Served::All, timing, unfit: Unfit::EndsTheProcess, metrics: None }
+        Self { served: Served::All, timing, unfit: Unfit::EndsTheProcess, newest_task: TASK_VERSION, metrics: None }
     }
 }
 

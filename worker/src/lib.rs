@@ -5,6 +5,7 @@ mod ask;
 mod attempt;
 mod cab;
 mod demand;
+mod desk;
 pub mod duty;
 mod hold;
 mod listening;

@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 
 use valuesim_shared::control::UnixMillis;
 use valuesim_shared::dead::{DeadLetter, Unfit};
-use valuesim_shared::id::ModelId;
 use valuesim_shared::permit::PermitOffice;
 use valuesim_shared::queue::{Delivery, Lane, Queue, QueueName};
 use valuesim_shared::store::Store;
@@ -37,9 +36,9 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
         }
     }
 
-    /// Puts a task that may kill its workers where each does one of those at a time.
-    pub(crate) async fn set_apart(self, model: ModelId, delivery: Q::Delivery) -> Result<(), Halt> {
-        let queue = QueueName { run: self.shared.run.manifest.run.clone(), lane: Lane::Suspects(model) };
+    /// Puts a task into the queue of those like it: that may kill their workers, or that are for newer workers.
+    pub(crate) async fn set_apart(self, lane: Lane, delivery: Q::Delivery) -> Result<(), Halt> {
+        let queue = QueueName { run: self.shared.run.manifest.run.clone(), lane };
         Ok(self.shared.queue.hand_back(&queue, delivery).await?)
     }
 

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -18,32 +17,21 @@ use valuesim_shared::dead::Unfit;
 use valuesim_shared::id::{Cell, ModelId, RunId};
 use valuesim_shared::manifest::{Manifest, ManifestError};
 use valuesim_shared::permit::PermitOffice;
-use valuesim_shared::queue::{Delivery, Lane, Queue, QueueError, QueueName};
+use valuesim_shared::queue::{Delivery, Queue, QueueError, QueueName};
 use valuesim_shared::split::SplitError;
 use valuesim_shared::store::{Ground, Store, StoreError};
 use valuesim_shared::task::{Task, TaskError, TaskKind};
 
 use crate::attempt::{Attempt, End};
-use crate::demand::{Demand, Held};
+use crate::desk::{Desk, Taken, Work};
 use crate::duty::Duty;
 use crate::hold::Hold;
-use crate::listening::Ear;
 use crate::meter::Meter;
 use crate::metrics::Undone;
 use crate::provider::{CallError, CallErrorKind, ClientError};
 pub use crate::run::MisfitError;
 use crate::run::Run;
 use crate::timing::{Keeping, Timing, Waits};
-
-/// How many story tasks are fetched together at most: enough to hide the way to the broker, few enough to share.
-const MOST_STORIES_AT_ONCE: usize = 300;
-
-/// A task that was delivered so often before, and never finished, is done apart from others: whoever had it may have died
-/// of it.
-const SUSPECT_AFTER: u32 = 3;
-
-/// A task that was delivered so often before is given up.
-const MOST_DELIVERIES: u32 = 8;
 
 /// How long handing a task back may take; the queue takes it back in any case.
 const HAND_BACK_WITHIN: Duration = Duration::from_secs(5);
@@ -161,6 +149,8 @@ pub(crate) struct Shared<Q, S, O> {
     /// By model: tasks that failed for what seemed to be their own reasons since the last call that was answered.
     pub(crate) failed_tasks: Vec<AtomicU32>,
     pub(crate) keeping: Keeping,
+    /// The newest version of tasks that it does.
+    pub(crate) newest_task: u16,
     pub(crate) unfit: Unfit,
     tasks: AtomicU32,
 }
@@ -186,15 +176,28 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
     pub fn of_manifest(
         manifest: Manifest,
         (queue, store, office): (Q, S, O),
-        Duty { served, timing: Timing { deadlines, waits, keeping }, unfit, metrics }: Duty,
+        Duty { served, timing: Timing { deadlines, waits, keeping }, unfit, newest_task, metrics }: Duty,
     ) -> Result<Self, WorkerError> {
         let run = Run::new(manifest, deadlines, &served)?;
         let holds = run.manifest.models.iter().map(|_| Hold::default()).collect();
         let none = || run.manifest.models.iter().map(|_| AtomicU32::new(0)).collect();
         let (malformed, failed_tasks) = (none(), none());
         let (meter, tasks) = (Arc::new(Meter::new(&run.manifest.models, metrics.as_ref())), AtomicU32::new(0));
-        let shared =
-            Shared { queue, store, office, run, waits, holds, meter, malformed, failed_tasks, keeping, unfit, tasks };
+        let shared = Shared {
+            queue,
+            store,
+            office,
+            run,
+            waits,
+            holds,
+            meter,
+            malformed,
+            failed_tasks,
+            keeping,
+            newest_task,
+            unfit,
+            tasks,
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -241,8 +244,8 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
                     Ok(Taken::Unfit(delivery, error)) => {
                         tasks.spawn(self.clone().park_unfit(delivery, error));
                     }
-                    Ok(Taken::Suspect(delivery)) => {
-                        tasks.spawn(self.clone().set_apart(model, delivery));
+                    Ok(Taken::SetApart(delivery, lane)) => {
+                        tasks.spawn(self.clone().set_apart(lane, delivery));
                     }
                     Err(error) => settle(Ok(Err(Halt::Failed(error)))),
                 },
@@ -311,103 +314,5 @@ impl<'a> Counted<'a> {
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// What came from a queue.
-enum Taken<D> {
-    Task(Work<D>),
-    /// No task of this run, and why.
-    Unfit(D, WorkerError),
-    /// A task that is to be done alone.
-    Suspect(D),
-}
-
-/// A task with its delivery and its place in the demand.
-struct Work<D> {
-    task: Task,
-    delivery: D,
-    /// From which it was taken.
-    queue: QueueName,
-    held: Held,
-    /// The place of a suspect, of which there is one.
-    _alone: Option<OwnedSemaphorePermit>,
-}
-
-/// Where the tasks for one model are taken.
-struct Desk<'a, Q> {
-    queue: &'a Q,
-    run: &'a Run,
-    model: ModelId,
-    ear: &'a Ear,
-    cab: QueueName,
-    story: QueueName,
-    suspects: QueueName,
-    /// One place for suspects; none where the queues do not outlive the process, so that nothing is ever suspected.
-    alone: Option<Arc<Semaphore>>,
-    demand: Demand,
-}
-
-impl<'a, Q: Queue> Desk<'a, Q> {
-    fn new<S, O>(shared: &'a Shared<Q, S, O>, model: ModelId) -> Self {
-        let name = |lane| QueueName { run: shared.run.manifest.run.clone(), lane };
-        let alone = matches!(shared.unfit, Unfit::IsParked { .. }).then(|| Arc::new(Semaphore::new(1)));
-        Self {
-            queue: &shared.queue,
-            run: &shared.run,
-            model,
-            ear: &shared.meter.ears()[usize::from(model.0)],
-            cab: name(Lane::Cab(model)),
-            story: name(Lane::Story(model)),
-            suspects: name(Lane::Suspects(model)),
-            alone,
-            demand: Demand::new(shared.run.manifest.models[model.0 as usize].limits.calls_in_flight as usize),
-        }
-    }
-
-    /// The next task once there is room for its calls; CAB tasks before story tasks. Dropping the future loses no task.
-    async fn next(&self) -> Result<Taken<Q::Delivery>, WorkerError> {
-        let free_calls = self.demand.room().await;
-        let _listening = self.ear.listen();
-        let cells = free_calls.div_ceil(self.run.most_first_calls().max(1));
-        let (delivery, queue, alone) = tokio::select! {
-            biased;
-            suspect = self.suspect() => {
-                let (delivery, place) = suspect?;
-                (delivery, &self.suspects, Some(place))
-            }
-            cab = self.queue.take(&self.cab, cells) => (cab?, &self.cab, None),
-            story = self.queue.take(&self.story, free_calls.min(MOST_STORIES_AT_ONCE)) => (story?, &self.story, None),
-        };
-        let task = match self.read(&delivery) {
-            Ok(task) => task,
-            Err(error) => return Ok(Taken::Unfit(delivery, error)),
-        };
-        if self.alone.is_some() && alone.is_none() && delivery.deliveries_before() >= SUSPECT_AFTER {
-            return Ok(Taken::Suspect(delivery));
-        }
-        let calls = match task.kind {
-            TaskKind::Story => 1,
-            TaskKind::Cab => self.run.first_calls(task.cell.fold),
-        };
-        let (queue, held) = (queue.clone(), self.demand.hold(calls));
-        Ok(Taken::Task(Work { task, delivery, queue, held, _alone: alone }))
-    }
-
-    /// The next suspect, once there is none here.
-    async fn suspect(&self) -> Result<(Q::Delivery, OwnedSemaphorePermit), WorkerError> {
-        let Some(alone) = &self.alone else { return std::future::pending().await };
-        let place = Arc::clone(alone).acquire_owned().await.expect("the semaphore is never closed");
-        Ok((self.queue.take(&self.suspects, 1).await?, place))
-    }
-
-    fn read(&self, delivery: &Q::Delivery) -> Result<Task, WorkerError> {
-        let task = Task::from_bytes(delivery.body())?;
-        self.run.check(&task, self.model)?;
-        let times = delivery.deliveries_before();
-        if self.alone.is_some() && times >= MOST_DELIVERIES {
-            return Err(WorkerError::KillsItsWorkers { cell: task.cell, times });
-        }
-        Ok(task)
     }
 }

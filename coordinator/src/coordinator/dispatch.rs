@@ -5,7 +5,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, future, stream};
 use valuesim_shared::id::{Cell, ModelId};
 use valuesim_shared::queue::{Lane, Queue, QueueName};
 use valuesim_shared::store::Store;
-use valuesim_shared::task::{PackedCodes, TASK_VERSION, Task, TaskKind};
+use valuesim_shared::task::{PackedCodes, Task, TaskKind};
 
 use super::{Coordinator, CoordinatorError};
 
@@ -59,7 +59,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         let kept = self.plan.split().kept(cell.fold);
         let profile = kept.iter().map(|&question| self.survey.code(cell.respondent, question)).collect();
         Task {
-            version: TASK_VERSION,
+            version: self.task_version,
             kind: self.first_kind,
             run: self.run.clone(),
             cell,

@@ -120,6 +120,15 @@ impl RabbitQueue {
         keepers.wait().await;
     }
 
+    /// Declares queues that others are about to use: while a queue is being declared, RabbitMQ 3.10 ends the connections of
+    /// those who consume from it.
+    pub async fn declare(&self, queues: &[QueueName]) -> Result<(), QueueError> {
+        for queue in queues {
+            inspect::declare(&self.shared.consuming, queue).await?;
+        }
+        Ok(())
+    }
+
     /// How full a queue is; `None` where the broker has no such queue.
     pub async fn depth(&self, queue: &QueueName) -> Result<Option<Depth>, QueueError> {
         inspect::depth(&self.shared.consuming, queue).await

@@ -65,6 +65,7 @@ pub(crate) async fn messages_come_in_order_and_only_from_their_own_queue(queue: 
         Lane::Story(ModelId(1)),
         Lane::Cab(ModelId(0)),
         Lane::Suspects(ModelId(0)),
+        Lane::Later(ModelId(0), 2),
         Lane::Results,
         Lane::Dead,
     ];

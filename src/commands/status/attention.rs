@@ -38,6 +38,7 @@ pub(super) fn attention(status: &Status, run: &RunStatus) -> Vec<String> {
     }
     look.outcomes(&mut said);
     look.suspects(&mut said);
+    look.later(&mut said);
     look.trouble(&mut said);
     said
 }
@@ -144,6 +145,15 @@ impl Looked<'_> {
         if waiting > 0 {
             let waiting = count(waiting, "task was", "tasks were");
             said.push(format!("{waiting} taken before and never finished: whoever had them may have died of one"));
+        }
+    }
+
+    fn later(&self, said: &mut Vec<String>) {
+        let later = |queue: &&FoundQueue| matches!(queue.name.lane, Lane::Later(..));
+        let waiting: u32 = self.queues().filter(later).map(FoundQueue::messages).sum();
+        if waiting > 0 {
+            let waiting = count(waiting, "task waits", "tasks wait");
+            said.push(format!("{waiting} for workers of a newer release"));
         }
     }
 

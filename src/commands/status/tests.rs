@@ -86,7 +86,7 @@ fn healthy() -> Status {
         coordinators: vec![coordinator()],
         queues: Some(queues(|lane| match lane {
             Lane::Story(_) => Some(1_900),
-            Lane::Suspects(ModelId(1)) => None,
+            Lane::Suspects(ModelId(1)) | Lane::Later(..) => None,
             Lane::Cab(_) | Lane::Suspects(_) | Lane::Results | Lane::Dead => Some(0),
         })),
         attention: Vec::new(),
@@ -117,7 +117,7 @@ fn a_run_in_all_kinds_of_trouble() {
     run.queues = Some(queues(|lane| match lane {
         Lane::Dead => Some(1),
         Lane::Results => Some(6_000),
-        Lane::Story(_) | Lane::Cab(_) | Lane::Suspects(_) => Some(3),
+        Lane::Story(_) | Lane::Cab(_) | Lane::Suspects(_) | Lane::Later(..) => Some(3),
     }));
     let limited = "429: slow\ndown \u{1b}[2J".to_owned();
     status.workers[0].last_trouble = Some((seconds_ago(30), limited.clone()));

@@ -88,8 +88,8 @@ const BEARER: &str = "Bearer ";
 /// Shorter keys are such as `none` or `EMPTY`, for servers that ask for any: no secret, and perhaps a word of a message.
 const SHORTEST_SECRET: usize = 8;
 
-/// How many other connections a request takes when those of the pool turn out to have ended.
-const MOST_OTHER_CONNECTIONS: u32 = 2;
+/// How many other connections a request takes when that of the pool turns out to have ended.
+const MOST_OTHER_CONNECTIONS: u32 = 1;
 
 /// The header with which a simulated provider says what it is.
 const SIMULATED_HEADER: &str = "x-valuesim-simulated";

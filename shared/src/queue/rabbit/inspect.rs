@@ -33,6 +33,18 @@ pub struct Browsed {
 /// How often something is tried that broke off half-way.
 const TRIES: u32 = 3;
 
+/// Sees to it that the queue is there.
+pub(super) async fn declare(link: &Link, queue: &QueueName) -> Result<(), QueueError> {
+    let mut last = String::new();
+    for _ in 0..TRIES {
+        match link.session_soon(queue).await?.declare(queue).await {
+            Ok(()) => return Ok(()),
+            Err(trouble) => last = passing(trouble)?,
+        }
+    }
+    Err(link.unreachable(queue, last))
+}
+
 /// How full the queue is; `None` where there is no such queue.
 pub(super) async fn depth(link: &Link, queue: &QueueName) -> Result<Option<Depth>, QueueError> {
     let name = broker_name(queue)?;

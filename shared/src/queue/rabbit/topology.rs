@@ -5,6 +5,7 @@
 //! | `valuesim.RUN.MODEL.story` | story tasks of a model | to `valuesim.RUN.dead` |
 //! | `valuesim.RUN.MODEL.cab` | CAB tasks of a model | to `valuesim.RUN.dead` |
 //! | `valuesim.RUN.MODEL.suspects` | tasks that were delivered before and never finished | to `valuesim.RUN.dead` |
+//! | `valuesim.RUN.MODEL.vN` | tasks of message version N, for workers that read it | to `valuesim.RUN.dead` |
 //! | `valuesim.RUN.results` | outcomes for the coordinator | to `valuesim.RUN.dead` |
 //! | `valuesim.RUN.dead` | what could not be dealt with | |
 //!
@@ -47,7 +48,12 @@ pub(super) fn queue_of(broker_name: &str) -> Option<QueueName> {
         "suspects" => of_model(Lane::Suspects),
         "results" => of_run(Lane::Results),
         "dead" => of_run(Lane::Dead),
-        _ => None,
+        _ => {
+            let version: u16 = kind.strip_prefix('v')?.parse().ok()?;
+            let (run, model) = rest.rsplit_once('.')?;
+            let lane = Lane::Later(ModelId(model.parse().ok()?), version);
+            Some(QueueName { run: RunId(run.to_owned()), lane })
+        }
     }
 }
 
@@ -57,7 +63,7 @@ pub(super) async fn declare(channel: &lapin::Channel, queue: &QueueName) -> Resu
     let dead_name = broker_name(&dead)?;
     declare_one(channel, &dead, dead_arguments()).await?;
     match queue.lane {
-        Lane::Story(_) | Lane::Cab(_) | Lane::Suspects(_) | Lane::Results => {
+        Lane::Story(_) | Lane::Cab(_) | Lane::Suspects(_) | Lane::Later(..) | Lane::Results => {
             declare_one(channel, queue, work_arguments(&dead_name)).await
         }
         Lane::Dead => Ok(()),
@@ -113,9 +119,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_queue_is_found_by_its_name(run in ".{0,40}", model: u16, kind in 0..5_usize) {
+        fn a_queue_is_found_by_its_name(run in ".{0,40}", model: u16, kind in 0..6_usize) {
             let model = ModelId(model);
-            let lanes = [Lane::Story(model), Lane::Cab(model), Lane::Suspects(model), Lane::Results, Lane::Dead];
+            let lanes = [Lane::Story(model), Lane::Cab(model), Lane::Suspects(model), Lane::Later(model, 2), Lane::Results, Lane::Dead];
             let queue = QueueName { run: RunId(run), lane: lanes[kind] };
             let name = broker_name(&queue).expect("short enough");
             prop_assert_eq!(queue_of(name.as_str()), Some(queue));
@@ -134,6 +140,7 @@ mod tests {
         check(Lane::Story(ModelId(0)), "valuesim.r1.0.story");
         check(Lane::Cab(ModelId(12)), "valuesim.r1.12.cab");
         check(Lane::Suspects(ModelId(0)), "valuesim.r1.0.suspects");
+        check(Lane::Later(ModelId(0), 2), "valuesim.r1.0.v2");
         check(Lane::Results, "valuesim.r1.results");
         check(Lane::Dead, "valuesim.r1.dead");
     }

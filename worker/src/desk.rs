@@ -1,0 +1,147 @@
+//! Where the tasks for one model are taken: which queue first, and which tasks are set apart.
+
+use std::sync::Arc;
+
+use futures_util::future::select_all;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use valuesim_shared::dead::Unfit;
+use valuesim_shared::id::ModelId;
+use valuesim_shared::queue::{Delivery, Lane, Queue, QueueName};
+use valuesim_shared::task::{Task, TaskError, TaskKind};
+
+use crate::demand::{Demand, Held};
+use crate::listening::Ear;
+use crate::run::Run;
+use crate::worker::{Shared, WorkerError};
+
+/// How many story tasks are fetched together at most: enough to hide the way to the broker, few enough to share.
+const MOST_STORIES_AT_ONCE: usize = 300;
+
+/// A task that was delivered so often before, and never finished, is done apart from others: whoever had it may have died
+/// of it.
+const SUSPECT_AFTER: u32 = 3;
+
+/// A task that was delivered so often before is given up.
+const MOST_DELIVERIES: u32 = 8;
+
+/// What came from a queue.
+pub(crate) enum Taken<D> {
+    Task(Work<D>),
+    /// No task of this run, and why.
+    Unfit(D, WorkerError),
+    /// A task that is not done here and now, and the queue where it belongs.
+    SetApart(D, Lane),
+}
+
+/// A task with its delivery and its place in the demand.
+pub(crate) struct Work<D> {
+    pub(crate) task: Task,
+    pub(crate) delivery: D,
+    /// From which it was taken.
+    pub(crate) queue: QueueName,
+    pub(crate) held: Held,
+    /// The place of a suspect, of which there is one.
+    pub(crate) _alone: Option<OwnedSemaphorePermit>,
+}
+
+/// Where the tasks for one model are taken.
+pub(crate) struct Desk<'a, Q> {
+    queue: &'a Q,
+    run: &'a Run,
+    model: ModelId,
+    ear: &'a Ear,
+    cab: QueueName,
+    story: QueueName,
+    suspects: QueueName,
+    /// Tasks of later versions than the first, which workers of older releases leave to others.
+    later: Vec<QueueName>,
+    newest_task: u16,
+    /// One place for suspects; none where the queues do not outlive the process, so that nothing is ever suspected.
+    alone: Option<Arc<Semaphore>>,
+    demand: Demand,
+}
+
+impl<'a, Q: Queue> Desk<'a, Q> {
+    pub(crate) fn new<S, O>(shared: &'a Shared<Q, S, O>, model: ModelId) -> Self {
+        let name = |lane| QueueName { run: shared.run.manifest.run.clone(), lane };
+        let alone = matches!(shared.unfit, Unfit::IsParked { .. }).then(|| Arc::new(Semaphore::new(1)));
+        Self {
+            queue: &shared.queue,
+            run: &shared.run,
+            model,
+            ear: &shared.meter.ears()[usize::from(model.0)],
+            cab: name(Lane::Cab(model)),
+            story: name(Lane::Story(model)),
+            suspects: name(Lane::Suspects(model)),
+            later: (2..=shared.newest_task).map(|version| name(Lane::Later(model, version))).collect(),
+            newest_task: shared.newest_task,
+            alone,
+            demand: Demand::new(shared.run.manifest.models[model.0 as usize].limits.calls_in_flight as usize),
+        }
+    }
+
+    /// The next task once there is room for its calls; CAB tasks before story tasks. Dropping the future loses no task.
+    pub(crate) async fn next(&self) -> Result<Taken<Q::Delivery>, WorkerError> {
+        let free_calls = self.demand.room().await;
+        let _listening = self.ear.listen();
+        let cells = free_calls.div_ceil(self.run.most_first_calls().max(1));
+        let (delivery, queue, alone) = tokio::select! {
+            biased;
+            suspect = self.suspect() => {
+                let (delivery, place) = suspect?;
+                (delivery, &self.suspects, Some(place))
+            }
+            later = self.later(cells) => {
+                let (delivery, queue) = later?;
+                (delivery, queue, None)
+            }
+            cab = self.queue.take(&self.cab, cells) => (cab?, &self.cab, None),
+            story = self.queue.take(&self.story, free_calls.min(MOST_STORIES_AT_ONCE)) => (story?, &self.story, None),
+        };
+        let task = match self.read(&delivery) {
+            Ok(task) => task,
+            Err(WorkerError::Task(TaskError::Version(version)))
+                if self.alone.is_some() && version > self.newest_task =>
+            {
+                return Ok(Taken::SetApart(delivery, Lane::Later(self.model, version)));
+            }
+            Err(error) => return Ok(Taken::Unfit(delivery, error)),
+        };
+        if self.alone.is_some() && alone.is_none() && delivery.deliveries_before() >= SUSPECT_AFTER {
+            return Ok(Taken::SetApart(delivery, Lane::Suspects(self.model)));
+        }
+        let calls = match task.kind {
+            TaskKind::Story => 1,
+            TaskKind::Cab => self.run.first_calls(task.cell.fold),
+        };
+        let (queue, held) = (queue.clone(), self.demand.hold(calls));
+        Ok(Taken::Task(Work { task, delivery, queue, held, _alone: alone }))
+    }
+
+    /// The next suspect, once there is none here.
+    async fn suspect(&self) -> Result<(Q::Delivery, OwnedSemaphorePermit), WorkerError> {
+        let Some(alone) = &self.alone else { return std::future::pending().await };
+        let place = Arc::clone(alone).acquire_owned().await.expect("the semaphore is never closed");
+        Ok((self.queue.take(&self.suspects, 1).await?, place))
+    }
+
+    /// The next task of a later version, where such are done.
+    async fn later(&self, room: usize) -> Result<(Q::Delivery, &QueueName), WorkerError> {
+        if self.later.is_empty() {
+            return std::future::pending().await;
+        }
+        let takes =
+            self.later.iter().map(|queue| Box::pin(async move { Ok((self.queue.take(queue, room).await?, queue)) }));
+        select_all(takes).await.0
+    }
+
+    fn read(&self, delivery: &Q::Delivery) -> Result<Task, WorkerError> {
+        let task = Task::read(delivery.body(), self.newest_task)?;
+        self.run.check(&task, self.model)?;
+        let times = delivery.deliveries_before();
+        if self.alone.is_some() && times >= MOST_DELIVERIES {
+            return Err(WorkerError::KillsItsWorkers { cell: task.cell, times });
+        }
+        Ok(task)
+    }
+}
