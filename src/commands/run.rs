@@ -5,6 +5,7 @@ mod flags;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tokio::runtime::Runtime;
@@ -41,6 +42,10 @@ use announcement::Announcement;
 
 pub(crate) use flags::Flags;
 pub(super) use flags::{fold, respondent};
+
+/// How long a ledger may be held that nobody should hold, and how often it is tried meanwhile.
+const LEDGER_WITHIN: Duration = Duration::from_secs(2);
+const LEDGER_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// An experiment with its data: all that is decided before the first call.
 pub(super) struct Job {
@@ -190,10 +195,21 @@ impl Job {
     /// Opens the run's ledger, or makes it, and notes with what the run is executed.
     fn open_ledger(&self, folder: &RunFolder) -> Result<Arc<Ledger>, Failure> {
         folder.check_ledger_is_there()?;
-        let ledger = Ledger::open(&folder.ledger(), &self.run)?;
+        let ledger = self.ledger_soon(&folder.ledger())?;
         ledger.note_provenance(&self.provenance())?;
         folder.write_experiment(&self.experiment)?;
         Ok(Arc::new(ledger))
+    }
+
+    /// The run's ledger, which a process that was just killed may hold for a moment longer.
+    fn ledger_soon(&self, path: &Path) -> Result<Ledger, LedgerError> {
+        let deadline = Instant::now() + LEDGER_WITHIN;
+        loop {
+            match Ledger::open(path, &self.run) {
+                Err(LedgerError::InUse(_)) if Instant::now() < deadline => std::thread::sleep(LEDGER_AGAIN_AFTER),
+                opened => return opened,
+            }
+        }
     }
 
     async fn work(
