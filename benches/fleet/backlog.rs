@@ -40,12 +40,18 @@ pub(crate) async fn measure(table: &mut Table) -> anyhow::Result<()> {
     for _ in 0..ROUNDS {
         pairs.push((few.round().await?, many.round().await?));
     }
-    let of_pairs = |figure: fn(&(Taken, Taken)) -> f64| median(pairs.iter().map(figure).collect());
-    table.add("1,000 cells wait: CPU for a call, all, ms", of_pairs(|(few, _)| few.all() * 1e3), Bound::None);
-    table.add("500,000 cells wait: CPU for a call, all, ms", of_pairs(|(_, many)| many.all() * 1e3), Bound::None);
-    table.add("500,000 cells wait: of the broker, ms", of_pairs(|(_, many)| many.broker * 1e3), Bound::None);
-    table.add("1,000 cells wait: of the broker, ms", of_pairs(|(few, _)| few.broker * 1e3), Bound::None);
-    let ratio = of_pairs(|(few, many)| many.all() / few.all());
+    let of_pairs = |figure: &dyn Fn(&(Taken, Taken)) -> f64| median(pairs.iter().map(figure).collect());
+    let mut rows = |whose: &str, figure: fn(&Taken) -> f64| {
+        let [few, many] = [of_pairs(&|(few, _)| figure(few)), of_pairs(&|(_, many)| figure(many))];
+        table.add(format!("1,000 cells wait: CPU for a call, {whose}, ms"), few * 1e3, Bound::None);
+        table.add(format!("500,000 cells wait: CPU for a call, {whose}, ms"), many * 1e3, Bound::None);
+    };
+    rows("worker", |taken| taken.worker);
+    rows("broker", |taken| taken.broker);
+    rows("store", |taken| taken.store);
+    rows("coordinator", |taken| taken.coordinator);
+    rows("all", Taken::all);
+    let ratio = of_pairs(&|(few, many)| many.all() / few.all());
     table.add("CPU for a call, 500,000 / 1,000 cells wait", ratio, Bound::AtMost(MOST_CPU));
     Ok(())
 }

@@ -18,8 +18,9 @@ const ROUNDS: usize = 3;
 /// No call is answered while a worker is killed and another steps in.
 const SLOW: Duration = Duration::from_mins(5);
 
-/// Cells of the runs whose worker is killed, and questions of a cell.
-const CELLS: u64 = 10;
+/// Cells of the runs whose worker is killed, and questions of a cell: fewer calls than connections that wait to be accepted
+/// by the provider, or some would be made a second later.
+const CELLS: u64 = 2;
 const QUESTIONS: u64 = 58;
 
 /// Enough for all calls of those cells.
@@ -78,7 +79,8 @@ pub(crate) async fn measure(table: &mut Table) -> anyhow::Result<()> {
 async fn kill_worker(servers: &Servers, kind: &Kind) -> anyhow::Result<(f64, f64)> {
     let provider = Provider::start(SLOW)?;
     let team = Team::new(servers, &provider).await?;
-    let _coordinator = team.coordinator(&["--methods", kind.method, "--synthetic", "60", "--users", "2"])?;
+    let _coordinator =
+        team.coordinator(&["--methods", kind.method, "--synthetic", "60", "--users", "1", "--folds", "1,2"])?;
     let tasks = queue_of(&team.run().await?, kind.lane);
     let queue = team.addresses.queue().await?;
     let victim = team.worker(IN_FLIGHT)?;
