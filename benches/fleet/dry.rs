@@ -12,7 +12,7 @@ use crate::table::{Bound, Table};
 /// Respondents with five cells each: few, as many as fill what the ledger keeps of its file in memory (32 MB), and all
 /// 97,220.
 const FEW: &str = "2000";
-const SOME: &str = "20000";
+const SOME: &str = "50000";
 const ALL: &str = "all";
 
 const CELLS: f64 = 486_100.0;
@@ -50,9 +50,9 @@ pub(crate) async fn measure(table: &mut Table) -> anyhow::Result<()> {
     row("memory of a worker, MB", rest.memory / 1e6, Bound::None);
     row("memory of the coordinator, MB", all.memory / 1e6, Bound::None);
     table.add("10,000 cells of the same survey: its memory, MB", few.memory / 1e6, Bound::None);
-    table.add("100,000 cells: its memory, with a full cache of the ledger, MB", some.memory / 1e6, Bound::None);
+    table.add("250,000 cells: its memory, with a full cache of the ledger, MB", some.memory / 1e6, Bound::None);
     let more = (all.memory - some.memory) / 1e6;
-    table.add("more memory for 486,100 cells than for 100,000, MB", more, Bound::AtMost(MOST_MORE));
+    table.add("more memory for 486,100 cells than for 250,000, MB", more, Bound::AtMost(MOST_MORE));
     Ok(())
 }
 
