@@ -26,8 +26,9 @@ lint:
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check bans licenses sources; \
 	else echo "cargo-deny is not installed: dependency rules not checked (cargo install cargo-deny)"; fi
 
-# Speed and memory, against bare loops in the same run.
+# Speed and memory, against bare loops in the same run; RabbitMQ and Redis are started for it. About half an hour.
 bench:
+	@tests/servers/install
 	cargo bench --workspace
 
 # Against other people's programs: the aimock server (npm) and the openai client (PyPI).

@@ -8,7 +8,8 @@ use anyhow::Context as _;
 use serde_json::Value;
 
 use crate::bare::{self, Bare};
-use crate::process::{Provider, finish, valuesim_run};
+use crate::command::valuesim_run;
+use crate::process::{Provider, finish, whole};
 use crate::table::{Bound, Table, median};
 
 /// Engine and bare loop, each, for each number of calls in flight.
@@ -16,9 +17,6 @@ const ROUNDS: usize = 5;
 
 /// Respondents of a round: some 87,500 calls.
 const USERS: &str = "100";
-
-/// Bytes of five tokens, by the simulated provider's count.
-const BYTES_OF_FIVE_TOKENS: f64 = 23.0;
 
 /// The most CPU for a call, in bare calls.
 const MOST_CPU: f64 = 1.5;
@@ -56,14 +54,7 @@ fn mean_prompt(provider: &Provider) -> anyhow::Result<usize> {
     let mut command = valuesim_run(provider, 64, runs.path());
     command.args(["--users", "1"]);
     finish(command)?;
-    let after = provider.answered()?;
-    let bytes = (after.prompt_tokens - before.prompt_tokens) * BYTES_OF_FIVE_TOKENS / 5.0;
-    Ok(whole(bytes / (after.calls - before.calls)))
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts, all positive and small")]
-fn whole(count: f64) -> usize {
-    count.round() as usize
+    Ok(provider.answered()?.prompt_bytes_since(before))
 }
 
 fn compare(provider: &Provider, in_flight: usize, prompt_bytes: usize, table: &mut Table) -> anyhow::Result<()> {

@@ -18,8 +18,8 @@ use valuesim_shared::survey::Survey;
 use valuesim_shared::task::Task;
 use valuesim_simulator::synth::Synth;
 
+use crate::full_size::manifest;
 use crate::process::{finish, memory, this_program};
-use crate::resume::manifest;
 use crate::table::{Bound, Table};
 
 /// Respondents of the survey in all runs, so that its memory is in all of them.

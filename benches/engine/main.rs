@@ -9,11 +9,19 @@
 
 #![expect(clippy::print_stdout, reason = "a benchmark's figures are its output")]
 
+#[path = "../measure/bare.rs"]
 mod bare;
 mod calls;
 mod cells;
+mod command;
+#[path = "../measure/cpu.rs"]
+mod cpu;
+#[path = "../measure/full_size.rs"]
+mod full_size;
+#[path = "../measure/process.rs"]
 mod process;
 mod resume;
+#[path = "../measure/table.rs"]
 mod table;
 mod waiting;
 

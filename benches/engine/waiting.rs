@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use crate::process::{Background, Provider, memory, valuesim_run};
+use crate::command::valuesim_run;
+use crate::process::{Background, Provider, memory};
 use crate::table::{Bound, Table};
 
 const LATENCY: Duration = Duration::from_millis(300);

@@ -7,9 +7,11 @@
 
 mod calls;
 mod corpus;
+#[path = "../measure/cpu.rs"]
+mod cpu;
 mod server;
 mod stories;
-#[path = "../engine/table.rs"]
+#[path = "../measure/table.rs"]
 mod table;
 
 use std::process::ExitCode;

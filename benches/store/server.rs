@@ -1,6 +1,5 @@
 //! A Redis for measurements, and what it says of itself.
 
-use std::fs;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -8,8 +7,7 @@ use redis::aio::MultiplexedConnection;
 use valuesim_shared::store::RedisStore;
 use valuesim_test_servers::RedisServer;
 
-/// Ticks in a second of the times in `/proc` (proc(5); 100 wherever Linux runs on x86 or Arm).
-const TICKS_PER_SECOND: f64 = 100.0;
+use crate::cpu;
 
 /// A server that nobody else uses.
 pub(crate) struct Server {
@@ -48,9 +46,5 @@ impl Server {
 
 /// CPU seconds of a process, all threads: `self` is this one.
 pub(crate) fn cpu_seconds(pid: &str) -> anyhow::Result<f64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name in parentheses may have blanks; utime and stime are fields 14 and 15, and state, field 3, follows it.
-    let (_, fields) = stat.rsplit_once(')').context("find the program's name in its statistics")?;
-    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<f64>);
-    Ok(ticks.sum::<Result<f64, _>>()? / TICKS_PER_SECOND)
+    cpu::cpu_seconds(pid).map(|(own, _)| own)
 }

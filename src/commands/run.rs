@@ -202,6 +202,7 @@ impl Job {
     }
 
     /// The run's ledger, which a process that was just killed may hold for a moment longer.
+    #[expect(clippy::disallowed_methods, reason = "there is no asynchronous runtime yet")]
     fn ledger_soon(&self, path: &Path) -> Result<Ledger, LedgerError> {
         let deadline = Instant::now() + LEDGER_WITHIN;
         loop {

@@ -35,6 +35,11 @@ impl Broker {
         url(self.node.port)
     }
 
+    /// The process id of the broker's Erlang machine; none while it does not run.
+    pub fn pid(&self) -> Option<u32> {
+        self.node.pid()
+    }
+
     /// Makes an empty virtual host and returns its address; some ten milliseconds.
     pub async fn new_vhost(&self) -> Result<String, ServerError> {
         let name = new_vhost_name();

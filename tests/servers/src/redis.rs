@@ -47,6 +47,11 @@ impl RedisServer {
         format!("redis://{}", local(self.port))
     }
 
+    /// The server's process id; none while it does not run.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::pid)
+    }
+
     /// Starts a stopped or killed server on its old port with its old data.
     pub async fn start_again(&mut self) -> Result<(), ServerError> {
         let log = self.folder.path().join("output.log");

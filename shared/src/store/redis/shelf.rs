@@ -26,6 +26,9 @@ const MOST_KEPT: usize = 32;
 pub(super) struct Shelf {
     link: Link,
     known: Arc<Mutex<Known>>,
+    /// Held while a dictionary is made: a thousand backstories that come at once would else have many made side by side, of
+    /// tens of megabytes and a second each.
+    training: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -37,7 +40,7 @@ struct Known {
 
 impl Shelf {
     pub(super) fn new(link: Link) -> Self {
-        Self { link, known: Arc::default() }
+        Self { link, known: Arc::default(), training: Arc::default() }
     }
 
     /// The run's dictionary, if it has one.
@@ -109,10 +112,12 @@ impl Shelf {
         }
     }
 
+    /// Makes the run's dictionary of the latest samples, unless this process makes one already.
     async fn train(&self, run: &RunId) -> Result<(), LinkError> {
+        let Ok(_alone) = self.training.try_lock() else { return Ok(()) };
         let samples = key::of_run(run, "samples");
         let mut ask = Pipeline::new();
-        ask.cmd("LRANGE").arg(&samples).arg(0).arg(-1);
+        ask.cmd("LRANGE").arg(&samples).arg(format!("-{SAMPLES}")).arg(-1);
         let Some(Value::Array(packed)) = self.link.read(ask).await?.pop() else { return Ok(()) };
         let trained = tokio::task::spawn_blocking(move || Dictionary::train(&unpacked(&packed))).await;
         let dictionary = match trained.expect("training does not panic") {

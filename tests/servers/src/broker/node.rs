@@ -103,6 +103,11 @@ impl Node {
         fs::remove_dir_all(&data).map_err(ServerError::io(format!("remove {}", data.display())))
     }
 
+    /// The process id of the Erlang machine; none while the node does not run.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::pid)
+    }
+
     pub(crate) fn runs(&self) -> bool {
         self.process.is_some()
     }

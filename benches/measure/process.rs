@@ -3,21 +3,22 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 
-/// Ticks in a second of the times in `/proc` (proc(5); 100 wherever Linux runs on x86 or Arm).
-const TICKS_PER_SECOND: f64 = 100.0;
+use crate::cpu::cpu_seconds;
 
 /// Bytes of the simulated provider's replies.
 const REPLY_BYTES: &str = "600";
 
 /// Bytes of its backstories, so that the prompts that hold one have 12,000.
 const STORY_BYTES: &str = "11000";
+
+/// Bytes of five tokens, by the simulated provider's count.
+const BYTES_OF_FIVE_TOKENS: f64 = 23.0;
 
 /// What a program used from start to end.
 #[derive(Debug, Clone, Copy)]
@@ -37,14 +38,6 @@ pub(crate) fn valuesim(arguments: &[&str]) -> Command {
     command
 }
 
-/// `valuesim run` against a provider, with limits that count and never bind: so many requests a minute no provider takes.
-pub(crate) fn valuesim_run(provider: &Provider, in_flight: usize, runs: &Path) -> Command {
-    let mut command = valuesim(&["run", "--methods", "valuesim", "--model", "m", "--base-url", &provider.base_url]);
-    command.args(["--requests-per-minute", "100000000", "--calls-in-flight", &in_flight.to_string()]);
-    command.arg("--runs").arg(runs);
-    command
-}
-
 /// This program in another role.
 pub(crate) fn this_program(arguments: &[&str]) -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
@@ -54,20 +47,11 @@ pub(crate) fn this_program(arguments: &[&str]) -> anyhow::Result<Command> {
 
 /// Runs a program to its end; returns what it used and what it wrote to standard output.
 pub(crate) fn finish(mut command: Command) -> anyhow::Result<(Used, String)> {
-    let (start, before) = (Instant::now(), ended_children_cpu()?);
+    let (start, (_, before)) = (Instant::now(), cpu_seconds("self")?);
     let Output { status, stdout, stderr } = command.output().with_context(|| format!("run {command:?}"))?;
-    let used = Used { cpu_seconds: ended_children_cpu()? - before, seconds: start.elapsed().as_secs_f64() };
+    let used = Used { cpu_seconds: cpu_seconds("self")?.1 - before, seconds: start.elapsed().as_secs_f64() };
     ensure!(status.success(), "{command:?} ended with {status}: {}", String::from_utf8_lossy(&stderr));
     Ok((used, String::from_utf8(stdout)?))
-}
-
-/// CPU seconds of all children that have ended and been waited for.
-fn ended_children_cpu() -> anyhow::Result<f64> {
-    let stat = fs::read_to_string("/proc/self/stat")?;
-    // The name in parentheses may have blanks; cutime and cstime are fields 16 and 17, and state, field 3, follows it.
-    let (_, fields) = stat.rsplit_once(')').context("find the program's name in /proc/self/stat")?;
-    let ticks = fields.split_whitespace().skip(13).take(2).map(str::parse::<f64>);
-    Ok(ticks.sum::<Result<f64, _>>()? / TICKS_PER_SECOND)
 }
 
 /// A size in bytes from `/proc/PID/status`, such as `VmRSS`.
@@ -117,15 +101,20 @@ impl Provider {
 
     /// Calls that it has answered, and tokens of their prompts.
     pub(crate) fn answered(&self) -> anyhow::Result<Answered> {
+        let stats = self.stats()?;
+        let count = |value: &Value| value.as_f64().context("read the statistics");
+        Ok(Answered { calls: count(&stats["answered"])?, prompt_tokens: count(&stats["tokens"]["input"])? })
+    }
+
+    /// What it says of itself.
+    pub(crate) fn stats(&self) -> anyhow::Result<Value> {
         let address = self.base_url.trim_start_matches("http://").trim_end_matches("/v1");
         let mut connection = TcpStream::connect(address)?;
         connection.write_all(b"GET /stats HTTP/1.0\r\n\r\n")?;
         let mut response = String::new();
         connection.read_to_string(&mut response)?;
         let (_, body) = response.split_once("\r\n\r\n").context("find the body of the statistics")?;
-        let stats: Value = serde_json::from_str(body)?;
-        let count = |value: &Value| value.as_f64().context("read the statistics");
-        Ok(Answered { calls: count(&stats["answered"])?, prompt_tokens: count(&stats["tokens"]["input"])? })
+        Ok(serde_json::from_str(body)?)
     }
 }
 
@@ -134,4 +123,18 @@ impl Provider {
 pub(crate) struct Answered {
     pub(crate) calls: f64,
     pub(crate) prompt_tokens: f64,
+}
+
+impl Answered {
+    /// Mean length of the prompts since then, in bytes.
+    pub(crate) fn prompt_bytes_since(&self, before: Self) -> usize {
+        let bytes = (self.prompt_tokens - before.prompt_tokens) * BYTES_OF_FIVE_TOKENS / 5.0;
+        whole(bytes / (self.calls - before.calls))
+    }
+}
+
+/// The whole number that is nearest to a count.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts, all positive and small")]
+pub(crate) fn whole(count: f64) -> usize {
+    count.round() as usize
 }

@@ -1,0 +1,78 @@
+//! A coordinator of a full-size survey in a process of its own, for cells that need no call.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+use valuesim_coordinator::coordinator::Coordinator;
+use valuesim_coordinator::cursor::Cursor;
+use valuesim_coordinator::ledger::Ledger;
+use valuesim_shared::codebook::Codebook;
+use valuesim_shared::experiment::Users;
+use valuesim_shared::store::Store as _;
+
+use crate::full_size::{experiment_of, manifest, run_id};
+use crate::process::{Used, finish, memory, this_program};
+use crate::servers::Addresses;
+
+/// Nobody is there, and nobody is called.
+const NO_PROVIDER: &str = "http://127.0.0.1:9/v1";
+
+/// The name of the file that says how far a run was dispatched.
+const CURSOR: &str = "dispatched";
+
+/// What a coordinator came to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Coordinated {
+    /// From the first cell to the end.
+    pub(crate) seconds: f64,
+    /// Bytes resident at most.
+    pub(crate) memory: f64,
+    /// What the process used, survey and all.
+    pub(crate) used: Used,
+}
+
+/// The cursor of a coordinator that works in `folder`.
+pub(crate) fn cursor(folder: &Path) -> Cursor {
+    Cursor::at(&folder.join(CURSOR))
+}
+
+/// Coordinates cells of `users` in a child process, until none is open.
+pub(crate) fn coordinate(
+    addresses: &Addresses,
+    folder: &Path,
+    users: &str,
+    window: u64,
+) -> anyhow::Result<Coordinated> {
+    let mut command: Command = this_program(&["as-coordinator", &addresses.broker, &addresses.store])?;
+    command.arg(folder).args([users, &window.to_string()]);
+    let (used, output) = finish(command)?;
+    let figures: Vec<f64> = output.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+    let [seconds, memory] = figures[..] else { anyhow::bail!("the coordinator said {output:?}") };
+    Ok(Coordinated { seconds, memory, used })
+}
+
+/// The role of the child process: coordinates, says how many seconds it took and how many bytes at most.
+#[tokio::main]
+pub(crate) async fn run(addresses: &Addresses, folder: &Path, users: Users, window: usize) -> anyhow::Result<()> {
+    let (experiment, survey, plan) = experiment_of(users)?;
+    let mut manifest = manifest(&run_id(), &experiment, Codebook::own());
+    manifest.methods.clear();
+    manifest.models.iter_mut().for_each(|model| model.base_url = Some(NO_PROVIDER.to_owned()));
+    // Forgets the peak of making the survey.
+    std::fs::write("/proc/self/clear_refs", "5")?;
+    let (queue, store) = (addresses.queue().await?, addresses.store().await?);
+    store.put_manifest(&manifest.run, &manifest.to_bytes()).await?;
+    let ledger = Arc::new(Ledger::open(&folder.join("ledger.redb"), &run_id())?);
+    let (plan, survey) = (Arc::new(plan), Arc::new(survey));
+    let coordinator = Coordinator::new(&manifest, plan, survey, ledger, (queue.clone(), store), window)?;
+    let coordinator = coordinator.on_lasting_queues(cursor(folder), "fleet benchmark".to_owned());
+    let start = Instant::now();
+    coordinator.run(&CancellationToken::new()).await?;
+    let seconds = start.elapsed().as_secs_f64();
+    queue.close().await;
+    println!("{seconds} {}", memory("self", "VmHWM")?);
+    Ok(())
+}

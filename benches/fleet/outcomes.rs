@@ -1,0 +1,60 @@
+//! Outcomes a second from a full results queue into the ledger on the disk.
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use valuesim_shared::experiment::Users;
+use valuesim_shared::id::ModelId;
+use valuesim_shared::queue::{Lane, Queue as _, RabbitQueue};
+
+use crate::coordinating::{coordinate, cursor};
+use crate::full_size::{experiment_of, outcome, run_id};
+use crate::servers::Servers;
+use crate::table::{Bound, Table};
+use crate::team::queue_of;
+
+/// Respondents with five cells each.
+const USERS: u32 = 20_000;
+
+/// How many outcomes are sent side by side.
+const CONFIRMS_IN_FLIGHT: usize = 512;
+
+/// The fewest cells a second.
+const FEWEST_CELLS: f64 = 20_000.0;
+
+pub(crate) async fn measure(table: &mut Table) -> anyhow::Result<()> {
+    let servers = Servers::start().await?;
+    let addresses = servers.fresh().await?;
+    let folder = tempfile::tempdir()?;
+    let queue = addresses.queue().await?;
+    let (cells, bytes) = fill(&queue).await?;
+    queue.close().await;
+    // They were all sent once, so that their outcomes may come.
+    cursor(folder.path()).advance(ModelId(0), cells)?;
+    let (broker, store) = servers.used()?;
+    let done = coordinate(&addresses, folder.path(), &USERS.to_string(), cells)?;
+    let (broker_after, store_after) = servers.used()?;
+    table.add("bytes of an outcome", bytes, Bound::None);
+    table.add("outcomes into the ledger in a second", cells as f64 / done.seconds, Bound::AtLeast(FEWEST_CELLS));
+    table.add("outcomes: CPU seconds of the coordinator, survey included", done.used.cpu_seconds, Bound::None);
+    table.add("outcomes: CPU seconds of the broker", broker_after - broker, Bound::None);
+    table.add("outcomes: CPU seconds of the store", store_after - store, Bound::None);
+    Ok(())
+}
+
+/// Sends the outcomes of all cells; how many there are, and how many bytes each has in the mean.
+async fn fill(queue: &RabbitQueue) -> anyhow::Result<(u64, f64)> {
+    let (_, _, plan) = experiment_of(Users::Count(USERS))?;
+    let results = queue_of(&run_id(), |_| Lane::Results);
+    let sent = stream::iter(plan.cells_of(ModelId(0))).map(|cell| {
+        let results = &results;
+        async move {
+            let body = Bytes::from(serde_json::to_vec(&outcome(cell))?);
+            let bytes = body.len() as f64;
+            queue.publish(results, body).await?;
+            anyhow::Ok(bytes)
+        }
+    });
+    let sent = sent.buffer_unordered(CONFIRMS_IN_FLIGHT);
+    let bytes = sent.try_fold(0.0, |sum, bytes| async move { Ok(sum + bytes) }).await?;
+    Ok((plan.cells(), bytes / plan.cells() as f64))
+}

@@ -1,0 +1,57 @@
+//! A broker and a store of the benchmark's own, and what they used.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use secrecy::SecretString;
+use valuesim_shared::queue::{RabbitQueue, RabbitSettings};
+use valuesim_shared::store::RedisStore;
+use valuesim_test_servers::{Broker, RedisServer};
+
+use crate::cpu::cpu_seconds;
+
+/// How long the store may take to answer at first.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Servers that nobody else uses. They end when this is dropped.
+pub(crate) struct Servers {
+    broker: Broker,
+    store: RedisServer,
+}
+
+/// Where a fleet finds them.
+#[derive(Debug, Clone)]
+pub(crate) struct Addresses {
+    pub(crate) broker: String,
+    pub(crate) store: String,
+}
+
+impl Servers {
+    pub(crate) async fn start() -> anyhow::Result<Self> {
+        Ok(Self { broker: Broker::start().await?, store: RedisServer::start().await? })
+    }
+
+    /// A virtual host that nobody has used, and a store with nothing in it.
+    pub(crate) async fn fresh(&self) -> anyhow::Result<Addresses> {
+        self.store.flush()?;
+        Ok(Addresses { broker: self.broker.new_vhost().await?, store: self.store.url() })
+    }
+
+    /// CPU seconds that broker and store used so far.
+    pub(crate) fn used(&self) -> anyhow::Result<(f64, f64)> {
+        let pids = self.broker.pid().zip(self.store.pid());
+        let (broker, store) = pids.context("the servers run")?;
+        Ok((cpu_seconds(&broker.to_string())?.0, cpu_seconds(&store.to_string())?.0))
+    }
+}
+
+impl Addresses {
+    pub(crate) async fn queue(&self) -> anyhow::Result<RabbitQueue> {
+        let settings = RabbitSettings::new(SecretString::from(self.broker.clone()), "fleet benchmark");
+        Ok(RabbitQueue::connect(settings).await?)
+    }
+
+    pub(crate) async fn store(&self) -> anyhow::Result<RedisStore> {
+        Ok(RedisStore::connect(&self.store.parse()?, PATIENCE).await?)
+    }
+}

@@ -1,0 +1,91 @@
+//! An experiment of full size, made up, and what comes out of its cells.
+
+use valuesim_coordinator::plan::Plan;
+use valuesim_shared::codebook::Codebook;
+use valuesim_shared::experiment::{Experiment, Users};
+use valuesim_shared::id::{Cell, Code, RunId};
+use valuesim_shared::manifest::{MANIFEST_VERSION, Manifest};
+use valuesim_shared::method::{Method, Module, Stage};
+use valuesim_shared::model::ModelSettings;
+use valuesim_shared::money::{NanoUsd, Tokens};
+use valuesim_shared::outcome::{
+    ArmResult, CellOutcome, CellResult, CellSpend, Decided, Ended, Letters, ModuleResult, OUTCOME_VERSION, StageSpend,
+    StoryResult,
+};
+use valuesim_shared::prompt::prompts_digest;
+use valuesim_shared::survey::Survey;
+use valuesim_simulator::synth::Synth;
+
+/// Respondents of the official file v6.0; five folds each.
+const RESPONDENTS: u32 = 97_220;
+
+/// Held-out questions of a cell.
+const QUESTIONS: i32 = 58;
+
+/// The manifest of a run of the benchmark.
+pub(crate) fn manifest(run: &RunId, experiment: &Experiment, codebook: Codebook) -> Manifest {
+    Manifest {
+        version: MANIFEST_VERSION,
+        run: run.clone(),
+        behaviour: experiment.behaviour,
+        split: experiment.split.clone(),
+        methods: experiment.methods.clone(),
+        models: experiment.models.clone(),
+        prompts: prompts_digest(),
+        codebook,
+        transcripts: false,
+    }
+}
+
+/// The only run of a benchmark.
+pub(crate) fn run_id() -> RunId {
+    RunId("bench".to_owned())
+}
+
+/// An experiment with some of the respondents of a survey of full size, or all.
+pub(crate) fn experiment_of(users: Users) -> anyhow::Result<(Experiment, Survey, Plan)> {
+    let mut experiment = Experiment { methods: vec![Method::ValueSim], ..Experiment::default() };
+    experiment.sample.users = Some(users);
+    experiment.models = vec![ModelSettings::named("m")];
+    let survey = Synth { respondents: RESPONDENTS, seed: 0 }.survey();
+    let plan = Plan::new(&experiment, &survey, &Codebook::own())?;
+    Ok((experiment, survey, plan))
+}
+
+/// A cell as it usually comes out.
+pub(crate) fn outcome(cell: Cell) -> CellOutcome {
+    let story = StoryResult { ended: Ended::Answered, characters: 3_512, asked: 1 };
+    let modules = Module::ALL.map(|module| ModuleResult { module, answers: answers(), ended: ended() });
+    let arm = ArmResult {
+        method: Method::ValueSim,
+        answers: answers(),
+        ended: ended(),
+        decided: Letters(answers().iter().map(|_| Decided::Coordinator).collect()),
+        asked: answers().iter().map(|_| 4).collect(),
+    };
+    let result = CellResult { story: Some(story), modules: modules.to_vec(), arms: vec![arm] };
+    CellOutcome { version: OUTCOME_VERSION, run: run_id(), cell, result, spend: spend(), transcript: None }
+}
+
+fn answers() -> Vec<Option<Code>> {
+    (0..QUESTIONS).map(|question| (question % 20 > 0).then_some(Code(question % 11))).collect()
+}
+
+fn ended() -> Letters<Ended> {
+    Letters((0..QUESTIONS).map(|question| if question % 20 > 0 { Ended::Answered } else { Ended::Invalid }).collect())
+}
+
+fn spend() -> CellSpend {
+    let stage = StageSpend {
+        sent: 58,
+        answered: 58,
+        tokens: Tokens { input: 153_210, cached: 120_064, output: 6_790 },
+        cost: NanoUsd(86_790_000),
+        ..StageSpend::default()
+    };
+    let stages = [Stage::Story, Stage::Cognitive, Stage::Affective, Stage::Behavioral, Stage::Coordinator];
+    CellSpend {
+        stages: stages.map(|name| (name, stage.clone())).into(),
+        reported_models: vec!["a-model-2025-01-01".to_owned()],
+    }
+}
