@@ -1,12 +1,16 @@
 //! How much work a worker has taken: calls that are ready to be made or under way.
 //!
-//! A worker takes another task while this is below the number of calls that it may have in flight. So it always has
-//! enough ready to fill its places, and never holds more cells than it can feed.
+//! A worker takes tasks when this falls below a mark that lies above the number of calls that it may have in flight, and then
+//! as many as fit below a second one. So it has enough ready to fill its places while it fetches the next tasks, fetches
+//! many together, and never holds many more cells than it can feed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
+
+/// The most calls that may wait for a place: as many as a busy provider answers while the next tasks are fetched.
+const MOST_AHEAD: usize = 192;
 
 /// A shared count of calls that wait or run.
 #[derive(Debug, Clone)]
@@ -16,16 +20,25 @@ pub(crate) struct Demand {
 
 #[derive(Debug)]
 struct State {
+    /// Below this work is taken again.
+    low: usize,
     /// How many calls there may be before no more work is taken.
-    capacity: usize,
+    full: usize,
     calls: AtomicUsize,
     fell: Notify,
 }
 
 impl Demand {
-    /// No calls yet, and room for `capacity`.
-    pub(crate) fn new(capacity: usize) -> Self {
-        Self { state: Arc::new(State { capacity, calls: AtomicUsize::new(0), fell: Notify::new() }) }
+    /// No calls yet, and places for `in_flight`.
+    pub(crate) fn new(in_flight: usize) -> Self {
+        let ahead = in_flight.min(MOST_AHEAD);
+        let (low, full) = (in_flight + ahead / 2, in_flight + ahead);
+        Self { state: Arc::new(State { low, full, calls: AtomicUsize::new(0), fell: Notify::new() }) }
+    }
+
+    /// Whether more calls fit now.
+    pub(crate) fn has_room(&self) -> bool {
+        self.state.calls.load(Ordering::Relaxed) < self.state.full
     }
 
     /// Counts `calls` more until the guard is dropped.
@@ -34,13 +47,13 @@ impl Demand {
         Held { demand: self.clone(), calls }
     }
 
-    /// Waits until fewer calls than the capacity wait or run; says how many more fit.
+    /// Waits until few calls wait or run; says how many more fit.
     pub(crate) async fn room(&self) -> usize {
         loop {
             let fell = self.state.fell.notified();
             let calls = self.state.calls.load(Ordering::Relaxed);
-            if calls < self.state.capacity {
-                return self.state.capacity - calls;
+            if calls < self.state.low {
+                return self.state.full - calls;
             }
             fell.await;
         }
@@ -48,8 +61,8 @@ impl Demand {
 
     fn release(&self, calls: usize) {
         let before = self.state.calls.fetch_sub(calls, Ordering::Relaxed);
-        let is_room = before - calls < self.state.capacity;
-        if is_room && before >= self.state.capacity {
+        let is_low = before - calls < self.state.low;
+        if is_low && before >= self.state.low {
             // One loop for each model waits here; a stored permit makes sure that it sees the latest count.
             self.state.fell.notify_one();
         }
@@ -84,17 +97,28 @@ mod tests {
 
     #[tokio::test]
     async fn room_appears_when_calls_are_given_back() {
-        let demand = Demand::new(3);
-        let mut held = demand.hold(3);
-        let one = held.split_one();
-        let waiting = tokio::spawn({
-            let demand = demand.clone();
-            async move { demand.room().await }
-        });
-        drop(one);
-        assert_eq!(waiting.await.expect("wakes up"), 1);
+        let demand = Demand::new(4);
+        let mut held = demand.hold(8);
+        assert!(!demand.has_room());
+        let first = [held.split_one(), held.split_one()];
+        let last = held.split_one();
+        let mut waiting = std::pin::pin!(demand.room());
+        drop(first);
+        assert!(demand.has_room());
+        assert_eq!(futures_util::poll!(&mut waiting), std::task::Poll::Pending, "six of at most eight are not few");
+        drop(last);
+        assert_eq!(waiting.await, 3);
         drop(held);
-        assert_eq!(demand.room().await, 3);
+        assert_eq!(demand.room().await, 8);
+    }
+
+    #[tokio::test]
+    async fn one_place_is_filled_when_it_is_free() {
+        let demand = Demand::new(1);
+        let held = demand.hold(1);
+        assert!(demand.has_room());
+        drop(held);
+        assert_eq!(demand.room().await, 2);
     }
 
     #[test]

@@ -44,6 +44,9 @@ pub(crate) struct Work<D> {
     pub(crate) _alone: Option<OwnedSemaphorePermit>,
 }
 
+/// A delivery, its queue, and the place of a suspect.
+type Fetched<'a, D> = (D, &'a QueueName, Option<OwnedSemaphorePermit>);
+
 /// Where the tasks for one model are taken.
 pub(crate) struct Desk<'a, Q> {
     queue: &'a Q,
@@ -82,21 +85,9 @@ impl<'a, Q: Queue> Desk<'a, Q> {
 
     /// The next task once there is room for its calls; CAB tasks before story tasks. Dropping the future loses no task.
     pub(crate) async fn next(&self) -> Result<Taken<Q::Delivery>, WorkerError> {
-        let free_calls = self.demand.room().await;
-        let _listening = self.ear.listen();
-        let cells = free_calls.div_ceil(self.run.most_first_calls().max(1));
-        let (delivery, queue, alone) = tokio::select! {
-            biased;
-            suspect = self.suspect() => {
-                let (delivery, place) = suspect?;
-                (delivery, &self.suspects, Some(place))
-            }
-            later = self.later(cells) => {
-                let (delivery, queue) = later?;
-                (delivery, queue, None)
-            }
-            cab = self.queue.take(&self.cab, cells) => (cab?, &self.cab, None),
-            story = self.queue.take(&self.story, free_calls.min(MOST_STORIES_AT_ONCE)) => (story?, &self.story, None),
+        let (delivery, queue, alone) = match self.fetched() {
+            Some((delivery, queue)) => (delivery, queue, None),
+            None => self.fetch().await?,
         };
         let task = match self.read(&delivery) {
             Ok(task) => task,
@@ -116,6 +107,38 @@ impl<'a, Q: Queue> Desk<'a, Q> {
         };
         let (queue, held) = (queue.clone(), self.demand.hold(calls));
         Ok(Taken::Task(Work { task, delivery, queue, held, _alone: alone }))
+    }
+
+    /// A task that is here and has room.
+    fn fetched(&self) -> Option<(Q::Delivery, &QueueName)> {
+        if !self.demand.has_room() {
+            return None;
+        }
+        [&self.cab, &self.story].into_iter().find_map(|queue| Some((self.queue.try_take(queue)?, queue)))
+    }
+
+    /// The next task that comes once there is much room.
+    async fn fetch(&self) -> Result<Fetched<'_, Q::Delivery>, WorkerError> {
+        let free_calls = self.demand.room().await;
+        if let Some((delivery, queue)) = self.fetched() {
+            return Ok((delivery, queue, None));
+        }
+        let _listening = self.ear.listen();
+        // One more than fits, to have it at hand.
+        let cells = free_calls.div_ceil(self.run.most_first_calls().max(1)) + 1;
+        Ok(tokio::select! {
+            biased;
+            suspect = self.suspect() => {
+                let (delivery, place) = suspect?;
+                (delivery, &self.suspects, Some(place))
+            }
+            later = self.later(cells) => {
+                let (delivery, queue) = later?;
+                (delivery, queue, None)
+            }
+            cab = self.queue.take(&self.cab, cells) => (cab?, &self.cab, None),
+            story = self.queue.take(&self.story, free_calls.min(MOST_STORIES_AT_ONCE)) => (story?, &self.story, None),
+        })
     }
 
     /// The next suspect, once there is none here.

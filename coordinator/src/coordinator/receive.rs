@@ -2,15 +2,18 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use valuesim_shared::dead::{DeadLetter, Unfit};
-use valuesim_shared::id::Cell;
+use valuesim_shared::id::{Cell, RunId};
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::outcome::{CellOutcome, OUTCOME_VERSION};
 use valuesim_shared::queue::{Delivery, Lane, Queue, QueueName};
-use valuesim_shared::store::Store;
+use valuesim_shared::store::{Store, StoreError};
 
 use super::{Coordinator, CoordinatorError, RunEnd};
 
@@ -18,17 +21,24 @@ use super::{Coordinator, CoordinatorError, RunEnd};
 const OUTCOMES_PER_COMMIT: usize = 512;
 
 /// How many outcomes are fetched together at most: the next transaction's while this one is written.
-const OUTCOMES_AHEAD: usize = 1_000;
+const OUTCOMES_AHEAD: usize = 2_000;
+
+/// How long a coordinator that is to stop waits for the store.
+const FORGET_WITHIN: Duration = Duration::from_secs(1);
 
 impl<Q: Queue, S: Store> Coordinator<Q, S> {
     pub(super) async fn receive(&self, stop: &CancellationToken) -> Result<RunEnd, CoordinatorError> {
         let results = QueueName { run: self.run.clone(), lane: Lane::Results };
-        while !self.is_over() {
+        let mut forgetting = Forgetting::default();
+        let end = loop {
+            if self.is_over() {
+                break RunEnd::Finished;
+            }
             let first = tokio::select! {
                 biased;
                 first = self.queue.take(&results, OUTCOMES_AHEAD) => first?,
                 () = self.dead_changed.notified() => continue,
-                () = stop.cancelled() => return Ok(RunEnd::Interrupted),
+                () = stop.cancelled() => break RunEnd::Interrupted,
             };
             let mut deliveries = vec![first];
             while deliveries.len() < OUTCOMES_PER_COMMIT {
@@ -36,14 +46,11 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
                 deliveries.push(next);
             }
             let recorded = self.record(deliveries).await?;
-            tokio::select! {
-                biased;
-                forgotten = self.forget(recorded) => forgotten?,
-                // A store that is away keeps nobody from stopping; what it still holds expires.
-                () = stop.cancelled() => {}
-            }
-        }
-        Ok(RunEnd::Finished)
+            forgetting.ended(stop).await?;
+            forgetting = Forgetting::begin(self.store.clone(), self.run.clone(), recorded);
+        };
+        forgetting.ended(stop).await?;
+        Ok(end)
     }
 
     /// Writes outcomes, and acknowledges them and drops what the store kept for them once they are on the disk.
@@ -67,12 +74,6 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
             delivery.ack().await?;
         }
         Ok(costs.into_keys().collect())
-    }
-
-    async fn forget(&self, cells: Vec<Cell>) -> Result<(), CoordinatorError> {
-        let forgetting = cells.into_iter().map(|cell| self.store.forget(&self.run, cell));
-        futures_util::future::try_join_all(forgetting).await?;
-        Ok(())
     }
 
     /// The outcomes with their deliveries; what is none is parked, or an error.
@@ -118,4 +119,28 @@ fn read_outcome(delivery: &impl Delivery) -> Result<CellOutcome, CoordinatorErro
         return Err(CoordinatorError::Outcome(format!("it has version {version}, expected {OUTCOME_VERSION}")));
     }
     Ok(outcome)
+}
+
+/// What the store keeps for recorded cells is dropped while the next ones are recorded.
+#[derive(Default)]
+struct Forgetting(Option<AbortOnDropHandle<Result<(), StoreError>>>);
+
+impl Forgetting {
+    fn begin<S: Store>(store: S, run: RunId, cells: Vec<Cell>) -> Self {
+        let forgetting = tokio::spawn(async move {
+            let forgetting = cells.into_iter().map(|cell| store.forget(&run, cell));
+            futures_util::future::try_join_all(forgetting).await.map(drop)
+        });
+        Self(Some(AbortOnDropHandle::new(forgetting)))
+    }
+
+    /// Waits until it is done. A store that is away keeps nobody from stopping for long; what it still holds expires.
+    async fn ended(self, stop: &CancellationToken) -> Result<(), StoreError> {
+        let Some(forgetting) = self.0 else { return Ok(()) };
+        tokio::select! {
+            biased;
+            forgotten = forgetting => forgotten.expect("forgetting does not panic"),
+            () = async { stop.cancelled().await; sleep(FORGET_WITHIN).await } => Ok(()),
+        }
+    }
 }

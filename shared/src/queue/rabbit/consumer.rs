@@ -3,11 +3,12 @@
 //! ```text
 //!   somebody waits ──> consume, prefetch = room ──> messages ──> as many as the prefetch came ──> cancel
 //!        ^                        │                                                               │
-//!        │                        └── less room, or nobody waits any more ────────────────────────┤
+//!        │                        └── much less room, or nobody waits any more ────────────────────────┤
 //!        └────────────────────────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! So a process never holds more messages than it asked room for, and an empty queue is waited at, not asked again.
+//! So a process never holds more than twice the messages that it asked room for, and an empty queue is waited at, not asked
+//! again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -185,7 +186,8 @@ impl Fetcher {
                     open.settling.release();
                 }
                 () = self.lane.somebody_waits() => {
-                    let too_much = self.lane.wanted().is_some_and(|room| room < open.left);
+                    // A consumer for every other number would cost the broker more than a few messages cost anybody.
+                    let too_much = self.lane.wanted().is_some_and(|room| room.saturating_mul(2) < open.left);
                     if too_much {
                         return Ok(Ended::Regularly);
                     }

@@ -74,6 +74,12 @@ impl Writer {
 async fn write_all(link: Link, mut writes: mpsc::Receiver<(Write, Done)>) {
     let mut taken = Vec::with_capacity(MOST_TOGETHER);
     while writes.recv_many(&mut taken, MOST_TOGETHER).await > 0 {
+        // Whoever else is ready to write now goes with the first.
+        tokio::task::yield_now().await;
+        while taken.len() < MOST_TOGETHER {
+            let Ok(write) = writes.try_recv() else { break };
+            taken.push(write);
+        }
         let mut batch = Batch::default();
         for (write, done) in taken.drain(..) {
             batch.add(write);
