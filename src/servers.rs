@@ -70,6 +70,10 @@ pub(crate) struct StoreFlags {
     /// A file that holds the store's address
     #[arg(long, value_name = "FILE", env = "VALUESIM_STORE_FILE", help_heading = "Servers")]
     store_file: Option<PathBuf>,
+
+    /// A file with certificates (PEM) to trust at the store in place of those of the system
+    #[arg(long, value_name = "FILE", env = "VALUESIM_STORE_CA", help_heading = "Servers")]
+    store_ca: Option<PathBuf>,
 }
 
 /// The addresses, read and not yet tried.
@@ -120,7 +124,12 @@ impl StoreFlags {
     /// The address that the flags name.
     pub(crate) fn address(&self) -> anyhow::Result<StoreAddress> {
         let store = address(("store", "redis://host"), self.store.as_ref(), self.store_file.as_ref())?;
-        Ok(StoreAddress(store.expose_secret().parse()?))
+        let address: Address = store.expose_secret().parse()?;
+        let Some(file) = &self.store_ca else { return Ok(StoreAddress(address)) };
+        let certificates =
+            std::fs::read(file).with_context(|| format!("read the certificates in {}", file.display()))?;
+        let trusting = address.trusting(certificates);
+        Ok(StoreAddress(trusting.with_context(|| format!("trust the certificates in {}", file.display()))?))
     }
 }
 

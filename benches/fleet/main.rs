@@ -5,7 +5,7 @@
 //! second depend on what else the machine does. Fails when a bound is passed.
 //!
 //! `cargo bench --bench fleet -- calls` measures one part alone; the parts are `calls`, `waiting`, `dispatch`,
-//! `outcomes`, `backlog`, `memory`, `dry`, `faults`.
+//! `outcomes`, `backlog`, `memory`, `dry`, `faults`, `idle`.
 
 #![expect(clippy::print_stdout, reason = "a benchmark's figures are its output")]
 
@@ -22,6 +22,7 @@ mod faults;
 #[path = "../measure/full_size.rs"]
 mod full_size;
 mod growth;
+mod idle;
 mod outcomes;
 #[path = "../measure/process.rs"]
 mod process;
@@ -81,6 +82,9 @@ async fn measure(parts: &[&str]) -> anyhow::Result<ExitCode> {
     }
     if wanted("faults") {
         faults::measure(&mut table).await.context("measure how fast others step in")?;
+    }
+    if wanted("idle") {
+        idle::measure(&mut table).await.context("measure workers that wait")?;
     }
     println!("{table}");
     Ok(if table.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -69,7 +69,12 @@ impl<'a> Team<'a> {
 
     /// Starts a coordinator with limits that count and never bind: so many requests a minute no provider takes.
     pub(crate) fn coordinator(&self, flags: &[&str]) -> anyhow::Result<Background> {
-        let mut command = valuesim(&["coordinate", "--model", "m", "--base-url", &self.provider.base_url]);
+        self.coordinator_at(&self.provider.base_url, flags)
+    }
+
+    /// The same where workers find the provider elsewhere.
+    pub(crate) fn coordinator_at(&self, base_url: &str, flags: &[&str]) -> anyhow::Result<Background> {
+        let mut command = valuesim(&["coordinate", "--model", "m", "--base-url", base_url]);
         command.args(["--requests-per-minute", "100000000"]).arg("--runs").arg(self.folder.path().join("runs"));
         command.args(flags);
         self.start(command, "coordinator")

@@ -171,6 +171,11 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         Self { task_version, ..self }
     }
 
+    /// The cells that are in the ledger.
+    pub fn finished_cells(&self) -> Vec<Cell> {
+        self.places().all_finished()
+    }
+
     /// Cells that were dispatched and are neither finished nor given up.
     pub fn cells_under_way(&self) -> u64 {
         self.places().under_way()

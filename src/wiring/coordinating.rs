@@ -109,6 +109,9 @@ impl FleetCoordinator {
         let coordinator = coordinator.with_task_version(task_version);
         // Before workers hear of the run, so that they find all in its place.
         servers.queue.declare(&first_queues(&manifest)).await?;
+        let of_first_respondent = plan.models().flat_map(|model| plan.cells_of(model).take(plan.folds().len()));
+        let finished = coordinator.finished_cells().into_iter();
+        servers.store.put_finished(&manifest.run, of_first_respondent, finished).await?;
         servers.store.put_manifest(&manifest.run, &manifest.to_bytes()).await?;
         let begun_at = UnixMillis::now();
         let (http, metrics) = (vitals.url().to_owned(), RunMetrics::new(vitals.registry(), &manifest.run));

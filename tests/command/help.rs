@@ -24,6 +24,8 @@ fn the_help_is_the_manual() {
     check("help_show", &["show", "--help"]);
     check("help_export", &["export", "--help"]);
     check("help_verify", &["verify", "--help"]);
+    check("help_coordinate", &["coordinate", "--help"]);
+    check("help_work", &["work", "--help"]);
     check("help_runs", &["runs", "--help"]);
     check("help_status", &["status", "--help"]);
     check("help_pause", &["pause", "--help"]);

@@ -43,6 +43,10 @@ impl Places {
         self.under_way.iter().collect()
     }
 
+    pub(super) fn all_finished(&self) -> Vec<Cell> {
+        self.finished.iter().collect()
+    }
+
     pub(super) fn finished(&self) -> u64 {
         self.finished.len()
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use redis::io::tcp::TcpSettings;
-use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _};
+use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, TlsCertificates};
 
 use super::LinkError;
 
@@ -18,6 +18,15 @@ pub struct Address {
 }
 
 impl Address {
+    /// The same, trusting the certificates in a PEM text in place of those of the system.
+    pub fn trusting(self, certificates: Vec<u8>) -> Result<Self, LinkError> {
+        let info = self.client.get_connection_info().clone();
+        let trusted = TlsCertificates { client_tls: None, root_cert: Some(certificates) };
+        let client = Client::build_with_tls(info, trusted)
+            .map_err(|error| LinkError::Address { reason: format!("it cannot trust certificates: {error}") })?;
+        Ok(Self { client, ..self })
+    }
+
     /// Whether the way to the server is encrypted.
     pub fn has_tls(&self) -> bool {
         matches!(self.client.get_connection_info().addr(), ConnectionAddr::TcpTls { .. })

@@ -71,7 +71,7 @@ fn not_connected(address: &Address, error: &RedisError) -> Failure {
         return Failure::of_exchange(address, error);
     };
     let hint = match address.has_tls() {
-        true if reason.contains("certificate") => "SSL_CERT_FILE names a file with the certificates to trust",
+        true if reason.contains("certificate") => "--store-ca names a file with the certificates to trust",
         // It takes the greeting for the beginning of a long command, and waits for the rest.
         true => "if it is a server without TLS, its address begins with redis://",
         false if error.is_connection_dropped() && !error.is_connection_refusal() => {

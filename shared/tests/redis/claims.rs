@@ -72,3 +72,27 @@ async fn a_finished_cell_is_nobodys() {
     let left: i64 = redis::cmd("TTL").arg("valuesim:{r/0/1}:finished").query_async(&mut plain).await.expect("reads");
     assert!(left > 0, "{left}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_counts_as_finished_is_what_the_ledger_has() {
+    let database = shared_redis().await;
+    let store = store(&database.url).await;
+    let (r, who) = (run("r"), holder("who"));
+    // Finished in a ledger that was lost, as far as a bit beyond those of the next.
+    for row in [1, 8, 9, 70_000] {
+        store.forget(&r, cell(row)).await.expect("writes");
+    }
+    let lanes = || [cell(1)].into_iter();
+    store.put_finished(&r, lanes(), [2, 8, 97_220].map(cell).into_iter()).await.expect("writes");
+    for row in 1..20 {
+        let expected = if [2, 8].contains(&row) { Claim::Finished } else { Claim::Granted };
+        let claim = store.claim(&r, cell(row), &who, Ground::FirstDelivery).await.expect("asks");
+        assert_eq!(claim, expected, "row {row}");
+    }
+    for (row, expected) in [(70_000, Claim::Granted), (97_220, Claim::Finished), (97_221, Claim::Granted)] {
+        let claim = store.claim(&r, cell(row), &who, Ground::FirstDelivery).await.expect("asks");
+        assert_eq!(claim, expected, "row {row}");
+    }
+    store.put_finished(&r, lanes(), std::iter::empty()).await.expect("writes");
+    assert_eq!(store.claim(&r, cell(2), &who, Ground::FirstDelivery).await.expect("asks"), Claim::Granted);
+}

@@ -9,8 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use management::Management;
 use node::{Node, new_cookie};
 
-use crate::ServerError;
 use crate::port::local;
+use crate::{Authority, ServerError};
 
 /// RabbitMQ's default, as a share of the machine's memory, and one at which every node is above it.
 const WATERMARK: &str = "0.4";
@@ -30,9 +30,20 @@ impl Broker {
         Ok(Self { node, vhosts: Mutex::default() })
     }
 
+    /// The same with a certificate; [`Broker::url`] then is one for TLS.
+    pub async fn start_with_tls(authority: &Authority) -> Result<Self, ServerError> {
+        let mut node = Node::new(&new_cookie())?;
+        node.speak_tls(authority)?;
+        node.start().await?;
+        Ok(Self { node, vhosts: Mutex::default() })
+    }
+
     /// The broker's address without a virtual host: a client's default there is `/`.
     pub fn url(&self) -> String {
-        url(self.node.port)
+        match self.node.tls_port() {
+            Some(port) => url(port).replace("amqp://", "amqps://"),
+            None => url(self.node.port),
+        }
     }
 
     /// The process id of the broker's Erlang machine; none while it does not run.

@@ -5,12 +5,14 @@
 //!   shared_broker()                      a virtual host of that RabbitMQ for one test
 //!   shared_redis()                       a database of that Redis for one test
 //! Broker, Cluster, RedisServer           servers of one test, to stop, kill and wipe
+//! Authority                              certificates for those that speak TLS
 //! Proxy                                  between a program and its servers: cut, turn away, stall, heal
 //! ```
 //!
 //! A server is never older than the process that started it: a watchdog kills it when that process ends, in whatever
 //! way. A server program that is missing is an error that says what to install; no test is left out.
 
+mod authority;
 mod broker;
 mod cluster;
 mod error;
@@ -23,6 +25,7 @@ mod proxy;
 mod redis;
 mod shared;
 
+pub use authority::Authority;
 pub use broker::{Broker, Vhost};
 pub use cluster::{Cluster, ClusterVhost};
 pub use error::ServerError;

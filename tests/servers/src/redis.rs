@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::port::{free_port, local};
 use crate::process::Process;
-use crate::{ServerError, eventually, file, program};
+use crate::{Authority, ServerError, eventually, file, program};
 
 const START_LIMIT: Duration = Duration::from_secs(30);
 const REQUEST_LIMIT: Duration = Duration::from_secs(5);
@@ -25,26 +25,48 @@ const COUNTER: &str = "databases-given-to-tests";
 pub struct RedisServer {
     port: u16,
     program: PathBuf,
+    /// Beside the other port.
+    tls: Option<Tls>,
     process: Option<Process>,
     // Below the process: what is dropped first is what writes into the folder.
     folder: TempDir,
+}
+
+/// How a server speaks TLS.
+struct Tls {
+    port: u16,
+    /// The authority, the certificate, its key.
+    files: [PathBuf; 3],
 }
 
 impl RedisServer {
     /// Starts a server on a port of its own with no data. What it is told it writes to its log at once and to the disk
     /// every second.
     pub async fn start() -> Result<Self, ServerError> {
+        Self::start_speaking(None).await
+    }
+
+    /// The same with a certificate; [`RedisServer::url`] then is one for TLS.
+    pub async fn start_with_tls(authority: &Authority) -> Result<Self, ServerError> {
+        let files = [authority.file(), authority.certificate(), authority.key()];
+        Self::start_speaking(Some(Tls { port: free_port(), files })).await
+    }
+
+    async fn start_speaking(tls: Option<Tls>) -> Result<Self, ServerError> {
         let program = program::redis_server()?;
         let folder = tempfile::Builder::new().prefix("valuesim-redis-").tempdir();
         let folder = folder.map_err(ServerError::io("make a folder for Redis"))?;
-        let mut server = Self { port: free_port(), program, folder, process: None };
+        let mut server = Self { port: free_port(), program, tls, folder, process: None };
         server.start_again().await?;
         Ok(server)
     }
 
     /// The server's address without a database: a client's default there is 0.
     pub fn url(&self) -> String {
-        format!("redis://{}", local(self.port))
+        match &self.tls {
+            Some(tls) => format!("rediss://{}", local(tls.port)),
+            None => format!("redis://{}", local(self.port)),
+        }
     }
 
     /// The server's process id; none while it does not run.
@@ -94,6 +116,11 @@ impl RedisServer {
         command.args(["--bind", "127.0.0.1", "--port", &self.port.to_string()]).arg("--dir").arg(self.folder.path());
         command.args(["--appendonly", "yes", "--appendfsync", "everysec", "--save", ""]);
         command.args(["--databases", &DATABASES.to_string()]);
+        if let Some(Tls { port, files: [trusted, certificate, key] }) = &self.tls {
+            command.args(["--tls-port", &port.to_string(), "--tls-auth-clients", "no"]);
+            command.arg("--tls-ca-cert-file").arg(trusted).arg("--tls-cert-file").arg(certificate);
+            command.arg("--tls-key-file").arg(key);
+        }
         command
     }
 }

@@ -88,7 +88,11 @@ impl Fetcher {
     /// Fetches until `stop` is cancelled; then gives back what nobody took.
     pub(super) async fn run(self, stop: CancellationToken) {
         let mut channel = None;
-        stop.run_until_cancelled(self.fetch(&mut channel)).await;
+        tokio::select! {
+            () = self.fetch(&mut channel, &stop) => {}
+            // The broker does not answer. What it has sent it takes back, and counts.
+            () = async { stop.cancelled().await; sleep(FAREWELL).await } => {}
+        }
         let left = self.lane.close();
         let _ = timeout(FAREWELL, self.give_back(left)).await;
         if let Some(channel) = channel.filter(|channel: &Channel| channel.status().connected()) {
@@ -98,14 +102,14 @@ impl Fetcher {
         }
     }
 
-    async fn fetch(&self, channel: &mut Option<Channel>) {
+    async fn fetch(&self, channel: &mut Option<Channel>, stop: &CancellationToken) {
         let mut backoff = Backoff::default();
-        loop {
+        while !stop.is_cancelled() {
             let Some(room) = self.lane.wanted() else {
-                self.wait_for_need().await;
+                stop.run_until_cancelled(self.wait_for_need()).await;
                 continue;
             };
-            match self.serve(channel, room.clamp(1, MOST_AHEAD)).await {
+            match self.serve(channel, room.clamp(1, MOST_AHEAD), stop).await {
                 Ok(()) => {
                     backoff = Backoff::default();
                     continue;
@@ -113,7 +117,7 @@ impl Fetcher {
                 Err(Trouble::Passing(reason)) => tracing::debug!(queue = %self.lane.queue, reason, "consume again"),
                 Err(Trouble::Lasting(error)) => self.lane.fail(error),
             }
-            backoff.pause().await;
+            stop.run_until_cancelled(backoff.pause()).await;
         }
     }
 
@@ -127,16 +131,13 @@ impl Fetcher {
         }
     }
 
-    /// One consumer from its opening to its end.
-    async fn serve(&self, kept: &mut Option<Channel>, room: usize) -> Result<(), Trouble> {
+    /// One consumer from its opening to its end, which it is seen to also where `stop` is cancelled: messages that are on
+    /// their way then are given back, not left for the broker to count.
+    async fn serve(&self, kept: &mut Option<Channel>, room: usize, stop: &CancellationToken) -> Result<(), Trouble> {
         let queue = &self.lane.queue;
-        let session = self.link.session(queue).await?;
-        session.declare(queue).await?;
-        let channel = match kept.take() {
-            Some(channel) if channel.status().connected() => channel,
-            _ => session.channel().await?,
-        };
-        let served = self.serve_on(&session, &channel, room).await;
+        let Some(prepared) = stop.run_until_cancelled(self.prepare(kept)).await else { return Ok(()) };
+        let (session, channel) = prepared?;
+        let served = self.serve_on(&session, &channel, (room, stop)).await;
         match served {
             Ok(Ended::Regularly) => *kept = Some(channel),
             // A channel that knew the queue before somebody deleted it may never bring messages of the new one.
@@ -145,10 +146,27 @@ impl Fetcher {
         served.map(drop)
     }
 
-    async fn serve_on(&self, session: &Session, channel: &Channel, room: usize) -> Result<Ended, Trouble> {
+    /// The connection, on which the queue is declared, and a channel of it.
+    async fn prepare(&self, kept: &mut Option<Channel>) -> Result<(Arc<Session>, Channel), Trouble> {
+        let queue = &self.lane.queue;
+        let session = self.link.session(queue).await?;
+        session.declare(queue).await?;
+        let channel = match kept.take() {
+            Some(channel) if channel.status().connected() => channel,
+            _ => session.channel().await?,
+        };
+        Ok((session, channel))
+    }
+
+    async fn serve_on(
+        &self,
+        session: &Session,
+        channel: &Channel,
+        (room, stop): (usize, &CancellationToken),
+    ) -> Result<Ended, Trouble> {
         let opening = self.open(channel, session.gone(), room);
         let mut open = session.within(ANSWER_WITHIN, opening).await??;
-        let ended = self.receive(&mut open).await?;
+        let ended = self.receive(&mut open, stop).await?;
         session.within(ANSWER_WITHIN, self.cancel(channel, open)).await??;
         Ok(ended)
     }
@@ -167,7 +185,7 @@ impl Fetcher {
     }
 
     /// Returns when the consumer has brought what it may, or is to end before that.
-    async fn receive(&self, open: &mut Open) -> Result<Ended, Trouble> {
+    async fn receive(&self, open: &mut Open, stop: &CancellationToken) -> Result<Ended, Trouble> {
         let mut filling = std::pin::pin!(sleep(FILLS_WITHIN));
         let mut is_filling = true;
         let mut last_came = Instant::now();
@@ -181,6 +199,7 @@ impl Fetcher {
                     open.left -= 1;
                     last_came = Instant::now();
                 }
+                () = stop.cancelled() => return Ok(Ended::Regularly),
                 () = &mut filling, if is_filling => {
                     is_filling = false;
                     open.settling.release();

@@ -1,10 +1,12 @@
 //! Who works on which cell, and which cells are finished: so that copies of a task cost nothing.
 
+use std::collections::BTreeMap;
+
 use redis::{Pipeline, Value};
 
 use super::{RedisStore, bytes};
 use crate::id::{Cell, RunId};
-use crate::link::key;
+use crate::link::key::{self, EXPIRY_SECONDS};
 use crate::store::{CLAIM_EXPIRY, Claim, Ground, Holder, StoreError};
 
 /// The end of a claim's key.
@@ -57,12 +59,46 @@ impl RedisStore {
         Ok(is_ours)
     }
 
+    /// Makes the cells that count as finished those that the ledger has, in place of what is known from before: a ledger may
+    /// have been lost, or an older copy of it put back. `lanes` has one cell of each model and fold of the run; only the
+    /// run's coordinator may say this.
+    pub async fn put_finished(
+        &self,
+        run: &RunId,
+        lanes: impl Iterator<Item = Cell>,
+        finished: impl Iterator<Item = Cell>,
+    ) -> Result<(), StoreError> {
+        let mut bitmaps: BTreeMap<String, Vec<u8>> = lanes.map(|cell| (finished_key(run, cell), Vec::new())).collect();
+        for cell in finished {
+            set_bit(bitmaps.entry(finished_key(run, cell)).or_default(), cell.respondent.row());
+        }
+        let mut commands = Pipeline::with_capacity(bitmaps.len());
+        for (key, bitmap) in bitmaps {
+            if bitmap.is_empty() {
+                commands.cmd("UNLINK").arg(key);
+            } else {
+                commands.cmd("SET").arg(key).arg(bitmap).arg("EX").arg(EXPIRY_SECONDS);
+            }
+        }
+        self.link.write(commands).await?;
+        Ok(())
+    }
+
     pub(super) async fn release_claim(&self, run: &RunId, cell: Cell, holder: &Holder) -> Result<(), StoreError> {
         let mut command = Pipeline::new();
         command.cmd("EVAL").arg(RELEASE).arg(1).arg(key::of_cell(run, cell, HOLDER)).arg(&holder.0);
         self.link.write(command).await?;
         Ok(())
     }
+}
+
+/// Sets a bit as the server counts them: the first is the highest of the first byte.
+fn set_bit(bitmap: &mut Vec<u8>, bit: u32) {
+    let (byte, bit) = (bit as usize / 8, bit % 8);
+    if bitmap.len() <= byte {
+        bitmap.resize(byte + 1, 0);
+    }
+    bitmap[byte] |= 0x80 >> bit;
 }
 
 /// The key of the bitmap that says whether the cell is finished.

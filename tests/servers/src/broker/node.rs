@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use super::management::Management;
 use crate::port::{free_port, local};
 use crate::process::Process;
-use crate::{ServerError, eventually, file, program};
+use crate::{Authority, ServerError, eventually, file, program};
 
 /// A node starts in about five seconds on an idle machine of two cores.
 const START_LIMIT: Duration = Duration::from_mins(2);
@@ -39,9 +39,17 @@ pub(crate) struct Node {
     pub(crate) management: Management,
     distribution_port: u16,
     scripts: PathBuf,
+    /// Beside the other port.
+    tls: Option<Tls>,
     process: Option<Process>,
     // Below the process: what is dropped first is what writes into the folder.
     folder: TempDir,
+}
+
+/// How a node speaks TLS.
+struct Tls {
+    port: u16,
+    settings: String,
 }
 
 impl Node {
@@ -53,7 +61,7 @@ impl Node {
         let [port, distribution_port, management_port] = [(); 3].map(|()| free_port());
         let name = format!("valuesim-{port}@localhost");
         let management = Management(local(management_port));
-        let node = Self { name, port, management, distribution_port, scripts, folder, process: None };
+        let node = Self { name, port, management, distribution_port, scripts, tls: None, folder, process: None };
         file::write(&node.path(".erlang.cookie"), cookie)?;
         file::write(&node.path("enabled_plugins"), "[rabbitmq_management].")?;
         node.configure(&[])?;
@@ -65,7 +73,24 @@ impl Node {
         let management_port = self.management.0.port();
         let ports = format!("listeners.tcp.1 = 127.0.0.1:{}\nmanagement.tcp.port = {management_port}\n", self.port);
         let peers = if peers.is_empty() { String::new() } else { peer_settings(peers) };
-        file::write(&self.path("rabbitmq.conf"), &format!("{ports}{SETTINGS}{peers}"))
+        let tls = self.tls.as_ref().map_or("", |tls| &tls.settings);
+        file::write(&self.path("rabbitmq.conf"), &format!("{ports}{SETTINGS}{peers}{tls}"))
+    }
+
+    /// Lets it speak TLS too, on another port.
+    pub(crate) fn speak_tls(&mut self, authority: &Authority) -> Result<(), ServerError> {
+        let port = free_port();
+        let (trusted, certificate, key) = (authority.file(), authority.certificate(), authority.key());
+        let files = [("cacertfile", trusted), ("certfile", certificate), ("keyfile", key)];
+        let lines = files.map(|(name, file)| format!("ssl_options.{name} = {}\n", file.display())).concat();
+        let settings = format!("listeners.ssl.1 = 127.0.0.1:{port}\n{lines}ssl_options.verify = verify_none\n");
+        self.tls = Some(Tls { port, settings });
+        self.configure(&[])
+    }
+
+    /// Where it speaks TLS, if it does.
+    pub(crate) fn tls_port(&self) -> Option<u16> {
+        self.tls.as_ref().map(|tls| tls.port)
     }
 
     /// Starts the node with the data that it has, and waits until it takes connections.
