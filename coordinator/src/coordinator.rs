@@ -205,6 +205,20 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         Ok(())
     }
 
+    /// How many cells the ledger says were given up.
+    ///
+    /// # Errors
+    /// Where the ledger cannot be read.
+    ///
+    /// # Panics
+    /// Never, unless the ledger panics.
+    pub async fn dead_in_ledger(&self) -> Result<u32, CoordinatorError> {
+        let ledger = Arc::clone(&self.ledger);
+        let dead = tokio::task::spawn_blocking(move || ledger.dead()).await;
+        let dead = dead.expect("reading the ledger does not panic")?;
+        Ok(u32::try_from(dead.len()).unwrap_or(u32::MAX))
+    }
+
     /// How far the run is.
     pub fn progress(&self) -> Arc<Progress> {
         Arc::clone(&self.progress)

@@ -150,7 +150,17 @@ pub trait Queue: Clone + Send + Sync + 'static {
         &self,
         queue: &QueueName,
         delivery: Self::Delivery,
+        verdict: Verdict,
     ) -> impl Future<Output = Result<(), QueueError>> + Send;
+}
+
+/// What is known of a message that is handed back, where the queue counts deliveries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was worked on, and whoever did so lives: those who had it before did not die of it either.
+    Harmless,
+    /// It was not worked on: it keeps its count.
+    Unknown,
 }
 
 /// A message on loan from a queue.

@@ -63,6 +63,12 @@ impl Task {
         serde_json::to_vec(self).expect("a task can be written as JSON")
     }
 
+    /// The same cell's task of another stage.
+    #[must_use]
+    pub fn of_kind(&self, kind: TaskKind) -> Self {
+        Self { kind, ..self.clone() }
+    }
+
     /// Reads a message; refuses other versions before it looks at the rest.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, TaskError> {
         Self::read(bytes, TASK_VERSION)

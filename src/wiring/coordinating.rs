@@ -42,6 +42,8 @@ pub(crate) struct FleetCoordinator {
     http: String,
     metrics: RunMetrics,
     cells: u64,
+    /// The version of the tasks that are sent.
+    task_version: u16,
     spent_before: NanoUsd,
     begun_at: UnixMillis,
     cursor_file: PathBuf,
@@ -123,6 +125,7 @@ impl FleetCoordinator {
             http,
             metrics,
             cells: plan.cells(),
+            task_version,
             spent_before,
             begun_at,
             cursor_file,

@@ -2,6 +2,11 @@
 //!
 //! It stops, with its calls in flight finished and their replies kept, when the worker is to stop, when the queue has given
 //! the task to somebody else, when another attempt has taken the cell over, and when the task was held for too long.
+//!
+//! ```text
+//!   worker's stop ──> attempt's stop: its time runs out ──> calls' stop: no more are made
+//!                          ^ gone, held too long, claim lost      ^ one failed, and the others would too
+//! ```
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -107,14 +112,31 @@ impl<Q: Queue, S: Store, O: PermitOffice> Attempt<Q, S, O> {
     }
 
     async fn claim_and_do(&self, held: Held, ground: Ground, own: &CancellationToken) -> Result<End, Halt> {
+        if ground == Ground::TakeOver && self.is_told().await? {
+            // Its CAB task may be under way, with the claim: whoever does that is left alone.
+            self.publish(&self.task.of_kind(TaskKind::Cab)).await?;
+            return Ok(End::Done);
+        }
         if self.claim(ground, own).await? == Claim::Finished {
             return Ok(End::Duplicate);
         }
-        tokio::select! {
+        // A call that fails stops the others, and not the attempt: those in flight are waited for, however long they take.
+        let calls = own.child_token();
+        let next = tokio::select! {
             biased;
-            done = self.stage_and_publish(held, own) => done.map(|()| End::Done),
+            next = self.stage(held, &calls) => next?,
             never = self.keep_claim(own) => never,
+        };
+        match next {
+            Next::Task(task) => self.send_on(&task).await?,
+            // The claim stays until the coordinator has the outcome in its ledger.
+            Next::Outcome(outcome) => tokio::select! {
+                biased;
+                sent = self.send_in(&outcome) => sent?,
+                never = self.keep_claim(own) => never,
+            },
         }
+        Ok(End::Done)
     }
 
     /// Waits until the cell is this attempt's, or finished.
@@ -143,24 +165,33 @@ impl<Q: Queue, S: Store, O: PermitOffice> Attempt<Q, S, O> {
         }
     }
 
-    async fn stage_and_publish(&self, held: Held, own: &CancellationToken) -> Result<(), Halt> {
-        let next = match self.task.kind {
-            TaskKind::Story => story::write(&self.shared, &self.task, own).await?,
-            TaskKind::Cab => cab::answer(&self.shared, &self.task, held, own).await?,
-        };
-        let (queue, body) = match next {
-            Next::Task(task) => {
-                // Before somebody has the next task, so that they need not wait for the cell.
-                self.shared.store.release(&task.run, task.cell, &self.holder).await?;
-                (queue_of(&task), task.to_bytes())
-            }
-            // The claim stays until the coordinator has the outcome in its ledger.
-            Next::Outcome(outcome) => {
-                let body = serde_json::to_vec(&outcome).expect("an outcome can be written as JSON");
-                (QueueName { run: outcome.run, lane: Lane::Results }, body)
-            }
-        };
-        Ok(self.shared.queue.publish(&queue, Bytes::from(body)).await?)
+    async fn stage(&self, held: Held, calls: &CancellationToken) -> Result<Next, Halt> {
+        match self.task.kind {
+            TaskKind::Story => story::write(&self.shared, &self.task, calls).await,
+            TaskKind::Cab => cab::answer(&self.shared, &self.task, held, calls).await,
+        }
+    }
+
+    /// Whether this is a story task whose backstory is there.
+    async fn is_told(&self) -> Result<bool, Halt> {
+        let Task { run, cell, kind, .. } = &*self.task;
+        Ok(*kind == TaskKind::Story && self.shared.store.backstory(run, *cell).await?.is_some())
+    }
+
+    /// Lets the cell go, and sends its next task: whoever gets that need not wait for the cell.
+    async fn send_on(&self, task: &Task) -> Result<(), Halt> {
+        self.shared.store.release(&task.run, task.cell, &self.holder).await?;
+        self.publish(task).await
+    }
+
+    async fn publish(&self, task: &Task) -> Result<(), Halt> {
+        Ok(self.shared.queue.publish(&queue_of(task), Bytes::from(task.to_bytes())).await?)
+    }
+
+    async fn send_in(&self, outcome: &CellOutcome) -> Result<(), Halt> {
+        let body = serde_json::to_vec(outcome).expect("an outcome can be written as JSON");
+        let results = QueueName { run: outcome.run.clone(), lane: Lane::Results };
+        Ok(self.shared.queue.publish(&results, Bytes::from(body)).await?)
     }
 }
 

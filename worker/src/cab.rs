@@ -35,7 +35,7 @@ pub(crate) async fn answer<Q: Queue, S: Store, O: PermitOffice>(
 ) -> Result<Next, Halt> {
     let backstory = shared.store.backstory(&task.run, task.cell).await?;
     if backstory.is_none() && shared.run.manifest.needs_backstory() {
-        return Ok(Next::Task(Task { kind: TaskKind::Story, ..Task::clone(task) }));
+        return Ok(Next::Task(task.of_kind(TaskKind::Story)));
     }
     let calls = CellCalls::new(shared, task, halt).await?;
     let prompts = CellPrompts::new(&shared.run, task, backstory.as_ref());

@@ -1,6 +1,7 @@
 //! Where the tasks for one model are taken: which queue first, and which tasks are set apart.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::select_all;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -16,6 +17,10 @@ use crate::worker::{Shared, WorkerError};
 
 /// How many story tasks are fetched together at most: enough to hide the way to the broker, few enough to share.
 const MOST_STORIES_AT_ONCE: usize = 300;
+
+/// CAB tasks for so long are fetched together at most, beyond what fits: opening a consumer costs the broker more than
+/// delivering a task, and a worker whose cells take seconds must not keep them from others.
+const FETCHED_AHEAD: Duration = Duration::from_millis(50);
 
 /// A task that was delivered so often before, and never finished, is done apart from others: whoever had it may have died
 /// of it.
@@ -99,7 +104,10 @@ impl<'a, Q: Queue> Desk<'a, Q> {
             }
             Err(error) => return Ok(Taken::Unfit(delivery, error)),
         };
-        if self.alone.is_some() && alone.is_none() && delivery.deliveries_before() >= SUSPECT_AFTER {
+        // One of the next version stays in its queue: workers of this release cannot tell it from others among the suspects,
+        // and would put it back.
+        let may_be_suspect = self.alone.is_some() && alone.is_none() && !matches!(queue.lane, Lane::Later(..));
+        if may_be_suspect && delivery.deliveries_before() >= SUSPECT_AFTER {
             return Ok(Taken::SetApart(delivery, Lane::Suspects(self.model)));
         }
         let calls = match task.kind {
@@ -126,7 +134,7 @@ impl<'a, Q: Queue> Desk<'a, Q> {
         }
         let _listening = self.ear.listen();
         // One more than fits, to have it at hand.
-        let cells = free_calls.div_ceil(self.run.most_first_calls().max(1)) + 1;
+        let cells = free_calls.max(self.calls_soon()).div_ceil(self.run.most_first_calls().max(1)) + 1;
         Ok(tokio::select! {
             biased;
             suspect = self.suspect() => {
@@ -140,6 +148,12 @@ impl<'a, Q: Queue> Desk<'a, Q> {
             cab = self.queue.take(&self.cab, cells) => (cab?, &self.cab, None),
             story = self.queue.take(&self.story, free_calls.min(MOST_STORIES_AT_ONCE)) => (story?, &self.story, None),
         })
+    }
+
+    /// How many calls will end soon, at the pace so far.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few thousand at most")]
+    fn calls_soon(&self) -> usize {
+        (self.demand.calls_per_second() * FETCHED_AHEAD.as_secs_f64()) as usize
     }
 
     /// The next suspect, once there is none here.

@@ -7,6 +7,7 @@ mod cab;
 mod demand;
 mod desk;
 pub mod duty;
+mod failures;
 mod hold;
 mod listening;
 pub mod meter;

@@ -2,12 +2,12 @@
 
 use std::any::Any;
 use std::panic::resume_unwind;
-use std::sync::atomic::Ordering;
 
 use valuesim_shared::control::UnixMillis;
 use valuesim_shared::dead::{DeadLetter, Unfit};
+use valuesim_shared::id::Cell;
 use valuesim_shared::permit::PermitOffice;
-use valuesim_shared::queue::{Delivery, Lane, Queue, QueueName};
+use valuesim_shared::queue::{Delivery, Lane, Queue, QueueName, Verdict};
 use valuesim_shared::store::Store;
 use valuesim_shared::task::Task;
 
@@ -17,9 +17,6 @@ use crate::worker::{Halt, Worker, WorkerError};
 
 /// How often a task may fail before it is given up: a fault of the machine does not come back so often.
 const MOST_ATTEMPTS: usize = 5;
-
-/// So many tasks in a row fail, with no call answered between them: then it is not the tasks that are at fault.
-const MOST_FAILED_IN_A_ROW: u32 = 5;
 
 impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
     /// Parks a message that is no task of the run.
@@ -39,11 +36,11 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
     /// Puts a task into the queue of those like it: that may kill their workers, or that are for newer workers.
     pub(crate) async fn set_apart(self, lane: Lane, delivery: Q::Delivery) -> Result<(), Halt> {
         let queue = QueueName { run: self.shared.run.manifest.run.clone(), lane };
-        Ok(self.shared.queue.hand_back(&queue, delivery).await?)
+        Ok(self.shared.queue.hand_back(&queue, delivery, Verdict::Unknown).await?)
     }
 
     /// Whether tasks that fail are tried again and then put aside, instead of ending the process.
-    pub(crate) fn tries_again(&self) -> bool {
+    fn tries_again(&self) -> bool {
         matches!(self.shared.unfit, Unfit::IsParked { .. })
     }
 
@@ -63,13 +60,15 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
             .await
     }
 
-    /// Lets a task that the provider did not take be tried again, or gives it up; an error where it is not the task's
-    /// fault.
-    pub(crate) async fn failed(&self, task: Task, delivery: Q::Delivery, error: WorkerError) -> Result<(), Halt> {
-        let in_a_row = &self.shared.failed_tasks[usize::from(task.cell.model.0)];
-        let in_a_row = in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
-        self.try_again_or_park(task, delivery, &error.to_string()).await?;
-        if in_a_row < MOST_FAILED_IN_A_ROW { Ok(()) } else { Err(Halt::Failed(error)) }
+    /// Whether a task that failed is to be tried again. Where others fail as it does it is not the task's fault, and it must
+    /// not lose an attempt by it: the worker leaves the run for a while.
+    pub(crate) fn is_to_try_again(&self, cell: Cell) -> bool {
+        self.tries_again() && self.shared.failed_cells[usize::from(cell.model.0)].may_be_at_fault(cell)
+    }
+
+    /// Lets a task that failed be tried again, or gives it up.
+    pub(crate) async fn try_again(&self, task: Task, delivery: Q::Delivery, error: &WorkerError) -> Result<(), Halt> {
+        self.try_again_or_park(task, delivery, &error.to_string()).await
     }
 
     /// Publishes the task again, at the end of its queue, with the failure in its history; the last time to the dead

@@ -9,10 +9,12 @@ mod error;
 mod fuzz;
 mod headers;
 mod key;
+mod request_body;
 mod wire;
 
 pub use body::{Conversation, EncodedText, LastPlain, Said, Wording};
 pub use client::{Client, ClientError, Deadlines};
 pub use error::{CallError, CallErrorKind, Decision};
 pub use key::KeyError;
+pub use request_body::RequestBody;
 pub use wire::{Finish, Reply};

@@ -135,11 +135,11 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
     let ended = shared.run.client(model).send(body).await;
     match &ended {
         Ok(reply) => {
-            for in_a_row in [&shared.malformed[model.0 as usize], &shared.failed_tasks[model.0 as usize]] {
-                if in_a_row.load(Ordering::Relaxed) > 0 {
-                    in_a_row.store(0, Ordering::Relaxed);
-                }
+            let malformed = &shared.malformed[model.0 as usize];
+            if malformed.load(Ordering::Relaxed) > 0 {
+                malformed.store(0, Ordering::Relaxed);
             }
+            shared.failed_cells[model.0 as usize].answered();
             let answered = answered(reply, shared.run.price(model), unsure);
             under_way.answered(&answered);
             spent.spend.add(&answered);

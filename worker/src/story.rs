@@ -30,7 +30,7 @@ pub(crate) async fn write<Q: Queue, S: Store, O: PermitOffice>(
         shared.store.put_backstory(&task.run, task.cell, &story).await?;
         shared.meter.backstory_written();
     }
-    Ok(Next::Task(Task { kind: TaskKind::Cab, ..Task::clone(task) }))
+    Ok(Next::Task(task.of_kind(TaskKind::Cab)))
 }
 
 async fn ask<Q: Queue, S: Store, O: PermitOffice>(

@@ -11,13 +11,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::dead::Unfit;
 use valuesim_shared::id::{Cell, ModelId, RunId};
 use valuesim_shared::manifest::{Manifest, ManifestError};
 use valuesim_shared::permit::PermitOffice;
-use valuesim_shared::queue::{Delivery, Queue, QueueError, QueueName};
+use valuesim_shared::queue::{Delivery, Queue, QueueError, QueueName, Verdict};
 use valuesim_shared::split::SplitError;
 use valuesim_shared::store::{Ground, Store, StoreError};
 use valuesim_shared::task::{Task, TaskError, TaskKind};
@@ -25,6 +25,7 @@ use valuesim_shared::task::{Task, TaskError, TaskKind};
 use crate::attempt::{Attempt, End};
 use crate::desk::{Desk, Taken, Work};
 use crate::duty::Duty;
+use crate::failures::FailedCells;
 use crate::hold::Hold;
 use crate::meter::Meter;
 use crate::metrics::Undone;
@@ -90,10 +91,14 @@ pub enum WorkerError {
 }
 
 impl WorkerError {
-    /// Whether it may be the task's own fault: the provider did not take a call of it.
+    /// Whether it may be the task's own fault: the provider did not take a call of it, or no message holds what it led to.
     pub(crate) fn may_be_the_tasks(&self) -> bool {
         use CallErrorKind::{BadRequest, Malformed, NotAgain};
-        matches!(self, Self::Provider { error, .. } if matches!(error.kind, BadRequest | NotAgain | Malformed))
+        match self {
+            Self::Provider { error, .. } => matches!(error.kind, BadRequest | NotAgain | Malformed),
+            Self::Queue(error) => matches!(error, QueueError::TooLarge { .. }),
+            _ => false,
+        }
     }
 
     /// Whether the user's settings are at fault: a key, a name, an address.
@@ -146,8 +151,8 @@ pub(crate) struct Shared<Q, S, O> {
     pub(crate) meter: Arc<Meter>,
     /// By model: answers that were no chat completion since the last one that was.
     pub(crate) malformed: Vec<AtomicU32>,
-    /// By model: tasks that failed for what seemed to be their own reasons since the last call that was answered.
-    pub(crate) failed_tasks: Vec<AtomicU32>,
+    /// By model.
+    pub(crate) failed_cells: Vec<FailedCells>,
     pub(crate) keeping: Keeping,
     /// The newest version of tasks that it does.
     pub(crate) newest_task: u16,
@@ -180,8 +185,8 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
     ) -> Result<Self, WorkerError> {
         let run = Run::new(manifest, deadlines, &served)?;
         let holds = run.manifest.models.iter().map(|_| Hold::default()).collect();
-        let none = || run.manifest.models.iter().map(|_| AtomicU32::new(0)).collect();
-        let (malformed, failed_tasks) = (none(), none());
+        let malformed = run.manifest.models.iter().map(|_| AtomicU32::new(0)).collect();
+        let failed_cells = run.manifest.models.iter().map(|_| FailedCells::default()).collect();
         let (meter, tasks) = (Arc::new(Meter::new(&run.manifest.models, metrics.as_ref())), AtomicU32::new(0));
         let shared = Shared {
             queue,
@@ -192,7 +197,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
             holds,
             meter,
             malformed,
-            failed_tasks,
+            failed_cells,
             keeping,
             newest_task,
             unfit,
@@ -242,10 +247,10 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
                         tasks.spawn(self.clone().do_task(work, halt.clone()));
                     }
                     Ok(Taken::Unfit(delivery, error)) => {
-                        tasks.spawn(self.clone().park_unfit(delivery, error));
+                        tasks.spawn(unless_it_stops(halt.clone(), self.clone().park_unfit(delivery, error)));
                     }
                     Ok(Taken::SetApart(delivery, lane)) => {
-                        tasks.spawn(self.clone().set_apart(lane, delivery));
+                        tasks.spawn(unless_it_stops(halt.clone(), self.clone().set_apart(lane, delivery)));
                     }
                     Err(error) => settle(Ok(Err(Halt::Failed(error)))),
                 },
@@ -280,24 +285,36 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
                 self.hand_back(&queue, kind, delivery).await;
                 Err(Halt::Stopped)
             }
-            End::Failed(error) if error.may_be_the_tasks() && self.tries_again() => {
-                self.failed(Task::clone(&attempt.task), delivery, error).await
+            End::Failed(error) if error.may_be_the_tasks() && self.is_to_try_again(attempt.task.cell) => {
+                unless_it_stops(halt, self.try_again(Task::clone(&attempt.task), delivery, &error)).await
             }
             End::Failed(error) => {
                 self.hand_back(&queue, kind, delivery).await;
                 Err(Halt::Failed(error))
             }
-            End::BrokeOff(panic) => self.broke_off(Task::clone(&attempt.task), delivery, panic).await,
+            End::BrokeOff(panic) => {
+                unless_it_stops(halt, self.broke_off(Task::clone(&attempt.task), delivery, panic)).await
+            }
         }
     }
 
     /// Gives a task back for others. One that cannot be handed back now is dropped, and goes back all the same.
     async fn hand_back(&self, queue: &QueueName, kind: TaskKind, delivery: Q::Delivery) {
         self.shared.meter.task_undone(Some(kind), Undone::HandedBack);
-        let handing_back = self.shared.queue.hand_back(queue, delivery);
+        let handing_back = self.shared.queue.hand_back(queue, delivery, Verdict::Harmless);
         if !matches!(timeout(HAND_BACK_WITHIN, handing_back).await, Ok(Ok(()))) {
             tracing::debug!(%queue, "a task was not handed back in time; the queue takes it back");
         }
+    }
+}
+
+/// Puts a message somewhere else, and gives that up where the worker is to stop and nobody takes the message: it is dropped
+/// then, and goes back.
+async fn unless_it_stops(halt: CancellationToken, putting: impl Future<Output = Result<(), Halt>>) -> Result<(), Halt> {
+    tokio::select! {
+        biased;
+        put = putting => put,
+        () = async { halt.cancelled().await; sleep(HAND_BACK_WITHIN).await } => Err(Halt::Stopped),
     }
 }
 

@@ -1,7 +1,10 @@
 //! Sends cells to the workers: the open ones in the plan's order, lost ones again.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, future, stream};
+use tokio::time::Instant;
 use valuesim_shared::id::{Cell, ModelId};
 use valuesim_shared::queue::{Lane, Queue, QueueName};
 use valuesim_shared::store::Store;
@@ -12,8 +15,13 @@ use super::{Coordinator, CoordinatorError};
 /// How many tasks are sent side by side: enough to hide the way to the broker.
 const CONFIRMS_IN_FLIGHT: usize = 256;
 
-/// How often cells are sent again that do not come back: more often they are lost for a reason that stays.
-const MOST_TIMES_LOST: u32 = 5;
+/// Cells that do not come back are sent again, and then again after a pause that doubles up to the longest: they may be lost
+/// for a reason that stays, and the run must go on by itself where it does not.
+const LOST_AGAIN_AFTER: Duration = Duration::from_secs(5);
+const LOST_AGAIN_AT_MOST: Duration = Duration::from_mins(5);
+
+/// So often they are sent before somebody should look.
+const MANY_TIMES_LOST: u32 = 5;
 
 impl<Q: Queue, S: Store> Coordinator<Q, S> {
     pub(super) async fn dispatch(&self, model: ModelId) -> Result<(), CoordinatorError> {
@@ -70,22 +78,44 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
 
     /// Sends cells again that are on no queue and with nobody. Never ends by itself.
     pub(super) async fn send_lost_again<T>(&self) -> Result<T, CoordinatorError> {
-        let (mut times, mut finished) = (0, 0);
+        let (mut times, mut finished, mut not_before) = (0, 0, Instant::now());
         loop {
             self.lost.notified().await;
             let finished_now = self.progress.cells_finished();
-            times = if finished_now == finished { times } else { 0 };
-            finished = finished_now;
+            if finished_now != finished {
+                (times, finished, not_before) = (0, finished_now, Instant::now());
+            }
+            if Instant::now() < not_before {
+                continue;
+            }
             let lost = self.places().all_under_way();
             let (run, cells) = (&self.run, lost.len());
-            if times == MOST_TIMES_LOST {
-                tracing::error!(%run, cells, "cells do not come back, however often they are sent: see the dead letters");
-                continue;
+            if times >= MANY_TIMES_LOST {
+                tracing::error!(%run, cells, times, "cells do not come back, however often they are sent: see the dead letters");
             }
             tracing::warn!(%run, cells, "nobody works on these cells any more; they are sent again");
             let sent = stream::iter(lost).map(|cell| self.send(cell)).buffer_unordered(CONFIRMS_IN_FLIGHT);
             sent.try_for_each(|()| future::ready(Ok(()))).await?;
             times += 1;
+            not_before = Instant::now() + lost_again_after(times);
         }
+    }
+}
+
+/// How long cells are left alone that were sent again so often.
+fn lost_again_after(times: u32) -> Duration {
+    let doubled = 1_u32.checked_shl(times.saturating_sub(1)).unwrap_or(u32::MAX);
+    LOST_AGAIN_AFTER.saturating_mul(doubled).min(LOST_AGAIN_AT_MOST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lost_cells_are_sent_again_for_ever_and_ever_less_often() {
+        let seconds: Vec<u64> = (1..10).map(|times| lost_again_after(times).as_secs()).collect();
+        assert_eq!(seconds, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
+        assert_eq!(lost_again_after(u32::MAX), LOST_AGAIN_AT_MOST);
     }
 }

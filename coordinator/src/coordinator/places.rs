@@ -8,6 +8,8 @@ use crate::cell_set::CellSet;
 #[derive(Debug, Default)]
 pub(super) struct Places {
     under_way: CellSet,
+    /// Those of them that were given up before, and have no place in the window.
+    without_place: CellSet,
     finished: CellSet,
     dead: CellSet,
 }
@@ -22,7 +24,13 @@ impl Places {
     pub(super) fn finish(&mut self, cell: Cell) -> bool {
         self.finished.insert(cell);
         self.dead.remove(cell);
-        self.under_way.remove(cell)
+        self.leave(cell)
+    }
+
+    /// Ends that a cell is under way; whether its place is free now.
+    fn leave(&mut self, cell: Cell) -> bool {
+        let has_place = !self.without_place.remove(cell);
+        self.under_way.remove(cell) && has_place
     }
 
     /// Makes these the cells that are given up, but for those that are finished; returns those of them that had a place.
@@ -30,8 +38,11 @@ impl Places {
     pub(super) fn set_dead(&mut self, cells: impl Iterator<Item = Cell>) -> Vec<Cell> {
         let dead: CellSet = cells.filter(|&cell| !self.finished.contains(cell)).collect();
         let former = std::mem::replace(&mut self.dead, dead);
-        self.under_way.extend(former.iter().filter(|&cell| !self.is_settled(cell)).collect::<Vec<_>>());
-        self.dead.iter().filter(|&cell| self.under_way.remove(cell)).collect()
+        let tried_again: Vec<Cell> = former.iter().filter(|&cell| !self.is_settled(cell)).collect();
+        self.without_place.extend(tried_again.iter().copied());
+        self.under_way.extend(tried_again);
+        let dead: Vec<Cell> = self.dead.iter().collect();
+        dead.into_iter().filter(|&cell| self.leave(cell)).collect()
     }
 
     /// Whether nothing is to be done for the cell.
@@ -95,7 +106,7 @@ mod tests {
         places.set_dead([cell(1), cell(2)].into_iter());
         assert!(places.set_dead([cell(1)].into_iter()).is_empty());
         assert_eq!(places.all_under_way(), [cell(2)]);
-        assert!(places.finish(cell(2)));
+        assert!(!places.finish(cell(2)), "its place was given back when it was given up");
         assert!(!places.finish(cell(1)), "one that is given up has no place");
         check(&places, 0, 2, 0);
     }

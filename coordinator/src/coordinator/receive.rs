@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -16,9 +17,10 @@ use valuesim_shared::queue::{Delivery, Lane, Queue, QueueName};
 use valuesim_shared::store::{Store, StoreError};
 
 use super::{Coordinator, CoordinatorError, RunEnd};
+use crate::ledger::LedgerError;
 
 /// How many outcomes one transaction of the ledger takes at most.
-const OUTCOMES_PER_COMMIT: usize = 512;
+const OUTCOMES_PER_COMMIT: usize = 1_000;
 
 /// How many outcomes are fetched together at most: the next transaction's while this one is written.
 const OUTCOMES_AHEAD: usize = 2_000;
@@ -26,42 +28,85 @@ const OUTCOMES_AHEAD: usize = 2_000;
 /// How long a coordinator that is to stop waits for the store.
 const FORGET_WITHIN: Duration = Duration::from_secs(1);
 
+/// Outcomes that were read, with their deliveries.
+struct Batch<D> {
+    deliveries: Vec<D>,
+    outcomes: Vec<CellOutcome>,
+}
+
+/// Outcomes on their way to the disk; the next ones are taken meanwhile.
+struct Writing<D> {
+    deliveries: Vec<D>,
+    costs: HashMap<Cell, NanoUsd>,
+    task: JoinHandle<Result<Vec<Cell>, LedgerError>>,
+}
+
+/// Outcomes on the disk.
+struct Written<D> {
+    deliveries: Vec<D>,
+    costs: HashMap<Cell, NanoUsd>,
+    /// Those of them that were not there before.
+    new: Vec<Cell>,
+}
+
 impl<Q: Queue, S: Store> Coordinator<Q, S> {
     pub(super) async fn receive(&self, stop: &CancellationToken) -> Result<RunEnd, CoordinatorError> {
         let results = QueueName { run: self.run.clone(), lane: Lane::Results };
+        let (mut writing, mut next) = (None, None);
         let mut forgetting = Forgetting::default();
         let end = loop {
             if self.is_over() {
                 break RunEnd::Finished;
             }
-            let first = tokio::select! {
-                biased;
-                first = self.queue.take(&results, OUTCOMES_AHEAD) => first?,
-                () = self.dead_changed.notified() => continue,
-                () = stop.cancelled() => break RunEnd::Interrupted,
-            };
-            let mut deliveries = vec![first];
-            while deliveries.len() < OUTCOMES_PER_COMMIT {
-                let Some(next) = self.queue.try_take(&results) else { break };
-                deliveries.push(next);
+            // What waits on queues that outlive the process is not lost by a stop.
+            if self.cursor.is_some() && stop.is_cancelled() {
+                break RunEnd::Interrupted;
             }
-            let recorded = self.record(deliveries).await?;
-            forgetting.ended(stop).await?;
-            forgetting = Forgetting::begin(self.store.clone(), self.run.clone(), recorded);
+            tokio::select! {
+                biased;
+                written = written(&mut writing) => {
+                    forgetting = self.settle(written?, forgetting, stop).await?;
+                }
+                first = self.queue.take(&results, OUTCOMES_AHEAD), if next.is_none() => {
+                    next = Some(self.read_all(self.gather(first?, &results)).await?);
+                }
+                () = self.dead_changed.notified() => {}
+                // In memory, what is ready is taken in first.
+                () = stop.cancelled(), if next.is_none() => break RunEnd::Interrupted,
+            }
+            if writing.is_none() {
+                writing = next.take().map(|batch| self.write(batch));
+            }
         };
+        while writing.is_some() {
+            forgetting = self.settle(written(&mut writing).await?, forgetting, stop).await?;
+            writing = next.take().map(|batch| self.write(batch));
+        }
         forgetting.ended(stop).await?;
         Ok(end)
     }
 
-    /// Writes outcomes, and acknowledges them and drops what the store kept for them once they are on the disk.
-    /// Brings outcomes into the ledger, and then acknowledges them. Returns their cells.
-    async fn record(&self, deliveries: Vec<Q::Delivery>) -> Result<Vec<Cell>, CoordinatorError> {
-        let (deliveries, outcomes) = self.read_all(deliveries).await?;
-        let costs: HashMap<Cell, NanoUsd> =
-            outcomes.iter().map(|outcome| (outcome.cell, outcome.spend.total().cost)).collect();
+    /// A delivery, and those that came with it.
+    fn gather(&self, first: Q::Delivery, results: &QueueName) -> Vec<Q::Delivery> {
+        let more = std::iter::from_fn(|| self.queue.try_take(results));
+        std::iter::once(first).chain(more).take(OUTCOMES_PER_COMMIT).collect()
+    }
+
+    /// Begins to bring outcomes into the ledger.
+    fn write(&self, Batch { deliveries, outcomes }: Batch<Q::Delivery>) -> Writing<Q::Delivery> {
+        let costs = outcomes.iter().map(|outcome| (outcome.cell, outcome.spend.total().cost)).collect();
         let ledger = Arc::clone(&self.ledger);
-        let writing = tokio::task::spawn_blocking(move || ledger.record(&outcomes));
-        let mut new = writing.await.expect("writing to the ledger does not panic")?;
+        let task = tokio::task::spawn_blocking(move || ledger.record(&outcomes));
+        Writing { deliveries, costs, task }
+    }
+
+    /// Acknowledges outcomes that are on the disk, and begins to drop what the store kept for their cells.
+    async fn settle(
+        &self,
+        Written { deliveries, costs, mut new }: Written<Q::Delivery>,
+        before: Forgetting,
+        stop: &CancellationToken,
+    ) -> Result<Forgetting, CoordinatorError> {
         for cell in &new {
             self.progress.add_spent(costs.get(cell).copied().unwrap_or_default());
         }
@@ -73,14 +118,12 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         for delivery in deliveries {
             delivery.ack().await?;
         }
-        Ok(costs.into_keys().collect())
+        before.ended(stop).await?;
+        Ok(Forgetting::begin(self.store.clone(), self.run.clone(), costs.into_keys().collect()))
     }
 
     /// The outcomes with their deliveries; what is none is parked, or an error.
-    async fn read_all(
-        &self,
-        deliveries: Vec<Q::Delivery>,
-    ) -> Result<(Vec<Q::Delivery>, Vec<CellOutcome>), CoordinatorError> {
+    async fn read_all(&self, deliveries: Vec<Q::Delivery>) -> Result<Batch<Q::Delivery>, CoordinatorError> {
         let (mut good, mut outcomes) = (Vec::with_capacity(deliveries.len()), Vec::with_capacity(deliveries.len()));
         for delivery in deliveries {
             match (self.read(&delivery), &self.unfit) {
@@ -98,7 +141,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
                 }
             }
         }
-        Ok((good, outcomes))
+        Ok(Batch { deliveries: good, outcomes })
     }
 
     fn read(&self, delivery: &Q::Delivery) -> Result<CellOutcome, CoordinatorError> {
@@ -109,6 +152,14 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         let (run, cell) = (&outcome.run, outcome.cell);
         Err(CoordinatorError::Outcome(format!("cell {cell} of run {run} is not planned in run {}", self.run)))
     }
+}
+
+/// Returns when what is being written is on the disk; never, where nothing is.
+async fn written<D>(writing: &mut Option<Writing<D>>) -> Result<Written<D>, LedgerError> {
+    let Some(under_way) = writing else { return std::future::pending().await };
+    let new = (&mut under_way.task).await.expect("writing to the ledger does not panic");
+    let Writing { deliveries, costs, .. } = writing.take().expect("it is there");
+    Ok(Written { deliveries, costs, new: new? })
 }
 
 fn read_outcome(delivery: &impl Delivery) -> Result<CellOutcome, CoordinatorError> {

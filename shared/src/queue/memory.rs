@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
-use super::{Delivery, Queue, QueueError, QueueName};
+use super::{Delivery, Queue, QueueError, QueueName, Verdict};
 
 /// Queues for coordinator and workers in one process. Cheap to clone; clones share the queues.
 #[derive(Debug, Clone)]
@@ -89,7 +89,7 @@ impl Queue for MemoryQueue {
         Some(lane.hand_out())
     }
 
-    async fn hand_back(&self, _queue: &QueueName, delivery: MemoryDelivery) -> Result<(), QueueError> {
+    async fn hand_back(&self, _: &QueueName, delivery: MemoryDelivery, _: Verdict) -> Result<(), QueueError> {
         drop(delivery);
         Ok(())
     }

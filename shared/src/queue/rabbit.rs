@@ -31,7 +31,7 @@ use bytes::Bytes;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use super::{Queue, QueueError, QueueName};
+use super::{Queue, QueueError, QueueName, Verdict};
 use crate::telemetry::Registry;
 use address::Address;
 use consumer::Fetcher;
@@ -134,6 +134,12 @@ impl RabbitQueue {
         inspect::depth(&self.shared.consuming, queue).await
     }
 
+    /// Whether no message waits in a queue, or there is no such queue. Unlike the number of [`depth`](Self::depth), which is 0
+    /// where a broker does not know better, this is the word of the queue's leader; not for those that often have messages.
+    pub async fn is_empty(&self, queue: &QueueName) -> Result<bool, QueueError> {
+        inspect::is_empty(&self.shared.consuming, queue).await
+    }
+
     /// Up to `most` messages from the head of a queue, without taking them away; none where there is no such queue.
     ///
     /// They are on loan for the moment, and back a little after this returns. Brokers before RabbitMQ 4.3 count this as a
@@ -191,7 +197,7 @@ impl Queue for RabbitQueue {
         lane?.try_take()
     }
 
-    async fn hand_back(&self, queue: &QueueName, delivery: RabbitDelivery) -> Result<(), QueueError> {
-        self.shared.publisher.hand_back(queue, delivery).await
+    async fn hand_back(&self, queue: &QueueName, delivery: RabbitDelivery, verdict: Verdict) -> Result<(), QueueError> {
+        self.shared.publisher.hand_back(queue, delivery, verdict).await
     }
 }

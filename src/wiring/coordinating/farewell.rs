@@ -48,8 +48,7 @@ impl FleetCoordinator {
 
     async fn results_are_in(&self) -> bool {
         let results = QueueName { run: self.manifest.run.clone(), lane: Lane::Results };
-        let depth = self.servers.queue.depth(&results).await;
-        depth.is_ok_and(|depth| depth.is_none_or(|depth| depth.messages == 0))
+        self.servers.queue.is_empty(&results).await.unwrap_or(false)
     }
 
     /// Says how the run has ended, and removes its queues when the workers are gone. What fails here costs a little room,
@@ -70,7 +69,7 @@ impl FleetCoordinator {
             queue.delete(&name).await?;
         }
         let dead = QueueName { run: self.manifest.run.clone(), lane: Lane::Dead };
-        if queue.depth(&dead).await?.is_some_and(|depth| depth.messages == 0) {
+        if self.progress().cells_dead() == 0 && queue.is_empty(&dead).await? {
             queue.delete(&dead).await?;
         }
         store.expire_run(&self.manifest.run).await?;

@@ -80,7 +80,9 @@ impl FleetCoordinator {
             quiet = if is_quiet { quiet + 1 } else { 0 };
             if quiet == QUIET_LOOKS {
                 quiet = 0;
-                self.coordinator.nothing_is_under_way();
+                if self.are_surely_empty().await.unwrap_or(false) {
+                    self.coordinator.nothing_is_under_way();
+                }
             }
         }
     }
@@ -97,8 +99,8 @@ impl FleetCoordinator {
     }
 
     async fn all_empty(&self) -> Result<bool, QueueError> {
-        for queue in self.queues() {
-            let depth = self.servers.queue.depth(&queue).await?;
+        for queue in self.queues().iter().filter(|queue| self.is_for_workers_of_this_release(queue)) {
+            let depth = self.servers.queue.depth(queue).await?;
             if depth.is_some_and(|depth| depth.messages > 0) {
                 return Ok(false);
             }
@@ -106,15 +108,38 @@ impl FleetCoordinator {
         Ok(true)
     }
 
+    /// The same by the word of the queues' leaders, who are asked only when all else says so.
+    async fn are_surely_empty(&self) -> Result<bool, QueueError> {
+        for queue in self.queues().iter().filter(|queue| self.is_for_workers_of_this_release(queue)) {
+            if !self.servers.queue.is_empty(queue).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Not so where a coordinator of the next release has sent tasks, and was then replaced by this one: there may be no
+    /// worker of its release any more.
+    fn is_for_workers_of_this_release(&self, queue: &QueueName) -> bool {
+        !matches!(queue.lane, Lane::Later(_, version) if version > self.task_version)
+    }
+
     /// Looks for dead letters again and again.
     pub(super) async fn look_for_dead<T>(&self) -> T {
-        let (mut known, mut last) = (None, Instant::now());
+        let (mut known, mut seen, mut last) = (None, None, Instant::now());
         loop {
             sleep(REPORT_EVERY).await;
-            let count = self.count_dead_letters().await;
+            let dead = u32::try_from(self.progress().cells_dead()).unwrap_or(u32::MAX);
+            let count = self.count_dead_letters(dead).await;
             let is_due = last.elapsed() >= DEAD_EVERY;
             let Ok(count) = count else { continue };
+            let before = seen.replace(count);
             if known == Some(count) && !(is_due && count > 0) {
+                continue;
+            }
+            // Letters that somebody looks at are away for a moment, and their cells are no less dead.
+            let are_fewer = known.is_some_and(|known| count < known);
+            if are_fewer && before != Some(count) {
                 continue;
             }
             match self.take_in_dead_letters(count).await {
@@ -127,11 +152,7 @@ impl FleetCoordinator {
     /// Looks at the dead letters once, however long that takes.
     pub(super) async fn see_the_dead(&self) {
         loop {
-            let seen = async {
-                let count = self.count_dead_letters().await?;
-                self.take_in_dead_letters(count).await
-            };
-            match seen.await {
+            match self.see_the_dead_once().await {
                 Ok(()) => return,
                 Err(error) => tracing::warn!(run = %self.manifest.run, %error, "could not take in the dead letters"),
             }
@@ -139,12 +160,27 @@ impl FleetCoordinator {
         }
     }
 
+    async fn see_the_dead_once(&self) -> Result<(), CoordinatorError> {
+        let before = self.coordinator.dead_in_ledger().await?;
+        let mut count = self.count_dead_letters(before).await?;
+        if count < before {
+            // Somebody may be looking at the others.
+            sleep(REPORT_EVERY / 2).await;
+            count = self.count_dead_letters(before).await?;
+        }
+        self.take_in_dead_letters(count).await
+    }
+
     fn dead_letters(&self) -> QueueName {
         QueueName { run: self.manifest.run.clone(), lane: Lane::Dead }
     }
 
-    async fn count_dead_letters(&self) -> Result<u32, QueueError> {
-        Ok(self.servers.queue.depth(&self.dead_letters()).await?.map_or(0, |depth| depth.messages))
+    /// How many dead letters wait. Where there were some `before`, only the queue's leader can say that there is none.
+    async fn count_dead_letters(&self, before: u32) -> Result<u32, QueueError> {
+        let (queue, dead) = (&self.servers.queue, self.dead_letters());
+        let count = queue.depth(&dead).await?.map_or(0, |depth| depth.messages);
+        let is_doubtful = count == 0 && before > 0;
+        Ok(if is_doubtful && !queue.is_empty(&dead).await? { before } else { count })
     }
 
     async fn take_in_dead_letters(&self, count: u32) -> Result<(), CoordinatorError> {

@@ -1,13 +1,16 @@
-//! Writes request bodies: long texts are escaped once and shared, a body is written once into one buffer.
-
-use std::sync::Arc;
+//! Puts request bodies together: long texts are escaped once, and shared by all bodies that have them.
 
 use bytes::Bytes;
 use valuesim_shared::model::{ModelSettings, OutputLimitField};
 
+use super::request_body::RequestBody;
+
+/// What ends the prompt, and the body.
+const END: &[u8] = b"\"}]}";
+
 /// A text as it stands inside a JSON string: escaped, without the quotes. A copy costs a counter.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EncodedText(Arc<str>);
+pub struct EncodedText(Bytes);
 
 impl EncodedText {
     /// Escapes `text`.
@@ -17,12 +20,15 @@ impl EncodedText {
     pub fn new(text: &str) -> Self {
         let mut escaped = Vec::with_capacity(text.len() + text.len() / 32);
         escape_into(&mut escaped, text);
-        Self(String::from_utf8(escaped).expect("JSON is UTF-8").into())
+        // It lives as long as its cell.
+        escaped.shrink_to_fit();
+        Self(escaped.into())
     }
 
     /// The text that was escaped.
     fn plain(&self) -> String {
-        serde_json::from_str(&format!("\"{}\"", self.0)).expect("it was written as JSON")
+        let text = [b"\"", &self.0[..], b"\""].concat();
+        serde_json::from_slice(&text).expect("it was written as JSON")
     }
 
     /// Bytes of the escaped text.
@@ -117,7 +123,7 @@ pub struct LastPlain(Option<(EncodedText, String)>);
 
 impl LastPlain {
     fn of(&mut self, text: &EncodedText) -> &str {
-        let known = self.0.take().filter(|(known, _)| Arc::ptr_eq(&known.0, &text.0));
+        let known = self.0.take().filter(|(known, _)| std::ptr::eq(&raw const known.0[..], &raw const text.0[..]));
         &self.0.insert(known.unwrap_or_else(|| (text.clone(), text.plain()))).1
     }
 }
@@ -136,10 +142,11 @@ impl Said {
 #[derive(Debug, Clone)]
 pub(super) struct Frame {
     head: Vec<u8>,
-    most_output_tokens: Option<u32>,
     output_limit_field: OutputLimitField,
     /// From after the longest reply to the beginning of the prompt.
     tail: Vec<u8>,
+    /// All that comes before a prompt whose reply has the room that the settings say.
+    opening: Bytes,
 }
 
 impl Frame {
@@ -155,29 +162,36 @@ impl Frame {
             tail.extend_from_slice(format!("\":{value}").as_bytes());
         }
         tail.extend_from_slice(b",\"messages\":[{\"role\":\"user\",\"content\":\"");
-        let (most_output_tokens, output_limit_field) = (model.max_output_tokens, model.output_limit_field);
-        Self { head, most_output_tokens, output_limit_field, tail }
+        let output_limit_field = model.output_limit_field;
+        let frame = Self { head, output_limit_field, tail, opening: Bytes::new() };
+        Self { opening: frame.opening(model.max_output_tokens), ..frame }
+    }
+
+    /// All that comes before the prompt.
+    fn opening(&self, most_output_tokens: Option<u32>) -> Bytes {
+        let limit = most_output_tokens.map(|most| format!(",\"{}\":{most}", self.output_limit_field.name()));
+        [&self.head, limit.unwrap_or_default().as_bytes(), &self.tail].concat().into()
     }
 
     /// The whole body.
-    pub(super) fn around(&self, conversation: &Conversation<'_>) -> Bytes {
-        let mut body = Vec::with_capacity(self.head.len() + self.tail.len() + conversation.bytes() + 256);
-        body.extend_from_slice(&self.head);
-        if let Some(most) = conversation.most_output_tokens.or(self.most_output_tokens) {
-            body.extend_from_slice(format!(",\"{}\":{most}", self.output_limit_field.name()).as_bytes());
-        }
-        body.extend_from_slice(&self.tail);
-        body.extend_from_slice(conversation.before.0.as_bytes());
-        body.extend_from_slice(conversation.question.map_or(&[], |question| question.0.as_bytes()));
-        body.extend_from_slice(conversation.after.0.as_bytes());
-        if let Some(FollowUp { reply, reminder }) = conversation.follow_up {
-            body.extend_from_slice(b"\"},{\"role\":\"assistant\",\"content\":\"");
-            escape_into(&mut body, reply);
-            body.extend_from_slice(b"\"},{\"role\":\"user\",\"content\":\"");
-            escape_into(&mut body, reminder);
-        }
-        body.extend_from_slice(b"\"}]}");
-        Bytes::from(body)
+    pub(super) fn around(&self, conversation: &Conversation<'_>) -> RequestBody {
+        let Conversation { before, question, after, follow_up, most_output_tokens } = conversation;
+        let opening = most_output_tokens.map_or_else(|| self.opening.clone(), |most| self.opening(Some(most)));
+        let question = question.map_or_else(Bytes::new, |question| question.0.clone());
+        let end = follow_up.map_or(Bytes::from_static(END), |follow_up| follow_up.closing());
+        RequestBody::new([opening, before.0.clone(), question, after.0.clone(), end])
+    }
+}
+
+impl FollowUp<'_> {
+    /// From the end of the first prompt to the end of the body.
+    fn closing(self) -> Bytes {
+        let mut closing = b"\"},{\"role\":\"assistant\",\"content\":\"".to_vec();
+        escape_into(&mut closing, self.reply);
+        closing.extend_from_slice(b"\"},{\"role\":\"user\",\"content\":\"");
+        escape_into(&mut closing, self.reminder);
+        closing.extend_from_slice(END);
+        closing.into()
     }
 }
 
@@ -197,7 +211,7 @@ mod tests {
     use super::*;
 
     fn body(model: &ModelSettings, conversation: &Conversation<'_>) -> Value {
-        serde_json::from_slice(&Frame::new(model).around(conversation)).expect("is JSON")
+        serde_json::from_slice(&Frame::new(model).around(conversation).to_bytes()).expect("is JSON")
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, USER_AGENT};
 use hyper::{Method, Request, Response, Uri};
@@ -25,6 +25,7 @@ use super::deadline::{Deadline, Late};
 use super::error::{CallError, CallErrorKind};
 use super::headers;
 use super::key::{KeyError, key};
+use super::request_body::RequestBody;
 use super::wire::{Reply, completion, failure, readable, shows_a_models_work};
 
 /// Why a client cannot be set up.
@@ -97,7 +98,7 @@ const SIMULATED_HEADER: &str = "x-valuesim-simulated";
 /// Asks one model. Cheap to clone; clones share connections.
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: legacy::Client<Connector, Full<Bytes>>,
+    http: legacy::Client<Connector, RequestBody>,
     address: Uri,
     headers: HeaderMap,
     frame: Frame,
@@ -129,13 +130,13 @@ impl Client {
     }
 
     /// The request body for a conversation.
-    pub fn body(&self, conversation: &Conversation<'_>) -> Bytes {
+    pub fn body(&self, conversation: &Conversation<'_>) -> RequestBody {
         self.frame.around(conversation)
     }
 
     /// Sends one request and waits for its reply. Nothing is sent twice: only a request of which no byte went out,
     /// because the pooled connection had ended, takes another connection.
-    pub async fn send(&self, body: Bytes) -> Result<Reply, CallError> {
+    pub async fn send(&self, body: RequestBody) -> Result<Reply, CallError> {
         let first = self.deadlines.idle.min(self.deadlines.total);
         let timer = pin!(tokio::time::sleep(first));
         let mut deadline = Deadline::new(self.deadlines, timer);
@@ -153,7 +154,7 @@ impl Client {
         Err(self.refusal(head.status.as_u16(), &head.headers, &body.unwrap_or_default()))
     }
 
-    async fn response(&self, body: Bytes, deadline: &mut Deadline<'_>) -> Result<Response<Incoming>, CallError> {
+    async fn response(&self, body: RequestBody, deadline: &mut Deadline<'_>) -> Result<Response<Incoming>, CallError> {
         let mut others = MOST_OTHER_CONNECTIONS;
         loop {
             let response = deadline.hold(self.http.request(self.request(body.clone()))).await;
@@ -169,8 +170,8 @@ impl Client {
         }
     }
 
-    fn request(&self, body: Bytes) -> Request<Full<Bytes>> {
-        let mut request = Request::new(Full::new(body));
+    fn request(&self, body: RequestBody) -> Request<RequestBody> {
+        let mut request = Request::new(body);
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.address.clone();
         *request.headers_mut() = self.headers.clone();

@@ -9,8 +9,9 @@ use std::time::Duration;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::codebook::Codebook;
+use valuesim_shared::dead::Unfit;
 use valuesim_shared::id::{Code, Fold, ModelId, RunId};
-use valuesim_shared::manifest::MANIFEST_VERSION;
+use valuesim_shared::manifest::{MANIFEST_VERSION, Manifest};
 use valuesim_shared::method::{Behaviour, Method};
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::outcome::CellOutcome;
@@ -19,7 +20,8 @@ use valuesim_shared::prompt::prompts_digest;
 use valuesim_shared::queue::{Delivery as _, Lane, MemoryQueue, Queue as _, QueueName};
 use valuesim_shared::split::{PAPER_FOLDS, PAPER_SEED};
 use valuesim_shared::store::{EmbeddedStore, Store as _};
-use valuesim_shared::task::{PackedCodes, TASK_VERSION, TaskKind};
+use valuesim_shared::task::{PackedCodes, TASK_VERSION, Task, TaskKind};
+use valuesim_worker::duty::Duty;
 use valuesim_worker::meter::{Meter, Reading};
 use valuesim_worker::provider::Deadlines;
 use valuesim_worker::timing::{Timing, Waits};
@@ -34,6 +36,10 @@ pub(crate) struct Setup {
     pub(crate) method: Method,
     pub(crate) model: ModelSettings,
     pub(crate) timing: Timing,
+    /// How many cells there are; of a respondent each.
+    pub(crate) cells: u32,
+    /// What becomes of tasks that cannot be done.
+    pub(crate) unfit: Unfit,
 }
 
 impl Setup {
@@ -45,7 +51,8 @@ impl Setup {
             Deadlines { connect: Duration::from_secs(5), idle: Duration::from_secs(30), total: Duration::from_mins(1) };
         let waits = Waits { first: Duration::from_millis(4), longest: Duration::from_millis(50) };
         let timing = Timing { deadlines, waits, ..Timing::default() };
-        Self { behaviour: Behaviour::Corrected, method: Method::ValueSim, model, timing }
+        let (behaviour, method) = (Behaviour::Corrected, Method::ValueSim);
+        Self { behaviour, method, model, timing, cells: 1, unfit: Unfit::EndsTheProcess }
     }
 }
 
@@ -65,17 +72,21 @@ impl Bench {
     pub(crate) async fn new(setup: Setup) -> Self {
         let folder = tempfile::tempdir().expect("temporary folder");
         let store = EmbeddedStore::open(&folder.path().join("store")).expect("opens");
-        let queue = MemoryQueue::new(8);
+        let queue = MemoryQueue::new(64);
         store.put_manifest(&run(), &manifest(&setup)).await.expect("writes");
         let (lane, kind) = if setup.method.needs_backstory() {
             (Lane::Story(ModelId(0)), TaskKind::Story)
         } else {
             (Lane::Cab(ModelId(0)), TaskKind::Cab)
         };
-        queue.publish(&name(lane), task(kind).into()).await.expect("open");
+        for respondent in 1..=setup.cells {
+            queue.publish(&name(lane), task(kind, respondent).into()).await.expect("open");
+        }
         let office = LocalOffice::new(&[setup.model.limits]);
         let ports = (queue.clone(), store, office);
-        let worker = Worker::with_timing(&run(), ports, setup.timing).await.expect("is ready");
+        let manifest = Manifest::from_bytes(&manifest(&setup)).expect("is a manifest");
+        let duty = Duty { unfit: setup.unfit, ..Duty::alone(setup.timing) };
+        let worker = Worker::of_manifest(manifest, ports, duty).expect("is ready");
         Self { queue, worker, _folder: folder }
     }
 
@@ -104,6 +115,23 @@ impl Bench {
             stop.cancel();
         });
         worked
+    }
+
+    /// Works until the worker cannot go on.
+    pub(crate) async fn fail(&self) -> WorkerError {
+        let stop = CancellationToken::new();
+        let worked = tokio::time::timeout(PATIENCE, self.worker.work(&stop)).await;
+        worked.expect("in time").expect_err("nobody told the worker to stop")
+    }
+
+    /// The tasks that wait in a queue.
+    pub(crate) async fn waiting(&self, lane: Lane) -> Vec<Task> {
+        let mut tasks = Vec::new();
+        while let Some(delivery) = self.queue.try_take(&name(lane)) {
+            tasks.push(Task::from_bytes(delivery.body()).expect("is a task"));
+            delivery.ack().await.expect("open");
+        }
+        tasks
     }
 
     async fn outcome(&self) -> CellOutcome {
@@ -147,9 +175,9 @@ fn manifest(setup: &Setup) -> Vec<u8> {
     serde_json::to_vec(&manifest).expect("writes")
 }
 
-fn task(kind: TaskKind) -> Vec<u8> {
+fn task(kind: TaskKind, respondent: u32) -> Vec<u8> {
     let profile = PackedCodes(vec![Code(1); 232]);
-    let cell = json!({"model": 0, "respondent": 1, "fold": fold()});
+    let cell = json!({"model": 0, "respondent": respondent, "fold": fold()});
     let task = json!({"version": TASK_VERSION, "kind": kind, "run": "r1", "cell": cell, "profile": profile});
     serde_json::to_vec(&task).expect("writes")
 }

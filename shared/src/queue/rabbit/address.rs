@@ -12,6 +12,10 @@ use crate::queue::QueueError;
 /// Seconds between signs of life on a quiet connection. A peer that is silent for twice as long is given up.
 const HEARTBEAT_SECONDS: u16 = 10;
 
+/// The largest frame, in bytes. The client keeps buffers of 64 frames for each connection, 8 MB with RabbitMQ's own 128 KiB;
+/// a task fits into one of these, and so does an outcome without transcripts.
+const FRAME_MAX: u32 = 16 * 1024;
+
 /// How long the first connection is tried for, when nothing else is said.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -81,6 +85,7 @@ fn parse(url: &str) -> Result<AMQPUri, QueueError> {
         "/".clone_into(&mut uri.vhost);
     }
     uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
+    uri.query.frame_max.get_or_insert(FRAME_MAX);
     Ok(uri)
 }
 

@@ -29,6 +29,7 @@ use super::session::{ANSWER_WITHIN, Session};
 use super::settling::Settling;
 use super::topology::broker_name;
 use super::trouble::Trouble;
+use crate::queue::Verdict;
 
 /// The most that quorum queues send ahead.
 const MOST_AHEAD: usize = 2_000;
@@ -254,7 +255,7 @@ impl Fetcher {
 
     async fn give_one_back(&self, delivery: RabbitDelivery) {
         let queue = &self.lane.queue;
-        if let Err(error) = self.publisher.hand_back(queue, delivery).await {
+        if let Err(error) = self.publisher.hand_back(queue, delivery, Verdict::Unknown).await {
             // Dropped, it goes back all the same, and counts.
             tracing::warn!(%queue, %error, "could not hand a message back");
         }

@@ -8,6 +8,7 @@ use lapin::types::FieldTable;
 
 use super::headers::deliveries_before;
 use super::link::Link;
+use super::session::ANSWER_WITHIN;
 use super::topology::broker_name;
 use super::trouble::{Trouble, is_missing};
 use crate::queue::{QueueError, QueueName};
@@ -56,6 +57,12 @@ pub(super) async fn depth(link: &Link, queue: &QueueName) -> Result<Option<Depth
     Ok(found.map(|found| Depth { messages: found.message_count(), consumers: found.consumer_count() }))
 }
 
+/// Whether no message waits in the queue, by its leader's word: a number is not one, as the broker says none where it cannot
+/// ask. A message that is there is given back, and counts as delivered.
+pub(super) async fn is_empty(link: &Link, queue: &QueueName) -> Result<bool, QueueError> {
+    Ok(depth(link, queue).await?.is_none_or(|depth| depth.messages == 0) && browse(link, queue, 1).await?.is_empty())
+}
+
 /// Up to `most` messages from the head of the queue, which stay there.
 pub(super) async fn browse(link: &Link, queue: &QueueName, most: usize) -> Result<Vec<Browsed>, QueueError> {
     let name = broker_name(queue)?;
@@ -100,17 +107,12 @@ async fn on_queue<T>(
     let mut last = String::new();
     for _ in 0..TRIES {
         let session = link.session_soon(queue).await?;
-        let acted = match session.channel().await {
-            Ok(channel) => act(channel).await,
-            Err(trouble) => {
-                last = passing(trouble)?;
-                continue;
-            }
-        };
-        match acted {
-            Ok(found) => return Ok(Some(found)),
-            Err(error) if is_missing(&error) => return Ok(None),
-            Err(error) => last = passing(Trouble::of_queue(error, queue))?,
+        let acted = async { Ok::<_, Trouble>(session.within(ANSWER_WITHIN, act(session.channel().await?)).await?) };
+        match acted.await {
+            Ok(Ok(found)) => return Ok(Some(found)),
+            Ok(Err(error)) if is_missing(&error) => return Ok(None),
+            Ok(Err(error)) => last = passing(Trouble::of_queue(error, queue))?,
+            Err(trouble) => last = passing(trouble)?,
         }
     }
     Err(link.unreachable(queue, last))

@@ -20,7 +20,7 @@ use super::metrics::PublishMetrics;
 use super::session::Session;
 use super::topology::{broker_name, queue_of};
 use super::trouble::Trouble;
-use crate::queue::{Delivery as _, QueueError, QueueName};
+use crate::queue::{Delivery as _, QueueError, QueueName, Verdict};
 
 /// The largest message that RabbitMQ 4 takes as it is delivered.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
@@ -89,11 +89,20 @@ impl Publisher {
 
     /// Puts a copy of a delivery into its queue, then acknowledges it. Where its connection is gone, the broker has taken
     /// it back already.
-    pub(super) async fn hand_back(&self, queue: &QueueName, delivery: RabbitDelivery) -> Result<(), QueueError> {
+    pub(super) async fn hand_back(
+        &self,
+        queue: &QueueName,
+        delivery: RabbitDelivery,
+        verdict: Verdict,
+    ) -> Result<(), QueueError> {
         if !delivery.is_live() {
             return Ok(());
         }
-        let (body, deliveries_before) = (delivery.body().clone(), delivery.deliveries_before());
+        let deliveries_before = match verdict {
+            Verdict::Harmless => 0,
+            Verdict::Unknown => delivery.deliveries_before(),
+        };
+        let body = delivery.body().clone();
         self.publish(Letter { queue: queue.clone(), body, deliveries_before }).await?;
         delivery.acknowledge();
         Ok(())
