@@ -5,7 +5,7 @@ mod farewell;
 mod lookout;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use tokio::time::interval;
@@ -16,9 +16,10 @@ use valuesim_coordinator::ledger::Ledger;
 use valuesim_coordinator::metrics::RunMetrics;
 use valuesim_coordinator::plan::Plan;
 use valuesim_shared::control::{
-    AboutRun, CONTROL_VERSION, CellCounts, CoordinatorReport, Process, REPORT_EVERY, RunPhase, UnixMillis,
+    AboutRun, CONTROL_VERSION, CellCounts, CoordinatorReport, Order, Process, REPORT_EVERY, RunPhase, UnixMillis,
 };
 use valuesim_shared::id::ModelId;
+use valuesim_shared::link::LinkError;
 use valuesim_shared::manifest::Manifest;
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::queue::{Lane, QueueName, RabbitQueue};
@@ -46,6 +47,8 @@ pub(crate) struct FleetCoordinator {
     begun_at: UnixMillis,
     cursor_file: PathBuf,
     tell: fn(&str),
+    /// The last order that was seen, which a store that loses its data does not know any more.
+    last_order: Mutex<Option<Order>>,
     /// Who ended the run, if somebody did.
     cancelled_by: OnceLock<String>,
 }
@@ -113,6 +116,8 @@ impl FleetCoordinator {
         let finished = coordinator.finished_cells().into_iter();
         servers.store.put_finished(&manifest.run, of_first_respondent, finished).await?;
         servers.store.put_manifest(&manifest.run, &manifest.to_bytes()).await?;
+        // One that cannot be read is in the store all the same, and workers obey it.
+        let last_order = servers.control.order(&manifest.run).await.unwrap_or_default();
         let begun_at = UnixMillis::now();
         let (http, metrics) = (vitals.url().to_owned(), RunMetrics::new(vitals.registry(), &manifest.run));
         let this = Self {
@@ -127,9 +132,10 @@ impl FleetCoordinator {
             begun_at,
             cursor_file,
             tell,
+            last_order: Mutex::new(last_order),
             cancelled_by: OnceLock::new(),
         };
-        this.servers.control.announce(&this.about(RunPhase::Begun)).await?;
+        this.announce(RunPhase::Begun).await?;
         Ok(this)
     }
 
@@ -195,13 +201,25 @@ impl FleetCoordinator {
                 at: UnixMillis::now(),
             };
             (finished, since) = (now, Instant::now());
-            let control = &self.servers.control;
-            let about = self.about(RunPhase::Begun);
-            let told = tokio::try_join!(control.report_coordinator(&report), control.announce(&about));
+            let reporting = self.servers.control.report_coordinator(&report);
+            let told = tokio::try_join!(reporting, self.announce(RunPhase::Begun));
             if let Err(error) = told {
                 tracing::debug!(%error, "could not say that this coordinator is there");
             }
         }
+    }
+
+    /// Tells workers and operators of the run; never without the order that holds for it, so that a paused run whose order
+    /// was lost is not taken up.
+    async fn announce(&self, phase: RunPhase) -> Result<(), LinkError> {
+        let (control, about) = (&self.servers.control, self.about(phase));
+        let order = self.last_order.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(order) = order else { return control.announce(&about).await };
+        if control.announce_under(&order, &about).await? {
+            let Order { wish, by, at, .. } = order;
+            (self.tell)(&format!("the store has lost the order to {wish}, by {by} at {at}: it is given again"));
+        }
+        Ok(())
     }
 
     /// The run's queues but for its dead letters, with those that there are only while it is upgraded.

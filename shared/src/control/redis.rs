@@ -94,10 +94,18 @@ impl RedisControl {
     /// Enters a run into the list of runs, or says anew how far it has come.
     pub async fn announce(&self, about: &AboutRun) -> Result<(), LinkError> {
         let mut commands = Pipeline::new();
-        let about_key = key::of_run(&about.run, ABOUT);
-        commands.cmd("SET").arg(about_key).arg(json(about)).arg("EX").arg(EXPIRY_SECONDS);
-        enlist(&mut commands, RUNS, &about.run.0);
+        tell_of(&mut commands, about);
         self.write(commands).await.map(|_| ())
+    }
+
+    /// The same where `order` was the last that was given: it is given again, before anybody can hear of the run, if the
+    /// server has none any more. Returns whether it was.
+    pub async fn announce_under(&self, order: &Order, about: &AboutRun) -> Result<bool, LinkError> {
+        let mut commands = Pipeline::new();
+        let order_key = key::of_run(&about.run, ORDER);
+        commands.cmd("SET").arg(order_key).arg(json(order)).arg("NX").arg("EX").arg(EXPIRY_SECONDS);
+        tell_of(&mut commands, about);
+        Ok(matches!(self.write(commands).await?.first(), Some(Value::Okay)))
     }
 
     /// All runs that were begun or told of in the last 30 days, with the orders for them.
@@ -210,6 +218,13 @@ impl RedisControl {
         }
         Ok(self.link.within(PATIENCE, self.link.write(commands)).await?.values)
     }
+}
+
+/// Says how far a run has come.
+fn tell_of(commands: &mut Pipeline, about: &AboutRun) {
+    let about_key = key::of_run(&about.run, ABOUT);
+    commands.cmd("SET").arg(about_key).arg(json(about)).arg("EX").arg(EXPIRY_SECONDS);
+    enlist(commands, RUNS, &about.run.0);
 }
 
 /// Enters a member into a list, and drops those that were not heard of for so long that nothing of them is left.

@@ -143,6 +143,19 @@ async fn runs_are_listed_with_the_orders_for_them_until_they_are_struck_out() {
 }
 
 #[tokio::test]
+async fn an_order_that_was_lost_is_given_again_and_none_is_replaced() {
+    let database = shared_redis().await;
+    let control = RedisControl::new(link(&database.url).await);
+    let (pause, go) = (Order::new(Wish::Pause, "ada".to_owned()), Order::new(Wish::Go, "bob".to_owned()));
+    let begun = about("one", RunPhase::Begun);
+    assert_eq!(control.announce_under(&pause, &begun).await, Ok(true), "there was none");
+    assert_eq!(control.order(&run("one")).await, Ok(Some(pause.clone())));
+    control.give_order(&run("one"), &go).await.expect("writes");
+    assert_eq!(control.announce_under(&pause, &begun).await, Ok(false), "another holds now");
+    assert_eq!(control.runs().await.expect("reads").all, [(begun, Some(go))]);
+}
+
+#[tokio::test]
 async fn an_operator_hears_within_seconds_what_cannot_be_reached() {
     let database = shared_redis().await;
     let (proxy, through) = Proxy::in_front_of(&database.url).await.expect("starts");
