@@ -3,6 +3,7 @@
 
 mod farewell;
 mod lookout;
+mod rival;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -95,10 +96,14 @@ pub(crate) enum FleetEnd {
 
 impl FleetCoordinator {
     /// Puts the manifest into the store and enters the run into the list of runs.
+    ///
+    /// # Errors
+    /// Where the run has a coordinator already, before anything is changed.
     pub(crate) async fn new(servers: Servers, vitals: &Vitals, assignment: Assignment<'_>) -> anyhow::Result<Self> {
         let Assignment { manifest, plan, survey, ledger, folder, window, task_version, spent_before, tell } =
             assignment;
         let process = this_process();
+        rival::refuse(&servers.control, &manifest.run, &process).await?;
         let cursor_file = folder.join(CURSOR_FILE);
         let coordinator = Coordinator::new(
             &manifest,
@@ -151,7 +156,7 @@ impl FleetCoordinator {
             if halt.run_until_cancelled(self.see_the_dead()).await.is_none() {
                 return Ok(RunEnd::Interrupted);
             }
-            self.coordinator.run(&halt).await
+            Ok(self.coordinator.run(&halt).await?)
         };
         let end = tokio::select! {
             biased;
@@ -161,6 +166,7 @@ impl FleetCoordinator {
             never = self.keep_manifest() => never,
             never = self.look_for_lost() => never,
             never = self.look_for_dead() => never,
+            failed = self.yield_to_another() => failed,
         };
         self.metrics.set(self.counts(), self.spent());
         let end = match (end, self.cancelled_by.get()) {
@@ -178,7 +184,7 @@ impl FleetCoordinator {
             tracing::debug!(%error, "could not say that this coordinator ends");
         }
         self.servers.queue.close().await;
-        Ok(end?)
+        end
     }
 
     /// Says again and again that this process is there and how far the run is.

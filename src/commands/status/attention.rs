@@ -82,12 +82,18 @@ impl Looked<'_> {
     fn coordinators(&self, said: &mut Vec<String>) {
         match &self.run.coordinators[..] {
             [] if self.is_open() => {
-                said.push("no coordinator is alive: the same `valuesim coordinate` goes on where it was".to_owned());
+                let goes_on = "the same `valuesim coordinate` on the same run folder goes on where it was";
+                said.push(format!("no coordinator is alive: {goes_on}"));
             }
             [] | [_] => {}
             several => {
                 let names: Vec<&str> = several.iter().map(|report| report.process.id.as_str()).collect();
-                said.push(format!("{} coordinators are alive, and one is enough: {}", names.len(), names.join(", ")));
+                said.push(format!(
+                    "{} coordinators are alive and each gets a part of the results, so that neither ends: stop all but one \
+                     now ({})",
+                    names.len(),
+                    names.join(", ")
+                ));
             }
         }
     }
