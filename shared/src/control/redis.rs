@@ -19,8 +19,12 @@ use crate::id::RunId;
 use crate::link::key::{self, EXPIRY, EXPIRY_SECONDS};
 use crate::link::{Address, Link, LinkError};
 
-/// How long the server may take for what is asked here.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long the server may take for what is asked here: clearly shorter than an operator's command waits, so that the
+/// command can say which server did not answer, and why.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long is waited for the server to drop what is out of date, which somebody else can do as well.
+const TIDY_WITHIN: Duration = Duration::from_millis(200);
 
 const ORDER: &str = "order";
 const ABOUT: &str = "about";
@@ -192,9 +196,19 @@ impl RedisControl {
                 (_, None) => found.unreadable += 1,
             }
         }
-        // One that was only late enters itself again with its next report.
-        self.write(silent).await?;
+        self.tidy(silent).await;
         Ok(found)
+    }
+
+    /// Drops silent members from their list, where that can be done: a server that takes no writes answers reads all the same.
+    /// One that was only late enters itself again with its next report.
+    async fn tidy(&self, silent: Pipeline) {
+        if silent.is_empty() {
+            return;
+        }
+        if let Err(error) = self.link.within(TIDY_WITHIN, self.link.write(silent)).await {
+            tracing::debug!(%error, "silent members stay in their list");
+        }
     }
 
     /// The members of a list, the one last heard of first.

@@ -8,7 +8,7 @@ use valuesim_shared::control::{
 };
 use valuesim_shared::link::LinkError;
 use valuesim_shared::money::NanoUsd;
-use valuesim_test_servers::{Proxy, shared_redis};
+use valuesim_test_servers::{Proxy, RedisServer, shared_redis};
 
 use crate::support::{LIMIT, command, link, plain, run};
 
@@ -113,6 +113,29 @@ async fn workers_and_coordinators_are_listed_while_they_are_alive() {
     assert_eq!(control.workers().await.expect("reads").all, [one]);
     assert_eq!(control.coordinators().await.expect("reads").all, []);
     assert_eq!(command(&mut plain, "ZCARD valuesim:{coordinators}").await, redis::Value::Int(0));
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_writes_is_read_all_the_same() {
+    let server = RedisServer::start().await.expect("starts");
+    let control = RedisControl::new(link(&server.url()).await);
+    control.announce(&about("one", RunPhase::Begun)).await.expect("writes");
+    for id in ["here", "gone"] {
+        control.report_worker(&worker(id)).await.expect("writes");
+        control.report_coordinator(&coordinator(id)).await.expect("writes");
+    }
+    let mut plain = plain(&server.url()).await;
+    for list in ["workers", "coordinators"] {
+        command(&mut plain, &format!("PEXPIRE valuesim:{{{list}}}:gone 0")).await;
+    }
+    command(&mut plain, "CONFIG SET min-replicas-to-write 1").await;
+    let start = Instant::now();
+    assert_eq!(control.workers().await.expect("reads").all.len(), 1);
+    assert_eq!(control.coordinators().await.expect("reads").all.len(), 1);
+    assert_eq!(control.runs().await.expect("reads").all.len(), 1);
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    let said = control.announce(&about("one", RunPhase::Begun)).await.expect_err("writes nothing").to_string();
+    assert!(said.contains("it takes no writes while its replicas are away"), "{said}");
 }
 
 #[tokio::test]
