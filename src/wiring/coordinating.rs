@@ -4,23 +4,19 @@
 mod farewell;
 mod lookout;
 mod rival;
+mod telling;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, OnceLock};
 
-use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 use valuesim_coordinator::coordinator::{Coordinator, Progress, RunEnd};
 use valuesim_coordinator::cursor::Cursor;
 use valuesim_coordinator::ledger::Ledger;
 use valuesim_coordinator::metrics::RunMetrics;
 use valuesim_coordinator::plan::Plan;
-use valuesim_shared::control::{
-    AboutRun, CONTROL_VERSION, CellCounts, CoordinatorReport, Order, Process, REPORT_EVERY, RunPhase, UnixMillis,
-};
+use valuesim_shared::control::{Order, Process, RunPhase, UnixMillis};
 use valuesim_shared::id::ModelId;
-use valuesim_shared::link::LinkError;
 use valuesim_shared::manifest::Manifest;
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::queue::{Lane, QueueName, RabbitQueue};
@@ -45,6 +41,8 @@ pub(crate) struct FleetCoordinator {
     metrics: RunMetrics,
     cells: u64,
     spent_before: NanoUsd,
+    /// Whether the prices of all its models are known.
+    priced: bool,
     begun_at: UnixMillis,
     cursor_file: PathBuf,
     tell: fn(&str),
@@ -123,8 +121,11 @@ impl FleetCoordinator {
         servers.store.put_manifest(&manifest.run, &manifest.to_bytes()).await?;
         // One that cannot be read is in the store all the same, and workers obey it.
         let last_order = servers.control.order(&manifest.run).await.unwrap_or_default();
-        let begun_at = UnixMillis::now();
-        let (http, metrics) = (vitals.url().to_owned(), RunMetrics::new(vitals.registry(), &manifest.run));
+        // A run begins once, however often it is coordinated.
+        let before = servers.control.about(&manifest.run).await.unwrap_or_default();
+        let begun_at = before.map_or_else(UnixMillis::now, |about| about.begun_at);
+        let priced = manifest.models.iter().all(|model| model.price.is_some());
+        let (http, metrics) = (vitals.url().to_owned(), RunMetrics::new(vitals.registry(), &manifest.run, priced));
         let this = Self {
             servers,
             coordinator,
@@ -134,6 +135,7 @@ impl FleetCoordinator {
             metrics,
             cells: plan.cells(),
             spent_before,
+            priced,
             begun_at,
             cursor_file,
             tell,
@@ -178,7 +180,8 @@ impl FleetCoordinator {
         match &end {
             Ok(FleetEnd::Finished) => self.tidy_up(RunPhase::Finished).await,
             Ok(FleetEnd::Cancelled { .. }) => self.tidy_up(RunPhase::Cancelled).await,
-            Ok(FleetEnd::Interrupted) | Err(_) => {}
+            Ok(FleetEnd::Interrupted) => {}
+            Err(error) => self.tell_why(error).await,
         }
         if let Err(error) = self.servers.control.coordinator_ended(&self.process.id).await {
             tracing::debug!(%error, "could not say that this coordinator ends");
@@ -187,80 +190,12 @@ impl FleetCoordinator {
         end
     }
 
-    /// Says again and again that this process is there and how far the run is.
-    async fn tell<T>(&self) -> T {
-        let mut ticks = interval(REPORT_EVERY);
-        let (mut finished, mut since) = (self.progress().cells_finished(), Instant::now());
-        loop {
-            ticks.tick().await;
-            self.metrics.set(self.counts(), self.spent());
-            let (now, seconds) = (self.progress().cells_finished(), since.elapsed().as_secs_f64());
-            let report = CoordinatorReport {
-                version: CONTROL_VERSION,
-                process: self.process.clone(),
-                run: self.manifest.run.clone(),
-                cells: self.counts(),
-                cells_per_second: (now - finished) as f64 / seconds.max(1e-3),
-                spent: self.spent(),
-                http: Some(self.http.clone()),
-                last_trouble: None,
-                at: UnixMillis::now(),
-            };
-            (finished, since) = (now, Instant::now());
-            let reporting = self.servers.control.report_coordinator(&report);
-            let told = tokio::try_join!(reporting, self.announce(RunPhase::Begun));
-            if let Err(error) = told {
-                tracing::debug!(%error, "could not say that this coordinator is there");
-            }
-        }
-    }
-
-    /// Tells workers and operators of the run; never without the order that holds for it, so that a paused run whose order
-    /// was lost is not taken up.
-    async fn announce(&self, phase: RunPhase) -> Result<(), LinkError> {
-        let (control, about) = (&self.servers.control, self.about(phase));
-        let order = self.last_order.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(order) = order else { return control.announce(&about).await };
-        if control.announce_under(&order, &about).await? {
-            let Order { wish, by, at, .. } = order;
-            (self.tell)(&format!("the store has lost the order to {wish}, by {by} at {at}: it is given again"));
-        }
-        Ok(())
-    }
-
     /// The run's queues but for its dead letters, with those that there are only while it is upgraded.
     fn queues(&self) -> Vec<QueueName> {
         let later = |model| (2..=TASK_VERSION + 1).map(move |version| Lane::Later(model, version));
         let later = self.manifest.models().flat_map(|(model, _)| later(model));
         let later = later.map(|lane| QueueName { run: self.manifest.run.clone(), lane });
         first_queues(&self.manifest).into_iter().chain(later).collect()
-    }
-
-    fn about(&self, phase: RunPhase) -> AboutRun {
-        AboutRun {
-            version: CONTROL_VERSION,
-            run: self.manifest.run.clone(),
-            models: self.manifest.models.iter().map(|model| model.name.clone()).collect(),
-            phase,
-            cells: self.counts(),
-            spent: self.spent(),
-            begun_at: self.begun_at,
-            at: UnixMillis::now(),
-        }
-    }
-
-    fn counts(&self) -> CellCounts {
-        let progress = self.progress();
-        CellCounts {
-            planned: self.cells,
-            finished: progress.cells_finished(),
-            under_way: self.coordinator.cells_under_way(),
-            dead: progress.cells_dead(),
-        }
-    }
-
-    fn spent(&self) -> NanoUsd {
-        NanoUsd(self.spent_before.0 + self.progress().spent().0)
     }
 }
 

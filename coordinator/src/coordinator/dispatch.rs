@@ -79,6 +79,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
             let lost = self.places().all_under_way();
             let (run, cells) = (&self.run, lost.len());
             if times == MOST_TIMES_LOST {
+                self.progress.show_lost(cells as u64);
                 tracing::error!(%run, cells, "cells do not come back, however often they are sent: see the dead letters");
                 continue;
             }

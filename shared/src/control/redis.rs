@@ -112,6 +112,13 @@ impl RedisControl {
         Ok(matches!(self.write(commands).await?.first(), Some(Value::Okay)))
     }
 
+    /// What was last said of a run.
+    pub async fn about(&self, run: &RunId) -> Result<Option<AboutRun>, LinkError> {
+        let mut commands = Pipeline::new();
+        commands.cmd("GET").arg(key::of_run(run, ABOUT));
+        Ok(self.read(commands).await?.first().and_then(parse))
+    }
+
     /// All runs that were begun or told of in the last 30 days, with the orders for them.
     pub async fn runs(&self) -> Result<Found<(AboutRun, Option<Order>)>, LinkError> {
         let runs: Vec<RunId> = self.listed(RUNS).await?.into_iter().map(RunId).collect();

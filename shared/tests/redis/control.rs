@@ -29,6 +29,7 @@ pub(crate) fn worker(id: &str) -> WorkerReport {
         calls_per_second: 12.5,
         http: None,
         last_trouble: None,
+        troubles: Vec::new(),
         at: UnixMillis::now(),
     }
 }
@@ -40,7 +41,9 @@ fn coordinator(id: &str) -> CoordinatorReport {
         run: run("r"),
         cells: CellCounts { planned: 10, finished: 1, under_way: 2, dead: 0 },
         cells_per_second: 0.5,
+        last_finished_at: None,
         spent: NanoUsd(7),
+        priced: true,
         http: Some("http://127.0.0.1:9090".to_owned()),
         last_trouble: Some((UnixMillis(3), "slow".to_owned())),
         at: UnixMillis::now(),
@@ -55,6 +58,8 @@ fn about(name: &str, phase: RunPhase) -> AboutRun {
         phase,
         cells: CellCounts::default(),
         spent: NanoUsd(1),
+        priced: true,
+        stopped_by: None,
         begun_at: UnixMillis(1),
         at: UnixMillis(2),
     }

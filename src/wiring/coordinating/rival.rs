@@ -6,9 +6,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::bail;
 use tokio::time::{Instant, sleep};
-use valuesim_shared::control::{CoordinatorReport, Process, REPORT_EVERY, RedisControl};
+use valuesim_shared::control::{CoordinatorReport, Process, REPORT_EVERY, RedisControl, UnixMillis};
 use valuesim_shared::id::RunId;
 use valuesim_shared::link::LinkError;
 
@@ -20,6 +19,26 @@ const MOVES_WITHIN: Duration = Duration::from_millis(2_200);
 /// How often it is looked at meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// The run has a coordinator already.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "run {run} is coordinated already, by process {pid} on host {host} since {since}: two coordinators would each get a part of \
+     its results, and neither would end. Let that one go on, or stop it and give this command again on the run folder that it \
+     uses; `valuesim status {run}` shows it"
+)]
+pub(super) struct Rival {
+    run: RunId,
+    host: String,
+    pid: u32,
+    since: UnixMillis,
+}
+
+impl Rival {
+    fn new(run: &RunId, Process { host, pid, started_at, .. }: &Process) -> Self {
+        Self { run: run.clone(), host: host.clone(), pid: *pid, since: *started_at }
+    }
+}
+
 /// Fails where another process that coordinates the run is alive. A killed one's successor on the same machine waits for
 /// nothing, another for two seconds.
 pub(super) async fn refuse(control: &RedisControl, run: &RunId, ours: &Process) -> anyhow::Result<()> {
@@ -30,7 +49,7 @@ pub(super) async fn refuse(control: &RedisControl, run: &RunId, ours: &Process) 
         sleep(LOOK_EVERY).await;
         let now = others(control, run, ours).await?;
         if let Some(alive) = now.iter().find(|report| has_moved(&first, report)) {
-            bail!(beside(run, &alive.process));
+            return Err(Rival::new(run, &alive.process).into());
         }
         first.retain(|other| now.contains(other));
     }
@@ -50,7 +69,7 @@ impl FleetCoordinator {
             let Ok(others) = others(control, run, ours).await else { continue };
             let mut older = others.iter().filter(|other| age(&other.process) < age(ours));
             if let Some(alive) = older.find(|report| has_moved(&before, report)) {
-                bail!(beside(run, &alive.process));
+                return Err(Rival::new(run, &alive.process).into());
             }
             before = others;
         }
@@ -74,17 +93,9 @@ fn is_gone(report: &CoordinatorReport, ours: &Process) -> bool {
     *host == ours.host && processes.join("self").exists() && !processes.join(pid.to_string()).exists()
 }
 
-fn beside(run: &RunId, Process { host, pid, started_at, .. }: &Process) -> String {
-    format!(
-        "run {run} is coordinated already, by process {pid} on host {host} since {started_at}: two coordinators would each \
-         get a part of its results, and neither would end. Let that one go on, or stop it and give this command again on \
-         the run folder that it uses; `valuesim status {run}` shows it"
-    )
-}
-
 #[cfg(test)]
 mod tests {
-    use valuesim_shared::control::{CONTROL_VERSION, CellCounts, UnixMillis};
+    use valuesim_shared::control::{CONTROL_VERSION, CellCounts};
     use valuesim_shared::money::NanoUsd;
 
     use super::super::super::identity::this_process;
@@ -97,7 +108,9 @@ mod tests {
             run: RunId("r".to_owned()),
             cells: CellCounts::default(),
             cells_per_second: 0.0,
+            last_finished_at: None,
             spent: NanoUsd(0),
+            priced: true,
             http: None,
             last_trouble: None,
             at: UnixMillis(at),
