@@ -121,7 +121,8 @@ impl Watch {
     }
 
     fn look(&self, elapsed: Duration, finished_before: u64) -> Look {
-        let Reading { backstories, predictions, sent, in_flight, failed, tokens, cost, trouble } = self.meter.read();
+        let Reading { backstories, predictions, sent, in_flight, failed, tokens, cost, trouble, .. } =
+            self.meter.read();
         let seconds = elapsed.as_secs_f64();
         let cells_finished = self.progress.cells_finished();
         // Predictions of cells that are under way count too: a cell may take minutes.

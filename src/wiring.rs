@@ -4,6 +4,8 @@ mod coordinating;
 mod crew;
 mod hearing;
 mod identity;
+mod rate;
+mod trouble;
 mod working;
 
 use std::net::{Ipv4Addr, SocketAddr};

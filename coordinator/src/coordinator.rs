@@ -63,6 +63,8 @@ pub enum RunEnd {
 pub struct Progress {
     finished: AtomicU64,
     dead: AtomicU64,
+    /// Cells that were sent again as often as that makes sense.
+    lost: AtomicU64,
     /// What the cells have cost that were finished since this began, in nano-dollars.
     spent: AtomicU64,
 }
@@ -78,6 +80,11 @@ impl Progress {
         self.dead.load(Ordering::Relaxed)
     }
 
+    /// Cells that do not come back, however often they are sent; none once a cell is finished again.
+    pub fn cells_lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
     /// What the cells have cost that were finished since the coordinator began.
     pub fn spent(&self) -> NanoUsd {
         NanoUsd(self.spent.load(Ordering::Relaxed))
@@ -87,8 +94,14 @@ impl Progress {
         self.spent.fetch_add(spent, Ordering::Relaxed);
     }
 
+    fn show_lost(&self, cells: u64) {
+        self.lost.store(cells, Ordering::Relaxed);
+    }
+
     fn show(&self, places: &Places) {
-        self.finished.store(places.finished(), Ordering::Relaxed);
+        if self.finished.swap(places.finished(), Ordering::Relaxed) != places.finished() {
+            self.show_lost(0);
+        }
         self.dead.store(places.dead(), Ordering::Relaxed);
     }
 }
@@ -254,5 +267,24 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
 
     fn places(&self) -> MutexGuard<'_, Places> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use valuesim_shared::id::{Fold, ModelId, Respondent};
+
+    use super::*;
+
+    #[test]
+    fn cells_that_do_not_come_back_are_shown_until_one_is_finished() {
+        let (progress, mut places) = (Progress::default(), Places::default());
+        progress.show_lost(3);
+        progress.show(&places);
+        assert_eq!(progress.cells_lost(), 3);
+        let respondent = Respondent::new(1).expect("not 0");
+        places.finish(Cell { model: ModelId(0), respondent, fold: Fold::new(1).expect("not 0") });
+        progress.show(&places);
+        assert_eq!((progress.cells_lost(), progress.cells_finished()), (0, 1));
     }
 }

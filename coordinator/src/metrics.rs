@@ -14,15 +14,16 @@ pub struct RunMetrics {
     finished: IntGauge,
     dead: IntGauge,
     expected: IntGauge,
-    cost: Gauge,
+    /// None where the prices of its models are not known.
+    cost: Option<Gauge>,
 }
 
 impl RunMetrics {
-    /// Registers them.
+    /// Registers them; what the run costs only where it is priced.
     ///
     /// # Panics
     /// Where the registry has them already.
-    pub fn new(registry: &Registry, RunId(run): &RunId) -> Self {
+    pub fn new(registry: &Registry, RunId(run): &RunId, priced: bool) -> Self {
         let help = "Cells of the run by where they are: waiting (not dispatched), under_way, finished, dead.";
         let labels = &["run", "kind", "state"];
         let tasks = register_int_gauge_vec_with_registry!("valuesim_run_tasks", help, labels, registry);
@@ -30,15 +31,18 @@ impl RunMetrics {
         let cells = |state| tasks.with_label_values(&[run.as_str(), "cell", state]);
         let (help, labels) = ("Cells that the run has in all.", &["run", "kind"]);
         let expected = register_int_gauge_vec_with_registry!("valuesim_run_expected_tasks", help, labels, registry);
-        let (help, labels) = ("What the run's finished cells have cost by the prices known here.", &["run"]);
-        let cost = register_gauge_vec_with_registry!("valuesim_run_cost_usd", help, labels, registry);
+        let cost = || {
+            let (help, labels) = ("What the run's finished cells have cost by the prices known here.", &["run"]);
+            let cost = register_gauge_vec_with_registry!("valuesim_run_cost_usd", help, labels, registry);
+            cost.expect(REGISTERS).with_label_values(&[run.as_str()])
+        };
         Self {
             waiting: cells("waiting"),
             under_way: cells("under_way"),
             finished: cells("finished"),
             dead: cells("dead"),
             expected: expected.expect(REGISTERS).with_label_values(&[run.as_str(), "cell"]),
-            cost: cost.expect(REGISTERS).with_label_values(&[run.as_str()]),
+            cost: priced.then(cost),
         }
     }
 
@@ -51,6 +55,27 @@ impl RunMetrics {
         set(&self.finished, finished);
         set(&self.dead, dead);
         set(&self.expected, planned);
-        self.cost.set(spent.dollars());
+        if let Some(cost) = &self.cost {
+            cost.set(spent.dollars());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use valuesim_shared::telemetry::Exposition;
+
+    use super::*;
+
+    #[test]
+    fn a_run_without_prices_shows_no_cost() {
+        for priced in [true, false] {
+            let exposition = Exposition::new("coordinator");
+            let metrics = RunMetrics::new(exposition.registry(), &RunId("r".to_owned()), priced);
+            metrics.set(CellCounts::default(), NanoUsd(0));
+            let text = exposition.text(|| ());
+            assert_eq!(text.contains("valuesim_run_cost_usd"), priced, "{text}");
+            assert!(text.contains("valuesim_run_tasks"), "{text}");
+        }
     }
 }

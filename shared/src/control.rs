@@ -127,6 +127,12 @@ pub struct AboutRun {
     pub cells: CellCounts,
     /// What it has cost so far.
     pub spent: NanoUsd,
+    /// Whether the prices of all its models are known.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub priced: bool,
+    /// Why its coordinator ended, where that was an error. The run then waits for another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped_by: Option<String>,
     /// When it was begun.
     pub begun_at: UnixMillis,
     /// When this was written.
@@ -185,8 +191,28 @@ pub struct WorkerReport {
     pub http: Option<String>,
     /// What went wrong last, if anything did, and when.
     pub last_trouble: Option<(UnixMillis, String)>,
+    /// What is wrong with each of its runs, and with those that it leaves alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub troubles: Vec<RunTrouble>,
     /// When this was written.
     pub at: UnixMillis,
+}
+
+/// What is wrong with a run at one worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunTrouble {
+    /// The run.
+    pub run: RunId,
+    /// The model's name, where it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// When it happened.
+    pub at: UnixMillis,
+    /// What.
+    pub text: String,
+    /// Until when the worker leaves the run alone because of it, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_alone_until: Option<UnixMillis>,
 }
 
 /// What a coordinator says of itself and its run every [`REPORT_EVERY`].
@@ -202,14 +228,29 @@ pub struct CoordinatorReport {
     pub cells: CellCounts,
     /// Cells finished in a second, lately.
     pub cells_per_second: f64,
+    /// When a cell was finished last, if one was since the process started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_finished_at: Option<UnixMillis>,
     /// What the run has cost so far.
     pub spent: NanoUsd,
+    /// Whether the prices of all its models are known.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub priced: bool,
     /// Where it answers probes and shows its metrics, if it does.
     pub http: Option<String>,
     /// What went wrong last, if anything did, and when.
     pub last_trouble: Option<(UnixMillis, String)>,
     /// When this was written.
     pub at: UnixMillis,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_yes(flag: &bool) -> bool {
+    *flag
 }
 
 /// What was found of a kind.
@@ -263,12 +304,18 @@ mod tests {
             phase: RunPhase::OutOfBudget,
             cells,
             spent: NanoUsd(9),
+            priced: true,
+            stopped_by: None,
             begun_at: UnixMillis(2),
             at: UnixMillis(3),
         };
         check(
             &about,
             r#"{"version":1,"run":"r1","models":["m"],"phase":"out_of_budget","cells":{"planned":10,"finished":4,"under_way":2,"dead":1},"spent":9,"begun_at":2,"at":3}"#,
+        );
+        check(
+            &AboutRun { priced: false, stopped_by: Some("disk full".to_owned()), ..about },
+            r#"{"version":1,"run":"r1","models":["m"],"phase":"out_of_budget","cells":{"planned":10,"finished":4,"under_way":2,"dead":1},"spent":9,"priced":false,"stopped_by":"disk full","begun_at":2,"at":3}"#,
         );
         let worker = WorkerReport {
             version: 1,
@@ -281,11 +328,24 @@ mod tests {
             calls_per_second: 1.5,
             http: Some("http://127.0.0.1:9".to_owned()),
             last_trouble: Some((UnixMillis(4), "down".to_owned())),
+            troubles: Vec::new(),
             at: UnixMillis(6),
         };
         check(
             &worker,
             r#"{"version":1,"process":{"id":"w1","host":"h","pid":7,"release":"0.1.0","started_at":1},"runs":["r1"],"draining":false,"tasks":2,"calls_in_flight":3,"capacity":64,"calls_per_second":1.5,"http":"http://127.0.0.1:9","last_trouble":[4,"down"],"at":6}"#,
+        );
+        let of_model = RunTrouble {
+            run: run.clone(),
+            model: Some("m".to_owned()),
+            at: UnixMillis(4),
+            text: "down".to_owned(),
+            left_alone_until: None,
+        };
+        let left_alone = RunTrouble { model: None, left_alone_until: Some(UnixMillis(9)), ..of_model.clone() };
+        check(
+            &WorkerReport { troubles: vec![of_model, left_alone], ..worker },
+            r#"{"version":1,"process":{"id":"w1","host":"h","pid":7,"release":"0.1.0","started_at":1},"runs":["r1"],"draining":false,"tasks":2,"calls_in_flight":3,"capacity":64,"calls_per_second":1.5,"http":"http://127.0.0.1:9","last_trouble":[4,"down"],"troubles":[{"run":"r1","model":"m","at":4,"text":"down"},{"run":"r1","at":4,"text":"down","left_alone_until":9}],"at":6}"#,
         );
         let before_http = r#"{"version":1,"process":{"id":"w1","host":"h","pid":7,"release":"0.1.0","started_at":1},"runs":[],"draining":false,"tasks":2,"calls_in_flight":3,"capacity":64,"calls_per_second":1.5,"last_trouble":null,"at":6}"#;
         assert_eq!(serde_json::from_str::<WorkerReport>(before_http).expect("reads").http, None);
@@ -295,7 +355,9 @@ mod tests {
             run,
             cells,
             cells_per_second: 0.5,
+            last_finished_at: None,
             spent: NanoUsd(9),
+            priced: true,
             http: None,
             last_trouble: None,
             at: UnixMillis(6),
@@ -303,6 +365,10 @@ mod tests {
         check(
             &coordinator,
             r#"{"version":1,"process":{"id":"w1","host":"h","pid":7,"release":"0.1.0","started_at":1},"run":"r1","cells":{"planned":10,"finished":4,"under_way":2,"dead":1},"cells_per_second":0.5,"spent":9,"http":null,"last_trouble":null,"at":6}"#,
+        );
+        check(
+            &CoordinatorReport { last_finished_at: Some(UnixMillis(5)), priced: false, ..coordinator },
+            r#"{"version":1,"process":{"id":"w1","host":"h","pid":7,"release":"0.1.0","started_at":1},"run":"r1","cells":{"planned":10,"finished":4,"under_way":2,"dead":1},"cells_per_second":0.5,"last_finished_at":5,"spent":9,"priced":false,"http":null,"last_trouble":null,"at":6}"#,
         );
     }
 }

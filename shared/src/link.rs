@@ -11,7 +11,8 @@
 //!
 //! What passes by itself is waited for: a server that is away, is loading its data, has no memory left, has become a
 //! replica or cannot write to its disk. A command whose answer was lost with the connection is sent again, so commands
-//! must bear to be carried out twice. What does not pass (a wrong password, a right that is missing) is an error.
+//! must bear to be carried out twice. What does not pass (a wrong password, a right that is missing) is an error: at
+//! once when the first connection is made, later when the server has said so for a while.
 //!
 //! The server is one server, or what stands in front of one: a proxy, or a name that follows the primary. A Redis Cluster
 //! is refused with words; the keys are laid out for one all the same.

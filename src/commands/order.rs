@@ -94,6 +94,8 @@ mod tests {
             phase,
             cells: CellCounts::default(),
             spent: NanoUsd(0),
+            priced: true,
+            stopped_by: None,
             begun_at: UnixMillis(0),
             at: UnixMillis(0),
         }

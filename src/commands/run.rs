@@ -152,7 +152,7 @@ impl Job {
             let working = async {
                 match place {
                     Place::Here => self.work(&ledger, folder.path(), style, &stop).await.map(FleetEnd::from),
-                    Place::Fleet(flags) => self.coordinate(flags, &ledger, folder.path(), style, &stop).await,
+                    Place::Fleet(flags) => Box::pin(self.coordinate(flags, &ledger, folder.path(), style, &stop)).await,
                 }
             };
             runtime.block_on(working).map_err(|failure| {

@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 use valuesim_coordinator::visible::visible_json;
 use valuesim_shared::control::{AboutRun, Found, Order, UnixMillis, Wish};
 
-use super::status::phase;
+use super::status::{phase, spent};
 use super::viewed::print;
 use crate::age::ago;
 use crate::columns::{NOTHING, columns};
@@ -79,7 +79,7 @@ fn row((about, order): &(AboutRun, Option<Order>), now: UnixMillis) -> [String; 
         order,
         format!("{} of {}", HumanCount(cells.finished), HumanCount(cells.planned)),
         HumanCount(cells.dead).to_string(),
-        about.spent.to_string(),
+        spent(about.spent, about.priced),
         ago(about.at, now),
     ]
 }
@@ -100,6 +100,8 @@ mod tests {
             phase,
             cells: CellCounts { planned: 486_100, finished: 1_234, under_way: 64, dead },
             spent: NanoUsd(1_250_000_000),
+            priced: true,
+            stopped_by: None,
             begun_at: UnixMillis(0),
             at: UnixMillis(1_000),
         }
@@ -112,6 +114,7 @@ mod tests {
             (about("ours-1", RunPhase::Begun, 0), Some(pause)),
             (about("ours-2", RunPhase::Finished, 3), None),
             (about("ours-3", RunPhase::OutOfBudget, 1), None),
+            (AboutRun { spent: NanoUsd(0), priced: false, ..about("ours-4", RunPhase::Begun, 0) }, None),
         ];
         insta::assert_snapshot!(text(&Found { all, unreadable: 2 }, UnixMillis(61_000)));
         insta::assert_snapshot!("no_runs", text(&Found { all: Vec::new(), unreadable: 0 }, UnixMillis(0)));

@@ -24,7 +24,7 @@ use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::interrupt::Signals;
 use crate::servers::{Addresses, ServerFlags};
 
-pub(super) use self::text::phase;
+pub(super) use self::text::{phase, spent};
 
 /// How often `--watch` looks.
 const LOOK_EVERY: Duration = Duration::from_secs(2);

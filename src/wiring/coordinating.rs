@@ -3,21 +3,19 @@
 
 mod farewell;
 mod lookout;
+mod rival;
+mod telling;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, OnceLock};
 
-use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 use valuesim_coordinator::coordinator::{Coordinator, Progress, RunEnd};
 use valuesim_coordinator::cursor::Cursor;
 use valuesim_coordinator::ledger::Ledger;
 use valuesim_coordinator::metrics::RunMetrics;
 use valuesim_coordinator::plan::Plan;
-use valuesim_shared::control::{
-    AboutRun, CONTROL_VERSION, CellCounts, CoordinatorReport, Process, REPORT_EVERY, RunPhase, UnixMillis,
-};
+use valuesim_shared::control::{Order, Process, RunPhase, UnixMillis};
 use valuesim_shared::id::ModelId;
 use valuesim_shared::manifest::Manifest;
 use valuesim_shared::money::NanoUsd;
@@ -45,9 +43,13 @@ pub(crate) struct FleetCoordinator {
     /// The version of the tasks that are sent.
     task_version: u16,
     spent_before: NanoUsd,
+    /// Whether the prices of all its models are known.
+    priced: bool,
     begun_at: UnixMillis,
     cursor_file: PathBuf,
     tell: fn(&str),
+    /// The last order that was seen, which a store that loses its data does not know any more.
+    last_order: Mutex<Option<Order>>,
     /// Who ended the run, if somebody did.
     cancelled_by: OnceLock<String>,
 }
@@ -94,10 +96,14 @@ pub(crate) enum FleetEnd {
 
 impl FleetCoordinator {
     /// Puts the manifest into the store and enters the run into the list of runs.
+    ///
+    /// # Errors
+    /// Where the run has a coordinator already, before anything is changed.
     pub(crate) async fn new(servers: Servers, vitals: &Vitals, assignment: Assignment<'_>) -> anyhow::Result<Self> {
         let Assignment { manifest, plan, survey, ledger, folder, window, task_version, spent_before, tell } =
             assignment;
         let process = this_process();
+        rival::refuse(&servers.control, &manifest.run, &process).await?;
         let cursor_file = folder.join(CURSOR_FILE);
         let coordinator = Coordinator::new(
             &manifest,
@@ -115,8 +121,13 @@ impl FleetCoordinator {
         let finished = coordinator.finished_cells().into_iter();
         servers.store.put_finished(&manifest.run, of_first_respondent, finished).await?;
         servers.store.put_manifest(&manifest.run, &manifest.to_bytes()).await?;
-        let begun_at = UnixMillis::now();
-        let (http, metrics) = (vitals.url().to_owned(), RunMetrics::new(vitals.registry(), &manifest.run));
+        // One that cannot be read is in the store all the same, and workers obey it.
+        let last_order = servers.control.order(&manifest.run).await.unwrap_or_default();
+        // A run begins once, however often it is coordinated.
+        let before = servers.control.about(&manifest.run).await.unwrap_or_default();
+        let begun_at = before.map_or_else(UnixMillis::now, |about| about.begun_at);
+        let priced = manifest.models.iter().all(|model| model.price.is_some());
+        let (http, metrics) = (vitals.url().to_owned(), RunMetrics::new(vitals.registry(), &manifest.run, priced));
         let this = Self {
             servers,
             coordinator,
@@ -127,12 +138,14 @@ impl FleetCoordinator {
             cells: plan.cells(),
             task_version,
             spent_before,
+            priced,
             begun_at,
             cursor_file,
             tell,
+            last_order: Mutex::new(last_order),
             cancelled_by: OnceLock::new(),
         };
-        this.servers.control.announce(&this.about(RunPhase::Begun)).await?;
+        this.announce(RunPhase::Begun).await?;
         Ok(this)
     }
 
@@ -148,7 +161,7 @@ impl FleetCoordinator {
             if halt.run_until_cancelled(self.see_the_dead()).await.is_none() {
                 return Ok(RunEnd::Interrupted);
             }
-            self.coordinator.run(&halt).await
+            Ok(self.coordinator.run(&halt).await?)
         };
         let end = tokio::select! {
             biased;
@@ -158,6 +171,7 @@ impl FleetCoordinator {
             never = self.keep_manifest() => never,
             never = self.look_for_lost() => never,
             never = self.look_for_dead() => never,
+            failed = self.yield_to_another() => failed,
         };
         self.metrics.set(self.counts(), self.spent());
         let end = match (end, self.cancelled_by.get()) {
@@ -169,42 +183,14 @@ impl FleetCoordinator {
         match &end {
             Ok(FleetEnd::Finished) => self.tidy_up(RunPhase::Finished).await,
             Ok(FleetEnd::Cancelled { .. }) => self.tidy_up(RunPhase::Cancelled).await,
-            Ok(FleetEnd::Interrupted) | Err(_) => {}
+            Ok(FleetEnd::Interrupted) => {}
+            Err(error) => self.tell_why(error).await,
         }
         if let Err(error) = self.servers.control.coordinator_ended(&self.process.id).await {
             tracing::debug!(%error, "could not say that this coordinator ends");
         }
         self.servers.queue.close().await;
-        Ok(end?)
-    }
-
-    /// Says again and again that this process is there and how far the run is.
-    async fn tell<T>(&self) -> T {
-        let mut ticks = interval(REPORT_EVERY);
-        let (mut finished, mut since) = (self.progress().cells_finished(), Instant::now());
-        loop {
-            ticks.tick().await;
-            self.metrics.set(self.counts(), self.spent());
-            let (now, seconds) = (self.progress().cells_finished(), since.elapsed().as_secs_f64());
-            let report = CoordinatorReport {
-                version: CONTROL_VERSION,
-                process: self.process.clone(),
-                run: self.manifest.run.clone(),
-                cells: self.counts(),
-                cells_per_second: (now - finished) as f64 / seconds.max(1e-3),
-                spent: self.spent(),
-                http: Some(self.http.clone()),
-                last_trouble: None,
-                at: UnixMillis::now(),
-            };
-            (finished, since) = (now, Instant::now());
-            let control = &self.servers.control;
-            let about = self.about(RunPhase::Begun);
-            let told = tokio::try_join!(control.report_coordinator(&report), control.announce(&about));
-            if let Err(error) = told {
-                tracing::debug!(%error, "could not say that this coordinator is there");
-            }
-        }
+        end
     }
 
     /// The run's queues but for its dead letters, with those that there are only while it is upgraded.
@@ -213,33 +199,6 @@ impl FleetCoordinator {
         let later = self.manifest.models().flat_map(|(model, _)| later(model));
         let later = later.map(|lane| QueueName { run: self.manifest.run.clone(), lane });
         first_queues(&self.manifest).into_iter().chain(later).collect()
-    }
-
-    fn about(&self, phase: RunPhase) -> AboutRun {
-        AboutRun {
-            version: CONTROL_VERSION,
-            run: self.manifest.run.clone(),
-            models: self.manifest.models.iter().map(|model| model.name.clone()).collect(),
-            phase,
-            cells: self.counts(),
-            spent: self.spent(),
-            begun_at: self.begun_at,
-            at: UnixMillis::now(),
-        }
-    }
-
-    fn counts(&self) -> CellCounts {
-        let progress = self.progress();
-        CellCounts {
-            planned: self.cells,
-            finished: progress.cells_finished(),
-            under_way: self.coordinator.cells_under_way(),
-            dead: progress.cells_dead(),
-        }
-    }
-
-    fn spent(&self) -> NanoUsd {
-        NanoUsd(self.spent_before.0 + self.progress().spent().0)
     }
 }
 

@@ -1,24 +1,33 @@
 //! The workers of one process, one for each run that it serves, and what it says of them.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
-use valuesim_shared::control::{CONTROL_VERSION, Process, REPORT_EVERY, UnixMillis, WorkerReport};
+use valuesim_shared::control::{CONTROL_VERSION, Process, REPORT_EVERY, RunTrouble, UnixMillis, WorkerReport};
 use valuesim_shared::id::RunId;
 use valuesim_shared::permit::LocalOffice;
 use valuesim_shared::queue::RabbitQueue;
 use valuesim_shared::store::RedisStore;
+use valuesim_worker::meter::Trouble;
 use valuesim_worker::worker::Worker;
 
 use super::hearing::Source;
 use super::identity::this_process;
+use super::rate::Rate;
+use super::trouble::ServerTrouble;
 use crate::servers::Servers;
 use crate::vitals::Vitals;
+
+/// Over how long calls are counted for their rate.
+const RATE_OVER: Duration = Duration::from_mins(1);
+
+/// A run that could not be served is told of for so long.
+const TOLD_FOR_MS: u64 = 10 * 60 * 1_000;
 
 /// A worker on the servers of a fleet.
 pub(super) type FleetWorker = Worker<RabbitQueue, RedisStore, LocalOffice>;
@@ -30,8 +39,10 @@ pub(super) struct Crew {
     pub(super) vitals: Arc<Vitals>,
     members: Mutex<BTreeMap<RunId, Member>>,
     draining: AtomicBool,
-    /// What went wrong last, also with workers that are gone.
-    trouble: Mutex<Option<(UnixMillis, String)>>,
+    /// Why runs could not be served.
+    unserved: Mutex<BTreeMap<RunId, RunTrouble>>,
+    /// Calls that were answered to workers that are gone.
+    answered_before: AtomicU64,
     /// Somebody joined or left, which others wait to hear.
     changed: Notify,
 }
@@ -52,7 +63,8 @@ impl Crew {
             vitals,
             members: Mutex::default(),
             draining: AtomicBool::new(false),
-            trouble: Mutex::default(),
+            unserved: Mutex::default(),
+            answered_before: AtomicU64::new(0),
             changed: Notify::new(),
         })
     }
@@ -62,13 +74,32 @@ impl Crew {
     }
 
     pub(super) fn join(&self, run: RunId, member: Member) {
+        if let Some(trouble) = self.unserved().get_mut(&run) {
+            trouble.left_alone_until = None;
+        }
         self.members().insert(run, member);
         self.changed.notify_one();
     }
 
     pub(super) fn leave(&self, run: &RunId) {
-        self.members().remove(run);
+        let mut members = self.members();
+        if let Some(member) = members.remove(run) {
+            self.answered_before.fetch_add(member.worker.meter().read().answered, Ordering::Relaxed);
+        }
         self.changed.notify_one();
+    }
+
+    /// Keeps for those who ask why a run cannot be served, and for how long it is left alone.
+    pub(super) fn leaves_alone(&self, run: RunId, why: String, rest: Duration) {
+        let at = UnixMillis::now();
+        let until = UnixMillis(at.0.saturating_add(u64::try_from(rest.as_millis()).unwrap_or(u64::MAX)));
+        let trouble = RunTrouble { run: run.clone(), model: None, at, text: why, left_alone_until: Some(until) };
+        self.unserved().insert(run, trouble);
+        self.changed.notify_one();
+    }
+
+    fn unserved(&self) -> MutexGuard<'_, BTreeMap<RunId, RunTrouble>> {
+        self.unserved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where the workers would take tasks now, and for how long nothing has come from there.
@@ -87,39 +118,30 @@ impl Crew {
         self.members().values().for_each(|member| member.leave.cancel());
     }
 
-    /// Keeps what went wrong, for those who ask.
-    pub(super) fn note_trouble(&self, trouble: String) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some((UnixMillis::now(), trouble));
-    }
-
     /// Says again and again that this process is there.
     pub(super) async fn report(self: Arc<Self>, servers: Servers) {
         let mut ticks = interval(REPORT_EVERY);
-        let (mut answered, mut since) = (0, Instant::now());
+        let (mut rate, mut of_servers) = (Rate::over(RATE_OVER, 0), ServerTrouble::default());
         loop {
             tokio::select! {
                 _ = ticks.tick() => {}
                 () = self.changed.notified() => {}
             }
-            let (answered_now, mut report) = self.look();
-            let calls = answered_now.saturating_sub(answered) as f64;
-            report.calls_per_second = calls / since.elapsed().as_secs_f64().max(1e-3);
-            (answered, since) = (answered_now, Instant::now());
+            let (answered, mut report) = self.look();
+            report.calls_per_second = rate.per_second(answered);
+            report.last_trouble = latest(&report.troubles, of_servers.look(&servers));
             if let Err(error) = servers.control.report_worker(&report).await {
                 tracing::debug!(%error, "could not say that this worker is there");
             }
         }
     }
 
-    /// Calls that have ended so far, and the report.
+    /// Calls that were answered so far, and the report.
     fn look(&self) -> (u64, WorkerReport) {
         let members = self.members();
         let readings: Vec<_> = members.values().map(|member| member.worker.meter().read()).collect();
         let in_flight: u64 = readings.iter().map(|reading| reading.in_flight).sum();
-        let sent: u64 = readings.iter().map(|reading| reading.sent).sum();
-        // The meter says what went wrong, not when: it is told while it is the latest that is known.
-        let last = readings.into_iter().find_map(|reading| reading.trouble);
-        let last = last.map(|trouble| (UnixMillis::now(), trouble));
+        let answered: u64 = readings.iter().map(|reading| reading.answered).sum();
         let report = WorkerReport {
             version: CONTROL_VERSION,
             process: self.process.clone(),
@@ -130,9 +152,41 @@ impl Crew {
             capacity: members.values().map(|member| member.capacity).sum(),
             calls_per_second: 0.0,
             http: Some(self.vitals.url().to_owned()),
-            last_trouble: last.or_else(|| self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()),
+            last_trouble: None,
+            troubles: members
+                .iter()
+                .flat_map(|(run, member)| troubles(run, member))
+                .chain(self.unserved_lately())
+                .collect(),
             at: UnixMillis::now(),
         };
-        (sent - in_flight, report)
+        (self.answered_before.load(Ordering::Relaxed) + answered, report)
     }
+
+    /// Runs that could not be served lately; what is older is forgotten.
+    fn unserved_lately(&self) -> Vec<RunTrouble> {
+        let UnixMillis(now) = UnixMillis::now();
+        let mut unserved = self.unserved();
+        unserved.retain(|_, trouble| now.saturating_sub(trouble.at.0) < TOLD_FOR_MS);
+        unserved.values().cloned().collect()
+    }
+}
+
+/// What is wrong with the calls of a run.
+fn troubles(run: &RunId, member: &Member) -> Vec<RunTrouble> {
+    let of_models = member.worker.meter().troubles().into_iter();
+    let of_run = of_models.map(|Trouble { model, at, text }| RunTrouble {
+        run: run.clone(),
+        model: Some(model),
+        at,
+        text,
+        left_alone_until: None,
+    });
+    of_run.collect()
+}
+
+/// What went wrong last, with runs or with servers.
+fn latest(of_runs: &[RunTrouble], of_servers: Option<(UnixMillis, String)>) -> Option<(UnixMillis, String)> {
+    let of_runs = of_runs.iter().map(|trouble| (trouble.at, trouble.text.clone()));
+    of_runs.chain(of_servers).max_by_key(|(at, _)| *at)
 }

@@ -245,10 +245,10 @@ impl FleetProcess {
             (self.order.tell)(&format!("left run {run}"));
             return Ok(());
         };
-        self.crew.note_trouble(format!("run {run}: {error}"));
         match self.order.wanted {
             Wanted::These(_) => Err(error.into()),
             Wanted::All => {
+                self.crew.leaves_alone(run.clone(), error.to_string(), REST);
                 tracing::error!(%run, %error, seconds = REST.as_secs(), "this worker cannot serve the run, and tries again");
                 memory.resting.insert(run, Instant::now() + REST);
                 Ok(())

@@ -1,8 +1,9 @@
 //! RabbitMQ that goes away in mid-run, comes back with its data or without, or takes nothing for a while.
 
-use valuesim_test_servers::{Broker, Database, shared_redis};
+use valuesim_shared::control::RedisControl;
+use valuesim_test_servers::{Broker, Database, eventually, shared_redis};
 
-use crate::fleet::{Fleet, IN_FLIGHT, LATENCY, WORKERS, Ways};
+use crate::fleet::{Fleet, IN_FLIGHT, LATENCY, PATIENCE, WORKERS, Ways};
 
 /// Answered calls before the fault.
 const BEFORE: u64 = 1_500;
@@ -61,6 +62,13 @@ async fn a_broker_that_is_short_of_memory_is_waited_for() {
     let workers = fleet.workers();
     fleet.answered(BEFORE).await;
     broker.raise_memory_alarm().await.expect("is set");
+    let control = RedisControl::connect(&fleet.ways.store.parse().expect("an address")).await.expect("connects");
+    let is_told = async || {
+        let workers = control.workers().await.expect("reads").all;
+        let mut troubles = workers.into_iter().filter_map(|worker| worker.last_trouble);
+        troubles.any(|(_, text)| text.contains("the broker takes no messages")).then_some(())
+    };
+    eventually("a worker that tells of the broker", PATIENCE, is_told).await.expect("in time");
     fleet.quiet().await;
     broker.clear_memory_alarm().await.expect("is cleared");
     coordinator.ended_well().await;

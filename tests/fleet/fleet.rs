@@ -1,5 +1,6 @@
 //! A fleet of a test's own: a coordinator, workers, and the servers and the provider that they share.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -94,6 +95,15 @@ impl Fleet {
     /// The coordinator of another run, which is about so many respondents.
     pub(crate) fn coordinator_of(&self, users: u32) -> Member {
         start(command("coordinate").args(self.experiment(users, &self.runs(users))), &self.ways)
+    }
+
+    /// Another coordinator of the run, with a folder of its own; what it says goes into a file.
+    pub(crate) fn coordinator_elsewhere(&self) -> (Member, PathBuf) {
+        let said = self.folder.path().join("said-elsewhere");
+        let file = File::create(&said).expect("makes a file");
+        let mut command = command("coordinate");
+        command.args(self.experiment(self.users, &self.folder.path().join("elsewhere"))).stderr(file);
+        (start(&mut command, &self.ways), said)
     }
 
     /// A coordinator whose disk has room for files of so many blocks of 512 bytes.

@@ -19,6 +19,7 @@ mod member;
 mod orders;
 mod poison;
 mod provider_down;
+mod rival;
 mod rolling;
 mod several_runs;
 mod soak;

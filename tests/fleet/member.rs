@@ -31,6 +31,11 @@ impl Member {
         Self(command.spawn().expect("the command starts"))
     }
 
+    /// The process's number on this machine.
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
     /// Ends it at once, as a crash does.
     pub(crate) fn kill(mut self) {
         self.0.kill().expect("it runs until it is killed");

@@ -3,7 +3,8 @@
 use crate::fleet::{Fleet, LATENCY, PATIENCE};
 use crate::member::{Member, command};
 
-async fn order(fleet: &Fleet, words: &[&str]) {
+/// Says it as an operator does.
+pub(crate) async fn order(fleet: &Fleet, words: &[&str]) {
     let mut command = command(words[0]);
     command.args(&words[1..]).arg(&fleet.run().0);
     command.env("VALUESIM_BROKER", &fleet.ways.broker).env("VALUESIM_STORE", &fleet.ways.store);

@@ -1,8 +1,11 @@
 //! Redis that goes away in mid-run and comes back with its data or without.
 
-use valuesim_test_servers::{RedisServer, Vhost, shared_broker};
+use valuesim_shared::control::{RedisControl, Wish};
+use valuesim_shared::store::{RedisStore, Store as _};
+use valuesim_test_servers::{RedisServer, Vhost, eventually, shared_broker};
 
-use crate::fleet::{Fleet, IN_FLIGHT, LATENCY, WORKERS, Ways};
+use crate::fleet::{Fleet, IN_FLIGHT, LATENCY, PATIENCE, WORKERS, Ways};
+use crate::orders::order;
 
 /// Answered calls before the fault.
 const BEFORE: u64 = 1_500;
@@ -54,4 +57,34 @@ async fn a_store_that_is_flushed_costs_the_calls_of_unfinished_cells_at_most() {
     drop(workers);
     let extra = fleet.compare_with_one_process().await;
     assert!(extra <= most, "{extra} calls more, at most {most} were made for unfinished cells");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_paused_run_stays_paused_when_the_store_is_flushed() {
+    let Troubled { store, fleet, _broker } = Troubled::new().await;
+    let coordinator = fleet.coordinator();
+    let workers = fleet.workers();
+    fleet.answered(BEFORE / 2).await;
+    // One that was told the run's name needs no list of runs to find it.
+    let (run, address) = (fleet.run(), fleet.ways.store.parse().expect("an address"));
+    let named = fleet.worker_with(&["--run", &run.0]);
+    order(&fleet, &["pause"]).await;
+    fleet.quiet().await;
+    let before = fleet.provider.stats().requests;
+    store.flush().expect("is flushed");
+    let kept = RedisStore::connect(&address, PATIENCE).await.expect("the store answers");
+    let is_back = async || kept.manifest(&run).await.expect("the store answers").map(drop);
+    eventually("the manifest", PATIENCE, is_back).await.expect("in time");
+    let known = RedisControl::connect(&address).await.expect("the store answers");
+    let last = known.order(&run).await.expect("the store answers");
+    assert_eq!(last.map(|order| order.wish), Some(Wish::Pause));
+    // Workers look for runs every second.
+    for _ in 0..3 {
+        fleet.quiet().await;
+    }
+    assert_eq!(fleet.provider.stats().requests, before, "nobody calls while the run is paused");
+    order(&fleet, &["resume"]).await;
+    coordinator.ended_well().await;
+    drop((workers, named));
+    fleet.compare_with_one_process().await;
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use valuesim_shared::queue::{Lane, Queue as _};
-use valuesim_test_servers::{Broker, RedisServer};
+use valuesim_test_servers::{Broker, Proxy, RedisServer};
 
 use crate::support::{Desk, Ended, STORY, about, name, task, until_waiting, worker};
 
@@ -99,4 +99,41 @@ async fn a_watched_status_goes_on_until_it_is_interrupted() {
     }
     watching.interrupt();
     watching.end().well();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_does_not_answer_is_named_with_the_reason() {
+    let mut desk = Desk::new().await;
+    let (proxy, through) = Proxy::in_front_of(&desk.store).await.unwrap();
+    desk.store = through;
+    let mut watching = desk.start(&["status", "--watch", "--json"]);
+    watching.wait_for_output("\"unreached\":[]");
+    proxy.stall().await;
+    let said = watching.wait_for_output("\"server\":\"store\"");
+    assert!(said.contains("reach the Redis server redis://127.0.0.1:") && said.contains("no answer in 2 s"), "{said}");
+    // Who comes now does not even connect.
+    says(&soon(&desk, &["status"], 4), &["the store was not reached", "connect to the store redis://127.0.0.1:"]);
+    drop(watching);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_takes_no_writes_hides_nothing() {
+    let redis = RedisServer::start().await.unwrap();
+    let (broker, address) = (valuesim_test_servers::shared_broker().await, redis.url());
+    let desk = Desk::at(broker.url.clone(), address.clone());
+    let control = desk.control().await;
+    control.announce(&about()).await.unwrap();
+    control.report_worker(&worker()).await.unwrap();
+    let mut plain = redis::Client::open(address).unwrap().get_connection().unwrap();
+    let gone = ["PEXPIRE", "valuesim:{workers}:worker-of-the-test", "0"];
+    for words in [gone, ["CONFIG SET", "min-replicas-to-write", "1"]] {
+        let words = words.iter().flat_map(|word| word.split(' '));
+        let mut command = redis::Cmd::new();
+        words.for_each(|word| _ = command.arg(word));
+        command.exec(&mut plain).unwrap();
+    }
+    says(&soon(&desk, &["status"], 0), &["run r1: begun", "no worker is alive"]);
+    // Nobody is at work: what it cannot do is said of the writing alone.
+    let purged = soon(&desk, &["purge", "r1", "--yes"], 1);
+    assert!(!purged.stderr.contains("see who works on run"), "{}", purged.stderr);
 }

@@ -69,6 +69,21 @@ async fn a_live_fleet_is_seen_gets_its_orders_and_is_purged() {
     is_gone(&desk, &run).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_a_worker_cannot_serve_is_shown_with_the_reason() {
+    let desk = Desk::new().await;
+    let key = ["--base-url", "http://127.0.0.1:9/v1", "--api-key-env", "NO_SUCH_KEY"];
+    let coordinate = [&EXPERIMENT[..], &key].concat();
+    let fleet = [desk.start(&coordinate), desk.start(&["work"])];
+    let is_said = async || desk.run(&["status"]).well().stdout.contains("- left alone until 20");
+    until("a run that is left alone", is_said).await;
+    let text = desk.run(&["status"]).well().stdout;
+    let said = text.lines().find(|line| line.contains("left alone until")).unwrap();
+    assert!(said.contains("Z by ") && said.contains("NO_SUCH_KEY"), "{said}");
+    assert!(text.contains("spent        price unknown\n"), "{text}");
+    drop(fleet);
+}
+
 async fn gives_order(desk: &Desk, verb: &[&str], wish: Wish, says: &str) {
     let run = verb[1];
     let ended = desk.run(verb).well();

@@ -117,6 +117,8 @@ pub(crate) fn about() -> AboutRun {
         phase: RunPhase::Begun,
         cells: CellCounts { planned: 60, finished: 12, under_way: 3, dead: 0 },
         spent: NanoUsd(0),
+        priced: true,
+        stopped_by: None,
         begun_at: UnixMillis::now(),
         at: UnixMillis::now(),
     }
@@ -135,6 +137,7 @@ pub(crate) fn worker() -> WorkerReport {
         calls_per_second: 1.5,
         last_trouble: Some((UnixMillis::now(), "the provider\u{1b}[2J is away".to_owned())),
         http: None,
+        troubles: Vec::new(),
         at: UnixMillis::now(),
     }
 }

@@ -1,10 +1,11 @@
-//! What this process has done so far, for progress displays: counts that only grow, and the last trouble.
+//! What this process has done so far, for progress displays: counts that only grow, and the last trouble of each model.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use valuesim_shared::control::UnixMillis;
 use valuesim_shared::id::ModelId;
 use valuesim_shared::method::{Method, Stage};
 use valuesim_shared::model::ModelSettings;
@@ -23,16 +24,37 @@ pub struct Meter {
     predictions: AtomicU64,
     sent: AtomicU64,
     ended: AtomicU64,
+    answered: AtomicU64,
     failed: AtomicU64,
     input: AtomicU64,
     cached: AtomicU64,
     output: AtomicU64,
     cost: AtomicU64,
-    trouble: Mutex<Option<String>>,
+    /// By model.
+    providers: Vec<Provider>,
     /// By model.
     ears: Vec<Ear>,
     /// Where the process shows what it counts, if it does.
     metrics: Option<RunMetrics>,
+}
+
+/// What a model's provider did last.
+#[derive(Debug)]
+struct Provider {
+    model: String,
+    /// The last failure, until a call is answered.
+    trouble: Mutex<Option<(UnixMillis, String)>>,
+}
+
+/// What went wrong with the calls to a model, and has not gone well since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// The model's name.
+    pub model: String,
+    /// When it happened.
+    pub at: UnixMillis,
+    /// What the failure was about.
+    pub text: String,
 }
 
 /// The counts at one moment.
@@ -46,6 +68,8 @@ pub struct Reading {
     pub sent: u64,
     /// Requests under way.
     pub in_flight: u64,
+    /// Requests that were answered.
+    pub answered: u64,
     /// Requests that failed.
     pub failed: u64,
     /// Tokens that providers reported.
@@ -60,6 +84,7 @@ pub struct Reading {
 #[derive(Debug)]
 pub(crate) struct UnderWay<'a> {
     meter: &'a Meter,
+    provider: Option<&'a Provider>,
     metrics: Option<&'a ModelMetrics>,
     stage: Stage,
     since: Instant,
@@ -70,6 +95,7 @@ impl Meter {
     /// Nothing done yet for these models; counts for the process's metrics too, if it has any.
     pub(crate) fn new(models: &[ModelSettings], metrics: Option<&Metrics>) -> Self {
         Self {
+            providers: models.iter().map(Provider::of).collect(),
             ears: models.iter().map(|_| Ear::default()).collect(),
             metrics: metrics.map(|metrics| RunMetrics::new(metrics, models)),
             ..Self::default()
@@ -86,11 +112,21 @@ impl Meter {
             predictions: get(&self.predictions),
             sent,
             in_flight: sent.saturating_sub(ended),
+            answered: get(&self.answered),
             failed: get(&self.failed),
             tokens: Tokens { input: get(&self.input), cached: get(&self.cached), output: get(&self.output) },
             cost: NanoUsd(get(&self.cost)),
-            trouble: self.trouble().clone(),
+            trouble: self.troubles().into_iter().max_by_key(|trouble| trouble.at).map(|trouble| trouble.text),
         }
+    }
+
+    /// What is wrong now with the calls to each model.
+    pub fn troubles(&self) -> Vec<Trouble> {
+        let trouble = |provider: &Provider| {
+            let (at, text) = provider.trouble().clone()?;
+            Some(Trouble { model: provider.model.clone(), at, text })
+        };
+        self.providers.iter().filter_map(trouble).collect()
     }
 
     pub(crate) fn backstory_written(&self) {
@@ -110,7 +146,8 @@ impl Meter {
         if let Some(metrics) = metrics {
             metrics.in_flight.inc();
         }
-        UnderWay { meter: self, metrics, stage, since: Instant::now(), ended: Outcome::Abandoned }
+        let provider = self.providers.get(usize::from(model.0));
+        UnderWay { meter: self, provider, metrics, stage, since: Instant::now(), ended: Outcome::Abandoned }
     }
 
     pub(crate) fn call_retried(&self, model: ModelId, error: &CallError, wait: Duration) {
@@ -136,9 +173,22 @@ impl Meter {
     pub(crate) fn ears(&self) -> &[Ear] {
         &self.ears
     }
+}
 
-    fn trouble(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+impl Provider {
+    fn of(model: &ModelSettings) -> Self {
+        Self { model: model.name.clone(), trouble: Mutex::default() }
+    }
+
+    fn trouble(&self) -> MutexGuard<'_, Option<(UnixMillis, String)>> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answers(&self) {
+        let mut trouble = self.trouble();
+        if trouble.is_some() {
+            *trouble = None;
+        }
     }
 }
 
@@ -150,8 +200,9 @@ impl UnderWay<'_> {
         meter.cached.fetch_add(spend.tokens.cached, Ordering::Relaxed);
         meter.output.fetch_add(spend.tokens.output, Ordering::Relaxed);
         meter.cost.fetch_add(spend.cost.0, Ordering::Relaxed);
-        if meter.trouble().is_some() {
-            *meter.trouble() = None;
+        meter.answered.fetch_add(1, Ordering::Relaxed);
+        if let Some(provider) = self.provider {
+            provider.answers();
         }
         if let Some(metrics) = self.metrics {
             metrics.spent(self.stage, spend);
@@ -161,7 +212,9 @@ impl UnderWay<'_> {
 
     pub(crate) fn failed(mut self, error: &CallError) {
         self.meter.failed.fetch_add(1, Ordering::Relaxed);
-        *self.meter.trouble() = Some(error.to_string());
+        if let Some(provider) = self.provider {
+            *provider.trouble() = Some((UnixMillis::now(), error.to_string()));
+        }
         self.ended = Outcome::Failed(error.kind);
     }
 }
@@ -205,9 +258,24 @@ mod tests {
         }
         check("valuesim_llm_inflight_requests{provider=\"other\"} 1");
         let reading = meter.read();
-        assert_eq!((reading.sent, reading.in_flight, reading.failed), (4, 1, 1));
+        assert_eq!((reading.sent, reading.in_flight, reading.answered, reading.failed), (4, 1, 1, 1));
         drop(under_way);
         assert_eq!(meter.read().in_flight, 0);
+    }
+
+    #[test]
+    fn a_trouble_is_its_models_own_and_of_the_moment_when_it_happened() {
+        let meter = Meter::new(&["one", "other"].map(ModelSettings::named), None);
+        let call = |model| meter.call_sent(ModelId(model), Stage::Story);
+        let error = CallError { kind: CallErrorKind::WrongKey, status: None, message: None, retry_after: None };
+        let before = UnixMillis::now();
+        call(1).failed(&error);
+        let [trouble] = &meter.troubles()[..] else { panic!("{:?}", meter.troubles()) };
+        assert!(trouble.model == "other" && (before..=UnixMillis::now()).contains(&trouble.at), "{trouble:?}");
+        call(0).answered(&StageSpend::default());
+        assert_eq!(meter.read().trouble, Some(error.to_string()), "another model's answer says nothing of it");
+        call(1).answered(&StageSpend::default());
+        assert_eq!((meter.read().trouble, meter.troubles()), (None, Vec::new()));
     }
 
     #[test]

@@ -91,6 +91,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
             let lost = self.places().all_under_way();
             let (run, cells) = (&self.run, lost.len());
             if times >= MANY_TIMES_LOST {
+                self.progress.show_lost(cells as u64);
                 tracing::error!(%run, cells, times, "cells do not come back, however often they are sent: see the dead letters");
             }
             tracing::warn!(%run, cells, "nobody works on these cells any more; they are sent again");

@@ -19,8 +19,12 @@ use crate::id::RunId;
 use crate::link::key::{self, EXPIRY, EXPIRY_SECONDS};
 use crate::link::{Address, Link, LinkError};
 
-/// How long the server may take for what is asked here.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long the server may take for what is asked here: clearly shorter than an operator's command waits, so that the
+/// command can say which server did not answer, and why.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long is waited for the server to drop what is out of date, which somebody else can do as well.
+const TIDY_WITHIN: Duration = Duration::from_millis(200);
 
 const ORDER: &str = "order";
 const ABOUT: &str = "about";
@@ -94,10 +98,25 @@ impl RedisControl {
     /// Enters a run into the list of runs, or says anew how far it has come.
     pub async fn announce(&self, about: &AboutRun) -> Result<(), LinkError> {
         let mut commands = Pipeline::new();
-        let about_key = key::of_run(&about.run, ABOUT);
-        commands.cmd("SET").arg(about_key).arg(json(about)).arg("EX").arg(EXPIRY_SECONDS);
-        enlist(&mut commands, RUNS, &about.run.0);
+        tell_of(&mut commands, about);
         self.write(commands).await.map(|_| ())
+    }
+
+    /// The same where `order` was the last that was given: it is given again, before anybody can hear of the run, if the
+    /// server has none any more. Returns whether it was.
+    pub async fn announce_under(&self, order: &Order, about: &AboutRun) -> Result<bool, LinkError> {
+        let mut commands = Pipeline::new();
+        let order_key = key::of_run(&about.run, ORDER);
+        commands.cmd("SET").arg(order_key).arg(json(order)).arg("NX").arg("EX").arg(EXPIRY_SECONDS);
+        tell_of(&mut commands, about);
+        Ok(matches!(self.write(commands).await?.first(), Some(Value::Okay)))
+    }
+
+    /// What was last said of a run.
+    pub async fn about(&self, run: &RunId) -> Result<Option<AboutRun>, LinkError> {
+        let mut commands = Pipeline::new();
+        commands.cmd("GET").arg(key::of_run(run, ABOUT));
+        Ok(self.read(commands).await?.first().and_then(parse))
     }
 
     /// All runs that were begun or told of in the last 30 days, with the orders for them.
@@ -184,9 +203,19 @@ impl RedisControl {
                 (_, None) => found.unreadable += 1,
             }
         }
-        // One that was only late enters itself again with its next report.
-        self.write(silent).await?;
+        self.tidy(silent).await;
         Ok(found)
+    }
+
+    /// Drops silent members from their list, where that can be done: a server that takes no writes answers reads all the same.
+    /// One that was only late enters itself again with its next report.
+    async fn tidy(&self, silent: Pipeline) {
+        if silent.is_empty() {
+            return;
+        }
+        if let Err(error) = self.link.within(TIDY_WITHIN, self.link.write(silent)).await {
+            tracing::debug!(%error, "silent members stay in their list");
+        }
     }
 
     /// The members of a list, the one last heard of first.
@@ -210,6 +239,13 @@ impl RedisControl {
         }
         Ok(self.link.within(PATIENCE, self.link.write(commands)).await?.values)
     }
+}
+
+/// Says how far a run has come.
+fn tell_of(commands: &mut Pipeline, about: &AboutRun) {
+    let about_key = key::of_run(&about.run, ABOUT);
+    commands.cmd("SET").arg(about_key).arg(json(about)).arg("EX").arg(EXPIRY_SECONDS);
+    enlist(commands, RUNS, &about.run.0);
 }
 
 /// Enters a member into a list, and drops those that were not heard of for so long that nothing of them is left.

@@ -117,9 +117,30 @@ impl Failure {
                 address,
                 reason: format!("{detail}; give its user the keys ~valuesim:* and the commands that are used on them"),
             }),
-            _ => Self::Final(LinkError::Refused { address, reason: format!("it refused a command: {code} {detail}") }),
+            _ if is_our_fault(code, detail) => {
+                Self::Final(LinkError::Refused { address, reason: format!("it refused a command: {code} {detail}") })
+            }
+            // What stands in front of a server has words of its own while the server is away.
+            _ => passing(&format!("it refuses commands: {code} {detail}")),
         }
     }
+}
+
+/// Whether the server would say the same at any other time.
+fn is_our_fault(code: &str, detail: &str) -> bool {
+    let faults = [
+        "unknown command",
+        "unknown subcommand",
+        "syntax",
+        "wrong number of arguments",
+        "DB index",
+        "not an integer",
+        "not a valid",
+        "script",
+        "Client sent AUTH",
+    ];
+    let is_fault = || faults.iter().any(|fault| detail.contains(fault));
+    matches!(code, "WRONGTYPE" | "NOSCRIPT" | "EXECABORT" | "NOPROTO") || (code == "ERR" && is_fault())
 }
 
 fn first_line(error: &RedisError) -> String {
@@ -155,5 +176,15 @@ mod tests {
             "unknown command",
             "final: use the Redis server redis://store:1: it refused a command: ERR unknown",
         );
+        check("ERR", "syntax error", "final: use the Redis server");
+        check("ERR", "DB index is out of range", "final: use the Redis server");
+        check("WRONGTYPE", "Operation against a key holding the wrong kind of value", "final: use the Redis server");
+    }
+
+    #[test]
+    fn what_a_proxy_says_while_its_server_is_away_is_waited_for() {
+        check("no", "upstream host", "passing: it refuses commands: no upstream host");
+        check("upstream", "failure", "passing: it refuses commands: upstream failure");
+        check("ERR", "server disconnected", "passing: it refuses commands: ERR server disconnected");
     }
 }

@@ -14,6 +14,10 @@ use super::{Address, CONNECT_LIMIT, Line, LinkError, RESPONSE_LIMIT, Shared, ser
 /// How often the server is asked whether it lives, so that its loss is seen while nobody has a command for it.
 const PING_EVERY: Duration = Duration::from_secs(1);
 
+/// For how long a server has to give the same answer before it counts as its last word: one that has too many clients says
+/// so in answer to a login, which reads as a wrong password.
+const BARRED_AFTER: Duration = Duration::from_secs(20);
+
 /// How long to leave a server alone that will not have us: somebody has to change something first.
 const BARRED_PAUSE: Duration = Duration::from_secs(5);
 
@@ -109,21 +113,66 @@ async fn until_silent(connection: &mut MultiplexedConnection) -> String {
 
 /// Makes the connection again, however long that takes.
 async fn make_again(shared: &Shared) -> MultiplexedConnection {
-    let mut pauses = Pauses::default();
+    let (mut pauses, mut refusal) = (Pauses::default(), Refusal::default());
     loop {
         match open(&shared.address).await {
             Ok(opened) => return opened.connection,
-            Err(Failure::Lost(reason) | Failure::Passing(reason)) => shared.is_unreachable(reason),
+            Err(Failure::Lost(reason) | Failure::Passing(reason)) => {
+                refusal = Refusal::default();
+                shared.is_unreachable(reason);
+            }
             // Another server may stand behind the address in a moment: that is how a primary fails over.
             Err(Failure::Final(error @ (LinkError::Replica { .. } | LinkError::NotRedis { .. }))) => {
+                refusal = Refusal::default();
                 shared.is_unreachable(error.to_string());
             }
             Err(Failure::Final(error)) => {
                 shared.is_unreachable(error.to_string());
-                shared.line.send_replace(Line::Barred(error));
-                tokio::time::sleep(BARRED_PAUSE).await;
+                if refusal.is_last_word(&error) {
+                    shared.line.send_replace(Line::Barred(error));
+                    tokio::time::sleep(BARRED_PAUSE).await;
+                }
             }
         }
         pauses.pause().await;
+    }
+}
+
+/// What a server has answered without a break, and since when.
+#[derive(Debug, Default)]
+struct Refusal(Option<(LinkError, Instant)>);
+
+impl Refusal {
+    /// Whether it has said the same for so long that waiting does not help.
+    fn is_last_word(&mut self, error: &LinkError) -> bool {
+        match &self.0 {
+            Some((known, since)) if known == error => since.elapsed() >= BARRED_AFTER,
+            _ => {
+                self.0 = Some((error.clone(), Instant::now()));
+                false
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_a_last_word_once_it_was_the_same_for_long() {
+        let wrong = LinkError::Password { address: "redis://store".to_owned() };
+        let other = LinkError::Cluster { address: "redis://store".to_owned() };
+        let mut refusal = Refusal::default();
+        assert!(!refusal.is_last_word(&wrong));
+        advance(BARRED_AFTER / 2).await;
+        assert!(!refusal.is_last_word(&wrong));
+        assert!(!refusal.is_last_word(&other), "another answer begins anew");
+        advance(BARRED_AFTER / 2).await;
+        assert!(!refusal.is_last_word(&wrong));
+        advance(BARRED_AFTER).await;
+        assert!(refusal.is_last_word(&wrong));
     }
 }

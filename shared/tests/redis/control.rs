@@ -8,7 +8,7 @@ use valuesim_shared::control::{
 };
 use valuesim_shared::link::LinkError;
 use valuesim_shared::money::NanoUsd;
-use valuesim_test_servers::{Proxy, shared_redis};
+use valuesim_test_servers::{Proxy, RedisServer, shared_redis};
 
 use crate::support::{LIMIT, command, link, plain, run};
 
@@ -29,6 +29,7 @@ pub(crate) fn worker(id: &str) -> WorkerReport {
         calls_per_second: 12.5,
         http: None,
         last_trouble: None,
+        troubles: Vec::new(),
         at: UnixMillis::now(),
     }
 }
@@ -40,7 +41,9 @@ fn coordinator(id: &str) -> CoordinatorReport {
         run: run("r"),
         cells: CellCounts { planned: 10, finished: 1, under_way: 2, dead: 0 },
         cells_per_second: 0.5,
+        last_finished_at: None,
         spent: NanoUsd(7),
+        priced: true,
         http: Some("http://127.0.0.1:9090".to_owned()),
         last_trouble: Some((UnixMillis(3), "slow".to_owned())),
         at: UnixMillis::now(),
@@ -55,6 +58,8 @@ fn about(name: &str, phase: RunPhase) -> AboutRun {
         phase,
         cells: CellCounts::default(),
         spent: NanoUsd(1),
+        priced: true,
+        stopped_by: None,
         begun_at: UnixMillis(1),
         at: UnixMillis(2),
     }
@@ -116,6 +121,29 @@ async fn workers_and_coordinators_are_listed_while_they_are_alive() {
 }
 
 #[tokio::test]
+async fn a_server_that_takes_no_writes_is_read_all_the_same() {
+    let server = RedisServer::start().await.expect("starts");
+    let control = RedisControl::new(link(&server.url()).await);
+    control.announce(&about("one", RunPhase::Begun)).await.expect("writes");
+    for id in ["here", "gone"] {
+        control.report_worker(&worker(id)).await.expect("writes");
+        control.report_coordinator(&coordinator(id)).await.expect("writes");
+    }
+    let mut plain = plain(&server.url()).await;
+    for list in ["workers", "coordinators"] {
+        command(&mut plain, &format!("PEXPIRE valuesim:{{{list}}}:gone 0")).await;
+    }
+    command(&mut plain, "CONFIG SET min-replicas-to-write 1").await;
+    let start = Instant::now();
+    assert_eq!(control.workers().await.expect("reads").all.len(), 1);
+    assert_eq!(control.coordinators().await.expect("reads").all.len(), 1);
+    assert_eq!(control.runs().await.expect("reads").all.len(), 1);
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    let said = control.announce(&about("one", RunPhase::Begun)).await.expect_err("writes nothing").to_string();
+    assert!(said.contains("it takes no writes while its replicas are away"), "{said}");
+}
+
+#[tokio::test]
 async fn a_report_of_a_newer_release_is_counted() {
     let database = shared_redis().await;
     let control = RedisControl::new(link(&database.url).await);
@@ -140,6 +168,19 @@ async fn runs_are_listed_with_the_orders_for_them_until_they_are_struck_out() {
     assert_eq!(found, [(about("one", RunPhase::Finished), None), (about("other", RunPhase::Begun), Some(order))]);
     control.strike_out(&run("other")).await.expect("writes");
     assert_eq!(control.runs().await.expect("reads").all, [(about("one", RunPhase::Finished), None)]);
+}
+
+#[tokio::test]
+async fn an_order_that_was_lost_is_given_again_and_none_is_replaced() {
+    let database = shared_redis().await;
+    let control = RedisControl::new(link(&database.url).await);
+    let (pause, go) = (Order::new(Wish::Pause, "ada".to_owned()), Order::new(Wish::Go, "bob".to_owned()));
+    let begun = about("one", RunPhase::Begun);
+    assert_eq!(control.announce_under(&pause, &begun).await, Ok(true), "there was none");
+    assert_eq!(control.order(&run("one")).await, Ok(Some(pause.clone())));
+    control.give_order(&run("one"), &go).await.expect("writes");
+    assert_eq!(control.announce_under(&pause, &begun).await, Ok(false), "another holds now");
+    assert_eq!(control.runs().await.expect("reads").all, [(begun, Some(go))]);
 }
 
 #[tokio::test]

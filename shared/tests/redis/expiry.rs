@@ -34,6 +34,8 @@ async fn leave_everything(store: &RedisStore, name: &str, stories: u32) {
         phase: RunPhase::Begun,
         cells: CellCounts::default(),
         spent: NanoUsd(0),
+        priced: true,
+        stopped_by: None,
         begun_at: UnixMillis::now(),
         at: UnixMillis::now(),
     };

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use valuesim_shared::link::{Link, LinkError};
+use valuesim_shared::link::{Link, LinkError, LinkState};
 use valuesim_shared::store::Store as _;
 use valuesim_test_servers::RedisServer;
 
@@ -84,6 +84,30 @@ async fn a_password_that_is_missing_or_wrong_is_never_shown() {
     let store = valuesim_shared::store::RedisStore::new(running);
     let said = tokio::time::timeout(LIMIT, store.manifest(&run("r"))).await.expect("in time").expect_err("is barred");
     assert!(said.to_string().starts_with("log in to the Redis server"), "{said}");
+}
+
+#[tokio::test]
+async fn a_login_that_is_refused_for_a_moment_is_tried_again_by_who_was_logged_in() {
+    let server = RedisServer::start().await.expect("starts");
+    let mut without = plain(&server.url()).await;
+    command(&mut without, "CONFIG SET requirepass s3cret").await;
+    let url = server.url().replace("redis://", "redis://:s3cret@");
+    let running = link(&url).await;
+    // As a server that has too many clients does, whose answer to a login reads as a wrong password.
+    command(&mut without, "CONFIG SET requirepass other").await;
+    command(&mut without, "CLIENT KILL TYPE normal SKIPME yes").await;
+    let is_refused = |state: &LinkState| state.to_string().contains("refuses the user or the password");
+    until(&running, is_refused).await;
+    let store = valuesim_shared::store::RedisStore::new(running);
+    let reading = {
+        let store = store.clone();
+        tokio::spawn(async move { store.manifest(&run("r")).await })
+    };
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(!reading.is_finished(), "it waits");
+    command(&mut without, "CONFIG SET requirepass s3cret").await;
+    let read = tokio::time::timeout(LIMIT, reading).await.expect("in time").expect("does not panic");
+    assert_eq!(read.expect("reads"), None);
 }
 
 #[tokio::test]

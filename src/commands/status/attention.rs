@@ -1,8 +1,10 @@
 //! What is slow or failing in a run, in sentences that say what to do.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
-use valuesim_shared::control::{REPORT_EVERY, RunPhase, UnixMillis, Wish, WorkerReport};
+use indicatif::HumanCount;
+use valuesim_shared::control::{CoordinatorReport, REPORT_EVERY, RunPhase, RunTrouble, UnixMillis, Wish, WorkerReport};
 use valuesim_shared::queue::Lane;
 
 use super::text::count;
@@ -21,6 +23,9 @@ const MISSED_REPORTS: u64 = 3;
 /// Trouble that is older needs no attention any more.
 const RECENT_MS: u64 = 10 * 60 * 1_000;
 
+/// A run of which no cell was finished for so long although some are under way may be stuck.
+const STUCK_MS: u64 = 10 * 60 * 1_000;
+
 /// Characters of a trouble that are shown.
 const MOST_OF_A_TROUBLE: usize = 200;
 
@@ -32,6 +37,8 @@ pub(super) fn attention(status: &Status, run: &RunStatus) -> Vec<String> {
     look.dead_letters(&mut said);
     if status.has_reached(Server::Store) {
         look.coordinators(&mut said);
+        look.stuck(&mut said);
+        look.left_alone(&mut said);
         look.workers(&mut said);
         look.releases(&mut said);
         look.silent(&mut said);
@@ -82,21 +89,73 @@ impl Looked<'_> {
     fn coordinators(&self, said: &mut Vec<String>) {
         match &self.run.coordinators[..] {
             [] if self.is_open() => {
-                said.push("no coordinator is alive: the same `valuesim coordinate` goes on where it was".to_owned());
+                let goes_on = "the same `valuesim coordinate` on the same run folder goes on where it was";
+                let stopped = self.run.about.as_ref().and_then(|about| Some((about.at, about.stopped_by.as_ref()?)));
+                said.push(match stopped {
+                    Some((at, why)) => {
+                        let (ended, why) = (ago(at, self.status.at), shortened(why, MOST_OF_A_TROUBLE));
+                        format!("its coordinator ended {ended}: {why}; once that is mended, {goes_on}")
+                    }
+                    None => format!("no coordinator is alive: {goes_on}"),
+                });
             }
             [] | [_] => {}
             several => {
                 let names: Vec<&str> = several.iter().map(|report| report.process.id.as_str()).collect();
-                said.push(format!("{} coordinators are alive, and one is enough: {}", names.len(), names.join(", ")));
+                said.push(format!(
+                    "{} coordinators are alive and each gets a part of the results, so that neither ends: stop all but one \
+                     now ({})",
+                    names.len(),
+                    names.join(", ")
+                ));
             }
         }
+    }
+
+    fn stuck(&self, said: &mut Vec<String>) {
+        let [coordinator] = &self.run.coordinators[..] else { return };
+        let silence = self.status.at.0.saturating_sub(self.could_finish_since(coordinator).0);
+        let under_way = coordinator.cells.under_way;
+        if under_way > 0 && silence >= STUCK_MS && !self.is_held() {
+            let (minutes, cells) = (silence / 60_000, HumanCount(under_way));
+            said.push(format!(
+                "no cell was finished for {minutes} minutes, and {cells} are under way: see the workers' logs"
+            ));
+        }
+    }
+
+    /// Since when no cell was finished although some could have been: since the last one, the start, or the order to go on.
+    fn could_finish_since(&self, coordinator: &CoordinatorReport) -> UnixMillis {
+        let last = coordinator.last_finished_at.unwrap_or_default().max(coordinator.process.started_at);
+        self.run.order.as_ref().map_or(last, |order| last.max(order.at))
+    }
+
+    fn left_alone(&self, said: &mut Vec<String>) {
+        let mut groups: BTreeMap<String, (UnixMillis, Processes)> = BTreeMap::new();
+        for (id, trouble) in self.troubles() {
+            let Some(until) = self.rests_until(trouble) else { continue };
+            let (last, processes) = groups.entry(shortened(&trouble.text, MOST_OF_A_TROUBLE)).or_default();
+            *last = (*last).max(until);
+            processes.0.insert(id);
+        }
+        for (text, (until, processes)) in groups {
+            said.push(format!("left alone until {until} by {processes}: {text}"));
+        }
+    }
+
+    fn rests_until(&self, trouble: &RunTrouble) -> Option<UnixMillis> {
+        trouble.left_alone_until.filter(|until| *until > self.status.at)
+    }
+
+    /// Whether nothing is to be done for it now.
+    fn is_held(&self) -> bool {
+        self.run.order.as_ref().is_some_and(|order| order.wish != Wish::Go)
     }
 
     fn workers(&self, said: &mut Vec<String>) {
         let run = &self.run.run;
         let tasks = self.tasks();
-        let is_held = self.run.order.as_ref().is_some_and(|order| order.wish != Wish::Go);
-        if tasks == 0 || is_held {
+        if tasks == 0 || self.is_held() {
             return;
         }
         let waiting = count(tasks, "task waits", "tasks wait");
@@ -158,22 +217,28 @@ impl Looked<'_> {
     }
 
     fn trouble(&self, said: &mut Vec<String>) {
-        let mut groups: BTreeMap<String, (UnixMillis, BTreeSet<&str>)> = BTreeMap::new();
-        let coordinators = self.run.coordinators.iter().map(|report| (&report.process.id, &report.last_trouble));
-        let workers = self.workers.iter().map(|report| (&report.process.id, &report.last_trouble));
-        for (id, trouble) in coordinators.chain(workers) {
-            let Some((at, text)) = trouble.as_ref().filter(|(at, _)| self.is_recent(*at)) else { continue };
-            let (last, processes) = groups.entry(shortened(text, MOST_OF_A_TROUBLE)).or_default();
-            *last = (*last).max(*at);
-            processes.insert(id);
+        let mut groups: BTreeMap<String, (UnixMillis, Processes)> = BTreeMap::new();
+        let coordinators =
+            self.run.coordinators.iter().filter_map(|report| told(&report.process.id, report.last_trouble.as_ref()));
+        let workers = self.workers.iter().filter_map(|worker| of_all_runs(worker));
+        let of_run = self.troubles().filter(|(_, trouble)| self.rests_until(trouble).is_none());
+        let of_run = of_run.map(|(id, trouble)| (id, trouble.at, with_model(trouble)));
+        for (id, at, text) in coordinators.chain(workers).chain(of_run).filter(|(_, at, _)| self.is_recent(*at)) {
+            let (last, processes) = groups.entry(shortened(&text, MOST_OF_A_TROUBLE)).or_default();
+            *last = (*last).max(at);
+            processes.0.insert(id);
         }
         for (text, (last, processes)) in groups {
-            let who = match processes.len() {
-                1 => processes.iter().copied().collect(),
-                several => format!("{several} processes"),
-            };
-            said.push(format!("{who}, {}: {text}", ago(last, self.status.at)));
+            said.push(format!("{processes}, {}: {text}", ago(last, self.status.at)));
         }
+    }
+
+    /// What workers say of the run, those that leave it alone too.
+    fn troubles(&self) -> impl Iterator<Item = (&str, &RunTrouble)> {
+        let workers = self.status.workers.iter();
+        let all =
+            workers.flat_map(|worker| worker.troubles.iter().map(|trouble| (worker.process.id.as_str(), trouble)));
+        all.filter(|(_, trouble)| trouble.run == self.run.run)
     }
 
     fn is_recent(&self, at: UnixMillis) -> bool {
@@ -193,4 +258,33 @@ impl Looked<'_> {
     fn queues(&self) -> impl Iterator<Item = &FoundQueue> {
         self.run.queues.iter().flatten()
     }
+}
+
+/// Processes that say the same.
+#[derive(Default)]
+struct Processes<'a>(BTreeSet<&'a str>);
+
+impl fmt::Display for Processes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.len() {
+            1 => self.0.iter().try_for_each(|id| f.write_str(id)),
+            several => write!(f, "{several} processes"),
+        }
+    }
+}
+
+/// A process's last trouble.
+fn told<'a>(id: &'a str, trouble: Option<&(UnixMillis, String)>) -> Option<(&'a str, UnixMillis, String)> {
+    trouble.map(|(at, text)| (id, *at, text.clone()))
+}
+
+/// A worker's last trouble, where it is none of a run: one with the servers, or one that an older release tells of.
+fn of_all_runs(worker: &WorkerReport) -> Option<(&str, UnixMillis, String)> {
+    let (at, _) = worker.last_trouble.as_ref()?;
+    let is_of_a_run = worker.troubles.iter().any(|trouble| trouble.at == *at);
+    if is_of_a_run { None } else { told(&worker.process.id, worker.last_trouble.as_ref()) }
+}
+
+fn with_model(RunTrouble { model, text, .. }: &RunTrouble) -> String {
+    model.as_ref().map_or_else(|| text.clone(), |model| format!("model {model}: {text}"))
 }

@@ -11,7 +11,10 @@ use valuesim_shared::queue::{BrokerState, RabbitQueue};
 use super::attention::attention;
 use super::{RunStatus, Server, Status, Unreached};
 use crate::commands::queues::{self, FoundQueue};
-use crate::servers::{Addresses, BrokerAddress, LITTLE_PATIENCE, StoreAddress, within};
+use crate::servers::{Addresses, BrokerAddress, StoreAddress, within};
+
+/// How long the store may take to answer in all. Each question to it has a shorter limit, which says what came in the way.
+const STORE_WITHIN: Duration = Duration::from_secs(5);
 
 /// How long the broker may take to say how full all queues are.
 const QUEUES_WITHIN: Duration = Duration::from_secs(2);
@@ -42,7 +45,7 @@ impl Look {
     /// Looks once; about five seconds where nothing answers.
     pub(super) async fn look(&mut self) -> Status {
         let Self { addresses, wanted, control, queue } = self;
-        let telling = within("ask the store", LITTLE_PATIENCE, told(control, &addresses.store));
+        let telling = within("ask the store", STORE_WITHIN, told(control, &addresses.store));
         let (told, reached) = tokio::join!(telling, reach(queue, &addresses.broker));
         let mut status = Status {
             at: UnixMillis::now(),

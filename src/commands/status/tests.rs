@@ -1,6 +1,6 @@
 //! Statuses as they are shown, in health and in trouble.
 
-use valuesim_shared::control::{CONTROL_VERSION, CellCounts, Process, RunPhase, Wish};
+use valuesim_shared::control::{CONTROL_VERSION, CellCounts, Process, RunPhase, RunTrouble, Wish};
 use valuesim_shared::id::ModelId;
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::queue::{Depth, Lane, QueueName};
@@ -33,6 +33,8 @@ fn about() -> AboutRun {
         phase: RunPhase::Begun,
         cells: CELLS,
         spent: NanoUsd(12_340_000_000),
+        priced: true,
+        stopped_by: None,
         begun_at: seconds_ago(7_200),
         at: seconds_ago(1),
     }
@@ -45,7 +47,9 @@ fn coordinator() -> CoordinatorReport {
         run: run_id(),
         cells: CELLS,
         cells_per_second: 12.5,
+        last_finished_at: None,
         spent: NanoUsd(12_345_000_000),
+        priced: true,
         http: Some("http://127.0.0.1:9100".to_owned()),
         last_trouble: None,
         at: seconds_ago(1),
@@ -64,6 +68,7 @@ fn worker(pid: u32) -> WorkerReport {
         calls_per_second: 31.25,
         http: Some("http://127.0.0.1:9200".to_owned()),
         last_trouble: None,
+        troubles: Vec::new(),
         at: seconds_ago(1),
     }
 }
@@ -220,4 +225,105 @@ fn a_paused_run_needs_no_worker() {
     check_attention(paused(Wish::Pause), &["it is paused (pause, said by ada@h1"]);
     check_attention(paused(Wish::Cancel), &["it is to end"]);
     check_attention(paused(Wish::Go), &["no worker serves the run"]);
+}
+
+fn trouble(run: RunId, seconds: u64, text: &str) -> RunTrouble {
+    RunTrouble { run, model: None, at: seconds_ago(seconds), text: text.to_owned(), left_alone_until: None }
+}
+
+#[test]
+fn a_trouble_is_said_of_its_own_run_and_of_the_moment_when_it_happened() {
+    check_attention(
+        |status| {
+            let of_model = RunTrouble { model: Some("gpt".to_owned()), ..trouble(run_id(), 30, "429: slow down") };
+            let of_other = trouble(RunId("other".to_owned()), 20, "no such model");
+            for worker in &mut status.workers {
+                worker.last_trouble = Some((of_other.at, of_other.text.clone()));
+                worker.troubles = vec![of_model.clone(), of_other.clone()];
+            }
+            status.workers[1].troubles[0].at = seconds_ago(40);
+        },
+        &["2 processes, 30 seconds ago: model gpt: 429: slow down"],
+    );
+    let of_server = |status: &mut Status| {
+        status.workers[0].troubles = vec![trouble(RunId("other".to_owned()), 20, "no such model")];
+        status.workers[0].last_trouble = Some((seconds_ago(10), "the broker cannot be reached".to_owned()));
+    };
+    check_attention(of_server, &["worker-72, 10 seconds ago: the broker cannot be reached"]);
+}
+
+#[test]
+fn a_run_that_workers_leave_alone_is_told_from_one_without_workers() {
+    let left = |until| {
+        move |status: &mut Status| {
+            for worker in &mut status.workers {
+                worker.runs.clear();
+                let trouble = trouble(run_id(), 20, "OPENAI_API_KEY is not set");
+                worker.troubles = vec![RunTrouble { left_alone_until: Some(until), ..trouble }];
+            }
+        }
+    };
+    check_attention(
+        left(UnixMillis(NOW + 40_000)),
+        &[
+            "left alone until 2026-11-24T04:00:40Z by 2 processes: OPENAI_API_KEY is not set",
+            "no worker serves the run",
+        ],
+    );
+    check_attention(
+        left(seconds_ago(1)),
+        &["no worker serves the run", "2 processes, 20 seconds ago: OPENAI_API_KEY is not set"],
+    );
+}
+
+#[test]
+fn a_run_of_which_no_cell_is_finished_for_long_may_be_stuck() {
+    let silent = |since_start, since_last: Option<u64>| {
+        move |status: &mut Status| {
+            let coordinator = &mut status.runs[0].coordinators[0];
+            coordinator.process.started_at = seconds_ago(since_start);
+            coordinator.last_finished_at = since_last.map(seconds_ago);
+        }
+    };
+    let stuck = &["no cell was finished for 11 minutes, and 2,000 are under way"];
+    check_attention(silent(3_600, Some(660)), stuck);
+    check_attention(silent(660, None), stuck);
+    check_attention(silent(3_600, Some(599)), &[]);
+    check_attention(silent(599, None), &[]);
+    let ordered = |wish, seconds| {
+        move |status: &mut Status| {
+            silent(3_600, None)(status);
+            let by = "ada@h1".to_owned();
+            status.runs[0].order = Some(Order { version: CONTROL_VERSION, wish, by, at: seconds_ago(seconds) });
+        }
+    };
+    check_attention(ordered(Wish::Pause, 1_800), &["it is paused"]);
+    check_attention(ordered(Wish::Go, 60), &[]);
+    check_attention(ordered(Wish::Go, 660), stuck);
+    check_attention(
+        |status| {
+            silent(3_600, None)(status);
+            status.runs[0].coordinators[0].cells.under_way = 0;
+        },
+        &[],
+    );
+}
+
+#[test]
+fn a_coordinator_that_ended_on_an_error_and_prices_that_are_not_known_are_shown() {
+    let mut status = healthy();
+    let run = &mut status.runs[0];
+    run.coordinators.clear();
+    let about = run.about.as_mut().expect("it is known");
+    about.stopped_by = Some("write the ledger: no space left on device".to_owned());
+    (about.priced, about.spent, about.at) = (false, NanoUsd(0), seconds_ago(120));
+    insta::assert_snapshot!(shown(status));
+}
+
+#[test]
+fn what_a_run_has_cost_is_said_as_far_as_it_is_known() {
+    assert_eq!(text::spent(NanoUsd(1_250_000_000), true), "$1.25");
+    assert_eq!(text::spent(NanoUsd(0), true), "$0.00");
+    assert_eq!(text::spent(NanoUsd(0), false), "price unknown");
+    assert_eq!(text::spent(NanoUsd(1_250_000_000), false), "at least $1.25, a price is unknown");
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use indicatif::{HumanCount, HumanDuration};
 use valuesim_shared::control::{AboutRun, CellCounts, CoordinatorReport, RunPhase, UnixMillis, Wish, WorkerReport};
+use valuesim_shared::money::NanoUsd;
 
 use super::{RunStatus, Server, Status};
 use crate::age::ago;
@@ -91,6 +92,15 @@ pub(in crate::commands) fn phase(about: &AboutRun) -> String {
     name.to_owned()
 }
 
+/// What a run has cost, as far as its prices are known.
+pub(in crate::commands) fn spent(spent: NanoUsd, priced: bool) -> String {
+    match (spent, priced) {
+        (spent, true) => spent.to_string(),
+        (NanoUsd(0), false) => "price unknown".to_owned(),
+        (spent, false) => format!("at least {spent}, a price is unknown"),
+    }
+}
+
 fn facts(status: &Status, run: &RunStatus) -> Vec<[String; 2]> {
     let mut facts = Vec::new();
     let mut say = |what: &str, text: String| facts.push([what.to_owned(), text]);
@@ -104,13 +114,13 @@ fn facts(status: &Status, run: &RunStatus) -> Vec<[String; 2]> {
         ([], Some(about)) => {
             let of = ago(about.at, status.at);
             say("cells", format!("{} (as of {of})", cells(about.cells)));
-            say("spent", about.spent.to_string());
+            say("spent", spent(about.spent, about.priced));
         }
         ([], None) => {}
         ([coordinator, ..], _) => {
             say("cells", cells(coordinator.cells));
             say("rate", rate(coordinator));
-            say("spent", coordinator.spent.to_string());
+            say("spent", spent(coordinator.spent, coordinator.priced));
         }
     }
     for coordinator in &run.coordinators {
@@ -124,6 +134,9 @@ fn facts(status: &Status, run: &RunStatus) -> Vec<[String; 2]> {
     }
     if run.coordinators.is_empty() && status.has_reached(Server::Store) {
         say("coordinator", "none is alive".to_owned());
+        if let Some((at, why)) = run.about.as_ref().and_then(|about| Some((about.at, about.stopped_by.as_ref()?))) {
+            say("", format!("ended {}: {why}", ago(at, status.at)));
+        }
     }
     facts
 }

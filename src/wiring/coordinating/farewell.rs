@@ -61,8 +61,8 @@ impl FleetCoordinator {
     }
 
     async fn try_to_tidy_up(&self, phase: RunPhase) -> anyhow::Result<()> {
-        let Servers { queue, store, control, .. } = &self.servers;
-        control.announce(&self.about(phase)).await?;
+        let Servers { queue, store, .. } = &self.servers;
+        self.announce(phase).await?;
         // A worker that stays longer finds its queue gone and declares it again, empty.
         self.see_workers_off().await;
         for name in self.queues() {

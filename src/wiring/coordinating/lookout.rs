@@ -1,12 +1,13 @@
 //! What a coordinator looks after beside its work: the manifest, cells that are lost or dead, and its operators' orders.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use valuesim_coordinator::coordinator::CoordinatorError;
 use valuesim_coordinator::ledger::{DeadCell, DeadCells};
-use valuesim_shared::control::{Order, REPORT_EVERY, UnixMillis, Wish};
+use valuesim_shared::control::{Order, REPORT_EVERY, RunPhase, UnixMillis, Wish};
 use valuesim_shared::dead::Found;
 use valuesim_shared::queue::{BrokerState, Lane, QueueError, QueueName};
 use valuesim_shared::store::Store as _;
@@ -28,8 +29,9 @@ impl FleetCoordinator {
         // Kept whole: its other part is what looks for orders.
         let mut following = self.servers.control.follow(&self.manifest.run).await;
         loop {
-            let wish = following.order.borrow_and_update().clone();
-            match wish {
+            let order = following.order.borrow_and_update().clone();
+            self.remember(order.as_ref());
+            match order {
                 Some(Order { wish: Wish::Cancel, by, .. }) => {
                     (self.tell)(&format!("{by} wants this run to end: waiting for its workers to leave"));
                     self.let_workers_finish().await;
@@ -43,6 +45,7 @@ impl FleetCoordinator {
                     ));
                 }
                 Some(Order { wish: Wish::Go, by, .. }) => (self.tell)(&format!("{by} lets this run go on")),
+                // There was none yet, or the store has lost it: then it is given again.
                 None => {}
             }
             if following.order.changed().await.is_err() {
@@ -52,22 +55,34 @@ impl FleetCoordinator {
         }
     }
 
+    /// No order is taken back without another: one that is gone was lost, and still holds.
+    fn remember(&self, order: Option<&Order>) {
+        if let Some(order) = order {
+            *self.last_order.lock().unwrap_or_else(PoisonError::into_inner) = Some(order.clone());
+        }
+    }
+
     /// Puts the manifest back where the store lost it: workers that start later need it.
     pub(super) async fn keep_manifest<T>(&self) -> T {
         loop {
             sleep(MANIFEST_EVERY).await;
             let run = &self.manifest.run;
-            let kept = match self.servers.store.manifest(run).await {
-                Ok(None) => {
-                    tracing::warn!(%run, "the store has lost the run's manifest; it is put back");
-                    self.servers.store.put_manifest(run, &self.manifest.to_bytes()).await
-                }
-                found => found.map(drop),
-            };
-            if let Err(error) = kept {
-                tracing::warn!(%run, %error, "could not see to the run's manifest");
+            if let Err(error) = self.see_to_manifest().await {
+                let error = format!("{error:#}");
+                tracing::warn!(%run, error, "could not see to the run's manifest");
             }
         }
+    }
+
+    async fn see_to_manifest(&self) -> anyhow::Result<()> {
+        let (store, run) = (&self.servers.store, &self.manifest.run);
+        if store.manifest(run).await?.is_none() {
+            tracing::warn!(%run, "the store has lost the run's manifest; it is put back");
+            // A worker that was told the run's name takes it up where it finds the manifest and no order.
+            self.announce(RunPhase::Begun).await?;
+            store.put_manifest(run, &self.manifest.to_bytes()).await?;
+        }
+        Ok(())
     }
 
     /// Notices when cells were dispatched, nothing of them waits anywhere, and nobody has them.
