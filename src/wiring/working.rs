@@ -208,9 +208,14 @@ impl FleetProcess {
             Err(error) => return self.left((run, Err(error)), memory),
         };
         (self.order.tell)(&format!("serving run {run}"));
-        let (worker, leave) = (member.worker.clone(), member.leave.clone());
+        let (worker, leave, queue) = (member.worker.clone(), member.leave.clone(), self.servers.queue.clone());
         self.crew.join(run.clone(), member);
-        tasks.spawn(async move { (run, worker.work(&leave).await) });
+        tasks.spawn(async move {
+            let ended = worker.work(&leave).await;
+            // Its channels are few, and others wait for what it fetched.
+            queue.leave(&run).await;
+            (run, ended)
+        });
         Ok(())
     }
 
