@@ -6,6 +6,7 @@ mod commands;
 mod damage;
 mod exit;
 mod interrupt;
+mod precedence;
 mod progress;
 mod run_folder;
 mod servers;

@@ -91,7 +91,7 @@ impl Job {
         style: Style,
         stop: &CancellationToken,
     ) -> Result<FleetEnd, Failure> {
-        let addresses = flags.addresses()?;
+        let addresses = flags.addresses().or_usage()?;
         let vitals = flags.http.serve("coordinator", stop).await.or_usage()?;
         let Some(servers) = stop.run_until_cancelled(addresses.connect()).await else {
             return Ok(FleetEnd::Interrupted);

@@ -1,6 +1,6 @@
 //! What users get wrong: the text says what, and what to do.
 
-use crate::support::Desk;
+use crate::support::{Desk, Running};
 
 /// The command ends with `code` and says so.
 #[track_caller]
@@ -37,8 +37,38 @@ fn addresses_that_are_missing_or_wrong_are_named() {
     check(&desk("", ""), &["runs"], 2, "where is the store? Say --store redis://host");
     check(&desk("", ""), &["dead", "list", "r1"], 2, "where is the broker? Say --broker amqp://");
     check(&desk("", "http://x"), &["runs"], 2, "expected redis://");
+    let no_address = desk("http://me:secret@host", "redis://127.0.0.1:1");
+    for verb in ["status", "work"] {
+        check(&no_address, &[verb], 2, "--broker: use the RabbitMQ address");
+    }
+    check(&no_address, &["purge", "r1", "--yes"], 2, "--broker: use the RabbitMQ address");
+    check(&no_address, &["dead", "list", "r1"], 2, "expected amqp://user:password@host");
+    let nowhere = ["--broker-ca", "/nowhere/ca.pem"];
+    check(&desk("amqps://h", "redis://h"), &[&["status"][..], &nowhere].concat(), 2, "--broker-ca: ");
     let nobody = desk("amqp://127.0.0.1:1", "redis://127.0.0.1:1");
     check(&nobody, &["runs"], 4, "reach the Redis server redis://127.0.0.1:1");
     check(&nobody, &["resume", "r1"], 1, "reach the Redis server redis://127.0.0.1:1");
     check(&nobody, &["dead", "list", "r1"], 4, "connect to RabbitMQ at amqp://guest@127.0.0.1:1");
+}
+
+#[test]
+fn an_address_on_the_command_line_goes_before_a_file_in_a_variable() {
+    let desk = Desk::at(String::new(), String::new());
+    desk.place.write("store", "redis://127.0.0.1:2");
+    let runs = |variables: &[(&str, &str)], flags: &[&str]| {
+        let mut command = desk.place.command(&[&["runs"], flags].concat());
+        Running::new(command.envs(variables.iter().copied())).end()
+    };
+    let file = ("VALUESIM_STORE_FILE", "store");
+    let address = ("VALUESIM_STORE", "redis://127.0.0.1:1");
+    for (variables, flags, code, says) in [
+        (&[file][..], &["--store", "redis://127.0.0.1:1"][..], 4, "redis://127.0.0.1:1"),
+        (&[address], &["--store-file", "store"], 4, "redis://127.0.0.1:2"),
+        (&[address, file], &["--store", "redis://127.0.0.1:3"], 4, "redis://127.0.0.1:3"),
+        (&[address, file], &[], 2, "VALUESIM_STORE and VALUESIM_STORE_FILE say the same thing"),
+        (&[], &["--store", "redis://127.0.0.1:1", "--store-file", "store"], 2, "--store and --store-file say the same"),
+    ] {
+        let ended = runs(variables, flags).with_code(code);
+        assert!(ended.stderr.contains(says), "{variables:?} {flags:?}: {says:?} is not in:\n{}", ended.stderr);
+    }
 }
