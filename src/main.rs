@@ -17,6 +17,7 @@ use std::process::ExitCode;
 
 use clap::{Arg, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use exit::{Exit, Failure};
+use valuesim_coordinator::visible::visible;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -137,7 +138,8 @@ fn start_logging() {
 
 #[expect(clippy::print_stderr, reason = "errors are for people, and go to standard error")]
 fn report(failure: &Failure) -> Exit {
-    eprintln!("error: {:#}", failure.error);
+    // What servers said, and names that others chose, may be in it.
+    eprintln!("{}", visible(&format!("error: {:#}", failure.error)));
     if let Some(note) = failure.note {
         eprintln!("{note}");
     }

@@ -8,6 +8,7 @@ fn check(desk: &Desk, arguments: &[&str], code: i32, says: &str) {
     let ended = desk.run(arguments).with_code(code);
     assert!(ended.stderr.contains(says), "{arguments:?}: {says:?} is not in:\n{}", ended.stderr);
     assert_eq!(ended.stdout, "", "{arguments:?}");
+    assert!(!ended.stderr.contains('\u{1b}'), "{arguments:?}: {}", ended.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -22,6 +23,7 @@ async fn unknown_runs_and_malformed_words_are_refused() {
     check(&desk, &["purge", "nobody"], 2, "say --yes");
     check(&desk, &["pause", " "], 2, "expected the name of a run");
     check(&desk, &["dead", "show", "nobody", "1"], 1, "has no dead letter number 1");
+    check(&desk, &["dead", "show", "no\u{1b}[2Jbody", "1"], 1, "run no\\u{1b}[2Jbody has no dead letter number 1");
     check(&desk, &["dead", "show", "nobody", "0/0/1"], 2, "expected a cell MODEL/RESPONDENT/FOLD");
     check(&desk, &["dead", "replay", "nobody"], 2, "--all");
     check(&desk, &["dead", "replay", "nobody", "--cell", "7"], 2, "expected a cell MODEL/RESPONDENT/FOLD");
