@@ -129,7 +129,9 @@ impl FleetCoordinator {
             tell,
             cancelled_by: OnceLock::new(),
         };
-        this.servers.control.announce(&this.about(RunPhase::Begun)).await?;
+        if let Err(error) = this.servers.control.announce(&this.about(RunPhase::Begun)).await {
+            tracing::warn!(run = %this.manifest.run, %error, "the run is not in the list of runs yet; it is entered again soon");
+        }
         Ok(this)
     }
 

@@ -4,12 +4,27 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use valuesim_shared::queue::{Lane, Queue as _};
-use valuesim_test_servers::{Broker, RedisServer};
+use valuesim_test_servers::{Broker, RedisServer, shared_broker};
 
-use crate::support::{Desk, Ended, STORY, about, name, task, until_waiting, worker};
+use crate::support::{Desk, Ended, Running, STORY, about, name, task, until_waiting, worker};
 
 /// About five seconds, on a busy machine.
 const SOON: Duration = Duration::from_secs(10);
+
+/// A run of which nothing can be done, as nobody answers its calls.
+const COORDINATE: [&str; 11] = [
+    "coordinate",
+    "--synthetic",
+    "60",
+    "--users",
+    "1",
+    "--methods",
+    "valuesim",
+    "--model",
+    "m",
+    "--base-url",
+    "http://127.0.0.1:1/v1",
+];
 
 /// Runs the command, which is not to take long.
 #[track_caller]
@@ -99,4 +114,37 @@ async fn a_watched_status_goes_on_until_it_is_interrupted() {
     }
     watching.interrupt();
     watching.end().well();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_coordinator_that_waits_for_a_store_without_room_can_be_stopped() {
+    let (broker, redis) = tokio::join!(shared_broker(), RedisServer::start());
+    let redis = redis.unwrap();
+    let desk = Desk::at(broker.url.clone(), redis.url());
+    let mut store = redis::Client::open(redis.url()).unwrap().get_connection().unwrap();
+    let () = redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg(1).query(&mut store).unwrap();
+    let mut waiting = desk.start(&COORDINATE);
+    waiting.wait_for("its memory is full");
+    waiting.interrupt();
+    waiting.wait_for("stopping: what is under way stays on the queues");
+    waiting.end().with_code(130);
+
+    // The run was begun; where the broker is is still the user's to say.
+    let ended = Running::new(desk.place.command(&COORDINATE).env("VALUESIM_STORE", &desk.store)).end().with_code(2);
+    assert!(ended.stderr.contains("where is the broker?"), "{}", ended.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_coordinator_that_cannot_enter_its_run_into_the_list_goes_on() {
+    let (broker, redis) = tokio::join!(shared_broker(), RedisServer::start());
+    let redis = redis.unwrap();
+    let mut store = redis::Client::open(redis.url()).unwrap().get_connection().unwrap();
+    let user = ["SETUSER", "weak", "on", ">secret", "~*", "+@all", "-zadd"];
+    let () = redis::cmd("ACL").arg(&user).query(&mut store).unwrap();
+    let desk = Desk::at(broker.url.clone(), redis.url().replace("redis://", "redis://weak:secret@"));
+    let mut coordinator = desk.start(&COORDINATE);
+    coordinator.wait_for("the run is not in the list of runs yet");
+    coordinator.wait_for("coordinating run");
+    coordinator.interrupt();
+    coordinator.end().with_code(130);
 }
