@@ -60,6 +60,9 @@ enum Verb {
     /// Show how runs of a fleet are doing: progress, queues, coordinator, workers, and what needs attention
     ///
     /// Works while things are broken: shows what it could reach, says what it could not, and then ends with exit code 4.
+    ///
+    /// The consumers of a queue are the workers that wait for its messages: one that has as many tasks as it has room for
+    /// is none, so that 0 beside busy workers is well.
     Status(commands::status::Flags),
     /// Let a run make no new calls; those under way are finished
     Pause(commands::pause::Flags),

@@ -215,6 +215,12 @@ async fn reached<T, E: Into<anyhow::Error>>(
     }
 }
 
+/// Hangs up for an operator, who waits no longer than that: what is not given back by then goes back by itself.
+pub(crate) async fn hang_up(queue: &RabbitQueue) {
+    // What was to be done is done, or it was said that it is not.
+    let _ = tokio::time::timeout(LITTLE_PATIENCE, queue.close()).await;
+}
+
 /// Does something with a server, and waits no longer than `limit` for it.
 pub(crate) async fn within<T, E: Into<anyhow::Error>>(
     what: &str,

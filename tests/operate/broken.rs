@@ -1,10 +1,12 @@
 //! Servers that are away: what can be reached is shown, what cannot is said, and nobody waits for long.
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use valuesim_shared::control::AboutRun;
 use valuesim_shared::queue::{Lane, Queue as _};
-use valuesim_test_servers::{Broker, RedisServer, shared_broker};
+use valuesim_test_servers::{Broker, Proxy, RedisServer, shared_broker};
 
 use crate::support::{Desk, Ended, Running, STORY, about, name, task, until_waiting, worker};
 
@@ -147,4 +149,46 @@ async fn a_coordinator_that_cannot_enter_its_run_into_the_list_goes_on() {
     coordinator.wait_for("coordinating run");
     coordinator.interrupt();
     coordinator.end().with_code(130);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watched_status_ends_with_its_reader() {
+    let desk = Desk::new().await;
+    let mut watching = desk.place.command(&["status", "--watch"]);
+    watching.env("VALUESIM_BROKER", &desk.broker).env("VALUESIM_STORE", &desk.store);
+    let mut watching = watching.stdout(Stdio::piped()).spawn().unwrap();
+    drop(watching.stdout.take());
+    let ended = valuesim_test_servers::eventually("its end", SOON, async || watching.try_wait().unwrap()).await;
+    let ended = ended.inspect_err(|_| watching.kill().unwrap()).unwrap();
+    assert_eq!(ended.code(), Some(0));
+}
+
+/// A run with so many models that its queues are looked at in many rounds, over a way of the test's own.
+async fn far_away() -> (Desk, Proxy, Desk) {
+    let near = Desk::new().await;
+    let many = AboutRun { models: (0..20).map(|number| format!("m{number}")).collect(), ..about() };
+    near.control().await.announce(&many).await.unwrap();
+    let (proxy, through) = Proxy::in_front_of(&near.broker).await.unwrap();
+    let far = Desk::at(through, near.store.clone());
+    (near, proxy, far)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_queues_far_away_are_looked_at_side_by_side() {
+    let (_near, proxy, far) = far_away().await;
+    proxy.delay(Duration::from_millis(15));
+    let status = soon(&far, &["status"], 0);
+    says(&status, &["m19", "no such queue"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_look_that_takes_too_long_is_told_from_a_broker_that_is_away() {
+    let (_near, proxy, far) = far_away().await;
+    let mut watching = far.start(&["status", "--watch"]);
+    watching.wait_for_output("no such queue");
+    proxy.delay(Duration::from_millis(250));
+    watching.wait_for_output("the look at its queues was not finished within 2 s");
+    watching.interrupt();
+    let said = watching.end().well().stdout;
+    assert!(!said.contains("the broker was not reached"), "{said}");
 }

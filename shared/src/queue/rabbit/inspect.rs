@@ -17,7 +17,7 @@ use crate::queue::{QueueError, QueueName};
 pub struct Depth {
     /// Messages that wait; not those on loan.
     pub messages: u32,
-    /// Consumers: workers that wait for messages, or have some on loan.
+    /// Consumers: workers that wait for messages. Those that have as many on loan as they have room for are none.
     pub consumers: u32,
 }
 
