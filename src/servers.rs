@@ -131,6 +131,12 @@ impl BrokerFlags {
 }
 
 impl StoreFlags {
+    /// The address that the flags name, if they name one.
+    pub(crate) fn address_if_given(&self) -> anyhow::Result<Option<StoreAddress>> {
+        let is_given = self.0.store.is_some() || self.0.store_file.is_some();
+        is_given.then(|| self.address()).transpose()
+    }
+
     /// The address that the flags name.
     pub(crate) fn address(&self) -> anyhow::Result<StoreAddress> {
         let StorePlace { store, store_file, store_ca } = &self.0;

@@ -8,7 +8,7 @@ use valuesim_shared::control::AboutRun;
 use valuesim_shared::queue::{Lane, Queue as _};
 use valuesim_test_servers::{Broker, Proxy, RedisServer, shared_broker};
 
-use crate::support::{Desk, Ended, Running, STORY, about, name, task, until_waiting, worker};
+use crate::support::{Desk, Ended, Running, STORY, about, name, task, until, until_waiting, worker};
 
 /// About five seconds, on a busy machine.
 const SOON: Duration = Duration::from_secs(10);
@@ -191,4 +191,55 @@ async fn a_look_that_takes_too_long_is_told_from_a_broker_that_is_away() {
     watching.interrupt();
     let said = watching.end().well().stdout;
     assert!(!said.contains("the broker was not reached"), "{said}");
+}
+
+/// The verbs through servers that take connections and answer nothing, from the beginning.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_that_stall_are_said_within_seconds() {
+    let desk = Desk::new().await;
+    desk.control().await.announce(&about()).await.unwrap();
+    let (broker, broker_url) = Proxy::in_front_of(&desk.broker).await.unwrap();
+    let (store, store_url) = Proxy::in_front_of(&desk.store).await.unwrap();
+    let held = Desk::at(broker_url, store_url);
+    broker.stall().await;
+    let silent = "no answer within 3 s; check the host and the port";
+    says(&soon(&held, &["status"], 4), &["the broker was not reached", "connect to RabbitMQ at amqp://", silent]);
+    let stalled = |arguments: &[&str], code| {
+        let ended = soon(&held, arguments, code);
+        assert!(ended.stderr.contains(silent), "{arguments:?}: {}", ended.stderr);
+    };
+    stalled(&["dead", "list", "r1"], 4);
+    stalled(&["dead", "show", "r1"], 4);
+    stalled(&["dead", "replay", "r1", "--all"], 1);
+    stalled(&["dead", "discard", "r1", "--all", "--yes"], 1);
+    // What the store has is gone, and what the broker has is left.
+    stalled(&["purge", "r1", "--yes"], 1);
+    desk.control().await.announce(&about()).await.unwrap();
+    soon(&held, &["pause", "r1"], 0);
+    store.stall().await;
+    says(&soon(&held, &["status"], 4), &["the store was not reached", "the broker was not reached"]);
+    stalled(&["pause", "r1"], 1);
+    stalled(&["purge", "r1", "--yes"], 1);
+    stalled(&["runs"], 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_that_stalls_half_way_says_what_was_done() {
+    const LETTERS: u32 = 3_000;
+    let desk = Desk::new().await;
+    let (queue, dead) = (desk.queue().await, name(Lane::Dead));
+    let letters = (1..=LETTERS).map(|respondent| queue.publish(&dead, task(respondent, &[]).to_bytes().into()));
+    futures_util::future::try_join_all(letters).await.unwrap();
+    until_waiting(&queue, &dead, LETTERS).await;
+    let (proxy, through) = Proxy::in_front_of(&desk.broker).await.unwrap();
+    let held = Desk::at(through, desk.store.clone());
+    let replaying = held.start(&["dead", "replay", "r1", "--all"]);
+    let has_begun = async || queue.depth(&name(STORY)).await.unwrap().is_some_and(|depth| depth.messages > 0);
+    until("the first replayed letter", has_begun).await;
+    proxy.stall().await;
+    let start = Instant::now();
+    let ended = replaying.end().with_code(1);
+    assert!(start.elapsed() < SOON + Duration::from_secs(5), "it took {:?}", start.elapsed());
+    assert!(ended.stdout.starts_with("replayed ") && !ended.stdout.starts_with("replayed 0"), "{}", ended.stdout);
+    assert!(ended.stderr.contains("replay a dead letter"), "{}", ended.stderr);
 }

@@ -47,6 +47,11 @@ async fn a_live_fleet_is_seen_gets_its_orders_and_is_purged() {
     let listed = desk.run(&["runs"]).well().stdout;
     assert!(listed.lines().nth(1).is_some_and(|line| line.starts_with(&run) && line.contains("begun")), "{listed}");
 
+    let mut useless = desk.start(&["work", "--model", "typo"]);
+    useless.wait_for(&format!("run {run} has no model named typo; it has m"));
+    useless.interrupt();
+    useless.end().well();
+
     gives_order(&desk, &["pause", &run], Wish::Pause, "pauses").await;
     gives_order(&desk, &["resume", &run], Wish::Go, "goes on\nbefore: pause, said by ada@").await;
     let refused = desk.run(&["purge", &run, "--yes"]).with_code(1);
