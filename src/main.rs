@@ -6,6 +6,7 @@ mod commands;
 mod damage;
 mod exit;
 mod interrupt;
+mod precedence;
 mod progress;
 mod run_folder;
 mod servers;
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 
 use clap::{Arg, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use exit::{Exit, Failure};
+use valuesim_coordinator::visible::visible;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -58,6 +60,9 @@ enum Verb {
     /// Show how runs of a fleet are doing: progress, queues, coordinator, workers, and what needs attention
     ///
     /// Works while things are broken: shows what it could reach, says what it could not, and then ends with exit code 4.
+    ///
+    /// The consumers of a queue are the workers that wait for its messages: one that has as many tasks as it has room for
+    /// is none, so that 0 beside busy workers is well.
     Status(commands::status::Flags),
     /// Let a run make no new calls; those under way are finished
     Pause(commands::pause::Flags),
@@ -136,7 +141,8 @@ fn start_logging() {
 
 #[expect(clippy::print_stderr, reason = "errors are for people, and go to standard error")]
 fn report(failure: &Failure) -> Exit {
-    eprintln!("error: {:#}", failure.error);
+    // What servers said, and names that others chose, may be in it.
+    eprintln!("{}", visible(&format!("error: {:#}", failure.error)));
     if let Some(note) = failure.note {
         eprintln!("{note}");
     }

@@ -12,6 +12,8 @@ use valuesim_shared::link::{Address, Link};
 use valuesim_shared::queue::{RabbitQueue, RabbitSettings};
 use valuesim_shared::store::RedisStore;
 
+use crate::precedence::{Either, FlagsFirst};
+
 /// How long a server may be away when a process starts: long enough that all can be started together.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -29,18 +31,17 @@ pub(crate) struct ServerFlags {
 }
 
 /// Where the broker is.
+pub(crate) type BrokerFlags = FlagsFirst<BrokerPlace>;
+
+/// Where the store is.
+pub(crate) type StoreFlags = FlagsFirst<StorePlace>;
+
+/// The broker's address, or a file with it.
 #[derive(Debug, Args)]
 #[group(skip)]
-pub(crate) struct BrokerFlags {
+pub(crate) struct BrokerPlace {
     /// The RabbitMQ broker: amqp://user:password@host:port/vhost, amqps:// for TLS
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "VALUESIM_BROKER",
-        hide_env_values = true,
-        conflicts_with = "broker_file",
-        help_heading = "Servers"
-    )]
+    #[arg(long, value_name = "URL", env = "VALUESIM_BROKER", hide_env_values = true, help_heading = "Servers")]
     broker: Option<SecretString>,
 
     /// A file that holds the broker's address, so that its password is on no command line
@@ -52,19 +53,12 @@ pub(crate) struct BrokerFlags {
     broker_ca: Option<PathBuf>,
 }
 
-/// Where the store is.
+/// The store's address, or a file with it.
 #[derive(Debug, Args)]
 #[group(skip)]
-pub(crate) struct StoreFlags {
+pub(crate) struct StorePlace {
     /// The Redis or Valkey store: <redis://user:password@host:port/database>, rediss:// for TLS
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "VALUESIM_STORE",
-        hide_env_values = true,
-        conflicts_with = "store_file",
-        help_heading = "Servers"
-    )]
+    #[arg(long, value_name = "URL", env = "VALUESIM_STORE", hide_env_values = true, help_heading = "Servers")]
     store: Option<SecretString>,
 
     /// A file that holds the store's address
@@ -85,7 +79,11 @@ pub(crate) struct Addresses {
 
 /// The broker's address, not yet tried.
 #[derive(Debug)]
-pub(crate) struct BrokerAddress(RabbitSettings);
+pub(crate) struct BrokerAddress {
+    settings: RabbitSettings,
+    /// Without the password.
+    shown: String,
+}
 
 /// The store's address, not yet tried.
 #[derive(Debug)]
@@ -107,45 +105,81 @@ impl ServerFlags {
     }
 }
 
+impl Either for BrokerPlace {
+    const BOTH: [&'static str; 2] = ["broker", "broker_file"];
+}
+
+impl Either for StorePlace {
+    const BOTH: [&'static str; 2] = ["store", "store_file"];
+}
+
 impl BrokerFlags {
     /// The address that the flags name, for a process that is called `name` at the broker.
     pub(crate) fn address(&self, name: &str) -> anyhow::Result<BrokerAddress> {
-        let broker = address(("broker", "amqp://user:password@host"), self.broker.as_ref(), self.broker_file.as_ref())?;
-        let name = format!("{name} {}", std::process::id());
-        Ok(BrokerAddress(RabbitSettings {
-            ca_file: self.broker_ca.clone(),
+        let BrokerPlace { broker, broker_file, broker_ca } = &self.0;
+        let (address, file) = (broker.as_ref(), broker_file.as_ref());
+        let said = Said { flag: "broker", example: "amqp://user:password@host", address, file };
+        let settings = RabbitSettings {
+            ca_file: broker_ca.clone(),
             patience: PATIENCE,
-            ..RabbitSettings::new(broker, name)
-        }))
+            ..RabbitSettings::new(said.address()?, format!("{name} {}", std::process::id()))
+        };
+        let shown = settings.shown().with_context(|| said.by())?;
+        settings.check_certificates().context("--broker-ca")?;
+        Ok(BrokerAddress { settings, shown })
     }
 }
 
 impl StoreFlags {
+    /// The address that the flags name, if they name one.
+    pub(crate) fn address_if_given(&self) -> anyhow::Result<Option<StoreAddress>> {
+        let is_given = self.0.store.is_some() || self.0.store_file.is_some();
+        is_given.then(|| self.address()).transpose()
+    }
+
     /// The address that the flags name.
     pub(crate) fn address(&self) -> anyhow::Result<StoreAddress> {
-        let store = address(("store", "redis://host"), self.store.as_ref(), self.store_file.as_ref())?;
-        let address: Address = store.expose_secret().parse()?;
-        let Some(file) = &self.store_ca else { return Ok(StoreAddress(address)) };
+        let StorePlace { store, store_file, store_ca } = &self.0;
+        let (address, file) = (store.as_ref(), store_file.as_ref());
+        let said = Said { flag: "store", example: "redis://host", address, file };
+        let address: Address = said.address()?.expose_secret().parse().with_context(|| said.by())?;
+        let Some(file) = store_ca else { return Ok(StoreAddress(address)) };
         let certificates =
-            std::fs::read(file).with_context(|| format!("read the certificates in {}", file.display()))?;
+            std::fs::read(file).with_context(|| format!("--store-ca: read the certificates in {}", file.display()))?;
         let trusting = address.trusting(certificates);
-        Ok(StoreAddress(trusting.with_context(|| format!("trust the certificates in {}", file.display()))?))
+        let doing = || format!("--store-ca: trust the certificates in {}", file.display());
+        Ok(StoreAddress(trusting.with_context(doing)?))
     }
 }
 
-fn address(
-    (flag, example): (&str, &str),
-    given: Option<&SecretString>,
-    file: Option<&PathBuf>,
-) -> anyhow::Result<SecretString> {
-    match (given, file) {
-        (Some(address), _) => Ok(address.clone()),
-        (None, Some(file)) => {
-            let text = std::fs::read_to_string(file)
-                .with_context(|| format!("read the {flag}'s address in {}", file.display()))?;
-            Ok(SecretString::from(text.trim().to_owned()))
+/// What was said of where a server is.
+struct Said<'a> {
+    flag: &'static str,
+    example: &'static str,
+    address: Option<&'a SecretString>,
+    file: Option<&'a PathBuf>,
+}
+
+impl Said<'_> {
+    fn address(&self) -> anyhow::Result<SecretString> {
+        let Self { flag, example, address, file } = self;
+        match (address, file) {
+            (Some(address), _) => Ok((*address).clone()),
+            (None, Some(file)) => {
+                let text = std::fs::read_to_string(file)
+                    .with_context(|| format!("--{flag}-file: read the {flag}'s address in {}", file.display()))?;
+                Ok(SecretString::from(text.trim().to_owned()))
+            }
+            (None, None) => bail!("where is the {flag}? Say --{flag} {example}, or --{flag}-file FILE"),
         }
-        (None, None) => bail!("where is the {flag}? Say --{flag} {example}, or --{flag}-file FILE"),
+    }
+
+    /// By what it was said.
+    fn by(&self) -> String {
+        match (self.address, self.file) {
+            (None, Some(file)) => format!("--{}-file: the address in {}", self.flag, file.display()),
+            _ => format!("--{}", self.flag),
+        }
     }
 }
 
@@ -153,7 +187,7 @@ impl Addresses {
     /// Connects to both.
     pub(crate) async fn connect(&self) -> anyhow::Result<Servers> {
         let link = async { Ok(Link::connect(&self.store.0, PATIENCE).await?) };
-        let queue = async { Ok::<_, anyhow::Error>(RabbitQueue::connect(self.broker.0.clone()).await?) };
+        let queue = async { Ok::<_, anyhow::Error>(RabbitQueue::connect(self.broker.settings.clone()).await?) };
         let (link, queue) = tokio::try_join!(link, queue)?;
         Ok(Servers { queue, store: RedisStore::new(link.clone()), control: RedisControl::new(link.clone()), link })
     }
@@ -162,18 +196,35 @@ impl Addresses {
 impl BrokerAddress {
     /// Connects to the broker alone, for an operator who waits: one try.
     pub(crate) async fn reach(&self) -> anyhow::Result<RabbitQueue> {
-        let settings = RabbitSettings { patience: Duration::ZERO, ..self.0.clone() };
-        within("connect to the broker", LITTLE_PATIENCE, RabbitQueue::connect(settings)).await
+        let settings = RabbitSettings { patience: Duration::ZERO, ..self.settings.clone() };
+        reached(&format!("RabbitMQ at {}", self.shown), RabbitQueue::connect(settings)).await
     }
 }
 
 impl StoreAddress {
     /// Connects to the store alone, for an operator who waits: one try.
     pub(crate) async fn reach(&self) -> anyhow::Result<(RedisStore, RedisControl)> {
-        let what = format!("connect to the store {}", self.0);
-        let link = within(&what, LITTLE_PATIENCE, Link::connect(&self.0, Duration::ZERO)).await?;
+        let link = reached(&format!("the store {}", self.0), Link::connect(&self.0, Duration::ZERO)).await?;
         Ok((RedisStore::new(link.clone()), RedisControl::new(link)))
     }
+}
+
+/// The connection to a server, for an operator who waits.
+async fn reached<T, E: Into<anyhow::Error>>(
+    server: &str,
+    connecting: impl Future<Output = Result<T, E>>,
+) -> anyhow::Result<T> {
+    let advice = "check the host and the port, and that nothing on the way drops or holds back what is sent";
+    match tokio::time::timeout(LITTLE_PATIENCE, connecting).await {
+        Ok(connected) => connected.map_err(Into::into),
+        Err(_) => bail!("connect to {server}: no answer within {} s; {advice}", LITTLE_PATIENCE.as_secs()),
+    }
+}
+
+/// Hangs up for an operator, who waits no longer than that: what is not given back by then goes back by itself.
+pub(crate) async fn hang_up(queue: &RabbitQueue) {
+    // What was to be done is done, or it was said that it is not.
+    let _ = tokio::time::timeout(LITTLE_PATIENCE, queue.close()).await;
 }
 
 /// Does something with a server, and waits no longer than `limit` for it.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use indicatif::{HumanCount, HumanDuration};
 use serde::Serialize;
@@ -91,10 +91,13 @@ impl Job {
         style: Style,
         stop: &CancellationToken,
     ) -> Result<FleetEnd, Failure> {
-        let addresses = flags.addresses()?;
+        let addresses = flags.addresses().or_usage()?;
         let vitals = flags.http.serve("coordinator", stop).await.or_usage()?;
+        // From here on servers may be waited for, and long.
+        let stopping = "stopping: what is under way stays on the queues; press Ctrl-C again to leave at once";
+        let saying = AbortOnDropHandle::new(tokio::spawn(say_when(stop.clone(), stopping)));
         let Some(servers) = stop.run_until_cancelled(addresses.connect()).await else {
-            return Ok(FleetEnd::Interrupted);
+            return interrupted(saying).await;
         };
         let servers = servers?;
         vitals.connected_to(&servers);
@@ -109,16 +112,22 @@ impl Job {
             spent_before: self.done_before(ledger)?.spend.cost,
             tell: note,
         };
-        let coordinator = FleetCoordinator::new(servers, &vitals, assignment).await?;
+        let beginning = stop.run_until_cancelled(FleetCoordinator::new(servers, &vitals, assignment));
+        let Some(coordinator) = beginning.await else { return interrupted(saying).await };
+        let coordinator = coordinator?;
         note(&format!("coordinating run {}: it goes on as workers serve it (valuesim work --run {0})", self.run));
         let watch = Watch { progress: coordinator.progress(), cells: self.plan.cells() };
         let showing = AbortOnDropHandle::new(tokio::spawn(watch.show(style)));
-        let stopping = "stopping: what is under way stays on the queues; press Ctrl-C again to leave at once";
-        let saying = AbortOnDropHandle::new(tokio::spawn(say_when(stop.clone(), stopping)));
         let end = coordinator.run(stop).await;
         drop((showing, saying));
         Ok(end?)
     }
+}
+
+/// The end before there was anything to coordinate, once it is said.
+async fn interrupted(saying: AbortOnDropHandle<()>) -> Result<FleetEnd, Failure> {
+    saying.await.context("say that it stops")?;
+    Ok(FleetEnd::Interrupted)
 }
 
 /// Shows how far a run is whose calls are made elsewhere.

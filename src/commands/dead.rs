@@ -6,7 +6,7 @@ mod text;
 
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
 use tokio::runtime::Runtime;
 use valuesim_coordinator::visible::visible_json;
@@ -16,18 +16,20 @@ use valuesim_shared::queue::{Lane, QueueName, RabbitQueue};
 
 use self::letter::{Letter, LetterId, Which};
 use self::settle::{Act, Choice, settle};
-use super::order::run_id;
+use super::order::{run_id, unknown};
 use super::sure::Sure;
 use super::viewed::print;
 use crate::exit::{Exit, Failure, OrUsage as _};
-use crate::servers::{BrokerAddress, BrokerFlags, within};
+use crate::servers::{BrokerAddress, BrokerFlags, LITTLE_PATIENCE, StoreAddress, StoreFlags, hang_up, within};
 use crate::wiring::operator;
 
 /// The most letters that are looked at: they come one by one and are all in memory.
 const MOST_LETTERS: u32 = 10_000;
 
-/// How long looking at them may take.
-const LOOK_WITHIN: Duration = Duration::from_mins(1);
+/// How long looking at none of them may take, how much longer each may, and all together.
+const LOOK_WITHIN: Duration = Duration::from_secs(5);
+const EACH_WITHIN: Duration = Duration::from_millis(10);
+const LOOK_WITHIN_AT_MOST: Duration = Duration::from_mins(1);
 
 /// What `valuesim dead` takes.
 #[derive(Debug, Args)]
@@ -106,6 +108,16 @@ struct Of {
 
     #[command(flatten)]
     broker: BrokerFlags,
+
+    // Asked only where the broker has no dead letters of the run: it may be that there is no such run.
+    #[command(flatten)]
+    store: StoreFlags,
+}
+
+/// The servers of those flags, not yet tried.
+struct Addresses {
+    broker: BrokerAddress,
+    store: Option<StoreAddress>,
 }
 
 /// Which of the letters.
@@ -146,7 +158,7 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
 
 impl Listing {
     fn run(&self) -> Result<Exit, Failure> {
-        let (letters, waiting) = self.of.letters()?;
+        let (letters, waiting) = self.of.letters()?.ok_or_else(|| unknown(&self.of.run))?;
         let text =
             if self.json { lines(&letters, Letter::listed) } else { text::list(&letters, waiting, UnixMillis::now()) };
         print(&text).context("write to standard output")?;
@@ -156,20 +168,28 @@ impl Listing {
 
 impl Showing {
     fn run(&self) -> Result<Exit, Failure> {
-        let (mut letters, _) = self.of.letters()?;
-        if let Some(which) = &self.which {
-            letters.retain(|letter| which.is(letter));
-            if letters.is_empty() {
-                let run = &self.of.run;
-                return Err(
-                    anyhow!("run {run} has no dead letter {which}: `valuesim dead list {run}` lists them").into()
-                );
+        let (run, letters) = (&self.of.run, self.of.letters()?);
+        let letters = match (letters, &self.which) {
+            (None, None) => return Err(unknown(run).into()),
+            (None, Some(which)) => return Err(unknown(run).context(has_no(run, which)).into()),
+            (Some((letters, _)), None) => letters,
+            (Some((mut letters, _)), Some(which)) => {
+                letters.retain(|letter| which.is(letter));
+                if letters.is_empty() {
+                    let has_no = has_no(run, which);
+                    return Err(anyhow!("{has_no}: `valuesim dead list {run}` lists them").into());
+                }
+                letters
             }
-        }
+        };
         let text = if self.json { lines(&letters, Letter::whole) } else { text::show(&letters, UnixMillis::now()) };
         print(&text).context("write to standard output")?;
         Ok(Exit::Done)
     }
+}
+
+fn has_no(run: &RunId, which: &Which) -> String {
+    format!("run {run} has no dead letter {which}")
 }
 
 fn lines(letters: &[Letter], json: fn(&Letter) -> serde_json::Value) -> String {
@@ -191,25 +211,33 @@ impl Chosen {
 }
 
 impl Of {
-    /// The letters, which stay where they are, and how many there are.
-    fn letters(&self) -> Result<(Vec<Letter>, u32), Failure> {
-        let (dead, address) = (self.queue(), self.address()?);
-        with_broker(&address, async |broker| {
-            let looking = async {
-                let waiting = broker.depth(&dead).await?.map_or(0, |depth| depth.messages);
-                let most = waiting.min(MOST_LETTERS) as usize;
-                anyhow::Ok((broker.browse(&dead, most).await?, waiting))
-            };
-            let (browsed, waiting) = within("look at the dead letters", LOOK_WITHIN, looking).await?;
+    /// The letters, which stay where they are, and how many there are; none where nobody has ever heard of the run.
+    fn letters(&self) -> Result<Option<(Vec<Letter>, u32)>, Failure> {
+        let (dead, addresses) = (self.queue(), self.addresses()?);
+        let looking = async |broker: &RabbitQueue| {
+            let Some(waiting) = self.waiting(broker, &addresses).await? else { return Ok(None) };
+            let most = waiting.min(MOST_LETTERS);
+            let browsing = broker.browse(&dead, most as usize);
+            let browsed = within("look at the dead letters", look_within(most), browsing).await?;
             let letters = browsed.into_iter().zip(1..).map(|(message, number)| Letter::read(number, &message.body));
-            Ok((letters.collect(), waiting))
-        })
-        .or_not_looked()
+            Ok(Some((letters.collect(), waiting)))
+        };
+        with_broker(&addresses.broker, looking).or_not_looked()
     }
 
     fn settle(&self, choice: &Choice, act: &Act) -> Result<Exit, Failure> {
-        let (dead, address) = (self.queue(), self.address()?);
-        let settled = with_broker(&address, async |broker| settle(broker, &dead, choice, act).await)?;
+        let (dead, addresses) = (self.queue(), self.addresses()?);
+        let settling = async |broker: &RabbitQueue| match self.waiting(broker, &addresses).await? {
+            Some(_) => Ok(Some(settle(broker, &dead, choice, act).await)),
+            None => Ok(None),
+        };
+        let Some(settled) = with_broker(&addresses.broker, settling)? else {
+            let unknown = unknown(&self.run);
+            return Err(match choice.unmatched(&[]) {
+                Some(nothing) => unknown.context(nothing).into(),
+                None => unknown.into(),
+            });
+        };
         print(&settled.text(act)).context("write to standard output")?;
         match settled.problem {
             None => Ok(Exit::Done),
@@ -217,13 +245,42 @@ impl Of {
         }
     }
 
+    /// How many letters wait; none where the broker has no queue for them and nobody has ever heard of the run.
+    async fn waiting(&self, broker: &RabbitQueue, addresses: &Addresses) -> anyhow::Result<Option<u32>> {
+        let dead = self.queue();
+        let depth = within("see how many dead letters there are", LITTLE_PATIENCE, broker.depth(&dead)).await?;
+        match depth {
+            Some(depth) => Ok(Some(depth.messages)),
+            None => Ok(self.is_known(addresses.store.as_ref()).await?.then_some(0)),
+        }
+    }
+
+    /// Whether the store has heard of the run.
+    async fn is_known(&self, store: Option<&StoreAddress>) -> anyhow::Result<bool> {
+        let run = &self.run;
+        let none = format!("the broker has no dead letters of run {run}");
+        let Some(store) = store else {
+            bail!("{none}: say --store redis://host to see whether there is such a run");
+        };
+        let asking = async { anyhow::Ok(store.reach().await?.1.runs().await?) };
+        let runs = asking.await.with_context(|| format!("{none}; see whether there is such a run"))?;
+        // One that cannot be read may be it.
+        Ok(runs.unreadable > 0 || runs.all.iter().any(|(about, _)| about.run == *run))
+    }
+
     fn queue(&self) -> QueueName {
         QueueName { run: self.run.clone(), lane: Lane::Dead }
     }
 
-    fn address(&self) -> Result<BrokerAddress, Failure> {
-        self.broker.address("valuesim dead").or_usage()
+    fn addresses(&self) -> Result<Addresses, Failure> {
+        let broker = self.broker.address("valuesim dead").or_usage()?;
+        Ok(Addresses { broker, store: self.store.address_if_given().or_usage()? })
     }
+}
+
+/// How long looking at so many letters may take: they come one by one.
+fn look_within(letters: u32) -> Duration {
+    (LOOK_WITHIN + EACH_WITHIN * letters).min(LOOK_WITHIN_AT_MOST)
 }
 
 fn with_broker<T>(
@@ -233,7 +290,7 @@ fn with_broker<T>(
     Runtime::new().context("start the asynchronous runtime")?.block_on(async {
         let broker = address.reach().await?;
         let done = doing(&broker).await;
-        broker.close().await;
+        hang_up(&broker).await;
         done
     })
 }

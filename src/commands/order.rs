@@ -40,16 +40,41 @@ async fn tell(control: &RedisControl, run: &RunId, order: Order) -> anyhow::Resu
     let runs = control.runs().await?.all;
     let (about, before) = runs.into_iter().find(|(about, _)| about.run == *run).ok_or_else(|| unknown(run))?;
     control.give_order(run, &order).await?;
-    Ok(said(&about, &order, before.as_ref()))
+    let heard = match order.wish {
+        Wish::Cancel => heard(control, run).await,
+        Wish::Go | Wish::Pause => Heard::ByCoordinator,
+    };
+    Ok(said(&about, &order, before.as_ref(), heard))
+}
+
+async fn heard(control: &RedisControl, run: &RunId) -> Heard {
+    match control.coordinators().await {
+        Ok(found) if found.unreadable == 0 && found.all.iter().all(|coordinator| coordinator.run != *run) => {
+            Heard::ByWorkersAlone
+        }
+        // What cannot be seen may be there.
+        Ok(_) | Err(_) => Heard::ByCoordinator,
+    }
+}
+
+/// Who hears an order, as far as it can be seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    ByCoordinator,
+    ByWorkersAlone,
 }
 
 /// What was ordered, and what holds until now.
-fn said(about: &AboutRun, order: &Order, before: Option<&Order>) -> String {
+fn said(about: &AboutRun, order: &Order, before: Option<&Order>, heard: Heard) -> String {
     let run = one_line(&about.run.0);
-    let will = match order.wish {
-        Wish::Go => "goes on",
-        Wish::Pause => "pauses: no new calls, those under way are finished",
-        Wish::Cancel => "is cancelled: it ends, and what is finished stays",
+    let will = match (order.wish, about.phase, heard) {
+        (Wish::Go, ..) => "goes on".to_owned(),
+        (Wish::Pause, ..) => "pauses: no new calls, those under way are finished".to_owned(),
+        (Wish::Cancel, RunPhase::Begun, Heard::ByWorkersAlone) => format!(
+            "is cancelled: its workers leave it, and no coordinator is alive to end it; what is finished stays\n\
+             `valuesim purge {run} --yes` removes what it has in broker and store"
+        ),
+        (Wish::Cancel, ..) => "is cancelled: it ends, and what is finished stays".to_owned(),
     };
     let before = before.map_or_else(String::new, |before| format!("\nbefore: {}", in_force(before, order.at)));
     let ended = match about.phase {
@@ -107,7 +132,7 @@ mod tests {
             |wish, by: &str, at| Order { version: CONTROL_VERSION, wish, by: by.to_owned(), at: UnixMillis(at) };
         let pause = order(Wish::Pause, "ada@h", 60_000);
         let check = |phase, order: &Order, before: Option<&Order>, expected: &str| {
-            assert_eq!(said(&about(phase), order, before), expected);
+            assert_eq!(said(&about(phase), order, before, Heard::ByCoordinator), expected);
         };
         check(RunPhase::Begun, &pause, None, "run r1 pauses: no new calls, those under way are finished\n");
         check(
@@ -123,5 +148,12 @@ mod tests {
             "run r1 is cancelled: it ends, and what is finished stays\n\
              the run has ended; the order holds if it is coordinated again\n",
         );
+        let unheard = |phase| said(&about(phase), &order(Wish::Cancel, "bob@h", 0), None, Heard::ByWorkersAlone);
+        assert_eq!(
+            unheard(RunPhase::Begun),
+            "run r1 is cancelled: its workers leave it, and no coordinator is alive to end it; what is finished stays\n\
+             `valuesim purge r1 --yes` removes what it has in broker and store\n"
+        );
+        assert!(unheard(RunPhase::Cancelled).starts_with("run r1 is cancelled: it ends, and what is finished stays\n"));
     }
 }

@@ -11,19 +11,19 @@ use valuesim_shared::id::RunId;
 use valuesim_shared::queue::{Lane, RabbitQueue};
 use valuesim_shared::store::RedisStore;
 
-use super::order::run_id;
+use super::order::{run_id, unknown};
 use super::queues;
 use super::sure::Sure;
 use super::viewed::print;
 use crate::columns::one_line;
 use crate::exit::{Exit, Failure, OrUsage as _};
-use crate::servers::{Addresses, LITTLE_PATIENCE, ServerFlags, within};
+use crate::servers::{Addresses, LITTLE_PATIENCE, ServerFlags, hang_up, within};
 
 /// How long the store may take to go through all its keys: a hundred million of them.
 const STORE_WITHIN: Duration = Duration::from_mins(5);
 
-/// How long the broker may take to delete all queues of a run.
-const BROKER_WITHIN: Duration = Duration::from_mins(1);
+/// How long the broker may take to look for all queues of a run, and to delete one.
+const BROKER_WITHIN: Duration = Duration::from_secs(7);
 
 /// What `valuesim purge` takes.
 #[derive(Debug, Args)]
@@ -45,9 +45,21 @@ pub(crate) struct Flags {
 
 /// What was known of a run before it was purged.
 struct Known {
+    /// How many models it has; none where it is not in the list of runs.
     models: Option<usize>,
     /// The processes of the run that are alive.
     alive: Vec<String>,
+    /// What other releases said, and may have said of this run.
+    unreadable: usize,
+}
+
+/// What was removed from the broker.
+#[derive(Default)]
+struct FromBroker {
+    queues: u32,
+    messages: u32,
+    /// Those of them that were dead letters.
+    dead: u32,
 }
 
 /// Removes queues and keys.
@@ -79,6 +91,13 @@ impl Flags {
             Ok((store, control)) => keys_removed(&store, &control, run).await,
             Err(error) => Err(error),
         };
+        if let (Ok(FromBroker { queues: 0, .. }), Ok(0), None) = (&of_broker, &of_store, models) {
+            return Err(unknown(run));
+        }
+        let of_broker = of_broker.map(|removed| removed.text());
+        let of_store = of_store.map(|keys| {
+            format!("removed from the store: keys: {}, and the run from the list of runs\n", HumanCount(keys))
+        });
         for removed in [&of_broker, &of_store].into_iter().flatten() {
             print(removed).context("write to standard output")?;
         }
@@ -92,54 +111,78 @@ impl Flags {
     fn check(&self, known: anyhow::Result<Known>) -> anyhow::Result<Option<usize>> {
         let run = one_line(&self.run.0);
         match known {
-            Ok(known) if known.alive.is_empty() || self.force => Ok(known.models),
-            Ok(known) => bail!(
+            Ok(known) if self.force => Ok(known.models),
+            Ok(known) if !known.alive.is_empty() => bail!(
                 "run {run} is at work: {}; end it with `valuesim cancel {run} --yes` or stop these first, or say --force",
                 one_line(&known.alive.join(", "))
             ),
+            Ok(known) if known.unreadable > 0 => bail!(
+                "processes of other releases may be at work on run {run}: {} of their reports cannot be read; use their \
+                 release, stop them, or say --force",
+                HumanCount(known.unreadable as u64)
+            ),
+            Ok(known) => Ok(known.models),
             Err(_) if self.force => Ok(None),
             Err(error) => Err(error.context(format!("see who works on run {run} (--force goes on without that)"))),
         }
     }
 }
 
+impl FromBroker {
+    fn text(&self) -> String {
+        let [queues, messages, dead] = [self.queues, self.messages, self.dead].map(|number| HumanCount(number.into()));
+        format!(
+            "removed from the broker: queues: {queues}, messages in them: {messages}, of these dead letters: {dead}\n"
+        )
+    }
+}
+
 async fn known(control: &RedisControl, run: &RunId) -> anyhow::Result<Known> {
     let (runs, coordinators, workers) = tokio::try_join!(control.runs(), control.coordinators(), control.workers())?;
     let about = runs.all.into_iter().map(|(about, _)| about).find(|about| about.run == *run);
+    let unreadable = coordinators.unreadable + workers.unreadable;
+    // A run that is not among those that can be read may be among the others.
+    let unreadable = unreadable + if about.is_none() { runs.unreadable } else { 0 };
     let coordinators = coordinators.all.into_iter().filter(|report| report.run == *run);
     let workers = workers.all.into_iter().filter(|report| report.runs.contains(run));
     let alive = coordinators.map(|report| format!("coordinator {}", report.process.id));
     let alive = alive.chain(workers.map(|report| format!("worker {}", report.process.id))).collect();
-    Ok(Known { models: about.map(|about| about.models.len()), alive })
+    Ok(Known { models: about.map(|about| about.models.len()), alive, unreadable })
 }
 
-async fn queues_removed(broker: &RabbitQueue, run: &RunId, models: Option<usize>) -> anyhow::Result<String> {
-    let removed = within("delete the run's queues", BROKER_WITHIN, delete(broker, run, models)).await;
-    broker.close().await;
-    let (queues, messages, dead) = removed?;
-    let [queues, messages, dead] = [queues, messages, dead].map(|number| HumanCount(number.into()));
-    Ok(format!(
-        "removed from the broker: queues: {queues}, messages in them: {messages}, of these dead letters: {dead}\n"
-    ))
+async fn queues_removed(broker: &RabbitQueue, run: &RunId, models: Option<usize>) -> anyhow::Result<FromBroker> {
+    let removed = delete(broker, run, models).await;
+    hang_up(broker).await;
+    removed
 }
 
-/// How many queues were deleted, how many messages waited in them, and how many of these were dead letters.
-async fn delete(broker: &RabbitQueue, run: &RunId, models: Option<usize>) -> anyhow::Result<(u32, u32, u32)> {
-    let (mut queues, mut messages, mut dead) = (0, 0, 0);
-    let found = queues::look(broker, run, models).await?;
+async fn delete(broker: &RabbitQueue, run: &RunId, models: Option<usize>) -> anyhow::Result<FromBroker> {
+    let looking = queues::look(broker, run, models);
+    let found = within("look for the run's queues", BROKER_WITHIN, looking).await?;
+    let mut removed = FromBroker::default();
     for queue in found.into_iter().filter(|queue| queue.depth.is_some()) {
-        let waited = broker.delete(&queue.name).await?;
-        queues += 1;
-        messages += waited;
+        let doing = format!("delete queue {}", queue.name);
+        let waited = within(&doing, BROKER_WITHIN, broker.delete(&queue.name)).await?;
+        removed.queues += 1;
+        removed.messages += waited;
         if queue.name.lane == Lane::Dead {
-            dead += waited;
+            removed.dead += waited;
         }
     }
-    Ok((queues, messages, dead))
+    Ok(removed)
 }
 
-async fn keys_removed(store: &RedisStore, control: &RedisControl, run: &RunId) -> anyhow::Result<String> {
+/// How many keys were removed.
+async fn keys_removed(store: &RedisStore, control: &RedisControl, run: &RunId) -> anyhow::Result<u64> {
     control.strike_out(run).await?;
-    let keys = within("remove the run's keys from the store", STORE_WITHIN, store.purge(run)).await?;
-    Ok(format!("removed from the store: keys: {}, and the run from the list of runs\n", HumanCount(keys)))
+    let mut states = store.link().states();
+    let lost = states.wait_for(|state| !state.is_connected());
+    tokio::select! {
+        removed = within("remove the run's keys from the store", STORE_WITHIN, store.purge(run)) => removed,
+        // Here it would be waited for; an operator comes again.
+        state = lost => match state {
+            Ok(state) => bail!("remove the run's keys from the store {}: {}", store.link().address(), *state),
+            Err(_) => unreachable!("the store has its connection"),
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! The queues that a run has in the broker, found by their names.
 
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 use serde::ser::{SerializeStruct as _, Serializer};
 use valuesim_shared::id::{ModelId, RunId};
@@ -8,6 +9,12 @@ use valuesim_shared::task::TASK_VERSION;
 
 /// A run whose number of models is not known has no more of them, once so many in a row have no queue.
 const MODELS_WITHOUT_QUEUE: u16 = 8;
+
+/// Queues that a model may have.
+const LANES_OF_A_MODEL: usize = 4;
+
+/// Queues that are looked at at the same time: a channel each, and the way to the broker is waited for once for all.
+const SIDE_BY_SIDE: usize = 16;
 
 /// One of a run's queues, as it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +45,11 @@ impl FoundQueue {
         }
     }
 
+    /// Whether it is for tasks that workers of a newer release do.
+    const fn is_later(&self) -> bool {
+        matches!(self.name.lane, Lane::Later(..))
+    }
+
     /// How many messages wait in it.
     pub(super) fn messages(&self) -> u32 {
         self.depth.map_or(0, |depth| depth.messages)
@@ -57,43 +69,58 @@ impl Serialize for FoundQueue {
 }
 
 /// All queues that the run should have, with those that it has not. Where the number of `models` is not known, they are
-/// looked for one after the other until there are no more.
+/// looked for until there are no more.
 pub(super) async fn look(
     queue: &RabbitQueue,
     run: &RunId,
     models: Option<usize>,
 ) -> Result<Vec<FoundQueue>, QueueError> {
-    let mut found = Vec::new();
-    let mut without_queue = 0;
-    for model in 0..u16::MAX {
-        let is_last = match models {
-            Some(models) => usize::from(model) == models,
-            None => without_queue == MODELS_WITHOUT_QUEUE,
-        };
-        if is_last {
-            break;
+    let mut found = match models {
+        Some(models) => {
+            let models = u16::try_from(models).unwrap_or(u16::MAX);
+            let found = look_at(queue, run, (0..models).flat_map(lanes_of)).await?;
+            // It is there only while workers of two releases are at the run.
+            found.into_iter().filter(|queue| queue.depth.is_some() || !queue.is_later()).collect()
         }
-        let of_model = [Lane::Story, Lane::Cab, Lane::Suspects].map(|lane| lane(ModelId(model)));
-        let of_model = look_at(queue, run, &of_model).await?;
-        let is_there = of_model.iter().any(|queue| queue.depth.is_some());
-        without_queue = if is_there { 0 } else { without_queue + 1 };
-        if is_there || models.is_some() {
-            found.extend(of_model);
-        }
-        // It is there only while workers of two releases are at the run.
-        let later = look_at(queue, run, &[Lane::Later(ModelId(model), TASK_VERSION + 1)]).await?;
-        found.extend(later.into_iter().filter(|queue| queue.depth.is_some()));
-    }
-    found.extend(look_at(queue, run, &[Lane::Results, Lane::Dead]).await?);
+        None => search(queue, run).await?,
+    };
+    found.extend(look_at(queue, run, [Lane::Results, Lane::Dead]).await?);
     Ok(found)
 }
 
-async fn look_at(queue: &RabbitQueue, run: &RunId, lanes: &[Lane]) -> Result<Vec<FoundQueue>, QueueError> {
-    let mut found = Vec::new();
-    for &lane in lanes {
-        let name = QueueName { run: run.clone(), lane };
-        let depth = queue.depth(&name).await?;
-        found.push(FoundQueue { name, depth });
+/// The queues of models of which nobody knows how many there are.
+async fn search(queue: &RabbitQueue, run: &RunId) -> Result<Vec<FoundQueue>, QueueError> {
+    let (mut found, mut without_queue) = (Vec::new(), 0);
+    for first in (0..u16::MAX).step_by(MODELS_WITHOUT_QUEUE.into()) {
+        let models = first..first.saturating_add(MODELS_WITHOUT_QUEUE);
+        for of_model in look_at(queue, run, models.flat_map(lanes_of)).await?.chunks_exact(LANES_OF_A_MODEL) {
+            let is_there = of_model.iter().any(|queue| queue.depth.is_some() && !queue.is_later());
+            without_queue = if is_there { 0 } else { without_queue + 1 };
+            let to_show = |queue: &&FoundQueue| queue.depth.is_some() || (is_there && !queue.is_later());
+            found.extend(of_model.iter().filter(to_show).cloned());
+        }
+        if without_queue >= MODELS_WITHOUT_QUEUE {
+            break;
+        }
     }
     Ok(found)
+}
+
+fn lanes_of(model: u16) -> [Lane; LANES_OF_A_MODEL] {
+    let model = ModelId(model);
+    [Lane::Story(model), Lane::Cab(model), Lane::Suspects(model), Lane::Later(model, TASK_VERSION + 1)]
+}
+
+/// Looks at queues side by side, and keeps their order.
+async fn look_at(
+    queue: &RabbitQueue,
+    run: &RunId,
+    lanes: impl IntoIterator<Item = Lane>,
+) -> Result<Vec<FoundQueue>, QueueError> {
+    let look = async |lane| {
+        let name = QueueName { run: run.clone(), lane };
+        let depth = queue.depth(&name).await?;
+        Ok(FoundQueue { name, depth })
+    };
+    stream::iter(lanes).map(look).buffered(SIDE_BY_SIDE).try_collect().await
 }

@@ -20,6 +20,7 @@ use valuesim_coordinator::predictions::Replies;
 use valuesim_coordinator::provenance::{self, Provenance};
 use valuesim_coordinator::report::{self, RESULTS_VERSION, Results};
 use valuesim_coordinator::table;
+use valuesim_coordinator::visible::visible;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::Experiment;
 use valuesim_shared::id::RunId;
@@ -383,9 +384,10 @@ pub(super) async fn say_when(stop: CancellationToken, text: &'static str) {
     note(text);
 }
 
+/// Says something to people. Parts of it may be from servers, and from whoever can write to these.
 #[expect(clippy::print_stderr, reason = "notes are for people, and go to standard error")]
 pub(crate) fn note(text: &str) {
-    eprintln!("{text}");
+    eprintln!("{}", visible(text));
 }
 
 #[expect(clippy::print_stdout, reason = "results go to standard output")]

@@ -19,7 +19,7 @@ use valuesim_shared::id::RunId;
 
 use self::look::Look;
 use super::queues::FoundQueue;
-use super::viewed::print;
+use super::viewed::{Reader, print, print_to};
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::interrupt::Signals;
 use crate::servers::{Addresses, ServerFlags};
@@ -75,7 +75,7 @@ struct RunStatus {
     order: Option<Order>,
     /// One, unless something is wrong.
     coordinators: Vec<CoordinatorReport>,
-    /// None where the broker could not be asked.
+    /// None where the broker could not be asked, or was not asked of all queues in time.
     queues: Option<Vec<FoundQueue>>,
     /// What somebody should look after, a sentence each.
     attention: Vec<String>,
@@ -109,12 +109,18 @@ impl Flags {
             return Box::pin(self.watch(&mut look)).await;
         }
         let status = Box::pin(look.look()).await;
+        // Before hanging up, which may take seconds that nobody wants to wait.
+        let told = self.tell(&status);
         look.close().await;
+        told
+    }
+
+    fn tell(&self, status: &Status) -> Result<Exit, Failure> {
         if let Some(run) = self.run.as_ref().filter(|run| status.knows_nothing_of(run)) {
             return Err(super::order::unknown(run).into());
         }
-        self.print(&status)?;
-        Ok(if status.unreached.is_empty() { Exit::Done } else { Exit::NotLooked })
+        self.print(status)?;
+        Ok(if status.is_whole() { Exit::Done } else { Exit::NotLooked })
     }
 
     async fn watch(&self, look: &mut Look) -> Result<Exit, Failure> {
@@ -129,7 +135,9 @@ impl Flags {
                     if clears {
                         print(CLEAR).context("write to standard output")?;
                     }
-                    self.print(&status)?;
+                    if self.print(&status)? == Reader::IsGone {
+                        break;
+                    }
                 }
             }
         }
@@ -137,14 +145,14 @@ impl Flags {
         Ok(Exit::Done)
     }
 
-    fn print(&self, status: &Status) -> anyhow::Result<()> {
+    fn print(&self, status: &Status) -> anyhow::Result<Reader> {
         let text = if self.json {
             let json = serde_json::to_string(status).expect("a status can be written as JSON");
             format!("{}\n", visible_json(&json))
         } else {
             text::text(status)
         };
-        print(&text).context("write to standard output")
+        print_to(&text).context("write to standard output")
     }
 }
 
@@ -152,7 +160,12 @@ impl Status {
     /// Whether all was asked and nobody has ever heard of the run.
     fn knows_nothing_of(&self, run: &RunId) -> bool {
         let is_served = self.workers.iter().any(|worker| worker.runs.contains(run));
-        self.unreached.is_empty() && !is_served && self.runs.iter().all(RunStatus::is_unknown)
+        self.is_whole() && !is_served && self.runs.iter().all(RunStatus::is_unknown)
+    }
+
+    /// Whether all was seen that there is.
+    fn is_whole(&self) -> bool {
+        self.unreached.is_empty() && self.runs.iter().all(|run| run.queues.is_some())
     }
 
     fn has_reached(&self, server: Server) -> bool {

@@ -145,7 +145,9 @@ impl FleetCoordinator {
             last_order: Mutex::new(last_order),
             cancelled_by: OnceLock::new(),
         };
-        this.announce(RunPhase::Begun).await?;
+        if let Err(error) = this.announce(RunPhase::Begun).await {
+            tracing::warn!(run = %this.manifest.run, %error, "the run is not in the list of runs yet; it is entered again soon");
+        }
         Ok(this)
     }
 

@@ -12,6 +12,7 @@ use valuesim_shared::control::{AboutRun, Order, RunPhase, Wish};
 use valuesim_shared::dead::Unfit;
 use valuesim_shared::id::RunId;
 use valuesim_shared::manifest::Manifest;
+use valuesim_shared::model::ModelSettings;
 use valuesim_shared::permit::{Limits, LocalOffice};
 use valuesim_shared::store::Store as _;
 use valuesim_worker::duty::{Duty, Served};
@@ -76,6 +77,8 @@ struct Memory {
     resting: BTreeMap<RunId, Instant>,
     /// Named runs that have ended.
     ended: BTreeSet<RunId>,
+    /// What was said last of why nothing is done for a run.
+    told: BTreeMap<RunId, String>,
 }
 
 /// A worker that is not there any more, and why.
@@ -166,6 +169,7 @@ impl FleetProcess {
             }
         };
         memory.resting.retain(|_, until| *until > Instant::now());
+        memory.told.retain(|run, _| wanted.contains(run));
         for run in wanted {
             let is_taken = self.crew.members().contains_key(&run) || memory.resting.contains_key(&run);
             if !is_taken {
@@ -198,28 +202,49 @@ impl FleetProcess {
 
     /// Begins to serve a run, if its manifest is there and has a model for this process.
     async fn take_up(&self, run: RunId, tasks: &mut JoinSet<Left>, memory: &mut Memory) -> anyhow::Result<()> {
-        let Some(manifest) = self.servers.store.manifest(&run).await? else { return Ok(()) };
-        let member = match self.member(&manifest) {
-            Ok(Some(member)) => member,
-            Ok(None) => {
-                memory.resting.insert(run, Instant::now() + REST);
-                return Ok(());
+        let Some(manifest) = self.servers.store.manifest(&run).await? else {
+            // Where all runs are wanted it is in their list, and its coordinator puts the manifest back.
+            if matches!(self.order.wanted, Wanted::These(_)) {
+                self.tell_once(&run, format!("run {run} is not known yet: waiting for it"), memory);
             }
+            return Ok(());
+        };
+        let manifest = match Manifest::from_bytes(&manifest) {
+            Ok(manifest) => manifest,
+            Err(error) => return self.left((run, Err(error.into())), memory),
+        };
+        if !manifest.models.iter().any(|model| self.order.served.has(model)) {
+            self.tell_once(&run, without_model(&run, &self.order.served, &manifest.models), memory);
+            memory.resting.insert(run, Instant::now() + REST);
+            return Ok(());
+        }
+        let member = match self.member(manifest) {
+            Ok(member) => member,
             Err(error) => return self.left((run, Err(error)), memory),
         };
+        memory.told.remove(&run);
         (self.order.tell)(&format!("serving run {run}"));
-        let (worker, leave) = (member.worker.clone(), member.leave.clone());
+        let (worker, leave, queue) = (member.worker.clone(), member.leave.clone(), self.servers.queue.clone());
         self.crew.join(run.clone(), member);
-        tasks.spawn(async move { (run, worker.work(&leave).await) });
+        tasks.spawn(async move {
+            let ended = worker.work(&leave).await;
+            // Its channels are few, and others wait for what it fetched.
+            queue.leave(&run).await;
+            (run, ended)
+        });
         Ok(())
     }
 
-    fn member(&self, manifest: &[u8]) -> Result<Option<Member>, WorkerError> {
-        let mut manifest = Manifest::from_bytes(manifest)?;
-        let served = &self.order.served;
-        if !manifest.models.iter().any(|model| served.has(model)) {
-            return Ok(None);
+    /// Says why nothing is done for a run, unless it was said before.
+    fn tell_once(&self, run: &RunId, why: String, memory: &mut Memory) {
+        if memory.told.get(run) != Some(&why) {
+            (self.order.tell)(&why);
+            memory.told.insert(run.clone(), why);
         }
+    }
+
+    fn member(&self, mut manifest: Manifest) -> Result<Member, WorkerError> {
+        let served = &self.order.served;
         if let Some(calls) = self.order.calls_in_flight {
             manifest.models.iter_mut().for_each(|model| model.limits.calls_in_flight = calls);
         }
@@ -235,7 +260,7 @@ impl FleetProcess {
             metrics: Some(self.metrics.clone()),
         };
         let worker = Worker::of_manifest(manifest, ports, duty)?;
-        Ok(Some(Member { worker, capacity, leave: CancellationToken::new() }))
+        Ok(Member { worker, capacity, leave: CancellationToken::new() })
     }
 
     /// A run that was asked for by name and cannot be served ends the process; another is left alone for a while.
@@ -255,6 +280,16 @@ impl FleetProcess {
             }
         }
     }
+}
+
+/// That a run has none of the models that this process serves.
+fn without_model(run: &RunId, served: &Served, models: &[ModelSettings]) -> String {
+    let wanted: Vec<&str> = match served {
+        Served::All => Vec::new(),
+        Served::Named(names) => names.iter().map(String::as_str).collect(),
+    };
+    let there: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
+    format!("run {run} has no model named {}; it has {}", wanted.join(" or "), there.join(", "))
 }
 
 fn standing((about, order): (AboutRun, Option<Order>)) -> (RunId, Standing) {

@@ -1,6 +1,13 @@
 //! Operators' orders while a run goes on: pause, resume, cancel.
 
-use crate::fleet::{Fleet, LATENCY, PATIENCE};
+use std::time::Duration;
+
+use secrecy::SecretString;
+use valuesim_shared::id::ModelId;
+use valuesim_shared::queue::{Lane, QueueName, RabbitQueue, RabbitSettings};
+use valuesim_simulator::provider::{Latency, ProviderOptions};
+
+use crate::fleet::{Fleet, IN_FLIGHT, LATENCY, PATIENCE};
 use crate::member::{Member, command};
 
 /// Says it as an operator does.
@@ -46,4 +53,27 @@ async fn a_cancelled_run_ends_and_may_be_taken_up_again() {
     drop(workers);
     // What was under way went with the queues, and its replies are still in the store.
     assert_eq!(fleet.compare_with_one_process().await, 0);
+}
+
+/// A reply takes longer than workers may stay that have nothing to finish.
+const LONG: Duration = Duration::from_secs(15);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_run_leaves_no_queue_behind_though_its_workers_finish_long_calls() {
+    let fleet =
+        Fleet::with_provider(ProviderOptions { latency: Latency::Fixed(LONG), ..ProviderOptions::default() }).await;
+    let coordinator = fleet.coordinator();
+    let worker = fleet.worker();
+    fleet.under_way(IN_FLIGHT).await;
+    order(&fleet, &["cancel", "--yes"]).await;
+    assert_eq!(coordinator.ended(PATIENCE).await.code(), Some(1));
+    assert_eq!(fleet.provider.stats().in_flight, 0, "the calls were waited for");
+    worker.terminate();
+    worker.ended_well().await;
+    let broker = SecretString::from(fleet.ways.broker.clone());
+    let queue = RabbitQueue::connect(RabbitSettings::new(broker, "valuesim test")).await.expect("connected");
+    let model = ModelId(0);
+    for lane in [Lane::Story(model), Lane::Cab(model), Lane::Suspects(model), Lane::Results, Lane::Dead] {
+        assert_eq!(queue.depth(&QueueName { run: fleet.run(), lane }).await, Ok(None), "{lane:?}");
+    }
 }

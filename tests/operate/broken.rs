@@ -1,15 +1,32 @@
 //! Servers that are away: what can be reached is shown, what cannot is said, and nobody waits for long.
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use valuesim_shared::control::AboutRun;
 use valuesim_shared::queue::{Lane, Queue as _};
-use valuesim_test_servers::{Broker, Proxy, RedisServer};
+use valuesim_test_servers::{Broker, Proxy, RedisServer, shared_broker};
 
-use crate::support::{Desk, Ended, STORY, about, name, task, until_waiting, worker};
+use crate::support::{Desk, Ended, Running, STORY, about, name, task, until, until_waiting, worker};
 
 /// About five seconds, on a busy machine.
 const SOON: Duration = Duration::from_secs(10);
+
+/// A run of which nothing can be done, as nobody answers its calls.
+const COORDINATE: [&str; 11] = [
+    "coordinate",
+    "--synthetic",
+    "60",
+    "--users",
+    "1",
+    "--methods",
+    "valuesim",
+    "--model",
+    "m",
+    "--base-url",
+    "http://127.0.0.1:1/v1",
+];
 
 /// Runs the command, which is not to take long.
 #[track_caller]
@@ -136,4 +153,130 @@ async fn a_store_that_takes_no_writes_hides_nothing() {
     // Nobody is at work: what it cannot do is said of the writing alone.
     let purged = soon(&desk, &["purge", "r1", "--yes"], 1);
     assert!(!purged.stderr.contains("see who works on run"), "{}", purged.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_coordinator_that_waits_for_a_store_without_room_can_be_stopped() {
+    let (broker, redis) = tokio::join!(shared_broker(), RedisServer::start());
+    let redis = redis.unwrap();
+    let desk = Desk::at(broker.url.clone(), redis.url());
+    let mut store = redis::Client::open(redis.url()).unwrap().get_connection().unwrap();
+    let () = redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg(1).query(&mut store).unwrap();
+    let mut waiting = desk.start(&COORDINATE);
+    waiting.wait_for("its memory is full");
+    waiting.interrupt();
+    waiting.wait_for("stopping: what is under way stays on the queues");
+    waiting.end().with_code(130);
+
+    // The run was begun; where the broker is is still the user's to say.
+    let ended = Running::new(desk.place.command(&COORDINATE).env("VALUESIM_STORE", &desk.store)).end().with_code(2);
+    assert!(ended.stderr.contains("where is the broker?"), "{}", ended.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_coordinator_that_cannot_enter_its_run_into_the_list_goes_on() {
+    let (broker, redis) = tokio::join!(shared_broker(), RedisServer::start());
+    let redis = redis.unwrap();
+    let mut store = redis::Client::open(redis.url()).unwrap().get_connection().unwrap();
+    let user = ["SETUSER", "weak", "on", ">secret", "~*", "+@all", "-zadd"];
+    let () = redis::cmd("ACL").arg(&user).query(&mut store).unwrap();
+    let desk = Desk::at(broker.url.clone(), redis.url().replace("redis://", "redis://weak:secret@"));
+    let mut coordinator = desk.start(&COORDINATE);
+    coordinator.wait_for("the run is not in the list of runs yet");
+    coordinator.wait_for("coordinating run");
+    coordinator.interrupt();
+    coordinator.end().with_code(130);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watched_status_ends_with_its_reader() {
+    let desk = Desk::new().await;
+    let mut watching = desk.place.command(&["status", "--watch"]);
+    watching.env("VALUESIM_BROKER", &desk.broker).env("VALUESIM_STORE", &desk.store);
+    let mut watching = watching.stdout(Stdio::piped()).spawn().unwrap();
+    drop(watching.stdout.take());
+    let ended = valuesim_test_servers::eventually("its end", SOON, async || watching.try_wait().unwrap()).await;
+    let ended = ended.inspect_err(|_| watching.kill().unwrap()).unwrap();
+    assert_eq!(ended.code(), Some(0));
+}
+
+/// A run with so many models that its queues are looked at in many rounds, over a way of the test's own.
+async fn far_away() -> (Desk, Proxy, Desk) {
+    let near = Desk::new().await;
+    let many = AboutRun { models: (0..20).map(|number| format!("m{number}")).collect(), ..about() };
+    near.control().await.announce(&many).await.unwrap();
+    let (proxy, through) = Proxy::in_front_of(&near.broker).await.unwrap();
+    let far = Desk::at(through, near.store.clone());
+    (near, proxy, far)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_queues_far_away_are_looked_at_side_by_side() {
+    let (_near, proxy, far) = far_away().await;
+    proxy.delay(Duration::from_millis(15));
+    let status = soon(&far, &["status"], 0);
+    says(&status, &["m19", "no such queue"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_look_that_takes_too_long_is_told_from_a_broker_that_is_away() {
+    let (_near, proxy, far) = far_away().await;
+    let mut watching = far.start(&["status", "--watch"]);
+    watching.wait_for_output("no such queue");
+    proxy.delay(Duration::from_millis(250));
+    watching.wait_for_output("the look at its queues was not finished within 2 s");
+    watching.interrupt();
+    let said = watching.end().well().stdout;
+    assert!(!said.contains("the broker was not reached"), "{said}");
+}
+
+/// The verbs through servers that take connections and answer nothing, from the beginning.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_that_stall_are_said_within_seconds() {
+    let desk = Desk::new().await;
+    desk.control().await.announce(&about()).await.unwrap();
+    let (broker, broker_url) = Proxy::in_front_of(&desk.broker).await.unwrap();
+    let (store, store_url) = Proxy::in_front_of(&desk.store).await.unwrap();
+    let held = Desk::at(broker_url, store_url);
+    broker.stall().await;
+    let silent = "no answer within 3 s; check the host and the port";
+    says(&soon(&held, &["status"], 4), &["the broker was not reached", "connect to RabbitMQ at amqp://", silent]);
+    let stalled = |arguments: &[&str], code| {
+        let ended = soon(&held, arguments, code);
+        assert!(ended.stderr.contains(silent), "{arguments:?}: {}", ended.stderr);
+    };
+    stalled(&["dead", "list", "r1"], 4);
+    stalled(&["dead", "show", "r1"], 4);
+    stalled(&["dead", "replay", "r1", "--all"], 1);
+    stalled(&["dead", "discard", "r1", "--all", "--yes"], 1);
+    // What the store has is gone, and what the broker has is left.
+    stalled(&["purge", "r1", "--yes"], 1);
+    desk.control().await.announce(&about()).await.unwrap();
+    soon(&held, &["pause", "r1"], 0);
+    store.stall().await;
+    says(&soon(&held, &["status"], 4), &["the store was not reached", "the broker was not reached"]);
+    stalled(&["pause", "r1"], 1);
+    stalled(&["purge", "r1", "--yes"], 1);
+    stalled(&["runs"], 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_that_stalls_half_way_says_what_was_done() {
+    const LETTERS: u32 = 3_000;
+    let desk = Desk::new().await;
+    let (queue, dead) = (desk.queue().await, name(Lane::Dead));
+    let letters = (1..=LETTERS).map(|respondent| queue.publish(&dead, task(respondent, &[]).to_bytes().into()));
+    futures_util::future::try_join_all(letters).await.unwrap();
+    until_waiting(&queue, &dead, LETTERS).await;
+    let (proxy, through) = Proxy::in_front_of(&desk.broker).await.unwrap();
+    let held = Desk::at(through, desk.store.clone());
+    let replaying = held.start(&["dead", "replay", "r1", "--all"]);
+    let has_begun = async || queue.depth(&name(STORY)).await.unwrap().is_some_and(|depth| depth.messages > 0);
+    until("the first replayed letter", has_begun).await;
+    proxy.stall().await;
+    let start = Instant::now();
+    let ended = replaying.end().with_code(1);
+    assert!(start.elapsed() < SOON + Duration::from_secs(5), "it took {:?}", start.elapsed());
+    assert!(ended.stdout.starts_with("replayed ") && !ended.stdout.starts_with("replayed 0"), "{}", ended.stdout);
+    assert!(ended.stderr.contains("replay a dead letter"), "{}", ended.stderr);
 }

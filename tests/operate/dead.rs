@@ -85,6 +85,19 @@ async fn letters_are_listed_shown_replayed_and_discarded() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn choices_that_match_nothing_are_named_beside_what_was_done() {
+    let desk = Desk::new().await;
+    let queue = desk.queue().await;
+    publish(&queue, [7, 8].map(|respondent| letter(&task(respondent, &[]).to_bytes()))).await;
+    let partly = ["dead", "replay", "r1", "--cell", "0/7/1", "--cell", "0/99/1", "--letter", "0badcafe"];
+    let partly = desk.run(&partly).with_code(1);
+    assert_eq!(partly.stdout, "replayed 1 letter, 1 stays\n");
+    let nothing = "no dead letter is of these cells or has these ids: 0/99/1, 0badcafe";
+    assert!(partly.stderr.contains(nothing), "{}", partly.stderr);
+    until_waiting(&queue, &name(STORY), 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replays_at_once_and_one_that_is_killed_lose_nothing() {
     const LETTERS: u32 = 300;
     let desk = Desk::new().await;

@@ -7,10 +7,10 @@ mod simulated;
 use std::time::Duration;
 
 use redis::Commands as _;
-use valuesim_shared::control::Wish;
+use valuesim_shared::control::{Order, Wish};
 use valuesim_shared::id::RunId;
 
-use crate::support::{Desk, Running, until};
+use crate::support::{Desk, Running, about, until};
 
 const EXPERIMENT: [&str; 9] =
     ["coordinate", "--synthetic", "60", "--users", "12", "--methods", "valuesim", "--model", "m"];
@@ -47,6 +47,11 @@ async fn a_live_fleet_is_seen_gets_its_orders_and_is_purged() {
     let listed = desk.run(&["runs"]).well().stdout;
     assert!(listed.lines().nth(1).is_some_and(|line| line.starts_with(&run) && line.contains("begun")), "{listed}");
 
+    let mut useless = desk.start(&["work", "--model", "typo"]);
+    useless.wait_for(&format!("run {run} has no model named typo; it has m"));
+    useless.interrupt();
+    useless.end().well();
+
     gives_order(&desk, &["pause", &run], Wish::Pause, "pauses").await;
     gives_order(&desk, &["resume", &run], Wish::Go, "goes on\nbefore: pause, said by ada@").await;
     let refused = desk.run(&["purge", &run, "--yes"]).with_code(1);
@@ -82,6 +87,42 @@ async fn a_run_that_a_worker_cannot_serve_is_shown_with_the_reason() {
     assert!(said.contains("Z by ") && said.contains("NO_SUCH_KEY"), "{said}");
     assert!(text.contains("spent        price unknown\n"), "{text}");
     drop(fleet);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_run_goes_on_that_is_resumed_before_its_workers_have_left() {
+    let desk = Desk::new().await;
+    // Whoever leaves finishes its calls first: there is time to think again.
+    let provider = simulated::provider(Duration::from_secs(20)).await;
+    let base_url = provider.base_url();
+    let coordinate = [&EXPERIMENT[..], &["--base-url", &base_url, "--calls-in-flight", "4"]].concat();
+    let (mut coordinator, mut worker) = (desk.start(&coordinate), desk.start(&["work"]));
+    worker.wait_for("serving run");
+    let is_at_work = async || provider.stats().in_flight > 0;
+    until("calls under way", is_at_work).await;
+    let folder = desk.place.run_folder("runs");
+    let run = folder.file_name().unwrap().to_str().unwrap();
+
+    gives_order(&desk, &["cancel", run, "--yes"], Wish::Cancel, "is cancelled").await;
+    coordinator.wait_for("wants this run to end");
+    worker.wait_for("handing its tasks back");
+    // Whoever can write to the store can call himself what he likes.
+    let order = Order::new(Wish::Go, "eve\u{1b}[2J@h".to_owned());
+    desk.control().await.give_order(&RunId(run.to_owned()), &order).await.unwrap();
+    coordinator.wait_for("eve\\u{1b}[2J@h lets this run go on");
+    worker.wait_for("left run");
+    worker.wait_for("serving run");
+    coordinator.terminate();
+    coordinator.end().with_code(130);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn to_cancel_a_run_without_a_coordinator_says_that_nobody_ends_it() {
+    let desk = Desk::new().await;
+    desk.control().await.announce(&about()).await.unwrap();
+    let said = desk.run(&["cancel", "r1", "--yes"]).well().stdout;
+    assert!(said.contains("no coordinator is alive to end it"), "{said}");
+    assert!(said.contains("`valuesim purge r1 --yes` removes what it has"), "{said}");
 }
 
 async fn gives_order(desk: &Desk, verb: &[&str], wish: Wish, says: &str) {

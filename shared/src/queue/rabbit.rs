@@ -28,10 +28,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::{Queue, QueueError, QueueName, Verdict};
+use crate::id::RunId;
 use crate::telemetry::Registry;
 use address::Address;
 use consumer::Fetcher;
@@ -58,13 +60,21 @@ struct Shared {
     consuming: Link,
     publishing: Link,
     publisher: Publisher,
-    lanes: Mutex<HashMap<QueueName, Arc<Lane>>>,
+    lanes: Mutex<HashMap<QueueName, Fetching>>,
     fetchers: TaskTracker,
     stop_fetching: CancellationToken,
     keepers: TaskTracker,
     hang_up: CancellationToken,
     /// Ends all tasks when the last clone is gone.
     _ends: [DropGuard; 2],
+}
+
+/// A lane, and what fetches for it.
+#[derive(Debug)]
+struct Fetching {
+    lane: Arc<Lane>,
+    fetcher: JoinHandle<()>,
+    stop: CancellationToken,
 }
 
 impl RabbitQueue {
@@ -120,6 +130,22 @@ impl RabbitQueue {
         keepers.wait().await;
     }
 
+    /// Takes nothing more from the queues of a run: gives back what was fetched and not taken, and the channels. Deliveries
+    /// that are still on loan go back to the broker, and who waits for one is told that the queue is closed. Whoever takes
+    /// from these queues later begins anew.
+    pub async fn leave(&self, run: &RunId) {
+        let of_run = |name: &QueueName, _: &mut Fetching| name.run == *run;
+        let left: Vec<Fetching> = self.lanes().extract_if(of_run).map(|(_, fetching)| fetching).collect();
+        for fetching in &left {
+            fetching.stop.cancel();
+        }
+        for fetching in left {
+            if let Err(error) = fetching.fetcher.await {
+                tracing::error!(%run, %error, "what was fetched of a run was not given back; the broker takes it back");
+            }
+        }
+    }
+
     /// Declares queues that others are about to use: while a queue is being declared, RabbitMQ 3.10 ends the connections of
     /// those who consume from it.
     pub async fn declare(&self, queues: &[QueueName]) -> Result<(), QueueError> {
@@ -161,8 +187,8 @@ impl RabbitQueue {
 
     fn lane(&self, queue: &QueueName) -> Arc<Lane> {
         let mut lanes = self.lanes();
-        if let Some(lane) = lanes.get(queue) {
-            return Arc::clone(lane);
+        if let Some(fetching) = lanes.get(queue) {
+            return Arc::clone(&fetching.lane);
         }
         let lane = Arc::new(Lane::new(queue.clone()));
         let fetcher = Fetcher {
@@ -170,12 +196,13 @@ impl RabbitQueue {
             link: self.shared.consuming.clone(),
             publisher: self.shared.publisher.clone(),
         };
-        self.shared.fetchers.spawn(fetcher.run(self.shared.stop_fetching.clone()));
-        lanes.insert(queue.clone(), Arc::clone(&lane));
+        let stop = self.shared.stop_fetching.child_token();
+        let fetcher = self.shared.fetchers.spawn(fetcher.run(stop.clone()));
+        lanes.insert(queue.clone(), Fetching { lane: Arc::clone(&lane), fetcher, stop });
         lane
     }
 
-    fn lanes(&self) -> std::sync::MutexGuard<'_, HashMap<QueueName, Arc<Lane>>> {
+    fn lanes(&self) -> std::sync::MutexGuard<'_, HashMap<QueueName, Fetching>> {
         self.shared.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -193,7 +220,7 @@ impl Queue for RabbitQueue {
     }
 
     fn try_take(&self, queue: &QueueName) -> Option<RabbitDelivery> {
-        let lane = self.lanes().get(queue).map(Arc::clone);
+        let lane = self.lanes().get(queue).map(|fetching| Arc::clone(&fetching.lane));
         lane?.try_take()
     }
 

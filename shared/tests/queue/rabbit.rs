@@ -1,8 +1,13 @@
 //! The queues in RabbitMQ, while nothing is broken.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::future::join_all;
-use valuesim_shared::queue::{BrokerState, Delivery as _, Lane, Queue as _};
+use tokio::time::timeout;
+use valuesim_shared::id::{ModelId, RunId};
+use valuesim_shared::queue::{BrokerState, Delivery as _, Lane, Queue as _, QueueName};
+use valuesim_test_servers::shared_broker;
 
 use crate::conformance::conforms;
 use crate::support::{connect, fresh, name, story, until};
@@ -85,6 +90,52 @@ async fn closing_gives_back_what_nobody_took_uncounted() {
     assert_eq!(bodies, (0..10_u8).map(|number| vec![number]).collect::<Vec<_>>());
     other.close().await;
     assert!(queue.take(story(), 1).await.is_err() && queue.publish(story(), Bytes::new()).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leaving_a_run_gives_back_what_nobody_took_and_disturbs_no_other_run() {
+    let (queue, vhost) = fresh().await;
+    let others = QueueName { run: RunId("r2".to_owned()), lane: Lane::Story(ModelId(0)) };
+    for name in [story(), &others] {
+        join_all((0..3_u8).map(|number| queue.publish(name, Bytes::from(vec![number])))).await;
+    }
+    let waiting = async |name| queue.depth(name).await.expect("a depth").expect("a queue").messages;
+    let held = [queue.take(story(), 3).await, queue.take(&others, 3).await].map(|taken| taken.expect("a message"));
+    until("all were fetched", async || waiting(story()).await + waiting(&others).await == 0).await;
+
+    let [done, held] = held;
+    done.ack().await.expect("acknowledged");
+    queue.leave(&story().run).await;
+    until("they are back", async || waiting(story()).await == 2).await;
+    // The broker counts a little later.
+    let consumers = async || queue.depth(story()).await.expect("a depth").expect("a queue").consumers;
+    until("nobody consumes any more", async || consumers().await == 0).await;
+    assert!(queue.try_take(story()).is_none());
+    let fetched_before = [held, queue.try_take(&others).expect("fetched"), queue.try_take(&others).expect("fetched")];
+    assert_eq!(waiting(&others).await, 0, "the other run has what it had");
+
+    let other = connect(&vhost.url).await;
+    let back = other.take(story(), 1).await.expect("a message");
+    assert_eq!(back.deliveries_before(), 0);
+    back.ack().await.expect("acknowledged");
+    let again = queue.take(story(), 1).await.expect("a message");
+    assert_eq!(again.deliveries_before(), 0);
+    again.ack().await.expect("acknowledged");
+    drop(fetched_before);
+    until("nothing is left", async || waiting(story()).await == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_runs_one_after_the_other_need_few_channels() {
+    let vhost = shared_broker().await;
+    let queue = connect(&format!("{}?channel_max=8", vhost.url)).await;
+    for number in 0..12 {
+        let name = QueueName { run: RunId(format!("r{number}")), lane: Lane::Results };
+        queue.publish(&name, Bytes::new()).await.expect("published");
+        let taken = timeout(Duration::from_secs(30), queue.take(&name, 1)).await;
+        taken.expect("there is a channel for it").expect("a message").ack().await.expect("acknowledged");
+        queue.leave(&name.run).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

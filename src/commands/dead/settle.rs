@@ -12,9 +12,9 @@ use valuesim_shared::id::Cell;
 use valuesim_shared::queue::{Delivery as _, Queue as _, QueueName, RabbitDelivery, RabbitQueue};
 use valuesim_shared::task::Task;
 
-use super::letter::LetterId;
+use super::letter::{LetterId, cell_name};
 use crate::columns::{one_line, shortened};
-use crate::servers::within;
+use crate::servers::{LITTLE_PATIENCE, within};
 
 /// Letters that do not come for so long are with another command that deals with them.
 const COMES_WITHIN: Duration = Duration::from_secs(3);
@@ -24,7 +24,7 @@ const COMES_WITHIN: Duration = Duration::from_secs(3);
 const ROUNDS: u32 = 3;
 
 /// How long the broker may take to keep a message.
-const SAFE_WITHIN: Duration = Duration::from_secs(10);
+const SAFE_WITHIN: Duration = Duration::from_secs(7);
 
 /// Characters that are kept of each failure in the history of a task that is replayed.
 const MOST_OF_A_FAILURE: usize = 300;
@@ -55,33 +55,32 @@ pub(super) struct Settled {
     done: u32,
     /// Letters that were not chosen, or cannot be replayed.
     stay: u32,
+    /// Those that were chosen, with their cells.
+    chosen: Vec<(LetterId, Option<Cell>)>,
     /// Why letters that were chosen stay.
     kept: Vec<String>,
     /// Why it broke off, or what was not found.
     pub(super) problem: Option<anyhow::Error>,
 }
 
-/// Deals with the chosen letters of the queue `dead`.
-pub(super) async fn settle(
-    broker: &RabbitQueue,
-    dead: &QueueName,
-    choice: &Choice,
-    act: &Act,
-) -> anyhow::Result<Settled> {
+/// Deals with the chosen letters of the queue `dead`. Whatever comes in the way, it tells what was done before.
+pub(super) async fn settle(broker: &RabbitQueue, dead: &QueueName, choice: &Choice, act: &Act) -> Settled {
     let (mut settled, mut stay) = (Settled::default(), Vec::new());
     for round in 0..ROUNDS {
-        let waiting = broker.depth(dead).await?.map_or(0, |depth| depth.messages);
-        for left in (1..=waiting).rev() {
-            let Ok(taken) = tokio::time::timeout(COMES_WITHIN, broker.take(dead, left as usize)).await else {
-                settled.problem = (round == 0).then(|| missing(left));
+        let waiting = match settled.settle_waiting(broker, dead, (choice, act), &mut stay).await {
+            Ok(waiting) => waiting,
+            // Those that others have are looked for once; they may have been dealt with since.
+            Err(Halt::Missing(_)) if round > 0 => continue,
+            Err(Halt::Missing(left)) => {
+                settled.problem = Some(missing(left));
                 break;
-            };
-            if let Err(error) = settled.settle_one(broker, dead, taken?, (choice, act), &mut stay).await {
+            }
+            Err(Halt::Broken(error)) => {
                 settled.problem = Some(error.context(format!("{act}; this letter and those after it stay")));
                 break;
             }
-        }
-        if waiting == 0 || settled.problem.is_some() {
+        };
+        if waiting == 0 {
             break;
         }
     }
@@ -89,7 +88,7 @@ pub(super) async fn settle(
     settled.stay = u32::try_from(stay.len()).unwrap_or(u32::MAX);
     drop(stay);
     settled.look_for_problems(choice);
-    Ok(settled)
+    settled
 }
 
 fn missing(left: u32) -> anyhow::Error {
@@ -98,7 +97,38 @@ fn missing(left: u32) -> anyhow::Error {
     anyhow!("{left} not come within {seconds} s: another command has them, or the broker is away; try again")
 }
 
+/// Why not all letters that wait were gone through.
+enum Halt {
+    /// So many did not come.
+    Missing(u32),
+    Broken(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Halt {
+    fn from(error: E) -> Self {
+        Self::Broken(error.into())
+    }
+}
+
 impl Settled {
+    /// Deals with the letters that wait now, and says how many there were.
+    async fn settle_waiting(
+        &mut self,
+        broker: &RabbitQueue,
+        dead: &QueueName,
+        how: (&Choice, &Act),
+        stay: &mut Vec<RabbitDelivery>,
+    ) -> Result<u32, Halt> {
+        let depth = within("see how many letters there are", LITTLE_PATIENCE, broker.depth(dead)).await?;
+        let waiting = depth.map_or(0, |depth| depth.messages);
+        for left in (1..=waiting).rev() {
+            let taking = tokio::time::timeout(COMES_WITHIN, broker.take(dead, left as usize));
+            let taken = taking.await.map_err(|_| Halt::Missing(left))?;
+            self.settle_one(broker, dead, taken?, how, stay).await?;
+        }
+        Ok(waiting)
+    }
+
     async fn settle_one(
         &mut self,
         broker: &RabbitQueue,
@@ -112,6 +142,7 @@ impl Settled {
             stay.push(delivery);
             return Ok(());
         }
+        self.chosen.push((id.clone(), found.held.cell()));
         if let Act::Replay { note } = act {
             match again(&found, dead, note) {
                 Ok((queue, message)) => {
@@ -134,10 +165,10 @@ impl Settled {
         if self.problem.is_some() {
             return;
         }
-        if !self.kept.is_empty() {
-            self.problem = Some(anyhow!("not all that was chosen can be replayed"));
-        } else if self.done == 0 && matches!(choice, Choice::These { .. }) {
-            self.problem = Some(anyhow!("no dead letter is of these cells or has these ids"));
+        let kept = (!self.kept.is_empty()).then(|| "not all that was chosen can be replayed".to_owned());
+        let problems: Vec<String> = kept.into_iter().chain(choice.unmatched(&self.chosen)).collect();
+        if !problems.is_empty() {
+            self.problem = Some(anyhow!("{}", problems.join("; ")));
         }
     }
 
@@ -176,6 +207,16 @@ impl Choice {
                 letters.contains(id) || held.cell().is_some_and(|cell| cells.contains(&cell))
             }
         }
+    }
+
+    /// Says which of the choices are none of the letters that were found, with their cells; none where all are.
+    pub(super) fn unmatched(&self, found: &[(LetterId, Option<Cell>)]) -> Option<String> {
+        let Self::These { cells, letters } = self else { return None };
+        let cells = cells.iter().filter(|cell| !found.iter().any(|(_, of)| of.as_ref() == Some(*cell)));
+        let letters = letters.iter().filter(|id| !found.iter().any(|(of, _)| of == *id));
+        let names: Vec<String> = cells.map(|cell| cell_name(*cell)).chain(letters.map(LetterId::to_string)).collect();
+        let names = names.join(", ");
+        (!names.is_empty()).then(|| format!("no dead letter is of these cells or has these ids: {names}"))
     }
 }
 

@@ -3,21 +3,22 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use tokio::time::{Instant, timeout_at};
 use valuesim_shared::control::{AboutRun, CoordinatorReport, Order, RedisControl, RunPhase, UnixMillis, WorkerReport};
 use valuesim_shared::id::RunId;
 use valuesim_shared::link::LinkError;
-use valuesim_shared::queue::{BrokerState, RabbitQueue};
+use valuesim_shared::queue::{BrokerState, Lane, QueueName, RabbitQueue};
 
 use super::attention::attention;
 use super::{RunStatus, Server, Status, Unreached};
 use crate::commands::queues::{self, FoundQueue};
-use crate::servers::{Addresses, BrokerAddress, StoreAddress, within};
+use crate::servers::{Addresses, BrokerAddress, StoreAddress, hang_up, within};
 
 /// How long the store may take to answer in all. Each question to it has a shorter limit, which says what came in the way.
 const STORE_WITHIN: Duration = Duration::from_secs(5);
 
 /// How long the broker may take to say how full all queues are.
-const QUEUES_WITHIN: Duration = Duration::from_secs(2);
+pub(super) const QUEUES_WITHIN: Duration = Duration::from_secs(2);
 
 /// Looks at the servers, and keeps its connections for the next look.
 pub(super) struct Look {
@@ -70,7 +71,7 @@ impl Look {
     /// Hangs up.
     pub(super) async fn close(&self) {
         if let Some(queue) = &self.queue {
-            queue.close().await;
+            hang_up(queue).await;
         }
     }
 }
@@ -115,18 +116,24 @@ async fn reach(kept: &mut Option<RabbitQueue>, address: &BrokerAddress) -> anyho
     Ok(kept.insert(address.reach().await?).clone())
 }
 
+/// Looks at the queues of the runs, as many as can be looked at in time. An error where the broker does not answer at all.
 async fn queues_of(queue: &RabbitQueue, runs: &mut [RunStatus]) -> anyhow::Result<()> {
     if let BrokerState::Reconnecting { reason, .. } = queue.state() {
         anyhow::bail!("reach the broker: {reason}");
     }
-    let looking = async {
-        for run in runs {
-            let models = run.about.as_ref().map(|about| about.models.len());
-            run.queues = Some(queues::look(queue, &run.run, models).await?);
+    let Some(first) = runs.first() else { return Ok(()) };
+    let end = Instant::now() + QUEUES_WITHIN;
+    let dead = QueueName { run: first.run.clone(), lane: Lane::Dead };
+    within("ask the broker how full the queues are", QUEUES_WITHIN, queue.depth(&dead)).await?;
+    for run in runs {
+        let models = run.about.as_ref().map(|about| about.models.len());
+        match timeout_at(end, queues::look(queue, &run.run, models)).await {
+            Ok(found) => run.queues = Some(found?),
+            // It answers, only not fast enough.
+            Err(_) => break,
         }
-        anyhow::Ok(())
-    };
-    within("ask the broker how full the queues are", QUEUES_WITHIN, looking).await
+    }
+    Ok(())
 }
 
 impl Told {

@@ -169,6 +169,16 @@ fn a_broker_that_is_away_hides_queues_alone() {
 }
 
 #[test]
+fn a_look_that_took_too_long_is_no_broker_that_is_away() {
+    let mut status = healthy();
+    status.runs[0].queues = None;
+    assert!(!status.is_whole());
+    let text = shown(status);
+    assert!(text.contains("the look at its queues was not finished within 2 s"), "{text}");
+    assert!(!text.contains("not reached"), "{text}");
+}
+
+#[test]
 fn nothing_to_look_at() {
     let status = Status { runs: Vec::new(), workers: Vec::new(), ..healthy() };
     insta::assert_snapshot!(shown(status));

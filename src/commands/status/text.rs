@@ -6,6 +6,7 @@ use indicatif::{HumanCount, HumanDuration};
 use valuesim_shared::control::{AboutRun, CellCounts, CoordinatorReport, RunPhase, UnixMillis, Wish, WorkerReport};
 use valuesim_shared::money::NanoUsd;
 
+use super::look::QUEUES_WITHIN;
 use super::{RunStatus, Server, Status};
 use crate::age::ago;
 use crate::columns::{NOTHING, columns, one_line, shortened};
@@ -51,8 +52,13 @@ fn heading(status: &Status) -> String {
 fn run_text(status: &Status, run: &RunStatus) -> String {
     let mut text = format!("run {}: {}\n", one_line(&run.run.0), state(status, run));
     text += &columns(INDENT, &facts(status, run));
-    if let Some(queues) = &run.queues {
-        text += &format!("\n{}", columns(INDENT, &queue_rows(run, queues)));
+    match &run.queues {
+        Some(queues) => text += &format!("\n{}", columns(INDENT, &queue_rows(run, queues))),
+        None if status.has_reached(Server::Broker) => {
+            let seconds = QUEUES_WITHIN.as_secs();
+            text += &format!("\n{INDENT}the look at its queues was not finished within {seconds} s\n");
+        }
+        None => {}
     }
     if !run.attention.is_empty() {
         text += &format!("\n{INDENT}needs attention\n");

@@ -34,9 +34,14 @@ impl FleetCoordinator {
             match order {
                 Some(Order { wish: Wish::Cancel, by, .. }) => {
                     (self.tell)(&format!("{by} wants this run to end: waiting for its workers to leave"));
-                    self.let_workers_finish().await;
-                    self.cancelled_by.get_or_init(|| by);
-                    halt.cancel();
+                    tokio::select! {
+                        () = self.let_workers_finish() => {}
+                        Ok(()) = following.order.changed() => continue,
+                    }
+                    if self.is_still_to_end().await {
+                        self.cancelled_by.get_or_init(|| by);
+                        halt.cancel();
+                    }
                 }
                 Some(Order { wish: Wish::Pause, by, at, .. }) => {
                     (self.tell)(&format!(
@@ -59,6 +64,15 @@ impl FleetCoordinator {
     fn remember(&self, order: Option<&Order>) {
         if let Some(order) = order {
             *self.last_order.lock().unwrap_or_else(PoisonError::into_inner) = Some(order.clone());
+        }
+    }
+
+    /// Looks once more: somebody may have had the last word since the order was last looked for.
+    async fn is_still_to_end(&self) -> bool {
+        match self.servers.control.order(&self.manifest.run).await {
+            Ok(order) => order.is_none_or(|order| order.wish == Wish::Cancel),
+            // What was said last stands.
+            Err(_) => true,
         }
     }
 

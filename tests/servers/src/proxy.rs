@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -23,6 +24,7 @@ pub struct Proxy {
     address: SocketAddr,
     orders: mpsc::Sender<(Order, oneshot::Sender<()>)>,
     clients: Arc<AtomicU64>,
+    delay_ms: Arc<AtomicU64>,
     task: JoinHandle<()>,
 }
 
@@ -51,10 +53,11 @@ impl Proxy {
         let address = local(free_port());
         let listener = TcpListener::bind(address).await.map_err(ServerError::io("open the proxy's port"))?;
         let (orders, inbox) = mpsc::channel(ORDERS);
-        let clients = Arc::default();
-        let route = Route { address, targets: targets.into(), clients: Arc::clone(&clients) };
+        let (clients, delay_ms) = (Arc::default(), Arc::default());
+        let (counted, delay) = (Arc::clone(&clients), Arc::clone(&delay_ms));
+        let route = Route { address, targets: targets.into(), clients: counted, delay_ms: delay };
         let task = tokio::spawn(serve(route, listener, inbox));
-        Ok(Self { address, orders, clients, task })
+        Ok(Self { address, orders, clients, delay_ms, task })
     }
 
     /// Starts a proxy in front of the server that a URL names, and returns it with the URL that leads through it.
@@ -105,6 +108,11 @@ impl Proxy {
         self.order(Order::Stall).await;
     }
 
+    /// Lets everything through so much later from now on, each way, as a long way does.
+    pub fn delay(&self, delay: Duration) {
+        self.delay_ms.store(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
     /// Lets everything through again: what was held back by a stall, new connections after a cut.
     pub async fn heal(&self) {
         self.order(Order::Heal).await;
@@ -143,6 +151,7 @@ struct Route {
     address: SocketAddr,
     targets: Arc<[SocketAddr]>,
     clients: Arc<AtomicU64>,
+    delay_ms: Arc<AtomicU64>,
 }
 
 /// Owns the listener and all connections; dropped, it takes them with it.
@@ -175,7 +184,7 @@ async fn serve(route: Route, listener: TcpListener, mut orders: mpsc::Receiver<(
             client = accept(listener.as_ref()), if listener.is_some() => {
                 route.clients.fetch_add(1, Ordering::Relaxed);
                 if *passage.borrow() != Passage::Shut {
-                    connections.spawn(relay(client, Arc::clone(&route.targets), passage.subscribe()));
+                    connections.spawn(relay(client, route.clone(), passage.subscribe()));
                 }
             }
             Some(_) = connections.join_next() => {}
@@ -202,28 +211,34 @@ async fn accept(listener: Option<&TcpListener>) -> TcpStream {
 }
 
 /// Passes bytes both ways until both sides have said all, or one of them is gone.
-async fn relay(client: TcpStream, targets: Arc<[SocketAddr]>, mut passage: watch::Receiver<Passage>) {
+async fn relay(client: TcpStream, route: Route, mut passage: watch::Receiver<Passage>) {
     if passage.wait_for(|now| *now == Passage::Open).await.is_err() {
         return;
     }
     // One after the other, and the first that takes it.
-    let Ok(server) = TcpStream::connect(&*targets).await else { return };
+    let Ok(server) = TcpStream::connect(&*route.targets).await else { return };
     // Small frames are not held back: a proxy should not add delays of its own.
     _ = client.set_nodelay(true);
     _ = server.set_nodelay(true);
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    _ = tokio::try_join!(pass(from_client, to_server, passage.clone()), pass(from_server, to_client, passage));
+    let there = pass(from_client, to_server, (passage.clone(), &route.delay_ms));
+    _ = tokio::try_join!(there, pass(from_server, to_client, (passage, &route.delay_ms)));
 }
 
 async fn pass(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
-    mut passage: watch::Receiver<Passage>,
+    (mut passage, delay_ms): (watch::Receiver<Passage>, &AtomicU64),
 ) -> std::io::Result<()> {
     let mut buffer = vec![0; BUFFER_BYTES];
     loop {
         let count = from.read(&mut buffer).await?;
+        let delay = Duration::from_millis(delay_ms.load(Ordering::Relaxed));
+        if !delay.is_zero() {
+            // What comes meanwhile comes together afterwards.
+            tokio::time::sleep(delay).await;
+        }
         if passage.wait_for(|now| *now == Passage::Open).await.is_err() {
             return Ok(());
         }

@@ -19,6 +19,9 @@ const FRAME_MAX: u32 = 16 * 1024;
 /// How long the first connection is tried for, when nothing else is said.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// How a certificate begins in a PEM file.
+const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
+
 /// How to reach a broker.
 #[derive(Debug, Clone)]
 pub struct RabbitSettings {
@@ -38,6 +41,27 @@ impl RabbitSettings {
     pub fn new(url: SecretString, connection_name: impl Into<String>) -> Self {
         Self { url, connection_name: connection_name.into(), ca_file: None, patience: PATIENCE }
     }
+
+    /// The address as it may be shown, without the password; an error where it cannot be read.
+    pub fn shown(&self) -> Result<String, QueueError> {
+        Ok(shown(&parse(self.url.expose_secret())?))
+    }
+
+    /// Fails where the file with certificates cannot be read, or has none.
+    pub fn check_certificates(&self) -> Result<(), QueueError> {
+        self.certificates().map(drop)
+    }
+
+    fn certificates(&self) -> Result<Option<String>, QueueError> {
+        let Some(file) = &self.ca_file else { return Ok(None) };
+        let no_use =
+            |reason: &str| QueueError::Address(format!("read the certificates in {}: {reason}", file.display()));
+        let text = std::fs::read_to_string(file).map_err(|error| no_use(&error.to_string()))?;
+        if !text.contains(CERTIFICATE) {
+            return Err(no_use("there are none in PEM format"));
+        }
+        Ok(Some(text))
+    }
 }
 
 /// A broker's address that could be read.
@@ -56,20 +80,19 @@ impl std::fmt::Debug for Address {
 impl Address {
     pub(super) fn read(settings: &RabbitSettings) -> Result<Self, QueueError> {
         let uri = parse(settings.url.expose_secret())?;
-        let cert_chain = settings.ca_file.as_ref().map(|file| {
-            std::fs::read_to_string(file)
-                .map_err(|error| QueueError::Address(format!("read the certificates in {}: {error}", file.display())))
-        });
-        Ok(Self { uri, tls: OwnedTLSConfig { identity: None, cert_chain: cert_chain.transpose()? } })
+        Ok(Self { uri, tls: OwnedTLSConfig { identity: None, cert_chain: settings.certificates()? } })
     }
 
     /// The address without the password.
     pub(super) fn shown(&self) -> String {
-        let AMQPUri { scheme, authority, vhost, .. } = &self.uri;
-        let host = if authority.host.contains(':') { format!("[{}]", authority.host) } else { authority.host.clone() };
-        let path = if vhost == "/" { String::new() } else { format!("/{vhost}") };
-        format!("{scheme}://{}@{host}:{}{path}", authority.userinfo.username, authority.port)
+        shown(&self.uri)
     }
+}
+
+fn shown(AMQPUri { scheme, authority, vhost, .. }: &AMQPUri) -> String {
+    let host = if authority.host.contains(':') { format!("[{}]", authority.host) } else { authority.host.clone() };
+    let path = if vhost == "/" { String::new() } else { format!("/{vhost}") };
+    format!("{scheme}://{}@{host}:{}{path}", authority.userinfo.username, authority.port)
 }
 
 fn parse(url: &str) -> Result<AMQPUri, QueueError> {
@@ -127,5 +150,15 @@ mod tests {
         let settings = RabbitSettings { ca_file: Some("/nowhere/ca.pem".into()), ..RabbitSettings::new(url, "test") };
         let error = Address::read(&settings).expect_err("no such file").to_string();
         assert!(error.contains("/nowhere/ca.pem"), "{error}");
+        assert_eq!(settings.check_certificates().map_err(|error| error.to_string()), Err(error));
+    }
+
+    #[test]
+    fn a_file_without_certificates_is_named() {
+        let url = SecretString::from("amqps://localhost".to_owned());
+        let this_file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        let settings = RabbitSettings { ca_file: Some(this_file.into()), ..RabbitSettings::new(url, "test") };
+        let error = settings.check_certificates().expect_err("no certificates").to_string();
+        assert!(error.contains(this_file) && error.contains("none in PEM format"), "{error}");
     }
 }

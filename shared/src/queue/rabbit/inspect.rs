@@ -18,7 +18,7 @@ use crate::queue::{QueueError, QueueName};
 pub struct Depth {
     /// Messages that wait; not those on loan.
     pub messages: u32,
-    /// Consumers: workers that wait for messages, or have some on loan.
+    /// Consumers: workers that wait for messages. Those that have as many on loan as they have room for are none.
     pub consumers: u32,
 }
 
@@ -107,7 +107,7 @@ async fn on_queue<T>(
     let mut last = String::new();
     for _ in 0..TRIES {
         let session = link.session_soon(queue).await?;
-        let acted = async { Ok::<_, Trouble>(session.within(ANSWER_WITHIN, act(session.channel().await?)).await?) };
+        let acted = async { session.within(ANSWER_WITHIN, act(session.channel().await?)).await };
         match acted.await {
             Ok(Ok(found)) => return Ok(Some(found)),
             Ok(Err(error)) if is_missing(&error) => return Ok(None),
