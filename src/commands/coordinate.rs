@@ -118,7 +118,7 @@ impl Job {
         note(&format!("coordinating run {}: it goes on as workers serve it (valuesim work --run {0})", self.run));
         let watch = Watch { progress: coordinator.progress(), cells: self.plan.cells() };
         let showing = AbortOnDropHandle::new(tokio::spawn(watch.show(style)));
-        let end = coordinator.run(stop).await;
+        let end = Box::pin(coordinator.run(stop)).await;
         drop((showing, saying));
         Ok(end?)
     }

@@ -1,11 +1,12 @@
 //! `valuesim work`: does the tasks of runs that are coordinated elsewhere.
 
+use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::id::RunId;
 use valuesim_shared::permit::MOST_CALLS_IN_FLIGHT;
@@ -77,11 +78,18 @@ pub(crate) struct Flags {
 /// Works until it is interrupted or the named runs have ended.
 pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     let addresses = flags.servers.addresses("valuesim worker").or_usage()?;
-    let runtime = Runtime::new().context("start the asynchronous runtime")?;
+    let runtime = runtime().context("start the asynchronous runtime")?;
     let stop = stop_on_signals(&runtime)?;
     let vitals = runtime.block_on(flags.http.serve("worker", &stop)).or_usage()?;
     runtime.block_on(flags.work(addresses, &vitals, &stop)).map_err(as_failure)?;
     Ok(Exit::Done)
+}
+
+/// A thread for every two cores: the kernel's network stack and the connection to the broker use the others, and threads
+/// that wake each other for every reply cost more than they do.
+fn runtime() -> std::io::Result<Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    Builder::new_multi_thread().worker_threads((cores / 2).max(1)).enable_all().build()
 }
 
 impl Flags {

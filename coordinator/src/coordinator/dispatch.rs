@@ -13,7 +13,7 @@ use valuesim_shared::task::{PackedCodes, Task, TaskKind};
 use super::{Coordinator, CoordinatorError};
 
 /// How many tasks are sent side by side: enough to hide the way to the broker.
-const CONFIRMS_IN_FLIGHT: usize = 256;
+const CONFIRMS_IN_FLIGHT: usize = 1_024;
 
 /// Cells that do not come back are sent again, and then again after a pause that doubles up to the longest: they may be lost
 /// for a reason that stays, and the run must go on by itself where it does not.

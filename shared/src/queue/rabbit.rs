@@ -8,10 +8,12 @@
 //! - [`topology`]: names and arguments of the queues; [`inspect`]: looking at them.
 
 mod address;
+mod answers;
 mod backoff;
 mod connect;
 mod consumer;
 mod delivery;
+mod departures;
 mod headers;
 mod inspect;
 mod lane;
@@ -37,6 +39,7 @@ use crate::id::RunId;
 use crate::telemetry::Registry;
 use address::Address;
 use consumer::Fetcher;
+use departures::Departures;
 use lane::Lane;
 use link::Link;
 use publisher::{Letter, Publisher};
@@ -60,6 +63,7 @@ struct Shared {
     consuming: Link,
     publishing: Link,
     publisher: Publisher,
+    departures: Arc<Departures>,
     lanes: Mutex<HashMap<QueueName, Fetching>>,
     fetchers: TaskTracker,
     stop_fetching: CancellationToken,
@@ -90,11 +94,13 @@ impl RabbitQueue {
             Link::open(Arc::clone(&address), name, settings.patience, (&hang_up, &keepers))
         };
         let (consuming, publishing) = tokio::try_join!(open("consuming"), open("publishing"))?;
-        let publisher = Publisher::new(publishing.clone(), TaskTracker::new());
+        let departures = Arc::new(Departures::new());
+        let publisher = Publisher::new(publishing.clone(), TaskTracker::new(), Arc::clone(&departures));
         let shared = Shared {
             consuming,
             publishing,
             publisher,
+            departures,
             lanes: Mutex::default(),
             fetchers: TaskTracker::new(),
             stop_fetching,
@@ -195,6 +201,7 @@ impl RabbitQueue {
             lane: Arc::clone(&lane),
             link: self.shared.consuming.clone(),
             publisher: self.shared.publisher.clone(),
+            departures: Arc::clone(&self.shared.departures),
         };
         let stop = self.shared.stop_fetching.child_token();
         let fetcher = self.shared.fetchers.spawn(fetcher.run(stop.clone()));

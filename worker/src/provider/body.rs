@@ -178,7 +178,7 @@ impl Frame {
         let Conversation { before, question, after, follow_up, most_output_tokens } = conversation;
         let opening = most_output_tokens.map_or_else(|| self.opening.clone(), |most| self.opening(Some(most)));
         let question = question.map_or_else(Bytes::new, |question| question.0.clone());
-        let end = follow_up.map_or(Bytes::from_static(END), |follow_up| follow_up.closing());
+        let end = follow_up.map_or(Bytes::from_static(END), FollowUp::closing);
         RequestBody::new([opening, before.0.clone(), question, after.0.clone(), end])
     }
 }

@@ -20,8 +20,10 @@ use lapin::{Channel, Consumer};
 use tokio::time::{Instant, interval_at, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::answers::Answers;
 use super::backoff::Backoff;
 use super::delivery::RabbitDelivery;
+use super::departures::Departures;
 use super::lane::Lane;
 use super::link::Link;
 use super::publisher::Publisher;
@@ -55,6 +57,7 @@ pub(super) struct Fetcher {
     pub(super) lane: Arc<Lane>,
     pub(super) link: Link,
     pub(super) publisher: Publisher,
+    pub(super) departures: Arc<Departures>,
 }
 
 /// A consumer, and how many messages it may still bring.
@@ -88,29 +91,30 @@ impl Drop for Open {
 impl Fetcher {
     /// Fetches until `stop` is cancelled; then gives back what nobody took.
     pub(super) async fn run(self, stop: CancellationToken) {
-        let mut channel = None;
+        let mut answers = None;
         tokio::select! {
-            () = self.fetch(&mut channel, &stop) => {}
+            () = self.fetch(&mut answers, &stop) => {}
             // The broker does not answer. What it has sent it takes back, and counts.
             () = async { stop.cancelled().await; sleep(FAREWELL).await } => {}
         }
         let left = self.lane.close();
         let _ = timeout(FAREWELL, self.give_back(left)).await;
-        if let Some(channel) = channel.filter(|channel: &Channel| channel.status().connected()) {
+        if let Some(answers) = answers.filter(|answers| answers.are_awaited()) {
+            answers.flush();
             // The broker answers once it has read every acknowledgement before.
-            let closing = channel.close(lapin::protocol::constants::REPLY_SUCCESS, "done".into());
+            let closing = answers.channel.close(lapin::protocol::constants::REPLY_SUCCESS, "done".into());
             let _ = timeout(FAREWELL, closing).await;
         }
     }
 
-    async fn fetch(&self, channel: &mut Option<Channel>, stop: &CancellationToken) {
+    async fn fetch(&self, answers: &mut Option<Arc<Answers>>, stop: &CancellationToken) {
         let mut backoff = Backoff::default();
         while !stop.is_cancelled() {
             let Some(room) = self.lane.wanted() else {
                 stop.run_until_cancelled(self.wait_for_need()).await;
                 continue;
             };
-            match self.serve(channel, room.clamp(1, MOST_AHEAD), stop).await {
+            match self.serve(answers, room.clamp(1, MOST_AHEAD), stop).await {
                 Ok(()) => {
                     backoff = Backoff::default();
                     continue;
@@ -134,13 +138,18 @@ impl Fetcher {
 
     /// One consumer from its opening to its end, which it is seen to also where `stop` is cancelled: messages that are on
     /// their way then are given back, not left for the broker to count.
-    async fn serve(&self, kept: &mut Option<Channel>, room: usize, stop: &CancellationToken) -> Result<(), Trouble> {
+    async fn serve(
+        &self,
+        kept: &mut Option<Arc<Answers>>,
+        room: usize,
+        stop: &CancellationToken,
+    ) -> Result<(), Trouble> {
         let queue = &self.lane.queue;
         let Some(prepared) = stop.run_until_cancelled(self.prepare(kept)).await else { return Ok(()) };
-        let (session, channel) = prepared?;
-        let served = self.serve_on(&session, &channel, (room, stop)).await;
+        let (session, answers) = prepared?;
+        let served = self.serve_on(&session, &answers, (room, stop)).await;
         match served {
-            Ok(Ended::Regularly) => *kept = Some(channel),
+            Ok(Ended::Regularly) => *kept = Some(answers),
             // A channel that knew the queue before somebody deleted it may never bring messages of the new one.
             Ok(Ended::InDoubt) | Err(_) => session.forget(queue),
         }
@@ -148,40 +157,41 @@ impl Fetcher {
     }
 
     /// The connection, on which the queue is declared, and a channel of it.
-    async fn prepare(&self, kept: &mut Option<Channel>) -> Result<(Arc<Session>, Channel), Trouble> {
+    async fn prepare(&self, kept: &mut Option<Arc<Answers>>) -> Result<(Arc<Session>, Arc<Answers>), Trouble> {
         let queue = &self.lane.queue;
         let session = self.link.session(queue).await?;
         session.declare(queue).await?;
-        let channel = match kept.take() {
-            Some(channel) if channel.status().connected() => channel,
-            _ => session.channel().await?,
+        let answers = match kept.take() {
+            Some(answers) if answers.are_awaited() => answers,
+            _ => Answers::new(session.channel().await?, &self.departures),
         };
-        Ok((session, channel))
+        Ok((session, answers))
     }
 
     async fn serve_on(
         &self,
         session: &Session,
-        channel: &Channel,
+        answers: &Arc<Answers>,
         (room, stop): (usize, &CancellationToken),
     ) -> Result<Ended, Trouble> {
-        let opening = self.open(channel, session.gone(), room);
+        let opening = self.open(answers, session.gone(), room);
         let mut open = session.within(ANSWER_WITHIN, opening).await??;
         let ended = self.receive(&mut open, stop).await?;
-        session.within(ANSWER_WITHIN, self.cancel(channel, open)).await??;
+        session.within(ANSWER_WITHIN, self.cancel(&answers.channel, open)).await??;
         Ok(ended)
     }
 
-    async fn open(&self, channel: &Channel, gone: &CancellationToken, room: usize) -> Result<Open, Trouble> {
+    async fn open(&self, answers: &Arc<Answers>, gone: &CancellationToken, room: usize) -> Result<Open, Trouble> {
         let queue = &self.lane.queue;
         let name = broker_name(queue)?;
         let prefetch = u16::try_from(room).unwrap_or(u16::MAX);
+        let channel = &answers.channel;
         channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
         let consumer = channel
             .basic_consume(name, "".into(), BasicConsumeOptions::default(), FieldTable::default())
             .await
             .map_err(|error| Trouble::of_queue(error, queue))?;
-        let settling = Arc::new(Settling::new(channel.clone(), gone));
+        let settling = Arc::new(Settling::new(answers, gone));
         Ok(Open { consumer, settling, left: room })
     }
 

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::answers::Answer;
 use super::headers;
-use super::settling::{Answer, Settling};
+use super::settling::Settling;
 use crate::queue::{Delivery, QueueError};
 
 /// A message on loan from a [`RabbitQueue`](super::RabbitQueue).

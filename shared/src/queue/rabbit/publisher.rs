@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::backoff::Backoff;
 use super::delivery::RabbitDelivery;
+use super::departures::Departures;
 use super::headers::{DELIVERIES_BEFORE, deliveries_before};
 use super::link::Link;
 use super::metrics::PublishMetrics;
@@ -63,12 +64,14 @@ pub(super) struct Publisher {
     link: Link,
     tasks: TaskTracker,
     last_id: Arc<AtomicU64>,
+    departures: Arc<Departures>,
     metrics: Arc<PublishMetrics>,
 }
 
 impl Publisher {
-    pub(super) fn new(link: Link, tasks: TaskTracker) -> Self {
-        Self { link, tasks, last_id: Arc::default(), metrics: Arc::new(PublishMetrics::new()) }
+    pub(super) fn new(link: Link, tasks: TaskTracker, departures: Arc<Departures>) -> Self {
+        let metrics = Arc::new(PublishMetrics::new());
+        Self { link, tasks, last_id: Arc::default(), departures, metrics }
     }
 
     pub(super) fn metrics(&self) -> &PublishMetrics {
@@ -111,6 +114,7 @@ impl Publisher {
     async fn send_until_safe(self, letter: Letter) -> Result<(), QueueError> {
         let mut backoff = Backoff::default();
         let (mut declared, mut refused) = (0, 0);
+        self.departures.depart().await;
         loop {
             let sent = self.send(&letter, refused).await;
             self.count(&sent);
