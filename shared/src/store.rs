@@ -166,7 +166,9 @@ pub enum StoreError {
 /// Keeps manifests, backstories, and the replies of cells under way.
 ///
 /// A write returns once it survives the end of the process that made it, and some milliseconds later it survives the end of
-/// the machine that keeps it; a manifest and a backstory do when the write returns.
+/// the machine that keeps it; a manifest and a backstory do when the write returns. What is said of calls becomes safe in the
+/// order in which this process begins to say it, that is, in which the futures are first polled: where a later word is safe,
+/// the earlier ones are.
 pub trait Store: Clone + Send + Sync + 'static {
     /// Keeps a run's manifest.
     fn put_manifest(&self, run: &RunId, manifest: &[u8]) -> impl Future<Output = Result<(), StoreError>> + Send;

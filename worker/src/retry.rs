@@ -1,6 +1,8 @@
 //! Makes a call until it is decided: permits, back-off with full jitter, and all retrying. The one place that retries.
 
+use std::pin::pin;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
@@ -67,9 +69,7 @@ pub(crate) async fn make<Q, S: Store, O: PermitOffice>(
         let error = match attempt(shared, &call, &unsure, &mut spent, halt).await? {
             Ok((reply, permit)) => {
                 let recorded = record(reply, spent);
-                keep(shared, &call, &recorded).await?;
-                // The call holds its place in flight until its reply is safe.
-                drop(permit);
+                keep_and_give_place(shared, &call, &recorded, permit).await?;
                 return Ok(recorded);
             }
             Err(error) => error,
@@ -157,6 +157,24 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
         }
     }
     Ok(ended.map(|reply| (reply, permit)))
+}
+
+/// Keeps a reply, and gives the call's place back as soon as that is begun: whoever gets it sends nothing before the store has
+/// the note of it, and this reply comes before that. So no more calls are ever without a reply that is safe than may be in
+/// flight.
+async fn keep_and_give_place<Q, S: Store, O: PermitOffice>(
+    shared: &Shared<Q, S, O>,
+    call: &Call<'_, impl Wording>,
+    recorded: &RecordedReply,
+    permit: O::Permit,
+) -> Result<(), Halt> {
+    let mut keeping = pin!(keep(shared, call, recorded));
+    let kept = futures_util::poll!(keeping.as_mut());
+    drop(permit);
+    match kept {
+        Poll::Ready(kept) => kept,
+        Poll::Pending => keeping.await,
+    }
 }
 
 async fn keep<Q, S: Store, O>(

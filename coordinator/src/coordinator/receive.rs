@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use valuesim_shared::dead::{DeadLetter, Unfit};
@@ -19,8 +19,12 @@ use valuesim_shared::store::{Store, StoreError};
 use super::{Coordinator, CoordinatorError, RunEnd};
 use crate::ledger::LedgerError;
 
-/// How many outcomes one transaction of the ledger takes at most.
+/// So many outcomes are enough for a transaction of the ledger.
 const OUTCOMES_PER_COMMIT: usize = 1_000;
+
+/// Fewer wait for more, this long after the last transaction was begun: one costs the same whether it has one outcome or a
+/// hundred.
+const COMMIT_EVERY: Duration = Duration::from_millis(25);
 
 /// How many outcomes are fetched together at most: the next transaction's while this one is written.
 const OUTCOMES_AHEAD: usize = 2_000;
@@ -32,6 +36,24 @@ const FORGET_WITHIN: Duration = Duration::from_secs(1);
 struct Batch<D> {
     deliveries: Vec<D>,
     outcomes: Vec<CellOutcome>,
+}
+
+impl<D> Default for Batch<D> {
+    fn default() -> Self {
+        Self { deliveries: Vec::new(), outcomes: Vec::new() }
+    }
+}
+
+impl<D> Batch<D> {
+    fn has_room(&self) -> bool {
+        self.outcomes.len() < OUTCOMES_PER_COMMIT
+    }
+
+    fn and(mut self, more: Self) -> Self {
+        self.deliveries.extend(more.deliveries);
+        self.outcomes.extend(more.outcomes);
+        self
+    }
 }
 
 /// Outcomes on their way to the disk; the next ones are taken meanwhile.
@@ -52,7 +74,8 @@ struct Written<D> {
 impl<Q: Queue, S: Store> Coordinator<Q, S> {
     pub(super) async fn receive(&self, stop: &CancellationToken) -> Result<RunEnd, CoordinatorError> {
         let results = QueueName { run: self.run.clone(), lane: Lane::Results };
-        let (mut writing, mut next) = (None, None);
+        let (mut writing, mut next): (_, Option<Batch<_>>) = (None, None);
+        let mut due = Instant::now();
         let mut forgetting = Forgetting::default();
         let end = loop {
             if self.is_over() {
@@ -67,15 +90,19 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
                 written = written(&mut writing) => {
                     forgetting = self.settle(written?, forgetting, stop).await?;
                 }
-                first = self.queue.take(&results, OUTCOMES_AHEAD), if next.is_none() => {
-                    next = Some(self.read_all(self.gather(first?, &results)).await?);
+                first = self.queue.take(&results, OUTCOMES_AHEAD), if next.as_ref().is_none_or(Batch::has_room) => {
+                    let batch = self.read_all(self.gather(first?, &results)).await?;
+                    next = Some(next.unwrap_or_default().and(batch));
                 }
+                () = sleep_until(due), if writing.is_none() && next.is_some() => {}
                 () = self.dead_changed.notified() => {}
                 // In memory, what is ready is taken in first.
                 () = stop.cancelled(), if next.is_none() => break RunEnd::Interrupted,
             }
-            if writing.is_none() {
+            let is_due = next.as_ref().is_some_and(|next| !next.has_room() || Instant::now() >= due);
+            if writing.is_none() && is_due {
                 writing = next.take().map(|batch| self.write(batch));
+                due = Instant::now() + COMMIT_EVERY;
             }
         };
         while writing.is_some() {

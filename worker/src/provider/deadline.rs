@@ -13,6 +13,10 @@ use super::client::Deadlines;
 pub(super) struct Deadline<'a> {
     deadlines: Deadlines,
     end: Instant,
+    /// When something came last.
+    heard: Instant,
+    /// Runs until some deadline, perhaps an earlier one than the present: it is set again only when it has run out, as there
+    /// are many calls in which it never does.
     timer: Pin<&'a mut Sleep>,
 }
 
@@ -28,25 +32,36 @@ pub(super) enum Late {
 impl<'a> Deadline<'a> {
     /// Begins now, with any timer that is still to run.
     pub(super) fn new(deadlines: Deadlines, timer: Pin<&'a mut Sleep>) -> Self {
-        Self { deadlines, end: Instant::now() + deadlines.total, timer }
+        let now = Instant::now();
+        Self { deadlines, end: now + deadlines.total, heard: now, timer }
     }
 
     /// Waits for what comes next.
     pub(super) async fn hold<T>(&mut self, next: impl Future<Output = T>) -> Result<T, Late> {
         let mut next = pin!(next);
-        let ended = poll_fn(|context| {
+        let value = poll_fn(|context| {
             if let Poll::Ready(value) = next.as_mut().poll(context) {
                 return Poll::Ready(Ok(value));
             }
-            self.timer.as_mut().poll(context).map(Err)
-        });
-        match ended.await {
-            Ok(value) => {
-                self.timer.as_mut().reset(self.end.min(Instant::now() + self.deadlines.idle));
-                Ok(value)
+            while self.timer.as_mut().poll(context).is_ready() {
+                if let Some(late) = self.late() {
+                    return Poll::Ready(Err(late));
+                }
+                let deadline = self.end.min(self.heard + self.deadlines.idle);
+                self.timer.as_mut().reset(deadline);
             }
-            Err(()) if Instant::now() >= self.end => Err(Late::Unfinished),
-            Err(()) => Err(Late::Silent),
+            Poll::Pending
+        });
+        let value = value.await?;
+        self.heard = Instant::now();
+        Ok(value)
+    }
+
+    fn late(&self) -> Option<Late> {
+        let now = Instant::now();
+        if now >= self.end {
+            return Some(Late::Unfinished);
         }
+        (now >= self.heard + self.deadlines.idle).then_some(Late::Silent)
     }
 }

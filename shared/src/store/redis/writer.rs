@@ -1,4 +1,4 @@
-//! Writes what many tasks have to write at the same time as one: while one batch is with the server, the next gathers.
+//! Writes what many tasks have to write at the same time as one: while two batches are with the server, the next gathers.
 //!
 //! A server and a client spend more on a command and its answer by itself than on what it says. The busier the process,
 //! the larger the batches become, and the less a write costs; an idle process waits for nothing.
@@ -6,6 +6,8 @@
 use std::collections::hash_map::Entry as Slot;
 use std::collections::{HashMap, HashSet};
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesOrdered;
 use redis::{Cmd, Pipeline, Value, cmd};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
@@ -13,8 +15,11 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::link::key::EXPIRY_SECONDS;
 use crate::link::{Answers, Link, LinkError};
 
-/// Writes that are sent together at most; as many more may gather meanwhile.
+/// Writes that are sent together at most.
 const MOST_TOGETHER: usize = 1024;
+
+/// Batches with the server at the same time: it has the next one while those who waited for the last one go on.
+const MOST_UNDER_WAY: usize = 2;
 
 /// What is to be written.
 #[derive(Debug)]
@@ -28,7 +33,8 @@ pub(super) enum Write {
 /// Hands writes to the task that does them.
 #[derive(Debug)]
 pub(super) struct Writer {
-    inbox: mpsc::Sender<(Write, Done)>,
+    /// Each who puts something in waits until it is written, so that no more is in it than there are calls and cells under way.
+    inbox: mpsc::UnboundedSender<(Write, Done)>,
     address: String,
     _task: AbortOnDropHandle<()>,
 }
@@ -46,6 +52,12 @@ struct Batch {
     waiting: Vec<Done>,
 }
 
+/// A batch that the server has, or will not have, and those who wait for that.
+struct Sent {
+    outcome: Result<(), LinkError>,
+    waiting: Vec<Done>,
+}
+
 #[derive(Debug)]
 struct Command {
     command: Cmd,
@@ -55,38 +67,56 @@ struct Command {
 
 impl Writer {
     pub(super) fn new(link: Link) -> Self {
-        let (inbox, writes) = mpsc::channel(MOST_TOGETHER);
+        let (inbox, writes) = mpsc::unbounded_channel();
         let address = link.address().to_string();
         Self { inbox, address, _task: AbortOnDropHandle::new(tokio::spawn(write_all(link, writes))) }
     }
 
-    /// Returns when the server has it.
+    /// Returns when the server has it, and what was written before. Is in line once it was polled.
     pub(super) async fn write(&self, write: Write) -> Result<(), LinkError> {
         let (done, outcome) = oneshot::channel();
         // The task is gone only where the whole runtime is going.
         let ending =
             || LinkError::Unreachable { address: self.address.clone(), reason: "this process ends".to_owned() };
-        self.inbox.send((write, done)).await.map_err(|_| ending())?;
+        self.inbox.send((write, done)).map_err(|_| ending())?;
         outcome.await.map_err(|_| ending())?
     }
 }
 
-async fn write_all(link: Link, mut writes: mpsc::Receiver<(Write, Done)>) {
+async fn write_all(link: Link, mut writes: mpsc::UnboundedReceiver<(Write, Done)>) {
     let mut taken = Vec::with_capacity(MOST_TOGETHER);
-    while writes.recv_many(&mut taken, MOST_TOGETHER).await > 0 {
-        // Whoever else is ready to write now goes with the first.
-        tokio::task::yield_now().await;
-        while taken.len() < MOST_TOGETHER {
-            let Ok(write) = writes.try_recv() else { break };
-            taken.push(write);
+    // Ordered: nobody is told that a batch is safe before the one before it is.
+    let mut under_way = FuturesOrdered::new();
+    loop {
+        tokio::select! {
+            biased;
+            Some(sent) = under_way.next() => Sent::tell(sent),
+            count = writes.recv_many(&mut taken, MOST_TOGETHER), if under_way.len() < MOST_UNDER_WAY => {
+                if count == 0 {
+                    break;
+                }
+                // Whoever else is ready to write now goes with the first.
+                tokio::task::yield_now().await;
+                while taken.len() < MOST_TOGETHER {
+                    let Ok(write) = writes.try_recv() else { break };
+                    taken.push(write);
+                }
+                under_way.push_back(batch(&mut taken).send(&link));
+            }
         }
-        let mut batch = Batch::default();
-        for (write, done) in taken.drain(..) {
-            batch.add(write);
-            batch.waiting.push(done);
-        }
-        batch.send(&link).await;
     }
+    while let Some(sent) = under_way.next().await {
+        sent.tell();
+    }
+}
+
+fn batch(taken: &mut Vec<(Write, Done)>) -> Batch {
+    let mut batch = Batch::default();
+    for (write, done) in taken.drain(..) {
+        batch.add(write);
+        batch.waiting.push(done);
+    }
+    batch
 }
 
 impl Batch {
@@ -131,7 +161,7 @@ impl Batch {
         }
     }
 
-    async fn send(self, link: &Link) {
+    async fn send(self, link: &Link) -> Sent {
         let Self { mut commands, waiting, bitmaps, .. } = self;
         for bitmap in bitmaps {
             let mut command = cmd("EXPIRE");
@@ -144,10 +174,15 @@ impl Batch {
             pipeline.add_command(command.command);
             appends.push(command.appends);
         }
-        let outcome = write(link, pipeline, appends).await;
-        for done in waiting {
+        Sent { outcome: write(link, pipeline, appends).await, waiting }
+    }
+}
+
+impl Sent {
+    fn tell(self) {
+        for done in self.waiting {
             // Who does not wait any more does not need to know.
-            let _ = done.send(outcome.clone());
+            let _ = done.send(self.outcome.clone());
         }
     }
 }
