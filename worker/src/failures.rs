@@ -30,7 +30,8 @@ impl FailedCells {
     /// A call was answered: the provider takes calls.
     pub(crate) fn answered(&self) {
         if self.are_some.load(Ordering::Relaxed) {
-            self.cells.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+            cells.clear();
             self.are_some.store(false, Ordering::Relaxed);
         }
     }

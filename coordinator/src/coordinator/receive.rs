@@ -105,6 +105,14 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
                 due = Instant::now() + COMMIT_EVERY;
             }
         };
+        // What was taken is paid for, and the queue may go with the run.
+        while let Some(first) = self.queue.try_take(&results) {
+            let batch = self.read_all(self.gather(first, &results)).await?;
+            next = Some(next.unwrap_or_default().and(batch));
+        }
+        if writing.is_none() {
+            writing = next.take().map(|batch| self.write(batch));
+        }
         while writing.is_some() {
             forgetting = self.settle(written(&mut writing).await?, forgetting, stop).await?;
             writing = next.take().map(|batch| self.write(batch));

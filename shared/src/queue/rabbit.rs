@@ -127,10 +127,12 @@ impl RabbitQueue {
     /// Gives back what was fetched and not taken, sees to it that the broker has read all acknowledgements, and hangs
     /// up. Deliveries that are still on loan go back to the broker.
     pub async fn close(&self) {
-        let Shared { fetchers, stop_fetching, keepers, hang_up, .. } = &*self.shared;
+        let Shared { departures, fetchers, stop_fetching, keepers, hang_up, .. } = &*self.shared;
         stop_fetching.cancel();
         fetchers.close();
         fetchers.wait().await;
+        // Also those of channels that no consumer uses any more, whose deliveries were still worked on.
+        departures.call_last();
         hang_up.cancel();
         keepers.close();
         keepers.wait().await;

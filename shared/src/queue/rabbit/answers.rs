@@ -36,7 +36,9 @@ struct Waiting {
 
 impl Answers {
     pub(super) fn new(channel: Channel, departures: &Arc<Departures>) -> Arc<Self> {
-        Arc::new(Self { channel, departures: Arc::clone(departures), waiting: Mutex::default() })
+        let this = Arc::new(Self { channel, departures: Arc::clone(departures), waiting: Mutex::default() });
+        departures.serve(&this);
+        this
     }
 
     /// Whether the broker still counts on answers.

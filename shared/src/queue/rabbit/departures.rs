@@ -1,13 +1,14 @@
 //! Moments at which messages leave: one by one while there are few, many together while there are many.
 //!
-//! A quorum queue writes to its disk, and has its followers write, as often as something comes. A thousand messages a second
-//! that come one by one cost a broker ten times the CPU of the same in a hundred bursts; whoever waits for them does so for
-//! seconds.
+//! A quorum queue writes to its disk, and has its followers write, as often as something comes. Messages and answers that come
+//! one by one cost the broker twice the CPU of the same in fifty bursts a second, and the cells that they are about take seconds.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
+
+use super::answers::Answers;
 
 /// The shortest time between two departures.
 const EVERY: Duration = Duration::from_millis(20);
@@ -16,11 +17,26 @@ const EVERY: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(super) struct Departures {
     next: Mutex<Instant>,
+    /// Those who may have something to send.
+    channels: Mutex<Vec<Weak<Answers>>>,
 }
 
 impl Departures {
     pub(super) fn new() -> Self {
-        Self { next: Mutex::new(Instant::now()) }
+        Self { next: Mutex::new(Instant::now()), channels: Mutex::default() }
+    }
+
+    /// Remembers a channel for as long as somebody has it.
+    pub(super) fn serve(&self, channel: &Arc<Answers>) {
+        let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        channels.retain(|known| known.strong_count() > 0);
+        channels.push(Arc::downgrade(channel));
+    }
+
+    /// Has all answers leave now.
+    pub(super) fn call_last(&self) {
+        let channels = std::mem::take(&mut *self.channels.lock().unwrap_or_else(PoisonError::into_inner));
+        channels.iter().filter_map(Weak::upgrade).for_each(|channel| channel.flush());
     }
 
     /// Returns at the next departure: at once, if the last one was long ago.

@@ -8,7 +8,7 @@ use lapin::types::FieldTable;
 
 use super::headers::deliveries_before;
 use super::link::Link;
-use super::session::ANSWER_WITHIN;
+use super::session::{ANSWER_WITHIN, Session};
 use super::topology::broker_name;
 use super::trouble::{Trouble, is_missing};
 use crate::queue::{QueueError, QueueName};
@@ -49,9 +49,9 @@ pub(super) async fn declare(link: &Link, queue: &QueueName) -> Result<(), QueueE
 /// How full the queue is; `None` where there is no such queue.
 pub(super) async fn depth(link: &Link, queue: &QueueName) -> Result<Option<Depth>, QueueError> {
     let name = broker_name(queue)?;
-    let look = async |channel: Channel| {
+    let look = async |session: &Session, channel: Channel| {
         let passive = QueueDeclareOptions::durable().passive();
-        channel.queue_declare(name.clone(), passive, FieldTable::default()).await
+        ask(session, channel.queue_declare(name.clone(), passive, FieldTable::default())).await
     };
     let found = on_queue(link, queue, look).await?;
     Ok(found.map(|found| Depth { messages: found.message_count(), consumers: found.consumer_count() }))
@@ -66,18 +66,18 @@ pub(super) async fn is_empty(link: &Link, queue: &QueueName) -> Result<bool, Que
 /// Up to `most` messages from the head of the queue, which stay there.
 pub(super) async fn browse(link: &Link, queue: &QueueName, most: usize) -> Result<Vec<Browsed>, QueueError> {
     let name = broker_name(queue)?;
-    let look = async |channel: Channel| {
+    let look = async |session: &Session, channel: Channel| {
         let mut seen = Vec::new();
         let mut last = None;
         while seen.len() < most {
-            let message = channel.basic_get(name.clone(), BasicGetOptions::default()).await?;
+            let message = ask(session, channel.basic_get(name.clone(), BasicGetOptions::default())).await?;
             let Some(BasicGetMessage { delivery, .. }) = message else { break };
             last = Some(delivery.delivery_tag);
             let deliveries_before = deliveries_before(&delivery.properties);
             seen.push(Browsed { body: Bytes::from(delivery.data), deliveries_before });
         }
         if let Some(tag) = last {
-            channel.basic_nack(tag, BasicNackOptions { multiple: true, requeue: true }).await?;
+            ask(session, channel.basic_nack(tag, BasicNackOptions { multiple: true, requeue: true })).await?;
         }
         Ok(seen)
     };
@@ -87,32 +87,55 @@ pub(super) async fn browse(link: &Link, queue: &QueueName, most: usize) -> Resul
 /// Deletes the queue and all that is in it; how many messages waited there.
 pub(super) async fn delete(link: &Link, queue: &QueueName) -> Result<u32, QueueError> {
     let name = broker_name(queue)?;
-    let delete = async |channel: Channel| channel.queue_delete(name.clone(), QueueDeleteOptions::default()).await;
+    let delete = async |session: &Session, channel: Channel| {
+        ask(session, channel.queue_delete(name.clone(), QueueDeleteOptions::default())).await
+    };
     Ok(on_queue(link, queue, delete).await?.unwrap_or(0))
 }
 
 /// Forgets the messages that wait in the queue; how many there were.
 pub(super) async fn purge(link: &Link, queue: &QueueName) -> Result<u32, QueueError> {
     let name = broker_name(queue)?;
-    let purge = async |channel: Channel| channel.queue_purge(name.clone(), QueuePurgeOptions::default()).await;
+    let purge = async |session: &Session, channel: Channel| {
+        ask(session, channel.queue_purge(name.clone(), QueuePurgeOptions::default())).await
+    };
     Ok(on_queue(link, queue, purge).await?.unwrap_or(0))
+}
+
+/// Why a request did not do what it was to do.
+enum Unanswered {
+    /// The broker's answer was no.
+    Refused(lapin::Error),
+    /// There was none.
+    Broken(Trouble),
+}
+
+impl From<Trouble> for Unanswered {
+    fn from(trouble: Trouble) -> Self {
+        Self::Broken(trouble)
+    }
+}
+
+/// Makes one request. Each has its limit, as there may be thousands.
+async fn ask<T>(session: &Session, request: impl Future<Output = Result<T, lapin::Error>>) -> Result<T, Unanswered> {
+    session.within(ANSWER_WITHIN, request).await?.map_err(Unanswered::Refused)
 }
 
 /// Does something on a channel of its own; `None` where there is no such queue.
 async fn on_queue<T>(
     link: &Link,
     queue: &QueueName,
-    act: impl AsyncFn(Channel) -> Result<T, lapin::Error>,
+    act: impl AsyncFn(&Session, Channel) -> Result<T, Unanswered>,
 ) -> Result<Option<T>, QueueError> {
     let mut last = String::new();
     for _ in 0..TRIES {
         let session = link.session_soon(queue).await?;
-        let acted = async { session.within(ANSWER_WITHIN, act(session.channel().await?)).await };
+        let acted = async { act(&session, session.channel().await?).await };
         match acted.await {
-            Ok(Ok(found)) => return Ok(Some(found)),
-            Ok(Err(error)) if is_missing(&error) => return Ok(None),
-            Ok(Err(error)) => last = passing(Trouble::of_queue(error, queue))?,
-            Err(trouble) => last = passing(trouble)?,
+            Ok(found) => return Ok(Some(found)),
+            Err(Unanswered::Refused(error)) if is_missing(&error) => return Ok(None),
+            Err(Unanswered::Refused(error)) => last = passing(Trouble::of_queue(error, queue))?,
+            Err(Unanswered::Broken(trouble)) => last = passing(trouble)?,
         }
     }
     Err(link.unreachable(queue, last))

@@ -87,10 +87,15 @@ async fn write_all(link: Link, mut writes: mpsc::UnboundedReceiver<(Write, Done)
     let mut taken = Vec::with_capacity(MOST_TOGETHER);
     // Ordered: nobody is told that a batch is safe before the one before it is.
     let mut under_way = FuturesOrdered::new();
+    let mut failed = None;
     loop {
         tokio::select! {
             biased;
-            Some(sent) = under_way.next() => Sent::tell(sent),
+            Some(sent) = under_way.next() => {
+                let sent = Sent::after(sent, failed.take());
+                failed = sent.outcome.clone().err().filter(|_| !under_way.is_empty());
+                sent.tell();
+            }
             count = writes.recv_many(&mut taken, MOST_TOGETHER), if under_way.len() < MOST_UNDER_WAY => {
                 if count == 0 {
                     break;
@@ -106,7 +111,7 @@ async fn write_all(link: Link, mut writes: mpsc::UnboundedReceiver<(Write, Done)
         }
     }
     while let Some(sent) = under_way.next().await {
-        sent.tell();
+        sent.after(failed.clone()).tell();
     }
 }
 
@@ -179,6 +184,11 @@ impl Batch {
 }
 
 impl Sent {
+    /// The same for a batch that went out while the one before it failed, if it did: what comes later is not safe either.
+    fn after(self, failed: Option<LinkError>) -> Self {
+        Self { outcome: failed.map_or(self.outcome, Err), ..self }
+    }
+
     fn tell(self) {
         for done in self.waiting {
             // Who does not wait any more does not need to know.
