@@ -89,7 +89,16 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
 /// that wake each other for every reply cost more than they do.
 fn runtime() -> std::io::Result<Runtime> {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-    Builder::new_multi_thread().worker_threads((cores / 2).max(1)).enable_all().build()
+    match cores / 2 {
+        0 | 1 => Builder::new_current_thread(),
+        threads => {
+            let mut several = Builder::new_multi_thread();
+            several.worker_threads(threads);
+            several
+        }
+    }
+    .enable_all()
+    .build()
 }
 
 impl Flags {

@@ -12,8 +12,8 @@ use crate::member::Member;
 /// The variable that says which faults come in which order.
 const SEED_VARIABLE: &str = "VALUESIM_SOAK_SEED";
 
-/// 2,000 cells.
-const USERS: u32 = 400;
+/// 6,000 cells: some minutes.
+const USERS: u32 = 1_200;
 
 /// Where all faults are over, even if the run is not.
 const FAULTS_FOR: Duration = Duration::from_mins(10);
