@@ -1,10 +1,11 @@
 //! Where the tasks for one model are taken: which queue first, and which tasks are set apart.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::select_all;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout};
 use valuesim_shared::dead::Unfit;
 use valuesim_shared::id::ModelId;
 use valuesim_shared::queue::{Delivery, Lane, Queue, QueueName};
@@ -21,6 +22,12 @@ const MOST_STORIES_AT_ONCE: usize = 300;
 /// CAB tasks for so long are fetched together at most, beyond what fits: opening a consumer costs the broker more than
 /// delivering a task, and a worker whose cells take seconds must not keep them from others.
 const FETCHED_AHEAD: Duration = Duration::from_millis(50);
+
+/// CAB tasks come first, and so long they are waited for before a story task is taken: a broker that has one delivers it sooner.
+const CAB_HEAD_START: Duration = Duration::from_millis(5);
+
+/// That there is no CAB task is believed for so long.
+const NO_CAB_FOR: Duration = Duration::from_millis(25);
 
 /// A task that was delivered so often before, and never finished, is done apart from others: whoever had it may have died
 /// of it.
@@ -64,6 +71,8 @@ pub(crate) struct Desk<'a, Q> {
     /// Tasks of later versions than the first, which workers of older releases leave to others.
     later: Vec<QueueName>,
     newest_task: u16,
+    /// When the broker was last seen to have no CAB task.
+    no_cab_at: Mutex<Option<Instant>>,
     /// One place for suspects; none where the queues do not outlive the process, so that nothing is ever suspected.
     alone: Option<Arc<Semaphore>>,
     demand: Demand,
@@ -83,6 +92,7 @@ impl<'a, Q: Queue> Desk<'a, Q> {
             suspects: name(Lane::Suspects(model)),
             later: (2..=shared.newest_task).map(|version| name(Lane::Later(model, version))).collect(),
             newest_task: shared.newest_task,
+            no_cab_at: Mutex::default(),
             alone,
             demand: Demand::new(shared.run.manifest.models[model.0 as usize].limits.calls_in_flight as usize),
         }
@@ -123,7 +133,17 @@ impl<'a, Q: Queue> Desk<'a, Q> {
         if !self.demand.has_room() {
             return None;
         }
-        [&self.cab, &self.story].into_iter().find_map(|queue| Some((self.queue.try_take(queue)?, queue)))
+        let cab = self.queue.try_take(&self.cab).map(|delivery| (delivery, &self.cab));
+        cab.or_else(|| {
+            let story = if self.may_be_cabs() { None } else { self.queue.try_take(&self.story) };
+            Some((story?, &self.story))
+        })
+    }
+
+    /// Whether the broker may have CAB tasks, as far as it is known. A queue in memory is asked at once.
+    fn may_be_cabs(&self) -> bool {
+        let no_cab_at = *self.no_cab_at.lock().unwrap_or_else(PoisonError::into_inner);
+        self.alone.is_some() && no_cab_at.is_none_or(|at| at.elapsed() >= NO_CAB_FOR)
     }
 
     /// The next task that comes once there is much room.
@@ -135,6 +155,12 @@ impl<'a, Q: Queue> Desk<'a, Q> {
         let _listening = self.ear.listen();
         // One more than fits, to have it at hand.
         let cells = free_calls.max(self.calls_soon()).div_ceil(self.run.most_first_calls().max(1)) + 1;
+        if self.may_be_cabs() {
+            if let Ok(cab) = timeout(CAB_HEAD_START, self.queue.take(&self.cab, cells)).await {
+                return Ok((cab?, &self.cab, None));
+            }
+            *self.no_cab_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
         Ok(tokio::select! {
             biased;
             suspect = self.suspect() => {
