@@ -289,11 +289,11 @@ fn a_changed_byte_is_noticed_or_changes_nothing() {
             _ => assert!(ended.well().stdout.contains("sound and complete")),
         }
     }
-    // The start of the file says that it is a ledger, and a cell's predictions are in use for sure.
-    let prediction = ledger.windows(10).rposition(|window| window == b"\"answers\":").unwrap();
     run.check(flip(0), "is damaged");
-    let in_use = [prediction + 12, prediction + 40].map(|at| run.verify_after(flip(at), &[]).code);
-    assert!(in_use.contains(&Some(1)), "{in_use:?}");
+    // A page that a later commit replaced keeps its text, so of the copies of a cell's predictions some are not read.
+    let copies = ledger.windows(10).enumerate().filter(|(_, window)| window == b"\"answers\":").map(|(at, _)| at);
+    let codes: Vec<Option<i32>> = copies.map(|at| run.verify_after(flip(at + 12), &[]).code).collect();
+    assert!(codes.contains(&Some(1)), "{codes:?}");
     assert!(ledger::cells(&run.folder) == cells);
 }
 
