@@ -9,6 +9,7 @@ mod error;
 mod fuzz;
 mod headers;
 mod key;
+mod pool;
 mod request_body;
 mod wire;
 

@@ -10,21 +10,20 @@ use std::time::{Duration, SystemTime};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, USER_AGENT};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, LOCATION, USER_AGENT};
 use hyper::{Method, Request, Response, Uri};
-use hyper_util::client::legacy;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::outcome::SIMULATED_MARK;
 
 use super::body::{Conversation, Frame};
-use super::connect::{Connector, connector};
+use super::connect::connector;
 use super::deadline::{Deadline, Late};
 use super::error::{CallError, CallErrorKind};
 use super::headers;
 use super::key::{KeyError, key};
+use super::pool::{Line, Pool};
 use super::request_body::RequestBody;
 use super::wire::{Reply, completion, failure, readable, shows_a_models_work};
 
@@ -89,8 +88,8 @@ const BEARER: &str = "Bearer ";
 /// Shorter keys are such as `none` or `EMPTY`, for servers that ask for any: no secret, and perhaps a word of a message.
 const SHORTEST_SECRET: usize = 8;
 
-/// How many other connections a request takes when that of the pool turns out to have ended.
-const MOST_OTHER_CONNECTIONS: u32 = 1;
+/// How many new connections a request takes, each of which may have ended before it: no provider closes them all.
+const MOST_NEW_CONNECTIONS: u32 = 2;
 
 /// The header with which a simulated provider says what it is.
 const SIMULATED_HEADER: &str = "x-valuesim-simulated";
@@ -98,8 +97,9 @@ const SIMULATED_HEADER: &str = "x-valuesim-simulated";
 /// Asks one model. Cheap to clone; clones share connections.
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: legacy::Client<Connector, RequestBody>,
-    address: Uri,
+    pool: Pool,
+    /// Where requests go on that host.
+    path: Uri,
     headers: HeaderMap,
     frame: Frame,
     deadlines: Deadlines,
@@ -113,15 +113,11 @@ impl Client {
         let address = address(model)?;
         let connector = connector(&address, deadlines.connect)
             .map_err(|error| ClientError::Certificates { model: model.name.clone(), reason: error.to_string() })?;
-        let mut http = legacy::Client::builder(TokioExecutor::new());
-        // Without a timer the pool would keep connections that nobody uses.
-        http.pool_timer(TokioTimer::new());
-        // It would try again without end while somebody takes connections and closes them.
-        http.retry_canceled_requests(false);
-        let headers = request_headers(model, key(model)?)?;
+        let path = path(&address);
+        let headers = request_headers(model, &address, key(model)?)?;
         Ok(Self {
-            http: http.build(connector),
-            address,
+            pool: Pool::new(connector, address),
+            path,
             headers,
             frame: Frame::new(model),
             deadlines,
@@ -140,8 +136,12 @@ impl Client {
         let first = self.deadlines.idle.min(self.deadlines.total);
         let timer = pin!(tokio::time::sleep(first));
         let mut deadline = Deadline::new(self.deadlines, timer);
-        let (head, body) = self.response(body, &mut deadline).await?.into_parts();
-        let body = self.read(body, &mut deadline).await;
+        let (mut line, response) = self.response(body, &mut deadline).await?;
+        let (head, body) = response.into_parts();
+        let body = self.read(&mut line, body, &mut deadline).await;
+        if body.is_ok() {
+            self.pool.put(line);
+        }
         if head.status == 200 {
             let body = body?;
             let reply = self.discreet(&body, completion).map_err(|error| self.in_its_place(error, &body))?;
@@ -154,36 +154,54 @@ impl Client {
         Err(self.refusal(head.status.as_u16(), &head.headers, &body.unwrap_or_default()))
     }
 
-    async fn response(&self, body: RequestBody, deadline: &mut Deadline<'_>) -> Result<Response<Incoming>, CallError> {
-        let mut others = MOST_OTHER_CONNECTIONS;
+    /// Sends a request over a connection that is there still, or a new one.
+    async fn response(
+        &self,
+        body: RequestBody,
+        deadline: &mut Deadline<'_>,
+    ) -> Result<(Line, Response<Incoming>), CallError> {
+        let mut request = self.request(body);
+        let mut new = 0;
         loop {
-            let response = deadline.hold(self.http.request(self.request(body.clone()))).await;
-            let error = match response.map_err(|late| self.late(late))? {
-                Ok(response) => return Ok(response),
-                Err(error) => error,
+            let mut line = if let Some(line) = self.pool.take() {
+                line
+            } else {
+                new += 1;
+                // On the heap: it is large, and most calls need no new connection.
+                let mut connecting = Box::pin(self.pool.connect());
+                let connected = deadline.hold(connecting.as_mut()).await.map_err(|late| self.late(late))?;
+                connected.map_err(|error| broken(&*error, true))?
             };
-            let never_left = never_left(&error);
-            if !never_left || others == 0 {
-                return Err(broken(&error, error.is_connect() || never_left));
+            let response = pin!(line.send(request));
+            let response = deadline.hold(pin!(line.heard(response))).await.map_err(|late| self.late(late))?;
+            let mut failed = match response {
+                Ok(response) => return Ok((line, response)),
+                Err(failed) => failed,
+            };
+            match failed.take_message() {
+                Some(unsent) if new < MOST_NEW_CONNECTIONS => request = unsent,
+                unsent => return Err(broken(failed.error(), unsent.is_some())),
             }
-            others -= 1;
         }
     }
 
     fn request(&self, body: RequestBody) -> Request<RequestBody> {
         let mut request = Request::new(body);
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.address.clone();
+        *request.uri_mut() = self.path.clone();
         *request.headers_mut() = self.headers.clone();
         request
     }
 
     /// The whole body of a response.
-    async fn read(&self, mut body: Incoming, deadline: &mut Deadline<'_>) -> Result<Bytes, CallError> {
+    async fn read(&self, line: &mut Line, mut body: Incoming, deadline: &mut Deadline<'_>) -> Result<Bytes, CallError> {
         // Most responses come in one piece, which needs no copy.
         let mut first = Bytes::new();
         let mut all = BytesMut::new();
-        while let Some(frame) = deadline.hold(body.frame()).await.map_err(|late| self.late(late))? {
+        loop {
+            let frame = pin!(body.frame());
+            let heard = deadline.hold(pin!(line.heard(frame))).await;
+            let Some(frame) = heard.map_err(|late| self.late(late))? else { break };
             let Ok(chunk) = frame.map_err(|error| broken(&error, false))?.into_data() else { continue };
             if first.len() + all.len() + chunk.len() > MOST_RESPONSE_BYTES {
                 return Err(too_long());
@@ -276,8 +294,25 @@ fn address(model: &ModelSettings) -> Result<Uri, ClientError> {
     url.as_str().parse().map_err(|error: hyper::http::uri::InvalidUri| wrong(error.to_string()))
 }
 
-fn request_headers(model: &ModelSettings, key: Option<SecretString>) -> Result<HeaderMap, ClientError> {
+/// What of an address a request to its host names.
+fn path(address: &Uri) -> Uri {
+    address.path_and_query().map_or_else(Uri::default, |path| Uri::from(path.clone()))
+}
+
+/// An address' host, with its port where that is not its scheme's.
+fn host(address: &Uri) -> String {
+    let host = address.host().unwrap_or_default();
+    let of_scheme = if address.scheme_str() == Some("https") { 443 } else { 80 };
+    match address.port_u16() {
+        Some(port) if port != of_scheme => format!("{host}:{port}"),
+        _ => host.to_owned(),
+    }
+}
+
+fn request_headers(model: &ModelSettings, address: &Uri, key: Option<SecretString>) -> Result<HeaderMap, ClientError> {
     let mut headers = HeaderMap::new();
+    let host = HeaderValue::try_from(host(address)).expect("an address' host has no characters but a header's");
+    headers.insert(HOST, host);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("valuesim/", env!("CARGO_PKG_VERSION"))));
@@ -293,12 +328,6 @@ fn request_headers(model: &ModelSettings, key: Option<SecretString>) -> Result<H
 fn too_long() -> CallError {
     let message = format!("the response is longer than {MOST_RESPONSE_BYTES} bytes");
     CallError { kind: CallErrorKind::Malformed, status: None, message: Some(message), retry_after: None }
-}
-
-/// Whether no byte of the request went out, because its connection had ended before.
-fn never_left(error: &legacy::Error) -> bool {
-    let source = error.source().and_then(|source| source.downcast_ref::<hyper::Error>());
-    source.is_some_and(hyper::Error::is_canceled)
 }
 
 /// An error of the network; its innermost cause says most.

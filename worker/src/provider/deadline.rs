@@ -1,7 +1,7 @@
 //! How long a call may take: until the next byte, and altogether. One timer for both, as there are many calls.
 
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::Poll;
 
 use tokio::time::{Instant, Sleep};
@@ -36,13 +36,14 @@ impl<'a> Deadline<'a> {
         Self { deadlines, end: now + deadlines.total, heard: now, timer }
     }
 
-    /// Waits for what comes next.
-    pub(super) async fn hold<T>(&mut self, next: impl Future<Output = T>) -> Result<T, Late> {
-        let mut next = pin!(next);
+    /// Waits for what comes next. That is pinned where it is made: moved in here, every call would hold the room for it twice.
+    pub(super) async fn hold<T>(&mut self, mut next: Pin<&mut impl Future<Output = T>>) -> Result<T, Late> {
+        let mut waited = false;
         let value = poll_fn(|context| {
             if let Poll::Ready(value) = next.as_mut().poll(context) {
                 return Poll::Ready(Ok(value));
             }
+            waited = true;
             while self.timer.as_mut().poll(context).is_ready() {
                 if let Some(late) = self.late() {
                     return Poll::Ready(Err(late));
@@ -53,7 +54,10 @@ impl<'a> Deadline<'a> {
             Poll::Pending
         });
         let value = value.await?;
-        self.heard = Instant::now();
+        // What was there already came with what was heard last.
+        if waited {
+            self.heard = Instant::now();
+        }
         Ok(value)
     }
 
