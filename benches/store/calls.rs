@@ -87,8 +87,9 @@ async fn work_and_write(store: RedisStore, next: Arc<AtomicU32>) {
         let (cell, key) = (cell_of(call), key_of(call));
         store.note_sent(&run, cell, key, &each()).await.expect("writes");
         work().await;
-        store.record_reply(&run, cell, key, &reply).await.expect("writes");
+        store.record_reply(&run, cell, key, &reply).expect("writes");
     }
+    store.settle().await.expect("writes");
 }
 
 /// The CPU time of an HTTP request, in two halves: it is sent, and its answer is read.
@@ -133,8 +134,9 @@ async fn write_through_store(store: RedisStore, next: Arc<AtomicU32>) {
     while let Some(call) = take(&next) {
         let (cell, key) = (cell_of(call), key_of(call));
         store.note_sent(&run, cell, key, &each()).await.expect("writes");
-        store.record_reply(&run, cell, key, &reply).await.expect("writes");
+        store.record_reply(&run, cell, key, &reply).expect("writes");
     }
+    store.settle().await.expect("writes");
 }
 
 async fn write_bare(mut connection: MultiplexedConnection, next: Arc<AtomicU32>) {

@@ -166,9 +166,9 @@ pub enum StoreError {
 /// Keeps manifests, backstories, and the replies of cells under way.
 ///
 /// A write returns once it survives the end of the process that made it, and some milliseconds later it survives the end of
-/// the machine that keeps it; a manifest and a backstory do when the write returns. What is said of calls becomes safe in the
-/// order in which this process begins to say it, that is, in which the futures are first polled: where a later word is safe,
-/// the earlier ones are.
+/// the machine that keeps it; a manifest and a backstory do when the write returns. A reply is not waited for: what is said of
+/// calls becomes safe in the order in which this process begins to say it, that is, in which the futures are first polled, so
+/// where a later word is safe, the earlier ones are.
 pub trait Store: Clone + Send + Sync + 'static {
     /// Keeps a run's manifest.
     fn put_manifest(&self, run: &RunId, manifest: &[u8]) -> impl Future<Output = Result<(), StoreError>> + Send;
@@ -205,14 +205,12 @@ pub trait Store: Clone + Send + Sync + 'static {
         perhaps_billed: bool,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Keeps the reply of one call of a cell; the first stands.
-    fn record_reply(
-        &self,
-        run: &RunId,
-        cell: Cell,
-        key: CallKey,
-        reply: &RecordedReply,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Begins to keep the reply of one call of a cell; the first stands. It is safe where a word that is said later is, and
+    /// when [`settle`](Self::settle) says so. Where it cannot be kept, one of these, or this, is the error.
+    fn record_reply(&self, run: &RunId, cell: Cell, key: CallKey, reply: &RecordedReply) -> Result<(), StoreError>;
+
+    /// Waits until everything is safe that this process has said of calls.
+    fn settle(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// What is known of a cell's calls; empty for a cell that nobody has begun.
     fn cell_record(&self, run: &RunId, cell: Cell) -> impl Future<Output = Result<CellRecord, StoreError>> + Send;

@@ -89,20 +89,22 @@ async fn all_who_write_a_backstory_at_once_read_the_same(store: impl Store) {
 
 async fn the_first_of_two_replies_stands(store: impl Store) {
     let r = run("r");
-    store.record_reply(&r, cell(1), key(7, 0), &reply("one")).await.expect("writes");
-    store.record_reply(&r, cell(1), key(7, 0), &reply("other")).await.expect("writes");
+    store.record_reply(&r, cell(1), key(7, 0), &reply("one")).expect("writes");
+    store.record_reply(&r, cell(1), key(7, 0), &reply("other")).expect("writes");
+    store.settle().await.expect("writes");
     assert_eq!(replies(&store, &r, cell(1)).await, [(key(7, 0), reply("one"))].into());
 }
 
 async fn replies_belong_to_their_call_cell_and_run(store: impl Store) {
     let (one, other) = (run("one"), run("other"));
-    store.record_reply(&one, cell(1), key(7, 0), &reply("one")).await.expect("writes");
-    store.record_reply(&one, cell(1), key(7, 1), &reply("reminded")).await.expect("writes");
-    store.record_reply(&one, cell(2), key(7, 0), &reply("two")).await.expect("writes");
-    store.record_reply(&other, cell(1), key(7, 0), &reply("other")).await.expect("writes");
+    store.record_reply(&one, cell(1), key(7, 0), &reply("one")).expect("writes");
+    store.record_reply(&one, cell(1), key(7, 1), &reply("reminded")).expect("writes");
+    store.record_reply(&one, cell(2), key(7, 0), &reply("two")).expect("writes");
+    store.record_reply(&other, cell(1), key(7, 0), &reply("other")).expect("writes");
     let refused = RecordedReply { reply: ReplyText::Refused, ..reply("") };
     let story = CallKey { stage: Stage::Story, question: None, asked_before: 0 };
-    store.record_reply(&one, cell(4), story, &refused).await.expect("writes");
+    store.record_reply(&one, cell(4), story, &refused).expect("writes");
+    store.settle().await.expect("writes");
     let expected = [(key(7, 0), reply("one")), (key(7, 1), reply("reminded"))];
     assert_eq!(replies(&store, &one, cell(1)).await, expected.into());
     assert_eq!(replies(&store, &one, cell(4)).await, [(story, refused)].into());
@@ -130,8 +132,9 @@ async fn forgetting_a_cell_leaves_its_neighbours(store: impl Store) {
     for row in [1, 2] {
         store.put_backstory(&r, cell(row), &story("You live.")).await.expect("writes");
         store.note_sent(&r, cell(row), key(7, 0), &Unsure::default()).await.expect("writes");
-        store.record_reply(&r, cell(row), key(7, 0), &reply("one")).await.expect("writes");
+        store.record_reply(&r, cell(row), key(7, 0), &reply("one")).expect("writes");
     }
+    store.settle().await.expect("writes");
     store.forget(&r, cell(1)).await.expect("writes");
     store.forget(&r, cell(3)).await.expect("forgets what was never there");
     assert_eq!(store.backstory(&r, cell(1)).await.expect("reads"), None);
@@ -149,8 +152,9 @@ async fn many_write_at_once_and_nothing_is_lost(store: impl Store) {
             for question in 1..=20 {
                 store.note_sent(&r, cell(row), key(question, 0), &Unsure::default()).await.expect("writes");
                 let said = reply(&format!("{row} {question}"));
-                store.record_reply(&r, cell(row), key(question, 0), &said).await.expect("writes");
+                store.record_reply(&r, cell(row), key(question, 0), &said).expect("writes");
             }
+            store.settle().await.expect("writes");
         })
     });
     for writer in writers.collect::<Vec<_>>() {

@@ -166,10 +166,15 @@ impl<Q: Queue, S: Store, O: PermitOffice> Attempt<Q, S, O> {
     }
 
     async fn stage(&self, held: Held, calls: &CancellationToken) -> Result<Next, Halt> {
-        match self.task.kind {
+        let next = match self.task.kind {
             TaskKind::Story => story::write(&self.shared, &self.task, calls).await,
             TaskKind::Cab => cab::answer(&self.shared, &self.task, held, calls).await,
+        };
+        if next.is_err() {
+            // Whoever goes on with the cell finds every reply.
+            self.shared.store.settle().await?;
         }
+        next
     }
 
     /// Whether this is a story task whose backstory is there.

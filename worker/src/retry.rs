@@ -1,8 +1,6 @@
 //! Makes a call until it is decided: permits, back-off with full jitter, and all retrying. The one place that retries.
 
-use std::pin::pin;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
@@ -69,7 +67,10 @@ pub(crate) async fn make<Q, S: Store, O: PermitOffice>(
         let error = match attempt(shared, &call, &unsure, &mut spent, halt).await? {
             Ok((reply, permit)) => {
                 let recorded = record(reply, spent);
-                keep_and_give_place(shared, &call, &recorded, permit).await?;
+                keep(shared, &call, &recorded)?;
+                // Whoever gets the place sends nothing before the note of it is safe, and this reply is so before that: no more
+                // calls are ever without a reply that is safe than may be in flight.
+                drop(permit);
                 return Ok(recorded);
             }
             Err(error) => error,
@@ -89,10 +90,10 @@ pub(crate) async fn make<Q, S: Store, O: PermitOffice>(
                 shared.meter.call_retried(model, &error, wait);
                 pause(wait, halt).await?;
             }
-            Decision::GiveUpOnPrompt => return give_up(shared, &call, error.kind, spent).await,
+            Decision::GiveUpOnPrompt => return give_up(shared, &call, error.kind, spent),
             // The first reply came, so what the provider does not understand is the longer one that is asked for.
             Decision::StopProvider if error.kind == CallErrorKind::BadRequest && asks_for_more_room(&call) => {
-                return give_up(shared, &call, CallErrorKind::TooLong, spent).await;
+                return give_up(shared, &call, CallErrorKind::TooLong, spent);
             }
             Decision::StopProvider | Decision::Retry | Decision::SlowDown => {
                 // The other calls of the cell would come to the same, each at the cost of a request.
@@ -159,30 +160,12 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
     Ok(ended.map(|reply| (reply, permit)))
 }
 
-/// Keeps a reply, and gives the call's place back as soon as that is begun: whoever gets it sends nothing before the store has
-/// the note of it, and this reply comes before that. So no more calls are ever without a reply that is safe than may be in
-/// flight.
-async fn keep_and_give_place<Q, S: Store, O: PermitOffice>(
-    shared: &Shared<Q, S, O>,
-    call: &Call<'_, impl Wording>,
-    recorded: &RecordedReply,
-    permit: O::Permit,
-) -> Result<(), Halt> {
-    let mut keeping = pin!(keep(shared, call, recorded));
-    let kept = futures_util::poll!(keeping.as_mut());
-    drop(permit);
-    match kept {
-        Poll::Ready(kept) => kept,
-        Poll::Pending => keeping.await,
-    }
-}
-
-async fn keep<Q, S: Store, O>(
+fn keep<Q, S: Store, O>(
     shared: &Shared<Q, S, O>,
     call: &Call<'_, impl Wording>,
     recorded: &RecordedReply,
 ) -> Result<(), Halt> {
-    Ok(shared.store.record_reply(call.run, call.cell, call.key, recorded).await?)
+    Ok(shared.store.record_reply(call.run, call.cell, call.key, recorded)?)
 }
 
 fn answered(reply: &Reply, price: Option<Price>, unsure: &Unsure) -> StageSpend {
@@ -224,7 +207,7 @@ fn record(reply: Reply, Spent { spend, perhaps_billed }: Spent) -> RecordedReply
     RecordedReply { reply, spend, perhaps_billed, reported_model: model }
 }
 
-async fn give_up<Q, S: Store, O>(
+fn give_up<Q, S: Store, O>(
     shared: &Shared<Q, S, O>,
     call: &Call<'_, impl Wording>,
     kind: CallErrorKind,
@@ -232,7 +215,7 @@ async fn give_up<Q, S: Store, O>(
 ) -> Result<RecordedReply, Halt> {
     let reply = if kind == CallErrorKind::TooLong { ReplyText::TooLong } else { ReplyText::Refused };
     let recorded = RecordedReply { reply, spend, perhaps_billed, reported_model: String::new() };
-    keep(shared, call, &recorded).await?;
+    keep(shared, call, &recorded)?;
     Ok(recorded)
 }
 

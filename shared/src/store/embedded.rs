@@ -237,15 +237,13 @@ impl Store for EmbeddedStore {
         self.note(&Entry { run: &run.0, cell, said: Said::Failed { key, perhaps_billed } })
     }
 
-    async fn record_reply(
-        &self,
-        run: &RunId,
-        cell: Cell,
-        key: CallKey,
-        reply: &RecordedReply,
-    ) -> Result<(), StoreError> {
+    fn record_reply(&self, run: &RunId, cell: Cell, key: CallKey, reply: &RecordedReply) -> Result<(), StoreError> {
         self.add_to_next(&Entry { run: &run.0, cell, said: Said::Reply(key, Words::Recorded(reply)) });
         Ok(())
+    }
+
+    async fn settle(&self) -> Result<(), StoreError> {
+        self.shared.core.state().log.flush().map_err(|error| self.failed("write to", error))
     }
 
     async fn cell_record(&self, run: &RunId, cell: Cell) -> Result<CellRecord, StoreError> {

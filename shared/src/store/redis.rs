@@ -26,7 +26,6 @@ use std::time::Duration;
 
 use redis::{Pipeline, Value};
 
-use self::claim::{HOLDER, finished_key};
 use self::entry::{Mark, Reading};
 use self::shelf::Shelf;
 use self::story::Packed;
@@ -77,8 +76,7 @@ impl RedisStore {
     }
 
     async fn append(&self, run: &RunId, cell: Cell, entry: Vec<u8>) -> Result<(), StoreError> {
-        let key = key::of_cell(run, cell, CALLS);
-        Ok(self.writer.write(Write::Append { key, entry }).await?)
+        Ok(self.writer.write(Write::Append { run: run.clone(), cell, entry }).await?)
     }
 
     async fn read_one(&self, commands: Pipeline) -> Result<Value, LinkError> {
@@ -165,14 +163,12 @@ impl Store for RedisStore {
         self.append(run, cell, entry::failed(self.marks.next(), key, perhaps_billed)).await
     }
 
-    async fn record_reply(
-        &self,
-        run: &RunId,
-        cell: Cell,
-        key: CallKey,
-        reply: &RecordedReply,
-    ) -> Result<(), StoreError> {
-        self.append(run, cell, entry::reply(key, reply)).await
+    fn record_reply(&self, run: &RunId, cell: Cell, key: CallKey, reply: &RecordedReply) -> Result<(), StoreError> {
+        Ok(self.writer.begin(Write::Append { run: run.clone(), cell, entry: entry::reply(key, reply) })?)
+    }
+
+    async fn settle(&self) -> Result<(), StoreError> {
+        Ok(self.writer.write(Write::Nothing).await?)
     }
 
     async fn cell_record(&self, run: &RunId, cell: Cell) -> Result<CellRecord, StoreError> {
@@ -193,9 +189,7 @@ impl Store for RedisStore {
     }
 
     async fn forget(&self, run: &RunId, cell: Cell) -> Result<(), StoreError> {
-        let keys = [STORY, CALLS, HOLDER].map(|what| key::of_cell(run, cell, what));
-        let (bitmap, row) = (finished_key(run, cell), cell.respondent.row());
-        Ok(self.writer.write(Write::Finish { keys, bitmap, row }).await?)
+        Ok(self.writer.write(Write::Finish { run: run.clone(), cell }).await?)
     }
 
     async fn claim(&self, run: &RunId, cell: Cell, holder: &Holder, ground: Ground) -> Result<Claim, StoreError> {

@@ -24,7 +24,8 @@ async fn leave_everything(store: &RedisStore, name: &str, stories: u32) {
         store.put_backstory(&r, cell(row), &story(row)).await.expect("writes");
     }
     store.note_sent(&r, cell(1), call(1), &each()).await.expect("writes");
-    store.record_reply(&r, cell(2), call(1), &reply("yes")).await.expect("writes");
+    store.record_reply(&r, cell(2), call(1), &reply("yes")).expect("writes");
+    store.settle().await.expect("writes");
     let control = RedisControl::new(store.link().clone());
     control.give_order(&r, &Order::new(Wish::Pause, "ada".to_owned())).await.expect("writes");
     let about = AboutRun {
@@ -85,7 +86,8 @@ async fn an_expiry_begins_anew_when_a_cell_is_taken_over_or_written_to_after_a_l
     store.cell_record(&run("r"), cell(1)).await.expect("reads");
     assert!(seconds_left(&mut plain, key).await > 60);
     crate::support::command(&mut plain, "FLUSHDB").await;
-    store.record_reply(&run("r"), cell(1), call(1), &reply("yes")).await.expect("writes");
+    store.record_reply(&run("r"), cell(1), call(1), &reply("yes")).expect("writes");
+    store.settle().await.expect("writes");
     assert!(seconds_left(&mut plain, key).await > 60);
 }
 

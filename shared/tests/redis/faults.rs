@@ -51,9 +51,10 @@ async fn make_calls(store: RedisStore, row: u32, over: CancellationToken) -> (u3
         store.note_sent(&r, cell(row), key, &each()).await.expect("writes");
         store.note_failed(&r, cell(row), key, true).await.expect("writes");
         store.note_sent(&r, cell(row), key, &each()).await.expect("writes");
-        store.record_reply(&r, cell(row), key, &reply("yes")).await.expect("writes");
+        store.record_reply(&r, cell(row), key, &reply("yes")).expect("writes");
         calls += 1;
     }
+    store.settle().await.expect("writes");
     (row, calls)
 }
 
@@ -129,11 +130,13 @@ async fn a_full_memory_is_waited_for_and_reads_go_on() {
     let store = store(&server.url()).await;
     let mut plain = plain(&server.url()).await;
     let r = run("r");
-    store.record_reply(&r, cell(1), call(1), &reply("one")).await.expect("writes");
+    store.record_reply(&r, cell(1), call(1), &reply("one")).expect("writes");
+    store.settle().await.expect("writes");
     command(&mut plain, "CONFIG SET maxmemory 1").await;
+    store.record_reply(&r, cell(1), call(2), &reply("two")).expect("is in line");
     let writing = {
-        let (store, r) = (store.clone(), r.clone());
-        tokio::spawn(async move { store.record_reply(&r, cell(1), call(2), &reply("two")).await })
+        let store = store.clone();
+        tokio::spawn(async move { store.settle().await })
     };
     let state = until(store.link(), is_refusing).await;
     assert!(state.to_string().contains("memory is full (maxmemory)"), "{state}");
@@ -184,7 +187,8 @@ async fn two_workers_on_one_cell_add_up() {
             store.note_sent(&r, cell(1), call(1), &each()).await.expect("writes");
         }
         store.note_failed(&r, cell(1), call(1), true).await.expect("writes");
-        store.record_reply(&r, cell(1), call(1), &reply(text)).await.expect("writes");
+        store.record_reply(&r, cell(1), call(1), &reply(text)).expect("writes");
+        store.settle().await.expect("writes");
     }
     let record = one.cell_record(&r, cell(1)).await.expect("reads");
     assert_eq!(record, other.cell_record(&r, cell(1)).await.expect("reads"));

@@ -9,7 +9,7 @@ use valuesim_shared::link::{Link, LinkError, LinkState};
 use valuesim_shared::store::Store as _;
 use valuesim_test_servers::RedisServer;
 
-use crate::support::{LIMIT, command, is_unreachable, link, plain, run, store, until};
+use crate::support::{LIMIT, call, cell, command, is_unreachable, link, plain, reply, run, store, until};
 
 async fn refusal(url: &str) -> LinkError {
     let start = Instant::now();
@@ -119,6 +119,27 @@ async fn a_user_without_the_rights() {
     assert_eq!(store.manifest(&run("r")).await.expect("reads"), None);
     let said = store.put_manifest(&run("r"), b"{}").await.expect_err("may not").to_string();
     assert!(said.contains("no permissions to run the 'set' command") && said.contains("~valuesim:*"), "{said}");
+}
+
+#[tokio::test]
+async fn a_reply_that_cannot_be_kept_is_told_to_whoever_waits_next() {
+    let server = RedisServer::start().await.expect("starts");
+    let mut admin = plain(&server.url()).await;
+    command(&mut admin, "ACL SETUSER writer on >pw ~valuesim:* +@all -rpush").await;
+    let store = store(&server.url().replace("redis://", "redis://writer:pw@")).await;
+    store.record_reply(&run("r"), cell(1), call(1), &reply("yes")).expect("is in line");
+    let refused = async {
+        while command(&mut admin, "ACL LOG 1").await == redis::Value::Array(Vec::new()) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, refused).await.expect("in time");
+    command(&mut admin, "ACL SETUSER writer +rpush").await;
+    let said = store.settle().await.expect_err("it was not kept").to_string();
+    assert!(said.contains("no permissions to run the 'rpush' command"), "{said}");
+    store.record_reply(&run("r"), cell(1), call(2), &reply("yes")).expect("is in line");
+    store.settle().await.expect("it was said once");
+    assert_eq!(store.cell_record(&run("r"), cell(1)).await.expect("reads").replies.len(), 1);
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ async fn what_is_written_is_there_after_the_store_was_opened_again() {
     let (folder, store) = open();
     store.put_manifest(&run(), b"{}").await.expect("writes");
     store.put_backstory(&run(), cell(1), &story("You live.")).await.expect("writes");
-    store.record_reply(&run(), cell(1), key(7, 0), &reply("Answer: 1")).await.expect("writes");
+    store.record_reply(&run(), cell(1), key(7, 0), &reply("Answer: 1")).expect("writes");
     drop(store);
     let store = EmbeddedStore::open(folder.path()).expect("opens again");
     assert_eq!(store.manifest(&run()).await.expect("reads"), Some(b"{}".to_vec()));
@@ -125,7 +125,7 @@ async fn write(store: &EmbeddedStore, write: &Write) {
         Write::Story(row, text) => store.put_backstory(&run, cell(*row), &story(text)).await,
         Write::Sent(row, of) => store.note_sent(&run, cell(*row), key(*of, 0), &Unsure::default()).await,
         Write::Failed(row, of, billed) => store.note_failed(&run, cell(*row), key(*of, 0), *billed).await,
-        Write::Reply(row, of, text) => store.record_reply(&run, cell(*row), key(*of, 0), &reply(text)).await,
+        Write::Reply(row, of, text) => store.record_reply(&run, cell(*row), key(*of, 0), &reply(text)),
         Write::Forget(row) => store.forget(&run, cell(*row)).await,
     };
     written.expect("writes");

@@ -12,7 +12,10 @@ use redis::{Cmd, Pipeline, Value, cmd};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::link::key::EXPIRY_SECONDS;
+use super::claim::{HOLDER, finished_key};
+use super::{CALLS, STORY};
+use crate::id::{Cell, RunId};
+use crate::link::key::{self, EXPIRY_SECONDS};
 use crate::link::{Answers, Link, LinkError};
 
 /// Writes that are sent together at most.
@@ -24,17 +27,19 @@ const MOST_UNDER_WAY: usize = 2;
 /// What is to be written.
 #[derive(Debug)]
 pub(super) enum Write {
-    /// An entry at the end of a list, which gets an expiry when it is begun.
-    Append { key: String, entry: Vec<u8> },
+    /// An entry at the end of the list of a cell's calls, which gets an expiry when it is begun.
+    Append { run: RunId, cell: Cell, entry: Vec<u8> },
     /// The cell is finished: nothing is under its keys any more, which are in one slot, and its bit is set.
-    Finish { keys: [String; 3], bitmap: String, row: u32 },
+    Finish { run: RunId, cell: Cell },
+    /// Nothing, after all that was written before.
+    Nothing,
 }
 
 /// Hands writes to the task that does them.
 #[derive(Debug)]
 pub(super) struct Writer {
-    /// Each who puts something in waits until it is written, so that no more is in it than there are calls and cells under way.
-    inbox: mpsc::UnboundedSender<(Write, Done)>,
+    /// Each call waits for its first word to be written, so that no more is in it than there are calls and cells under way.
+    inbox: mpsc::UnboundedSender<(Write, Option<Done>)>,
     address: String,
     _task: AbortOnDropHandle<()>,
 }
@@ -45,8 +50,8 @@ type Done = oneshot::Sender<Result<(), LinkError>>;
 #[derive(Debug, Default)]
 struct Batch {
     commands: Vec<Command>,
-    /// Which command appends to a list.
-    appending: HashMap<String, usize>,
+    /// Which command appends to a cell's list.
+    appending: HashMap<(RunId, Cell), usize>,
     /// Bitmaps in which bits are set, each of which gets its expiry once.
     bitmaps: HashSet<String>,
     waiting: Vec<Done>,
@@ -75,15 +80,22 @@ impl Writer {
     /// Returns when the server has it, and what was written before. Is in line once it was polled.
     pub(super) async fn write(&self, write: Write) -> Result<(), LinkError> {
         let (done, outcome) = oneshot::channel();
-        // The task is gone only where the whole runtime is going.
-        let ending =
-            || LinkError::Unreachable { address: self.address.clone(), reason: "this process ends".to_owned() };
-        self.inbox.send((write, done)).map_err(|_| ending())?;
-        outcome.await.map_err(|_| ending())?
+        self.inbox.send((write, Some(done))).map_err(|_| self.ending())?;
+        outcome.await.map_err(|_| self.ending())?
+    }
+
+    /// Puts it in line. Where it fails, whoever waits for something that is in line later hears of it.
+    pub(super) fn begin(&self, write: Write) -> Result<(), LinkError> {
+        self.inbox.send((write, None)).map_err(|_| self.ending())
+    }
+
+    /// The task is gone only where the whole runtime is going.
+    fn ending(&self) -> LinkError {
+        LinkError::Unreachable { address: self.address.clone(), reason: "this process ends".to_owned() }
     }
 }
 
-async fn write_all(link: Link, mut writes: mpsc::UnboundedReceiver<(Write, Done)>) {
+async fn write_all(link: Link, mut writes: mpsc::UnboundedReceiver<(Write, Option<Done>)>) {
     let mut taken = Vec::with_capacity(MOST_TOGETHER);
     // Ordered: nobody is told that a batch is safe before the one before it is.
     let mut under_way = FuturesOrdered::new();
@@ -93,7 +105,8 @@ async fn write_all(link: Link, mut writes: mpsc::UnboundedReceiver<(Write, Done)
             biased;
             Some(sent) = under_way.next() => {
                 let sent = Sent::after(sent, failed.take());
-                failed = sent.outcome.clone().err().filter(|_| !under_way.is_empty());
+                // A failure stands until somebody has heard it.
+                failed = sent.outcome.clone().err().filter(|_| !under_way.is_empty() || sent.waiting.is_empty());
                 sent.tell();
             }
             count = writes.recv_many(&mut taken, MOST_TOGETHER), if under_way.len() < MOST_UNDER_WAY => {
@@ -115,11 +128,11 @@ async fn write_all(link: Link, mut writes: mpsc::UnboundedReceiver<(Write, Done)
     }
 }
 
-fn batch(taken: &mut Vec<(Write, Done)>) -> Batch {
+fn batch(taken: &mut Vec<(Write, Option<Done>)>) -> Batch {
     let mut batch = Batch::default();
     for (write, done) in taken.drain(..) {
         batch.add(write);
-        batch.waiting.push(done);
+        batch.waiting.extend(done);
     }
     batch
 }
@@ -127,14 +140,15 @@ fn batch(taken: &mut Vec<(Write, Done)>) -> Batch {
 impl Batch {
     fn add(&mut self, write: Write) {
         match write {
-            Write::Append { key, entry } => self.append(key, &entry),
-            Write::Finish { keys, bitmap, row } => self.finish(&keys, bitmap, row),
+            Write::Append { run, cell, entry } => self.append((run, cell), &entry),
+            Write::Finish { run, cell } => self.finish(run, cell),
+            Write::Nothing => {}
         }
     }
 
     /// Entries for one list go into one command: a cell has many calls under way.
-    fn append(&mut self, key: String, entry: &[u8]) {
-        match self.appending.entry(key) {
+    fn append(&mut self, of: (RunId, Cell), entry: &[u8]) {
+        match self.appending.entry(of) {
             Slot::Occupied(slot) => {
                 let Command { command, appends } = &mut self.commands[*slot.get()];
                 command.arg(entry);
@@ -143,27 +157,30 @@ impl Batch {
                 }
             }
             Slot::Vacant(slot) => {
+                let (run, cell) = slot.key();
+                let key = key::of_cell(run, *cell, CALLS);
                 let mut command = cmd("RPUSH");
-                command.arg(slot.key()).arg(entry);
-                self.commands.push(Command { command, appends: Some((slot.key().clone(), 1)) });
-                slot.insert(self.commands.len() - 1);
+                command.arg(&key).arg(entry);
+                slot.insert(self.commands.len());
+                self.commands.push(Command { command, appends: Some((key, 1)) });
             }
         }
     }
 
-    fn finish(&mut self, keys: &[String], bitmap: String, row: u32) {
+    fn finish(&mut self, run: RunId, cell: Cell) {
         let mut unlink = cmd("UNLINK");
-        unlink.arg(keys);
+        for what in [STORY, CALLS, HOLDER] {
+            unlink.arg(key::of_cell(&run, cell, what));
+        }
+        let bitmap = finished_key(&run, cell);
         let mut set_bit = cmd("SETBIT");
-        set_bit.arg(&bitmap).arg(row).arg(1);
+        set_bit.arg(&bitmap).arg(cell.respondent.row()).arg(1);
         for command in [unlink, set_bit] {
             self.commands.push(Command { command, appends: None });
         }
         self.bitmaps.insert(bitmap);
         // What is appended later must not come before.
-        for key in keys {
-            self.appending.remove(key);
-        }
+        self.appending.remove(&(run, cell));
     }
 
     async fn send(self, link: &Link) -> Sent {
@@ -198,6 +215,9 @@ impl Sent {
 }
 
 async fn write(link: &Link, pipeline: Pipeline, appends: Vec<Option<(String, i64)>>) -> Result<(), LinkError> {
+    if pipeline.is_empty() {
+        return Ok(());
+    }
     let Answers { values, sent_again } = link.write(pipeline).await?;
     let mut expiries = Pipeline::new();
     for (value, appended) in values.into_iter().zip(appends) {
