@@ -36,12 +36,7 @@ pub struct QuestionPrompt {
 impl QuestionPrompt {
     /// A module's prompt. `profile_text` is the backstory, or what the method puts in its place.
     pub fn module(module: Module, profile_text: &str) -> Self {
-        let template = match module {
-            Module::Cognitive => COGNITIVE,
-            Module::Affective => AFFECTIVE,
-            Module::Behavioral => BEHAVIORAL,
-        };
-        Self::around_question(template, &[("profile_text", profile_text)])
+        Self::around_question(of_module(module), &[("profile_text", profile_text)])
     }
 
     /// The prompt of `full-info`, from a profile in question form.
@@ -84,6 +79,23 @@ impl QuestionPrompt {
     /// The whole prompt.
     pub fn ask(&self, question: &Question) -> String {
         [&self.before, question_block(question).as_str(), &self.after].concat()
+    }
+}
+
+/// What stands around the profile text and the question in a module's prompt: before, between and after them.
+///
+/// The three modules of a cell share the profile text, which so can be encoded once for all of them.
+pub fn module_frame(module: Module) -> [&'static str; 3] {
+    let (before, after_question) = of_module(module).around("question_text_with_options");
+    let (before_profile, between) = before.around("profile_text");
+    [before_profile, between, after_question].map(Template::text)
+}
+
+fn of_module(module: Module) -> Template {
+    match module {
+        Module::Cognitive => COGNITIVE,
+        Module::Affective => AFFECTIVE,
+        Module::Behavioral => BEHAVIORAL,
     }
 }
 
@@ -195,6 +207,15 @@ mod tests {
             prompt.ask(&question),
             format!("{}{}{}", prompt.before(), question_block(&question), prompt.after())
         );
+    }
+
+    #[test]
+    fn a_modules_frame_and_what_it_is_around_are_its_prompt() {
+        for module in Module::ALL {
+            let [before, between, after] = module_frame(module);
+            let prompt = QuestionPrompt::module(module, "a {long} story");
+            assert_eq!((prompt.before(), prompt.after()), (&*[before, "a {long} story", between].concat(), after));
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use valuesim_shared::method::{Method, Module};
-use valuesim_shared::prompt::QuestionPrompt;
+use valuesim_shared::prompt::{QuestionPrompt, module_frame};
 use valuesim_shared::store::Backstory;
 use valuesim_shared::task::Task;
 
@@ -23,6 +23,12 @@ impl SharedPrompt {
         Self { before: Arc::new(EncodedText::new(text)), after: Arc::new(EncodedText::new("")) }
     }
 
+    /// A module's prompt, around a backstory that is encoded already.
+    fn of_module(module: Module, story: &EncodedText) -> Self {
+        let [before, between, after] = module_frame(module).map(EncodedText::new);
+        Self { before: Arc::new(EncodedText::joined(&[&before, story, &between])), after: Arc::new(after) }
+    }
+
     fn of(prompt: &QuestionPrompt) -> Self {
         Self { before: Arc::new(EncodedText::new(prompt.before())), after: Arc::new(EncodedText::new(prompt.after())) }
     }
@@ -37,9 +43,10 @@ pub(crate) struct CellPrompts {
 
 impl CellPrompts {
     pub(crate) fn new(run: &Run, task: &Task, backstory: Option<&Backstory>) -> Self {
-        let modules = backstory
-            .filter(|story| !story.text.is_empty())
-            .map(|story| Module::ALL.map(|module| SharedPrompt::of(&QuestionPrompt::module(module, &story.text))));
+        let modules = backstory.filter(|story| !story.text.is_empty()).map(|story| {
+            let story = EncodedText::new(&story.text);
+            Module::ALL.map(|module| SharedPrompt::of_module(module, &story))
+        });
         let full_info = run.manifest.methods.contains(&Method::FullInfo).then(|| {
             let profile = run.profile_text().with_questions(run.profile(task));
             SharedPrompt::of(&QuestionPrompt::full_info(&profile))

@@ -52,6 +52,11 @@ impl Template {
         let (before, after) = parts.unwrap_or_else(|| panic!("the template has no placeholder {name}"));
         (Self(before), Self(after))
     }
+
+    /// The text as it stands.
+    pub(super) fn text(self) -> &'static str {
+        self.0
+    }
 }
 
 /// Names the wording of all prompts: the blake3 hash of the templates, in hexadecimal.

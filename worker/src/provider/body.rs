@@ -18,11 +18,18 @@ impl EncodedText {
     /// # Panics
     /// Never: JSON is UTF-8.
     pub fn new(text: &str) -> Self {
-        let mut escaped = Vec::with_capacity(text.len() + text.len() / 32);
-        escape_into(&mut escaped, text);
+        let mut quoted = Vec::with_capacity(text.len() + text.len() / 32 + 2);
+        serde_json::to_writer(&mut quoted, text).expect("text can be written as JSON");
         // It lives as long as its cell.
-        escaped.shrink_to_fit();
-        Self(escaped.into())
+        quoted.shrink_to_fit();
+        let inside = 1..quoted.len() - 1;
+        Self(Bytes::from(quoted).slice(inside))
+    }
+
+    /// Texts one after the other.
+    pub fn joined(texts: &[&Self]) -> Self {
+        let all: Vec<&[u8]> = texts.iter().map(|text| &text.0[..]).collect();
+        Self(all.concat().into())
     }
 
     /// The text that was escaped.
@@ -251,6 +258,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn texts_are_joined_as_if_they_were_one(texts in prop::array::uniform3(any::<String>())) {
+            let [first, second, third] = texts.each_ref().map(|text| EncodedText::new(text));
+            prop_assert_eq!(EncodedText::joined(&[&first, &second, &third]), EncodedText::new(&texts.concat()));
+        }
+
         #[test]
         fn any_texts_arrive_as_they_are(parts in prop::array::uniform5(any::<String>())) {
             let [before, question, after, reply, reminder] = &parts;
