@@ -1,11 +1,11 @@
 //! Where the tasks for one model are taken: which queue first, and which tasks are set apart.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::select_all;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 use valuesim_shared::dead::Unfit;
 use valuesim_shared::id::ModelId;
 use valuesim_shared::queue::{Delivery, Lane, Queue, QueueName};
@@ -21,13 +21,13 @@ const MOST_STORIES_AT_ONCE: usize = 300;
 
 /// CAB tasks for so long are fetched together at most, beyond what fits: opening a consumer costs the broker more than
 /// delivering a task, and a worker whose cells take seconds must not keep them from others.
-const FETCHED_AHEAD: Duration = Duration::from_millis(50);
+const FETCHED_AHEAD: Duration = Duration::from_millis(100);
 
 /// CAB tasks come first, and so long they are waited for before a story task is taken: a broker that has one delivers it sooner.
 const CAB_HEAD_START: Duration = Duration::from_millis(5);
 
 /// That there is no CAB task is believed for so long.
-const NO_CAB_FOR: Duration = Duration::from_millis(25);
+const NO_CAB_FOR: Duration = Duration::from_millis(50);
 
 /// A task that was delivered so often before, and never finished, is done apart from others: whoever had it may have died
 /// of it.
@@ -43,6 +43,33 @@ pub(crate) enum Taken<D> {
     Unfit(D, WorkerError),
     /// A task that is not done here and now, and the queue where it belongs.
     SetApart(D, Lane),
+}
+
+/// Whether the broker has CAB tasks, as far as it is known.
+#[derive(Debug, Default)]
+struct CabTasks {
+    /// Until when one is waited for, while one is.
+    until: Option<Instant>,
+    /// When none had come for so long.
+    none_at: Option<Instant>,
+}
+
+impl CabTasks {
+    fn may_be_there(&self) -> bool {
+        self.none_at.is_none_or(|at| at.elapsed() >= NO_CAB_FOR)
+    }
+
+    fn waited_for_until(&mut self) -> Instant {
+        *self.until.get_or_insert_with(|| Instant::now() + CAB_HEAD_START)
+    }
+
+    fn one_came(&mut self) {
+        self.until = None;
+    }
+
+    fn none_came(&mut self) {
+        *self = Self { until: None, none_at: Some(Instant::now()) };
+    }
 }
 
 /// A task with its delivery and its place in the demand.
@@ -71,8 +98,8 @@ pub(crate) struct Desk<'a, Q> {
     /// Tasks of later versions than the first, which workers of older releases leave to others.
     later: Vec<QueueName>,
     newest_task: u16,
-    /// When the broker was last seen to have no CAB task.
-    no_cab_at: Mutex<Option<Instant>>,
+    /// What is known of the broker's CAB tasks.
+    cab_tasks: Mutex<CabTasks>,
     /// One place for suspects; none where the queues do not outlive the process, so that nothing is ever suspected.
     alone: Option<Arc<Semaphore>>,
     demand: Demand,
@@ -92,7 +119,7 @@ impl<'a, Q: Queue> Desk<'a, Q> {
             suspects: name(Lane::Suspects(model)),
             later: (2..=shared.newest_task).map(|version| name(Lane::Later(model, version))).collect(),
             newest_task: shared.newest_task,
-            no_cab_at: Mutex::default(),
+            cab_tasks: Mutex::default(),
             alone,
             demand: Demand::new(shared.run.manifest.models[model.0 as usize].limits.calls_in_flight as usize),
         }
@@ -133,17 +160,21 @@ impl<'a, Q: Queue> Desk<'a, Q> {
         if !self.demand.has_room() {
             return None;
         }
-        let cab = self.queue.try_take(&self.cab).map(|delivery| (delivery, &self.cab));
-        cab.or_else(|| {
-            let story = if self.may_be_cabs() { None } else { self.queue.try_take(&self.story) };
-            Some((story?, &self.story))
-        })
+        if let Some(cab) = self.queue.try_take(&self.cab) {
+            self.cab_tasks().one_came();
+            return Some((cab, &self.cab));
+        }
+        let story = if self.may_be_cabs() { None } else { self.queue.try_take(&self.story) };
+        Some((story?, &self.story))
     }
 
     /// Whether the broker may have CAB tasks, as far as it is known. A queue in memory is asked at once.
     fn may_be_cabs(&self) -> bool {
-        let no_cab_at = *self.no_cab_at.lock().unwrap_or_else(PoisonError::into_inner);
-        self.alone.is_some() && no_cab_at.is_none_or(|at| at.elapsed() >= NO_CAB_FOR)
+        self.alone.is_some() && self.cab_tasks().may_be_there()
+    }
+
+    fn cab_tasks(&self) -> MutexGuard<'_, CabTasks> {
+        self.cab_tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The next task that comes once there is much room.
@@ -156,10 +187,13 @@ impl<'a, Q: Queue> Desk<'a, Q> {
         // One more than fits, to have it at hand.
         let cells = free_calls.max(self.calls_soon()).div_ceil(self.run.most_first_calls().max(1)) + 1;
         if self.may_be_cabs() {
-            if let Ok(cab) = timeout(CAB_HEAD_START, self.queue.take(&self.cab, cells)).await {
+            // The moment outlives this future, which is dropped and made anew whenever a task ends.
+            let head_start = self.cab_tasks().waited_for_until();
+            if let Ok(cab) = timeout_at(head_start, self.queue.take(&self.cab, cells)).await {
+                self.cab_tasks().one_came();
                 return Ok((cab?, &self.cab, None));
             }
-            *self.no_cab_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+            self.cab_tasks().none_came();
         }
         Ok(tokio::select! {
             biased;
@@ -207,5 +241,28 @@ impl<'a, Q: Queue> Desk<'a, Q> {
             return Err(WorkerError::KillsItsWorkers { cell: task.cell, times });
         }
         Ok(task)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_story_task_is_put_off_once_however_often_the_wait_begins_anew() {
+        let mut cabs = CabTasks::default();
+        let until = cabs.waited_for_until();
+        assert_eq!(until, Instant::now() + CAB_HEAD_START);
+        tokio::time::advance(CAB_HEAD_START / 2).await;
+        assert_eq!(cabs.waited_for_until(), until);
+        cabs.none_came();
+        assert!(!cabs.may_be_there());
+        tokio::time::advance(NO_CAB_FOR).await;
+        assert!(cabs.may_be_there());
+        assert_eq!(cabs.waited_for_until(), Instant::now() + CAB_HEAD_START);
+        cabs.one_came();
+        assert!(cabs.may_be_there());
+        tokio::time::advance(CAB_HEAD_START * 2).await;
+        assert_eq!(cabs.waited_for_until(), Instant::now() + CAB_HEAD_START);
     }
 }

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use super::answers::Answers;
 
 /// The shortest time between two departures.
-const EVERY: Duration = Duration::from_millis(20);
+const EVERY: Duration = Duration::from_millis(40);
 
 /// When messages leave.
 #[derive(Debug)]
