@@ -9,7 +9,7 @@ use crate::table::{Bound, Table, median};
 use crate::team::{Taken, Team};
 
 /// Fleet and bare loop, each, for each number of calls in flight.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 9;
 
 /// Respondents: more than can be finished in a round.
 const USERS: &str = "2000";
