@@ -15,6 +15,7 @@ pub mod metrics;
 mod park;
 mod prompts;
 pub mod provider;
+mod pulse;
 mod retry;
 mod run;
 mod story;

@@ -14,6 +14,7 @@ use valuesim_shared::permit::{Ask, PermitOffice};
 use valuesim_shared::store::{CallKey, RecordedReply, ReplyText, Store};
 
 use crate::provider::{CallError, CallErrorKind, Conversation, Decision, Finish, Reply, Wording};
+use crate::pulse::HEAR_FIRST;
 use crate::timing::Waits;
 use crate::worker::{Halt, Shared, WorkerError};
 
@@ -124,7 +125,11 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
             () = halt.cancelled() => return Err(Halt::Stopped),
             permit = shared.office.permit(Ask { model, tokens: expected }) => permit,
         };
-        if shared.holds[model.0 as usize].left().is_none() {
+        let hold = &shared.holds[model.0 as usize];
+        if shared.pulse.is_late() {
+            hold.at_least(HEAR_FIRST);
+        }
+        if hold.left().is_none() {
             break permit;
         }
     };

@@ -30,6 +30,7 @@ use crate::hold::Hold;
 use crate::meter::Meter;
 use crate::metrics::Undone;
 use crate::provider::{CallError, CallErrorKind, ClientError};
+use crate::pulse::{HEAR_FIRST, Pulse};
 pub use crate::run::MisfitError;
 use crate::run::Run;
 use crate::timing::{Keeping, Timing, Waits};
@@ -148,6 +149,7 @@ pub(crate) struct Shared<Q, S, O> {
     pub(crate) waits: Waits,
     /// By model.
     pub(crate) holds: Vec<Hold>,
+    pub(crate) pulse: Pulse,
     pub(crate) meter: Arc<Meter>,
     /// By model: answers that were no chat completion since the last one that was.
     pub(crate) malformed: Vec<AtomicU32>,
@@ -195,6 +197,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
             run,
             waits,
             holds,
+            pulse: Pulse::new(),
             meter,
             malformed,
             failed_cells,
@@ -221,7 +224,13 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
     pub async fn work(&self, stop: &CancellationToken) -> Result<(), WorkerError> {
         let halt = stop.child_token();
         let models = self.shared.run.served().map(|model| self.serve(model, halt.clone()));
-        futures_util::future::join_all(models).await.into_iter().collect()
+        self.shared.pulse.note();
+        let leave_alone = || self.shared.holds.iter().for_each(|hold| hold.at_least(HEAR_FIRST));
+        tokio::select! {
+            biased;
+            ended = futures_util::future::join_all(models) => ended.into_iter().collect(),
+            never = self.shared.pulse.beat(leave_alone) => never,
+        }
     }
 
     async fn serve(&self, model: ModelId, halt: CancellationToken) -> Result<(), WorkerError> {

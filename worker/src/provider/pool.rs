@@ -174,7 +174,9 @@ mod tests {
             lines.push(pool.connect().await.expect("connects"));
             ends.push(provider.accept().await.expect("accepts").0);
         }
-        lines.into_iter().for_each(|line| pool.put(line));
+        for line in lines {
+            pool.put(line);
+        }
         (pool, ends.try_into().expect("two"))
     }
 
@@ -202,7 +204,7 @@ mod tests {
     async fn a_connection_that_nobody_needs_is_given_up_and_a_new_one_is_looked_after_again() {
         let (pool, _ends) = two_that_wait().await;
         tokio::time::pause();
-        tokio::time::advance(IDLE_AT_MOST - LOOK_EVERY).await;
+        tokio::time::advance(IDLE_AT_MOST.saturating_sub(LOOK_EVERY)).await;
         sleep(Duration::from_millis(1)).await;
         let line = pool.take().expect("one waits");
         assert_eq!(count(&pool), 1);
