@@ -289,6 +289,7 @@ fn a_changed_byte_is_noticed_or_changes_nothing() {
             _ => assert!(ended.well().stdout.contains("sound and complete")),
         }
     }
+    // The start of the file says that it is a ledger.
     run.check(flip(0), "is damaged");
     // A page that a later commit replaced keeps its text, so of the copies of a cell's predictions some are not read.
     let copies = ledger.windows(10).enumerate().filter(|(_, window)| window == b"\"answers\":").map(|(at, _)| at);

@@ -115,7 +115,7 @@ impl RedisServer {
         let mut command = Command::new(&self.program);
         command.args(["--bind", "127.0.0.1", "--port", &self.port.to_string()]).arg("--dir").arg(self.folder.path());
         command.args(["--appendonly", "yes", "--appendfsync", "everysec", "--save", ""]);
-        // As the README says for fleets: a log that is written anew every few megabytes costs a busy server more than its writes.
+        // As the README says for fleets: a log that is written anew every 64 MB costs a busy server more than its writes.
         command.args(["--auto-aof-rewrite-min-size", "512mb"]);
         command.args(["--databases", &DATABASES.to_string()]);
         if let Some(Tls { port, files: [trusted, certificate, key] }) = &self.tls {
