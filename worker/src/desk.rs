@@ -21,13 +21,13 @@ const MOST_STORIES_AT_ONCE: usize = 300;
 
 /// CAB tasks for so long are fetched together at most, beyond what fits: opening a consumer costs the broker more than
 /// delivering a task, and a worker whose cells take seconds must not keep them from others.
-const FETCHED_AHEAD: Duration = Duration::from_millis(50);
+const FETCHED_AHEAD: Duration = Duration::from_millis(100);
 
 /// CAB tasks come first, and so long they are waited for before a story task is taken: a broker that has one delivers it sooner.
 const CAB_HEAD_START: Duration = Duration::from_millis(5);
 
 /// That there is no CAB task is believed for so long.
-const NO_CAB_FOR: Duration = Duration::from_millis(25);
+const NO_CAB_FOR: Duration = Duration::from_millis(50);
 
 /// A task that was delivered so often before, and never finished, is done apart from others: whoever had it may have died
 /// of it.

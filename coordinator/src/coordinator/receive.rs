@@ -24,7 +24,7 @@ const OUTCOMES_PER_COMMIT: usize = 1_000;
 
 /// Fewer wait for more, this long after the last transaction was begun: one costs the same whether it has one outcome or a
 /// hundred.
-const COMMIT_EVERY: Duration = Duration::from_millis(25);
+const COMMIT_EVERY: Duration = Duration::from_millis(50);
 
 /// How many outcomes are fetched together at most: the next transaction's while this one is written.
 const OUTCOMES_AHEAD: usize = 2_000;

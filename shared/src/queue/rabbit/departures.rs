@@ -1,7 +1,7 @@
 //! Moments at which messages leave: one by one while there are few, many together while there are many.
 //!
 //! A quorum queue writes to its disk, and has its followers write, as often as something comes. Messages and answers that come
-//! one by one cost the broker twice the CPU of the same in fifty bursts a second, and the cells that they are about take seconds.
+//! one by one cost the broker twice the CPU of the same in twenty-five bursts a second, and the cells that they are about take seconds.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use super::answers::Answers;
 
 /// The shortest time between two departures.
-const EVERY: Duration = Duration::from_millis(20);
+const EVERY: Duration = Duration::from_millis(40);
 
 /// When messages leave.
 #[derive(Debug)]

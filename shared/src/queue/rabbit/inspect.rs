@@ -1,11 +1,15 @@
 //! Looks at queues for operators, each time on a channel of its own, because a missing queue ends the channel.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use lapin::Channel;
 use lapin::message::BasicGetMessage;
 use lapin::options::{BasicGetOptions, BasicNackOptions, QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions};
 use lapin::types::FieldTable;
+use tokio::time::Instant;
 
+use super::backoff::Backoff;
 use super::headers::deliveries_before;
 use super::link::Link;
 use super::session::{ANSWER_WITHIN, Session};
@@ -31,19 +35,47 @@ pub struct Browsed {
     pub deliveries_before: u32,
 }
 
-/// How often something is tried that broke off half-way.
+/// How often something is tried at least that broke off half-way.
 const TRIES: u32 = 3;
+
+/// How long it is tried at least: a connection that broke is made anew meanwhile.
+const TRIED_FOR: Duration = Duration::from_secs(5);
+
+/// What is left of the tries.
+struct Tries {
+    number: u32,
+    until: Instant,
+    backoff: Backoff,
+}
+
+impl Tries {
+    fn new() -> Self {
+        Self { number: 1, until: Instant::now() + TRIED_FOR, backoff: Backoff::default() }
+    }
+
+    /// Whether to try again; waits a moment before.
+    async fn again(&mut self) -> bool {
+        if self.number >= TRIES && Instant::now() >= self.until {
+            return false;
+        }
+        self.number += 1;
+        self.backoff.pause().await;
+        true
+    }
+}
 
 /// Sees to it that the queue is there.
 pub(super) async fn declare(link: &Link, queue: &QueueName) -> Result<(), QueueError> {
-    let mut last = String::new();
-    for _ in 0..TRIES {
-        match link.session_soon(queue).await?.declare(queue).await {
+    let mut tries = Tries::new();
+    loop {
+        let reason = match link.session_soon(queue).await?.declare(queue).await {
             Ok(()) => return Ok(()),
-            Err(trouble) => last = passing(trouble)?,
+            Err(trouble) => passing(trouble)?,
+        };
+        if !tries.again().await {
+            return Err(link.unreachable(queue, reason));
         }
     }
-    Err(link.unreachable(queue, last))
 }
 
 /// How full the queue is; `None` where there is no such queue.
@@ -127,18 +159,20 @@ async fn on_queue<T>(
     queue: &QueueName,
     act: impl AsyncFn(&Session, Channel) -> Result<T, Unanswered>,
 ) -> Result<Option<T>, QueueError> {
-    let mut last = String::new();
-    for _ in 0..TRIES {
+    let mut tries = Tries::new();
+    loop {
         let session = link.session_soon(queue).await?;
         let acted = async { act(&session, session.channel().await?).await };
-        match acted.await {
+        let reason = match acted.await {
             Ok(found) => return Ok(Some(found)),
             Err(Unanswered::Refused(error)) if is_missing(&error) => return Ok(None),
-            Err(Unanswered::Refused(error)) => last = passing(Trouble::of_queue(error, queue))?,
-            Err(Unanswered::Broken(trouble)) => last = passing(trouble)?,
+            Err(Unanswered::Refused(error)) => passing(Trouble::of_queue(error, queue))?,
+            Err(Unanswered::Broken(trouble)) => passing(trouble)?,
+        };
+        if !tries.again().await {
+            return Err(link.unreachable(queue, reason));
         }
     }
-    Err(link.unreachable(queue, last))
 }
 
 fn passing(trouble: Trouble) -> Result<String, QueueError> {

@@ -11,12 +11,15 @@ use tokio_util::task::TaskTracker;
 use super::address::Address;
 use super::backoff::Backoff;
 use super::connect::{Refusal, connect};
-use super::session::Session;
+use super::session::{Missed, Session};
 use super::state::BrokerState;
 use crate::queue::{QueueError, QueueName};
 
 /// How long something that a person waits for waits for the connection.
 const HURRY: Duration = Duration::from_secs(5);
+
+/// A connection that lasts for so long counts as a good one: where each breaks at once, the next is waited for ever longer.
+const LASTING: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone)]
 enum LinkState {
@@ -44,9 +47,10 @@ impl Link {
         patience: Duration,
         (stop, tasks): (&CancellationToken, &TaskTracker),
     ) -> Result<Self, QueueError> {
-        let first = first_session(&address, &name, patience).await?;
+        let missed = Arc::default();
+        let first = first_session((&address, &name), patience, &missed).await?;
         let (tell, state) = watch::channel(LinkState::Up(Arc::clone(&first)));
-        let keeper = Keeper { address: Arc::clone(&address), name, tell };
+        let keeper = Keeper { address: Arc::clone(&address), name, tell, missed };
         let stop = stop.clone();
         tasks.spawn(async move {
             stop.run_until_cancelled(keeper.keep(first)).await;
@@ -95,12 +99,16 @@ impl Link {
     }
 }
 
-async fn first_session(address: &Address, name: &str, patience: Duration) -> Result<Arc<Session>, QueueError> {
+async fn first_session(
+    (address, name): (&Address, &str),
+    patience: Duration,
+    missed: &Arc<Missed>,
+) -> Result<Arc<Session>, QueueError> {
     let deadline = Instant::now() + patience;
     let mut backoff = Backoff::default();
     loop {
         let Refusal { reason, advice, lasting } = match connect(address, name).await {
-            Ok(connection) => return Ok(Session::new(connection)),
+            Ok(connection) => return Ok(Session::new(connection, Arc::clone(missed))),
             Err(refusal) => refusal,
         };
         if lasting || Instant::now() >= deadline {
@@ -115,28 +123,33 @@ struct Keeper {
     address: Arc<Address>,
     name: String,
     tell: watch::Sender<LinkState>,
+    missed: Arc<Missed>,
 }
 
 impl Keeper {
     async fn keep(&self, mut session: Arc<Session>) {
+        let mut backoff = Backoff::default();
         loop {
+            let made = Instant::now();
             let reason = session.lost().await;
+            if made.elapsed() >= LASTING {
+                backoff = Backoff::default();
+            }
             let since = SystemTime::now();
             tracing::warn!(connection = self.name, reason, "lost the connection to RabbitMQ");
             self.tell.send_replace(LinkState::Down { since, reason });
-            session = self.reconnect(since).await;
+            session = self.reconnect(since, &mut backoff).await;
             tracing::info!(connection = self.name, "connected to RabbitMQ again");
             self.tell.send_replace(LinkState::Up(Arc::clone(&session)));
         }
     }
 
     /// Tries until it works: whatever is wrong, somebody may be putting it right.
-    async fn reconnect(&self, since: SystemTime) -> Arc<Session> {
-        let mut backoff = Backoff::default();
+    async fn reconnect(&self, since: SystemTime, backoff: &mut Backoff) -> Arc<Session> {
         loop {
             backoff.pause().await;
             match connect(&self.address, &self.name).await {
-                Ok(connection) => return Session::new(connection),
+                Ok(connection) => return Session::new(connection, Arc::clone(&self.missed)),
                 Err(Refusal { reason, .. }) => {
                     tracing::debug!(connection = self.name, reason, "RabbitMQ cannot be reached yet");
                     self.tell.send_replace(LinkState::Down { since, reason });

@@ -1,12 +1,12 @@
 //! One connection while it lasts: its channels, and which queues were declared on it.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::StreamExt as _;
 use lapin::options::ConfirmSelectOptions;
 use lapin::{Channel, Connection, Event};
-use tokio::time::{Duration, interval, timeout};
+use tokio::time::{Duration, Instant, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::topology;
@@ -20,11 +20,39 @@ const LOOK: Duration = Duration::from_secs(1);
 /// a word. Busy nodes take a second or two.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long a queue that is gone is left alone before it is declared again: in RabbitMQ 3.10 a queue that is declared
+/// while its last life is still ending can stay impossible to declare until the broker is started anew
+/// (`cluster_not_formed`).
+const REST: Duration = Duration::from_millis(500);
+
+/// When queues went missing, or may have, on any connection.
+#[derive(Debug, Default)]
+pub(super) struct Missed(Mutex<HashMap<QueueName, Instant>>);
+
+impl Missed {
+    fn note(&self, queue: &QueueName) {
+        self.lock().insert(queue.clone(), Instant::now());
+    }
+
+    /// Returns once the queue has been left alone long enough.
+    async fn rest(&self, queue: &QueueName) {
+        let missed = self.lock().get(queue).copied();
+        if let Some(at) = missed {
+            sleep_until(at + REST).await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<QueueName, Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// A connection to the broker.
 #[derive(Debug)]
 pub(super) struct Session {
     connection: Connection,
     declared: Mutex<HashSet<QueueName>>,
+    missed: Arc<Missed>,
     declaring: tokio::sync::Mutex<()>,
     confirming: tokio::sync::Mutex<Option<Arc<Channel>>>,
     blocked: Mutex<Option<String>>,
@@ -32,10 +60,11 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(connection: Connection) -> Arc<Self> {
+    pub(super) fn new(connection: Connection, missed: Arc<Missed>) -> Arc<Self> {
         Arc::new(Self {
             connection,
             declared: Mutex::default(),
+            missed,
             declaring: tokio::sync::Mutex::default(),
             confirming: tokio::sync::Mutex::default(),
             blocked: Mutex::default(),
@@ -99,6 +128,7 @@ impl Session {
         if self.is_declared(queue) {
             return Ok(());
         }
+        self.missed.rest(queue).await;
         // An error closes the channel, so it is nobody else's.
         let channel = self.channel().await?;
         self.within(ANSWER_WITHIN, topology::declare(&channel, queue)).await??;
@@ -110,7 +140,9 @@ impl Session {
 
     /// Declares the queue again before its next use.
     pub(super) fn forget(&self, queue: &QueueName) {
-        self.lock_declared().remove(queue);
+        if self.lock_declared().remove(queue) {
+            self.missed.note(queue);
+        }
     }
 
     /// What the broker says while it takes no messages.
@@ -162,7 +194,7 @@ impl Session {
         self.lock_declared().contains(queue)
     }
 
-    fn lock_declared(&self) -> std::sync::MutexGuard<'_, HashSet<QueueName>> {
+    fn lock_declared(&self) -> MutexGuard<'_, HashSet<QueueName>> {
         self.declared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
