@@ -9,6 +9,7 @@ mod interrupt;
 mod precedence;
 mod progress;
 mod run_folder;
+mod runtime;
 mod servers;
 mod vitals;
 mod wiring;

@@ -13,6 +13,7 @@ use valuesim_simulator::provider::{CacheRule, Latency, Provider, ProviderOptions
 
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::interrupt::Signals;
+use crate::runtime::on_half_the_cores;
 
 /// What `valuesim simulate-provider` takes.
 #[derive(Debug, Args)]
@@ -167,10 +168,9 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
         Some(path) => Codebook::load(path).or_usage()?,
         None => Codebook::own(),
     };
-    serve(flags, codebook)
+    on_half_the_cores().context("start the asynchronous runtime")?.block_on(serve(flags, codebook))
 }
 
-#[tokio::main]
 async fn serve(flags: &Flags, codebook: Codebook) -> Result<Exit, Failure> {
     let options = flags.options().or_usage()?;
     let starting = Provider::start(flags.listen, options, Arc::new(codebook)).await;

@@ -1,12 +1,10 @@
 //! `valuesim work`: does the tasks of runs that are coordinated elsewhere.
 
-use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::id::RunId;
 use valuesim_shared::permit::MOST_CALLS_IN_FLIGHT;
@@ -16,6 +14,7 @@ use valuesim_worker::timing::Keeping;
 
 use super::run::{as_failure, note, say_when, stop_on_signals};
 use crate::exit::{Exit, Failure, OrUsage as _};
+use crate::runtime::on_half_the_cores;
 use crate::servers::{Addresses, ServerFlags};
 use crate::vitals::{HttpFlags, Vitals};
 use crate::wiring::{FleetProcess, Wanted, WorkOrder};
@@ -78,27 +77,11 @@ pub(crate) struct Flags {
 /// Works until it is interrupted or the named runs have ended.
 pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     let addresses = flags.servers.addresses("valuesim worker").or_usage()?;
-    let runtime = runtime().context("start the asynchronous runtime")?;
+    let runtime = on_half_the_cores().context("start the asynchronous runtime")?;
     let stop = stop_on_signals(&runtime)?;
     let vitals = runtime.block_on(flags.http.serve("worker", &stop)).or_usage()?;
     runtime.block_on(flags.work(addresses, &vitals, &stop)).map_err(as_failure)?;
     Ok(Exit::Done)
-}
-
-/// A thread for every two cores: the kernel's network stack and the connection to the broker use the others, and threads
-/// that wake each other for every reply cost more than they do.
-fn runtime() -> std::io::Result<Runtime> {
-    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-    match cores / 2 {
-        0 | 1 => Builder::new_current_thread(),
-        threads => {
-            let mut several = Builder::new_multi_thread();
-            several.worker_threads(threads);
-            several
-        }
-    }
-    .enable_all()
-    .build()
 }
 
 impl Flags {
