@@ -34,6 +34,8 @@ pub(crate) enum Wait {
     OwnLimit(OwnLimit),
     /// The provider wants to be left alone for so long.
     ProviderAsks(Duration),
+    /// The provider answers nobody, and is tried again after so long.
+    ProviderDown(Duration),
 }
 
 /// Tells which models' calls wait at this moment, and why.
@@ -170,6 +172,9 @@ impl Wait {
             Self::ProviderAsks(left) => {
                 format!("{model} is left alone for {} s more, as its provider asks", left.as_secs() + 1)
             }
+            Self::ProviderDown(left) => {
+                format!("{model} is tried again in {} s, as its provider answers nobody", left.as_secs() + 1)
+            }
         }
     }
 }
@@ -240,6 +245,7 @@ mod tests {
             Wait::OwnLimit(OwnLimit::RequestsPerMinute(600)),
             Wait::OwnLimit(OwnLimit::TokensPerMinute(2_000_000)),
             Wait::ProviderAsks(Duration::from_millis(19_300)),
+            Wait::ProviderDown(Duration::from_secs(4)),
         ];
         let waiting = waits.map(|wait| wait.text("m")).to_vec();
         let look = Look { cells_finished_before: 2, waiting, ..look };
@@ -247,7 +253,8 @@ mod tests {
             &look,
             "3 of 10 cells (2 of them before), 0 backstories, 0 predictions, 1,200 calls (8/s), 0 tokens, price unknown; \
              m waits for its own limit of 600 requests a minute; m waits for its own limit of 2,000,000 tokens a minute; \
-             m is left alone for 20 s more, as its provider asks",
+             m is left alone for 20 s more, as its provider asks; \
+             m is tried again in 5 s, as its provider answers nobody",
         );
     }
 }

@@ -27,6 +27,7 @@ use valuesim_shared::queue::MemoryQueue;
 use valuesim_shared::store::{EmbeddedStore, Store as _};
 use valuesim_shared::survey::Survey;
 use valuesim_simulator::provider::{Latency, Provider, ProviderOptions};
+use valuesim_worker::hold::Why;
 use valuesim_worker::meter::Meter;
 use valuesim_worker::worker::Worker;
 
@@ -95,7 +96,11 @@ impl OneProcess {
         Box::new(move || {
             let waits = (0..).zip(&models).filter_map(|(number, name)| {
                 let model = ModelId(number);
-                let held = worker.held(model).map(Wait::ProviderAsks);
+                let held = worker.held(model).and_then(|(left, why)| match why {
+                    Why::ProviderAsks => Some(Wait::ProviderAsks(left)),
+                    Why::ProviderDown => Some(Wait::ProviderDown(left)),
+                    Why::StoodStill => None,
+                });
                 Some((name.clone(), held.or_else(|| office.waits_for(model).map(Wait::OwnLimit))?))
             });
             waits.collect()

@@ -9,6 +9,8 @@
 mod dispatch;
 mod places;
 mod receive;
+#[cfg(test)]
+mod tests;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -267,24 +269,5 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
 
     fn places(&self) -> MutexGuard<'_, Places> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use valuesim_shared::id::{Fold, ModelId, Respondent};
-
-    use super::*;
-
-    #[test]
-    fn cells_that_do_not_come_back_are_shown_until_one_is_finished() {
-        let (progress, mut places) = (Progress::default(), Places::default());
-        progress.show_lost(3);
-        progress.show(&places);
-        assert_eq!(progress.cells_lost(), 3);
-        let respondent = Respondent::new(1).expect("not 0");
-        places.finish(Cell { model: ModelId(0), respondent, fold: Fold::new(1).expect("not 0") });
-        progress.show(&places);
-        assert_eq!((progress.cells_lost(), progress.cells_finished()), (0, 1));
     }
 }

@@ -1,4 +1,4 @@
-//! Leaves a provider alone for as long as it asks: a moment for each model, before which nothing is sent.
+//! Leaves a provider alone: a moment for each model, before which nothing is sent.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -8,31 +8,44 @@ use valuesim_shared::id::ModelId;
 
 use crate::worker::Worker;
 
-/// What a provider said to one call holds for all calls to the model.
+/// Why a model is left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// Its provider said so to one call.
+    ProviderAsks,
+    /// Its provider answers nobody.
+    ProviderDown,
+    /// This process stood still, and listens first.
+    StoodStill,
+}
+
+/// What one call is told holds for all calls to the model.
 #[derive(Debug, Default)]
 pub(crate) struct Hold {
-    until: Mutex<Option<Instant>>,
+    until: Mutex<Option<(Instant, Why)>>,
 }
 
 impl Hold {
     /// Nothing is to be sent for so long; a hold that ends later stands.
-    pub(crate) fn at_least(&self, wait: Duration) {
+    pub(crate) fn at_least(&self, wait: Duration, why: Why) {
         let until = Instant::now() + wait;
         let mut held = self.until.lock().unwrap_or_else(PoisonError::into_inner);
-        *held = (*held).max(Some(until));
+        if held.is_none_or(|(longest, _)| longest < until) {
+            *held = Some((until, why));
+        }
     }
 
-    /// How long nothing is to be sent.
-    pub(crate) fn left(&self) -> Option<Duration> {
-        let until = (*self.until.lock().unwrap_or_else(PoisonError::into_inner))?;
+    /// How long nothing is to be sent, and why.
+    pub(crate) fn left(&self) -> Option<(Duration, Why)> {
+        let (until, why) = (*self.until.lock().unwrap_or_else(PoisonError::into_inner))?;
         let left = until.saturating_duration_since(Instant::now());
-        (!left.is_zero()).then_some(left)
+        (!left.is_zero()).then_some((left, why))
     }
 }
 
 impl<Q, S, O> Worker<Q, S, O> {
-    /// How long a model is still left alone, because its provider asked for it.
-    pub fn held(&self, model: ModelId) -> Option<Duration> {
+    /// How long a model is still left alone, and why.
+    pub fn held(&self, model: ModelId) -> Option<(Duration, Why)> {
         self.shared.holds[model.0 as usize].left()
     }
 }
@@ -45,9 +58,9 @@ mod tests {
     async fn the_longest_hold_stands_until_it_is_over() {
         let hold = Hold::default();
         assert_eq!(hold.left(), None);
-        hold.at_least(Duration::from_secs(5));
-        hold.at_least(Duration::from_secs(2));
-        assert_eq!(hold.left(), Some(Duration::from_secs(5)));
+        hold.at_least(Duration::from_secs(5), Why::ProviderAsks);
+        hold.at_least(Duration::from_secs(2), Why::StoodStill);
+        assert_eq!(hold.left(), Some((Duration::from_secs(5), Why::ProviderAsks)));
         tokio::time::advance(Duration::from_secs(5)).await;
         assert_eq!(hold.left(), None);
     }

@@ -13,6 +13,7 @@ use valuesim_shared::outcome::{StageSpend, Unsure};
 use valuesim_shared::permit::{Ask, PermitOffice};
 use valuesim_shared::store::{CallKey, RecordedReply, ReplyText, Store};
 
+use crate::hold::Why;
 use crate::provider::{CallError, CallErrorKind, Conversation, Decision, Finish, Reply, Wording};
 use crate::pulse::HEAR_FIRST;
 use crate::timing::Waits;
@@ -83,15 +84,20 @@ pub(crate) async fn make<Q, S: Store, O: PermitOffice>(
         }
         match error.kind.decision() {
             Decision::Retry | Decision::SlowDown if malformed.max(in_a_row) < MALFORMED_AT_MOST => {
+                let hold = &shared.holds[model.0 as usize];
                 if let Some(after) = error.retry_after {
-                    shared.holds[model.0 as usize].at_least(after);
+                    hold.at_least(after, Why::ProviderAsks);
                 }
+                shared.outages[model.0 as usize].failed(settings.limits.calls_in_flight, shared.waits, hold);
                 let ceiling = ceilings.next().unwrap_or(shared.waits.longest);
                 let wait = wait(ceiling, error.retry_after);
                 shared.meter.call_retried(model, &error, wait);
                 pause(wait, halt).await?;
             }
-            Decision::GiveUpOnPrompt => return give_up(shared, &call, error.kind, spent),
+            Decision::GiveUpOnPrompt => {
+                shared.outages[model.0 as usize].answered();
+                return give_up(shared, &call, error.kind, spent);
+            }
             // The first reply came, so what the provider does not understand is the longer one that is asked for.
             Decision::StopProvider if error.kind == CallErrorKind::BadRequest && asks_for_more_room(&call) => {
                 return give_up(shared, &call, CallErrorKind::TooLong, spent);
@@ -117,7 +123,7 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
     let expected = u32::try_from(unsure.likely.input + unsure.likely.output).unwrap_or(u32::MAX);
     let permit = loop {
         // Before the permit, not with it: permits that pile up during a hold would all be used when it ends.
-        while let Some(left) = shared.holds[model.0 as usize].left() {
+        while let Some((left, _)) = shared.holds[model.0 as usize].left() {
             pause(wait(left, Some(left)), halt).await?;
         }
         let permit = tokio::select! {
@@ -127,7 +133,7 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
         };
         let hold = &shared.holds[model.0 as usize];
         if shared.pulse.is_late() {
-            hold.at_least(HEAR_FIRST);
+            hold.at_least(HEAR_FIRST, Why::StoodStill);
         }
         if hold.left().is_none() {
             break permit;
@@ -146,6 +152,7 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
                 malformed.store(0, Ordering::Relaxed);
             }
             shared.failed_cells[model.0 as usize].answered();
+            shared.outages[model.0 as usize].answered();
             let answered = answered(reply, shared.run.price(model), unsure);
             under_way.answered(&answered);
             spent.spend.add(&answered);

@@ -26,9 +26,10 @@ use crate::attempt::{Attempt, End};
 use crate::desk::{Desk, Taken, Work};
 use crate::duty::Duty;
 use crate::failures::FailedCells;
-use crate::hold::Hold;
+use crate::hold::{Hold, Why};
 use crate::meter::Meter;
 use crate::metrics::Undone;
+use crate::outage::Outage;
 use crate::provider::{CallError, CallErrorKind, ClientError};
 use crate::pulse::{HEAR_FIRST, Pulse};
 pub use crate::run::MisfitError;
@@ -149,6 +150,8 @@ pub(crate) struct Shared<Q, S, O> {
     pub(crate) waits: Waits,
     /// By model.
     pub(crate) holds: Vec<Hold>,
+    /// By model.
+    pub(crate) outages: Vec<Outage>,
     pub(crate) pulse: Pulse,
     pub(crate) meter: Arc<Meter>,
     /// By model: answers that were no chat completion since the last one that was.
@@ -187,6 +190,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
     ) -> Result<Self, WorkerError> {
         let run = Run::new(manifest, deadlines, &served)?;
         let holds = run.manifest.models.iter().map(|_| Hold::default()).collect();
+        let outages = run.manifest.models.iter().map(|_| Outage::default()).collect();
         let malformed = run.manifest.models.iter().map(|_| AtomicU32::new(0)).collect();
         let failed_cells = run.manifest.models.iter().map(|_| FailedCells::default()).collect();
         let (meter, tasks) = (Arc::new(Meter::new(&run.manifest.models, metrics.as_ref())), AtomicU32::new(0));
@@ -197,6 +201,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
             run,
             waits,
             holds,
+            outages,
             pulse: Pulse::new(),
             meter,
             malformed,
@@ -225,7 +230,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
         let halt = stop.child_token();
         let models = self.shared.run.served().map(|model| self.serve(model, halt.clone()));
         self.shared.pulse.note();
-        let leave_alone = || self.shared.holds.iter().for_each(|hold| hold.at_least(HEAR_FIRST));
+        let leave_alone = || self.shared.holds.iter().for_each(|hold| hold.at_least(HEAR_FIRST, Why::StoodStill));
         tokio::select! {
             biased;
             ended = futures_util::future::join_all(models) => ended.into_iter().collect(),

@@ -68,7 +68,13 @@ impl Departures {
 
 #[cfg(test)]
 mod tests {
+    use lapin::options::{BasicGetOptions, BasicPublishOptions, QueueDeclareOptions};
+    use lapin::types::FieldTable;
+    use lapin::{BasicProperties, Connection, ConnectionProperties};
+    use valuesim_test_servers::shared_broker;
+
     use super::*;
+    use crate::queue::rabbit::answers::Answer;
 
     #[tokio::test(start_paused = true)]
     async fn a_single_message_leaves_at_once_and_many_leave_together() {
@@ -85,5 +91,36 @@ mod tests {
         assert_eq!(depart().await, 2 * EVERY, "whoever comes just after them waits for the next");
         tokio::time::advance(EVERY).await;
         assert_eq!(depart().await, 3 * EVERY);
+    }
+
+    #[tokio::test]
+    async fn the_last_call_takes_along_what_waits_on_any_channel() {
+        let vhost = shared_broker().await;
+        let connection = Connection::connect(&vhost.url, ConnectionProperties::default()).await.expect("connected");
+        let channel = connection.create_channel().await.expect("a channel");
+        let declare = || channel.queue_declare("q".into(), QueueDeclareOptions::default(), FieldTable::default());
+        declare().await.expect("declared");
+        let publish = async || {
+            let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+            channel.basic_publish("".into(), "q".into(), options, b"m", properties).await.expect("published");
+        };
+        let departures = Arc::new(Departures::new());
+        *departures.next.lock().expect("not poisoned") = Instant::now() + Duration::from_hours(1);
+        let mut channels = Vec::new();
+        for _ in 0..2 {
+            let answers = Answers::new(connection.create_channel().await.expect("a channel"), &departures);
+            publish().await;
+            // The queue has it before it answers this.
+            declare().await.expect("it is there");
+            let message = answers.channel.basic_get("q".into(), BasicGetOptions::default()).await;
+            let tag = message.expect("an answer").expect("a message").delivery.delivery_tag;
+            answers.send([(tag, Answer::Acknowledge)]);
+            channels.push(answers);
+        }
+        departures.call_last();
+        for answers in channels {
+            answers.channel.close(200, "done".into()).await.expect("closed");
+        }
+        assert_eq!(declare().await.expect("it is there").message_count(), 0, "messages came back");
     }
 }
