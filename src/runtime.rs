@@ -7,15 +7,26 @@ use tokio::runtime::{Builder, Runtime};
 /// A thread for every two cores: the kernel's network stack, and whoever is talked to on the same machine, use the others, and
 /// threads that wake each other for every message cost more than they do.
 pub(crate) fn on_half_the_cores() -> std::io::Result<Runtime> {
-    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-    match cores / 2 {
-        0 | 1 => Builder::new_current_thread(),
-        threads => {
-            let mut several = Builder::new_multi_thread();
-            several.worker_threads(threads);
-            several
-        }
+    match threads() {
+        1 => Builder::new_current_thread(),
+        _ => several(),
     }
     .enable_all()
     .build()
+}
+
+/// The same for a process that also does other things: what was spawned goes on meanwhile.
+pub(crate) fn beside_other_work() -> std::io::Result<Runtime> {
+    several().enable_all().build()
+}
+
+fn several() -> Builder {
+    let mut several = Builder::new_multi_thread();
+    several.worker_threads(threads());
+    several
+}
+
+fn threads() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    (cores / 2).max(1)
 }

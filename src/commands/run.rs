@@ -38,6 +38,7 @@ use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::interrupt::Signals;
 use crate::progress::{Before, Style, Watch, write_json};
 use crate::run_folder::{EXPERIMENT_FILE, LEDGER_FILE, RunFolder};
+use crate::runtime::beside_other_work;
 use crate::wiring::{FleetEnd, OneProcess, start_simulator};
 use announcement::Announcement;
 
@@ -143,7 +144,12 @@ impl Job {
         let ledger = self.open_ledger(folder)?;
         let finished = ledger.finished()?.count() as u64;
         self.say_what_is_without_transcript(&ledger, finished)?;
-        let runtime = Runtime::new().context("start the asynchronous runtime")?;
+        let runtime = match &self.experiment.simulate {
+            // The simulated provider of this process has the other half of the cores.
+            Some(_) => Runtime::new(),
+            None => beside_other_work(),
+        };
+        let runtime = runtime.context("start the asynchronous runtime")?;
         let stop = stop_on_signals(&runtime)?;
         // The results of a finished run need no key and no provider.
         let end = if finished == self.plan.cells() {
