@@ -4,8 +4,8 @@ use std::num::NonZero;
 
 use tokio::runtime::{Builder, Runtime};
 
-/// A thread for every two cores: the kernel's network stack, and whoever is talked to on the same machine, use the others, and
-/// threads that wake each other for every message cost more than they do.
+/// A thread for every two cores: the kernel's network stack, and whoever is talked to on the same machine, use the others,
+/// and threads that wake each other for every message cost more than they do.
 pub(crate) fn on_half_the_cores() -> std::io::Result<Runtime> {
     match threads() {
         1 => Builder::new_current_thread(),

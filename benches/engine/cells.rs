@@ -9,6 +9,7 @@ use valuesim_coordinator::plan::Plan;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::{Experiment, Users};
 use valuesim_shared::id::{ModelId, RunId};
+use valuesim_shared::manifest::Manifest;
 use valuesim_shared::method::Method;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::outcome::{CellOutcome, CellResult, CellSpend, OUTCOME_VERSION};
@@ -18,7 +19,6 @@ use valuesim_shared::survey::Survey;
 use valuesim_shared::task::Task;
 use valuesim_simulator::synth::Synth;
 
-use crate::full_size::manifest;
 use crate::process::{finish, memory, this_program};
 use crate::table::{Bound, Table};
 
@@ -71,7 +71,7 @@ async fn run_all(experiment: &Experiment, codebook: Codebook, survey: Survey, pl
     let run = RunId("bench".to_owned());
     let ledger = Arc::new(Ledger::open(&folder.path().join("ledger.redb"), &run)?);
     let queue = MemoryQueue::new(WINDOW * experiment.models.len());
-    let manifest = manifest(&run, experiment, codebook);
+    let manifest = Manifest::of(run.clone(), experiment, codebook);
     let store = EmbeddedStore::open(&folder.path().join("store"))?;
     let sides = (queue.clone(), store);
     let coordinator = Coordinator::new(&manifest, Arc::new(plan), Arc::new(survey), ledger, sides, WINDOW)?;

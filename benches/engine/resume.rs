@@ -10,11 +10,12 @@ use valuesim_coordinator::plan::Plan;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::Users;
 use valuesim_shared::id::{Cell, ModelId};
+use valuesim_shared::manifest::Manifest;
 use valuesim_shared::outcome::CellOutcome;
 use valuesim_shared::queue::MemoryQueue;
 use valuesim_shared::store::EmbeddedStore;
 
-use crate::full_size::{experiment_of, manifest, outcome, run_id};
+use crate::full_size::{experiment_of, outcome, run_id};
 use crate::process::{finish, memory, this_program};
 use crate::table::{Bound, Table};
 
@@ -46,7 +47,7 @@ pub(crate) fn measure(table: &mut Table) -> anyhow::Result<()> {
 /// The role of the child process: opens the ledger, asks what is finished, says in how many seconds and how many bytes.
 pub(crate) fn run(path: &Path) -> anyhow::Result<()> {
     let (experiment, survey, plan) = experiment_of(Users::All)?;
-    let manifest = manifest(&run_id(), &experiment, Codebook::own());
+    let manifest = Manifest::of(run_id(), &experiment, Codebook::own());
     // Forgets the peak of making the survey.
     std::fs::write("/proc/self/clear_refs", "5")?;
     let (start, before) = (Instant::now(), memory("self", "VmRSS")?);

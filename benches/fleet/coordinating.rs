@@ -11,9 +11,10 @@ use valuesim_coordinator::cursor::Cursor;
 use valuesim_coordinator::ledger::Ledger;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::Users;
+use valuesim_shared::manifest::Manifest;
 use valuesim_shared::store::Store as _;
 
-use crate::full_size::{experiment_of, manifest, run_id};
+use crate::full_size::{experiment_of, run_id};
 use crate::process::{Used, finish, memory, this_program};
 use crate::servers::Addresses;
 
@@ -58,7 +59,7 @@ pub(crate) fn coordinate(
 #[tokio::main]
 pub(crate) async fn run(addresses: &Addresses, folder: &Path, users: Users, window: usize) -> anyhow::Result<()> {
     let (experiment, survey, plan) = experiment_of(users)?;
-    let mut manifest = manifest(&run_id(), &experiment, Codebook::own());
+    let mut manifest = Manifest::of(run_id(), &experiment, Codebook::own());
     manifest.methods.clear();
     manifest.models.iter_mut().for_each(|model| model.base_url = Some(NO_PROVIDER.to_owned()));
     // Forgets the peak of making the survey.

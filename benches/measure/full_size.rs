@@ -4,7 +4,6 @@ use valuesim_coordinator::plan::Plan;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::{Experiment, Users};
 use valuesim_shared::id::{Cell, Code, RunId};
-use valuesim_shared::manifest::{MANIFEST_VERSION, Manifest};
 use valuesim_shared::method::{Method, Module, Stage};
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::money::{NanoUsd, Tokens};
@@ -12,7 +11,6 @@ use valuesim_shared::outcome::{
     ArmResult, CellOutcome, CellResult, CellSpend, Decided, Ended, Letters, ModuleResult, OUTCOME_VERSION, StageSpend,
     StoryResult,
 };
-use valuesim_shared::prompt::prompts_digest;
 use valuesim_shared::survey::Survey;
 use valuesim_simulator::synth::Synth;
 
@@ -21,21 +19,6 @@ const RESPONDENTS: u32 = 97_220;
 
 /// Held-out questions of a cell.
 const QUESTIONS: i32 = 58;
-
-/// The manifest of a run of the benchmark.
-pub(crate) fn manifest(run: &RunId, experiment: &Experiment, codebook: Codebook) -> Manifest {
-    Manifest {
-        version: MANIFEST_VERSION,
-        run: run.clone(),
-        behaviour: experiment.behaviour,
-        split: experiment.split.clone(),
-        methods: experiment.methods.clone(),
-        models: experiment.models.clone(),
-        prompts: prompts_digest(),
-        codebook,
-        transcripts: false,
-    }
-}
 
 /// The only run of a benchmark.
 pub(crate) fn run_id() -> RunId {

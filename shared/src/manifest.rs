@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::codebook::Codebook;
-use crate::experiment::SplitSettings;
+use crate::experiment::{Experiment, SplitSettings};
 use crate::id::{ModelId, RunId};
 use crate::method::{Behaviour, Method};
 use crate::model::ModelSettings;
+use crate::prompt::prompts_digest;
 
 /// The version of the manifest; a reader refuses others.
 pub const MANIFEST_VERSION: u16 = 1;
@@ -49,6 +50,21 @@ pub enum ManifestError {
 }
 
 impl Manifest {
+    /// The manifest of a run of `experiment`, with this program's prompts.
+    pub fn of(run: RunId, experiment: &Experiment, codebook: Codebook) -> Self {
+        Self {
+            version: MANIFEST_VERSION,
+            run,
+            behaviour: experiment.behaviour,
+            split: experiment.split.clone(),
+            methods: experiment.methods.clone(),
+            models: experiment.models.clone(),
+            transcripts: experiment.transcripts,
+            prompts: prompts_digest(),
+            codebook,
+        }
+    }
+
     /// The manifest as it is kept: JSON.
     ///
     /// # Panics

@@ -24,9 +24,8 @@ use valuesim_coordinator::visible::visible;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::Experiment;
 use valuesim_shared::id::RunId;
-use valuesim_shared::manifest::{MANIFEST_VERSION, Manifest};
+use valuesim_shared::manifest::Manifest;
 use valuesim_shared::model::ModelSettings;
-use valuesim_shared::prompt::prompts_digest;
 use valuesim_shared::survey::Survey;
 use valuesim_simulator::synth::Synth;
 use valuesim_worker::provider::{Client, ClientError, Deadlines};
@@ -251,17 +250,7 @@ impl Job {
 
     /// The run as its workers need to know it.
     pub(super) fn manifest(&self, models: Vec<ModelSettings>) -> Manifest {
-        Manifest {
-            version: MANIFEST_VERSION,
-            run: self.run.clone(),
-            behaviour: self.experiment.behaviour,
-            split: self.experiment.split.clone(),
-            methods: self.experiment.methods.clone(),
-            models,
-            transcripts: self.experiment.transcripts,
-            prompts: prompts_digest(),
-            codebook: Codebook::clone(&self.codebook),
-        }
+        Manifest { models, ..Manifest::of(self.run.clone(), &self.experiment, Codebook::clone(&self.codebook)) }
     }
 
     /// What the cells took that are finished already.

@@ -15,9 +15,9 @@ const BEFORE: u64 = 1_500;
 /// How long the provider hangs up.
 const OUTAGE: Duration = Duration::from_secs(5);
 
-/// The most attempts in that time: all places fail twice and then some are on their way, and after each pause of 0.5, 1, 2 and 4
-/// seconds those that go out before the first of them has failed. Whoever asks
-/// again at once makes so many in a few milliseconds.
+/// The most attempts in that time: all places fail twice and then some are on their way, and after each pause of 0.5, 1, 2
+/// and 4 seconds those that go out before the first of them has failed. Whoever asks again at once makes so many in a few
+/// milliseconds.
 const MOST_ATTEMPTS: u64 = WORKERS * IN_FLIGHT * (3 + 4);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

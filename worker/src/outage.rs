@@ -1,5 +1,5 @@
-//! Notices that a provider is down: attempts fail and none is answered. Then all calls to the model are held back for a moment,
-//! which grows; the first that goes out after it shows whether the provider is back.
+//! Notices that a provider is down: attempts fail and none is answered. Then all calls to the model are held back for a
+//! moment, which grows; the first that goes out after it shows whether the provider is back.
 //!
 //! Without that each call that is ready would find out by itself, and a quick worker has thousands of them.
 
@@ -10,8 +10,8 @@ use std::time::Duration;
 use crate::hold::{Hold, Why};
 use crate::timing::Waits;
 
-/// So many attempts fail in a row for each place in flight before the provider counts as down: a connection that many calls share
-/// may break under all of them at once, and a busy provider may turn all of them away once.
+/// So many attempts fail in a row for each place in flight before the provider counts as down: it may have been started
+/// anew under all of them, or have turned all of them away once.
 const FAILED_FOR_EACH_PLACE: u32 = 2;
 
 /// The longest hold, as a part of the longest wait of one call.

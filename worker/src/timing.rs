@@ -34,8 +34,8 @@ pub struct Waits {
 }
 
 impl Default for Waits {
-    /// The official client's first ceiling; the longest makes an hour of an outage cost about a call a minute for each
-    /// place in flight.
+    /// The official client's first ceiling; the longest is for a call that fails while others are answered. Where none is,
+    /// the provider is down and all are held, for a quarter of it at most.
     fn default() -> Self {
         Self { first: Duration::from_millis(500), longest: Duration::from_mins(1) }
     }

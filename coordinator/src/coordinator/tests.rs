@@ -6,30 +6,14 @@ use bytes::Bytes;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::Experiment;
 use valuesim_shared::id::{Code, Country, Fold, ModelId, Respondent};
-use valuesim_shared::manifest::MANIFEST_VERSION;
 use valuesim_shared::method::Method;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::outcome::{CellOutcome, CellResult, CellSpend, OUTCOME_VERSION};
-use valuesim_shared::prompt::prompts_digest;
 use valuesim_shared::queue::{Lane, MemoryQueue, QueueName};
 use valuesim_shared::store::EmbeddedStore;
 use valuesim_shared::survey::SurveyBuilder;
 
 use super::*;
-
-fn manifest(experiment: &Experiment) -> Manifest {
-    Manifest {
-        version: MANIFEST_VERSION,
-        run: RunId("r1".to_owned()),
-        behaviour: experiment.behaviour,
-        split: experiment.split.clone(),
-        methods: experiment.methods.clone(),
-        models: experiment.models.clone(),
-        prompts: prompts_digest(),
-        codebook: Codebook::own(),
-        transcripts: false,
-    }
-}
 
 fn survey_of_two() -> Survey {
     let mut survey = SurveyBuilder::new();
@@ -70,7 +54,7 @@ async fn outcomes_that_are_at_hand_are_recorded_though_the_run_is_to_stop() {
     experiment.models = vec![ModelSettings::named("m")];
     let survey = Arc::new(survey_of_two());
     let plan = Arc::new(Plan::new(&experiment, &survey, &Codebook::own()).expect("a plan"));
-    let manifest = manifest(&experiment);
+    let manifest = Manifest::of(RunId("r1".to_owned()), &experiment, Codebook::own());
     let ledger = Arc::new(Ledger::open(&folder.path().join("ledger.redb"), &manifest.run).expect("a ledger"));
     let queue = MemoryQueue::new(100);
     let store = EmbeddedStore::open(&folder.path().join("store")).expect("a store");

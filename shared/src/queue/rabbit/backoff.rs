@@ -9,6 +9,9 @@ const FIRST: Duration = Duration::from_millis(100);
 /// Ceiling of the longest wait: a broker that is back is used again within seconds.
 const LONGEST: Duration = Duration::from_secs(5);
 
+/// What lasts for so long counts as well: the next attempt after it is the first again.
+const LASTING: Duration = Duration::from_secs(10);
+
 /// How long to wait before the next attempt: anything below a ceiling that doubles (full jitter).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Backoff {
@@ -22,6 +25,13 @@ impl Default for Backoff {
 }
 
 impl Backoff {
+    /// Says how long what an attempt led to has lasted: where each breaks at once, the next is waited for ever longer.
+    pub(super) fn has_lasted(&mut self, time: Duration) {
+        if time >= LASTING {
+            *self = Self::default();
+        }
+    }
+
     /// Waits before the next attempt.
     pub(super) async fn pause(&mut self) {
         let wait = self.ceiling.mul_f64(fraction());
@@ -41,6 +51,18 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_lasts_begins_the_waits_anew() {
+        let mut backoff = Backoff::default();
+        for _ in 0..3 {
+            backoff.pause().await;
+            backoff.has_lasted(LASTING.saturating_sub(Duration::from_millis(1)));
+        }
+        assert_eq!(backoff.ceiling, FIRST * 8);
+        backoff.has_lasted(LASTING);
+        assert_eq!(backoff.ceiling, FIRST);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn waits_stay_below_ceilings_that_double_up_to_the_longest() {

@@ -1,7 +1,8 @@
 //! Moments at which messages leave: one by one while there are few, many together while there are many.
 //!
 //! A quorum queue writes to its disk, and has its followers write, as often as something comes. Messages and answers that come
-//! one by one cost the broker twice the CPU of the same in twenty-five bursts a second, and the cells that they are about take seconds.
+//! one by one cost the broker twice the CPU of the same in twenty-five bursts a second, and the cells that they are about take
+//! seconds.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;

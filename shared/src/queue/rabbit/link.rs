@@ -18,9 +18,6 @@ use crate::queue::{QueueError, QueueName};
 /// How long something that a person waits for waits for the connection.
 const HURRY: Duration = Duration::from_secs(5);
 
-/// A connection that lasts for so long counts as a good one: where each breaks at once, the next is waited for ever longer.
-const LASTING: Duration = Duration::from_secs(10);
-
 #[derive(Debug, Clone)]
 enum LinkState {
     Up(Arc<Session>),
@@ -132,9 +129,7 @@ impl Keeper {
         loop {
             let made = Instant::now();
             let reason = session.lost().await;
-            if made.elapsed() >= LASTING {
-                backoff = Backoff::default();
-            }
+            backoff.has_lasted(made.elapsed());
             let since = SystemTime::now();
             tracing::warn!(connection = self.name, reason, "lost the connection to RabbitMQ");
             self.tell.send_replace(LinkState::Down { since, reason });

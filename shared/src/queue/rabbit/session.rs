@@ -203,3 +203,23 @@ impl Session {
         *self.blocked.lock().unwrap_or_else(PoisonError::into_inner) = reason;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::RunId;
+    use crate::queue::Lane;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_queue_that_went_missing_is_left_alone_once_and_others_are_not() {
+        let queue = |run: &str| QueueName { run: RunId(run.to_owned()), lane: Lane::Results };
+        let (missed, start) = (Missed::default(), Instant::now());
+        missed.note(&queue("r1"));
+        missed.rest(&queue("r2")).await;
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        missed.rest(&queue("r1")).await;
+        assert_eq!(start.elapsed(), REST);
+        missed.rest(&queue("r1")).await;
+        assert_eq!(start.elapsed(), REST, "it has rested");
+    }
+}
