@@ -28,8 +28,8 @@ use valuesim_shared::manifest::Manifest;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::survey::Survey;
 use valuesim_simulator::synth::Synth;
+use valuesim_worker::error::WorkerError;
 use valuesim_worker::provider::{Client, ClientError, Deadlines};
-use valuesim_worker::worker::WorkerError;
 
 use super::coordinate;
 use crate::damage::guarded;

@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use valuesim_shared::id::RunId;
 use valuesim_shared::permit::MOST_CALLS_IN_FLIGHT;
 use valuesim_shared::task::TASK_VERSION;
-use valuesim_worker::duty::Served;
-use valuesim_worker::timing::Keeping;
+use valuesim_worker::config::Served;
+use valuesim_worker::timeouts::Keeping;
 
 use super::run::{as_failure, note, say_when, stop_on_signals};
 use crate::exit::{Exit, Failure, OrUsage as _};

@@ -15,10 +15,11 @@ use valuesim_shared::manifest::Manifest;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::permit::{Limits, LocalOffice};
 use valuesim_shared::store::Store as _;
-use valuesim_worker::duty::{Duty, Served};
+use valuesim_worker::config::{Served, WorkerConfig};
+use valuesim_worker::error::WorkerError;
 use valuesim_worker::metrics::Metrics;
-use valuesim_worker::timing::{Keeping, Timing};
-use valuesim_worker::worker::{Worker, WorkerError};
+use valuesim_worker::timeouts::{Keeping, Timeouts};
+use valuesim_worker::worker::Worker;
 
 use super::crew::{Crew, Member};
 use super::hearing::{self, Hearing};
@@ -252,9 +253,9 @@ impl FleetProcess {
         let ours = manifest.models.iter().filter(|model| served.has(model));
         let capacity = ours.map(|model| model.limits.calls_in_flight).sum();
         let ports = (self.servers.queue.clone(), self.servers.store.clone(), LocalOffice::new(&limits));
-        let duty = Duty {
+        let duty = WorkerConfig {
             served: served.clone(),
-            timing: Timing { keeping: self.order.keeping, ..Timing::default() },
+            timing: Timeouts { keeping: self.order.keeping, ..Timeouts::default() },
             unfit: Unfit::IsParked { by: self.crew.process.id.clone() },
             newest_task: self.order.newest_task,
             metrics: Some(self.metrics.clone()),

@@ -18,11 +18,12 @@ use valuesim_shared::task::{Task, TaskKind};
 use valuesim_shared::transcript::Transcript;
 
 use crate::again::{Again, again};
+use crate::context::Context;
+use crate::halt::Halt;
 use crate::prompts::SharedPrompt;
 use crate::provider::{Conversation, EncodedText, Wording};
 use crate::retry::{self, Call};
 use crate::transcript::{Protocol, story_call};
-use crate::worker::{Halt, Shared};
 
 /// What asking about one question came to.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ pub(crate) struct Asked {
 /// The calls of one cell.
 #[derive(Debug)]
 pub(crate) struct CellCalls<Q, S, O> {
-    shared: Arc<Shared<Q, S, O>>,
+    context: Arc<Context<Q, S, O>>,
     task: Arc<Task>,
     halt: CancellationToken,
     /// Replies from an earlier attempt at the cell: these calls are not made again.
@@ -54,19 +55,19 @@ type Read = fn(Behaviour, &str, &Question) -> Reading;
 
 impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
     pub(crate) async fn new(
-        shared: &Arc<Shared<Q, S, O>>,
+        context: &Arc<Context<Q, S, O>>,
         task: &Arc<Task>,
         halt: &CancellationToken,
     ) -> Result<Self, Halt> {
-        let record = shared.store.cell_record(&task.run, task.cell).await?;
+        let record = context.store.cell_record(&task.run, task.cell).await?;
         let spend = Mutex::new(unanswered(task.kind, &record));
-        let (shared, task, halt) = (Arc::clone(shared), Arc::clone(task), halt.clone());
-        let protocol = Protocol::of(&shared.run);
-        Ok(Self { shared, task, halt, recorded: record.replies, spend, protocol })
+        let (context, task, halt) = (Arc::clone(context), Arc::clone(task), halt.clone());
+        let protocol = Protocol::of(&context.run);
+        Ok(Self { context, task, halt, recorded: record.replies, spend, protocol })
     }
 
     pub(crate) fn manifest(&self) -> &Manifest {
-        &self.shared.run.manifest
+        &self.context.run.manifest
     }
 
     pub(crate) fn question(&self, id: QuestionId) -> &Question {
@@ -74,12 +75,12 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
     }
 
     pub(crate) fn held_out(&self) -> &[QuestionId] {
-        self.shared.run.held_out(self.task.cell.fold)
+        self.context.run.held_out(self.task.cell.fold)
     }
 
     /// Says that a prediction is made.
     pub(crate) fn predicted(&self, method: Method, ended: Ended) {
-        self.shared.meter.predicted(method, ended);
+        self.context.meter.predicted(method, ended);
     }
 
     /// What the calls so far took, earlier attempts at the cell included.
@@ -118,7 +119,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
 
     /// The question as prompts show it.
     fn block(&self, question: &Question) -> &EncodedText {
-        self.shared.run.question_block(question.id)
+        self.context.run.question_block(question.id)
     }
 
     async fn ask(
@@ -163,7 +164,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
             return Ok(recorded.reply.clone());
         }
         let call = Call { run: &self.task.run, cell: self.task.cell, key, wording };
-        let recorded = retry::make(&self.shared, call, &self.halt).await?;
+        let recorded = retry::make(&self.context, call, &self.halt).await?;
         self.count(key.stage, &recorded);
         self.keep(key, wording, &recorded);
         Ok(recorded.reply)
@@ -178,7 +179,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
     /// What was said so far, with the backstory's call; none unless the run is to keep it. Called once, at the end.
     pub(crate) async fn transcript(&self, story: Option<&Backstory>) -> Option<Transcript> {
         let protocol = self.protocol.as_ref()?;
-        Some(protocol.transcript(story.map(|story| story_call(&self.shared.run, &self.task, story))).await)
+        Some(protocol.transcript(story.map(|story| story_call(&self.context.run, &self.task, story))).await)
     }
 
     fn count(&self, stage: Stage, recorded: &RecordedReply) {

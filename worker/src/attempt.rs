@@ -25,8 +25,10 @@ use valuesim_shared::queue::{Lane, Queue, QueueName};
 use valuesim_shared::store::{CLAIM_EXPIRY, Claim, Ground, Holder, Store};
 use valuesim_shared::task::{Task, TaskKind};
 
+use crate::context::Context;
 use crate::demand::Held;
-use crate::worker::{Halt, Shared, WorkerError};
+use crate::error::WorkerError;
+use crate::halt::Halt;
 use crate::{cab, story};
 
 /// How often a claim is made anew that somebody else has.
@@ -59,20 +61,20 @@ pub(crate) enum End {
 
 /// One attempt at a task.
 pub(crate) struct Attempt<Q, S, O> {
-    shared: Arc<Shared<Q, S, O>>,
+    context: Arc<Context<Q, S, O>>,
     pub(crate) task: Arc<Task>,
     holder: Holder,
 }
 
 impl<Q: Queue, S: Store, O: PermitOffice> Attempt<Q, S, O> {
-    pub(crate) fn new(shared: &Arc<Shared<Q, S, O>>, task: Task) -> Self {
+    pub(crate) fn new(context: &Arc<Context<Q, S, O>>, task: Task) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let who = match &shared.unfit {
+        let who = match &context.unfit {
             Unfit::IsParked { by } => by.as_str(),
             Unfit::EndsTheProcess => "one process",
         };
         let holder = Holder(format!("{who}/{}", NEXT.fetch_add(1, Ordering::Relaxed)));
-        Self { shared: Arc::clone(shared), task: Arc::new(task), holder }
+        Self { context: Arc::clone(context), task: Arc::new(task), holder }
     }
 
     /// Does the task. `gone` returns when the queue has taken it back.
@@ -94,7 +96,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Attempt<Q, S, O> {
             },
             () = self.out_of_time(gone, &own) => End::Stopped,
         };
-        let releasing = self.shared.store.release(&self.task.run, self.task.cell, &self.holder);
+        let releasing = self.context.store.release(&self.task.run, self.task.cell, &self.holder);
         if !matches!(timeout(RELEASE_WITHIN, releasing).await, Ok(Ok(()))) {
             tracing::debug!(cell = %self.task.cell, "a claim was not released; it expires");
         }
@@ -106,9 +108,9 @@ impl<Q: Queue, S: Store, O: PermitOffice> Attempt<Q, S, O> {
         tokio::select! {
             () = own.cancelled() => {}
             () = gone => own.cancel(),
-            () = wait_for(self.shared.keeping.at_most) => own.cancel(),
+            () = wait_for(self.context.keeping.at_most) => own.cancel(),
         }
-        wait_for(self.shared.keeping.grace).await;
+        wait_for(self.context.keeping.grace).await;
     }
 
     async fn claim_and_do(&self, held: Held, ground: Ground, own: &CancellationToken) -> Result<End, Halt> {
@@ -143,7 +145,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Attempt<Q, S, O> {
     async fn claim(&self, ground: Ground, own: &CancellationToken) -> Result<Claim, Halt> {
         let Task { run, cell, .. } = &*self.task;
         loop {
-            let claim = self.shared.store.claim(run, *cell, &self.holder, ground).await?;
+            let claim = self.context.store.claim(run, *cell, &self.holder, ground).await?;
             if claim != Claim::Held {
                 return Ok(claim);
             }
@@ -158,7 +160,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Attempt<Q, S, O> {
         let mut renewals = interval_at(tokio::time::Instant::now() + every, every);
         loop {
             renewals.tick().await;
-            let renewed = self.shared.store.renew(&self.task.run, self.task.cell, &self.holder).await;
+            let renewed = self.context.store.renew(&self.task.run, self.task.cell, &self.holder).await;
             if matches!(renewed, Ok(false)) {
                 own.cancel();
             }
@@ -167,12 +169,12 @@ impl<Q: Queue, S: Store, O: PermitOffice> Attempt<Q, S, O> {
 
     async fn stage(&self, held: Held, calls: &CancellationToken) -> Result<Next, Halt> {
         let next = match self.task.kind {
-            TaskKind::Story => story::write(&self.shared, &self.task, calls).await,
-            TaskKind::Cab => cab::answer(&self.shared, &self.task, held, calls).await,
+            TaskKind::Story => story::write(&self.context, &self.task, calls).await,
+            TaskKind::Cab => cab::answer(&self.context, &self.task, held, calls).await,
         };
         if next.is_err() {
             // Whoever goes on with the cell finds every reply.
-            self.shared.store.settle().await?;
+            self.context.store.settle().await?;
         }
         next
     }
@@ -180,23 +182,23 @@ impl<Q: Queue, S: Store, O: PermitOffice> Attempt<Q, S, O> {
     /// Whether this is a story task whose backstory is there.
     async fn is_told(&self) -> Result<bool, Halt> {
         let Task { run, cell, kind, .. } = &*self.task;
-        Ok(*kind == TaskKind::Story && self.shared.store.backstory(run, *cell).await?.is_some())
+        Ok(*kind == TaskKind::Story && self.context.store.backstory(run, *cell).await?.is_some())
     }
 
     /// Lets the cell go, and sends its next task: whoever gets that need not wait for the cell.
     async fn send_on(&self, task: &Task) -> Result<(), Halt> {
-        self.shared.store.release(&task.run, task.cell, &self.holder).await?;
+        self.context.store.release(&task.run, task.cell, &self.holder).await?;
         self.publish(task).await
     }
 
     async fn publish(&self, task: &Task) -> Result<(), Halt> {
-        Ok(self.shared.queue.publish(&queue_of(task), Bytes::from(task.to_bytes())).await?)
+        Ok(self.context.queue.publish(&queue_of(task), Bytes::from(task.to_bytes())).await?)
     }
 
     async fn send_in(&self, outcome: &CellOutcome) -> Result<(), Halt> {
         let body = serde_json::to_vec(outcome).expect("an outcome can be written as JSON");
         let results = QueueName { run: outcome.run.clone(), lane: Lane::Results };
-        Ok(self.shared.queue.publish(&results, Bytes::from(body)).await?)
+        Ok(self.context.queue.publish(&results, Bytes::from(body)).await?)
     }
 }
 

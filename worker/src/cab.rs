@@ -22,23 +22,24 @@ use valuesim_shared::task::{Task, TaskKind};
 
 use crate::ask::{Asked, CellCalls};
 use crate::attempt::Next;
+use crate::context::Context;
 use crate::demand::Held;
+use crate::halt::Halt;
 use crate::prompts::{CellPrompts, SharedPrompt};
-use crate::worker::{Halt, Shared};
 
 /// Answers a cell's held-out questions. Without a backstory the story stage is next.
 pub(crate) async fn answer<Q: Queue, S: Store, O: PermitOffice>(
-    shared: &Arc<Shared<Q, S, O>>,
+    context: &Arc<Context<Q, S, O>>,
     task: &Arc<Task>,
     held: Held,
     halt: &CancellationToken,
 ) -> Result<Next, Halt> {
-    let backstory = shared.store.backstory(&task.run, task.cell).await?;
-    if backstory.is_none() && shared.run.manifest.needs_backstory() {
+    let backstory = context.store.backstory(&task.run, task.cell).await?;
+    if backstory.is_none() && context.run.manifest.needs_backstory() {
         return Ok(Next::Task(task.of_kind(TaskKind::Story)));
     }
-    let calls = CellCalls::new(shared, task, halt).await?;
-    let prompts = CellPrompts::new(&shared.run, task, backstory.as_ref());
+    let calls = CellCalls::new(context, task, halt).await?;
+    let prompts = CellPrompts::new(&context.run, task, backstory.as_ref());
     let cell = Arc::new(Cell { calls, prompts, backstory });
     let result = Arc::clone(&cell).answer(held).await?;
     let mut spend = cell.calls.spend();

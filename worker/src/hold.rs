@@ -46,7 +46,7 @@ impl Hold {
 impl<Q, S, O> Worker<Q, S, O> {
     /// How long a model is still left alone, and why.
     pub fn held(&self, model: ModelId) -> Option<(Duration, Why)> {
-        self.shared.holds[model.0 as usize].left()
+        self.context.holds[model.0 as usize].left()
     }
 }
 

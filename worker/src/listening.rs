@@ -38,7 +38,7 @@ impl Drop for Listening<'_> {
 impl<Q, S, O> Worker<Q, S, O> {
     /// The models of which this worker could take a task, and for how long it has waited for one, with no news at all.
     pub fn listening(&self) -> impl Iterator<Item = (ModelId, Duration)> + '_ {
-        let since = self.shared.meter.ears().iter().map(|ear| ear.since().map(|since| since.elapsed()));
+        let since = self.context.meter.ears().iter().map(|ear| ear.since().map(|since| since.elapsed()));
         (0..).map(ModelId).zip(since).filter_map(|(model, waited)| Some((model, waited?)))
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::hold::{Hold, Why};
-use crate::timing::Waits;
+use crate::timeouts::Waits;
 
 /// So many attempts fail in a row for each place in flight before the provider counts as down: it may have been started
 /// anew under all of them, or have turned all of them away once.

@@ -13,11 +13,13 @@ use valuesim_shared::outcome::{StageSpend, Unsure};
 use valuesim_shared::permit::{Ask, PermitOffice};
 use valuesim_shared::store::{CallKey, RecordedReply, ReplyText, Store};
 
+use crate::context::Context;
+use crate::error::WorkerError;
+use crate::halt::Halt;
 use crate::hold::Why;
 use crate::provider::{CallError, CallErrorKind, Conversation, Decision, Finish, Reply, Wording};
 use crate::pulse::HEAR_FIRST;
-use crate::timing::Waits;
-use crate::worker::{Halt, Shared, WorkerError};
+use crate::timeouts::Waits;
 
 /// How often the answer may be no chat completion, to one prompt or to all in a row: each may have been paid for, and a
 /// provider that answers so five times will do so again.
@@ -55,21 +57,21 @@ struct Spent {
 /// Makes a call and makes it again until it is answered or will never be. A stop is heard between two attempts; an
 /// attempt that was sent is always waited for.
 pub(crate) async fn make<Q, S: Store, O: PermitOffice>(
-    shared: &Shared<Q, S, O>,
+    context: &Context<Q, S, O>,
     call: Call<'_, impl Wording>,
     halt: &CancellationToken,
 ) -> Result<RecordedReply, Halt> {
     let model = call.cell.model;
-    let settings = &shared.run.manifest.models[model.0 as usize];
+    let settings = &context.run.manifest.models[model.0 as usize];
     let unsure = call.wording.put(|conversation| unsure(settings, call.key.stage, conversation));
     let mut spent = Spent::default();
-    let mut ceilings = ceilings(shared.waits);
+    let mut ceilings = ceilings(context.waits);
     let mut malformed = 0;
     loop {
-        let error = match attempt(shared, &call, &unsure, &mut spent, halt).await? {
+        let error = match attempt(context, &call, &unsure, &mut spent, halt).await? {
             Ok((reply, permit)) => {
                 let recorded = record(reply, spent);
-                keep(shared, &call, &recorded)?;
+                keep(context, &call, &recorded)?;
                 // Whoever gets the place sends nothing before the note of it is safe, and this reply is so before that: no more
                 // calls are ever without a reply that is safe than may be in flight.
                 drop(permit);
@@ -80,27 +82,27 @@ pub(crate) async fn make<Q, S: Store, O: PermitOffice>(
         let mut in_a_row = 0;
         if error.kind == CallErrorKind::Malformed {
             malformed += 1;
-            in_a_row = shared.malformed[model.0 as usize].fetch_add(1, Ordering::Relaxed) + 1;
+            in_a_row = context.malformed[model.0 as usize].fetch_add(1, Ordering::Relaxed) + 1;
         }
         match error.kind.decision() {
             Decision::Retry | Decision::SlowDown if malformed.max(in_a_row) < MALFORMED_AT_MOST => {
-                let hold = &shared.holds[model.0 as usize];
+                let hold = &context.holds[model.0 as usize];
                 if let Some(after) = error.retry_after {
                     hold.at_least(after, Why::ProviderAsks);
                 }
-                shared.outages[model.0 as usize].failed(settings.limits.calls_in_flight, shared.waits, hold);
-                let ceiling = ceilings.next().unwrap_or(shared.waits.longest);
+                context.outages[model.0 as usize].failed(settings.limits.calls_in_flight, context.waits, hold);
+                let ceiling = ceilings.next().unwrap_or(context.waits.longest);
                 let wait = wait(ceiling, error.retry_after);
-                shared.meter.call_retried(model, &error, wait);
+                context.meter.call_retried(model, &error, wait);
                 pause(wait, halt).await?;
             }
             Decision::GiveUpOnPrompt => {
-                shared.outages[model.0 as usize].answered();
-                return give_up(shared, &call, error.kind, spent);
+                context.outages[model.0 as usize].answered();
+                return give_up(context, &call, error.kind, spent);
             }
             // The first reply came, so what the provider does not understand is the longer one that is asked for.
             Decision::StopProvider if error.kind == CallErrorKind::BadRequest && asks_for_more_room(&call) => {
-                return give_up(shared, &call, CallErrorKind::TooLong, spent);
+                return give_up(context, &call, CallErrorKind::TooLong, spent);
             }
             Decision::StopProvider | Decision::Retry | Decision::SlowDown => {
                 // The other calls of the cell would come to the same, each at the cost of a request.
@@ -113,7 +115,7 @@ pub(crate) async fn make<Q, S: Store, O: PermitOffice>(
 
 /// One attempt, counted.
 async fn attempt<Q, S: Store, O: PermitOffice>(
-    shared: &Shared<Q, S, O>,
+    context: &Context<Q, S, O>,
     call: &Call<'_, impl Wording>,
     unsure: &Unsure,
     spent: &mut Spent,
@@ -123,16 +125,16 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
     let expected = u32::try_from(unsure.likely.input + unsure.likely.output).unwrap_or(u32::MAX);
     let permit = loop {
         // Before the permit, not with it: permits that pile up during a hold would all be used when it ends.
-        while let Some((left, _)) = shared.holds[model.0 as usize].left() {
+        while let Some((left, _)) = context.holds[model.0 as usize].left() {
             pause(wait(left, Some(left)), halt).await?;
         }
         let permit = tokio::select! {
             biased;
             () = halt.cancelled() => return Err(Halt::Stopped),
-            permit = shared.office.permit(Ask { model, tokens: expected }) => permit,
+            permit = context.office.permit(Ask { model, tokens: expected }) => permit,
         };
-        let hold = &shared.holds[model.0 as usize];
-        if shared.pulse.is_late() {
+        let hold = &context.holds[model.0 as usize];
+        if context.pulse.is_late() {
             hold.at_least(HEAR_FIRST, Why::StoodStill);
         }
         if hold.left().is_none() {
@@ -140,27 +142,27 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
         }
     };
     // Written only now: a thousand calls that wait for a permit need no thousand bodies.
-    let body = call.wording.put(|conversation| shared.run.client(model).body(conversation));
-    shared.store.note_sent(call.run, call.cell, call.key, unsure).await?;
+    let body = call.wording.put(|conversation| context.run.client(model).body(conversation));
+    context.store.note_sent(call.run, call.cell, call.key, unsure).await?;
     spent.spend.sent += 1;
-    let under_way = shared.meter.call_sent(model, call.key.stage);
-    let ended = shared.run.client(model).send(body).await;
+    let under_way = context.meter.call_sent(model, call.key.stage);
+    let ended = context.run.client(model).send(body).await;
     match &ended {
         Ok(reply) => {
-            let malformed = &shared.malformed[model.0 as usize];
+            let malformed = &context.malformed[model.0 as usize];
             if malformed.load(Ordering::Relaxed) > 0 {
                 malformed.store(0, Ordering::Relaxed);
             }
-            shared.failed_cells[model.0 as usize].answered();
-            shared.outages[model.0 as usize].answered();
-            let answered = answered(reply, shared.run.price(model), unsure);
+            context.failed_cells[model.0 as usize].answered();
+            context.outages[model.0 as usize].answered();
+            let answered = answered(reply, context.run.price(model), unsure);
             under_way.answered(&answered);
             spent.spend.add(&answered);
         }
         Err(error) => {
             under_way.failed(error);
             let perhaps_billed = error.kind.perhaps_billed();
-            shared.store.note_failed(call.run, call.cell, call.key, perhaps_billed).await?;
+            context.store.note_failed(call.run, call.cell, call.key, perhaps_billed).await?;
             spent.spend.failed += 1;
             if perhaps_billed {
                 spent.perhaps_billed += 1;
@@ -173,11 +175,11 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
 }
 
 fn keep<Q, S: Store, O>(
-    shared: &Shared<Q, S, O>,
+    context: &Context<Q, S, O>,
     call: &Call<'_, impl Wording>,
     recorded: &RecordedReply,
 ) -> Result<(), Halt> {
-    Ok(shared.store.record_reply(call.run, call.cell, call.key, recorded)?)
+    Ok(context.store.record_reply(call.run, call.cell, call.key, recorded)?)
 }
 
 fn answered(reply: &Reply, price: Option<Price>, unsure: &Unsure) -> StageSpend {
@@ -220,14 +222,14 @@ fn record(reply: Reply, Spent { spend, perhaps_billed }: Spent) -> RecordedReply
 }
 
 fn give_up<Q, S: Store, O>(
-    shared: &Shared<Q, S, O>,
+    context: &Context<Q, S, O>,
     call: &Call<'_, impl Wording>,
     kind: CallErrorKind,
     Spent { spend, perhaps_billed }: Spent,
 ) -> Result<RecordedReply, Halt> {
     let reply = if kind == CallErrorKind::TooLong { ReplyText::TooLong } else { ReplyText::Refused };
     let recorded = RecordedReply { reply, spend, perhaps_billed, reported_model: String::new() };
-    keep(shared, call, &recorded)?;
+    keep(context, call, &recorded)?;
     Ok(recorded)
 }
 

@@ -1,6 +1,6 @@
 //! What a worker knows of a run: its manifest, made ready for work.
 
-use valuesim_shared::id::{Code, Fold, ModelId, QuestionId, RunId};
+use valuesim_shared::id::{Code, Fold, ModelId, QuestionId};
 use valuesim_shared::manifest::Manifest;
 use valuesim_shared::method::{Method, Module};
 use valuesim_shared::model::ModelSettings;
@@ -10,36 +10,9 @@ use valuesim_shared::prompt::{prompts_digest, question_block};
 use valuesim_shared::split::Split;
 use valuesim_shared::task::Task;
 
-use crate::duty::Served;
+use crate::config::Served;
+use crate::error::{MisfitError, WorkerError};
 use crate::provider::{Client, Deadlines, EncodedText};
-use crate::worker::WorkerError;
-
-/// Why a task is none of the run's.
-#[derive(Debug, thiserror::Error)]
-pub enum MisfitError {
-    /// It belongs to another run.
-    #[error("the task is one of run {0}, and came in a queue of run {1}")]
-    OtherRun(RunId, RunId),
-    /// It is for another model than its queue.
-    #[error("the task is for model {}, and came in a queue of model {}", .0.0, .1.0)]
-    OtherModel(ModelId, ModelId),
-    /// The run has no such fold.
-    #[error("the task is of fold {fold}: expected one of the run's {folds}")]
-    NoFold {
-        /// The task's.
-        fold: Fold,
-        /// How many there are.
-        folds: usize,
-    },
-    /// The profile has too few answers or too many.
-    #[error("the task's profile has {found} answers: expected {expected}, one for each question that its fold keeps")]
-    Profile {
-        /// How many it has.
-        found: usize,
-        /// How many it should have.
-        expected: usize,
-    },
-}
 
 /// A run, made ready for work.
 #[derive(Debug)]

@@ -14,33 +14,34 @@ use valuesim_shared::task::{Task, TaskKind};
 use crate::again::Again;
 use crate::ask::CellCalls;
 use crate::attempt::Next;
+use crate::context::Context;
+use crate::halt::Halt;
 use crate::prompts::SharedPrompt;
 use crate::provider::{Conversation, Wording};
 use crate::run::Run;
-use crate::worker::{Halt, Shared};
 
 /// Writes a cell's backstory unless it is there; the CAB stage is next.
 pub(crate) async fn write<Q: Queue, S: Store, O: PermitOffice>(
-    shared: &Arc<Shared<Q, S, O>>,
+    context: &Arc<Context<Q, S, O>>,
     task: &Arc<Task>,
     halt: &CancellationToken,
 ) -> Result<Next, Halt> {
-    if shared.store.backstory(&task.run, task.cell).await?.is_none() {
-        let story = ask(shared, task, halt).await?;
-        shared.store.put_backstory(&task.run, task.cell, &story).await?;
-        shared.meter.backstory_written();
+    if context.store.backstory(&task.run, task.cell).await?.is_none() {
+        let story = ask(context, task, halt).await?;
+        context.store.put_backstory(&task.run, task.cell, &story).await?;
+        context.meter.backstory_written();
     }
     Ok(Next::Task(task.of_kind(TaskKind::Cab)))
 }
 
 async fn ask<Q: Queue, S: Store, O: PermitOffice>(
-    shared: &Arc<Shared<Q, S, O>>,
+    context: &Arc<Context<Q, S, O>>,
     task: &Arc<Task>,
     halt: &CancellationToken,
 ) -> Result<Backstory, Halt> {
-    let calls = CellCalls::new(shared, task, halt).await?;
+    let calls = CellCalls::new(context, task, halt).await?;
     let key = CallKey { stage: Stage::Story, question: None, asked_before: 0 };
-    let mut wording = StoryWording { run: &shared.run, task, most_output_tokens: None };
+    let mut wording = StoryWording { run: &context.run, task, most_output_tokens: None };
     let (mut text, mut ended) = judge(calls.reply(key, &wording).await?);
     let mut asked = 1;
     if let Some(again @ Again::MoreRoom(most)) = calls.again(ended) {

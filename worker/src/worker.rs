@@ -13,180 +13,65 @@ use std::time::Duration;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use valuesim_shared::dead::Unfit;
-use valuesim_shared::id::{Cell, ModelId, RunId};
-use valuesim_shared::manifest::{Manifest, ManifestError};
+use valuesim_shared::id::{ModelId, RunId};
+use valuesim_shared::manifest::Manifest;
 use valuesim_shared::permit::PermitOffice;
-use valuesim_shared::queue::{Delivery, Queue, QueueError, QueueName, Verdict};
-use valuesim_shared::split::SplitError;
-use valuesim_shared::store::{Ground, Store, StoreError};
-use valuesim_shared::task::{Task, TaskError, TaskKind};
+use valuesim_shared::queue::{Delivery, Queue, QueueName, Verdict};
+use valuesim_shared::store::{Ground, Store};
+use valuesim_shared::task::{Task, TaskKind};
 
 use crate::attempt::{Attempt, End};
-use crate::desk::{Desk, Taken, Work};
-use crate::duty::Duty;
+use crate::config::WorkerConfig;
+use crate::context::Context;
+use crate::error::WorkerError;
 use crate::failures::FailedCells;
+use crate::halt::Halt;
 use crate::hold::{Hold, Why};
 use crate::meter::Meter;
 use crate::metrics::Undone;
 use crate::outage::Outage;
-use crate::provider::{CallError, CallErrorKind, ClientError};
 use crate::pulse::{HEAR_FIRST, Pulse};
-pub use crate::run::MisfitError;
 use crate::run::Run;
-use crate::timing::{Keeping, Timing, Waits};
+use crate::task_source::{Taken, TaskSource, Work};
+use crate::timeouts::Timeouts;
 
 /// How long handing a task back may take; the queue takes it back in any case.
 const HAND_BACK_WITHIN: Duration = Duration::from_secs(5);
 
-/// Why a worker cannot go on.
-#[derive(Debug, thiserror::Error)]
-pub enum WorkerError {
-    /// A queue failed.
-    #[error(transparent)]
-    Queue(#[from] QueueError),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The store has no manifest of the run.
-    #[error("the store has no manifest of run {0}: start the run first")]
-    NoManifest(RunId),
-    /// The manifest cannot be used.
-    #[error(transparent)]
-    Manifest(#[from] ManifestError),
-    /// The run was started with other prompts.
-    #[error("run {0} uses other prompt templates than this program: use the release that started the run")]
-    OtherPrompts(RunId),
-    /// A provider's client cannot be set up.
-    #[error(transparent)]
-    Client(#[from] ClientError),
-    /// A task cannot be read.
-    #[error(transparent)]
-    Task(#[from] TaskError),
-    /// A provider will not answer any more calls.
-    #[error("model {model:?}: {error}; {}", .error.kind.advice())]
-    Provider {
-        /// The model.
-        model: String,
-        /// What the provider said.
-        error: CallError,
-    },
-    /// The questions cannot be split as the manifest says.
-    #[error("the manifest of the run: {0}")]
-    Split(#[from] SplitError),
-    /// A task does not fit its run.
-    #[error(transparent)]
-    Misfit(#[from] MisfitError),
-    /// A task was delivered again and again, and whoever had it went away.
-    #[error(
-        "the task of cell {cell} was delivered {times} times, and each time its worker died or lost its connection"
-    )]
-    KillsItsWorkers {
-        /// Its cell.
-        cell: Cell,
-        /// How often it was delivered.
-        times: u32,
-    },
-    /// A task ended without an answer because of a fault of this program.
-    #[error("a task broke off, which is a fault of this program: {0}")]
-    Broken(JoinError),
-}
-
-impl WorkerError {
-    /// Whether it may be the task's own fault: the provider did not take a call of it, or no message holds what it led to.
-    pub(crate) fn may_be_the_tasks(&self) -> bool {
-        use CallErrorKind::{BadRequest, Malformed, NotAgain};
-        match self {
-            Self::Provider { error, .. } => matches!(error.kind, BadRequest | NotAgain | Malformed),
-            Self::Queue(error) => matches!(error, QueueError::TooLarge { .. }),
-            _ => false,
-        }
-    }
-
-    /// Whether the user's settings are at fault: a key, a name, an address.
-    pub fn is_configuration(&self) -> bool {
-        match self {
-            Self::Client(_) => true,
-            Self::Provider { error, .. } => !matches!(error.kind, CallErrorKind::NoMoney | CallErrorKind::NotAgain),
-            _ => false,
-        }
-    }
-}
-
-/// Why a task did not end as it should.
-#[derive(Debug)]
-pub(crate) enum Halt {
-    /// The worker is to stop; what was done is in the store.
-    Stopped,
-    /// The worker cannot go on.
-    Failed(WorkerError),
-}
-
-impl<E: Into<WorkerError>> From<E> for Halt {
-    fn from(error: E) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
 /// Does the tasks of one run. Cheap to clone.
 #[derive(Debug)]
 pub struct Worker<Q, S, O> {
-    pub(crate) shared: Arc<Shared<Q, S, O>>,
+    pub(crate) context: Arc<Context<Q, S, O>>,
 }
 
 impl<Q, S, O> Clone for Worker<Q, S, O> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
+        Self { context: Arc::clone(&self.context) }
     }
-}
-
-/// What all tasks of a worker share.
-#[derive(Debug)]
-pub(crate) struct Shared<Q, S, O> {
-    pub(crate) queue: Q,
-    pub(crate) store: S,
-    pub(crate) office: O,
-    pub(crate) run: Run,
-    pub(crate) waits: Waits,
-    /// By model.
-    pub(crate) holds: Vec<Hold>,
-    /// By model.
-    pub(crate) outages: Vec<Outage>,
-    pub(crate) pulse: Pulse,
-    pub(crate) meter: Arc<Meter>,
-    /// By model: answers that were no chat completion since the last one that was.
-    pub(crate) malformed: Vec<AtomicU32>,
-    /// By model.
-    pub(crate) failed_cells: Vec<FailedCells>,
-    pub(crate) keeping: Keeping,
-    /// The newest version of tasks that it does.
-    pub(crate) newest_task: u16,
-    pub(crate) unfit: Unfit,
-    tasks: AtomicU32,
 }
 
 impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
     /// A worker for the run `run`, whose manifest it fetches from the store. Reads the providers' keys.
     pub async fn new(run: &RunId, queue: Q, store: S, office: O) -> Result<Self, WorkerError> {
-        Self::with_timing(run, (queue, store, office), Timing::default()).await
+        Self::with_timeouts(run, (queue, store, office), Timeouts::default()).await
     }
 
     /// The same, more patient or less.
-    pub async fn with_timing(
+    pub async fn with_timeouts(
         run: &RunId,
         (queue, store, office): (Q, S, O),
-        timing: Timing,
+        timing: Timeouts,
     ) -> Result<Self, WorkerError> {
         let manifest = store.manifest(run).await?.ok_or_else(|| WorkerError::NoManifest(run.clone()))?;
         let manifest = Manifest::from_bytes(&manifest)?;
-        Self::of_manifest(manifest, (queue, store, office), Duty::alone(timing))
+        Self::of_manifest(manifest, (queue, store, office), WorkerConfig::alone(timing))
     }
 
     /// A worker for a run whose manifest is at hand. Reads the keys for the models that it serves.
     pub fn of_manifest(
         manifest: Manifest,
         (queue, store, office): (Q, S, O),
-        Duty { served, timing: Timing { deadlines, waits, keeping }, unfit, newest_task, metrics }: Duty,
+        WorkerConfig { served, timing: Timeouts { deadlines, waits, keeping }, unfit, newest_task, metrics }: WorkerConfig,
     ) -> Result<Self, WorkerError> {
         let run = Run::new(manifest, deadlines, &served)?;
         let holds = run.manifest.models.iter().map(|_| Hold::default()).collect();
@@ -194,7 +79,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
         let malformed = run.manifest.models.iter().map(|_| AtomicU32::new(0)).collect();
         let failed_cells = run.manifest.models.iter().map(|_| FailedCells::default()).collect();
         let (meter, tasks) = (Arc::new(Meter::new(&run.manifest.models, metrics.as_ref())), AtomicU32::new(0));
-        let shared = Shared {
+        let context = Context {
             queue,
             store,
             office,
@@ -211,35 +96,35 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
             unfit,
             tasks,
         };
-        Ok(Self { shared: Arc::new(shared) })
+        Ok(Self { context: Arc::new(context) })
     }
 
     /// Tasks that were taken and are not finished.
     pub fn tasks(&self) -> u32 {
-        self.shared.tasks.load(Ordering::Relaxed)
+        self.context.tasks.load(Ordering::Relaxed)
     }
 
     /// The worker's counts.
     pub fn meter(&self) -> Arc<Meter> {
-        Arc::clone(&self.shared.meter)
+        Arc::clone(&self.context.meter)
     }
 
     /// Does tasks until `stop` is cancelled or nothing more can be done. Either way the calls in flight are finished
     /// and kept before it returns.
     pub async fn work(&self, stop: &CancellationToken) -> Result<(), WorkerError> {
         let halt = stop.child_token();
-        let models = self.shared.run.served().map(|model| self.serve(model, halt.clone()));
-        self.shared.pulse.note();
-        let leave_alone = || self.shared.holds.iter().for_each(|hold| hold.at_least(HEAR_FIRST, Why::StoodStill));
+        let models = self.context.run.served().map(|model| self.serve(model, halt.clone()));
+        self.context.pulse.note();
+        let leave_alone = || self.context.holds.iter().for_each(|hold| hold.at_least(HEAR_FIRST, Why::StoodStill));
         tokio::select! {
             biased;
             ended = futures_util::future::join_all(models) => ended.into_iter().collect(),
-            never = self.shared.pulse.beat(leave_alone) => never,
+            never = self.context.pulse.beat(leave_alone) => never,
         }
     }
 
     async fn serve(&self, model: ModelId, halt: CancellationToken) -> Result<(), WorkerError> {
-        let desk = Desk::new(&self.shared, model);
+        let desk = TaskSource::new(&self.context, model);
         let mut tasks = JoinSet::new();
         let mut failed = None;
         let mut settle = |ended: Result<Result<(), Halt>, JoinError>| {
@@ -278,9 +163,9 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
 
     async fn do_task(self, work: Work<Q::Delivery>, halt: CancellationToken) -> Result<(), Halt> {
         let Work { task, delivery, queue, held, _alone } = work;
-        let _counted = Counted::new(&self.shared.tasks);
+        let _counted = Counted::new(&self.context.tasks);
         let taken_at = Instant::now();
-        let attempt = Attempt::new(&self.shared, task);
+        let attempt = Attempt::new(&self.context, task);
         let kind = attempt.task.kind;
         let ground = if delivery.deliveries_before() == 0 { Ground::FirstDelivery } else { Ground::TakeOver };
         let end = attempt.run(held, (ground, delivery.gone()), &halt).await;
@@ -288,11 +173,11 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
             // What the store keeps for the cell stays until the coordinator has its outcome on the disk. An
             // acknowledgement that does not arrive only lets the task come again.
             End::Done => {
-                self.shared.meter.task_done(kind, taken_at.elapsed());
+                self.context.meter.task_done(kind, taken_at.elapsed());
                 Ok(delivery.ack().await?)
             }
             End::Duplicate => {
-                self.shared.meter.task_undone(Some(kind), Undone::Duplicate);
+                self.context.meter.task_undone(Some(kind), Undone::Duplicate);
                 Ok(delivery.ack().await?)
             }
             End::Stopped => {
@@ -314,8 +199,8 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
 
     /// Gives a task back for others. One that cannot be handed back now is dropped, and goes back all the same.
     async fn hand_back(&self, queue: &QueueName, kind: TaskKind, delivery: Q::Delivery) {
-        self.shared.meter.task_undone(Some(kind), Undone::HandedBack);
-        let handing_back = self.shared.queue.hand_back(queue, delivery, Verdict::Harmless);
+        self.context.meter.task_undone(Some(kind), Undone::HandedBack);
+        let handing_back = self.context.queue.hand_back(queue, delivery, Verdict::Harmless);
         if !matches!(timeout(HAND_BACK_WITHIN, handing_back).await, Ok(Ok(()))) {
             tracing::debug!(%queue, "a task was not handed back in time; the queue takes it back");
         }

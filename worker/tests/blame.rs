@@ -8,9 +8,9 @@ use valuesim_shared::dead::Unfit;
 use valuesim_shared::id::ModelId;
 use valuesim_shared::method::Method;
 use valuesim_shared::queue::Lane;
+use valuesim_worker::error::WorkerError;
 use valuesim_worker::provider::CallErrorKind;
-use valuesim_worker::timing::Keeping;
-use valuesim_worker::worker::WorkerError;
+use valuesim_worker::timeouts::Keeping;
 
 use support::bench::{Bench, Setup, fold};
 use support::person::Person;

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use valuesim_shared::method::Stage;
 use valuesim_shared::outcome::{CellOutcome, CellResult, StageSpend};
+use valuesim_worker::error::WorkerError;
 use valuesim_worker::provider::CallErrorKind;
-use valuesim_worker::timing::Waits;
-use valuesim_worker::worker::WorkerError;
+use valuesim_worker::timeouts::Waits;
 
 use support::bench::{Bench, Setup, fold, shows};
 use support::person::Person;

@@ -21,11 +21,12 @@ use valuesim_shared::queue::{Delivery as _, Lane, MemoryQueue, Queue as _, Queue
 use valuesim_shared::split::{PAPER_FOLDS, PAPER_SEED};
 use valuesim_shared::store::{EmbeddedStore, Store as _};
 use valuesim_shared::task::{PackedCodes, TASK_VERSION, Task, TaskKind};
-use valuesim_worker::duty::Duty;
+use valuesim_worker::config::WorkerConfig;
+use valuesim_worker::error::WorkerError;
 use valuesim_worker::meter::{Meter, Reading};
 use valuesim_worker::provider::Deadlines;
-use valuesim_worker::timing::{Timing, Waits};
-use valuesim_worker::worker::{Worker, WorkerError};
+use valuesim_worker::timeouts::{Timeouts, Waits};
+use valuesim_worker::worker::Worker;
 
 /// No test takes longer, however slow the machine.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -35,7 +36,7 @@ pub(crate) struct Setup {
     pub(crate) behaviour: Behaviour,
     pub(crate) method: Method,
     pub(crate) model: ModelSettings,
-    pub(crate) timing: Timing,
+    pub(crate) timing: Timeouts,
     /// How many cells there are; of a respondent each.
     pub(crate) cells: u32,
     /// What becomes of tasks that cannot be done.
@@ -50,7 +51,7 @@ impl Setup {
         let deadlines =
             Deadlines { connect: Duration::from_secs(5), idle: Duration::from_secs(30), total: Duration::from_mins(1) };
         let waits = Waits { first: Duration::from_millis(4), longest: Duration::from_millis(50) };
-        let timing = Timing { deadlines, waits, ..Timing::default() };
+        let timing = Timeouts { deadlines, waits, ..Timeouts::default() };
         let (behaviour, method) = (Behaviour::Corrected, Method::ValueSim);
         Self { behaviour, method, model, timing, cells: 1, unfit: Unfit::EndsTheProcess }
     }
@@ -85,7 +86,7 @@ impl Bench {
         let office = LocalOffice::new(&[setup.model.limits]);
         let ports = (queue.clone(), store, office);
         let manifest = Manifest::from_bytes(&manifest(&setup)).expect("is a manifest");
-        let duty = Duty { unfit: setup.unfit, ..Duty::alone(setup.timing) };
+        let duty = WorkerConfig { unfit: setup.unfit, ..WorkerConfig::alone(setup.timing) };
         let worker = Worker::of_manifest(manifest, ports, duty).expect("is ready");
         Self { queue, worker, _folder: folder }
     }

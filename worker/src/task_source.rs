@@ -11,10 +11,11 @@ use valuesim_shared::id::ModelId;
 use valuesim_shared::queue::{Delivery, Lane, Queue, QueueName};
 use valuesim_shared::task::{Task, TaskError, TaskKind};
 
+use crate::context::Context;
 use crate::demand::{Demand, Held};
+use crate::error::WorkerError;
 use crate::listening::Ear;
 use crate::run::Run;
-use crate::worker::{Shared, WorkerError};
 
 /// How many story tasks are fetched together at most: enough to hide the way to the broker, few enough to share.
 const MOST_STORIES_AT_ONCE: usize = 300;
@@ -87,7 +88,7 @@ pub(crate) struct Work<D> {
 type Fetched<'a, D> = (D, &'a QueueName, Option<OwnedSemaphorePermit>);
 
 /// Where the tasks for one model are taken.
-pub(crate) struct Desk<'a, Q> {
+pub(crate) struct TaskSource<'a, Q> {
     queue: &'a Q,
     run: &'a Run,
     model: ModelId,
@@ -105,23 +106,23 @@ pub(crate) struct Desk<'a, Q> {
     demand: Demand,
 }
 
-impl<'a, Q: Queue> Desk<'a, Q> {
-    pub(crate) fn new<S, O>(shared: &'a Shared<Q, S, O>, model: ModelId) -> Self {
-        let name = |lane| QueueName { run: shared.run.manifest.run.clone(), lane };
-        let alone = matches!(shared.unfit, Unfit::IsParked { .. }).then(|| Arc::new(Semaphore::new(1)));
+impl<'a, Q: Queue> TaskSource<'a, Q> {
+    pub(crate) fn new<S, O>(context: &'a Context<Q, S, O>, model: ModelId) -> Self {
+        let name = |lane| QueueName { run: context.run.manifest.run.clone(), lane };
+        let alone = matches!(context.unfit, Unfit::IsParked { .. }).then(|| Arc::new(Semaphore::new(1)));
         Self {
-            queue: &shared.queue,
-            run: &shared.run,
+            queue: &context.queue,
+            run: &context.run,
             model,
-            ear: &shared.meter.ears()[usize::from(model.0)],
+            ear: &context.meter.ears()[usize::from(model.0)],
             cab: name(Lane::Cab(model)),
             story: name(Lane::Story(model)),
             suspects: name(Lane::Suspects(model)),
-            later: (2..=shared.newest_task).map(|version| name(Lane::Later(model, version))).collect(),
-            newest_task: shared.newest_task,
+            later: (2..=context.newest_task).map(|version| name(Lane::Later(model, version))).collect(),
+            newest_task: context.newest_task,
             cab_tasks: Mutex::default(),
             alone,
-            demand: Demand::new(shared.run.manifest.models[model.0 as usize].limits.calls_in_flight as usize),
+            demand: Demand::new(context.run.manifest.models[model.0 as usize].limits.calls_in_flight as usize),
         }
     }
 

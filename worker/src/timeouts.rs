@@ -6,7 +6,7 @@ use crate::provider::Deadlines;
 
 /// How patient a worker is with a provider.
 #[derive(Debug, Default, Clone, Copy)]
-pub struct Timing {
+pub struct Timeouts {
     /// How long one attempt may take.
     pub deadlines: Deadlines,
     /// How long to wait before the next.

@@ -12,8 +12,10 @@ use valuesim_shared::store::Store;
 use valuesim_shared::task::Task;
 
 use crate::attempt::queue_of;
+use crate::error::WorkerError;
+use crate::halt::Halt;
 use crate::metrics::Undone;
-use crate::worker::{Halt, Worker, WorkerError};
+use crate::worker::Worker;
 
 /// How often a task may fail before it is given up: a fault of the machine does not come back so often.
 const MOST_ATTEMPTS: usize = 5;
@@ -21,13 +23,13 @@ const MOST_ATTEMPTS: usize = 5;
 impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
     /// Parks a message that is no task of the run.
     pub(crate) async fn park_unfit(self, delivery: Q::Delivery, error: WorkerError) -> Result<(), Halt> {
-        match &self.shared.unfit {
+        match &self.context.unfit {
             Unfit::EndsTheProcess => Err(Halt::Failed(error)),
             Unfit::IsParked { by } => {
                 let letter = DeadLetter::new(delivery.body(), error.to_string(), by.clone());
                 self.park(&letter).await?;
                 let kind = Task::from_bytes(delivery.body()).ok().map(|task| task.kind);
-                self.shared.meter.task_undone(kind, Undone::Dead);
+                self.context.meter.task_undone(kind, Undone::Dead);
                 Ok(delivery.ack().await?)
             }
         }
@@ -35,13 +37,13 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
 
     /// Puts a task into the queue of those like it: that may kill their workers, or that are for newer workers.
     pub(crate) async fn set_apart(self, lane: Lane, delivery: Q::Delivery) -> Result<(), Halt> {
-        let queue = QueueName { run: self.shared.run.manifest.run.clone(), lane };
-        Ok(self.shared.queue.hand_back(&queue, delivery, Verdict::Unknown).await?)
+        let queue = QueueName { run: self.context.run.manifest.run.clone(), lane };
+        Ok(self.context.queue.hand_back(&queue, delivery, Verdict::Unknown).await?)
     }
 
     /// Whether tasks that fail are tried again and then put aside, instead of ending the process.
     fn tries_again(&self) -> bool {
-        matches!(self.shared.unfit, Unfit::IsParked { .. })
+        matches!(self.context.unfit, Unfit::IsParked { .. })
     }
 
     /// Lets a task that broke off be tried again, or gives it up.
@@ -63,7 +65,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
     /// Whether a task that failed is to be tried again. Where others fail as it does it is not the task's fault, and it must
     /// not lose an attempt by it: the worker leaves the run for a while.
     pub(crate) fn is_to_try_again(&self, cell: Cell) -> bool {
-        self.tries_again() && self.shared.failed_cells[usize::from(cell.model.0)].may_be_at_fault(cell)
+        self.tries_again() && self.context.failed_cells[usize::from(cell.model.0)].may_be_at_fault(cell)
     }
 
     /// Lets a task that failed be tried again, or gives it up.
@@ -74,24 +76,24 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
     /// Publishes the task again, at the end of its queue, with the failure in its history; the last time to the dead
     /// letters.
     async fn try_again_or_park(&self, mut task: Task, delivery: Q::Delivery, reason: &str) -> Result<(), Halt> {
-        let Unfit::IsParked { by } = &self.shared.unfit else { return Ok(()) };
+        let Unfit::IsParked { by } = &self.context.unfit else { return Ok(()) };
         task.history.push(format!("{} {by}: {reason}", UnixMillis::now()));
         if task.history.len() < MOST_ATTEMPTS {
-            self.shared.queue.publish(&queue_of(&task), task.to_bytes().into()).await?;
-            self.shared.meter.task_undone(Some(task.kind), Undone::Retried);
+            self.context.queue.publish(&queue_of(&task), task.to_bytes().into()).await?;
+            self.context.meter.task_undone(Some(task.kind), Undone::Retried);
         } else {
             let reason = format!("it failed {} times, at last: {reason}", task.history.len());
             self.park(&DeadLetter::new(&task.to_bytes(), reason, by.clone())).await?;
-            self.shared.meter.task_undone(Some(task.kind), Undone::Dead);
+            self.context.meter.task_undone(Some(task.kind), Undone::Dead);
         }
         Ok(delivery.ack().await?)
     }
 
     async fn park(&self, letter: &DeadLetter) -> Result<(), Halt> {
-        let run = self.shared.run.manifest.run.clone();
+        let run = self.context.run.manifest.run.clone();
         tracing::error!(%run, reason = letter.reason, "a message goes to the dead letters");
         let dead = QueueName { run, lane: Lane::Dead };
-        Ok(self.shared.queue.publish(&dead, letter.to_bytes().into()).await?)
+        Ok(self.context.queue.publish(&dead, letter.to_bytes().into()).await?)
     }
 }
 

@@ -7,15 +7,15 @@ use valuesim_shared::model::ModelSettings;
 use valuesim_shared::task::TASK_VERSION;
 
 use crate::metrics::Metrics;
-use crate::timing::Timing;
+use crate::timeouts::Timeouts;
 
 /// What a worker is there for.
 #[derive(Debug, Clone)]
-pub struct Duty {
+pub struct WorkerConfig {
     /// The models whose tasks it takes.
     pub served: Served,
     /// How patient it is.
-    pub timing: Timing,
+    pub timing: Timeouts,
     /// What becomes of tasks that cannot be done.
     pub unfit: Unfit,
     /// The newest version of the task message that it does.
@@ -34,9 +34,9 @@ pub enum Served {
     Named(BTreeSet<String>),
 }
 
-impl Duty {
+impl WorkerConfig {
     /// That of the only worker of one process: whatever it cannot do ends the run, for its user to see.
-    pub fn alone(timing: Timing) -> Self {
+    pub fn alone(timing: Timeouts) -> Self {
         Self { served: Served::All, timing, unfit: Unfit::EndsTheProcess, newest_task: TASK_VERSION, metrics: None }
     }
 }
