@@ -26,10 +26,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Runs the ValueSim evaluation: a language model writes a person's backstory from World Values Survey answers, then
 /// predicts the answers that were held out.
 ///
-/// Flags go before VALUESIM_* environment variables, these before the experiment file.
+/// Flags override VALUESIM_* environment variables, which override the experiment file.
 ///
-/// Exit codes: 0 done; 1 failed, what was done is kept; 2 a flag, a file or a key is wrong; 4 something could not be
-/// looked at, such as a run that goes on or a server that is away; 130 interrupted, the same command goes on.
+/// Exit codes: 0 done; 1 failed, finished work is kept; 2 wrong flag, file, key or address; 4 something could not be
+/// inspected, for example a run in progress or an unreachable server; 130 interrupted, the same command resumes.
 #[derive(Debug, Parser)]
 #[command(name = "valuesim", version, max_term_width = 120, disable_help_subcommand = true)]
 struct Command {
@@ -40,58 +40,60 @@ struct Command {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Run an experiment in this process, from survey to results
+    ///
+    /// Without arguments it runs a demonstration: a synthetic survey, answered by a simulated provider. Ctrl-C finishes
+    /// the calls in flight and stops; the same command resumes.
     Run(Box<commands::run::Flags>),
-    /// Run an experiment from survey to results with workers elsewhere, over RabbitMQ and Redis
+    /// Coordinate an experiment whose calls are made by workers, over RabbitMQ and Redis
     ///
-    /// Takes the experiment as `run` does. The calls are made by `valuesim work`, any number of them on any machines,
-    /// at the addresses and with the keys that the experiment names. The survey and its held-out answers stay here.
-    /// The same command goes on after an interruption or a crash, and gives what `run` gives.
+    /// Takes the same experiment as `run` and gives the same results. Any number of `valuesim work` processes, on any
+    /// machines, make the calls, to the addresses and with the keys that the experiment names. The survey and its
+    /// held-out answers never leave this process. After an interruption or a crash the same command resumes.
     Coordinate(Box<commands::coordinate::Flags>),
-    /// Do the tasks of runs that are coordinated elsewhere
+    /// Make the calls of runs that `coordinate` processes own
     ///
-    /// Needs the servers and the providers' keys, never the survey. Any number may work and come and go at any time.
-    /// The limits of an experiment (calls in flight, requests and tokens a minute) are those of each worker: two
-    /// workers together may use twice as much.
+    /// Needs the servers and the providers' keys, never the survey. Workers may join and leave at any time. Each worker
+    /// applies the experiment's limits (calls in flight, requests and tokens per minute) on its own: two workers
+    /// together may use twice as much.
     ///
-    /// Ctrl-C or SIGTERM lets it finish the calls in flight, hand the rest back, and end with exit code 0. With --run
-    /// it ends by itself when those runs have ended.
+    /// On Ctrl-C or SIGTERM it finishes the calls in flight, hands the rest back, and exits with code 0. With --run it
+    /// exits when those runs have ended.
     Work(commands::work::Flags),
-    /// List the runs of a store: how far each is, what it has cost, when it was last heard of
+    /// List the runs in the store, with their progress, cost and last sign of life
     Runs(commands::runs::Flags),
-    /// Show how runs of a fleet are doing: progress, queues, coordinator, workers, and what needs attention
+    /// Show a fleet's progress, queues, coordinators and workers, and what needs attention
     ///
-    /// Works while things are broken: shows what it could reach, says what it could not, and then ends with exit code 4.
+    /// Works during outages: shows what it can reach, names what it cannot, and then exits with code 4.
     ///
-    /// The consumers of a queue are the workers that wait for its messages: one that has as many tasks as it has room for
-    /// is none, so that 0 beside busy workers is well.
+    /// The consumers of a queue are the workers that wait for its messages. A worker that is full is not counted, so 0
+    /// consumers are normal while all workers are busy.
     Status(commands::status::Flags),
-    /// Let a run make no new calls; those under way are finished
+    /// Pause a run: calls in flight finish, no new ones start
     Pause(commands::pause::Flags),
-    /// Let a run go on that was paused, or that was to be cancelled and has not ended
+    /// Resume a paused run, or one that is being cancelled and has not ended yet
     Resume(commands::resume::Flags),
-    /// End a run before it is finished; what is finished stays
+    /// End a run early; finished cells are kept
     Cancel(commands::cancel::Flags),
-    /// Look at messages that nobody could deal with, and have them tried again or forgotten
+    /// List, show, replay or discard dead letters: messages that could not be processed
     Dead(commands::dead::Flags),
-    /// Remove a run's queues and all it has in the store; its ledger stays
+    /// Delete a run's queues and everything it has in the store; the run folder is not touched
     Purge(commands::purge::Flags),
-    /// Show what a run knows of one respondent: profile, backstory, what the model said, predictions, truth
+    /// Show one respondent: profile, backstory, replies, predictions and true answers
     Show(Box<commands::show::Flags>),
-    /// Write a run's predictions, transcripts or calls as Parquet, CSV or JSON lines
+    /// Export a run's predictions, transcripts or calls as Parquet, CSV or JSON lines
     Export(Box<commands::export::Flags>),
-    /// Prove a run: planned and finished cells, checksums, provenance, and the results computed again
+    /// Verify a run: cells, checksums, provenance, and the results recomputed from the ledger
     ///
-    /// Of the files in the run folder, `ledger.redb`, `results.json`, `report.md` and `predictions.parquet` are proven
-    /// whole, `experiment.toml` as far as it decides the results: keys, limits and prices may differ.
-    /// Other files are listed as not checked.
+    /// Checks `ledger.redb`, `results.json`, `report.md` and `predictions.parquet` completely, and `experiment.toml` as
+    /// far as it decides the results: keys, limits and prices may differ. Lists other files as not checked.
     ///
-    /// Changes nothing. Exits with 0 where everything is sound, be the run finished or not (see --complete), with 1
-    /// where anything is wrong, and with 4 where it could not look: while a process works on the run, or where the
-    /// ledger cannot be opened or is of another release.
+    /// Changes nothing. Exits with 0 if everything is sound, whether the run is finished or not (see --complete); with
+    /// 1 if anything is wrong; with 4 if it could not check: while a process works on the run, or if the ledger cannot
+    /// be opened or comes from another release.
     Verify(commands::verify::Flags),
-    /// Write a synthetic survey in the official format
+    /// Write a synthetic survey in the format of the official file
     Synth(commands::synth::Flags),
-    /// Serve the simulated provider over HTTP until interrupted
+    /// Serve a simulated, OpenAI-compatible provider until interrupted
     SimulateProvider(Box<commands::simulate_provider::Flags>),
 }
 

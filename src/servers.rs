@@ -40,15 +40,15 @@ pub(crate) type StoreFlags = FlagsFirst<StorePlace>;
 #[derive(Debug, Args)]
 #[group(skip)]
 pub(crate) struct BrokerPlace {
-    /// The RabbitMQ broker: amqp://user:password@host:port/vhost, amqps:// for TLS
+    /// The RabbitMQ broker's address: amqp://user:password@host:port/vhost, or amqps:// for TLS
     #[arg(long, value_name = "URL", env = "VALUESIM_BROKER", hide_env_values = true, help_heading = "Servers")]
     broker: Option<SecretString>,
 
-    /// A file that holds the broker's address, so that its password is on no command line
+    /// A file that contains the broker's address; keeps its password off the command line
     #[arg(long, value_name = "FILE", env = "VALUESIM_BROKER_FILE", help_heading = "Servers")]
     broker_file: Option<PathBuf>,
 
-    /// A file with certificates (PEM) to trust at the broker beside those of the system
+    /// A PEM file of certificates to trust for the broker, in addition to the system's
     #[arg(long, value_name = "FILE", env = "VALUESIM_BROKER_CA", help_heading = "Servers")]
     broker_ca: Option<PathBuf>,
 }
@@ -57,15 +57,15 @@ pub(crate) struct BrokerPlace {
 #[derive(Debug, Args)]
 #[group(skip)]
 pub(crate) struct StorePlace {
-    /// The Redis or Valkey store: <redis://user:password@host:port/database>, rediss:// for TLS
+    /// The Redis or Valkey store's address: <redis://user:password@host:port/database>, or rediss:// for TLS
     #[arg(long, value_name = "URL", env = "VALUESIM_STORE", hide_env_values = true, help_heading = "Servers")]
     store: Option<SecretString>,
 
-    /// A file that holds the store's address
+    /// A file that contains the store's address
     #[arg(long, value_name = "FILE", env = "VALUESIM_STORE_FILE", help_heading = "Servers")]
     store_file: Option<PathBuf>,
 
-    /// A file with certificates (PEM) to trust at the store in place of those of the system
+    /// A PEM file of certificates to trust for the store, instead of the system's
     #[arg(long, value_name = "FILE", env = "VALUESIM_STORE_CA", help_heading = "Servers")]
     store_ca: Option<PathBuf>,
 }

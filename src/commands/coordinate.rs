@@ -40,7 +40,7 @@ pub(crate) struct Flags {
     #[command(flatten)]
     http: HttpFlags,
 
-    /// Cells of each model under way at the same time: enough for all workers, few enough for the broker's memory
+    /// Maximum cells of each model in progress: enough to feed all workers, few enough for the broker's memory
     #[arg(
         long,
         value_name = "N",

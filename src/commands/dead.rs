@@ -40,16 +40,16 @@ pub(crate) struct Flags {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// List the dead letters of a run: which cell, what kind of message, why
+    /// List a run's dead letters: cell, kind of message, reason
     List(Listing),
-    /// Show dead letters whole, with the history of the task and the message itself
+    /// Show dead letters in full: the task's history and the message itself
     Show(Showing),
-    /// Put the messages back into their queues, to be tried again with a fresh history
+    /// Put the messages back into their queues, with a fresh history
     ///
-    /// A message is in its queue again before its letter goes: if this breaks off, nothing is lost, and a message may be
-    /// tried twice, which changes no result.
+    /// Each message is back in its queue before its dead letter is deleted: if this is interrupted, nothing is lost. A
+    /// message may then be tried twice, which changes no result.
     Replay(Replaying),
-    /// Forget dead letters; a coordinator begins the cells of their tasks anew
+    /// Delete dead letters; a coordinator then starts their cells again
     Discard(Discarding),
 }
 
@@ -58,7 +58,7 @@ struct Listing {
     #[command(flatten)]
     of: Of,
 
-    /// Write a JSON object for each letter, a line each
+    /// Write one JSON object per dead letter and line
     #[arg(long)]
     json: bool,
 }
@@ -68,11 +68,11 @@ struct Showing {
     #[command(flatten)]
     of: Of,
 
-    /// A cell (MODEL/RESPONDENT/FOLD), or a letter by its id or its number in the list [default: all]
+    /// A cell (MODEL/RESPONDENT/FOLD), or a dead letter's id or number in the list [default: all]
     #[arg(value_name = "CELL|LETTER|NUMBER")]
     which: Option<Which>,
 
-    /// Write a JSON object for each letter, a line each
+    /// Write one JSON object per dead letter and line
     #[arg(long)]
     json: bool,
 }
@@ -124,15 +124,15 @@ struct Addresses {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
 struct Chosen {
-    /// The letters of a cell, MODEL/RESPONDENT/FOLD; may be repeated
+    /// The dead letters of this cell, MODEL/RESPONDENT/FOLD; may be repeated
     #[arg(long = "cell", value_name = "CELL", value_parser = letter::cell)]
     cells: Vec<Cell>,
 
-    /// A letter by its id in the list; may be repeated
+    /// The dead letter with this id in the list; may be repeated
     #[arg(long = "letter", value_name = "ID")]
     letters: Vec<LetterId>,
 
-    /// All letters of the run
+    /// All dead letters of the run
     #[arg(long, conflicts_with_all = ["cells", "letters"])]
     all: bool,
 }

@@ -23,7 +23,7 @@ pub(crate) struct Flags {
     #[arg(long, value_enum, value_name = "TABLE", default_value = "predictions")]
     what: What,
 
-    /// How to write it. In CSV and JSON lines, characters of model text that steer a terminal are escaped; Parquet holds the text as it is
+    /// The format. CSV and JSON lines escape terminal control characters in model text; Parquet keeps the text unchanged
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: How,
 
@@ -31,18 +31,18 @@ pub(crate) struct Flags {
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Write over a file that is there
+    /// Overwrite an existing file
     #[arg(long)]
     force: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum What {
-    /// Every prediction of every arm that asks a model, beside the truth
+    /// Every prediction of every arm that asks a model, with the true answer
     Predictions,
     /// Every call that `--transcripts` kept: prompt, reply, tokens
     Transcripts,
-    /// What the calls of each cell took, stage by stage
+    /// Calls, tokens and cost of each cell, by stage
     Calls,
 }
 
@@ -52,7 +52,7 @@ enum How {
     Parquet,
     /// Comma-separated values
     Csv,
-    /// A JSON object a line
+    /// One JSON object per line
     Jsonl,
 }
 

@@ -28,14 +28,14 @@ const BROKER_WITHIN: Duration = Duration::from_secs(7);
 /// What `valuesim purge` takes.
 #[derive(Debug, Args)]
 pub(crate) struct Flags {
-    /// The run
+    /// The run, as `valuesim runs` lists it
     #[arg(value_parser = run_id)]
     run: RunId,
 
     #[command(flatten)]
     sure: Sure,
 
-    /// Go on although a coordinator or a worker of the run is alive, or although it is not known
+    /// Purge even if a coordinator or worker of the run is alive, or if that cannot be determined
     #[arg(long)]
     force: bool,
 

@@ -18,7 +18,7 @@ use crate::servers::StoreFlags;
 /// What `valuesim runs` takes.
 #[derive(Debug, Args)]
 pub(crate) struct Flags {
-    /// Write a JSON object for each run, a line each
+    /// Write one JSON object per run and line
     #[arg(long)]
     json: bool,
 

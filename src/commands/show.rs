@@ -16,26 +16,26 @@ pub(crate) struct Flags {
     #[command(flatten)]
     which: Which,
 
-    /// The respondent: the row number in the survey file, counted from 1
+    /// The respondent's row number in the survey file, starting at 1
     #[arg(value_parser = respondent)]
     respondent: Respondent,
 
-    /// One question alone: Q1 to Q290
+    /// Only this question: Q1 to Q290
     question: Option<QuestionId>,
 
-    /// One fold alone [default: all that are finished]
+    /// Only this fold [default: all finished folds]
     #[arg(long, value_name = "FOLD", value_parser = fold)]
     fold: Option<Fold>,
 
-    /// One model alone [default: all]
+    /// Only this model [default: all]
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
 
-    /// Show also what the model was asked
+    /// Also show the prompts
     #[arg(long)]
     prompts: bool,
 
-    /// Write a JSON object for each fold and model, a line each
+    /// Write one JSON object per fold and model, each on its own line
     #[arg(long)]
     json: bool,
 }

@@ -18,43 +18,43 @@ use crate::runtime::on_half_the_cores;
 /// What `valuesim simulate-provider` takes.
 #[derive(Debug, Args)]
 pub(crate) struct Flags {
-    /// Where to listen; port 0 takes a free one
+    /// Address to listen on; port 0 picks a free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8400")]
     listen: SocketAddr,
 
-    /// Seed of replies and faults
+    /// Seed for replies and faults
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     seed: u64,
 
-    /// Another codebook, for runs with another wording
+    /// Another codebook, for runs whose questions are worded differently
     #[arg(long, value_name = "FILE")]
     codebook: Option<PathBuf>,
 
-    /// Milliseconds that a reply takes (their median, with --latency-sigma)
+    /// Latency of a reply, in milliseconds; the median with --latency-sigma
     #[arg(long, value_name = "MS", default_value_t = 0, help_heading = "Speed")]
     latency_ms: u64,
 
-    /// Let the time vary lognormally with this standard deviation of its logarithm
+    /// Draw latencies from a lognormal distribution with this sigma
     #[arg(long, value_name = "SIGMA", requires = "latency_ms", help_heading = "Speed")]
     latency_sigma: Option<f64>,
 
-    /// Requests in any minute, answered 429 above
+    /// Maximum requests in the window; more are answered with 429
     #[arg(long, value_name = "N", help_heading = "Limits")]
     requests_per_minute: Option<u32>,
 
-    /// Tokens in any minute, answered 429 above
+    /// Maximum tokens in the window; more are answered with 429
     #[arg(long, value_name = "N", help_heading = "Limits")]
     tokens_per_minute: Option<u64>,
 
-    /// Calls in flight, answered 429 above
+    /// Maximum calls in flight; more are answered with 429
     #[arg(long, value_name = "N", help_heading = "Limits")]
     max_in_flight: Option<u32>,
 
-    /// Seconds of the sliding window of the limits
+    /// Length of the limits' sliding window, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60.0, help_heading = "Limits")]
     window: f64,
 
-    /// The only key that is accepted; any where absent
+    /// The only key to accept [default: any]
     #[arg(
         long,
         value_name = "KEY",
@@ -64,15 +64,15 @@ pub(crate) struct Flags {
     )]
     api_key: Option<String>,
 
-    /// The only models that exist; any where absent
+    /// The only models to serve [default: any]
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', help_heading = "Limits")]
     models: Vec<String>,
 
-    /// Share of calls answered 500 or 503
+    /// Share of calls answered with 500 or 503
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, help_heading = "Faults")]
     error_rate: f64,
 
-    /// Share of calls that are never answered
+    /// Share of calls never answered
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, help_heading = "Faults")]
     hang_rate: f64,
 
@@ -80,35 +80,35 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, help_heading = "Faults")]
     cut_rate: f64,
 
-    /// Share of prompts whose reply cannot be read
+    /// Share of prompts whose reply is unreadable
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, help_heading = "Faults")]
     malformed_rate: f64,
 
-    /// Share of prompts whose reply is cut off
+    /// Share of prompts whose reply is cut off at the length limit
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, help_heading = "Faults")]
     truncated_rate: f64,
 
-    /// Share of prompts that are refused
+    /// Share of prompts refused for policy reasons
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, help_heading = "Faults")]
     refusal_rate: f64,
 
-    /// Share of prompts that are answered 400 whenever they are sent
+    /// Share of prompts always answered with 400
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, help_heading = "Faults")]
     bad_request_rate: f64,
 
-    /// How a prefix cache is accounted for
+    /// Kind of prefix cache to simulate
     #[arg(long, value_enum, default_value_t = Cache::None, help_heading = "Cache")]
     cache: Cache,
 
-    /// Tokens of a block of the vLLM cache
+    /// Tokens per block of the vLLM cache
     #[arg(long, value_name = "N", default_value_t = 16, help_heading = "Cache")]
     cache_block_tokens: u32,
 
-    /// Answer every call with so many bytes of the same text, to measure a client's speed
+    /// Answer every call with this many bytes of fixed text, to measure a client's speed
     #[arg(long, value_name = "BYTES")]
     fixed_reply: Option<usize>,
 
-    /// With --fixed-reply: answer requests for a backstory with so many bytes instead
+    /// With --fixed-reply: answer requests for a backstory with this many bytes instead
     #[arg(long, value_name = "BYTES", requires = "fixed_reply")]
     fixed_story: Option<usize>,
 }
@@ -118,9 +118,9 @@ pub(crate) struct Flags {
 enum Cache {
     /// No cache.
     None,
-    /// Whole blocks of a prefix that was seen before.
+    /// Whole blocks of a prefix seen before.
     Vllm,
-    /// A prefix that was seen in two requests.
+    /// A prefix seen in two earlier requests.
     Deepseek,
 }
 

@@ -35,15 +35,15 @@ const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
 /// What `valuesim status` takes.
 #[derive(Debug, Args)]
 pub(crate) struct Flags {
-    /// The run [default: all that have begun and not ended]
+    /// The run, as `valuesim runs` lists it [default: all active runs]
     #[arg(value_parser = super::order::run_id)]
     run: Option<RunId>,
 
-    /// Look again every two seconds, until Ctrl-C
+    /// Refresh every two seconds until Ctrl-C
     #[arg(long)]
     watch: bool,
 
-    /// Write a JSON object for each look, a line each
+    /// Write one JSON object per refresh and line
     #[arg(long)]
     json: bool,
 

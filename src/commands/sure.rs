@@ -7,7 +7,7 @@ use clap::Args;
 #[derive(Debug, Args)]
 #[group(skip)]
 pub(super) struct Sure {
-    /// Really do it
+    /// Confirm; without it nothing is changed
     #[arg(long)]
     yes: bool,
 }

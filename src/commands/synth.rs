@@ -16,18 +16,18 @@ const BUFFER_BYTES: usize = 1 << 20;
 /// What `valuesim synth` takes.
 #[derive(Debug, Args)]
 pub(crate) struct Flags {
-    /// The file to write; `-` for standard output
+    /// The file to write, or `-` for standard output
     file: PathBuf,
 
-    /// Number of respondents; the official file v6.0 has 97220
+    /// Number of respondents; the official v6.0 file has 97220
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..))]
     respondents: u32,
 
-    /// Seed; the same seed gives the same bytes
+    /// Seed; the same seed writes the same bytes
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     seed: u64,
 
-    /// Write over a file that is there
+    /// Overwrite an existing file
     #[arg(long)]
     force: bool,
 }

@@ -17,18 +17,18 @@ use crate::run_folder::{EXPERIMENT_FILE, LEDGER_FILE, RunFolder};
 /// What `valuesim verify` takes.
 #[derive(Debug, Args)]
 pub(crate) struct Flags {
-    /// The run: its name in the folder of run folders, or the path of its folder
+    /// The run: its id, or the path of its folder
     run: PathBuf,
 
-    /// The folder that holds run folders
+    /// The folder that holds the run folders
     #[arg(long, value_name = "DIR", env = "VALUESIM_RUNS", default_value = "runs")]
     runs: PathBuf,
 
-    /// Where the survey file is now, if it was moved since the run
+    /// The survey file's current path, if it was moved since the run
     #[arg(long, value_name = "FILE", env = "VALUESIM_SURVEY")]
     survey: Option<PathBuf>,
 
-    /// Fail on a run that is sound and not finished, too
+    /// Also fail if the run is sound but not finished
     #[arg(long)]
     complete: bool,
 

@@ -16,14 +16,14 @@ use crate::run_folder::RunFolder;
 /// Which run, and where it is.
 #[derive(Debug, Args)]
 pub(crate) struct Which {
-    /// The run: its name in the folder of runs, or the path of its folder
+    /// The run: its id, or the path of its folder
     run: PathBuf,
 
-    /// The survey file, where it is no longer where the run found it
+    /// The survey file's current path, if it was moved since the run
     #[arg(long, value_name = "FILE", env = "VALUESIM_SURVEY", help_heading = "Run")]
     survey: Option<PathBuf>,
 
-    /// The folder that holds run folders
+    /// The folder that holds the run folders
     #[arg(long, value_name = "DIR", env = "VALUESIM_RUNS", default_value = "runs", help_heading = "Run")]
     runs: PathBuf,
 }

@@ -22,11 +22,11 @@ use crate::wiring::{FleetProcess, Wanted, WorkOrder};
 /// What `valuesim work` takes.
 #[derive(Debug, Args)]
 pub(crate) struct Flags {
-    /// A run to serve; may be repeated. All runs that have begun, as they appear, where none is named
+    /// A run to serve; may be repeated [default: all active runs, as they appear]
     #[arg(long = "run", value_name = "RUN", env = "VALUESIM_RUN", value_delimiter = ',')]
     runs: Vec<String>,
 
-    /// A model to serve, by its name in the experiment; may be repeated. All models where none is named
+    /// A model to serve, by its name in the experiment; may be repeated [default: all]
     #[arg(long = "model", value_name = "NAME", env = "VALUESIM_MODEL", value_delimiter = ',')]
     models: Vec<String>,
 
@@ -36,7 +36,7 @@ pub(crate) struct Flags {
     #[command(flatten)]
     http: HttpFlags,
 
-    /// Calls in flight at the same time in this worker, for each run and model [default: as the experiment says]
+    /// Maximum calls in flight in this worker, for each run and model [default: the experiment's]
     #[arg(
         long,
         value_name = "N",
@@ -46,7 +46,7 @@ pub(crate) struct Flags {
     )]
     calls_in_flight: Option<u32>,
 
-    /// Seconds that calls in flight may take to end when this worker is to stop; then they are given up
+    /// Seconds to let calls in flight finish when this worker stops; the rest are abandoned
     #[arg(
         long,
         value_name = "SECONDS",
@@ -57,8 +57,8 @@ pub(crate) struct Flags {
     )]
     grace: u32,
 
-    /// Seconds after which an unfinished task is handed back; with --grace it must stay below the broker's
-    /// `consumer_timeout` (half an hour unless changed)
+    /// Seconds after which an unfinished task is handed back; together with --grace it must stay below the broker's
+    /// `consumer_timeout` (30 minutes by default)
     #[arg(
         long,
         value_name = "SECONDS",

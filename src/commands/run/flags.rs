@@ -15,38 +15,38 @@ use crate::exit::{Failure, OrUsage as _};
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub(crate) struct Flags {
-    /// The experiment as a TOML file; flags go before what it says
+    /// The experiment as a TOML file; flags override it
     experiment: Option<PathBuf>,
 
-    /// The survey file: the official cross-national CSV of WVS wave 7 (.csv, .csv.gz or .zip). A synthetic survey where absent
+    /// The survey file: the official cross-national CSV of WVS wave 7 (.csv, .csv.gz or .zip) [default: a synthetic survey]
     #[arg(long, value_name = "FILE", env = "VALUESIM_SURVEY", help_heading = "Data")]
     survey: Option<PathBuf>,
 
-    /// Another codebook: a TOML file, or the reference's `questions.json` with `nature_options.json` beside it
+    /// Another codebook: a TOML file, or the reference code's `questions.json` with `nature_options.json` beside it
     #[arg(long, value_name = "FILE", env = "VALUESIM_CODEBOOK", help_heading = "Data")]
     codebook: Option<PathBuf>,
 
-    /// Respondents of the synthetic survey [default: 2000 where there is no survey file]
+    /// Number of respondents in the synthetic survey [default: 2000]
     #[arg(long, value_name = "N", env = "VALUESIM_SYNTHETIC", conflicts_with = "survey", help_heading = "Data")]
     synthetic: Option<u32>,
 
-    /// How many respondents to draw, or `all` [default: 100 of a survey file, 25 of a synthetic survey]
+    /// How many respondents to draw, or `all` [default: 100 from a survey file, 25 from a synthetic survey]
     #[arg(long, value_name = "N", env = "VALUESIM_USERS", conflicts_with = "respondents", help_heading = "Sample")]
     users: Option<Users>,
 
-    /// These respondents instead of a draw: row numbers of the file, counted from 1
+    /// Use these respondents instead of drawing: row numbers in the file, starting at 1
     #[arg(long, value_name = "ROW,...", env = "VALUESIM_RESPONDENTS", value_delimiter = ',', value_parser = respondent, help_heading = "Sample")]
     respondents: Vec<Respondent>,
 
-    /// Only respondents of these countries: ISO alpha-3 or numeric codes
+    /// Use only respondents from these countries: ISO alpha-3 or numeric codes
     #[arg(long, value_name = "CODE,...", env = "VALUESIM_COUNTRIES", value_delimiter = ',', help_heading = "Sample")]
     countries: Vec<String>,
 
-    /// Seed of the draw [default: 42, the paper's]
+    /// Seed for drawing respondents [default: 42, as in the paper]
     #[arg(long, value_name = "SEED", env = "VALUESIM_SAMPLE_SEED", help_heading = "Sample")]
     sample_seed: Option<u64>,
 
-    /// Only these folds, counted from 1 [default: all five]
+    /// Run only these folds, numbered from 1 [default: all five]
     #[arg(long, value_name = "FOLD,...", env = "VALUESIM_FOLDS", value_delimiter = ',', value_parser = fold, help_heading = "Sample")]
     folds: Vec<Fold>,
 
@@ -54,15 +54,15 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "METHOD,...", env = "VALUESIM_METHODS", value_delimiter = ',', value_parser = method, help_heading = "Method")]
     methods: Vec<Method>,
 
-    /// `paper` reproduces the paper's own code to the byte, `corrected` mends its known faults [default: corrected]
+    /// `paper` reproduces the paper's own code byte for byte, `corrected` fixes its known faults [default: corrected]
     #[arg(long, value_name = "BEHAVIOUR", env = "VALUESIM_BEHAVIOUR", value_parser = behaviour, help_heading = "Method")]
     behaviour: Option<Behaviour>,
 
-    /// A model to ask; may be repeated. The simulated provider answers where none is given
+    /// A model to ask; may be repeated [default: the simulated provider]
     #[arg(long = "model", value_name = "NAME", env = "VALUESIM_MODEL", value_delimiter = ',', help_heading = "Model")]
     models: Vec<String>,
 
-    /// Where the model's provider is: the address up to and without /chat/completions
+    /// The provider's address, without the trailing /chat/completions
     #[arg(long, value_name = "URL", env = "VALUESIM_BASE_URL", help_heading = "Model")]
     base_url: Option<String>,
 
@@ -80,39 +80,39 @@ pub(crate) struct Flags {
     )]
     api_key_file: Option<PathBuf>,
 
-    /// The longest reply to ask for, in tokens [default: the provider's]
+    /// Longest reply to request, in tokens [default: the provider's]
     #[arg(long, value_name = "N", env = "VALUESIM_MAX_OUTPUT_TOKENS", help_heading = "Model")]
     max_output_tokens: Option<u32>,
 
-    /// The field of the request that says so: `max_tokens`, or `max_completion_tokens`, on which reasoning models insist [default: `max_tokens`]
+    /// The request field for --max-output-tokens: `max_tokens`, or `max_completion_tokens`, which reasoning models require [default: `max_tokens`]
     #[arg(long, value_name = "FIELD", env = "VALUESIM_OUTPUT_LIMIT_FIELD", value_parser = output_limit_field, help_heading = "Model")]
     output_limit_field: Option<OutputLimitField>,
 
-    /// Calls in flight at the same time, for each model [default: 64]
+    /// Maximum calls in flight, for each model [default: 64]
     #[arg(long, value_name = "N", env = "VALUESIM_CALLS_IN_FLIGHT", help_heading = "Limits")]
     calls_in_flight: Option<u32>,
 
-    /// Requests in any minute, for each model [default: no limit]
+    /// Maximum requests in any minute, for each model [default: no limit]
     #[arg(long, value_name = "N", env = "VALUESIM_REQUESTS_PER_MINUTE", help_heading = "Limits")]
     requests_per_minute: Option<u32>,
 
-    /// Tokens in any minute, for each model [default: no limit]
+    /// Maximum tokens in any minute, for each model [default: no limit]
     #[arg(long, value_name = "N", env = "VALUESIM_TOKENS_PER_MINUTE", help_heading = "Limits")]
     tokens_per_minute: Option<u32>,
 
-    /// Let the simulated provider answer in the place of the models
+    /// Let the simulated provider answer in place of the models
     #[arg(long, env = "VALUESIM_SIMULATE", help_heading = "Simulation")]
     simulate: bool,
 
-    /// Seed of the simulated replies [default: 0]
+    /// Seed for the simulated replies [default: 0]
     #[arg(long, value_name = "SEED", env = "VALUESIM_SIMULATOR_SEED", help_heading = "Simulation")]
     simulator_seed: Option<u64>,
 
-    /// Milliseconds that each simulated reply takes [default: 0]
+    /// Latency of each simulated reply, in milliseconds [default: 0]
     #[arg(long, value_name = "MS", env = "VALUESIM_SIMULATOR_LATENCY_MS", help_heading = "Simulation")]
     simulator_latency_ms: Option<u64>,
 
-    /// The folder that holds run folders
+    /// The folder that holds the run folders
     #[arg(long, value_name = "DIR", env = "VALUESIM_RUNS", default_value = "runs", help_heading = "Output")]
     pub(super) runs: PathBuf,
 
@@ -120,11 +120,11 @@ pub(crate) struct Flags {
     #[arg(long, env = "VALUESIM_TRANSCRIPTS", help_heading = "Output")]
     transcripts: bool,
 
-    /// Say what would be done, with calls, tokens and money, and stop
+    /// Show the plan and its cost in calls, tokens and dollars, then stop
     #[arg(long, help_heading = "Output")]
     pub(super) dry_run: bool,
 
-    /// Write events and results as JSON lines to standard output
+    /// Write events and results to standard output as JSON lines
     #[arg(long, help_heading = "Output")]
     pub(super) json: bool,
 }
