@@ -5,13 +5,13 @@ mod columns;
 mod commands;
 mod damage;
 mod exit;
+mod http;
 mod interrupt;
 mod precedence;
 mod progress;
 mod run_folder;
 mod runtime;
 mod servers;
-mod vitals;
 mod wiring;
 
 use std::process::ExitCode;

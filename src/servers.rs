@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};
 use valuesim_shared::control::RedisControl;
+use valuesim_shared::fleet;
 use valuesim_shared::link::{Address, Link};
 use valuesim_shared::queue::{RabbitQueue, RabbitSettings};
 use valuesim_shared::store::RedisStore;
@@ -90,13 +91,7 @@ pub(crate) struct BrokerAddress {
 pub(crate) struct StoreAddress(Address);
 
 /// The servers, connected. Cheap to clone.
-#[derive(Debug, Clone)]
-pub(crate) struct Servers {
-    pub(crate) queue: RabbitQueue,
-    pub(crate) link: Link,
-    pub(crate) store: RedisStore,
-    pub(crate) control: RedisControl,
-}
+pub(crate) type Servers = fleet::Servers<RabbitQueue, RedisStore, RedisControl>;
 
 impl ServerFlags {
     /// The addresses that the flags name, for a process that is called `name` at the broker.
@@ -189,7 +184,7 @@ impl Addresses {
         let link = async { Ok(Link::connect(&self.store.0, PATIENCE).await?) };
         let queue = async { Ok::<_, anyhow::Error>(RabbitQueue::connect(self.broker.settings.clone()).await?) };
         let (link, queue) = tokio::try_join!(link, queue)?;
-        Ok(Servers { queue, store: RedisStore::new(link.clone()), control: RedisControl::new(link.clone()), link })
+        Ok(Servers { queue, store: RedisStore::new(link.clone()), control: RedisControl::new(link) })
     }
 }
 

@@ -1,13 +1,5 @@
 //! The only place that chooses implementations: here everything in one process, below a fleet's on its servers.
 
-mod coordinating;
-mod crew;
-mod hearing;
-mod identity;
-mod rate;
-mod trouble;
-mod working;
-
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -33,10 +25,6 @@ use valuesim_worker::worker::Worker;
 
 use crate::progress::{Wait, Waiting};
 use crate::run_folder::STORE_FOLDER;
-
-pub(crate) use coordinating::{Assignment, FleetCoordinator, FleetEnd};
-pub(crate) use identity::operator;
-pub(crate) use working::{FleetProcess, Wanted, WorkOrder};
 
 /// Cells under way for each call in flight: stories come one by one, so each place needs a cell to write one for.
 const CELLS_FOR_EACH_CALL: usize = 2;

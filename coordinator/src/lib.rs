@@ -9,6 +9,7 @@ pub mod evaluation;
 pub mod export;
 #[cfg(test)]
 mod fixture;
+pub mod fleet;
 #[cfg(test)]
 mod fuzz;
 pub mod identity;

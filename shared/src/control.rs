@@ -2,6 +2,8 @@
 //!
 //! None of it decides a result. What is not known is not obeyed: without a word from the server a run goes on as it was.
 
+mod port;
+mod process;
 mod redis;
 
 use std::fmt;
@@ -14,7 +16,9 @@ use time::format_description::well_known::Rfc3339;
 use crate::id::RunId;
 use crate::money::NanoUsd;
 
-pub use self::redis::{Following, RedisControl};
+pub use self::port::{Control, ControlError, Following};
+pub use self::process::{operator, this_process};
+pub use self::redis::RedisControl;
 
 /// The version of orders, runs and reports; a reader leaves out those of newer ones and counts them.
 pub const CONTROL_VERSION: u16 = 1;

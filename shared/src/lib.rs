@@ -5,6 +5,7 @@ pub mod control;
 pub mod dead;
 pub mod decide;
 pub mod experiment;
+pub mod fleet;
 pub mod id;
 pub mod link;
 pub mod manifest;

@@ -135,6 +135,15 @@ impl LinkState {
     pub fn is_connected(&self) -> bool {
         matches!(self, Self::Connected)
     }
+
+    /// What is wrong, if anything is. Without how long that has lasted, so that all who see it say the same.
+    pub fn problem(&self) -> Option<String> {
+        match self {
+            Self::Connected => None,
+            Self::Unreachable { reason, .. } => Some(format!("the store cannot be reached: {reason}")),
+            Self::Refusing { reason, .. } => Some(format!("the store does not do what it is told: {reason}")),
+        }
+    }
 }
 
 impl std::fmt::Display for LinkState {

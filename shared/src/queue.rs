@@ -1,5 +1,6 @@
 //! Where tasks and outcomes wait: the port that a memory queue and a broker both implement.
 
+mod admin;
 mod memory;
 mod rabbit;
 
@@ -10,6 +11,7 @@ use bytes::Bytes;
 
 use crate::id::{ModelId, RunId};
 
+pub use admin::QueueAdmin;
 pub use memory::MemoryQueue;
 pub use rabbit::{BrokerState, Browsed, Depth, RabbitDelivery, RabbitQueue, RabbitSettings};
 

@@ -248,6 +248,22 @@ pub trait Store: Clone + Send + Sync + 'static {
         std::future::ready(Ok(()))
     }
 
+    /// Says which cells are in the ledger, so that no worker claims them: those of `first_of_each`'s models and folds, one
+    /// cell for each of these, are `finished` and no others. A store that knows one process alone need not.
+    fn put_finished(
+        &self,
+        _run: &RunId,
+        _first_of_each: impl Iterator<Item = Cell> + Send,
+        _finished: impl Iterator<Item = Cell> + Send,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// Lets what is kept for a run expire, because the run has ended.
+    fn expire_run(&self, _run: &RunId) -> impl Future<Output = Result<(), StoreError>> + Send {
+        std::future::ready(Ok(()))
+    }
+
     /// Drops what is kept for a cell, because its outcome is in the ledger.
     fn forget(&self, run: &RunId, cell: Cell) -> impl Future<Output = Result<(), StoreError>> + Send;
 }

@@ -5,17 +5,23 @@
 
 mod connections;
 mod health;
+mod http_status;
 mod listener;
 mod process;
+mod rate;
+mod server_status;
 
 use std::sync::{Mutex, PoisonError};
 
 pub use connections::ConnectionMetrics;
 pub use health::{Health, Observed};
+pub use http_status::HttpStatus;
 pub use listener::{ListenError, Listener};
 use process::ProcessMetrics;
 pub use prometheus::Registry;
 use prometheus::{TextEncoder, register_int_gauge_vec_with_registry};
+pub use rate::Rate;
+pub use server_status::ServerStatus;
 
 /// Why registering a metric cannot fail; for `expect`.
 pub const REGISTERS: &str = "metric names are valid, and each is registered once";

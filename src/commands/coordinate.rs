@@ -11,16 +11,16 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use valuesim_coordinator::coordinator::Progress;
+use valuesim_coordinator::fleet::{Assignment, FleetCoordinator, FleetEnd};
 use valuesim_coordinator::ledger::Ledger;
 use valuesim_shared::experiment::Experiment;
 use valuesim_shared::task::TASK_VERSION;
 
 use super::run::{self, Job, Place, note, say_when};
 use crate::exit::{Exit, Failure, OrUsage as _};
+use crate::http::HttpFlags;
 use crate::progress::{Style, write_json};
 use crate::servers::{Addresses, ServerFlags};
-use crate::vitals::HttpFlags;
-use crate::wiring::{Assignment, FleetCoordinator, FleetEnd};
 
 /// How often progress is told.
 const TELL_EVERY: Duration = Duration::from_secs(10);
@@ -92,7 +92,7 @@ impl Job {
         stop: &CancellationToken,
     ) -> Result<FleetEnd, Failure> {
         let addresses = flags.addresses().or_usage()?;
-        let vitals = flags.http.serve("coordinator", stop).await.or_usage()?;
+        let http_status = flags.http.serve("coordinator", stop).await.or_usage()?;
         // From here on servers may be waited for, and long.
         let stopping = "stopping: what is under way stays on the queues; press Ctrl-C again to leave at once";
         let saying = AbortOnDropHandle::new(tokio::spawn(say_when(stop.clone(), stopping)));
@@ -100,7 +100,7 @@ impl Job {
             return interrupted(saying).await;
         };
         let servers = servers?;
-        vitals.connected_to(&servers);
+        http_status.connected_to(&servers.queue, servers.store.link());
         let assignment = Assignment {
             manifest: self.manifest(self.experiment.models.clone()),
             plan: &self.plan,
@@ -112,7 +112,7 @@ impl Job {
             spent_before: self.done_before(ledger)?.spend.cost,
             tell: note,
         };
-        let beginning = stop.run_until_cancelled(FleetCoordinator::new(servers, &vitals, assignment));
+        let beginning = stop.run_until_cancelled(FleetCoordinator::new(servers, &http_status, assignment));
         let Some(coordinator) = beginning.await else { return interrupted(saying).await };
         let coordinator = coordinator?;
         note(&format!("coordinating run {}: it goes on as workers serve it (valuesim work --run {0})", self.run));

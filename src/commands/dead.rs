@@ -10,7 +10,7 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
 use tokio::runtime::Runtime;
 use valuesim_coordinator::visible::visible_json;
-use valuesim_shared::control::UnixMillis;
+use valuesim_shared::control::{Control as _, UnixMillis, operator};
 use valuesim_shared::id::{Cell, RunId};
 use valuesim_shared::queue::{Lane, QueueName, RabbitQueue};
 
@@ -21,7 +21,6 @@ use super::sure::Sure;
 use super::viewed::print;
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::servers::{BrokerAddress, BrokerFlags, LITTLE_PATIENCE, StoreAddress, StoreFlags, hang_up, within};
-use crate::wiring::operator;
 
 /// The most letters that are looked at: they come one by one and are all in memory.
 const MOST_LETTERS: u32 = 10_000;

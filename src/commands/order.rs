@@ -3,7 +3,7 @@
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use tokio::runtime::Runtime;
-use valuesim_shared::control::{AboutRun, Order, RedisControl, RunPhase, UnixMillis, Wish};
+use valuesim_shared::control::{AboutRun, Control as _, Order, RedisControl, RunPhase, UnixMillis, Wish, operator};
 use valuesim_shared::id::RunId;
 
 use super::viewed::print;
@@ -11,7 +11,6 @@ use crate::age::ago;
 use crate::columns::one_line;
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::servers::StoreFlags;
-use crate::wiring::operator;
 
 /// What an order takes.
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use indicatif::HumanCount;
 use tokio::runtime::Runtime;
-use valuesim_shared::control::RedisControl;
+use valuesim_shared::control::{Control as _, RedisControl};
 use valuesim_shared::id::RunId;
 use valuesim_shared::queue::{Lane, RabbitQueue};
 use valuesim_shared::store::RedisStore;

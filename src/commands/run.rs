@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use valuesim_coordinator::coordinator::RunEnd;
 use valuesim_coordinator::estimate::{Estimate, estimate};
 use valuesim_coordinator::evaluation::{Evaluated, Evaluation};
+use valuesim_coordinator::fleet::FleetEnd;
 use valuesim_coordinator::identity::run_id;
 use valuesim_coordinator::ledger::{Ledger, LedgerError};
 use valuesim_coordinator::plan::Plan;
@@ -29,6 +30,7 @@ use valuesim_shared::model::ModelSettings;
 use valuesim_shared::survey::Survey;
 use valuesim_simulator::synth::Synth;
 use valuesim_worker::error::WorkerError;
+use valuesim_worker::process::ProcessError;
 use valuesim_worker::provider::{Client, ClientError, Deadlines};
 
 use super::coordinate;
@@ -38,7 +40,7 @@ use crate::interrupt::Signals;
 use crate::progress::{Before, Style, Watch, write_json};
 use crate::run_folder::{EXPERIMENT_FILE, LEDGER_FILE, RunFolder};
 use crate::runtime::beside_other_work;
-use crate::wiring::{FleetEnd, OneProcess, start_simulator};
+use crate::wiring::{OneProcess, start_simulator};
 use announcement::Announcement;
 
 pub(crate) use flags::Flags;
@@ -361,7 +363,8 @@ fn synthetic(experiment: &Experiment) -> Synth {
 
 /// A wrong key or an unknown model is the user's to mend, like a wrong flag.
 pub(super) fn as_failure(error: anyhow::Error) -> Failure {
-    let mistake = error.downcast_ref::<WorkerError>().is_some_and(WorkerError::is_configuration);
+    let mistake = error.downcast_ref::<WorkerError>().is_some_and(WorkerError::is_configuration)
+        || error.downcast_ref::<ProcessError>().is_some_and(ProcessError::is_configuration);
     let exit = if mistake { Exit::Usage } else { Exit::Failed };
     Failure { exit, error, note: None }
 }

@@ -6,7 +6,7 @@ use indicatif::HumanCount;
 use serde::Serialize;
 use tokio::runtime::Runtime;
 use valuesim_coordinator::visible::visible_json;
-use valuesim_shared::control::{AboutRun, Found, Order, UnixMillis, Wish};
+use valuesim_shared::control::{AboutRun, Control as _, Found, Order, UnixMillis, Wish};
 
 use super::status::{phase, spent};
 use super::viewed::print;

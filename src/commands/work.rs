@@ -9,15 +9,16 @@ use tokio_util::sync::CancellationToken;
 use valuesim_shared::id::RunId;
 use valuesim_shared::permit::MOST_CALLS_IN_FLIGHT;
 use valuesim_shared::task::TASK_VERSION;
+use valuesim_shared::telemetry::HttpStatus;
 use valuesim_worker::config::Served;
+use valuesim_worker::process::{ProcessConfig, Wanted, WorkerProcess};
 use valuesim_worker::timeouts::Keeping;
 
 use super::run::{as_failure, note, say_when, stop_on_signals};
 use crate::exit::{Exit, Failure, OrUsage as _};
+use crate::http::HttpFlags;
 use crate::runtime::on_half_the_cores;
 use crate::servers::{Addresses, ServerFlags};
-use crate::vitals::{HttpFlags, Vitals};
-use crate::wiring::{FleetProcess, Wanted, WorkOrder};
 
 /// What `valuesim work` takes.
 #[derive(Debug, Args)]
@@ -79,26 +80,31 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     let addresses = flags.servers.addresses("valuesim worker").or_usage()?;
     let runtime = on_half_the_cores().context("start the asynchronous runtime")?;
     let stop = stop_on_signals(&runtime)?;
-    let vitals = runtime.block_on(flags.http.serve("worker", &stop)).or_usage()?;
-    runtime.block_on(flags.work(addresses, &vitals, &stop)).map_err(as_failure)?;
+    let http_status = runtime.block_on(flags.http.serve("worker", &stop)).or_usage()?;
+    runtime.block_on(flags.work(addresses, &http_status, &stop)).map_err(as_failure)?;
     Ok(Exit::Done)
 }
 
 impl Flags {
-    async fn work(&self, addresses: Addresses, vitals: &Arc<Vitals>, stop: &CancellationToken) -> anyhow::Result<()> {
+    async fn work(
+        &self,
+        addresses: Addresses,
+        http_status: &Arc<HttpStatus>,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<()> {
         let stopping = "stopping: calls in flight are finished first, the rest is handed back; press Ctrl-C again to leave at once";
         let saying = tokio::spawn(say_when(stop.clone(), stopping));
         let Some(servers) = stop.run_until_cancelled(addresses.connect()).await else { return Ok(()) };
         let servers = servers?;
-        vitals.connected_to(&servers);
-        let ended = FleetProcess::new(servers, Arc::clone(vitals), self.order()).run(stop).await;
+        http_status.connected_to(&servers.queue, servers.store.link());
+        let ended = WorkerProcess::new(servers, Arc::clone(http_status), self.config()).run(stop).await;
         saying.abort();
-        ended
+        Ok(ended?)
     }
 
-    fn order(&self) -> WorkOrder {
+    fn config(&self) -> ProcessConfig {
         let seconds = |number: u32| Some(Duration::from_secs(number.into()));
-        WorkOrder {
+        ProcessConfig {
             wanted: match self.runs.as_slice() {
                 [] => Wanted::All,
                 runs => Wanted::These(runs.iter().cloned().map(RunId).collect()),

@@ -1,6 +1,6 @@
 //! RabbitMQ that goes away in mid-run, comes back with its data or without, or takes nothing for a while.
 
-use valuesim_shared::control::RedisControl;
+use valuesim_shared::control::{Control as _, RedisControl};
 use valuesim_test_servers::{Broker, Database, eventually, shared_redis};
 
 use crate::fleet::{Fleet, IN_FLIGHT, LATENCY, PATIENCE, WORKERS, Ways};

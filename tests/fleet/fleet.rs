@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use valuesim_shared::control::RedisControl;
+use valuesim_shared::control::{Control as _, RedisControl};
 use valuesim_shared::id::RunId;
 use valuesim_simulator::provider::{Provider, ProviderOptions};
 use valuesim_test_servers::{Database, Vhost, eventually, shared_broker, shared_redis};

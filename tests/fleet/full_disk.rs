@@ -1,6 +1,6 @@
 //! A coordinator whose disk is full ends and says so; with room again the same command goes on.
 
-use valuesim_shared::control::{RedisControl, RunPhase};
+use valuesim_shared::control::{Control as _, RedisControl, RunPhase};
 
 use crate::fleet::{Fleet, LATENCY, PATIENCE};
 

@@ -1,7 +1,7 @@
 //! Two coordinators of one run, in different folders: one is refused, and what a killed one leaves behind bars nobody.
 
 use valuesim_shared::control::{
-    CONTROL_VERSION, CellCounts, CoordinatorReport, Process, REPORT_EXPIRY, RedisControl, UnixMillis,
+    CONTROL_VERSION, CellCounts, Control as _, CoordinatorReport, Process, REPORT_EXPIRY, RedisControl, UnixMillis,
 };
 use valuesim_shared::money::NanoUsd;
 use valuesim_test_servers::eventually;

@@ -1,6 +1,6 @@
 //! Redis that goes away in mid-run and comes back with its data or without.
 
-use valuesim_shared::control::{RedisControl, Wish};
+use valuesim_shared::control::{Control as _, RedisControl, Wish};
 use valuesim_shared::store::{RedisStore, Store as _};
 use valuesim_test_servers::{RedisServer, Vhost, eventually, shared_broker};
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use valuesim_shared::control::AboutRun;
+use valuesim_shared::control::Control as _;
 use valuesim_shared::queue::{Lane, Queue as _};
 use valuesim_test_servers::{Broker, Proxy, RedisServer, shared_broker};
 

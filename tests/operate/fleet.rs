@@ -7,7 +7,7 @@ mod simulated;
 use std::time::Duration;
 
 use redis::Commands as _;
-use valuesim_shared::control::{Order, Wish};
+use valuesim_shared::control::{Control as _, Order, Wish};
 use valuesim_shared::id::RunId;
 
 use crate::support::{Desk, Running, about, until};

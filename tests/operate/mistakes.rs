@@ -1,6 +1,6 @@
 //! What users get wrong: the text says what, and what to do.
 
-use valuesim_shared::control::{UnixMillis, WorkerReport};
+use valuesim_shared::control::{Control as _, UnixMillis, WorkerReport};
 
 use crate::support::{Desk, Running, about, until, worker};
 

@@ -15,6 +15,7 @@ mod listening;
 pub mod meter;
 pub mod metrics;
 mod outage;
+pub mod process;
 mod prompts;
 pub mod provider;
 mod pulse;

@@ -34,7 +34,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use super::{Queue, QueueError, QueueName, Verdict};
+use super::{Queue, QueueAdmin, QueueError, QueueName, Verdict};
 use crate::id::RunId;
 use crate::telemetry::Registry;
 use address::Address;
@@ -235,5 +235,39 @@ impl Queue for RabbitQueue {
 
     async fn hand_back(&self, queue: &QueueName, delivery: RabbitDelivery, verdict: Verdict) -> Result<(), QueueError> {
         self.shared.publisher.hand_back(queue, delivery, verdict).await
+    }
+}
+
+impl QueueAdmin for RabbitQueue {
+    async fn declare(&self, queues: &[QueueName]) -> Result<(), QueueError> {
+        self.declare(queues).await
+    }
+
+    async fn depth(&self, queue: &QueueName) -> Result<Option<Depth>, QueueError> {
+        self.depth(queue).await
+    }
+
+    async fn is_empty(&self, queue: &QueueName) -> Result<bool, QueueError> {
+        self.is_empty(queue).await
+    }
+
+    async fn browse(&self, queue: &QueueName, most: usize) -> Result<Vec<Browsed>, QueueError> {
+        self.browse(queue, most).await
+    }
+
+    async fn delete(&self, queue: &QueueName) -> Result<u32, QueueError> {
+        self.delete(queue).await
+    }
+
+    async fn leave(&self, run: &RunId) {
+        self.leave(run).await;
+    }
+
+    async fn close(&self) {
+        self.close().await;
+    }
+
+    fn problem(&self) -> Option<String> {
+        self.state().problem()
     }
 }

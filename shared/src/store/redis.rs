@@ -203,6 +203,19 @@ impl Store for RedisStore {
     async fn release(&self, run: &RunId, cell: Cell, holder: &Holder) -> Result<(), StoreError> {
         self.release_claim(run, cell, holder).await
     }
+
+    async fn put_finished(
+        &self,
+        run: &RunId,
+        first_of_each: impl Iterator<Item = Cell> + Send,
+        finished: impl Iterator<Item = Cell> + Send,
+    ) -> Result<(), StoreError> {
+        self.put_finished_bitmaps(run, first_of_each, finished).await
+    }
+
+    async fn expire_run(&self, run: &RunId) -> Result<(), StoreError> {
+        self.expire_manifest(run).await
+    }
 }
 
 impl Marks {

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use valuesim_shared::control::{
-    AboutRun, CONTROL_VERSION, CellCounts, CoordinatorReport, Order, Process, RedisControl, RunPhase, UnixMillis, Wish,
-    WorkerReport,
+    AboutRun, CONTROL_VERSION, CellCounts, Control as _, ControlError, CoordinatorReport, Order, Process, RedisControl,
+    RunPhase, UnixMillis, Wish, WorkerReport,
 };
 use valuesim_shared::link::LinkError;
 use valuesim_shared::money::NanoUsd;
@@ -197,7 +197,7 @@ async fn an_operator_hears_within_seconds_what_cannot_be_reached() {
         }
         let start = Instant::now();
         let said = control.workers().await.expect_err("is away");
-        assert!(matches!(said, LinkError::Unreachable { .. }), "{said}");
+        assert!(matches!(said, ControlError::Server(LinkError::Unreachable { .. })), "{said}");
         assert!(start.elapsed() < Duration::from_secs(5));
     }
     // What was last said stands.

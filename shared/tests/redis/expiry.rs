@@ -2,7 +2,7 @@
 
 use redis::aio::MultiplexedConnection;
 use valuesim_shared::control::{
-    AboutRun, CONTROL_VERSION, CellCounts, Order, RedisControl, RunPhase, UnixMillis, Wish,
+    AboutRun, CONTROL_VERSION, CellCounts, Control as _, Order, RedisControl, RunPhase, UnixMillis, Wish,
 };
 use valuesim_shared::link::key::EXPIRY;
 use valuesim_shared::money::NanoUsd;

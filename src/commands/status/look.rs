@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
-use valuesim_shared::control::{AboutRun, CoordinatorReport, Order, RedisControl, RunPhase, UnixMillis, WorkerReport};
+use valuesim_shared::control::{
+    AboutRun, Control as _, ControlError, CoordinatorReport, Order, RedisControl, RunPhase, UnixMillis, WorkerReport,
+};
 use valuesim_shared::id::RunId;
-use valuesim_shared::link::LinkError;
 use valuesim_shared::queue::{BrokerState, Lane, QueueName, RabbitQueue};
 
 use super::attention::attention;
@@ -98,7 +99,7 @@ async fn told(kept: &mut Option<RedisControl>, address: &StoreAddress) -> anyhow
     Ok(ask(control).await?)
 }
 
-async fn ask(control: &RedisControl) -> Result<Told, LinkError> {
+async fn ask(control: &RedisControl) -> Result<Told, ControlError> {
     let (runs, coordinators, workers) = tokio::try_join!(control.runs(), control.coordinators(), control.workers())?;
     let unreadable = runs.unreadable + coordinators.unreadable + workers.unreadable;
     Ok(Told {

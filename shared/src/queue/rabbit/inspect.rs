@@ -1,12 +1,13 @@
 //! Looks at queues for operators, each time on a channel of its own, because a missing queue ends the channel.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use lapin::Channel;
 use lapin::message::BasicGetMessage;
 use lapin::options::{BasicGetOptions, BasicNackOptions, QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions};
-use lapin::types::FieldTable;
+use lapin::types::{FieldTable, ShortString};
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
@@ -81,9 +82,12 @@ pub(super) async fn declare(link: &Link, queue: &QueueName) -> Result<(), QueueE
 /// How full the queue is; `None` where there is no such queue.
 pub(super) async fn depth(link: &Link, queue: &QueueName) -> Result<Option<Depth>, QueueError> {
     let name = broker_name(queue)?;
-    let look = async |session: &Session, channel: Channel| {
-        let passive = QueueDeclareOptions::durable().passive();
-        ask(session, channel.queue_declare(name.clone(), passive, FieldTable::default())).await
+    let look = |session: Arc<Session>, channel: Channel| {
+        let name = name.clone();
+        async move {
+            let passive = QueueDeclareOptions::durable().passive();
+            ask(&session, channel.queue_declare(name, passive, FieldTable::default())).await
+        }
     };
     let found = on_queue(link, queue, look).await?;
     Ok(found.map(|found| Depth { messages: found.message_count(), consumers: found.consumer_count() }))
@@ -98,29 +102,40 @@ pub(super) async fn is_empty(link: &Link, queue: &QueueName) -> Result<bool, Que
 /// Up to `most` messages from the head of the queue, which stay there.
 pub(super) async fn browse(link: &Link, queue: &QueueName, most: usize) -> Result<Vec<Browsed>, QueueError> {
     let name = broker_name(queue)?;
-    let look = async |session: &Session, channel: Channel| {
-        let mut seen = Vec::new();
-        let mut last = None;
-        while seen.len() < most {
-            let message = ask(session, channel.basic_get(name.clone(), BasicGetOptions::default())).await?;
-            let Some(BasicGetMessage { delivery, .. }) = message else { break };
-            last = Some(delivery.delivery_tag);
-            let deliveries_before = deliveries_before(&delivery.properties);
-            seen.push(Browsed { body: Bytes::from(delivery.data), deliveries_before });
-        }
-        if let Some(tag) = last {
-            ask(session, channel.basic_nack(tag, BasicNackOptions { multiple: true, requeue: true })).await?;
-        }
-        Ok(seen)
+    let look = |session: Arc<Session>, channel: Channel| {
+        let name = name.clone();
+        async move { first_messages(&session, &channel, name, most).await }
     };
     Ok(on_queue(link, queue, look).await?.unwrap_or_default())
+}
+
+async fn first_messages(
+    session: &Session,
+    channel: &Channel,
+    name: ShortString,
+    most: usize,
+) -> Result<Vec<Browsed>, Unanswered> {
+    let mut seen = Vec::new();
+    let mut last = None;
+    while seen.len() < most {
+        let message = ask(session, channel.basic_get(name.clone(), BasicGetOptions::default())).await?;
+        let Some(BasicGetMessage { delivery, .. }) = message else { break };
+        last = Some(delivery.delivery_tag);
+        let deliveries_before = deliveries_before(&delivery.properties);
+        seen.push(Browsed { body: Bytes::from(delivery.data), deliveries_before });
+    }
+    if let Some(tag) = last {
+        ask(session, channel.basic_nack(tag, BasicNackOptions { multiple: true, requeue: true })).await?;
+    }
+    Ok(seen)
 }
 
 /// Deletes the queue and all that is in it; how many messages waited there.
 pub(super) async fn delete(link: &Link, queue: &QueueName) -> Result<u32, QueueError> {
     let name = broker_name(queue)?;
-    let delete = async |session: &Session, channel: Channel| {
-        ask(session, channel.queue_delete(name.clone(), QueueDeleteOptions::default())).await
+    let delete = |session: Arc<Session>, channel: Channel| {
+        let name = name.clone();
+        async move { ask(&session, channel.queue_delete(name, QueueDeleteOptions::default())).await }
     };
     Ok(on_queue(link, queue, delete).await?.unwrap_or(0))
 }
@@ -128,8 +143,9 @@ pub(super) async fn delete(link: &Link, queue: &QueueName) -> Result<u32, QueueE
 /// Forgets the messages that wait in the queue; how many there were.
 pub(super) async fn purge(link: &Link, queue: &QueueName) -> Result<u32, QueueError> {
     let name = broker_name(queue)?;
-    let purge = async |session: &Session, channel: Channel| {
-        ask(session, channel.queue_purge(name.clone(), QueuePurgeOptions::default())).await
+    let purge = |session: Arc<Session>, channel: Channel| {
+        let name = name.clone();
+        async move { ask(&session, channel.queue_purge(name, QueuePurgeOptions::default())).await }
     };
     Ok(on_queue(link, queue, purge).await?.unwrap_or(0))
 }
@@ -154,15 +170,15 @@ async fn ask<T>(session: &Session, request: impl Future<Output = Result<T, lapin
 }
 
 /// Does something on a channel of its own; `None` where there is no such queue.
-async fn on_queue<T>(
+async fn on_queue<T, F: Future<Output = Result<T, Unanswered>>>(
     link: &Link,
     queue: &QueueName,
-    act: impl AsyncFn(&Session, Channel) -> Result<T, Unanswered>,
+    act: impl Fn(Arc<Session>, Channel) -> F,
 ) -> Result<Option<T>, QueueError> {
     let mut tries = Tries::new();
     loop {
         let session = link.session_soon(queue).await?;
-        let acted = async { act(&session, session.channel().await?).await };
+        let acted = async { act(Arc::clone(&session), session.channel().await?).await };
         let reason = match acted.await {
             Ok(found) => return Ok(Some(found)),
             Err(Unanswered::Refused(error)) if is_missing(&error) => return Ok(None),

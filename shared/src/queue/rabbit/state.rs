@@ -20,3 +20,14 @@ pub enum BrokerState {
         reason: String,
     },
 }
+
+impl BrokerState {
+    /// What is wrong, if anything is. Without how long that has lasted, so that all who see it say the same.
+    pub fn problem(&self) -> Option<String> {
+        match self {
+            Self::Connected => None,
+            Self::Blocked { reason } => Some(format!("the broker takes no messages: {reason}")),
+            Self::Reconnecting { reason, .. } => Some(format!("the broker cannot be reached: {reason}")),
+        }
+    }
+}

@@ -62,13 +62,14 @@ impl RedisStore {
     /// Makes the cells that count as finished those that the ledger has, in place of what is known from before: a ledger may
     /// have been lost, or an older copy of it put back. `lanes` has one cell of each model and fold of the run; only the
     /// run's coordinator may say this.
-    pub async fn put_finished(
+    pub(super) async fn put_finished_bitmaps(
         &self,
         run: &RunId,
-        lanes: impl Iterator<Item = Cell>,
-        finished: impl Iterator<Item = Cell>,
+        first_of_each: impl Iterator<Item = Cell> + Send,
+        finished: impl Iterator<Item = Cell> + Send,
     ) -> Result<(), StoreError> {
-        let mut bitmaps: BTreeMap<String, Vec<u8>> = lanes.map(|cell| (finished_key(run, cell), Vec::new())).collect();
+        let mut bitmaps: BTreeMap<String, Vec<u8>> =
+            first_of_each.map(|cell| (finished_key(run, cell), Vec::new())).collect();
         for cell in finished {
             set_bit(bitmaps.entry(finished_key(run, cell)).or_default(), cell.respondent.row());
         }

@@ -17,7 +17,7 @@ const START: &str = "0";
 impl RedisStore {
     /// Gives a finished run's manifest its expiry; all else has one already. A run that is started again writes the
     /// manifest again, and then it has none.
-    pub async fn expire_run(&self, run: &RunId) -> Result<(), StoreError> {
+    pub(super) async fn expire_manifest(&self, run: &RunId) -> Result<(), StoreError> {
         let mut command = Pipeline::new();
         command.cmd("EXPIRE").arg(key::of_run(run, MANIFEST)).arg(EXPIRY_SECONDS);
         self.link.write(command).await?;

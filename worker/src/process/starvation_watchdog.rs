@@ -1,15 +1,15 @@
-//! Notices a worker that is up but deaf: connected, with room for work that waits, and nothing arrives.
+//! Notices a starved worker: connected, with room for tasks that wait in the broker, and none arrives.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use valuesim_shared::id::{ModelId, RunId};
-use valuesim_shared::queue::{BrokerState, Lane, QueueName, RabbitQueue};
+use valuesim_shared::queue::{Lane, QueueAdmin, QueueName};
 
-/// How long work may wait beside a worker that could take it. A delivery takes milliseconds; the longest outage that a
+/// How long a task may wait beside a worker that could take it. A delivery takes milliseconds; the longest outage that a
 /// broker's heartbeats leave unseen is a minute or two.
-const DEAF_AFTER: Duration = Duration::from_mins(5);
+const STARVED_AFTER: Duration = Duration::from_mins(5);
 
 /// How often a worker to which nothing comes asks whether there is work.
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(30);
@@ -19,25 +19,25 @@ pub(super) type Source = (RunId, ModelId);
 
 /// Work that waits although this worker listens, and since when.
 #[derive(Debug, Default)]
-pub(super) struct Hearing {
+pub(super) struct StarvationWatchdog {
     waits: BTreeMap<Source, Instant>,
 }
 
-impl Hearing {
+impl StarvationWatchdog {
     /// Looks at what `listening` names, with how long nothing has come from there; says what was not heard for too long.
-    pub(super) async fn ask(&mut self, queue: &RabbitQueue, listening: Vec<(Source, Duration)>) -> Vec<String> {
+    pub(super) async fn check(&mut self, queue: &impl QueueAdmin, listening: Vec<(Source, Duration)>) -> Vec<String> {
         let mut unheard = Vec::new();
         for (source, silence) in listening {
             if silence >= LOOK_EVERY && work_waits(queue, &source).await {
                 unheard.push((source, silence));
             }
         }
-        self.look(unheard);
-        self.deaf_to()
+        self.observe(unheard);
+        self.starved_of()
     }
 
     /// Work waits at these sources now, from which nothing has come for so long.
-    fn look(&mut self, unheard: Vec<(Source, Duration)>) {
+    fn observe(&mut self, unheard: Vec<(Source, Duration)>) {
         let now = Instant::now();
         let before = std::mem::take(&mut self.waits);
         let since = |(source, silence)| {
@@ -48,9 +48,9 @@ impl Hearing {
         self.waits = unheard.into_iter().map(since).collect();
     }
 
-    fn deaf_to(&self) -> Vec<String> {
+    fn starved_of(&self) -> Vec<String> {
         let waits = self.waits.iter().map(|(source, since)| (source, since.elapsed()));
-        let too_long = waits.filter(|(_, wait)| *wait >= DEAF_AFTER);
+        let too_long = waits.filter(|(_, wait)| *wait >= STARVED_AFTER);
         too_long
             .map(|((run, ModelId(model)), wait)| {
                 let seconds = wait.as_secs();
@@ -61,10 +61,10 @@ impl Hearing {
 }
 
 /// Whether tasks wait in the broker. What cannot be seen is the broker's trouble, not this worker's.
-async fn work_waits(queue: &RabbitQueue, (run, model): &Source) -> bool {
+async fn work_waits(queue: &impl QueueAdmin, (run, model): &Source) -> bool {
     // Not those of suspects, which wait for each other however much room there is.
     for lane in [Lane::Cab(*model), Lane::Story(*model)] {
-        if queue.state() != BrokerState::Connected {
+        if queue.problem().is_some() {
             return false;
         }
         let name = QueueName { run: run.clone(), lane };
@@ -85,41 +85,41 @@ mod tests {
         (RunId("r".to_owned()), ModelId(0))
     }
 
-    fn is_deaf(hearing: &Hearing) -> bool {
-        !hearing.deaf_to().is_empty()
+    fn is_starved(watchdog: &StarvationWatchdog) -> bool {
+        !watchdog.starved_of().is_empty()
     }
 
     #[tokio::test(start_paused = true)]
-    async fn work_that_waits_for_long_beside_a_worker_with_room_makes_it_deaf() {
-        let mut hearing = Hearing::default();
+    async fn work_that_waits_for_long_beside_a_worker_with_room_makes_it_starved() {
+        let mut watchdog = StarvationWatchdog::default();
         let start = Instant::now();
         for _ in 0..10 {
             advance(LOOK_EVERY).await;
-            hearing.look(vec![(source(), start.elapsed())]);
-            assert!(!is_deaf(&hearing));
+            watchdog.observe(vec![(source(), start.elapsed())]);
+            assert!(!is_starved(&watchdog));
         }
         advance(LOOK_EVERY).await;
-        hearing.look(vec![(source(), start.elapsed())]);
-        assert!(is_deaf(&hearing));
+        watchdog.observe(vec![(source(), start.elapsed())]);
+        assert!(is_starved(&watchdog));
         // It is heard of again.
-        hearing.look(Vec::new());
-        assert!(!is_deaf(&hearing));
+        watchdog.observe(Vec::new());
+        assert!(!is_starved(&watchdog));
     }
 
     #[tokio::test(start_paused = true)]
     async fn work_that_came_late_and_work_that_was_delivered_start_anew() {
-        let mut hearing = Hearing::default();
+        let mut watchdog = StarvationWatchdog::default();
         // Nothing to do for an hour, then work.
         advance(Duration::from_hours(1)).await;
-        hearing.look(vec![(source(), Duration::from_hours(1))]);
-        advance(DEAF_AFTER / 2).await;
-        assert!(!is_deaf(&hearing));
+        watchdog.observe(vec![(source(), Duration::from_hours(1))]);
+        advance(STARVED_AFTER / 2).await;
+        assert!(!is_starved(&watchdog));
         // A delivery a minute ago.
-        advance(DEAF_AFTER).await;
-        hearing.look(vec![(source(), Duration::from_mins(1))]);
-        assert!(!is_deaf(&hearing));
+        advance(STARVED_AFTER).await;
+        watchdog.observe(vec![(source(), Duration::from_mins(1))]);
+        assert!(!is_starved(&watchdog));
         advance(Duration::from_mins(4)).await;
-        hearing.look(vec![(source(), DEAF_AFTER)]);
-        assert!(is_deaf(&hearing));
+        watchdog.observe(vec![(source(), STARVED_AFTER)]);
+        assert!(is_starved(&watchdog));
     }
 }

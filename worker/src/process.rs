@@ -1,4 +1,8 @@
-//! A worker process on the servers of a fleet: takes up runs as they begin, leaves them as they end or are to pause.
+//! A worker process of a fleet: takes up runs as they begin, leaves them as they end or are to pause.
+
+mod error;
+mod starvation_watchdog;
+mod worker_pool;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,23 +12,26 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use valuesim_shared::control::{AboutRun, Order, RunPhase, Wish};
+use valuesim_shared::control::{AboutRun, Control, Order, RunPhase, Wish};
 use valuesim_shared::dead::Unfit;
+use valuesim_shared::fleet::Servers;
 use valuesim_shared::id::RunId;
 use valuesim_shared::manifest::Manifest;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::permit::{Limits, LocalOffice};
-use valuesim_shared::store::Store as _;
-use valuesim_worker::config::{Served, WorkerConfig};
-use valuesim_worker::error::WorkerError;
-use valuesim_worker::metrics::Metrics;
-use valuesim_worker::timeouts::{Keeping, Timeouts};
-use valuesim_worker::worker::Worker;
+use valuesim_shared::queue::QueueAdmin;
+use valuesim_shared::store::Store;
+use valuesim_shared::telemetry::HttpStatus;
 
-use super::crew::{Crew, Member};
-use super::hearing::{self, Hearing};
-use crate::servers::Servers;
-use crate::vitals::Vitals;
+use self::starvation_watchdog::StarvationWatchdog;
+use crate::config::{Served, WorkerConfig};
+use crate::error::WorkerError;
+use crate::metrics::Metrics;
+use crate::timeouts::{Keeping, Timeouts};
+use crate::worker::Worker;
+
+pub use self::error::ProcessError;
+pub use self::worker_pool::{Member, WorkerPool};
 
 /// How often it looks which runs there are.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -35,7 +42,7 @@ const REST: Duration = Duration::from_mins(1);
 
 /// Which runs a worker serves.
 #[derive(Debug, Clone)]
-pub(crate) enum Wanted {
+pub enum Wanted {
     /// All that have begun and not ended, as they appear.
     All,
     /// These, until the last of them has ended.
@@ -43,23 +50,26 @@ pub(crate) enum Wanted {
 }
 
 /// What a worker process is told.
-pub(crate) struct WorkOrder {
-    pub(crate) wanted: Wanted,
-    pub(crate) served: Served,
+pub struct ProcessConfig {
+    /// The runs that it serves.
+    pub wanted: Wanted,
+    /// The models that it serves.
+    pub served: Served,
     /// Calls in flight for each run and model, where it is not the experiment's number.
-    pub(crate) calls_in_flight: Option<u32>,
-    pub(crate) keeping: Keeping,
+    pub calls_in_flight: Option<u32>,
+    /// How long it keeps tasks.
+    pub keeping: Keeping,
     /// The newest version of the task message that it does.
-    pub(crate) newest_task: u16,
+    pub newest_task: u16,
     /// Says to people what the process does.
-    pub(crate) tell: fn(&str),
+    pub tell: fn(&str),
 }
 
 /// A worker process.
-pub(crate) struct FleetProcess {
-    servers: Servers,
-    order: WorkOrder,
-    crew: Arc<Crew>,
+pub struct WorkerProcess<Q, S, C> {
+    servers: Servers<Q, S, C>,
+    config: ProcessConfig,
+    pool: Arc<WorkerPool<Q, S, LocalOffice>>,
     metrics: Metrics,
 }
 
@@ -85,43 +95,48 @@ struct Memory {
 /// A worker that is not there any more, and why.
 type Left = (RunId, Result<(), WorkerError>);
 
-impl FleetProcess {
-    /// A worker process on `servers`, which `vitals` shows.
-    pub(crate) fn new(servers: Servers, vitals: Arc<Vitals>, order: WorkOrder) -> Self {
-        let metrics = Metrics::new(vitals.registry());
-        Self { servers, order, crew: Crew::new(vitals), metrics }
+impl<Q: QueueAdmin, S: Store, C: Control> WorkerProcess<Q, S, C> {
+    /// A worker process on `servers`, which `http_status` shows.
+    pub fn new(servers: Servers<Q, S, C>, http_status: Arc<HttpStatus>, config: ProcessConfig) -> Self {
+        let metrics = Metrics::new(http_status.registry());
+        Self { servers, config, pool: WorkerPool::new(Some(http_status)), metrics }
     }
 
     /// Works until `stop` is cancelled or the runs it was told have ended; then finishes the calls in flight and hands
     /// the rest back.
-    pub(crate) async fn run(&self, stop: &CancellationToken) -> anyhow::Result<()> {
-        let telling = AbortOnDropHandle::new(tokio::spawn(self.crew.clone().report(self.servers.clone())));
+    pub async fn run(&self, stop: &CancellationToken) -> Result<(), ProcessError> {
+        let (queue, control) = (self.servers.queue.clone(), self.servers.control.clone());
+        let problems = move || [queue.problem(), control.problem()];
+        let reporting = self.pool.clone().report(self.servers.control.clone(), problems);
+        let reporting = AbortOnDropHandle::new(tokio::spawn(reporting));
         let (mut tasks, mut memory) = (JoinSet::new(), Memory::default());
         let ended = tokio::select! {
             biased;
             ended = self.serve(stop, &mut tasks, &mut memory) => ended,
-            never = self.hear() => never,
+            never = self.watch_for_starvation() => never,
         };
-        self.crew.drain();
+        self.pool.drain();
         let mut last = Ok(());
         while let Some(left) = tasks.join_next().await {
             last = last.and(self.left(left?, &mut memory));
         }
-        drop(telling);
-        if let Err(error) = self.servers.control.worker_ended(&self.crew.process.id).await {
+        drop(reporting);
+        if let Err(error) = self.servers.control.worker_ended(&self.pool.process.id).await {
             tracing::debug!(%error, "could not say that this worker ends");
         }
         self.servers.queue.close().await;
         ended.and(last)
     }
 
-    /// Notices when this process no longer hears of work.
-    async fn hear<T>(&self) -> T {
-        let (mut hearing, mut looks) = (Hearing::default(), interval(hearing::LOOK_EVERY));
+    /// Notices when tasks wait and this process receives none.
+    async fn watch_for_starvation<T>(&self) -> T {
+        let (mut watchdog, mut looks) = (StarvationWatchdog::default(), interval(starvation_watchdog::LOOK_EVERY));
         loop {
             looks.tick().await;
-            let deaf_to = hearing.ask(&self.servers.queue, self.crew.listening()).await;
-            self.crew.vitals.is_deaf_to(deaf_to);
+            let starved_of = watchdog.check(&self.servers.queue, self.pool.listening()).await;
+            if let Some(status) = &self.pool.http_status {
+                status.is_starved_of(starved_of);
+            }
         }
     }
 
@@ -130,7 +145,7 @@ impl FleetProcess {
         stop: &CancellationToken,
         tasks: &mut JoinSet<Left>,
         memory: &mut Memory,
-    ) -> anyhow::Result<()> {
+    ) -> Result<(), ProcessError> {
         let mut looks = interval(LOOK_EVERY);
         loop {
             tokio::select! {
@@ -149,7 +164,7 @@ impl FleetProcess {
     }
 
     /// Takes up what is open, leaves what is halted or has ended.
-    async fn look(&self, tasks: &mut JoinSet<Left>, memory: &mut Memory) -> anyhow::Result<()> {
+    async fn look(&self, tasks: &mut JoinSet<Left>, memory: &mut Memory) -> Result<(), ProcessError> {
         let runs = match self.servers.control.runs().await {
             Ok(runs) => runs.all,
             Err(error) => {
@@ -161,7 +176,7 @@ impl FleetProcess {
         self.leave_what_is_not_open(&standings);
         let is_ended = |run: &&RunId| matches!(standings.get(*run), Some(Standing::Ended));
         let open = |run: &RunId| matches!(standings.get(run), Some(Standing::Open));
-        let wanted: Vec<RunId> = match &self.order.wanted {
+        let wanted: Vec<RunId> = match &self.config.wanted {
             Wanted::All => standings.keys().filter(|run| open(run)).cloned().collect(),
             Wanted::These(runs) => {
                 memory.ended = runs.iter().filter(is_ended).cloned().collect();
@@ -172,7 +187,7 @@ impl FleetProcess {
         memory.resting.retain(|_, until| *until > Instant::now());
         memory.told.retain(|run, _| wanted.contains(run));
         for run in wanted {
-            let is_taken = self.crew.members().contains_key(&run) || memory.resting.contains_key(&run);
+            let is_taken = self.pool.members().contains_key(&run) || memory.resting.contains_key(&run);
             if !is_taken {
                 self.take_up(run, tasks, memory).await?;
             }
@@ -181,12 +196,12 @@ impl FleetProcess {
     }
 
     fn leave_what_is_not_open(&self, standings: &BTreeMap<RunId, Standing>) {
-        for (run, member) in self.crew.members().iter() {
+        for (run, member) in self.pool.members().iter() {
             match standings.get(run) {
                 None | Some(Standing::Open) => continue,
                 Some(Standing::Halted(order)) if !member.leave.is_cancelled() => {
                     let (what, by) = (order.wish, &order.by);
-                    (self.order.tell)(&format!("{by} wants run {run} to {what}: handing its tasks back"));
+                    (self.config.tell)(&format!("{by} wants run {run} to {what}: handing its tasks back"));
                 }
                 Some(Standing::Halted(_) | Standing::Ended) => {}
             }
@@ -195,17 +210,17 @@ impl FleetProcess {
     }
 
     fn is_done(&self, memory: &Memory) -> bool {
-        match &self.order.wanted {
-            Wanted::These(runs) => *runs == memory.ended && self.crew.members().is_empty(),
+        match &self.config.wanted {
+            Wanted::These(runs) => *runs == memory.ended && self.pool.members().is_empty(),
             Wanted::All => false,
         }
     }
 
     /// Begins to serve a run, if its manifest is there and has a model for this process.
-    async fn take_up(&self, run: RunId, tasks: &mut JoinSet<Left>, memory: &mut Memory) -> anyhow::Result<()> {
+    async fn take_up(&self, run: RunId, tasks: &mut JoinSet<Left>, memory: &mut Memory) -> Result<(), ProcessError> {
         let Some(manifest) = self.servers.store.manifest(&run).await? else {
             // Where all runs are wanted it is in their list, and its coordinator puts the manifest back.
-            if matches!(self.order.wanted, Wanted::These(_)) {
+            if matches!(self.config.wanted, Wanted::These(_)) {
                 self.tell_once(&run, format!("run {run} is not known yet: waiting for it"), memory);
             }
             return Ok(());
@@ -214,8 +229,8 @@ impl FleetProcess {
             Ok(manifest) => manifest,
             Err(error) => return self.left((run, Err(error.into())), memory),
         };
-        if !manifest.models.iter().any(|model| self.order.served.has(model)) {
-            self.tell_once(&run, without_model(&run, &self.order.served, &manifest.models), memory);
+        if !manifest.models.iter().any(|model| self.config.served.has(model)) {
+            self.tell_once(&run, without_model(&run, &self.config.served, &manifest.models), memory);
             memory.resting.insert(run, Instant::now() + REST);
             return Ok(());
         }
@@ -224,9 +239,9 @@ impl FleetProcess {
             Err(error) => return self.left((run, Err(error)), memory),
         };
         memory.told.remove(&run);
-        (self.order.tell)(&format!("serving run {run}"));
+        (self.config.tell)(&format!("serving run {run}"));
         let (worker, leave, queue) = (member.worker.clone(), member.leave.clone(), self.servers.queue.clone());
-        self.crew.join(run.clone(), member);
+        self.pool.join(run.clone(), member);
         tasks.spawn(async move {
             let ended = worker.work(&leave).await;
             // Its channels are few, and others wait for what it fetched.
@@ -239,14 +254,14 @@ impl FleetProcess {
     /// Says why nothing is done for a run, unless it was said before.
     fn tell_once(&self, run: &RunId, why: String, memory: &mut Memory) {
         if memory.told.get(run) != Some(&why) {
-            (self.order.tell)(&why);
+            (self.config.tell)(&why);
             memory.told.insert(run.clone(), why);
         }
     }
 
-    fn member(&self, mut manifest: Manifest) -> Result<Member, WorkerError> {
-        let served = &self.order.served;
-        if let Some(calls) = self.order.calls_in_flight {
+    fn member(&self, mut manifest: Manifest) -> Result<Member<Q, S, LocalOffice>, WorkerError> {
+        let served = &self.config.served;
+        if let Some(calls) = self.config.calls_in_flight {
             manifest.models.iter_mut().for_each(|model| model.limits.calls_in_flight = calls);
         }
         let limits: Vec<Limits> = manifest.models.iter().map(|model| model.limits).collect();
@@ -255,9 +270,9 @@ impl FleetProcess {
         let ports = (self.servers.queue.clone(), self.servers.store.clone(), LocalOffice::new(&limits));
         let duty = WorkerConfig {
             served: served.clone(),
-            timing: Timeouts { keeping: self.order.keeping, ..Timeouts::default() },
-            unfit: Unfit::IsParked { by: self.crew.process.id.clone() },
-            newest_task: self.order.newest_task,
+            timing: Timeouts { keeping: self.config.keeping, ..Timeouts::default() },
+            unfit: Unfit::IsParked { by: self.pool.process.id.clone() },
+            newest_task: self.config.newest_task,
             metrics: Some(self.metrics.clone()),
         };
         let worker = Worker::of_manifest(manifest, ports, duty)?;
@@ -265,16 +280,16 @@ impl FleetProcess {
     }
 
     /// A run that was asked for by name and cannot be served ends the process; another is left alone for a while.
-    fn left(&self, (run, ended): Left, memory: &mut Memory) -> anyhow::Result<()> {
-        self.crew.leave(&run);
+    fn left(&self, (run, ended): Left, memory: &mut Memory) -> Result<(), ProcessError> {
+        self.pool.leave(&run);
         let Err(error) = ended else {
-            (self.order.tell)(&format!("left run {run}"));
+            (self.config.tell)(&format!("left run {run}"));
             return Ok(());
         };
-        match self.order.wanted {
+        match self.config.wanted {
             Wanted::These(_) => Err(error.into()),
             Wanted::All => {
-                self.crew.leaves_alone(run.clone(), error.to_string(), REST);
+                self.pool.leaves_alone(run.clone(), error.to_string(), REST);
                 tracing::error!(%run, %error, seconds = REST.as_secs(), "this worker cannot serve the run, and tries again");
                 memory.resting.insert(run, Instant::now() + REST);
                 Ok(())

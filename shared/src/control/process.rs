@@ -1,11 +1,11 @@
-//! Who this process is, for the others of its fleet, and who runs it.
+//! Who this process is, for the other processes of its runs, and who operates it.
 
 use std::hash::{BuildHasher as _, RandomState};
 
-use valuesim_shared::control::{Process, UnixMillis};
+use super::{Process, UnixMillis};
 
 /// This process under a name that is new at each start.
-pub(super) fn this_process() -> Process {
+pub fn this_process() -> Process {
     let (host, pid) = (host(), std::process::id());
     let chance = RandomState::new().hash_one(pid);
     let id = format!("{host}-{pid}-{chance:016x}");
@@ -13,7 +13,7 @@ pub(super) fn this_process() -> Process {
 }
 
 /// Who gives an order: user and host, as the environment says.
-pub(crate) fn operator() -> String {
+pub fn operator() -> String {
     let user = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
     let user = user.filter(|name| !name.trim().is_empty());
     format!("{}@{}", user.as_deref().unwrap_or("somebody"), host())

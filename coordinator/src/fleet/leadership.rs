@@ -7,11 +7,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
-use valuesim_shared::control::{CoordinatorReport, Process, REPORT_EVERY, RedisControl, UnixMillis};
+use valuesim_shared::control::{Control, ControlError, CoordinatorReport, Process, REPORT_EVERY, UnixMillis};
 use valuesim_shared::id::RunId;
-use valuesim_shared::link::LinkError;
+use valuesim_shared::queue::QueueAdmin;
+use valuesim_shared::store::Store;
 
-use super::FleetCoordinator;
+use super::{FleetCoordinator, FleetError};
 
 /// How long a report is looked at for a sign of life: a little more than what lies between two.
 const MOVES_WITHIN: Duration = Duration::from_millis(2_200);
@@ -26,14 +27,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
      its results, and neither would end. Let that one go on, or stop it and give this command again on the run folder that it \
      uses; `valuesim status {run}` shows it"
 )]
-pub(super) struct Rival {
+pub struct AlreadyCoordinated {
     run: RunId,
     host: String,
     pid: u32,
     since: UnixMillis,
 }
 
-impl Rival {
+impl AlreadyCoordinated {
     fn new(run: &RunId, Process { host, pid, started_at, .. }: &Process) -> Self {
         Self { run: run.clone(), host: host.clone(), pid: *pid, since: *started_at }
     }
@@ -41,7 +42,7 @@ impl Rival {
 
 /// Fails where another process that coordinates the run is alive. A killed one's successor on the same machine waits for
 /// nothing, another for two seconds.
-pub(super) async fn refuse(control: &RedisControl, run: &RunId, ours: &Process) -> anyhow::Result<()> {
+pub(super) async fn refuse(control: &impl Control, run: &RunId, ours: &Process) -> Result<(), FleetError> {
     let mut first = others(control, run, ours).await?;
     first.retain(|other| !is_gone(other, ours));
     let start = Instant::now();
@@ -49,17 +50,17 @@ pub(super) async fn refuse(control: &RedisControl, run: &RunId, ours: &Process) 
         sleep(LOOK_EVERY).await;
         let now = others(control, run, ours).await?;
         if let Some(alive) = now.iter().find(|report| has_moved(&first, report)) {
-            return Err(Rival::new(run, &alive.process).into());
+            return Err(AlreadyCoordinated::new(run, &alive.process).into());
         }
         first.retain(|other| now.contains(other));
     }
     Ok(())
 }
 
-impl FleetCoordinator {
+impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
     /// Ends with an error once a coordinator that started before this one shows that it is alive: it was not heard of at the
     /// start. Both see the same, so that one of them stays.
-    pub(super) async fn yield_to_another<T>(&self) -> anyhow::Result<T> {
+    pub(super) async fn yield_to_another<T>(&self) -> Result<T, FleetError> {
         let (control, run, ours) = (&self.servers.control, &self.manifest.run, &self.process);
         let age = |process: &Process| (process.started_at, process.id.clone());
         let mut before = Vec::new();
@@ -69,14 +70,14 @@ impl FleetCoordinator {
             let Ok(others) = others(control, run, ours).await else { continue };
             let mut older = others.iter().filter(|other| age(&other.process) < age(ours));
             if let Some(alive) = older.find(|report| has_moved(&before, report)) {
-                return Err(Rival::new(run, &alive.process).into());
+                return Err(AlreadyCoordinated::new(run, &alive.process).into());
             }
             before = others;
         }
     }
 }
 
-async fn others(control: &RedisControl, run: &RunId, ours: &Process) -> Result<Vec<CoordinatorReport>, LinkError> {
+async fn others(control: &impl Control, run: &RunId, ours: &Process) -> Result<Vec<CoordinatorReport>, ControlError> {
     let reports = control.coordinators().await?.all.into_iter();
     Ok(reports.filter(|report| report.run == *run && report.process.id != ours.id).collect())
 }
@@ -95,10 +96,9 @@ fn is_gone(report: &CoordinatorReport, ours: &Process) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use valuesim_shared::control::{CONTROL_VERSION, CellCounts};
+    use valuesim_shared::control::{CONTROL_VERSION, CellCounts, this_process};
     use valuesim_shared::money::NanoUsd;
 
-    use super::super::super::identity::this_process;
     use super::*;
 
     fn report(process: Process, at: u64) -> CoordinatorReport {

@@ -8,20 +8,18 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
-use valuesim_shared::control::{CONTROL_VERSION, Process, REPORT_EVERY, RunTrouble, UnixMillis, WorkerReport};
+use valuesim_shared::control::{
+    CONTROL_VERSION, Control, Process, REPORT_EVERY, RunTrouble, UnixMillis, WorkerReport, this_process,
+};
 use valuesim_shared::id::RunId;
-use valuesim_shared::permit::LocalOffice;
-use valuesim_shared::queue::RabbitQueue;
-use valuesim_shared::store::RedisStore;
-use valuesim_worker::meter::Trouble;
-use valuesim_worker::worker::Worker;
+use valuesim_shared::permit::PermitOffice;
+use valuesim_shared::queue::Queue;
+use valuesim_shared::store::Store;
+use valuesim_shared::telemetry::{HttpStatus, Rate, ServerStatus};
 
-use super::hearing::Source;
-use super::identity::this_process;
-use super::rate::Rate;
-use super::trouble::ServerTrouble;
-use crate::servers::Servers;
-use crate::vitals::Vitals;
+use super::starvation_watchdog::Source;
+use crate::meter::Trouble;
+use crate::worker::Worker;
 
 /// Over how long calls are counted for their rate.
 const RATE_OVER: Duration = Duration::from_mins(1);
@@ -29,15 +27,12 @@ const RATE_OVER: Duration = Duration::from_mins(1);
 /// A run that could not be served is told of for so long.
 const TOLD_FOR_MS: u64 = 10 * 60 * 1_000;
 
-/// A worker on the servers of a fleet.
-pub(super) type FleetWorker = Worker<RabbitQueue, RedisStore, LocalOffice>;
-
 /// The workers of the process.
-pub(super) struct Crew {
+pub struct WorkerPool<Q, S, O> {
     pub(super) process: Process,
-    /// What others see of the process.
-    pub(super) vitals: Arc<Vitals>,
-    members: Mutex<BTreeMap<RunId, Member>>,
+    /// What others see of the process, if it shows itself.
+    pub(super) http_status: Option<Arc<HttpStatus>>,
+    members: Mutex<BTreeMap<RunId, Member<Q, S, O>>>,
     draining: AtomicBool,
     /// Why runs could not be served.
     unserved: Mutex<BTreeMap<RunId, RunTrouble>>,
@@ -48,19 +43,21 @@ pub(super) struct Crew {
 }
 
 /// The worker for one run.
-pub(super) struct Member {
-    pub(super) worker: FleetWorker,
+pub struct Member<Q, S, O> {
+    /// The worker.
+    pub worker: Worker<Q, S, O>,
     /// Calls that it may have in flight.
-    pub(super) capacity: u32,
+    pub capacity: u32,
     /// Cancelled when it is to leave the run.
-    pub(super) leave: CancellationToken,
+    pub leave: CancellationToken,
 }
 
-impl Crew {
-    pub(super) fn new(vitals: Arc<Vitals>) -> Arc<Self> {
+impl<Q: Queue, S: Store, O: PermitOffice> WorkerPool<Q, S, O> {
+    /// A pool without workers, which `http_status` shows.
+    pub fn new(http_status: Option<Arc<HttpStatus>>) -> Arc<Self> {
         Arc::new(Self {
             process: this_process(),
-            vitals,
+            http_status,
             members: Mutex::default(),
             draining: AtomicBool::new(false),
             unserved: Mutex::default(),
@@ -69,11 +66,12 @@ impl Crew {
         })
     }
 
-    pub(super) fn members(&self) -> MutexGuard<'_, BTreeMap<RunId, Member>> {
+    pub(super) fn members(&self) -> MutexGuard<'_, BTreeMap<RunId, Member<Q, S, O>>> {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn join(&self, run: RunId, member: Member) {
+    /// Adds the worker of a run.
+    pub fn join(&self, run: RunId, member: Member<Q, S, O>) {
         if let Some(trouble) = self.unserved().get_mut(&run) {
             trouble.left_alone_until = None;
         }
@@ -81,7 +79,8 @@ impl Crew {
         self.changed.notify_one();
     }
 
-    pub(super) fn leave(&self, run: &RunId) {
+    /// Removes the worker of a run.
+    pub fn leave(&self, run: &RunId) {
         let mut members = self.members();
         if let Some(member) = members.remove(run) {
             self.answered_before.fetch_add(member.worker.meter().read().answered, Ordering::Relaxed);
@@ -105,7 +104,7 @@ impl Crew {
     /// Where the workers would take tasks now, and for how long nothing has come from there.
     pub(super) fn listening(&self) -> Vec<(Source, Duration)> {
         let members = self.members();
-        let of_run = |(run, member): (&RunId, &Member)| -> Vec<(Source, Duration)> {
+        let of_run = |(run, member): (&RunId, &Member<Q, S, O>)| -> Vec<(Source, Duration)> {
             member.worker.listening().map(|(model, silence)| ((run.clone(), model), silence)).collect()
         };
         members.iter().flat_map(of_run).collect()
@@ -113,15 +112,21 @@ impl Crew {
 
     /// Has all workers leave, and says so from now on.
     pub(super) fn drain(&self) {
-        self.vitals.ends();
+        if let Some(status) = &self.http_status {
+            status.ends();
+        }
         self.draining.store(true, Ordering::Relaxed);
         self.members().values().for_each(|member| member.leave.cancel());
     }
 
-    /// Says again and again that this process is there.
-    pub(super) async fn report(self: Arc<Self>, servers: Servers) {
+    /// Reports every [`REPORT_EVERY`] that this process is alive. `problems` says what is wrong now with its servers.
+    pub async fn report<const N: usize>(
+        self: Arc<Self>,
+        control: impl Control,
+        problems: impl Fn() -> [Option<String>; N],
+    ) {
         let mut ticks = interval(REPORT_EVERY);
-        let (mut rate, mut of_servers) = (Rate::over(RATE_OVER, 0), ServerTrouble::default());
+        let (mut rate, mut of_servers) = (Rate::over(RATE_OVER, 0), ServerStatus::default());
         loop {
             tokio::select! {
                 _ = ticks.tick() => {}
@@ -129,8 +134,8 @@ impl Crew {
             }
             let (answered, mut report) = self.look();
             report.calls_per_second = rate.per_second(answered);
-            report.last_trouble = latest(&report.troubles, of_servers.look(&servers));
-            if let Err(error) = servers.control.report_worker(&report).await {
+            report.last_trouble = latest(&report.troubles, of_servers.update(problems()));
+            if let Err(error) = control.report_worker(&report).await {
                 tracing::debug!(%error, "could not say that this worker is there");
             }
         }
@@ -151,7 +156,7 @@ impl Crew {
             calls_in_flight: u32::try_from(in_flight).unwrap_or(u32::MAX),
             capacity: members.values().map(|member| member.capacity).sum(),
             calls_per_second: 0.0,
-            http: Some(self.vitals.url().to_owned()),
+            http: self.http_status.as_ref().map(|status| status.url().to_owned()),
             last_trouble: None,
             troubles: members
                 .iter()
@@ -173,7 +178,7 @@ impl Crew {
 }
 
 /// What is wrong with the calls of a run.
-fn troubles(run: &RunId, member: &Member) -> Vec<RunTrouble> {
+fn troubles<Q: Queue, S: Store, O: PermitOffice>(run: &RunId, member: &Member<Q, S, O>) -> Vec<RunTrouble> {
     let of_models = member.worker.meter().troubles().into_iter();
     let of_run = of_models.map(|Trouble { model, at, text }| RunTrouble {
         run: run.clone(),

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
-use valuesim_shared::control::{Found, RunPhase, WorkerReport};
+use valuesim_shared::control::{Control, Found, RunPhase, WorkerReport};
 use valuesim_shared::id::RunId;
-use valuesim_shared::queue::{Lane, QueueName};
+use valuesim_shared::queue::{Lane, QueueAdmin, QueueName};
+use valuesim_shared::store::Store;
 
-use super::FleetCoordinator;
-use crate::servers::Servers;
+use super::{FleetCoordinator, FleetError};
 
 /// How long workers that have nothing more to do may take to leave a run before its queues go.
 const LEAVE_WITHIN: Duration = Duration::from_secs(10);
@@ -31,7 +31,7 @@ enum Served {
     Busily,
 }
 
-impl FleetCoordinator {
+impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
     /// Waits until no worker has the run any more and all outcomes have been taken in, for a while.
     pub(super) async fn let_workers_finish(&self) {
         self.see_workers_off().await;
@@ -81,14 +81,13 @@ impl FleetCoordinator {
     /// no result.
     pub(super) async fn tidy_up(&self, phase: RunPhase) {
         if let Err(error) = self.try_to_tidy_up(phase).await {
-            let error = format!("{error:#}");
-            tracing::warn!(run = %self.manifest.run, error, "not all of the run was tidied up");
+            tracing::warn!(run = %self.manifest.run, %error, "not all of the run was tidied up");
         }
     }
 
-    async fn try_to_tidy_up(&self, phase: RunPhase) -> anyhow::Result<()> {
-        let Servers { queue, store, .. } = &self.servers;
-        self.announce(phase).await?;
+    async fn try_to_tidy_up(&self, phase: RunPhase) -> Result<(), FleetError> {
+        let (queue, store) = (&self.servers.queue, &self.servers.store);
+        self.heartbeat.announce(phase).await?;
         // A worker that stays longer finds its queue gone, and declares it again for what it hands back.
         if phase != RunPhase::Cancelled {
             self.see_workers_off().await;
@@ -101,10 +100,12 @@ impl FleetCoordinator {
             queue.delete(&dead).await?;
         }
         store.expire_run(&self.manifest.run).await?;
-        std::fs::remove_file(&self.cursor_file).or_else(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => Ok(()),
-            _ => Err(error.into()),
-        })
+        match std::fs::remove_file(&self.cursor_file) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(FleetError::Cursor { path: self.cursor_file.clone(), source })
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ const NOTE_EVERY: Duration = Duration::from_secs(1);
 
 /// A count's growth over a window that ends now, and begins no earlier than this began.
 #[derive(Debug)]
-pub(super) struct Rate {
+pub struct Rate {
     window: Duration,
     /// The oldest is the last one from before the window.
     noted: VecDeque<(Instant, u64)>,
@@ -18,12 +18,12 @@ pub(super) struct Rate {
 
 impl Rate {
     /// Over the last `window`; the count is so far at the beginning.
-    pub(super) fn over(window: Duration, count: u64) -> Self {
+    pub fn over(window: Duration, count: u64) -> Self {
         Self { window, noted: VecDeque::from([(Instant::now(), count)]) }
     }
 
     /// In a second, now that the count is so far.
-    pub(super) fn per_second(&mut self, count: u64) -> f64 {
+    pub fn per_second(&mut self, count: u64) -> f64 {
         let now = Instant::now();
         while self.noted.get(1).is_some_and(|(at, _)| now.duration_since(*at) >= self.window) {
             self.noted.pop_front();

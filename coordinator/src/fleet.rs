@@ -1,74 +1,76 @@
-//! A run's coordinator on the servers of a fleet: beside its work it says that it is there, and looks after what others
-//! may lose.
+//! A run's coordinator in a fleet: beside its work it reports that it is alive, keeps the lead, carries out orders, and
+//! looks after what others may lose.
 
-mod farewell;
-mod lookout;
-mod rival;
-mod telling;
+mod dead_letters;
+mod error;
+mod heartbeat;
+mod leadership;
+mod orders;
+mod reconciler;
+mod shutdown;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
-use valuesim_coordinator::coordinator::{Coordinator, Progress, RunEnd};
-use valuesim_coordinator::cursor::Cursor;
-use valuesim_coordinator::ledger::Ledger;
-use valuesim_coordinator::metrics::RunMetrics;
-use valuesim_coordinator::plan::Plan;
-use valuesim_shared::control::{Order, Process, RunPhase, UnixMillis};
+use valuesim_shared::control::{Control, Process, RunPhase, this_process};
+use valuesim_shared::fleet::Servers;
 use valuesim_shared::id::ModelId;
 use valuesim_shared::manifest::Manifest;
 use valuesim_shared::money::NanoUsd;
-use valuesim_shared::queue::{Lane, QueueName, RabbitQueue};
-use valuesim_shared::store::{RedisStore, Store as _};
+use valuesim_shared::queue::{Lane, QueueAdmin, QueueName};
+use valuesim_shared::store::Store;
 use valuesim_shared::survey::Survey;
 use valuesim_shared::task::TASK_VERSION;
+use valuesim_shared::telemetry::HttpStatus;
 
-use super::identity::this_process;
-use crate::servers::Servers;
-use crate::vitals::Vitals;
+use crate::coordinator::{Coordinator, Progress, RunEnd};
+use crate::cursor::Cursor;
+use crate::ledger::Ledger;
+use crate::plan::Plan;
+
+pub use self::error::FleetError;
+pub use self::heartbeat::{Heartbeat, RunSize};
+pub use self::leadership::AlreadyCoordinated;
 
 /// The file of the run folder that says how far the run is dispatched.
 const CURSOR_FILE: &str = "dispatched";
 
 /// The coordinator of a run in a fleet.
-pub(crate) struct FleetCoordinator {
-    servers: Servers,
-    coordinator: Coordinator<RabbitQueue, RedisStore>,
+pub struct FleetCoordinator<Q, S, C> {
+    servers: Servers<Q, S, C>,
+    coordinator: Arc<Coordinator<Q, S>>,
+    heartbeat: Heartbeat<Q, S, C>,
     manifest: Manifest,
     process: Process,
-    http: String,
-    metrics: RunMetrics,
-    cells: u64,
     /// The version of the tasks that are sent.
     task_version: u16,
-    spent_before: NanoUsd,
-    /// Whether the prices of all its models are known.
-    priced: bool,
-    begun_at: UnixMillis,
     cursor_file: PathBuf,
     tell: fn(&str),
-    /// The last order that was seen, which a store that loses its data does not know any more.
-    last_order: Mutex<Option<Order>>,
     /// Who ended the run, if somebody did.
     cancelled_by: OnceLock<String>,
 }
 
 /// What it has to do.
-pub(crate) struct Assignment<'a> {
-    pub(crate) manifest: Manifest,
-    pub(crate) plan: &'a Arc<Plan>,
-    pub(crate) survey: &'a Arc<Survey>,
-    pub(crate) ledger: &'a Arc<Ledger>,
-    pub(crate) folder: &'a Path,
+pub struct Assignment<'a> {
+    /// The run as its workers need to know it.
+    pub manifest: Manifest,
+    /// Its cells.
+    pub plan: &'a Arc<Plan>,
+    /// The answers of its respondents.
+    pub survey: &'a Arc<Survey>,
+    /// Its finished cells.
+    pub ledger: &'a Arc<Ledger>,
+    /// Its folder.
+    pub folder: &'a Path,
     /// Cells of each model under way.
-    pub(crate) window: usize,
+    pub window: usize,
     /// The version of the tasks that are sent.
-    pub(crate) task_version: u16,
+    pub task_version: u16,
     /// What the finished cells have cost.
-    pub(crate) spent_before: NanoUsd,
+    pub spent_before: NanoUsd,
     /// Says to people what the coordinator does.
-    pub(crate) tell: fn(&str),
+    pub tell: fn(&str),
 }
 
 impl From<RunEnd> for FleetEnd {
@@ -82,7 +84,7 @@ impl From<RunEnd> for FleetEnd {
 
 /// How the coordinator's work ended.
 #[derive(Debug)]
-pub(crate) enum FleetEnd {
+pub enum FleetEnd {
     /// No cell is open.
     Finished,
     /// It was stopped before that and can go on.
@@ -94,16 +96,20 @@ pub(crate) enum FleetEnd {
     },
 }
 
-impl FleetCoordinator {
+impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
     /// Puts the manifest into the store and enters the run into the list of runs.
     ///
     /// # Errors
     /// Where the run has a coordinator already, before anything is changed.
-    pub(crate) async fn new(servers: Servers, vitals: &Vitals, assignment: Assignment<'_>) -> anyhow::Result<Self> {
+    pub async fn new(
+        servers: Servers<Q, S, C>,
+        http_status: &HttpStatus,
+        assignment: Assignment<'_>,
+    ) -> Result<Self, FleetError> {
         let Assignment { manifest, plan, survey, ledger, folder, window, task_version, spent_before, tell } =
             assignment;
         let process = this_process();
-        rival::refuse(&servers.control, &manifest.run, &process).await?;
+        leadership::refuse(&servers.control, &manifest.run, &process).await?;
         let cursor_file = folder.join(CURSOR_FILE);
         let coordinator = Coordinator::new(
             &manifest,
@@ -114,49 +120,35 @@ impl FleetCoordinator {
             window,
         )?;
         let coordinator = coordinator.on_lasting_queues(Cursor::at(&cursor_file), process.id.clone());
-        let coordinator = coordinator.with_task_version(task_version);
+        let coordinator = Arc::new(coordinator.with_task_version(task_version));
         // Before workers hear of the run, so that they find all in its place.
         servers.queue.declare(&first_queues(&manifest)).await?;
         let of_first_respondent = plan.models().flat_map(|model| plan.cells_of(model).take(plan.folds().len()));
         let finished = coordinator.finished_cells().into_iter();
         servers.store.put_finished(&manifest.run, of_first_respondent, finished).await?;
         servers.store.put_manifest(&manifest.run, &manifest.to_bytes()).await?;
-        // One that cannot be read is in the store all the same, and workers obey it.
-        let last_order = servers.control.order(&manifest.run).await.unwrap_or_default();
-        // A run begins once, however often it is coordinated.
-        let before = servers.control.about(&manifest.run).await.unwrap_or_default();
-        let begun_at = before.map_or_else(UnixMillis::now, |about| about.begun_at);
-        let priced = manifest.models.iter().all(|model| model.price.is_some());
-        let (http, metrics) = (vitals.url().to_owned(), RunMetrics::new(vitals.registry(), &manifest.run, priced));
-        let this = Self {
-            servers,
-            coordinator,
-            manifest,
-            process,
-            http,
-            metrics,
-            cells: plan.cells(),
-            task_version,
-            spent_before,
-            priced,
-            begun_at,
-            cursor_file,
-            tell,
-            last_order: Mutex::new(last_order),
-            cancelled_by: OnceLock::new(),
-        };
-        if let Err(error) = this.announce(RunPhase::Begun).await {
-            tracing::warn!(run = %this.manifest.run, %error, "the run is not in the list of runs yet; it is entered again soon");
+        let heartbeat = Heartbeat::new(
+            Arc::clone(&coordinator),
+            servers.control.clone(),
+            (&manifest, process.clone()),
+            RunSize { cells: plan.cells(), spent_before },
+            (Some(http_status), tell),
+        );
+        let heartbeat = heartbeat.await;
+        if let Err(error) = heartbeat.announce(RunPhase::Begun).await {
+            tracing::warn!(run = %manifest.run, %error, "the run is not in the list of runs yet; it is entered again soon");
         }
-        Ok(this)
+        let cancelled_by = OnceLock::new();
+        Ok(Self { servers, coordinator, heartbeat, manifest, process, task_version, cursor_file, tell, cancelled_by })
     }
 
-    pub(crate) fn progress(&self) -> Arc<Progress> {
+    /// How far the run is.
+    pub fn progress(&self) -> Arc<Progress> {
         self.coordinator.progress()
     }
 
     /// Coordinates until no cell is open or `stop` is cancelled; what is under way then stays on the queues.
-    pub(crate) async fn run(&self, stop: &CancellationToken) -> anyhow::Result<FleetEnd> {
+    pub async fn run(&self, stop: &CancellationToken) -> Result<FleetEnd, FleetError> {
         let halt = stop.child_token();
         let coordinating = async {
             // First, so that a run of which nothing is open but what was given up ends at once.
@@ -168,14 +160,14 @@ impl FleetCoordinator {
         let end = tokio::select! {
             biased;
             end = coordinating => end,
-            never = self.tell() => never,
+            never = self.heartbeat.beat(|| [self.servers.queue.problem(), self.servers.control.problem()]) => never,
             never = self.obey(&halt) => never,
             never = self.keep_manifest() => never,
             never = self.look_for_lost() => never,
             never = self.look_for_dead() => never,
             failed = self.yield_to_another() => failed,
         };
-        self.metrics.set(self.counts(), self.spent());
+        self.heartbeat.update_metrics();
         let end = match (end, self.cancelled_by.get()) {
             (Ok(RunEnd::Finished), _) => Ok(FleetEnd::Finished),
             (Ok(RunEnd::Interrupted), Some(by)) => Ok(FleetEnd::Cancelled { by: by.clone() }),
@@ -186,11 +178,11 @@ impl FleetCoordinator {
             Ok(FleetEnd::Finished) => self.tidy_up(RunPhase::Finished).await,
             Ok(FleetEnd::Cancelled { .. }) => self.tidy_up(RunPhase::Cancelled).await,
             Ok(FleetEnd::Interrupted) => {}
-            Err(error) => self.tell_why(error).await,
+            // The other coordinator says how the run is.
+            Err(FleetError::AlreadyCoordinated(_)) => {}
+            Err(error) => self.heartbeat.stopped_by(error.to_string()).await,
         }
-        if let Err(error) = self.servers.control.coordinator_ended(&self.process.id).await {
-            tracing::debug!(%error, "could not say that this coordinator ends");
-        }
+        self.heartbeat.ends().await;
         self.servers.queue.close().await;
         end
     }

@@ -1,0 +1,97 @@
+//! Takes the dead letters of a run into its ledger: their cells are given up, and the run can end without them.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+use valuesim_shared::control::{Control, REPORT_EVERY, UnixMillis};
+use valuesim_shared::dead::Found;
+use valuesim_shared::queue::{Lane, QueueAdmin, QueueError, QueueName};
+use valuesim_shared::store::Store;
+
+use super::FleetCoordinator;
+use crate::coordinator::CoordinatorError;
+use crate::ledger::{DeadCell, DeadCells};
+
+/// The dead letters are looked through when their number has changed, and as often as this in any case.
+const DEAD_EVERY: Duration = Duration::from_secs(30);
+
+impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
+    /// Looks for dead letters again and again.
+    pub(super) async fn look_for_dead<T>(&self) -> T {
+        let (mut known, mut seen, mut last) = (None, None, Instant::now());
+        loop {
+            sleep(REPORT_EVERY).await;
+            let dead = u32::try_from(self.progress().cells_dead()).unwrap_or(u32::MAX);
+            let count = self.count_dead_letters(dead).await;
+            let is_due = last.elapsed() >= DEAD_EVERY;
+            let Ok(count) = count else { continue };
+            let before = seen.replace(count);
+            if known == Some(count) && !(is_due && count > 0) {
+                continue;
+            }
+            // Letters that somebody looks at are away for a moment, and their cells are no less dead.
+            let are_fewer = known.is_some_and(|known| count < known);
+            if are_fewer && before != Some(count) {
+                continue;
+            }
+            match self.take_in_dead_letters(count).await {
+                Ok(()) => (known, last) = (Some(count), Instant::now()),
+                Err(error) => tracing::warn!(run = %self.manifest.run, %error, "could not take in the dead letters"),
+            }
+        }
+    }
+
+    /// Looks at the dead letters once, however long that takes.
+    pub(super) async fn see_the_dead(&self) {
+        loop {
+            match self.see_the_dead_once().await {
+                Ok(()) => return,
+                Err(error) => tracing::warn!(run = %self.manifest.run, %error, "could not take in the dead letters"),
+            }
+            sleep(REPORT_EVERY).await;
+        }
+    }
+
+    async fn see_the_dead_once(&self) -> Result<(), CoordinatorError> {
+        let before = self.coordinator.dead_in_ledger().await?;
+        let mut count = self.count_dead_letters(before).await?;
+        if count < before {
+            // Somebody may be looking at the others.
+            sleep(REPORT_EVERY / 2).await;
+            count = self.count_dead_letters(before).await?;
+        }
+        self.take_in_dead_letters(count).await
+    }
+
+    fn dead_letters(&self) -> QueueName {
+        QueueName { run: self.manifest.run.clone(), lane: Lane::Dead }
+    }
+
+    /// How many dead letters wait. Where there were some `before`, only the queue's leader can say that there is none.
+    async fn count_dead_letters(&self, before: u32) -> Result<u32, QueueError> {
+        let (queue, dead) = (&self.servers.queue, self.dead_letters());
+        let count = queue.depth(&dead).await?.map_or(0, |depth| depth.messages);
+        let is_doubtful = count == 0 && before > 0;
+        Ok(if is_doubtful && !queue.is_empty(&dead).await? { before } else { count })
+    }
+
+    async fn take_in_dead_letters(&self, count: u32) -> Result<(), CoordinatorError> {
+        let mut dead = DeadCells::new();
+        if count > 0 {
+            for message in self.servers.queue.browse(&self.dead_letters(), count as usize).await? {
+                let found = Found::read(&message.body);
+                if let Some(cell) = found.held.cell() {
+                    dead.insert(cell, why(&found));
+                }
+            }
+        }
+        self.coordinator.set_dead(dead).await
+    }
+}
+
+fn why(found: &Found) -> DeadCell {
+    match &found.letter {
+        Some(letter) => DeadCell { reason: letter.reason.clone(), at: letter.at },
+        None => DeadCell { reason: "RabbitMQ gave up delivering it".to_owned(), at: UnixMillis::default() },
+    }
+}

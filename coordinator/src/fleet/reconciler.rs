@@ -1,0 +1,94 @@
+//! Compares what a run should have on its servers with what is there: its manifest, and the cells that were dispatched.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+use valuesim_shared::control::{Control, REPORT_EVERY, RunPhase};
+use valuesim_shared::queue::{Lane, QueueAdmin, QueueError, QueueName};
+use valuesim_shared::store::Store;
+
+use super::{FleetCoordinator, FleetError};
+
+/// How often the store is asked whether it still has the manifest.
+const MANIFEST_EVERY: Duration = Duration::from_secs(10);
+
+/// So many looks in a row find nothing under way before it counts as lost: reports of workers are up to two seconds old.
+const QUIET_LOOKS: u32 = 4;
+
+impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
+    /// Puts the manifest back where the store lost it: workers that start later need it.
+    pub(super) async fn keep_manifest<T>(&self) -> T {
+        loop {
+            sleep(MANIFEST_EVERY).await;
+            let run = &self.manifest.run;
+            if let Err(error) = self.see_to_manifest().await {
+                tracing::warn!(%run, %error, "could not see to the run's manifest");
+            }
+        }
+    }
+
+    async fn see_to_manifest(&self) -> Result<(), FleetError> {
+        let (store, run) = (&self.servers.store, &self.manifest.run);
+        if store.manifest(run).await?.is_none() {
+            tracing::warn!(%run, "the store has lost the run's manifest; it is put back");
+            // A worker that was told the run's name takes it up where it finds the manifest and no order.
+            self.heartbeat.announce(RunPhase::Begun).await?;
+            store.put_manifest(run, &self.manifest.to_bytes()).await?;
+        }
+        Ok(())
+    }
+
+    /// Notices when cells were dispatched, nothing of them waits anywhere, and nobody has them.
+    pub(super) async fn look_for_lost<T>(&self) -> T {
+        let (mut quiet, mut finished) = (0, 0);
+        loop {
+            sleep(REPORT_EVERY).await;
+            let before = std::mem::replace(&mut finished, self.progress().cells_finished());
+            let is_quiet = before == finished && self.is_quiet().await;
+            quiet = if is_quiet { quiet + 1 } else { 0 };
+            if quiet == QUIET_LOOKS {
+                quiet = 0;
+                if self.are_surely_empty().await.unwrap_or(false) {
+                    self.coordinator.nothing_is_under_way();
+                }
+            }
+        }
+    }
+
+    /// Whether no message of the run waits and no worker has one. What cannot be seen is not quiet.
+    async fn is_quiet(&self) -> bool {
+        if self.servers.queue.problem().is_some() {
+            return false;
+        }
+        let Ok(workers) = self.servers.control.workers().await else { return false };
+        let run = &self.manifest.run;
+        let is_busy = workers.all.iter().any(|worker| worker.runs.contains(run) && worker.tasks > 0);
+        !is_busy && workers.unreadable == 0 && self.all_empty().await.unwrap_or(false)
+    }
+
+    async fn all_empty(&self) -> Result<bool, QueueError> {
+        for queue in self.queues().iter().filter(|queue| self.is_for_workers_of_this_release(queue)) {
+            let depth = self.servers.queue.depth(queue).await?;
+            if depth.is_some_and(|depth| depth.messages > 0) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The same by the word of the queues' leaders, who are asked only when all else says so.
+    async fn are_surely_empty(&self) -> Result<bool, QueueError> {
+        for queue in self.queues().iter().filter(|queue| self.is_for_workers_of_this_release(queue)) {
+            if !self.servers.queue.is_empty(queue).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Not so where a coordinator of the next release has sent tasks, and was then replaced by this one: there may be no
+    /// worker of its release any more.
+    fn is_for_workers_of_this_release(&self, queue: &QueueName) -> bool {
+        !matches!(queue.lane, Lane::Later(_, version) if version > self.task_version)
+    }
+}

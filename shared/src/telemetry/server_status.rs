@@ -1,0 +1,58 @@
+//! What was wrong last with the servers that a process uses.
+
+use crate::control::UnixMillis;
+
+/// The last problem with the servers. Kept when it is over: while the store is away nobody can be told.
+#[derive(Debug, Default)]
+pub struct ServerStatus(Option<(UnixMillis, String)>);
+
+impl ServerStatus {
+    /// Takes in what is wrong now with each server; returns what was wrong last, and when that was.
+    pub fn update(&mut self, problems: impl IntoIterator<Item = Option<String>>) -> Option<(UnixMillis, String)> {
+        let problems: Vec<String> = problems.into_iter().flatten().collect();
+        if !problems.is_empty() {
+            self.0 = Some((UnixMillis::now(), problems.join("; ")));
+        }
+        self.0.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::link::LinkState;
+    use crate::queue::BrokerState;
+
+    #[test]
+    fn what_is_wrong_with_the_servers_is_said_and_nothing_else() {
+        let check = |broker: &BrokerState, store: &LinkState, expected: Option<&str>| {
+            let said = ServerStatus::default().update([broker.problem(), store.problem()]);
+            assert_eq!(said.map(|(_, text)| text).as_deref(), expected);
+        };
+        let reason = || "refused".to_owned();
+        check(&BrokerState::Connected, &LinkState::Connected, None);
+        let blocked = BrokerState::Blocked { reason: "low on memory".to_owned() };
+        check(&blocked, &LinkState::Connected, Some("the broker takes no messages: low on memory"));
+        let away = BrokerState::Reconnecting { since: SystemTime::now(), reason: reason() };
+        let refusing = LinkState::Refusing { since: Instant::now(), reason: "its memory is full".to_owned() };
+        check(
+            &away,
+            &refusing,
+            Some("the broker cannot be reached: refused; the store does not do what it is told: its memory is full"),
+        );
+        let unreachable = LinkState::Unreachable { since: Instant::now(), reason: reason() };
+        check(&BrokerState::Connected, &unreachable, Some("the store cannot be reached: refused"));
+    }
+
+    #[test]
+    fn a_problem_that_is_over_is_remembered() {
+        let mut status = ServerStatus::default();
+        let seen = status.update([Some("away".to_owned())]);
+        assert!(seen.is_some());
+        assert_eq!(status.update([None]), seen);
+    }
+}

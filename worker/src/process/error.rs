@@ -1,0 +1,27 @@
+//! Why a worker process ends with an error.
+
+use tokio::task::JoinError;
+use valuesim_shared::store::StoreError;
+
+use crate::error::WorkerError;
+
+/// Why a worker process ends with an error.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// The worker of a run cannot go on.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The worker of a run ended without an answer because of a fault of this program.
+    #[error("a worker broke off, which is a fault of this program: {0}")]
+    Broken(#[from] JoinError),
+}
+
+impl ProcessError {
+    /// Whether the user's settings are at fault: a key, a name, an address.
+    pub fn is_configuration(&self) -> bool {
+        matches!(self, Self::Worker(error) if error.is_configuration())
+    }
+}
