@@ -23,6 +23,10 @@ pub struct ModelSettings {
     /// A file that holds the key, instead of the variable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key_file: Option<PathBuf>,
+    /// A PEM file of certificates to trust at the provider, and at a proxy before it, in addition to the system's. It is read
+    /// where the calls are made: in a fleet on each worker's machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
     /// The longest reply to ask for, in tokens; the provider's own limit where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_output_tokens: Option<u32>,
@@ -81,6 +85,7 @@ impl ModelSettings {
             base_url: None,
             api_key_env: None,
             api_key_file: None,
+            ca_file: None,
             max_output_tokens: None,
             output_limit_field: OutputLimitField::default(),
             limits: Limits::default(),

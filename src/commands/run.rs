@@ -238,6 +238,7 @@ impl Job {
                 model.base_url = Some(simulator.base_url());
                 model.api_key_env = None;
                 model.api_key_file = None;
+                model.ca_file = None;
             }
         }
         let manifest = self.manifest(models);

@@ -6,6 +6,7 @@ pub(crate) mod parquet_file;
 pub(crate) mod place;
 pub(crate) mod process;
 pub(crate) mod recorder;
+pub(crate) mod relay;
 pub(crate) mod simulated;
 pub(crate) mod survey;
 pub(crate) mod voice;

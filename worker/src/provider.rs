@@ -2,20 +2,20 @@
 
 mod body;
 mod client;
-mod connect;
-mod deadline;
 mod error;
 #[cfg(test)]
 mod fuzz;
 mod headers;
 mod key;
-mod pool;
+mod proxy;
 mod request_body;
+mod setup;
+mod trust;
 mod wire;
 
 pub use body::{Conversation, EncodedText, LastPlain, Said, Wording};
-pub use client::{Client, ClientError, Deadlines};
+pub use client::Client;
 pub use error::{CallError, CallErrorKind, Decision};
-pub use key::KeyError;
 pub use request_body::RequestBody;
+pub use setup::{ClientError, Deadlines};
 pub use wire::{Finish, Reply};

@@ -13,7 +13,7 @@ const VALID: [&str; 2] = [
      [sample]\nusers = 'all'\nseed = 42\ncountries = ['DEU', '276']\n[split]\nseed = 42\nfolds = 5\nonly = [5]\n\
      [[model]]\nname = 'gpt-3.5-turbo'\nlimits = { calls_in_flight = 8, requests_per_minute = 500 }\n",
     "survey.synthetic = 2000\nsample.respondents = [1, 2]\nsimulate = { seed = 1, latency_ms = 5 }\n[[model]]\n\
-     name = 'mine'\nbase_url = 'http://localhost:8000/v1'\napi_key_env = 'KEY'\nmax_output_tokens = 300\n\
+     name = 'mine'\nbase_url = 'http://localhost:8000/v1'\napi_key_env = 'KEY'\nca_file = 'ca.pem'\nmax_output_tokens = 300\n\
      price = { input_usd_per_million = 0.5, output_usd_per_million = 1.5 }\n\
      extra_body = { thinking = { type = 'disabled' }, stop = [1, 2.5, 1979-05-27T07:32:00Z] }\n",
 ];

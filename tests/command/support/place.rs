@@ -72,10 +72,13 @@ impl Place {
     }
 }
 
-/// Settings, keys and proxies of whoever runs the tests.
+/// Settings, keys, certificates and proxies of whoever runs the tests.
 fn is_of_the_tester(variable: &str) -> bool {
     let name = variable.to_ascii_uppercase();
-    name.starts_with("VALUESIM_") || name.ends_with("_API_KEY") || name.ends_with("_PROXY")
+    name.starts_with("VALUESIM_")
+        || name.starts_with("SSL_CERT_")
+        || name.ends_with("_API_KEY")
+        || name.ends_with("_PROXY")
 }
 
 impl Ended {

@@ -7,8 +7,8 @@ use tempfile::TempDir;
 
 use crate::{ServerError, file};
 
-/// What the servers are called.
-const NAMES: [&str; 2] = ["127.0.0.1", "localhost"];
+/// What the servers are called; the last one is reached through a proxy alone.
+const NAMES: [&str; 3] = ["127.0.0.1", "localhost", "provider.test"];
 
 /// An authority with one certificate for all servers of a test. Its files go when it is dropped.
 pub struct Authority {
@@ -46,11 +46,13 @@ impl Authority {
         self.path("authority.pem")
     }
 
-    pub(crate) fn certificate(&self) -> PathBuf {
+    /// The file with the servers' certificate.
+    pub fn certificate(&self) -> PathBuf {
         self.path("server.pem")
     }
 
-    pub(crate) fn key(&self) -> PathBuf {
+    /// The file with its key.
+    pub fn key(&self) -> PathBuf {
         self.path("server-key.pem")
     }
 

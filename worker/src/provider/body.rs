@@ -1,7 +1,8 @@
 //! Puts request bodies together: long texts are escaped once, and shared by all bodies that have them.
 
 use bytes::Bytes;
-use valuesim_shared::model::{ModelSettings, OutputLimitField};
+use serde_json::Value;
+use valuesim_shared::model::ModelSettings;
 
 use super::request_body::RequestBody;
 
@@ -50,15 +51,9 @@ pub struct Conversation<'a> {
     before: &'a EncodedText,
     question: Option<&'a EncodedText>,
     after: &'a EncodedText,
-    follow_up: Option<FollowUp<'a>>,
+    /// The model's reply, and the reminder that answers it.
+    follow_up: Option<[&'a str; 2]>,
     most_output_tokens: Option<u32>,
-}
-
-/// The model's reply and what is said to that.
-#[derive(Debug, Clone, Copy)]
-struct FollowUp<'a> {
-    reply: &'a str,
-    reminder: &'a str,
 }
 
 impl<'a> Conversation<'a> {
@@ -70,7 +65,7 @@ impl<'a> Conversation<'a> {
     /// The same prompt, the model's reply to it, and a reminder.
     #[must_use]
     pub fn followed_up(self, reply: &'a str, reminder: &'a str) -> Self {
-        Self { follow_up: Some(FollowUp { reply, reminder }), ..self }
+        Self { follow_up: Some([reply, reminder]), ..self }
     }
 
     /// The same prompt with room for a reply of so many tokens, instead of what the model's settings say.
@@ -86,7 +81,7 @@ impl<'a> Conversation<'a> {
 
     /// Roughly how many bytes the texts have.
     pub fn bytes(&self) -> usize {
-        let follow_up = self.follow_up.map_or(0, |follow_up| follow_up.reply.len() + follow_up.reminder.len());
+        let follow_up = self.follow_up.map_or(0, |[reply, reminder]| reply.len() + reminder.len());
         self.before.bytes() + self.question.map_or(0, EncodedText::bytes) + self.after.bytes() + follow_up
     }
 }
@@ -119,7 +114,7 @@ impl Conversation<'_> {
             before: self.before.clone(),
             question: self.question.cloned(),
             after: self.after.clone(),
-            follow_up: self.follow_up.map(|FollowUp { reply, reminder }| [reply, reminder].map(str::to_owned)),
+            follow_up: self.follow_up.map(|texts| texts.map(str::to_owned)),
         }
     }
 }
@@ -145,13 +140,10 @@ impl Said {
     }
 }
 
-/// The parts of a body that are the same for all requests to a model.
+/// What is the same in the bodies of all requests to a model.
 #[derive(Debug, Clone)]
 pub(super) struct Frame {
-    head: Vec<u8>,
-    output_limit_field: OutputLimitField,
-    /// From after the longest reply to the beginning of the prompt.
-    tail: Vec<u8>,
+    model: ModelSettings,
     /// All that comes before a prompt whose reply has the room that the settings say.
     opening: Bytes,
 }
@@ -159,61 +151,45 @@ pub(super) struct Frame {
 impl Frame {
     /// One user message, temperature 0, nothing else but what the settings say (paper, section 4.1).
     pub(super) fn new(model: &ModelSettings) -> Self {
-        let mut head = b"{\"model\":\"".to_vec();
-        escape_into(&mut head, &model.name);
-        head.extend_from_slice(b"\",\"temperature\":0");
-        let mut tail = Vec::new();
-        for (field, value) in &model.extra_body {
-            tail.extend_from_slice(b",\"");
-            escape_into(&mut tail, field);
-            tail.extend_from_slice(format!("\":{value}").as_bytes());
-        }
-        tail.extend_from_slice(b",\"messages\":[{\"role\":\"user\",\"content\":\"");
-        let output_limit_field = model.output_limit_field;
-        let frame = Self { head, output_limit_field, tail, opening: Bytes::new() };
-        Self { opening: frame.opening(model.max_output_tokens), ..frame }
-    }
-
-    /// All that comes before the prompt.
-    fn opening(&self, most_output_tokens: Option<u32>) -> Bytes {
-        let limit = most_output_tokens.map(|most| format!(",\"{}\":{most}", self.output_limit_field.name()));
-        [&self.head, limit.unwrap_or_default().as_bytes(), &self.tail].concat().into()
+        Self { opening: opening(model, model.max_output_tokens), model: model.clone() }
     }
 
     /// The whole body.
     pub(super) fn around(&self, conversation: &Conversation<'_>) -> RequestBody {
         let Conversation { before, question, after, follow_up, most_output_tokens } = conversation;
-        let opening = most_output_tokens.map_or_else(|| self.opening.clone(), |most| self.opening(Some(most)));
+        let opening = most_output_tokens.map_or_else(|| self.opening.clone(), |most| opening(&self.model, Some(most)));
         let question = question.map_or_else(Bytes::new, |question| question.0.clone());
-        let end = follow_up.map_or(Bytes::from_static(END), FollowUp::closing);
+        let end = follow_up.map_or(Bytes::from_static(END), closing);
         RequestBody::new([opening, before.0.clone(), question, after.0.clone(), end])
     }
 }
 
-impl FollowUp<'_> {
-    /// From the end of the first prompt to the end of the body.
-    fn closing(self) -> Bytes {
-        let mut closing = b"\"},{\"role\":\"assistant\",\"content\":\"".to_vec();
-        escape_into(&mut closing, self.reply);
-        closing.extend_from_slice(b"\"},{\"role\":\"user\",\"content\":\"");
-        escape_into(&mut closing, self.reminder);
-        closing.extend_from_slice(END);
-        closing.into()
+/// All that comes before the prompt. A JSON value is shown as JSON.
+fn opening(model: &ModelSettings, most_output_tokens: Option<u32>) -> Bytes {
+    let mut opening = format!("{{\"model\":{},\"temperature\":0", Value::from(model.name.as_str()));
+    if let Some(most) = most_output_tokens {
+        opening.push_str(&format!(",\"{}\":{most}", model.output_limit_field.name()));
     }
+    for (field, value) in &model.extra_body {
+        opening.push_str(&format!(",{}:{value}", Value::from(field.as_str())));
+    }
+    opening.push_str(",\"messages\":[{\"role\":\"user\",\"content\":\"");
+    opening.into()
 }
 
-/// Appends `text` as it stands inside a JSON string, without the quotes.
-fn escape_into(into: &mut Vec<u8>, text: &str) {
-    let opening = into.len();
-    serde_json::to_writer(&mut *into, text).expect("text can be written as JSON");
-    into.pop();
-    into.remove(opening);
+/// From the end of the first prompt to the end of the body.
+fn closing(follow_up: [&str; 2]) -> Bytes {
+    let [reply, reminder] = follow_up.map(EncodedText::new);
+    let to_reply = br#""},{"role":"assistant","content":""#;
+    let to_reminder = br#""},{"role":"user","content":""#;
+    [to_reply, &reply.0[..], to_reminder, &reminder.0, END].concat().into()
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
+    use valuesim_shared::model::OutputLimitField;
 
     use super::*;
 

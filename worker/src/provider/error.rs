@@ -1,7 +1,8 @@
 //! Errors of providers, sorted by what to do about them.
 
-use std::fmt;
 use std::time::Duration;
+
+use super::wire::readable;
 
 /// Why a call brought no reply.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,40 +18,63 @@ pub struct CallError {
     pub retry_after: Option<Duration>,
 }
 
+impl CallError {
+    /// An error with what was said of it.
+    pub(super) fn new(kind: CallErrorKind, status: Option<u16>, message: &str) -> Self {
+        Self { kind, status, message: readable(message), retry_after: None }
+    }
+}
+
 /// What an error of a call comes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum CallErrorKind {
     /// No connection.
+    #[error("the provider cannot be reached")]
     Unreachable,
     /// No answer in time.
+    #[error("the provider did not answer in time")]
     TimedOut,
     /// The connection broke before the answer was complete.
+    #[error("the connection broke")]
     CutConnection,
     /// The answer is no chat completion.
+    #[error("the answer is no chat completion")]
     Malformed,
     /// Something else answers in the place of a provider that has answered before, such as a proxy during an outage.
+    #[error("something else answers in the provider's place")]
     SomethingElse,
     /// The provider failed.
+    #[error("the provider failed")]
     ServerFault,
     /// The provider has too much to do.
+    #[error("the provider is overloaded")]
     Overloaded,
     /// Too many requests or tokens.
+    #[error("the provider's rate limit is reached")]
     RateLimited,
     /// The prompt does not fit the model's context.
+    #[error("the prompt is too long for the model")]
     TooLong,
     /// Declined by policy.
+    #[error("the provider refused the prompt")]
     Refused,
     /// The provider wants a key, and none was sent.
+    #[error("the provider wants a key, and none was sent")]
     NoKey,
     /// The key is wrong or may not be used for this.
+    #[error("the provider refused the key")]
     WrongKey,
     /// There is no money, or a spending limit is reached.
+    #[error("the provider's account has no money left")]
     NoMoney,
     /// The provider has no such model.
+    #[error("the provider does not know the model")]
     UnknownModel,
     /// The provider does not understand the request.
+    #[error("the provider does not understand the request")]
     BadRequest,
     /// The provider failed, and says that trying again will not help.
+    #[error("the provider failed and says not to try again")]
     NotAgain,
 }
 
@@ -112,29 +136,6 @@ impl CallErrorKind {
             Self::Malformed => "check base_url: it must lead to a chat completions API",
             _ => "the run goes on by itself",
         }
-    }
-}
-
-impl fmt::Display for CallErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Unreachable => "the provider cannot be reached",
-            Self::TimedOut => "the provider did not answer in time",
-            Self::CutConnection => "the connection broke",
-            Self::Malformed => "the answer is no chat completion",
-            Self::SomethingElse => "something else answers in the provider's place",
-            Self::ServerFault => "the provider failed",
-            Self::Overloaded => "the provider is overloaded",
-            Self::RateLimited => "the provider's rate limit is reached",
-            Self::TooLong => "the prompt is too long for the model",
-            Self::Refused => "the provider refused the prompt",
-            Self::NoKey => "the provider wants a key, and none was sent",
-            Self::WrongKey => "the provider refused the key",
-            Self::NoMoney => "the provider's account has no money left",
-            Self::UnknownModel => "the provider does not know the model",
-            Self::BadRequest => "the provider does not understand the request",
-            Self::NotAgain => "the provider failed and says not to try again",
-        })
     }
 }
 

@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
-use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
 use proptest::sample::select;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use valuesim_shared::money::{Price, Tokens};
 
 use super::headers;
-use super::wire::{completion, failure};
+use super::wire::{completion, failure, text};
 
 #[path = "../../../shared/tests/fuzz/bounds.rs"]
 mod bounds;
@@ -31,7 +31,8 @@ const COMPLETIONS: [&str; 5] = [
 ];
 
 fn read(status: u16, body: &[u8]) {
-    let (reply, error) = bounded(body.len(), MEMORY, || (completion(body), failure(status, None, body)));
+    let text = text(body.to_vec());
+    let (reply, error) = bounded(body.len(), MEMORY, || (completion(&text), failure(status, None, &text)));
     for error in reply.as_ref().err().into_iter().chain([&error]) {
         let message = error.message.as_deref().unwrap_or("something");
         assert!(!message.is_empty() && message.chars().count() <= 300 && !message.contains(char::is_control));

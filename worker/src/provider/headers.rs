@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use hyper::header::HeaderMap;
+use reqwest::header::HeaderMap;
 
 /// The longest wait that a provider's header is believed; longer ones are a slip of the provider or a spent day's quota,
 /// and asking again costs one request.
@@ -65,7 +65,7 @@ fn duration(text: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hyper::header::{HeaderName, HeaderValue};
+    use reqwest::header::{HeaderName, HeaderValue};
 
     fn check(headers: &[(&'static str, &'static str)], expected: Option<Duration>) {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);

@@ -1,28 +1,21 @@
 //! Reads a provider's key from the environment or a file. It is never shown.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 use valuesim_shared::model::ModelSettings;
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
-pub enum KeyError {
+pub(super) enum KeyError {
     /// The variable is not set, or empty.
     #[error(
-        "model {model:?} needs a key: set the environment variable {variable}, or name another with --api-key-env, or a file with --api-key-file"
+        "needs a key: set the environment variable {0}, or name another with --api-key-env, or a file with --api-key-file"
     )]
-    NotSet {
-        /// The model.
-        model: String,
-        /// The variable that was looked for.
-        variable: String,
-    },
+    NotSet(String),
     /// The file cannot be read, or its first line is empty.
-    #[error("model {model:?} needs a key: {} {reason}; expected the key in the file's first line", .file.display())]
+    #[error("needs a key: {} {reason}; expected the key in the file's first line", .file.display())]
     File {
-        /// The model.
-        model: String,
         /// The file.
         file: PathBuf,
         /// What is wrong with it.
@@ -33,18 +26,18 @@ pub enum KeyError {
 /// The key for a model; none where its settings name none, as for a server of one's own.
 pub(super) fn key(model: &ModelSettings) -> Result<Option<SecretString>, KeyError> {
     if let Some(file) = &model.api_key_file {
-        return from_file(model, file).map(Some);
+        return from_file(file).map(Some);
     }
     let Some(variable) = &model.api_key_env else { return Ok(None) };
     let value = std::env::var(variable).unwrap_or_default();
     if value.trim().is_empty() {
-        return Err(KeyError::NotSet { model: model.name.clone(), variable: variable.clone() });
+        return Err(KeyError::NotSet(variable.clone()));
     }
     Ok(Some(value.trim().into()))
 }
 
-fn from_file(model: &ModelSettings, file: &PathBuf) -> Result<SecretString, KeyError> {
-    let wrong = |reason: String| KeyError::File { model: model.name.clone(), file: file.clone(), reason };
+fn from_file(file: &Path) -> Result<SecretString, KeyError> {
+    let wrong = |reason: String| KeyError::File { file: file.to_owned(), reason };
     let text = std::fs::read_to_string(file).map_err(|error| wrong(format!("cannot be read ({error})")))?;
     let key = text.lines().next().unwrap_or_default().trim();
     if key.is_empty() { Err(wrong("is empty".to_owned())) } else { Ok(key.into()) }
@@ -74,7 +67,7 @@ mod tests {
     fn a_variable_that_is_not_set_is_named() {
         let model = ModelSettings { api_key_env: Some("VALUESIM_NO_SUCH_KEY".to_owned()), ..ModelSettings::named("m") };
         let error = key(&model).expect_err("not set").to_string();
-        assert!(error.contains("VALUESIM_NO_SUCH_KEY") && error.contains("\"m\""), "{error}");
+        assert!(error.contains("VALUESIM_NO_SUCH_KEY"), "{error}");
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! A request's body in parts, of which the long ones are shared by many requests: they are sent from where they are.
+//! A request's body in parts, of which the long ones are shared by many requests and sent from where they are.
 
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use hyper::body::{Body, Frame, SizeHint};
+use http_body::{Body, Frame, SizeHint};
 
 /// The settings, the text before the question, the question, the text after it, and what follows the prompt.
 const PARTS: usize = 5;
@@ -13,22 +13,13 @@ const PARTS: usize = 5;
 /// A body that is sent part by part. A copy costs a few counters.
 #[derive(Debug, Clone)]
 pub struct RequestBody {
+    /// Those that were sent are empty.
     parts: [Bytes; PARTS],
-    next: usize,
 }
 
 impl RequestBody {
     pub(super) fn new(parts: [Bytes; PARTS]) -> Self {
-        Self { parts, next: 0 }
-    }
-
-    /// The bytes that are left, in one piece.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        self.parts[self.next..].concat()
-    }
-
-    fn left(&self) -> u64 {
-        self.parts[self.next..].iter().map(|part| part.len() as u64).sum()
+        Self { parts }
     }
 }
 
@@ -36,37 +27,44 @@ impl Body for RequestBody {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        while self.next < PARTS {
-            let at = self.next;
-            self.next += 1;
-            let part = std::mem::take(&mut self.parts[at]);
-            if !part.is_empty() {
-                return Poll::Ready(Some(Ok(Frame::data(part))));
-            }
-        }
-        Poll::Ready(None)
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let next = self.parts.iter_mut().find(|part| !part.is_empty());
+        Poll::Ready(next.map(|part| Ok(Frame::data(std::mem::take(part)))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left() == 0
+        self.parts.iter().all(Bytes::is_empty)
     }
 
     /// Known, so that the request says its length.
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left())
+        SizeHint::with_exact(self.parts.iter().map(|part| part.len() as u64).sum())
+    }
+}
+
+#[cfg(test)]
+impl RequestBody {
+    /// The bytes that are left, in one piece.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        self.parts.concat()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use http_body_util::BodyExt as _;
     use proptest::prelude::*;
 
     use super::*;
+
+    /// What is sent, part by part.
+    fn sent(mut body: RequestBody) -> Vec<Bytes> {
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let mut next = || match Pin::new(&mut body).poll_frame(&mut context) {
+            Poll::Ready(frame) => Some(frame?.expect("never fails").into_data().expect("is data")),
+            Poll::Pending => panic!("all of it is there"),
+        };
+        std::iter::from_fn(&mut next).collect()
+    }
 
     proptest! {
         #[test]
@@ -76,9 +74,9 @@ mod tests {
             prop_assert_eq!(body.to_bytes(), whole.as_bytes());
             prop_assert_eq!(body.size_hint().exact(), Some(whole.len() as u64));
             prop_assert_eq!(body.is_end_stream(), whole.is_empty());
-            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("starts");
-            let sent = runtime.block_on(body.collect()).expect("never fails").to_bytes();
-            prop_assert_eq!(&sent[..], whole.as_bytes());
+            let parts = sent(body);
+            prop_assert!(parts.iter().all(|part| !part.is_empty()));
+            prop_assert_eq!(parts.concat(), whole.as_bytes());
         }
     }
 }

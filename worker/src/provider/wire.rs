@@ -3,9 +3,8 @@
 mod usage;
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::de::{Error, SeqAccess, Visitor};
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use valuesim_shared::money::Tokens;
@@ -62,64 +61,34 @@ struct Choice<'a> {
 
 #[derive(Deserialize)]
 struct Message<'a> {
-    #[serde(default)]
-    content: Content,
+    #[serde(default, deserialize_with = "content")]
+    content: String,
     #[serde(borrow, default)]
     refusal: Option<Cow<'a, str>>,
 }
 
 /// A message's content: text, null, or parts of which some are text.
-#[derive(Default)]
-struct Content(String);
-
-impl<'de> Deserialize<'de> for Content {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TextOrParts;
-
-        impl<'de> Visitor<'de> for TextOrParts {
-            type Value = Content;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("text, null or a list of parts")
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Content, E> {
-                Ok(Content(text.to_owned()))
-            }
-
-            fn visit_string<E: Error>(self, text: String) -> Result<Content, E> {
-                Ok(Content(text))
-            }
-
-            fn visit_unit<E: Error>(self) -> Result<Content, E> {
-                Ok(Content::default())
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Content, A::Error> {
-                let mut all = String::new();
-                while let Some(part) = parts.next_element::<Value>()? {
-                    all.push_str(part.get("text").and_then(Value::as_str).unwrap_or_default());
-                }
-                Ok(Content(all))
-            }
-        }
-
-        deserializer.deserialize_any(TextOrParts)
+fn content<'de, D: Deserializer<'de>>(content: D) -> Result<String, D::Error> {
+    match Value::deserialize(content)? {
+        Value::Null => Ok(String::new()),
+        Value::String(text) => Ok(text),
+        Value::Array(parts) => Ok(parts.iter().filter_map(|part| part.get("text")?.as_str()).collect()),
+        _ => Err(D::Error::custom("expected text, null or a list of parts")),
     }
 }
 
+/// The text of a body. Bytes that are not UTF-8 are replaced: a cut character is no reason to lose a reply.
+pub(super) fn text(body: Vec<u8>) -> String {
+    String::from_utf8(body).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
 /// Reads the body of a response with status 200.
-pub(super) fn completion(body: &[u8]) -> Result<Reply, CallError> {
-    // The lossy reading is many times slower on text that needs none.
-    let text = std::str::from_utf8(body).map_or_else(|_| String::from_utf8_lossy(body), Cow::Borrowed);
+pub(super) fn completion(body: &str) -> Result<Reply, CallError> {
     // DeepSeek sends blank lines while a request waits for its turn.
-    let text = text.trim();
-    match serde_json::from_str::<Completion<'_>>(text) {
-        Ok(mut completion) => {
-            let tokens = completion.usage.take().and_then(|usage| usage.tokens());
-            reply(completion, tokens)
-        }
-        Err(error) => peculiar(text).unwrap_or_else(|| Err(malformed(&error.to_string()))),
+    let body = body.trim();
+    match serde_json::from_str::<Completion<'_>>(body) {
+        Ok(completion) => reply(completion),
+        Err(error) => peculiar(body).unwrap_or_else(|| Err(malformed(&error.to_string()))),
     }
 }
 
@@ -129,17 +98,16 @@ fn peculiar(text: &str) -> Option<Result<Reply, CallError>> {
     let mut all: Value = serde_json::from_str(&without_lone_surrogates(text)).ok()?;
     let usage = all.as_object_mut()?.remove("usage");
     let completion = Completion::deserialize(&all).ok()?;
-    Some(reply(completion, usage.as_ref().and_then(usage::tokens)))
+    Some(reply(Completion { usage: usage.and_then(|usage| Usage::deserialize(usage).ok()), ..completion }))
 }
 
 /// Whether anything in a response looks like a model's work, good or bad, for which somebody may be charged.
-pub(super) fn shows_a_models_work(body: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(body);
-    let all: Option<Value> = serde_json::from_str(&without_lone_surrogates(text.trim())).ok();
+pub(super) fn shows_a_models_work(body: &str) -> bool {
+    let all: Option<Value> = serde_json::from_str(&without_lone_surrogates(body.trim())).ok();
     all.is_some_and(|all| all.get("choices").is_some() || all.get("usage").is_some())
 }
 
-fn reply(completion: Completion<'_>, tokens: Option<Tokens>) -> Result<Reply, CallError> {
+fn reply(completion: Completion<'_>) -> Result<Reply, CallError> {
     if let Some(error) = completion.error.filter(|error| !error.is_null()) {
         return Err(refine(200, &error));
     }
@@ -155,9 +123,9 @@ fn reply(completion: Completion<'_>, tokens: Option<Tokens>) -> Result<Reply, Ca
         _ => Finish::Stop,
     };
     Ok(Reply {
-        content: message.content.0,
+        content: message.content,
         finish,
-        tokens,
+        tokens: completion.usage.as_ref().and_then(Usage::tokens),
         model: completion.model.map(Cow::into_owned).unwrap_or_default(),
     })
 }
@@ -190,20 +158,11 @@ fn escaped_unit(text: &str) -> Option<u16> {
     u16::from_str_radix(digits, 16).ok()
 }
 
-/// Reads the body of a response with another status.
-pub(super) fn failure(status: u16, should_retry: Option<bool>, body: &[u8]) -> CallError {
-    #[derive(Deserialize)]
-    struct Failure {
-        #[serde(default)]
-        error: Option<Value>,
-        #[serde(default)]
-        message: Option<String>,
-    }
-    let text = String::from_utf8_lossy(body);
-    let parsed = serde_json::from_str::<Failure>(text.trim()).ok();
-    let (error, message) = parsed.map_or((None, None), |failure| (failure.error, failure.message));
-    let error = error.unwrap_or_else(|| Value::String(message.unwrap_or_else(|| text.into_owned())));
-    complain(status, should_retry, &error)
+/// Reads the body of a response with another status: an error, a message, or else all of it.
+pub(super) fn failure(status: u16, should_retry: Option<bool>, body: &str) -> CallError {
+    let all: Value = serde_json::from_str(body.trim()).unwrap_or_default();
+    let said = ["error", "message"].into_iter().filter_map(|field| all.get(field)).find(|value| !value.is_null());
+    complain(status, should_retry, said.unwrap_or(&body.into()))
 }
 
 fn refine(status: u16, error: &Value) -> CallError {
@@ -216,11 +175,11 @@ fn complain(status: u16, should_retry: Option<bool>, error: &Value) -> CallError
     let field = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
     let message = error.as_str().unwrap_or_else(|| field("message"));
     let complaint = Complaint { status, code: field("code"), kind: field("type"), message, should_retry };
-    CallError { kind: complaint.kind(), status: Some(status), message: readable(message), retry_after: None }
+    CallError::new(complaint.kind(), Some(status), message)
 }
 
 fn malformed(reason: &str) -> CallError {
-    CallError { kind: CallErrorKind::Malformed, status: Some(200), message: readable(reason), retry_after: None }
+    CallError::new(CallErrorKind::Malformed, Some(200), reason)
 }
 
 /// A message in one short line without control characters; none where nothing is left.
@@ -238,7 +197,7 @@ mod tests {
     use super::*;
 
     fn check(body: &str, content: &str, finish: Finish, expected: Option<Tokens>) {
-        let reply = completion(body.as_bytes()).unwrap_or_else(|error| panic!("{error}: {body}"));
+        let reply = completion(body).unwrap_or_else(|error| panic!("{error}: {body}"));
         assert_eq!((reply.content.as_str(), reply.finish, reply.tokens), (content, finish, expected), "{body}");
     }
 
@@ -265,7 +224,7 @@ mod tests {
     fn invalid_utf8_is_replaced_and_not_an_error() {
         let mut body = br#"{"choices":[{"message":{"content":"Answer: 1 "#.to_vec();
         body.extend_from_slice(b"\xff\xfe\"}}]}");
-        let reply = completion(&body).expect("reads");
+        let reply = completion(&text(body)).expect("reads");
         assert_eq!(reply.content, "Answer: 1 \u{fffd}\u{fffd}");
     }
 
@@ -273,7 +232,7 @@ mod tests {
     fn half_a_character_is_replaced_and_whole_ones_stay() {
         let check = |content: &str, expected: &str| {
             let body = format!(r#"{{"choices":[{{"message":{{"content":"{content}"}}}}]}}"#);
-            assert_eq!(completion(body.as_bytes()).expect(content).content, expected);
+            assert_eq!(completion(&body).expect(content).content, expected);
         };
         check(r"Answer: 1 \ud83d", "Answer: 1 \u{fffd}");
         check(r"\ude00 \ud83d\ude00 \ud83d\ud83d\ude00", "\u{fffd} \u{1f600} \u{fffd}\u{1f600}");
@@ -283,7 +242,7 @@ mod tests {
     #[test]
     fn an_error_inside_a_200_is_an_error() {
         let check = |body: &str, expected| {
-            assert_eq!(completion(body.as_bytes()).expect_err(body).kind, expected, "{body}");
+            assert_eq!(completion(body).expect_err(body).kind, expected, "{body}");
         };
         check(r#"{"error":{"message":"Rate limit exceeded","code":429}}"#, CallErrorKind::RateLimited);
         check(r#"{"error":{"message":"No credits","code":402}}"#, CallErrorKind::NoMoney);
@@ -297,7 +256,7 @@ mod tests {
     #[test]
     fn failures_are_read_in_all_shapes() {
         let check = |status, body: &str, kind, message: &str| {
-            let error = failure(status, None, body.as_bytes());
+            let error = failure(status, None, body);
             assert_eq!((error.kind, error.message.as_deref()), (kind, Some(message)), "{body}");
         };
         let openai = r#"{"error":{"message":"Incorrect API key","type":"invalid_request_error","param":null,"code":"invalid_api_key"}}"#;
@@ -311,13 +270,14 @@ mod tests {
 
     #[test]
     fn long_messages_are_cut() {
-        let error = failure(500, None, "é".repeat(9_000).as_bytes());
+        let error = failure(500, None, &"é".repeat(9_000));
         assert_eq!(error.message.expect("some").chars().count(), MESSAGE_CHARACTERS);
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_read_or_refused(body in prop::collection::vec(any::<u8>(), 0..200)) {
+            let body = text(body);
             let _ = completion(&body);
             let _ = failure(500, None, &body);
         }
@@ -325,7 +285,7 @@ mod tests {
         #[test]
         fn any_json_is_read_or_refused(content in any::<String>(), tokens in any::<u64>()) {
             let body = serde_json::json!({"choices": [{"message": {"content": content}}], "usage": {"prompt_tokens": tokens}});
-            let reply = completion(body.to_string().as_bytes()).expect("reads");
+            let reply = completion(&body.to_string()).expect("reads");
             prop_assert_eq!(reply.content, content);
         }
     }

@@ -4,45 +4,28 @@ use serde::Deserialize;
 use serde_json::Value;
 use valuesim_shared::money::Tokens;
 
-/// Usage as providers document it.
-#[derive(Deserialize)]
+/// Usage with the fields that providers document, whatever they are.
+#[derive(Default, Deserialize)]
+#[serde(default)]
 pub(super) struct Usage {
-    #[serde(default)]
-    prompt_tokens: Option<u64>,
-    #[serde(default)]
-    completion_tokens: Option<u64>,
+    prompt_tokens: Option<Value>,
+    completion_tokens: Option<Value>,
     /// OpenAI, vLLM, llama.cpp, OpenRouter; may be null.
-    #[serde(default)]
-    prompt_tokens_details: Option<PromptDetails>,
+    prompt_tokens_details: Option<Value>,
     /// DeepSeek.
-    #[serde(default)]
-    prompt_cache_hit_tokens: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct PromptDetails {
-    #[serde(default)]
-    cached_tokens: Option<u64>,
+    prompt_cache_hit_tokens: Option<Value>,
 }
 
 impl Usage {
+    /// What can be read, also of numbers as text, with a fraction, below zero. None where the tokens of prompt or reply are
+    /// there and cannot be read: half of a count would be money forgotten.
     pub(super) fn tokens(&self) -> Option<Tokens> {
-        let details = self.prompt_tokens_details.as_ref().and_then(|details| details.cached_tokens);
-        let cached = details.or(self.prompt_cache_hit_tokens).unwrap_or(0);
-        let input = self.prompt_tokens?;
-        Some(Tokens { input, cached: cached.min(input), output: self.completion_tokens.unwrap_or(0) })
+        let input = count(self.prompt_tokens.as_ref()?)?;
+        let output = self.completion_tokens.as_ref().map_or(Some(0), count)?;
+        let details = self.prompt_tokens_details.as_ref().and_then(|details| details.get("cached_tokens"));
+        let cached = details.or(self.prompt_cache_hit_tokens.as_ref()).and_then(count).unwrap_or(0);
+        Some(Tokens { input, cached: cached.min(input), output })
     }
-}
-
-/// What can be read of usage that is not as documented: numbers as text, with a fraction, below zero. None where the
-/// tokens of prompt or reply are there and cannot be read: half of a count would be money forgotten.
-pub(super) fn tokens(usage: &Value) -> Option<Tokens> {
-    let field = |name: &str| usage.get(name).filter(|value| !value.is_null());
-    let input = count(field("prompt_tokens")?)?;
-    let output = field("completion_tokens").map_or(Some(0), count)?;
-    let details = field("prompt_tokens_details").and_then(|details| details.get("cached_tokens"));
-    let cached = details.or(field("prompt_cache_hit_tokens")).and_then(count).unwrap_or(0);
-    Some(Tokens { input, cached: cached.min(input), output })
 }
 
 /// A number of tokens, however it is written; a fraction counts as a whole token.
@@ -67,7 +50,7 @@ mod tests {
     /// Expected are the tokens of the prompt, those of them from the cache, and those of the reply.
     fn check(usage: &str, expected: Option<[u64; 3]>) {
         let body = format!(r#"{{"choices":[{{"message":{{"content":"2"}}}}],"usage":{usage}}}"#);
-        let reply = completion(body.as_bytes()).unwrap_or_else(|error| panic!("{error}: {body}"));
+        let reply = completion(&body).unwrap_or_else(|error| panic!("{error}: {body}"));
         let expected = expected.map(|[input, cached, output]| Tokens { input, cached, output });
         assert_eq!((reply.content.as_str(), reply.tokens), ("2", expected), "{usage}");
     }
