@@ -133,6 +133,31 @@ impl Stage {
             Self::FullInfo => "full_info",
         }
     }
+
+    /// The number that stands for the stage in stored bytes. It never changes, whatever the order of [`Stage::ALL`].
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Story => 0,
+            Self::Cognitive => 1,
+            Self::Affective => 2,
+            Self::Behavioral => 3,
+            Self::Coordinator => 4,
+            Self::FullInfo => 5,
+        }
+    }
+
+    /// The stage that a stored number stands for, or `None` if this release does not know it.
+    pub const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Story),
+            1 => Some(Self::Cognitive),
+            2 => Some(Self::Affective),
+            3 => Some(Self::Behavioral),
+            4 => Some(Self::Coordinator),
+            5 => Some(Self::FullInfo),
+            _ => None,
+        }
+    }
 }
 
 impl From<Module> for Stage {
@@ -148,5 +173,22 @@ impl From<Module> for Stage {
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stored_numbers_of_stages_never_change() {
+        let numbers = Stage::ALL.map(|stage| (stage.name(), stage.number()));
+        let expected =
+            [("story", 0), ("cognitive", 1), ("affective", 2), ("behavioral", 3), ("coordinator", 4), ("full_info", 5)];
+        assert_eq!(numbers, expected);
+        for stage in Stage::ALL {
+            assert_eq!(Stage::from_number(stage.number()), Some(stage));
+        }
+        assert_eq!(Stage::from_number(6), None);
     }
 }
