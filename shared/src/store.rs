@@ -2,8 +2,8 @@
 //!
 //! Everything here can be lost without harm to the results: it then costs calls again. Only the ledger must be kept.
 
-mod compact;
 mod embedded;
+mod journal;
 mod redis;
 
 use std::collections::HashMap;

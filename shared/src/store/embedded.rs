@@ -5,12 +5,14 @@
 //! reply would make the disk the bottleneck. Segments of the log that no cell needs any more are removed.
 
 mod entry;
+mod former_call;
 mod frame;
 mod index;
 mod log;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -21,10 +23,10 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
-use self::entry::{Entry, Said, Words};
+use self::entry::{Body, Call, Entry};
 use self::index::Index;
 use self::log::Log;
-use super::compact::read_reply;
+use super::journal::{CallEvent, Marks, RecordReader};
 use super::{Backstory, CallKey, CellRecord, RecordedReply, Store, StoreError};
 use crate::id::{Cell, RunId};
 use crate::outcome::Unsure;
@@ -55,6 +57,7 @@ pub struct EmbeddedStore {
 struct Shared {
     folder: PathBuf,
     core: Arc<Core>,
+    marks: Marks,
     syncer: Option<JoinHandle<()>>,
     /// Bars other processes while it is open.
     _lock: File,
@@ -116,7 +119,9 @@ impl EmbeddedStore {
         let of_thread = Arc::clone(&core);
         let syncer = std::thread::Builder::new().name("store".to_owned()).spawn(move || of_thread.sync_all());
         let syncer = Some(syncer.map_err(|error| failed(&error))?);
-        Ok(Self { shared: Arc::new(Shared { folder: path.to_owned(), core, syncer, _lock: lock }) })
+        Ok(Self {
+            shared: Arc::new(Shared { folder: path.to_owned(), core, marks: Marks::new(), syncer, _lock: lock }),
+        })
     }
 
     fn failed(&self, action: &'static str, reason: impl std::fmt::Display) -> StoreError {
@@ -125,6 +130,11 @@ impl EmbeddedStore {
 
     fn place(&self) -> String {
         self.shared.folder.display().to_string()
+    }
+
+    /// An entry of a cell's journal.
+    fn entry<'a>(&self, run: &'a RunId, cell: Cell, event: &'a CallEvent<'a>) -> Entry<'a> {
+        Entry { run: &run.0, cell, body: Body::Call(Call::Event(self.shared.marks.next(), event)) }
     }
 
     /// Writes an entry so that it survives the end of the process.
@@ -164,29 +174,6 @@ impl EmbeddedStore {
     fn manifest_path(&self, run: &RunId) -> PathBuf {
         self.shared.folder.join(format!("{run}.manifest"))
     }
-
-    /// Takes what is said of a call into the record.
-    fn add(&self, record: &mut CellRecord, entry: &Entry<'_>) -> Result<(), StoreError> {
-        match entry.said {
-            Said::Sent(key, each) => {
-                let sent = record.sent.entry(key).or_default();
-                sent.times += 1;
-                sent.each = each;
-            }
-            Said::Failed { key, perhaps_billed } => {
-                let sent = record.sent.entry(key).or_default();
-                sent.failed += 1;
-                sent.perhaps_billed += u64::from(perhaps_billed);
-            }
-            Said::Reply(key, Words::Written(bytes)) => {
-                let unreadable = || self.failed("read", format_args!("a reply of {} is of another format", entry.cell));
-                let reply = read_reply(bytes).ok_or_else(unreadable)?;
-                record.replies.entry(key).or_insert(reply);
-            }
-            Said::Reply(_, Words::Recorded(_)) | Said::Backstory(_) | Said::Forgotten | Said::Anew(_) => {}
-        }
-        Ok(())
-    }
 }
 
 impl Store for EmbeddedStore {
@@ -207,7 +194,7 @@ impl Store for EmbeddedStore {
         let synced = {
             let mut state = self.shared.core.state();
             if state.index.get(run, cell).is_none_or(|entries| entries.backstory.is_none()) {
-                state.append(&Entry { run: &run.0, cell, said: Said::Backstory(&encode(story)) });
+                state.append(&Entry { run: &run.0, cell, body: Body::Backstory(&encode(story)) });
             }
             // The one that stands may still be on its way.
             self.shared.core.sync_soon(&mut state)
@@ -222,7 +209,7 @@ impl Store for EmbeddedStore {
             state.log.read(place).map_err(|error| self.failed("read", error))?
         };
         match Entry::read(&payload) {
-            Some(Entry { said: Said::Backstory(json), .. }) => {
+            Some(Entry { body: Body::Backstory(json), .. }) => {
                 self.decode(json, format_args!("the backstory of {cell}")).map(Some)
             }
             _ => Err(self.failed("read", "a backstory is not where it was written")),
@@ -230,15 +217,15 @@ impl Store for EmbeddedStore {
     }
 
     async fn note_sent(&self, run: &RunId, cell: Cell, key: CallKey, each: &Unsure) -> Result<(), StoreError> {
-        self.note(&Entry { run: &run.0, cell, said: Said::Sent(key, *each) })
+        self.note(&self.entry(run, cell, &CallEvent::Sent { key, each: *each }))
     }
 
     async fn note_failed(&self, run: &RunId, cell: Cell, key: CallKey, perhaps_billed: bool) -> Result<(), StoreError> {
-        self.note(&Entry { run: &run.0, cell, said: Said::Failed { key, perhaps_billed } })
+        self.note(&self.entry(run, cell, &CallEvent::Failed { key, perhaps_billed }))
     }
 
     fn record_reply(&self, run: &RunId, cell: Cell, key: CallKey, reply: &RecordedReply) -> Result<(), StoreError> {
-        self.add_to_next(&Entry { run: &run.0, cell, said: Said::Reply(key, Words::Recorded(reply)) });
+        self.add_to_next(&self.entry(run, cell, &CallEvent::Reply { key, reply: Cow::Borrowed(reply) }));
         Ok(())
     }
 
@@ -253,15 +240,19 @@ impl Store for EmbeddedStore {
             let read = places.into_iter().map(|place| state.log.read(place));
             read.collect::<io::Result<_>>().map_err(|error| self.failed("read", error))?
         };
-        let mut record = CellRecord::default();
+        let mut journal = RecordReader::default();
         for entry in payloads.iter().filter_map(|payload| Entry::read(payload)) {
-            self.add(&mut record, &entry)?;
+            match entry.body {
+                Body::Call(Call::Entry(bytes)) => journal.read(bytes),
+                Body::Call(Call::Former(kind, bytes)) => journal.add(former_call::read(kind, bytes)),
+                Body::Call(Call::Event(..)) | Body::Backstory(_) | Body::Forgotten | Body::Rewritten(_) => {}
+            }
         }
-        Ok(record)
+        Ok(journal.finish(run, cell))
     }
 
     async fn forget(&self, run: &RunId, cell: Cell) -> Result<(), StoreError> {
-        self.note(&Entry { run: &run.0, cell, said: Said::Forgotten })?;
+        self.note(&Entry { run: &run.0, cell, body: Body::Forgotten })?;
         self.shared.core.state().remove_unneeded().map_err(|error| self.failed("clean", error))
     }
 }
@@ -383,7 +374,7 @@ impl State {
                 let payload = self.log.read(place)?;
                 frame::push(&mut frames, |into| into.extend_from_slice(&payload));
             }
-            self.append(&Entry { run: &run.0, cell, said: Said::Anew(&frames) });
+            self.append(&Entry { run: &run.0, cell, body: Body::Rewritten(&frames) });
             self.log.flush()?;
         }
         Ok(())

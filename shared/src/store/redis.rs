@@ -13,23 +13,21 @@
 
 mod claim;
 mod dictionary;
-mod entry;
 mod purge;
 mod shelf;
 mod story;
 mod writer;
 
-use std::hash::{BuildHasher as _, RandomState};
+use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use redis::{Pipeline, Value};
 
-use self::entry::{Mark, Reading};
 use self::shelf::Shelf;
 use self::story::Packed;
 use self::writer::{Write, Writer};
+use super::journal::{CallEvent, Marks, RecordReader};
 use super::{Backstory, CallKey, CellRecord, Claim, Ground, Holder, RecordedReply, Store, StoreError};
 use crate::id::{Cell, RunId};
 use crate::link::key::{self, EXPIRY_SECONDS};
@@ -43,13 +41,6 @@ pub struct RedisStore {
     writer: Arc<Writer>,
     shelf: Shelf,
     marks: Arc<Marks>,
-}
-
-/// Numbers this process's writes.
-#[derive(Debug)]
-struct Marks {
-    writer: u32,
-    next: AtomicU64,
 }
 
 impl RedisStore {
@@ -75,8 +66,11 @@ impl RedisStore {
         self.link.state()
     }
 
-    async fn append(&self, run: &RunId, cell: Cell, entry: Vec<u8>) -> Result<(), StoreError> {
-        Ok(self.writer.write(Write::Append { run: run.clone(), cell, entry }).await?)
+    /// An entry at the end of a cell's journal.
+    fn append(&self, run: &RunId, cell: Cell, event: &CallEvent<'_>) -> Write {
+        let mut entry = Vec::with_capacity(if matches!(event, CallEvent::Reply { .. }) { 1024 } else { 48 });
+        event.write(self.marks.next(), &mut entry);
+        Write::Append { run: run.clone(), cell, entry }
     }
 
     async fn read_one(&self, commands: Pipeline) -> Result<Value, LinkError> {
@@ -156,15 +150,15 @@ impl Store for RedisStore {
     }
 
     async fn note_sent(&self, run: &RunId, cell: Cell, key: CallKey, each: &Unsure) -> Result<(), StoreError> {
-        self.append(run, cell, entry::sent(self.marks.next(), key, each)).await
+        Ok(self.writer.write(self.append(run, cell, &CallEvent::Sent { key, each: *each })).await?)
     }
 
     async fn note_failed(&self, run: &RunId, cell: Cell, key: CallKey, perhaps_billed: bool) -> Result<(), StoreError> {
-        self.append(run, cell, entry::failed(self.marks.next(), key, perhaps_billed)).await
+        Ok(self.writer.write(self.append(run, cell, &CallEvent::Failed { key, perhaps_billed })).await?)
     }
 
     fn record_reply(&self, run: &RunId, cell: Cell, key: CallKey, reply: &RecordedReply) -> Result<(), StoreError> {
-        Ok(self.writer.begin(Write::Append { run: run.clone(), cell, entry: entry::reply(key, reply) })?)
+        Ok(self.writer.begin(self.append(run, cell, &CallEvent::Reply { key, reply: Cow::Borrowed(reply) }))?)
     }
 
     async fn settle(&self) -> Result<(), StoreError> {
@@ -177,15 +171,11 @@ impl Store for RedisStore {
         commands.cmd("LRANGE").arg(&calls).arg(0).arg(-1);
         // Whoever reads it is about to go on with the cell.
         commands.cmd("EXPIRE").arg(&calls).arg(EXPIRY_SECONDS);
-        let mut reading = Reading::default();
+        let mut journal = RecordReader::default();
         if let Value::Array(entries) = self.read_one(commands).await? {
-            entries.into_iter().filter_map(bytes).for_each(|entry| reading.add(&entry));
+            entries.into_iter().filter_map(bytes).for_each(|entry| journal.read(&entry));
         }
-        if reading.unreadable > 0 {
-            let entries = reading.unreadable;
-            tracing::warn!(%run, %cell, entries, "another release wrote what cannot be read of a cell's calls");
-        }
-        Ok(reading.record)
+        Ok(journal.finish(run, cell))
     }
 
     async fn forget(&self, run: &RunId, cell: Cell) -> Result<(), StoreError> {
@@ -215,19 +205,6 @@ impl Store for RedisStore {
 
     async fn expire_run(&self, run: &RunId) -> Result<(), StoreError> {
         self.expire_manifest(run).await
-    }
-}
-
-impl Marks {
-    fn new() -> Self {
-        // Seeded from the system's randomness: two processes of a fleet have the same once in billions of pairs.
-        let bits = RandomState::new().hash_one(std::process::id()).to_le_bytes();
-        let writer = u32::from_le_bytes([bits[0], bits[1], bits[2], bits[3]]);
-        Self { writer, next: AtomicU64::new(0) }
-    }
-
-    fn next(&self) -> Mark {
-        Mark { writer: self.writer, number: self.next.fetch_add(1, Ordering::Relaxed) }
     }
 }
 

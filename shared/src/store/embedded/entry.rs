@@ -1,78 +1,75 @@
-//! What the log says: one entry for each write, in bytes.
+//! An entry of the log: one write, in bytes.
+//!
+//! ```text
+//! kind | length of the run's id | run's id | model, 2 bytes | respondent, 4 bytes | fold | body
+//!
+//! 1 | backstory, JSON
+//! 2, 3, 4 | what earlier releases wrote of calls: see `former_call.rs`
+//! 5 | nothing: the cell is finished
+//! 6 | frames of entries: all that is still needed of the cell
+//! 7 | entry of the cell's journal: see `journal.rs`
+//! ```
+//!
+//! Numbers have their low byte first.
 
-use crate::id::{Cell, Fold, ModelId, QuestionId, Respondent};
-use crate::method::Stage;
-use crate::money::{NanoUsd, Tokens};
-use crate::outcome::Unsure;
-use crate::store::compact::write_reply;
-use crate::store::{CallKey, RecordedReply};
+use super::former_call;
+use crate::id::{Cell, Fold, ModelId, Respondent};
+use crate::store::journal::{CallEvent, Mark};
 
 /// One write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Entry<'a> {
     pub(super) run: &'a str,
     pub(super) cell: Cell,
-    pub(super) said: Said<'a>,
+    pub(super) body: Body<'a>,
 }
 
-/// What is said of the cell.
+/// What is written of the cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Said<'a> {
+pub(super) enum Body<'a> {
     /// Its backstory, as JSON.
     Backstory(&'a [u8]),
-    /// A call was sent, and what the request may use.
-    Sent(CallKey, Unsure),
-    /// A request that was sent has failed.
-    Failed { key: CallKey, perhaps_billed: bool },
-    /// A call's reply.
-    Reply(CallKey, Words<'a>),
-    /// It is finished: nothing of it is needed any more.
+    /// What happened to one of its calls.
+    Call(Call<'a>),
+    /// The cell is finished: nothing of it is needed any more.
     Forgotten,
-    /// All that is needed of it, as frames of entries; what was said before counts no more.
-    Anew(&'a [u8]),
+    /// All that is needed of the cell, as frames of entries. It replaces everything that was written of the cell before.
+    Rewritten(&'a [u8]),
 }
 
-/// A recorded reply, before and after it was written.
+/// What happened to a call, before and after it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Words<'a> {
-    Recorded(&'a RecordedReply),
-    Written(&'a [u8]),
+pub(super) enum Call<'a> {
+    /// Yet to be written.
+    Event(Mark, &'a CallEvent<'a>),
+    /// An entry of the cell's journal.
+    Entry(&'a [u8]),
+    /// What an earlier release wrote in place of such an entry: its kind and its body.
+    Former(u8, &'a [u8]),
 }
 
 impl<'a> Entry<'a> {
     /// Appends the entry.
     pub(super) fn write(&self, into: &mut Vec<u8>) {
         let Cell { model, respondent, fold } = self.cell;
-        into.push(self.said.kind());
+        into.push(self.body.kind());
         into.push(u8::try_from(self.run.len()).expect("run ids are short"));
         into.extend_from_slice(self.run.as_bytes());
         into.extend_from_slice(&model.0.to_le_bytes());
         into.extend_from_slice(&respondent.row().to_le_bytes());
         into.push(fold.number());
-        match self.said {
-            Said::Backstory(bytes) | Said::Anew(bytes) => into.extend_from_slice(bytes),
-            Said::Sent(key, each) => {
-                write_key(into, key);
-                write_tokens(into, each.likely, each.likely_cost);
-                write_tokens(into, each.at_most, each.at_most_cost);
-            }
-            Said::Failed { key, perhaps_billed } => {
-                write_key(into, key);
-                into.push(u8::from(perhaps_billed));
-            }
-            Said::Reply(key, Words::Recorded(reply)) => {
-                write_key(into, key);
-                write_reply(into, reply);
-            }
-            Said::Reply(key, Words::Written(bytes)) => {
-                write_key(into, key);
+        match self.body {
+            Body::Call(Call::Event(mark, event)) => event.write(mark, into),
+            Body::Backstory(bytes)
+            | Body::Rewritten(bytes)
+            | Body::Call(Call::Entry(bytes) | Call::Former(_, bytes)) => {
                 into.extend_from_slice(bytes);
             }
-            Said::Forgotten => {}
+            Body::Forgotten => {}
         }
     }
 
-    /// Reads an entry; none where it is not of this format.
+    /// Reads an entry; `None` if it is not of this format.
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
         let mut rest = Rest(bytes);
         let [kind, length] = rest.take()?;
@@ -81,55 +78,39 @@ impl<'a> Entry<'a> {
         let respondent = Respondent::new(u32::from_le_bytes(rest.take()?))?;
         let [fold] = rest.take()?;
         let cell = Cell { model, respondent, fold: Fold::new(fold)? };
-        Some(Self { run, cell, said: Said::read(kind, rest)? })
+        Some(Self { run, cell, body: Body::read(kind, rest.0)? })
     }
 }
 
-impl<'a> Said<'a> {
+impl<'a> Body<'a> {
     const fn kind(&self) -> u8 {
         match self {
             Self::Backstory(_) => 1,
-            Self::Sent(..) => 2,
-            Self::Failed { .. } => 3,
-            Self::Reply(..) => 4,
+            Self::Call(Call::Former(kind, _)) => *kind,
             Self::Forgotten => 5,
-            Self::Anew(_) => 6,
+            Self::Rewritten(_) => 6,
+            Self::Call(Call::Event(..) | Call::Entry(_)) => 7,
         }
     }
 
-    fn read(kind: u8, mut rest: Rest<'a>) -> Option<Self> {
-        let said = match kind {
-            1 => Self::Backstory(rest.0),
-            2 => Self::Sent(rest.key()?, rest.unsure()?),
-            3 => Self::Failed { key: rest.key()?, perhaps_billed: rest.take()? == [1] },
-            4 => Self::Reply(rest.key()?, Words::Written(rest.0)),
-            5 => Self::Forgotten,
-            6 => Self::Anew(rest.0),
-            _ => return None,
-        };
-        Some(said)
-    }
-}
-
-fn write_key(into: &mut Vec<u8>, key: CallKey) {
-    let stage = Stage::ALL.iter().position(|&stage| stage == key.stage).expect("all stages are listed");
-    into.push(u8::try_from(stage).expect("there are few stages"));
-    into.extend_from_slice(&key.question.map_or(0, QuestionId::number).to_le_bytes());
-    into.push(key.asked_before);
-}
-
-fn write_tokens(into: &mut Vec<u8>, tokens: Tokens, cost: NanoUsd) {
-    for number in [tokens.input, tokens.cached, tokens.output, cost.0] {
-        into.extend_from_slice(&number.to_le_bytes());
+    const fn read(kind: u8, bytes: &'a [u8]) -> Option<Self> {
+        match kind {
+            1 => Some(Self::Backstory(bytes)),
+            former_call::SENT | former_call::FAILED | former_call::REPLY => Some(Self::Call(Call::Former(kind, bytes))),
+            5 => Some(Self::Forgotten),
+            6 => Some(Self::Rewritten(bytes)),
+            7 => Some(Self::Call(Call::Entry(bytes))),
+            _ => None,
+        }
     }
 }
 
 /// Bytes that are still to be read.
 #[derive(Clone, Copy)]
-struct Rest<'a>(&'a [u8]);
+pub(super) struct Rest<'a>(pub(super) &'a [u8]);
 
 impl<'a> Rest<'a> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(super) fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (taken, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         Some(*taken)
@@ -140,25 +121,6 @@ impl<'a> Rest<'a> {
         self.0 = rest;
         Some(taken)
     }
-
-    fn key(&mut self) -> Option<CallKey> {
-        let [stage] = self.take()?;
-        let stage = *Stage::ALL.get(usize::from(stage))?;
-        let question = QuestionId::new(u16::from_le_bytes(self.take()?));
-        let [asked_before] = self.take()?;
-        Some(CallKey { stage, question, asked_before })
-    }
-
-    fn unsure(&mut self) -> Option<Unsure> {
-        let ((likely, likely_cost), (at_most, at_most_cost)) = (self.tokens()?, self.tokens()?);
-        Some(Unsure { likely, likely_cost, at_most, at_most_cost })
-    }
-
-    fn tokens(&mut self) -> Option<(Tokens, NanoUsd)> {
-        let mut number = || Some(u64::from_le_bytes(self.take()?));
-        let tokens = Tokens { input: number()?, cached: number()?, output: number()? };
-        Some((tokens, NanoUsd(number()?)))
-    }
 }
 
 #[cfg(test)]
@@ -167,35 +129,34 @@ mod tests {
 
     use super::*;
 
-    fn check(said: Said<'_>) {
+    fn entry(body: Body<'_>) -> Entry<'_> {
         let cell = Cell {
             model: ModelId(3),
             respondent: Respondent::new(97_220).expect("not 0"),
             fold: Fold::new(5).expect("not 0"),
         };
-        let entry = Entry { run: "a-run", cell, said };
+        Entry { run: "a-run", cell, body }
+    }
+
+    /// The bytes of an entry are those that other releases read and write.
+    fn check(body: Body<'_>, expected: &[u8]) {
         let mut bytes = Vec::new();
-        entry.write(&mut bytes);
-        assert_eq!(Entry::read(&bytes), Some(entry));
+        entry(body).write(&mut bytes);
+        let (kind, rest) = expected.split_first().expect("has a kind");
+        let head = [&[*kind, 5], &b"a-run"[..], &[3, 0, 0xc4, 0x7b, 1, 0, 5]].concat();
+        assert_eq!(bytes, [&head, rest].concat());
+        assert_eq!(Entry::read(&bytes), Some(entry(body)));
     }
 
     #[test]
     fn entries_are_read_as_they_were_written() {
-        let story = CallKey { stage: Stage::Story, question: None, asked_before: 2 };
-        let last = CallKey { stage: Stage::FullInfo, question: QuestionId::new(290), asked_before: 1 };
-        let each = Unsure {
-            likely: Tokens { input: 1, cached: 2, output: 3 },
-            likely_cost: NanoUsd(4),
-            at_most: Tokens { input: 5, cached: 6, output: u64::MAX },
-            at_most_cost: NanoUsd(8),
-        };
-        check(Said::Backstory(b"{}"));
-        check(Said::Sent(story, each));
-        check(Said::Failed { key: last, perhaps_billed: true });
-        check(Said::Failed { key: last, perhaps_billed: false });
-        check(Said::Reply(last, Words::Written(b"any bytes")));
-        check(Said::Forgotten);
-        check(Said::Anew(b"frames"));
+        check(Body::Backstory(b"{}"), b"\x01{}");
+        check(Body::Call(Call::Former(2, b"sent")), b"\x02sent");
+        check(Body::Call(Call::Former(3, b"failed")), b"\x03failed");
+        check(Body::Call(Call::Former(4, b"reply")), b"\x04reply");
+        check(Body::Forgotten, b"\x05");
+        check(Body::Rewritten(b"frames"), b"\x06frames");
+        check(Body::Call(Call::Entry(b"any bytes")), b"\x07any bytes");
     }
 
     proptest! {

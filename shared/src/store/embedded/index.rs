@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::entry::{Entry, Said};
+use super::entry::{Body, Entry};
 use super::frame;
 use super::log::{Place, inside};
 use crate::id::{Cell, RunId};
@@ -34,20 +34,20 @@ impl Index {
     /// Takes note of an entry.
     pub(super) fn add(&mut self, entry: &Entry<'_>, place: Place) {
         let (run, cell) = (entry.run, entry.cell);
-        match entry.said {
-            Said::Forgotten => self.forget(run, cell),
-            Said::Anew(frames) => {
+        match entry.body {
+            Body::Forgotten => self.forget(run, cell),
+            Body::Rewritten(frames) => {
                 self.forget(run, cell);
                 self.add_inside(frames, place);
             }
-            Said::Backstory(_) => {
+            Body::Backstory(_) => {
                 let former = self.entries(run, cell).backstory.replace(place);
                 self.count(place);
                 if let Some(former) = former {
                     self.discount(former);
                 }
             }
-            Said::Sent(..) | Said::Failed { .. } | Said::Reply(..) => {
+            Body::Call(_) => {
                 self.entries(run, cell).calls.push(place);
                 self.count(place);
             }

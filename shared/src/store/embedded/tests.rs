@@ -79,6 +79,27 @@ async fn a_note_survives_a_process_that_is_killed() {
 }
 
 #[tokio::test]
+async fn calls_that_an_earlier_release_wrote_are_kept_beside_new_ones() {
+    let (folder, store) = open();
+    let former = |kind, bytes: &[u8]| {
+        let (run, body) = (run(), Body::Call(Call::Former(kind, bytes)));
+        store.note(&Entry { run: &run.0, cell: cell(1), body }).expect("writes");
+    };
+    let call = [1, 7, 0, 0];
+    former(2, &[&call[..], &[0; 64]].concat());
+    former(3, &[&call[..], &[1]].concat());
+    former(4, &[&call[..], &[0, 1, 1], &[0; 15], &[0, 1], b"mAnswer: 1"].concat());
+    store.note_sent(&run(), cell(1), key(7, 0), &Unsure::default()).await.expect("writes");
+    store.record_reply(&run(), cell(1), key(7, 0), &reply("Answer: 2")).expect("writes");
+    drop(store);
+    let store = EmbeddedStore::open(folder.path()).expect("opens again");
+    let record = store.cell_record(&run(), cell(1)).await.expect("reads");
+    let sent = SentCall { times: 2, failed: 1, perhaps_billed: 1, ..SentCall::default() };
+    assert_eq!(record.sent, [(key(7, 0), sent)].into());
+    assert_eq!(record.replies, [(key(7, 0), reply("Answer: 1"))].into());
+}
+
+#[tokio::test]
 async fn segments_that_no_cell_needs_are_removed_and_a_cell_that_stays_is_kept() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let store = EmbeddedStore::open_with(folder.path(), 64 << 10).expect("opens");

@@ -1,10 +1,17 @@
 //! A recorded reply in few bytes. A run records a hundred million of them, and JSON takes eight times as long to write.
+//!
+//! ```text
+//! kind | numbers of the spend | perhaps billed | length of the model's name | name | words, up to the end
+//!
+//! kind: 0 text, 1 text that was cut off, 2 refused, 3 prompt too long
+//! ```
 
-use super::{RecordedReply, ReplyText};
+use super::number::{read_number, write_number};
 use crate::money::{NanoUsd, Tokens};
 use crate::outcome::{StageSpend, Unsure};
+use crate::store::{RecordedReply, ReplyText};
 
-/// Appends a recorded reply: its kind, the numbers, the model's name, and the words up to the end.
+/// Appends a recorded reply.
 pub(super) fn write_reply(into: &mut Vec<u8>, recorded: &RecordedReply) {
     let RecordedReply { reply, spend, perhaps_billed, reported_model } = recorded;
     let (kind, words) = match reply {
@@ -21,8 +28,8 @@ pub(super) fn write_reply(into: &mut Vec<u8>, recorded: &RecordedReply) {
     into.extend_from_slice(words.as_bytes());
 }
 
-/// Reads what [`write_reply`] wrote; none where it is something else.
-pub(super) fn read_reply(bytes: &[u8]) -> Option<RecordedReply> {
+/// Reads what [`write_reply`] wrote; `None` if it is something else.
+pub(in crate::store) fn read_reply(bytes: &[u8]) -> Option<RecordedReply> {
     let (&kind, mut rest) = bytes.split_first()?;
     let spend = read_spend(&mut rest)?;
     let perhaps_billed = read_number(&mut rest)?;
@@ -69,28 +76,6 @@ fn read_spend(rest: &mut &[u8]) -> Option<StageSpend> {
     let ((tokens, cost), (likely, likely_cost), (at_most, at_most_cost)) = (tokens()?, tokens()?, tokens()?);
     let unsure = Unsure { likely, likely_cost, at_most, at_most_cost };
     Some(StageSpend { sent, answered, failed, abandoned, without_usage, tokens, cost, unsure })
-}
-
-/// Seven bits a byte, the low ones first; the high bit says that more follow.
-pub(super) fn write_number(into: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        into.push(u8::try_from(number & 0x7f).expect("seven bits fit a byte") | 0x80);
-        number >>= 7;
-    }
-    into.push(u8::try_from(number).expect("seven bits fit a byte"));
-}
-
-pub(super) fn read_number(rest: &mut &[u8]) -> Option<u64> {
-    let mut number = 0;
-    for shift in (0..u64::BITS).step_by(7) {
-        let (&byte, after) = rest.split_first()?;
-        *rest = after;
-        number |= u64::from(byte & 0x7f).checked_shl(shift)?;
-        if byte & 0x80 == 0 {
-            return Some(number);
-        }
-    }
-    None
 }
 
 #[cfg(test)]
