@@ -4,13 +4,14 @@ use valuesim_coordinator::plan::Plan;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::{Experiment, Users};
 use valuesim_shared::id::{Cell, Code, RunId};
-use valuesim_shared::method::{Method, Module, Stage};
+use valuesim_shared::method::{Method, Module};
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::money::{NanoUsd, Tokens};
 use valuesim_shared::outcome::{
     ArmResult, CellOutcome, CellResult, CellSpend, Decided, Ended, Letters, ModuleResult, OUTCOME_VERSION, StageSpend,
     StoryResult,
 };
+use valuesim_shared::stage::Stage;
 use valuesim_shared::survey::Survey;
 use valuesim_simulator::synth::Synth;
 
@@ -38,7 +39,7 @@ pub(crate) fn experiment_of(users: Users) -> anyhow::Result<(Experiment, Survey,
 /// A cell as it usually comes out.
 pub(crate) fn outcome(cell: Cell) -> CellOutcome {
     let story = StoryResult { ended: Ended::Answered, characters: 3_512, asked: 1 };
-    let modules = Module::ALL.map(|module| ModuleResult { module, answers: answers(), ended: ended() });
+    let modules = Module::ALL.map(|module| ModuleResult { stage: module.into(), answers: answers(), ended: ended() });
     let arm = ArmResult {
         method: Method::ValueSim,
         answers: answers(),
@@ -46,7 +47,8 @@ pub(crate) fn outcome(cell: Cell) -> CellOutcome {
         decided: Letters(answers().iter().map(|_| Decided::Coordinator).collect()),
         asked: answers().iter().map(|_| 4).collect(),
     };
-    let result = CellResult { story: Some(story), modules: modules.to_vec(), arms: vec![arm] };
+    let result =
+        CellResult { story: Some(story), scaled_stories: Vec::new(), modules: modules.to_vec(), arms: vec![arm] };
     CellOutcome { version: OUTCOME_VERSION, run: run_id(), cell, result, spend: spend(), transcript: None }
 }
 
@@ -66,7 +68,7 @@ fn spend() -> CellSpend {
         cost: NanoUsd(86_790_000),
         ..StageSpend::default()
     };
-    let stages = [Stage::Story, Stage::Cognitive, Stage::Affective, Stage::Behavioral, Stage::Coordinator];
+    let stages = [Stage::STORY, Stage::COGNITIVE, Stage::AFFECTIVE, Stage::BEHAVIORAL, Stage::COORDINATOR];
     CellSpend {
         stages: stages.map(|name| (name, stage.clone())).into(),
         reported_models: vec!["a-model-2025-01-01".to_owned()],

@@ -7,9 +7,9 @@ use std::time::Instant;
 use redis::aio::MultiplexedConnection;
 use tokio::task::JoinSet;
 use valuesim_shared::id::{Cell, Fold, ModelId, QuestionId, Respondent, RunId};
-use valuesim_shared::method::Stage;
 use valuesim_shared::money::{NanoUsd, Tokens};
 use valuesim_shared::outcome::{StageSpend, Unsure};
+use valuesim_shared::stage::Stage;
 use valuesim_shared::store::{CallKey, RecordedReply, RedisStore, ReplyText, Store as _};
 
 use crate::server::{Server, cpu_seconds};
@@ -202,7 +202,7 @@ fn cell_of(call: u32) -> Cell {
 }
 
 fn key_of(call: u32) -> CallKey {
-    let stages = [Stage::Cognitive, Stage::Affective, Stage::Behavioral];
+    let stages = [Stage::COGNITIVE, Stage::AFFECTIVE, Stage::BEHAVIORAL];
     let of_cell = call % CALLS_OF_A_CELL;
     let question = u16::try_from(of_cell / 3 + 1).expect("is small");
     CallKey { stage: stages[of_cell as usize % 3], question: QuestionId::new(question), asked_before: 0 }

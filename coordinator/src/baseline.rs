@@ -63,7 +63,8 @@ impl<'a> Baselines<'a> {
             Method::ModeCountry => counts.mode(country(), own).or_else(|| counts.mode(Group::Everybody, own)),
             Method::MedianCountry => counts.median(country(), own).or_else(|| counts.median(Group::Everybody, own)),
             Method::Chance => chance(respondent, self.codebook.question(question)),
-            Method::ValueSim | Method::FullInfo => None,
+            // The others ask a model.
+            _ => None,
         }
     }
 

@@ -1,14 +1,16 @@
 //! What a run will take: calls, tokens and money, before the first call.
 
 use serde::Serialize;
+use valuesim_shared::cell::{self, Text};
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::Experiment;
 use valuesim_shared::id::{Code, Fold, QuestionId, Respondent};
-use valuesim_shared::method::{Method, Module, Stage};
+use valuesim_shared::method::Module;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::money::{NanoUsd, Tokens};
 use valuesim_shared::profile::ProfileText;
-use valuesim_shared::prompt::{Opinion, QuestionPrompt, coordinator, question_block, story};
+use valuesim_shared::prompt::{Opinion, combined, coordinator, frame, question_block, story};
+use valuesim_shared::stage::{Stage, StageKind, Variant};
 use valuesim_shared::survey::Survey;
 
 use crate::plan::Plan;
@@ -95,26 +97,28 @@ pub fn estimate(experiment: &Experiment, plan: &Plan, survey: &Survey, codebook:
 }
 
 fn model_estimate(model: &ModelSettings, experiment: &Experiment, plan: &Plan, lengths: &Lengths) -> ModelEstimate {
+    let stages = cell::stages(&experiment.methods).into_iter();
+    let stages = stages.map(|stage| stage_estimate(stage, &model.name, plan, lengths));
+    total(model, stages.collect())
+}
+
+fn stage_estimate(stage: Stage, model: &str, plan: &Plan, lengths: &Lengths) -> StageEstimate {
     let predictions = plan.predictions_per_arm();
-    let story_characters = lengths.story_reply(&model.name);
-    let mut stages = Vec::new();
-    let mut stage = |stage, calls, prompt_characters: f64, output| {
-        let tokens_per_call = Tokens { input: tokens(prompt_characters), cached: 0, output };
-        stages.push(StageEstimate { stage, calls, tokens_per_call });
-    };
-    if experiment.methods.contains(&Method::ValueSim) {
-        stage(Stage::Story, Span::exactly(plan.cells_per_model()), lengths.story_prompt, tokens(story_characters));
-        for module in Module::ALL {
-            let prompt = lengths.module_frame + lengths.question + story_characters;
-            stage(module.into(), Span::exactly(predictions), prompt, ANALYSIS_TOKENS);
+    let (calls, output) = match stage.kind() {
+        StageKind::Story => (Span::exactly(plan.cells_per_model()), tokens(lengths.story_reply(model))),
+        StageKind::Coordinator => {
+            let asked = Span { low: 0, likely: share(predictions, DISAGREEMENT), high: predictions };
+            (asked, ANALYSIS_TOKENS)
         }
-        let asked = Span { low: 0, likely: share(predictions, DISAGREEMENT), high: predictions };
-        stage(Stage::Coordinator, asked, lengths.coordinator_prompt, ANALYSIS_TOKENS);
-    }
-    if experiment.methods.contains(&Method::FullInfo) {
-        stage(Stage::FullInfo, Span::exactly(predictions), lengths.full_info_prompt, SINGLE_ANSWER_TOKENS);
-    }
-    total(model, stages)
+        StageKind::Cognitive | StageKind::Affective | StageKind::Behavioral => {
+            (Span::exactly(predictions), ANALYSIS_TOKENS)
+        }
+        StageKind::FullInfo | StageKind::NoCab | StageKind::NoProfile => {
+            (Span::exactly(predictions), SINGLE_ANSWER_TOKENS)
+        }
+    };
+    let input = tokens(lengths.prompt(stage, model));
+    StageEstimate { stage, calls, tokens_per_call: Tokens { input, cached: 0, output } }
 }
 
 fn total(model: &ModelSettings, stages: Vec<StageEstimate>) -> ModelEstimate {
@@ -141,15 +145,19 @@ fn total(model: &ModelSettings, stages: Vec<StageEstimate>) -> ModelEstimate {
     }
 }
 
-/// Mean lengths of prompts, in characters.
+/// Mean lengths of what prompts are made of, in characters.
 #[derive(Debug)]
 struct Lengths {
     natural_profile: f64,
-    story_prompt: f64,
+    question_profile: f64,
+    /// What stands around the profile in a backstory's prompt.
+    story_frame: f64,
+    /// What stands around text and question in a module's prompt.
     module_frame: f64,
     question: f64,
     coordinator_prompt: f64,
-    full_info_prompt: f64,
+    /// Answers that a fold keeps.
+    items: f64,
 }
 
 impl Lengths {
@@ -159,21 +167,48 @@ impl Lengths {
         let profile = |&(respondent, fold): &(Respondent, Fold)| -> Vec<(QuestionId, Code)> {
             plan.split().kept(fold).iter().map(|&id| (id, survey.code(respondent, id))).collect()
         };
-        let natural_profile = mean(people.iter().map(|person| length(&text.natural(profile(person)))));
-        let question_profile = mean(people.iter().map(|person| length(&text.with_questions(profile(person)))));
-        let question = mean(codebook.questions().iter().map(|question| length(&question_block(question))));
         let analysis = "x".repeat(characters(ANALYSIS_TOKENS));
         let opinion = Opinion { answer: Some(Code(1)), analysis: &analysis };
-        let coordinator_prompt =
-            mean(codebook.questions().iter().map(|question| length(&coordinator(question, &[opinion; 3]))));
-        let full_info = QuestionPrompt::full_info("");
+        let questions = codebook.questions();
         Self {
-            natural_profile,
-            story_prompt: length(&story("")) + natural_profile,
-            module_frame: mean(Module::ALL.into_iter().map(|module| frame(&QuestionPrompt::module(module, "")))),
-            question,
-            coordinator_prompt,
-            full_info_prompt: frame(&full_info) + question + question_profile,
+            natural_profile: mean(people.iter().map(|person| length(&text.natural(profile(person))))),
+            question_profile: mean(people.iter().map(|person| length(&text.with_questions(profile(person))))),
+            story_frame: length(&story("")),
+            module_frame: mean(Module::ALL.into_iter().map(|module| frame_length(module.into()))),
+            question: mean(questions.iter().map(|question| length(&question_block(question)))),
+            coordinator_prompt: mean(questions.iter().map(|question| length(&coordinator(question, &[opinion; 3])))),
+            items: mean(plan.folds().iter().map(|&fold| plan.split().kept(fold).len() as f64)),
+        }
+    }
+
+    /// The mean length of a stage's prompts.
+    fn prompt(&self, stage: Stage, model: &str) -> f64 {
+        match stage.kind() {
+            StageKind::Story => self.story_frame + self.natural_profile * self.share_of_profile(stage),
+            StageKind::Coordinator => self.coordinator_prompt,
+            StageKind::Cognitive | StageKind::Affective | StageKind::Behavioral => {
+                self.module_frame + self.question + self.text(cell::text_of(stage), model)
+            }
+            kind @ (StageKind::FullInfo | StageKind::NoCab | StageKind::NoProfile) => {
+                frame_length(kind) + self.question + self.text(cell::text_of(stage), model)
+            }
+        }
+    }
+
+    fn text(&self, text: Text, model: &str) -> f64 {
+        match text {
+            Text::Nothing | Text::BackstoryOf(0) => 0.0,
+            Text::Profile => self.question_profile,
+            Text::Backstory | Text::BackstoryOf(_) => self.story_reply(model),
+            Text::Both => length(&combined("", "")) + self.story_reply(model) + self.question_profile,
+        }
+    }
+
+    /// Which part of the profile a stage reads.
+    fn share_of_profile(&self, stage: Stage) -> f64 {
+        match stage.variant() {
+            Variant::Items(items) if self.items > 0.0 => (f64::from(items) / self.items).min(1.0),
+            _ => 1.0,
         }
     }
 
@@ -192,8 +227,10 @@ fn rendered(plan: &Plan) -> Vec<(Respondent, Fold)> {
     people.iter().step_by(step).copied().zip(plan.folds().iter().cycle().copied()).collect()
 }
 
-fn frame(prompt: &QuestionPrompt) -> f64 {
-    length(prompt.before()) + length(prompt.after())
+/// What stands around text and question in the prompts of a stage.
+fn frame_length(kind: StageKind) -> f64 {
+    let sides = frame(kind).map(|frame| frame.around("", |part| part));
+    sides.map_or(0.0, |sides| sides.iter().flatten().map(|part| length(part)).sum())
 }
 
 fn length(text: &str) -> f64 {

@@ -154,7 +154,7 @@ impl Evaluated<'_> {
         results: &mut Vec<ArmResults>,
     ) -> Result<u64, EvaluationError> {
         let name = &self.experiment.models[model.0 as usize].name;
-        let methods = Method::WITH_MODEL.into_iter().filter(|method| self.experiment.methods.contains(method));
+        let methods = Method::table_order(&self.experiment.methods).into_iter();
         let arm = |method| ScoredArm::new(self, Arm::with_model(method, name), self.replies());
         let mut arms: Vec<_> = methods.map(arm).collect();
         let mut cells = 0;

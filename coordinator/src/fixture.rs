@@ -6,9 +6,10 @@ use std::sync::LazyLock;
 use serde_json::{Value, json};
 use valuesim_shared::codebook::{Category, Codebook, Question};
 use valuesim_shared::id::{Code, QuestionId, RunId};
-use valuesim_shared::method::{Behaviour, Method, Stage};
+use valuesim_shared::method::{Behaviour, Method};
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::outcome::{Decided, Ended};
+use valuesim_shared::stage::Stage;
 
 use crate::report::{ArmResults, ModelSpend, RESULTS_VERSION, Results, StageTotals};
 use crate::score::{Arm, Prediction, Scorer};
@@ -150,7 +151,7 @@ pub(crate) fn results(model: &str) -> Results {
         spend: vec![ModelSpend {
             model: model.to_owned(),
             reported_models: vec![format!("{model}-0125")],
-            stages: [(Stage::Story, totals), (Stage::Cognitive, totals)].into(),
+            stages: [(Stage::STORY, totals), (Stage::COGNITIVE, totals)].into(),
         }],
         provenance: vec!["valuesim 0.1.0".to_owned(), "prompts 6b1f…".to_owned()],
     }

@@ -28,6 +28,9 @@ struct Identity<'a> {
     methods: &'a [Method],
     models: Vec<ModelIdentity<'a>>,
     simulator_seed: Option<u64>,
+    /// Decides which part of the profile is read, where a method reads a part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    draw_seed: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -51,6 +54,7 @@ pub fn run_id(experiment: &Experiment, plan: &Plan, survey: &Survey, codebook: &
         max_output_tokens: model.max_output_tokens,
         extra_body: &model.extra_body,
     });
+    let reads_a_part = experiment.methods.iter().any(|method| matches!(method, Method::ProfileScale(_)));
     let identity = Identity {
         survey: blake3::Hash::from(survey.digest()).to_string(),
         codebook: blake3::Hash::from(codebook.digest()).to_string(),
@@ -64,6 +68,7 @@ pub fn run_id(experiment: &Experiment, plan: &Plan, survey: &Survey, codebook: &
         methods: &experiment.methods,
         models: models.collect(),
         simulator_seed: simulated.map(|simulation| simulation.seed),
+        draw_seed: reads_a_part.then_some(experiment.sample.seed),
     };
     let json = serde_json::to_vec(&identity).expect("an identity can be written as JSON");
     let digest = &blake3::hash(&json).to_hex()[..DIGITS];

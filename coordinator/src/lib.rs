@@ -4,6 +4,7 @@ pub mod baseline;
 mod cell_set;
 pub mod coordinator;
 pub mod cursor;
+mod draws;
 pub mod estimate;
 pub mod evaluation;
 pub mod export;

@@ -5,10 +5,11 @@ use std::collections::HashSet;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::{Experiment, Users};
 use valuesim_shared::id::{Cell, Country, Fold, ModelId, Respondent};
-use valuesim_shared::sample::sample_rows;
+use valuesim_shared::sample::{SampleError, sample_rows};
 use valuesim_shared::split::{Split, SplitError};
 use valuesim_shared::survey::Survey;
 
+use crate::draws::Draws;
 use crate::statistics::Population;
 
 /// Why an experiment cannot be planned on a survey.
@@ -39,6 +40,9 @@ pub enum PlanError {
     /// The questions cannot be split in that way.
     #[error(transparent)]
     Split(#[from] SplitError),
+    /// A method reads more of the profile than there is.
+    #[error("methods: {0}")]
+    Draws(#[from] SampleError),
 }
 
 /// The cells of a run. Memory: four bytes for each respondent.
@@ -49,6 +53,7 @@ pub struct Plan {
     models: u16,
     split: Split,
     population: Population,
+    draws: Draws,
 }
 
 impl Plan {
@@ -64,7 +69,12 @@ impl Plan {
         }
         let (respondents, population) = select(experiment, survey, codebook)?;
         let models = u16::try_from(experiment.models.len()).expect("an experiment has under 65,536 models");
-        Ok(Self { respondents, folds, models, split, population })
+        let drawn_from = match population {
+            Population::Finite(people) => u32::try_from(people).unwrap_or(u32::MAX),
+            Population::Unlimited => u32::try_from(survey.respondents()).unwrap_or(u32::MAX),
+        };
+        let draws = Draws::new(experiment, (&respondents, drawn_from), (&split, &folds))?;
+        Ok(Self { respondents, folds, models, split, population, draws })
     }
 
     /// The respondents, in the order of the sample.
@@ -85,6 +95,11 @@ impl Plan {
     /// How the questions are split.
     pub fn split(&self) -> &Split {
         &self.split
+    }
+
+    /// Of which answers the backstories of a part of the profile are made.
+    pub(crate) fn draws(&self) -> &Draws {
+        &self.draws
     }
 
     /// The models.

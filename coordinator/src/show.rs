@@ -8,9 +8,10 @@ use std::collections::HashMap;
 use serde::Serialize;
 use valuesim_shared::codebook::{AnswerOption, Question};
 use valuesim_shared::id::{Cell, Code, Fold, ModelId, QuestionId, Respondent, RunId};
-use valuesim_shared::method::{Method, Module, Stage};
+use valuesim_shared::method::Method;
 use valuesim_shared::outcome::CellResult;
 use valuesim_shared::profile::ProfileText;
+use valuesim_shared::stage::Stage;
 use valuesim_shared::store::ReplyText;
 use valuesim_shared::transcript::{Call, TranscriptError};
 
@@ -152,8 +153,9 @@ pub struct ShownAnswer {
 /// What a module made of a question.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ShownModule {
-    /// Which module.
-    pub module: Module,
+    /// Which module, and from which text.
+    #[serde(rename = "module")]
+    pub stage: Stage,
     /// Its answer.
     pub answer: Option<ShownAnswer>,
     /// How asking it ended.
@@ -305,7 +307,7 @@ impl Look<'_> {
 
     fn modules(&self, question: &Question, at: usize) -> Vec<ShownModule> {
         let modules = self.result.modules.iter().map(|module| ShownModule {
-            module: module.module,
+            stage: module.stage,
             answer: answer(question, module.answers.get(at).copied().flatten()),
             ended: module.ended.0.get(at).map_or("missing", |ended| ended.name()),
         });

@@ -205,7 +205,7 @@ impl Experiment {
     /// Fills in what the user left open, and says what cannot be.
     pub fn resolve(mut self) -> Result<Self, Problems> {
         if self.methods.is_empty() {
-            self.methods = Method::WITH_MODEL.to_vec();
+            self.methods = Method::DEFAULT.to_vec();
         }
         self.methods.sort_unstable();
         self.methods.dedup();
@@ -302,7 +302,7 @@ mod tests {
             ("\nuser = 5", "unknown field `user`"),
             ("sample.users = 0", "above 0"),
             ("sample.users = 'some'", "above 0"),
-            ("methods = ['magic']", "unknown variant `magic`"),
+            ("methods = ['magic']", "unknown method `magic`"),
             ("behaviour = 'better'", "unknown variant `better`"),
         ] {
             let error = Experiment::from_toml(text).expect_err("refused").to_string();

@@ -1,5 +1,7 @@
 //! What both sides agree on: survey, codebook, methods and prompts, messages, queue, store, permits, money.
 
+pub mod call;
+pub mod cell;
 pub mod codebook;
 pub mod control;
 pub mod dead;
@@ -21,6 +23,7 @@ pub mod queue;
 pub mod reply;
 pub mod sample;
 pub mod split;
+pub mod stage;
 pub mod store;
 pub mod survey;
 pub mod task;

@@ -93,6 +93,6 @@ impl Manifest {
 
     /// Whether any method needs a backstory.
     pub fn needs_backstory(&self) -> bool {
-        self.methods.iter().any(|method| method.needs_backstory())
+        crate::cell::needs_backstory(&self.methods)
     }
 }

@@ -1,8 +1,11 @@
-//! How an answer is predicted: methods, the modules and stages that they are made of, and the two behaviours.
+//! How an answer is predicted: methods, the modules that they are made of, and the two behaviours.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Which faults of the paper's code are reproduced.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -24,12 +27,13 @@ impl fmt::Display for Behaviour {
     }
 }
 
-/// A way to predict an answer (paper, sections 3 and 4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+/// A way to predict an answer (paper, sections 3 to 5). What each needs is a row of the table in [`crate::cell`].
+///
+/// A method reads and writes itself as one word, such as `full-info` or `profile-scale(58)`: that word is what files,
+/// messages and flags hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Method {
     /// Backstory, three modules, and a coordinator where they disagree.
-    #[serde(rename = "valuesim")]
     ValueSim,
     /// One call with the whole profile in question form.
     FullInfo,
@@ -43,28 +47,68 @@ pub enum Method {
     MedianCountry,
     /// No model: an answer drawn uniformly from the options.
     Chance,
+    /// One call with the backstory, without modules.
+    NoCab,
+    /// Modules and coordinator that read the profile in question form in place of a backstory.
+    NoStory,
+    /// As `valuesim`, with the mean of the modules' answers, rounded up, in place of the coordinator.
+    Average,
+    /// As `valuesim` without the cognitive module.
+    NoCognitive,
+    /// As `valuesim` without the affective module.
+    NoAffective,
+    /// As `valuesim` without the behavioral module.
+    NoBehavioral,
+    /// One call that knows nothing of the respondent.
+    NoProfile,
+    /// Modules and coordinator that read the backstory and the profile.
+    Combined,
+    /// As `valuesim`, from a backstory of so many items of the profile.
+    ProfileScale(u16),
 }
 
 impl Method {
-    /// All methods that ask a model, in the order of the tables.
-    pub const WITH_MODEL: [Self; 2] = [Self::FullInfo, Self::ValueSim];
+    /// The methods of an experiment that names none, in the order of the tables.
+    pub const DEFAULT: [Self; 2] = [Self::FullInfo, Self::ValueSim];
+
+    /// All methods without a parameter that ask a model, in the order of the tables.
+    pub const WITH_MODEL: [Self; 10] = [
+        Self::NoProfile,
+        Self::FullInfo,
+        Self::NoCab,
+        Self::NoStory,
+        Self::NoCognitive,
+        Self::NoAffective,
+        Self::NoBehavioral,
+        Self::Average,
+        Self::Combined,
+        Self::ValueSim,
+    ];
+
     /// All baselines that cost nothing, in the order of the tables.
     pub const WITHOUT_MODEL: [Self; 5] =
         [Self::Chance, Self::Mode, Self::Median, Self::ModeCountry, Self::MedianCountry];
 
     /// Whether the method asks a model.
     pub fn asks_model(self) -> bool {
-        Self::WITH_MODEL.contains(&self)
+        !Self::WITHOUT_MODEL.contains(&self)
     }
 
-    /// Whether the method needs a backstory.
-    pub fn needs_backstory(self) -> bool {
-        self == Self::ValueSim
+    /// Methods in the order of the tables: by their place in [`Self::WITH_MODEL`], those with a parameter before
+    /// `valuesim` and by its size.
+    pub fn table_order(methods: &[Self]) -> Vec<Self> {
+        let mut methods = methods.to_vec();
+        methods.sort_by_key(|method| match method {
+            Self::ProfileScale(items) => (Self::WITH_MODEL.len() - 1, usize::from(*items)),
+            Self::ValueSim => (Self::WITH_MODEL.len(), 0),
+            other => (Self::WITH_MODEL.iter().position(|known| known == other).unwrap_or(usize::MAX), 0),
+        });
+        methods
     }
 
-    /// The method's name in files, flags and tables.
-    pub const fn name(self) -> &'static str {
-        match self {
+    /// The method's word in files, flags and tables.
+    pub fn name(self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
             Self::ValueSim => "valuesim",
             Self::FullInfo => "full-info",
             Self::Mode => "mode",
@@ -72,13 +116,60 @@ impl Method {
             Self::ModeCountry => "mode-country",
             Self::MedianCountry => "median-country",
             Self::Chance => "chance",
-        }
+            Self::NoCab => "no-cab",
+            Self::NoStory => "no-story",
+            Self::Average => "average",
+            Self::NoCognitive => "no-cognitive",
+            Self::NoAffective => "no-affective",
+            Self::NoBehavioral => "no-behavioral",
+            Self::NoProfile => "no-profile",
+            Self::Combined => "combined",
+            Self::ProfileScale(items) => return Cow::Owned(format!("profile-scale({items})")),
+        })
     }
 }
 
 impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+        f.pad(&self.name())
+    }
+}
+
+/// A word that names no method.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown method `{0}`: expected one of {known}, or `profile-scale(N)`", known = known_methods())]
+pub struct UnknownMethod(String);
+
+fn known_methods() -> String {
+    let known = Method::WITH_MODEL.map(|method| format!("`{method}`"));
+    known.join(", ")
+}
+
+impl FromStr for Method {
+    type Err = UnknownMethod;
+
+    fn from_str(word: &str) -> Result<Self, UnknownMethod> {
+        let without_parameter = Self::WITH_MODEL.into_iter().chain(Self::WITHOUT_MODEL);
+        if let Some(method) = without_parameter.into_iter().find(|method| method.name() == word) {
+            return Ok(method);
+        }
+        let items = word.strip_prefix("profile-scale(").and_then(|rest| rest.strip_suffix(')'));
+        let items = items.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+        let items = items.and_then(|digits| digits.parse().ok());
+        items.map(Self::ProfileScale).ok_or_else(|| UnknownMethod(word.chars().take(60).collect()))
+    }
+}
+
+impl Serialize for Method {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Method {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = Cow::<'de, str>::deserialize(deserializer)?;
+        word.parse().map_err(D::Error::custom)
     }
 }
 
@@ -99,96 +190,54 @@ impl Module {
     pub const ALL: [Self; 3] = [Self::Cognitive, Self::Affective, Self::Behavioral];
 }
 
-/// The kind of a call: what the model is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stage {
-    /// Write the backstory.
-    Story,
-    /// Answer from the cognitive perspective.
-    Cognitive,
-    /// Answer from the affective perspective.
-    Affective,
-    /// Answer from the behavioral perspective.
-    Behavioral,
-    /// Settle what the modules disagree on.
-    Coordinator,
-    /// Answer in one call from the whole profile.
-    FullInfo,
-}
-
-impl Stage {
-    /// All stages, in the order in which a cell meets them.
-    pub const ALL: [Self; 6] =
-        [Self::Story, Self::Cognitive, Self::Affective, Self::Behavioral, Self::Coordinator, Self::FullInfo];
-
-    /// The stage's name in files and tables.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Story => "story",
-            Self::Cognitive => "cognitive",
-            Self::Affective => "affective",
-            Self::Behavioral => "behavioral",
-            Self::Coordinator => "coordinator",
-            Self::FullInfo => "full_info",
-        }
-    }
-
-    /// The number that stands for the stage in stored bytes. It never changes, whatever the order of [`Stage::ALL`].
-    pub const fn number(self) -> u8 {
-        match self {
-            Self::Story => 0,
-            Self::Cognitive => 1,
-            Self::Affective => 2,
-            Self::Behavioral => 3,
-            Self::Coordinator => 4,
-            Self::FullInfo => 5,
-        }
-    }
-
-    /// The stage that a stored number stands for, or `None` if this release does not know it.
-    pub const fn from_number(number: u8) -> Option<Self> {
-        match number {
-            0 => Some(Self::Story),
-            1 => Some(Self::Cognitive),
-            2 => Some(Self::Affective),
-            3 => Some(Self::Behavioral),
-            4 => Some(Self::Coordinator),
-            5 => Some(Self::FullInfo),
-            _ => None,
-        }
-    }
-}
-
-impl From<Module> for Stage {
-    fn from(module: Module) -> Self {
-        match module {
-            Module::Cognitive => Self::Cognitive,
-            Module::Affective => Self::Affective,
-            Module::Behavioral => Self::Behavioral,
-        }
-    }
-}
-
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// What is stored of methods. A line that changes makes stored results unreadable.
+    const STORED: [(Method, &str); 16] = [
+        (Method::ValueSim, "valuesim"),
+        (Method::FullInfo, "full-info"),
+        (Method::Mode, "mode"),
+        (Method::Median, "median"),
+        (Method::ModeCountry, "mode-country"),
+        (Method::MedianCountry, "median-country"),
+        (Method::Chance, "chance"),
+        (Method::NoCab, "no-cab"),
+        (Method::NoStory, "no-story"),
+        (Method::Average, "average"),
+        (Method::NoCognitive, "no-cognitive"),
+        (Method::NoAffective, "no-affective"),
+        (Method::NoBehavioral, "no-behavioral"),
+        (Method::NoProfile, "no-profile"),
+        (Method::Combined, "combined"),
+        (Method::ProfileScale(58), "profile-scale(58)"),
+    ];
+
     #[test]
-    fn stored_numbers_of_stages_never_change() {
-        let numbers = Stage::ALL.map(|stage| (stage.name(), stage.number()));
-        let expected =
-            [("story", 0), ("cognitive", 1), ("affective", 2), ("behavioral", 3), ("coordinator", 4), ("full_info", 5)];
-        assert_eq!(numbers, expected);
-        for stage in Stage::ALL {
-            assert_eq!(Stage::from_number(stage.number()), Some(stage));
+    fn methods_are_stored_as_fixed_words() {
+        for (method, word) in STORED {
+            assert_eq!(method.name(), word);
+            assert_eq!(word.parse(), Ok(method));
+            let json = format!("\"{word}\"");
+            assert_eq!(serde_json::to_string(&method).expect("writes"), json);
+            assert_eq!(serde_json::from_str::<Method>(&json).expect("reads"), method);
         }
-        assert_eq!(Stage::from_number(6), None);
+    }
+
+    #[test]
+    fn other_words_are_no_method() {
+        for word in
+            ["", "magic", "ValueSim", "profile-scale", "profile-scale()", "profile-scale(-1)", "profile-scale(+1)"]
+        {
+            assert!(word.parse::<Method>().is_err(), "{word}");
+        }
+    }
+
+    #[test]
+    fn tables_begin_with_the_simplest_method_and_end_with_the_papers() {
+        let methods = [Method::ValueSim, Method::ProfileScale(116), Method::FullInfo, Method::ProfileScale(58)];
+        let words: Vec<String> = Method::table_order(&methods).iter().map(ToString::to_string).collect();
+        assert_eq!(words, ["full-info", "profile-scale(58)", "profile-scale(116)", "valuesim"]);
     }
 }

@@ -7,8 +7,9 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::id::{Cell, Code, RunId};
-use crate::method::{Method, Module, Stage};
+use crate::method::Method;
 use crate::money::{NanoUsd, Tokens};
+use crate::stage::Stage;
 use crate::transcript::Transcript;
 
 /// The version of the outcome message; a reader refuses others.
@@ -41,6 +42,9 @@ pub struct CellResult {
     /// How the backstory came out; none where no arm needed one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub story: Option<StoryResult>,
+    /// How the backstories of a part of the profile came out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scaled_stories: Vec<ScaledStory>,
     /// What each module answered; empty where no arm needed modules.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub modules: Vec<ModuleResult>,
@@ -60,12 +64,23 @@ pub struct StoryResult {
     pub asked: u8,
 }
 
+/// How a backstory of a part of the profile came out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScaledStory {
+    /// The stage that wrote it, which says of how many items.
+    pub stage: Stage,
+    /// How it came out.
+    pub story: StoryResult,
+}
+
 /// What one module answered to each held-out question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModuleResult {
-    /// Which module.
-    pub module: Module,
+    /// Which module, and from which text; one of the paper's method is the module's word alone.
+    #[serde(rename = "module")]
+    pub stage: Stage,
     /// The answers; none where the module gave no valid one.
     pub answers: Vec<Option<Code>>,
     /// How asking for each ended.
@@ -156,6 +171,8 @@ pub enum Decided {
     SingleAnswer,
     /// Modules differed and the coordinator was asked.
     Coordinator,
+    /// Modules differed and the mean of their answers was taken, rounded up.
+    Average,
     /// No module gave a valid answer, so there is none.
     NoValidAnswers,
     /// The method asks for the answer in one call.
@@ -171,6 +188,7 @@ impl Decided {
             Self::Unanimous => "unanimous",
             Self::SingleAnswer => "single_answer",
             Self::Coordinator => "coordinator",
+            Self::Average => "average",
             Self::NoValidAnswers => "no_valid_answers",
             Self::Direct => "direct",
             Self::WithoutModel => "without_model",
@@ -215,6 +233,7 @@ impl Letter for Decided {
             Self::Unanimous => 'u',
             Self::SingleAnswer => 's',
             Self::Coordinator => 'c',
+            Self::Average => 'm',
             Self::NoValidAnswers => 'n',
             Self::Direct => 'd',
             Self::WithoutModel => 'w',
@@ -226,6 +245,7 @@ impl Letter for Decided {
             Self::Unanimous,
             Self::SingleAnswer,
             Self::Coordinator,
+            Self::Average,
             Self::NoValidAnswers,
             Self::Direct,
             Self::WithoutModel,
@@ -412,8 +432,9 @@ mod tests {
             },
             result: CellResult {
                 story: Some(StoryResult { ended: Ended::Answered, characters: 6943, asked: 1 }),
+                scaled_stories: Vec::new(),
                 modules: vec![ModuleResult {
-                    module: Module::Cognitive,
+                    stage: Stage::COGNITIVE,
                     answers: vec![Some(Code(2)), None],
                     ended: Letters(vec![Ended::Answered, Ended::Invalid]),
                 }],
@@ -426,7 +447,7 @@ mod tests {
                 }],
             },
             spend: CellSpend {
-                stages: [(Stage::Cognitive, spend)].into(),
+                stages: [(Stage::COGNITIVE, spend)].into(),
                 reported_models: vec!["gpt-3.5-turbo-0125".to_owned()],
             },
             transcript: None,

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use crate::codebook::Question;
 use crate::id::Code;
 use crate::method::Module;
+use crate::stage::StageKind;
 use template::{
     AFFECTIVE, BEHAVIORAL, COGNITIVE, COMBINED, COORDINATOR, FULL_INFO, NO_CAB, NO_PROFILE, RAG, STORY, Template,
 };
@@ -82,13 +83,69 @@ impl QuestionPrompt {
     }
 }
 
-/// What stands around the profile text and the question in a module's prompt: before, between and after them.
-///
-/// The three modules of a cell share the profile text, which so can be encoded once for all of them.
-pub fn module_frame(module: Module) -> [&'static str; 3] {
-    let (before, after_question) = of_module(module).around("question_text_with_options");
-    let (before_profile, between) = before.around("profile_text");
-    [before_profile, between, after_question].map(Template::text)
+/// What stands around the respondent's text and the question in the prompts of a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame {
+    /// Before the first of the two, between them, and after the second.
+    parts: [&'static str; 3],
+    text: TextPlace,
+}
+
+/// Where the respondent's text stands in a prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextPlace {
+    /// Before the question, so that the questions of a cell share a long prefix.
+    BeforeQuestion,
+    /// After the question.
+    AfterQuestion,
+    /// Nowhere: the prompt says nothing of the respondent.
+    Nowhere,
+}
+
+/// The frame of a stage that asks about a question; none for backstories and coordinators, whose prompts are made whole.
+pub fn frame(kind: StageKind) -> Option<Frame> {
+    let (template, text) = match kind {
+        StageKind::Cognitive => (COGNITIVE, "profile_text"),
+        StageKind::Affective => (AFFECTIVE, "profile_text"),
+        StageKind::Behavioral => (BEHAVIORAL, "profile_text"),
+        StageKind::FullInfo => (FULL_INFO, "profile_text"),
+        StageKind::NoCab => (NO_CAB, "backstory"),
+        StageKind::NoProfile => (NO_PROFILE, ""),
+        StageKind::Story | StageKind::Coordinator => return None,
+    };
+    Some(Frame::of(template, text))
+}
+
+impl Frame {
+    fn of(template: Template, text: &str) -> Self {
+        let (before, after) = template.around("question_text_with_options");
+        if text.is_empty() {
+            return Self { parts: [before.text(), "", after.text()], text: TextPlace::Nowhere };
+        }
+        if before.has(text) {
+            let (first, between) = before.around(text);
+            Self { parts: [first.text(), between.text(), after.text()], text: TextPlace::BeforeQuestion }
+        } else {
+            let (between, last) = after.around(text);
+            Self { parts: [before.text(), between.text(), last.text()], text: TextPlace::AfterQuestion }
+        }
+    }
+
+    /// Where the respondent's text stands.
+    pub const fn text_place(&self) -> TextPlace {
+        self.text
+    }
+
+    /// What stands before the question and after it, around a text: `fixed` makes a part of the frame into what the text
+    /// is.
+    pub fn around<T>(&self, text: T, fixed: impl Fn(&'static str) -> T) -> [Vec<T>; 2] {
+        let [first, between, last] = self.parts.map(fixed);
+        match self.text {
+            TextPlace::BeforeQuestion => [vec![first, text, between], vec![last]],
+            TextPlace::AfterQuestion => [vec![first], vec![between, text, last]],
+            TextPlace::Nowhere => [vec![first], vec![last]],
+        }
+    }
 }
 
 fn of_module(module: Module) -> Template {
@@ -210,12 +267,28 @@ mod tests {
     }
 
     #[test]
-    fn a_modules_frame_and_what_it_is_around_are_its_prompt() {
+    fn a_frame_and_what_it_is_around_are_the_prompt() {
+        let text = "a {long} story";
+        let check = |kind, prompt: QuestionPrompt| {
+            let sides = frame(kind).expect("asks about a question").around(text, |part| part).map(|side| side.concat());
+            assert_eq!(sides, [prompt.before(), prompt.after()], "{kind}");
+        };
         for module in Module::ALL {
-            let [before, between, after] = module_frame(module);
-            let prompt = QuestionPrompt::module(module, "a {long} story");
-            assert_eq!((prompt.before(), prompt.after()), (&*[before, "a {long} story", between].concat(), after));
+            check(module.into(), QuestionPrompt::module(module, text));
         }
+        check(StageKind::FullInfo, QuestionPrompt::full_info(text));
+        check(StageKind::NoCab, QuestionPrompt::no_cab(text));
+        check(StageKind::NoProfile, QuestionPrompt::no_profile());
+        assert_eq!((frame(StageKind::Story), frame(StageKind::Coordinator)), (None, None));
+    }
+
+    #[test]
+    fn the_questions_of_a_cell_share_a_prefix_where_the_text_comes_first() {
+        let place = |kind| frame(kind).map(|frame| frame.text_place());
+        assert_eq!(place(StageKind::Cognitive), Some(TextPlace::BeforeQuestion));
+        assert_eq!(place(StageKind::FullInfo), Some(TextPlace::AfterQuestion));
+        assert_eq!(place(StageKind::NoCab), Some(TextPlace::AfterQuestion));
+        assert_eq!(place(StageKind::NoProfile), Some(TextPlace::Nowhere));
     }
 
     #[test]

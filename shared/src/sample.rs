@@ -1,6 +1,6 @@
 //! Draws the people of an experiment, and the profile items of the paper's profile-scale study.
 
-use crate::id::{QuestionId, Respondent};
+use crate::id::{Fold, QuestionId, Respondent};
 use crate::mersenne::Mersenne;
 
 /// How many people the paper tests.
@@ -39,6 +39,25 @@ fn draw_rows(random: &mut Mersenne, count: u32, of: u32) -> Result<Vec<Responden
         return Err(SampleError::TooMany { count, of });
     }
     Ok(random.sample(of, count).into_iter().map(|index| Respondent::from_index(index as usize)).collect())
+}
+
+/// The sizes of profile that the paper tests, in its order: its draws at one size follow on those at the sizes before.
+pub const PAPER_SCALE: [u16; 5] = [0, 58, 116, 174, 232];
+
+/// The places in a profile of `of` answers that one person's backstory of `items` is made of, in the order drawn.
+///
+/// Each person, fold and size has a draw of its own, whoever else is in the sample: the paper's draws depend on how many
+/// people come before.
+pub fn profile_places(seed: u64, respondent: Respondent, fold: Fold, items: u16, of: u16) -> Vec<u16> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"profile-scale");
+    for number in [seed, respondent.row().into(), fold.number().into(), items.into()] {
+        hasher.update(&number.to_le_bytes());
+    }
+    let mut seed = [0; 8];
+    hasher.finalize_xof().fill(&mut seed);
+    let drawn = Mersenne::seeded(u64::from_le_bytes(seed)).sample(of.into(), items.min(of).into());
+    drawn.into_iter().filter_map(|place| u16::try_from(place).ok()).collect()
 }
 
 /// Which profile items each person of the profile-scale study has at one size of profile.
@@ -114,6 +133,26 @@ mod tests {
         let kept = [QuestionId::from_index(0)];
         let design = ScaleDesign { seed: 42, count: 1, of: 10, kept: &kept, sizes: &[2] };
         assert_eq!(profile_scale(design), Err(SampleError::TooManyItems { items: 2, of: 1 }));
+    }
+
+    #[test]
+    fn a_persons_part_of_the_profile_depends_on_nobody_else() {
+        let (respondent, fold) = (Respondent::from_index(7), Fold::new(5).expect("not 0"));
+        let places = profile_places(42, respondent, fold, 58, 232);
+        assert_eq!(places, profile_places(42, respondent, fold, 58, 232));
+        let mut different = places.clone();
+        different.sort_unstable();
+        different.dedup();
+        assert!(different.len() == 58 && different.iter().all(|&place| place < 232));
+        for other in [
+            profile_places(43, respondent, fold, 58, 232),
+            profile_places(42, Respondent::from_index(8), fold, 58, 232),
+            profile_places(42, respondent, Fold::new(4).expect("not 0"), 58, 232),
+            profile_places(42, respondent, fold, 59, 232)[..58].to_vec(),
+        ] {
+            assert_ne!(places, other);
+        }
+        assert!(profile_places(42, respondent, fold, 0, 232).is_empty());
     }
 
     #[test]

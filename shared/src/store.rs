@@ -12,25 +12,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{Cell, QuestionId, RunId};
+use crate::id::{Cell, RunId};
 use crate::link::LinkError;
-use crate::method::Stage;
 use crate::outcome::{CellSpend, Ended, StageSpend, Unsure};
 
+pub use crate::call::{CallKey, ReplyText};
 pub use embedded::EmbeddedStore;
 pub use redis::RedisStore;
-
-/// Which call of a cell a recorded reply answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CallKey {
-    /// What was asked for.
-    pub stage: Stage,
-    /// Which question it was about; none for the backstory.
-    pub question: Option<QuestionId>,
-    /// 0 for the first time of asking, 1 for the reminder of the format, 2 for a longer reply.
-    pub asked_before: u8,
-}
 
 /// A call's reply as it is kept until the cell is finished.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,23 +55,6 @@ pub struct CellRecord {
     pub replies: HashMap<CallKey, RecordedReply>,
     /// How often each call was sent.
     pub sent: HashMap<CallKey, SentCall>,
-}
-
-/// What came back from a call, as far as results depend on it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum ReplyText {
-    /// The model's words.
-    Text {
-        /// The words.
-        content: String,
-        /// Whether the length limit cut them off.
-        cut_off: bool,
-    },
-    /// The provider or the model declined by policy.
-    Refused,
-    /// The prompt does not fit the model's context.
-    TooLong,
 }
 
 /// A cell's backstory and what writing it took.

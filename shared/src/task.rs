@@ -26,9 +26,41 @@ pub struct Task {
     pub cell: Cell,
     /// The respondent's codes for the questions that the fold keeps, in the fold's order.
     pub profile: PackedCodes,
+    /// For each backstory of a part of the profile, of which answers it is made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub draws: Vec<ProfileDraw>,
     /// How doing it failed before, an error each: faults of the task or of this program, not of a provider.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<String>,
+}
+
+/// A part of a profile: what `profile-scale(N)` makes a backstory of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProfileDraw {
+    /// Of how many answers it is.
+    pub items: u16,
+    /// Their places in [`Task::profile`], counted from 0, in the order drawn.
+    pub places: PackedCodes,
+}
+
+impl ProfileDraw {
+    /// A draw of these places.
+    ///
+    /// # Panics
+    /// Where there are more than 65,535.
+    pub fn of(places: impl IntoIterator<Item = u16>) -> Self {
+        let places: Vec<Code> = places.into_iter().map(|place| Code(place.into())).collect();
+        let items = u16::try_from(places.len()).expect("a profile has few answers");
+        Self { items, places: PackedCodes(places) }
+    }
+
+    /// The places; none where one lies outside a profile of `answers`, or their number is another than it says.
+    pub fn places(&self, answers: usize) -> Option<Vec<usize>> {
+        let places = self.places.0.iter().map(|place| usize::try_from(place.0).ok().filter(|&place| place < answers));
+        let places: Vec<usize> = places.collect::<Option<_>>()?;
+        (places.len() == usize::from(self.items)).then_some(places)
+    }
 }
 
 /// The two kinds of work.
@@ -172,6 +204,7 @@ mod tests {
             run: RunId("r1".to_owned()),
             cell: Cell { model: ModelId(0), respondent, fold },
             profile: PackedCodes(codes),
+            draws: Vec::new(),
             history: Vec::new(),
         }
     }
@@ -184,6 +217,18 @@ mod tests {
         let task = task([1, -2, 2, 1012, 874_020].map(Code).to_vec());
         assert_eq!(String::from_utf8(task.to_bytes()).expect("text"), ON_THE_WIRE);
         assert_eq!(Task::from_bytes(ON_THE_WIRE.as_bytes()).expect("reads"), task);
+    }
+
+    #[test]
+    fn draws_from_the_profile_stand_before_the_history_where_there_are_some() {
+        let drawn = Task { draws: vec![ProfileDraw::of([2, 0, 64])], ..task(Vec::new()) };
+        let json = String::from_utf8(drawn.to_bytes()).expect("is text");
+        assert!(json.ends_with(r#","draws":[{"items":3,"places":"BACAAQ"}]}"#), "{json}");
+        assert_eq!(Task::from_bytes(json.as_bytes()).expect("reads"), drawn);
+        let places = |of: &ProfileDraw, answers| of.places(answers);
+        assert_eq!(places(&drawn.draws[0], 65), Some(vec![2, 0, 64]));
+        assert_eq!(places(&drawn.draws[0], 64), None, "one lies outside");
+        assert_eq!(places(&ProfileDraw { items: 4, ..drawn.draws[0].clone() }, 65), None, "one is missing");
     }
 
     #[test]

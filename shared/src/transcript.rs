@@ -175,11 +175,11 @@ mod tests {
 
     use super::*;
     use crate::id::QuestionId;
-    use crate::method::Stage;
+    use crate::stage::Stage;
 
     fn call(number: u16, messages: &[&str], reply: &str) -> Call {
         Call {
-            key: CallKey { stage: Stage::Affective, question: QuestionId::new(number), asked_before: 0 },
+            key: CallKey { stage: Stage::AFFECTIVE, question: QuestionId::new(number), asked_before: 0 },
             messages: messages.iter().map(|&message| message.to_owned()).collect(),
             reply: ReplyText::Text { content: reply.to_owned(), cut_off: false },
             tokens: Some(Tokens { input: 9, cached: 4, output: 2 }),

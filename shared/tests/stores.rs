@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use valuesim_shared::id::{Cell, Fold, ModelId, QuestionId, Respondent, RunId};
-use valuesim_shared::method::Stage;
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::outcome::{CellSpend, Ended, StageSpend, Unsure};
+use valuesim_shared::stage::Stage;
 use valuesim_shared::store::{
     Backstory, CallKey, CellRecord, EmbeddedStore, RecordedReply, RedisStore, ReplyText, SentCall, Store,
 };
@@ -21,7 +21,7 @@ fn cell(row: u32) -> Cell {
 }
 
 fn key(question: u16, asked_before: u8) -> CallKey {
-    CallKey { stage: Stage::Cognitive, question: QuestionId::new(question), asked_before }
+    CallKey { stage: Stage::COGNITIVE, question: QuestionId::new(question), asked_before }
 }
 
 fn reply(content: &str) -> RecordedReply {
@@ -32,7 +32,7 @@ fn reply(content: &str) -> RecordedReply {
 
 fn story(text: &str) -> Backstory {
     let spend = StageSpend { sent: 1, answered: 1, cost: NanoUsd(77), ..StageSpend::default() };
-    let spend = CellSpend { stages: [(Stage::Story, spend)].into(), reported_models: vec!["m".to_owned()] };
+    let spend = CellSpend { stages: [(Stage::STORY, spend)].into(), reported_models: vec!["m".to_owned()] };
     Backstory { text: text.to_owned(), ended: Ended::Answered, asked: 1, spend }
 }
 
@@ -102,7 +102,7 @@ async fn replies_belong_to_their_call_cell_and_run(store: impl Store) {
     store.record_reply(&one, cell(2), key(7, 0), &reply("two")).expect("writes");
     store.record_reply(&other, cell(1), key(7, 0), &reply("other")).expect("writes");
     let refused = RecordedReply { reply: ReplyText::Refused, ..reply("") };
-    let story = CallKey { stage: Stage::Story, question: None, asked_before: 0 };
+    let story = CallKey { stage: Stage::STORY, question: None, asked_before: 0 };
     store.record_reply(&one, cell(4), story, &refused).expect("writes");
     store.settle().await.expect("writes");
     let expected = [(key(7, 0), reply("one")), (key(7, 1), reply("reminded"))];

@@ -22,6 +22,7 @@ use valuesim_coordinator::provenance::{self, Provenance};
 use valuesim_coordinator::report::{self, RESULTS_VERSION, Results};
 use valuesim_coordinator::table;
 use valuesim_coordinator::visible::visible;
+use valuesim_shared::cell::needs_backstory;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::Experiment;
 use valuesim_shared::id::RunId;
@@ -259,7 +260,7 @@ impl Job {
     /// What the cells took that are finished already.
     pub(super) fn done_before(&self, ledger: &Ledger) -> Result<Before, LedgerError> {
         let mut before = Before::default();
-        let any_story = self.experiment.methods.iter().any(|method| method.needs_backstory());
+        let any_story = needs_backstory(&self.experiment.methods);
         for model in self.plan.models() {
             for row in ledger.spend(model)? {
                 before.spend.add(&row?.1.total());

@@ -6,6 +6,7 @@ mod demo;
 mod full_size;
 mod help;
 mod leave_results;
+mod methods;
 mod mistakes;
 mod provider_mistakes;
 mod proxy;

@@ -48,7 +48,10 @@ fn a_value_that_a_flag_does_not_have() {
     check(&["run", "--users", "some"], &["'some'", "--users <N>", "a whole number above 0, or `all`"]);
     check(&["run", "--folds", "0"], &["'0'", "--folds", "a whole number, counted from 1"]);
     check(&["run", "--folds", "6"], &["there is no fold 6, only 1 to 5"]);
-    check(&["run", "--methods", "magic"], &["'magic'", "--methods", "full-info or valuesim"]);
+    check(
+        &["run", "--methods", "magic"],
+        &["'magic'", "--methods", "no-profile, full-info, no-cab", "combined, valuesim or profile-scale(N)"],
+    );
     check(&["run", "--behaviour", "better"], &["'better'", "--behaviour", "`paper` or `corrected`"]);
     check(&["run", "--calls-in-flight", "0"], &["limits.calls_in_flight 0", "expected 1 to"]);
     check(&["run", "--colour"], &["unexpected argument '--colour'", "Usage: valuesim run"]);

@@ -61,6 +61,8 @@ pub(crate) struct Fleet {
     pub(crate) users: u32,
     /// Respondents of the survey.
     pub(crate) synthetic: u32,
+    /// The methods of the run, as `--methods` takes them.
+    pub(crate) methods: &'static str,
     folder: TempDir,
     _lent: Option<(Vhost, Database)>,
 }
@@ -85,7 +87,7 @@ impl Fleet {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let provider = provider(latency).await;
         let base_url = provider.base_url();
-        Self { provider, ways, base_url, users: USERS, synthetic: SYNTHETIC, folder, _lent: None }
+        Self { provider, ways, base_url, users: USERS, synthetic: SYNTHETIC, methods: "valuesim", folder, _lent: None }
     }
 
     pub(crate) fn coordinator(&self) -> Member {
@@ -213,7 +215,7 @@ impl Fleet {
 
     /// What a run is about; the same for a fleet and for one process.
     fn experiment(&self, users: u32, runs: &Path) -> Vec<String> {
-        let about = ["--methods", "valuesim", "--model", "m"];
+        let about = ["--methods", self.methods, "--model", "m"];
         let mut flags: Vec<String> = about.map(str::to_owned).into();
         flags.extend(["--synthetic".to_owned(), self.synthetic.to_string()]);
         flags.extend(["--users".to_owned(), users.to_string()]);

@@ -105,6 +105,7 @@ pub(crate) fn task(respondent: u32, history: &[&str]) -> Task {
         run: run_id(),
         cell: Cell { model: ModelId(0), respondent, fold },
         profile: PackedCodes(Vec::new()),
+        draws: Vec::new(),
         history: history.iter().map(|&failure| failure.to_owned()).collect(),
     }
 }

@@ -1,31 +1,34 @@
-//! The CAB stage: answers a cell's held-out questions with modules, coordinator and single-call arms.
+//! The CAB stage: makes the calls about a cell's held-out questions, question by question, as the cell machine asks for them.
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
-use futures_util::stream::FuturesOrdered;
+use futures_util::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use valuesim_shared::codebook::Question;
-use valuesim_shared::decide::{Decision, decide};
-use valuesim_shared::id::{Code, QuestionId};
-use valuesim_shared::method::{Method, Module, Stage};
-use valuesim_shared::outcome::{
-    ArmResult, CellOutcome, CellResult, Decided, Ended, Letters, ModuleResult, OUTCOME_VERSION, StoryResult,
+use valuesim_shared::call::{CallKey, ReplyText};
+use valuesim_shared::cell::{
+    Follows, MissingStories, NextCall, Prompt, QuestionCalls, QuestionResult, WrittenStory, cell_result,
 };
+use valuesim_shared::codebook::Question;
+use valuesim_shared::id::QuestionId;
+use valuesim_shared::outcome::{CellOutcome, CellResult, Ended, OUTCOME_VERSION, ScaledStory, StoryResult};
 use valuesim_shared::permit::PermitOffice;
-use valuesim_shared::prompt::{Opinion, coordinator};
+use valuesim_shared::prompt::reminder;
 use valuesim_shared::queue::Queue;
+use valuesim_shared::stage::Stage;
 use valuesim_shared::store::{Backstory, Store};
 use valuesim_shared::task::{Task, TaskKind};
 
-use crate::ask::{Asked, CellCalls};
 use crate::attempt::Next;
+use crate::cell_calls::CellCalls;
 use crate::context::Context;
 use crate::demand::Held;
-use crate::halt::Halt;
+use crate::halt::{Halt, all_or_halt, worse};
 use crate::prompts::{CellPrompts, SharedPrompt};
+use crate::provider::Conversation;
+use crate::story;
 
 /// Answers a cell's held-out questions. Without a backstory the story stage is next.
 pub(crate) async fn answer<Q: Queue, S: Store, O: PermitOffice>(
@@ -35,18 +38,25 @@ pub(crate) async fn answer<Q: Queue, S: Store, O: PermitOffice>(
     halt: &CancellationToken,
 ) -> Result<Next, Halt> {
     let backstory = context.store.backstory(&task.run, task.cell).await?;
-    if backstory.is_none() && context.run.manifest.needs_backstory() {
+    let needs_backstory = context.run.manifest.needs_backstory();
+    if backstory.is_none() && needs_backstory {
         return Ok(Next::Task(task.of_kind(TaskKind::Story)));
     }
     let calls = CellCalls::new(context, task, halt).await?;
-    let prompts = CellPrompts::new(&context.run, task, backstory.as_ref());
-    let cell = Arc::new(Cell { calls, prompts, backstory });
-    let result = Arc::clone(&cell).answer(held).await?;
+    let scaled = story::write_scaled(&calls).await?;
+    let cell = Arc::new(Cell::new(calls, backstory.as_ref(), &scaled));
+    let mut result = Arc::clone(&cell).answer(held).await?;
     let mut spend = cell.calls.spend();
-    if let Some(story) = &cell.backstory {
-        spend.add(&story.spend);
+    if let Some(Backstory { text, ended, asked, spend: of_story }) = &backstory {
+        spend.add(of_story);
+        result.story = Some(story_result(text, *ended, *asked));
     }
-    let transcript = cell.calls.transcript(cell.backstory.as_ref()).await;
+    let scaled = scaled.iter().map(|(stage, WrittenStory { text, ended, asked })| ScaledStory {
+        stage: *stage,
+        story: story_result(text, *ended, *asked),
+    });
+    result.scaled_stories = scaled.collect();
+    let transcript = cell.calls.transcript(backstory.as_ref()).await;
     let outcome =
         CellOutcome { version: OUTCOME_VERSION, run: task.run.clone(), cell: task.cell, result, spend, transcript };
     Ok(Next::Outcome(Box::new(outcome)))
@@ -56,120 +66,88 @@ pub(crate) async fn answer<Q: Queue, S: Store, O: PermitOffice>(
 struct Cell<Q, S, O> {
     calls: CellCalls<Q, S, O>,
     prompts: CellPrompts,
-    backstory: Option<Backstory>,
+    missing: MissingStories,
 }
 
-/// What the modules and the coordinator made of one question.
-struct Simulated {
-    modules: [Asked; 3],
-    prediction: Prediction,
-}
-
-/// One arm's answer to one question.
-struct Prediction {
-    answer: Option<Code>,
-    ended: Ended,
-    decided: Decided,
-    asked: u8,
-}
+/// A call that was answered, and its place in the demand.
+type Made = (CallKey, ReplyText, Option<Held>);
 
 impl<Q: Queue, S: Store, O: PermitOffice> Cell<Q, S, O> {
+    fn new(calls: CellCalls<Q, S, O>, backstory: Option<&Backstory>, scaled: &[(Stage, WrittenStory)]) -> Self {
+        let whole =
+            backstory.map_or((Stage::STORY, "", Ended::Invalid), |story| (Stage::STORY, &*story.text, story.ended));
+        let scaled = scaled.iter().map(|(stage, story)| (*stage, &*story.text, story.ended));
+        let (mut texts, mut missing) = (Vec::new(), Vec::new());
+        for (stage, text, ended) in std::iter::once(whole).chain(scaled) {
+            if text.is_empty() { missing.push((stage, ended)) } else { texts.push((stage, text)) }
+        }
+        let prompts = CellPrompts::new(calls.rules(), calls.source(), &texts);
+        Self { calls, prompts, missing: MissingStories(missing) }
+    }
+
     async fn answer(self: Arc<Self>, mut held: Held) -> Result<CellResult, Halt> {
-        let held_out = self.calls.held_out();
-        let methods = &self.calls.manifest().methods;
-        let mut arms = Vec::new();
-        let mut modules = Vec::new();
-        let simulate = methods.contains(&Method::ValueSim);
-        let ask_all = methods.contains(&Method::FullInfo);
+        let first_calls = self.calls.rules().first_calls();
         // All questions go on side by side, each in a task of its own: a reply is read where it arrived.
-        let simulated = held_out.iter().filter(|_| simulate).map(|&id| {
-            let places = [held.split_one(), held.split_one(), held.split_one()];
-            spawn(Arc::clone(&self).simulate(id, places))
+        let questions = self.calls.held_out().iter().map(|&id| {
+            let places = (0..first_calls).map(|_| held.split_one()).collect();
+            AbortOnDropHandle::new(tokio::spawn(Arc::clone(&self).ask_about(id, places)))
         });
-        let simulated: Vec<_> = simulated.collect();
-        let direct = held_out.iter().filter(|_| ask_all);
-        let direct: Vec<_> = direct.map(|&id| spawn(Arc::clone(&self).full_info(id, held.split_one()))).collect();
         // A question that fails or is stopped lets the others finish their calls.
-        let (simulated, direct) = (ended(simulated).await, ended(direct).await);
-        let simulated: Vec<Simulated> = all_or_halt(simulated)?;
-        let direct: Vec<Prediction> = all_or_halt(direct)?;
-        if simulate {
-            let predictions = simulated.iter().map(|question| &question.prediction);
-            arms.push(arm(Method::ValueSim, predictions));
-            modules = (0..Module::ALL.len()).map(|at| module_result(at, &simulated)).collect();
-        }
-        if ask_all {
-            arms.push(arm(Method::FullInfo, direct.iter()));
-        }
-        let story = self.backstory.as_ref().map(story_result);
-        Ok(CellResult { story, modules, arms })
+        let results = all_or_halt(ended(questions.collect()).await)?;
+        Ok(cell_result(self.calls.rules(), results))
     }
 
-    async fn simulate(self: Arc<Self>, id: QuestionId, places: [Held; 3]) -> Result<Simulated, Halt> {
+    /// Makes the calls about one question until nothing more is to be asked. One that fails lets those under way finish.
+    async fn ask_about(self: Arc<Self>, id: QuestionId, places: Vec<Held>) -> Result<QuestionResult, Halt> {
         let question = self.calls.question(id);
-        let Some(prompts) = self.prompts.modules() else {
-            return Ok(self.without_backstory());
+        let mut state = QuestionCalls::new(self.calls.rules(), question, &self.missing);
+        let (mut places, mut halted) = (places.into_iter(), None);
+        let first = state.first().into_iter().map(|call| self.make(question, call, places.next()));
+        let mut under_way: FuturesUnordered<_> = first.collect();
+        while let Some(made) = under_way.next().await {
+            match made {
+                Ok((key, reply, mut place)) => {
+                    for call in state.reply(key, &reply) {
+                        // The place in the demand is the stage's until it is over.
+                        let place = if call.key.stage == key.stage { place.take() } else { None };
+                        under_way.push(self.make(question, call, place));
+                    }
+                }
+                Err(halt) => halted = Some(worse(halted, halt)),
+            }
+        }
+        halted.map_or(Ok(()), Err)?;
+        let result = state.result().expect("a question has a result when none of its calls is open");
+        for (method, prediction) in &result.predictions {
+            self.calls.predicted(*method, prediction.ended);
+        }
+        Ok(result)
+    }
+
+    async fn make(&self, question: &Question, call: NextCall, place: Option<Held>) -> Result<Made, Halt> {
+        let whole;
+        let conversation = match &call.prompt {
+            Prompt::OfStage => {
+                let prompt = self.prompts.of(call.key.stage).expect("what is missing is not asked");
+                Conversation::new(&prompt.before, Some(self.calls.block(question)), &prompt.after)
+            }
+            Prompt::Whole(text) => {
+                whole = SharedPrompt::whole(text);
+                Conversation::new(&whole.before, None, &whole.after)
+            }
         };
-        let asks = Module::ALL.into_iter().zip(prompts).zip(places).map(|((module, prompt), place)| {
-            let calls = &self.calls;
-            async move {
-                // Held until the call is made: a place that the future did not take would be given back at once.
-                let _place = place;
-                calls.ask_module(module.into(), question, prompt).await
+        let format;
+        let conversation = match &call.follows {
+            Follows::Nothing => conversation,
+            Follows::MoreRoom(tokens) => conversation.with_room_for(*tokens),
+            Follows::Reminder { reply } => {
+                format = reminder(question);
+                conversation.followed_up(reply, &format)
             }
-        });
-        // Of the three only the one that has news is looked at.
-        let answers = asks.collect::<FuturesOrdered<_>>().collect().await;
-        let modules: [Asked; 3] = all_or_halt(answers)?.try_into().expect("there are three modules");
-        let prediction = self.settle(question, &modules).await?;
-        self.calls.predicted(Method::ValueSim, prediction.ended);
-        Ok(Simulated { modules, prediction })
+        };
+        let reply = self.calls.reply(call.key, &conversation).await?;
+        Ok((call.key, reply, place))
     }
-
-    /// Without a backstory there is nothing to ask the modules about: the story's ending is theirs too.
-    fn without_backstory(&self) -> Simulated {
-        let ended = self.backstory.as_ref().map_or(Ended::Invalid, |story| story.ended);
-        let nothing = || Asked { answer: None, analysis: String::new(), ended, times: 0 };
-        self.calls.predicted(Method::ValueSim, ended);
-        let prediction = Prediction { answer: None, ended, decided: Decided::NoValidAnswers, asked: 0 };
-        Simulated { modules: [nothing(), nothing(), nothing()], prediction }
-    }
-
-    async fn settle(&self, question: &Question, modules: &[Asked; 3]) -> Result<Prediction, Halt> {
-        let asked = modules.iter().map(|module| module.times).sum();
-        match decide(&[modules[0].answer, modules[1].answer, modules[2].answer]) {
-            Decision::Agreed { answer, decided } => {
-                let reminded = modules.iter().any(|module| module.ended == Ended::Reminded);
-                let ended = if reminded { Ended::Reminded } else { Ended::Answered };
-                Ok(Prediction { answer: Some(answer), ended, decided, asked })
-            }
-            Decision::NoValidAnswer => {
-                let ended = modules[0].ended;
-                let ended = if modules.iter().all(|module| module.ended == ended) { ended } else { Ended::Invalid };
-                Ok(Prediction { answer: None, ended, decided: Decided::NoValidAnswers, asked })
-            }
-            Decision::AskCoordinator => {
-                let opinions =
-                    modules.each_ref().map(|module| Opinion { answer: module.answer, analysis: &module.analysis });
-                let prompt = SharedPrompt::whole(&coordinator(question, &opinions));
-                let last = self.calls.ask_coordinator(question, &prompt).await?;
-                let asked = asked + last.times;
-                Ok(Prediction { answer: last.answer, ended: last.ended, decided: Decided::Coordinator, asked })
-            }
-        }
-    }
-
-    async fn full_info(self: Arc<Self>, id: QuestionId, _place: Held) -> Result<Prediction, Halt> {
-        let question = self.calls.question(id);
-        let prompt = self.prompts.full_info().expect("the arm's prompt is made with the cell's");
-        let Asked { answer, ended, times, .. } = self.calls.ask_single(Stage::FullInfo, question, prompt).await?;
-        self.calls.predicted(Method::FullInfo, ended);
-        Ok(Prediction { answer, ended, decided: Decided::Direct, asked: times })
-    }
-}
-
-fn spawn<T: Send + 'static>(question: impl Future<Output = T> + Send + 'static) -> AbortOnDropHandle<T> {
-    AbortOnDropHandle::new(tokio::spawn(question))
 }
 
 /// What the questions' tasks came to, in their order.
@@ -182,40 +160,7 @@ async fn ended<T>(questions: Vec<AbortOnDropHandle<T>>) -> Vec<T> {
     all
 }
 
-fn story_result(story: &Backstory) -> StoryResult {
-    let characters = u32::try_from(story.text.chars().count()).unwrap_or(u32::MAX);
-    StoryResult { ended: story.ended, characters, asked: story.asked }
-}
-
-fn module_result(at: usize, questions: &[Simulated]) -> ModuleResult {
-    let asked = || questions.iter().map(|question| &question.modules[at]);
-    ModuleResult {
-        module: Module::ALL[at],
-        answers: asked().map(|module| module.answer).collect(),
-        ended: Letters(asked().map(|module| module.ended).collect()),
-    }
-}
-
-fn arm<'a>(method: Method, predictions: impl Iterator<Item = &'a Prediction> + Clone) -> ArmResult {
-    ArmResult {
-        method,
-        answers: predictions.clone().map(|prediction| prediction.answer).collect(),
-        ended: Letters(predictions.clone().map(|prediction| prediction.ended).collect()),
-        decided: Letters(predictions.clone().map(|prediction| prediction.decided).collect()),
-        asked: predictions.map(|prediction| prediction.asked).collect(),
-    }
-}
-
-/// All values, or the worst reason why one is missing: a failure before a stop.
-fn all_or_halt<T>(ended: Vec<Result<T, Halt>>) -> Result<Vec<T>, Halt> {
-    let mut values = Vec::with_capacity(ended.len());
-    let mut worst = None;
-    for end in ended {
-        match end {
-            Ok(value) => values.push(value),
-            Err(failed @ Halt::Failed(_)) => worst = Some(failed),
-            Err(Halt::Stopped) => worst = worst.or(Some(Halt::Stopped)),
-        }
-    }
-    worst.map_or(Ok(values), Err)
+fn story_result(text: &str, ended: Ended, asked: u8) -> StoryResult {
+    let characters = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
+    StoryResult { ended, characters, asked }
 }

@@ -101,6 +101,12 @@ pub enum MisfitError {
         /// How many there are.
         folds: usize,
     },
+    /// A method reads a part of the profile that the task does not name.
+    #[error("the task does not say which {items} answers of its profile `profile-scale({items})` reads")]
+    Draw {
+        /// The size of the part.
+        items: u16,
+    },
     /// The profile has too few answers or too many.
     #[error("the task's profile has {found} answers: expected {expected}, one for each question that its fold keeps")]
     Profile {

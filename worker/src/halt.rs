@@ -16,3 +16,24 @@ impl<E: Into<WorkerError>> From<E> for Halt {
         Self::Failed(error.into())
     }
 }
+
+/// All values, or the worst reason why one is missing.
+pub(crate) fn all_or_halt<T>(ended: Vec<Result<T, Halt>>) -> Result<Vec<T>, Halt> {
+    let mut values = Vec::with_capacity(ended.len());
+    let mut halted = None;
+    for end in ended {
+        match end {
+            Ok(value) => values.push(value),
+            Err(halt) => halted = Some(worse(halted, halt)),
+        }
+    }
+    halted.map_or(Ok(values), Err)
+}
+
+/// The worse of two reasons: a failure before a stop.
+pub(crate) fn worse(one: Option<Halt>, other: Halt) -> Halt {
+    match one {
+        Some(failed @ Halt::Failed(_)) => failed,
+        Some(Halt::Stopped) | None => other,
+    }
+}

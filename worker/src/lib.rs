@@ -1,9 +1,8 @@
 //! Does a task: takes it from the queue, asks the model, keeps the replies, hands the result in.
 
-mod again;
-mod ask;
 mod attempt;
 mod cab;
+mod cell_calls;
 pub mod config;
 mod context;
 mod demand;

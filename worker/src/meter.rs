@@ -7,10 +7,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 use valuesim_shared::control::UnixMillis;
 use valuesim_shared::id::ModelId;
-use valuesim_shared::method::{Method, Stage};
+use valuesim_shared::method::Method;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::money::{NanoUsd, Tokens};
 use valuesim_shared::outcome::{Ended, StageSpend};
+use valuesim_shared::stage::Stage;
 use valuesim_shared::task::TaskKind;
 
 use crate::listening::Ear;
@@ -93,11 +94,11 @@ pub(crate) struct UnderWay<'a> {
 
 impl Meter {
     /// Nothing done yet for these models; counts for the process's metrics too, if it has any.
-    pub(crate) fn new(models: &[ModelSettings], metrics: Option<&Metrics>) -> Self {
+    pub(crate) fn new((models, methods): (&[ModelSettings], &[Method]), metrics: Option<&Metrics>) -> Self {
         Self {
             providers: models.iter().map(Provider::of).collect(),
             ears: models.iter().map(|_| Ear::default()).collect(),
-            metrics: metrics.map(|metrics| RunMetrics::new(metrics, models)),
+            metrics: metrics.map(|metrics| RunMetrics::new(metrics, models, methods)),
             ..Self::default()
         }
     }
@@ -238,13 +239,13 @@ mod tests {
     fn shown(model: &str) -> (Meter, Exposition) {
         let exposition = Exposition::new("worker");
         let metrics = Metrics::new(exposition.registry());
-        (Meter::new(&[ModelSettings::named(model)], Some(&metrics)), exposition)
+        (Meter::new((&[ModelSettings::named(model)], &Method::DEFAULT), Some(&metrics)), exposition)
     }
 
     #[test]
     fn a_call_counts_once_however_it_ends() {
         let (meter, exposition) = shown("m");
-        let call = || meter.call_sent(ModelId(0), Stage::Story);
+        let call = || meter.call_sent(ModelId(0), Stage::STORY);
         let error = CallError { kind: CallErrorKind::WrongKey, status: None, message: None, retry_after: None };
         call().answered(&StageSpend::default());
         call().failed(&error);
@@ -265,8 +266,8 @@ mod tests {
 
     #[test]
     fn a_trouble_is_its_models_own_and_of_the_moment_when_it_happened() {
-        let meter = Meter::new(&["one", "other"].map(ModelSettings::named), None);
-        let call = |model| meter.call_sent(ModelId(model), Stage::Story);
+        let meter = Meter::new((&["one", "other"].map(ModelSettings::named), &[]), None);
+        let call = |model| meter.call_sent(ModelId(model), Stage::STORY);
         let error = CallError { kind: CallErrorKind::WrongKey, status: None, message: None, retry_after: None };
         let before = UnixMillis::now();
         call(1).failed(&error);
@@ -281,7 +282,7 @@ mod tests {
     #[test]
     fn a_label_with_any_text_in_it_is_still_one_label() {
         let (meter, exposition) = shown("a\"b\\c\nd");
-        meter.call_sent(ModelId(0), Stage::Story).answered(&StageSpend::default());
+        meter.call_sent(ModelId(0), Stage::STORY).answered(&StageSpend::default());
         let text = exposition.text(|| ());
         assert!(text.contains(r#"model="a\"b\\c\nd",outcome="ok""#), "{text}");
     }

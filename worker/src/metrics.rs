@@ -10,9 +10,10 @@ use prometheus::{
     register_int_gauge_vec_with_registry,
 };
 use valuesim_shared::id::ModelId;
-use valuesim_shared::method::{Method, Stage};
+use valuesim_shared::method::Method;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::outcome::{Ended, StageSpend};
+use valuesim_shared::stage::{Stage, StageKind};
 use valuesim_shared::task::TaskKind;
 use valuesim_shared::telemetry::{CALL_SECONDS, REGISTERS};
 
@@ -133,7 +134,7 @@ pub(crate) struct RunMetrics {
     models: Vec<ModelMetrics>,
     tasks: [TaskMetrics; 2],
     /// By method, by ending.
-    predictions: [Cells<IntCounter, { Ended::ALL.len() }>; Method::WITH_MODEL.len()],
+    predictions: Vec<(Method, Cells<IntCounter, { Ended::ALL.len() }>)>,
 }
 
 /// Metrics that appear once there is something to count, so that a stage which no method uses takes no room.
@@ -146,7 +147,7 @@ pub(crate) struct ModelMetrics {
     model: String,
     is_priced: bool,
     pub(crate) in_flight: IntGauge,
-    stages: Cells<StageMetrics, { Stage::ALL.len() }>,
+    stages: Cells<StageMetrics, { StageKind::ALL.len() }>,
 }
 
 #[derive(Debug)]
@@ -193,7 +194,7 @@ pub(crate) enum Undone {
 }
 
 impl RunMetrics {
-    pub(crate) fn new(Metrics { families }: &Metrics, models: &[ModelSettings]) -> Self {
+    pub(crate) fn new(Metrics { families }: &Metrics, models: &[ModelSettings], methods: &[Method]) -> Self {
         let task = |kind| TaskMetrics {
             done: families.tasks.with_label_values(&[kind_name(kind), "done"]),
             seconds: families.task_seconds.with_label_values(&[kind_name(kind)]),
@@ -201,7 +202,7 @@ impl RunMetrics {
         Self {
             models: models.iter().map(|model| ModelMetrics::new(families, model)).collect(),
             tasks: [task(TaskKind::Story), task(TaskKind::Cab)],
-            predictions: Default::default(),
+            predictions: methods.iter().map(|&method| (method, Default::default())).collect(),
             families: Arc::clone(families),
         }
     }
@@ -212,9 +213,9 @@ impl RunMetrics {
 
     pub(crate) fn predicted(&self, method: Method, ended: Ended) {
         // Methods without a model predict elsewhere.
-        let Some(row) = Method::WITH_MODEL.iter().position(|known| *known == method) else { return };
-        let new = || self.families.predictions.with_label_values(&[method.name(), ending_name(ended)]);
-        self.predictions[row][ended as usize].get_or_init(new).inc();
+        let Some((_, counters)) = self.predictions.iter().find(|(known, _)| *known == method) else { return };
+        let new = || self.families.predictions.with_label_values(&[&*method.name(), ending_name(ended)]);
+        counters[ended as usize].get_or_init(new).inc();
     }
 
     pub(crate) fn task_done(&self, kind: TaskKind, after: Duration) {
@@ -258,7 +259,7 @@ impl ModelMetrics {
         metrics.seconds.observe(after.as_secs_f64());
         metrics.outcomes[outcome.number()]
             .get_or_init(|| {
-                let labels = [self.provider, &self.model, stage.name(), outcome.name()];
+                let labels = [self.provider, &self.model, stage.kind().name(), outcome.name()];
                 self.families.requests.with_label_values(&labels)
             })
             .inc();
@@ -282,10 +283,10 @@ impl ModelMetrics {
     }
 
     fn stage(&self, stage: Stage) -> &StageMetrics {
-        self.stages[stage as usize].get_or_init(|| {
+        self.stages[stage.kind() as usize].get_or_init(|| {
             let families = &self.families;
-            let labels = [self.provider, &self.model, stage.name()];
-            let priced = [self.provider, &self.model, stage.name(), TIER];
+            let labels = [self.provider, &self.model, stage.kind().name()];
+            let priced = [self.provider, &self.model, stage.kind().name(), TIER];
             StageMetrics {
                 seconds: families.request_seconds.with_label_values(&labels),
                 input: families.input.with_label_values(&labels),
@@ -397,7 +398,7 @@ mod tests {
 
     #[test]
     fn rows_of_enums_have_room_for_all() {
-        assert!(Stage::ALL.iter().enumerate().all(|(at, stage)| *stage as usize == at));
+        assert!(StageKind::ALL.iter().enumerate().all(|(at, stage)| *stage as usize == at));
         assert!(Ended::ALL.iter().enumerate().all(|(at, ended)| *ended as usize == at));
     }
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use valuesim_shared::method::{Method, Module};
-use valuesim_shared::prompt::{QuestionPrompt, module_frame};
-use valuesim_shared::store::Backstory;
+use valuesim_shared::cell::{Rules, Text, text_of};
+use valuesim_shared::prompt::{combined, frame};
+use valuesim_shared::stage::Stage;
 use valuesim_shared::task::Task;
 
 use crate::provider::EncodedText;
@@ -23,43 +23,56 @@ impl SharedPrompt {
         Self { before: Arc::new(EncodedText::new(text)), after: Arc::new(EncodedText::new("")) }
     }
 
-    /// A module's prompt, around a backstory that is encoded already.
-    fn of_module(module: Module, story: &EncodedText) -> Self {
-        let [before, between, after] = module_frame(module).map(EncodedText::new);
-        Self { before: Arc::new(EncodedText::joined(&[&before, story, &between])), after: Arc::new(after) }
-    }
-
-    fn of(prompt: &QuestionPrompt) -> Self {
-        Self { before: Arc::new(EncodedText::new(prompt.before())), after: Arc::new(EncodedText::new(prompt.after())) }
+    /// What a stage asks, around a text that is encoded already.
+    fn of_stage(stage: Stage, text: EncodedText) -> Self {
+        let frame = frame(stage.kind()).expect("the stage asks about a question");
+        let [before, after] = frame.around(text, EncodedText::new).map(|side| {
+            let parts: Vec<&EncodedText> = side.iter().collect();
+            Arc::new(EncodedText::joined(&parts))
+        });
+        Self { before, after }
     }
 }
 
-/// The prompts that a cell's arms need.
+/// The backstories that a cell's prompts hold, by the stage that wrote them; those that came out empty are not among them.
+pub(crate) type StoryTexts<'a> = [(Stage, &'a str)];
+
+/// The prompts that a cell's methods need, by stage.
 #[derive(Debug)]
-pub(crate) struct CellPrompts {
-    modules: Option<[SharedPrompt; 3]>,
-    full_info: Option<SharedPrompt>,
-}
+pub(crate) struct CellPrompts(Vec<(Stage, SharedPrompt)>);
 
 impl CellPrompts {
-    pub(crate) fn new(run: &Run, task: &Task, backstory: Option<&Backstory>) -> Self {
-        let modules = backstory.filter(|story| !story.text.is_empty()).map(|story| {
-            let story = EncodedText::new(&story.text);
-            Module::ALL.map(|module| SharedPrompt::of_module(module, &story))
-        });
-        let full_info = run.manifest.methods.contains(&Method::FullInfo).then(|| {
-            let profile = run.profile_text().with_questions(run.profile(task));
-            SharedPrompt::of(&QuestionPrompt::full_info(&profile))
-        });
-        Self { modules, full_info }
+    pub(crate) fn new(rules: &Rules, (run, task): (&Run, &Task), stories: &StoryTexts<'_>) -> Self {
+        let mut encoded: Vec<(Text, EncodedText)> = Vec::new();
+        let mut prompts = Vec::new();
+        for &stage in rules.first_stages() {
+            let of = text_of(stage);
+            let known = encoded.iter().find(|(text, _)| *text == of).map(|(_, known)| known.clone());
+            let text = known.or_else(|| Some(EncodedText::new(&text(of, (run, task), stories)?)));
+            let Some(text) = text else { continue };
+            encoded.push((of, text.clone()));
+            prompts.push((stage, SharedPrompt::of_stage(stage, text)));
+        }
+        Self(prompts)
     }
 
-    /// The modules' prompts in the order of [`Module::ALL`]; none where there is no backstory.
-    pub(crate) fn modules(&self) -> Option<&[SharedPrompt; 3]> {
-        self.modules.as_ref()
+    /// The prompt of a stage that asks about questions; none where its backstory is missing.
+    pub(crate) fn of(&self, stage: Stage) -> Option<&SharedPrompt> {
+        self.0.iter().find(|(of, _)| *of == stage).map(|(_, prompt)| prompt)
     }
+}
 
-    pub(crate) fn full_info(&self) -> Option<&SharedPrompt> {
-        self.full_info.as_ref()
+/// The long text of prompts; none where its backstory is missing.
+fn text(of: Text, (run, task): (&Run, &Task), stories: &StoryTexts<'_>) -> Option<String> {
+    let profile = || run.profile_text().with_questions(run.profile(task));
+    let story = || {
+        let wanted = of.story()?;
+        stories.iter().find(|(stage, _)| *stage == wanted).map(|(_, text)| (*text).to_owned())
+    };
+    match of {
+        Text::Nothing | Text::BackstoryOf(0) => Some(String::new()),
+        Text::Profile => Some(profile()),
+        Text::Backstory | Text::BackstoryOf(_) => story(),
+        Text::Both => Some(combined(&story()?, &profile())),
     }
 }

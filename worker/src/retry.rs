@@ -6,11 +6,11 @@ use std::time::Duration;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::id::{Cell, RunId};
-use valuesim_shared::method::Stage;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::money::{Price, Tokens};
 use valuesim_shared::outcome::{StageSpend, Unsure};
 use valuesim_shared::permit::{Ask, PermitOffice};
+use valuesim_shared::stage::{Stage, StageKind};
 use valuesim_shared::store::{CallKey, RecordedReply, ReplyText, Store};
 
 use crate::context::Context;
@@ -203,7 +203,7 @@ fn unsure(model: &ModelSettings, stage: Stage, conversation: &Conversation<'_>) 
     let bytes = conversation.bytes() as u64;
     let limit = conversation.most_output_tokens().or(model.max_output_tokens);
     let longest = u64::from(limit.unwrap_or(LONGEST_OUTPUT_TOKENS));
-    let expected = if stage == Stage::Story { EXPECTED_STORY_TOKENS } else { EXPECTED_OUTPUT_TOKENS };
+    let expected = if stage.kind() == StageKind::Story { EXPECTED_STORY_TOKENS } else { EXPECTED_OUTPUT_TOKENS };
     let likely = Tokens { input: bytes / BYTES_PER_TOKEN, cached: 0, output: longest.min(expected) };
     // No tokenizer makes more than one token of a byte.
     let at_most = Tokens { input: bytes, cached: 0, output: longest };

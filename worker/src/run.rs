@@ -1,13 +1,14 @@
 //! What a worker knows of a run: its manifest, made ready for work.
 
+use valuesim_shared::cell::Rules;
 use valuesim_shared::id::{Code, Fold, ModelId, QuestionId};
 use valuesim_shared::manifest::Manifest;
-use valuesim_shared::method::{Method, Module};
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::money::Price;
 use valuesim_shared::profile::ProfileText;
 use valuesim_shared::prompt::{prompts_digest, question_block};
 use valuesim_shared::split::Split;
+use valuesim_shared::stage::{Stage, Variant};
 use valuesim_shared::task::Task;
 
 use crate::config::Served;
@@ -21,6 +22,8 @@ pub(crate) struct Run {
     split: Split,
     /// By model; none for those that this worker does not serve.
     clients: Vec<Option<Client>>,
+    /// By model.
+    rules: Vec<Rules>,
     /// Each question as prompts show it, by question.
     question_blocks: Vec<EncodedText>,
 }
@@ -36,7 +39,8 @@ impl Run {
         let clients = manifest.models.iter().map(client).collect::<Result<_, _>>()?;
         let question_blocks = manifest.codebook.questions().iter();
         let question_blocks = question_blocks.map(|question| EncodedText::new(&question_block(question))).collect();
-        Ok(Self { manifest, split, clients, question_blocks })
+        let rules = Rules::of_run(&manifest);
+        Ok(Self { manifest, split, clients, rules, question_blocks })
     }
 
     /// Whether the task, which came in a queue of `model`, can be done in this run.
@@ -52,7 +56,16 @@ impl Run {
             return Err(MisfitError::NoFold { fold: cell.fold, folds: self.split.folds().len() });
         }
         let (found, expected) = (task.profile.0.len(), self.split.kept(cell.fold).len());
-        if found == expected { Ok(()) } else { Err(MisfitError::Profile { found, expected }) }
+        if found != expected {
+            return Err(MisfitError::Profile { found, expected });
+        }
+        for stage in self.rules(model).scaled_stories() {
+            if self.part_of_profile(task, stage).is_none() {
+                let items = if let Variant::Items(items) = stage.variant() { items } else { 0 };
+                return Err(MisfitError::Draw { items });
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn client(&self, model: ModelId) -> &Client {
@@ -85,22 +98,28 @@ impl Run {
         self.split.kept(task.cell.fold).iter().copied().zip(task.profile.0.iter().copied())
     }
 
+    /// What decides the calls of a model's cells.
+    pub(crate) fn rules(&self, model: ModelId) -> &Rules {
+        &self.rules[model.0 as usize]
+    }
+
+    /// The answers that a stage makes a backstory of; none where the task does not name them.
+    pub(crate) fn part_of_profile(&self, task: &Task, stage: Stage) -> Option<Vec<(QuestionId, Code)>> {
+        let all: Vec<_> = self.profile(task).collect();
+        let Variant::Items(items) = stage.variant() else { return Some(all) };
+        let draw = task.draws.iter().find(|draw| draw.items == items)?;
+        Some(draw.places(all.len())?.into_iter().map(|place| all[place]).collect())
+    }
+
     /// How many calls a CAB task of the fold can make at once.
     pub(crate) fn first_calls(&self, fold: Fold) -> usize {
-        let for_each_question: usize = self.manifest.methods.iter().map(|method| calls_at_once(*method)).sum();
+        // They differ between models in how replies are asked for again, not in their number.
+        let for_each_question = self.rules.first().map_or(0, Rules::first_calls);
         for_each_question * self.split.held_out(fold).len()
     }
 
     /// How many calls a CAB task of the largest fold can make at once.
     pub(crate) fn most_first_calls(&self) -> usize {
         self.split.folds().map(|fold| self.first_calls(fold)).max().unwrap_or(0)
-    }
-}
-
-fn calls_at_once(method: Method) -> usize {
-    match method {
-        Method::ValueSim => Module::ALL.len(),
-        Method::FullInfo => 1,
-        Method::Mode | Method::Median | Method::ModeCountry | Method::MedianCountry | Method::Chance => 0,
     }
 }

@@ -2,9 +2,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use valuesim_shared::method::Stage;
 use valuesim_shared::outcome::{Ended, StageSpend};
 use valuesim_shared::prompt;
+use valuesim_shared::stage::Stage;
 use valuesim_shared::store::{Backstory, CallKey, RecordedReply, ReplyText};
 use valuesim_shared::task::Task;
 use valuesim_shared::transcript::{Call, Transcript};
@@ -58,7 +58,7 @@ pub(crate) fn story_call(run: &Run, task: &Task, story: &Backstory) -> Call {
     let profile = run.profile_text().natural(run.profile(task));
     let text = |cut_off| ReplyText::Text { content: story.text.clone(), cut_off };
     Call {
-        key: CallKey { stage: Stage::Story, question: None, asked_before: story.asked.saturating_sub(1) },
+        key: CallKey { stage: Stage::STORY, question: None, asked_before: story.asked.saturating_sub(1) },
         messages: vec![prompt::story(&profile)],
         reply: match story.ended {
             Ended::Refused => ReplyText::Refused,
@@ -66,7 +66,7 @@ pub(crate) fn story_call(run: &Run, task: &Task, story: &Backstory) -> Call {
             Ended::CutOff => text(true),
             Ended::Answered | Ended::Reminded | Ended::Invalid => text(false),
         },
-        tokens: story.spend.stages.get(&Stage::Story).and_then(tokens),
+        tokens: story.spend.stages.get(&Stage::STORY).and_then(tokens),
         reported_model: story.spend.reported_models.last().cloned().unwrap_or_default(),
     }
 }

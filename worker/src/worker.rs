@@ -78,7 +78,8 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
         let outages = run.manifest.models.iter().map(|_| Outage::default()).collect();
         let malformed = run.manifest.models.iter().map(|_| AtomicU32::new(0)).collect();
         let failed_cells = run.manifest.models.iter().map(|_| FailedCells::default()).collect();
-        let (meter, tasks) = (Arc::new(Meter::new(&run.manifest.models, metrics.as_ref())), AtomicU32::new(0));
+        let (meter, tasks) =
+            (Arc::new(Meter::new((&run.manifest.models, &run.manifest.methods), metrics.as_ref())), AtomicU32::new(0));
         let context = Context {
             queue,
             store,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use valuesim_shared::method::Stage;
 use valuesim_shared::outcome::{CellOutcome, CellResult, StageSpend};
+use valuesim_shared::stage::Stage;
 use valuesim_worker::error::WorkerError;
 use valuesim_worker::provider::CallErrorKind;
 use valuesim_worker::timeouts::Waits;
@@ -35,7 +35,7 @@ async fn undisturbed() -> CellResult {
     let outcome = Bench::new(Setup::new(server.address)).await.finish().await.expect("finishes");
     let spend = outcome.spend.total();
     assert_eq!((spend.sent, spend.failed), (server.requests().len() as u64, 0));
-    assert!(outcome.spend.stages.contains_key(&Stage::Coordinator), "all kinds of calls are made");
+    assert!(outcome.spend.stages.contains_key(&Stage::COORDINATOR), "all kinds of calls are made");
     outcome.result
 }
 

@@ -65,13 +65,15 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
 
     fn task(&self, cell: Cell) -> Task {
         let kept = self.plan.split().kept(cell.fold);
-        let profile = kept.iter().map(|&question| self.survey.code(cell.respondent, question)).collect();
+        let profile: Vec<_> = kept.iter().map(|&question| self.survey.code(cell.respondent, question)).collect();
+        let draws = self.plan.draws().of_cell(cell, profile.len());
         Task {
             version: self.task_version,
             kind: self.first_kind,
             run: self.run.clone(),
             cell,
             profile: PackedCodes(profile),
+            draws,
             history: Vec::new(),
         }
     }

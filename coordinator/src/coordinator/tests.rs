@@ -28,7 +28,7 @@ fn outcome(run: &RunId, cell: Cell) -> Bytes {
         version: OUTCOME_VERSION,
         run: run.clone(),
         cell,
-        result: CellResult { story: None, modules: vec![], arms: vec![] },
+        result: CellResult { story: None, scaled_stories: Vec::new(), modules: vec![], arms: vec![] },
         spend: CellSpend { stages: [].into(), reported_models: vec![] },
         transcript: None,
     };

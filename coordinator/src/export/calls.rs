@@ -48,7 +48,7 @@ pub(super) fn write<W: Write + Send>(
                 respondent,
                 fold,
                 Value::Text(model_name(of, model)),
-                Value::Text(stage.name()),
+                Value::Text(&stage.name()),
                 Value::Number(spend.sent),
                 Value::Number(spend.answered),
                 Value::Number(spend.failed),

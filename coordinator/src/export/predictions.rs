@@ -53,7 +53,7 @@ pub(super) fn write<W: Write + Send>(
                     Value::Text(&questions[prediction.question.index()]),
                     Value::Text(question.category.name()),
                     Value::Text(arm_name),
-                    Value::Text(arm.method.name()),
+                    Value::Text(&arm.method.name()),
                     Value::Text(name),
                     Value::code(prediction.answer),
                     Value::code(truth),

@@ -68,7 +68,7 @@ fn write_call<W: Write + Send>(
         respondent,
         fold,
         Value::Text(model_name(of, cell.model)),
-        Value::Text(call.key.stage.name()),
+        Value::Text(&call.key.stage.name()),
         Value::text(question.as_deref()),
         Value::Number(u64::from(call.key.asked_before)),
         Value::Text(call.messages.last().map_or("", String::as_str)),

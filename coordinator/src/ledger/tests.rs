@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use valuesim_shared::id::RunId;
 
 use super::*;
-use valuesim_shared::method::Stage;
 use valuesim_shared::outcome::{OUTCOME_VERSION, StageSpend};
+use valuesim_shared::stage::Stage;
 
 fn run() -> RunId {
     RunId("r1".to_owned())
@@ -15,12 +15,12 @@ fn run() -> RunId {
 fn outcome(row: u32, fold: u8, sent: u64) -> CellOutcome {
     let respondent = Respondent::new(row).expect("not 0");
     let fold = Fold::new(fold).expect("not 0");
-    let stages = [(Stage::Story, StageSpend { sent, ..StageSpend::default() })].into();
+    let stages = [(Stage::STORY, StageSpend { sent, ..StageSpend::default() })].into();
     CellOutcome {
         version: OUTCOME_VERSION,
         run: run(),
         cell: Cell { model: ModelId(0), respondent, fold },
-        result: CellResult { story: None, modules: vec![], arms: vec![] },
+        result: CellResult { story: None, scaled_stories: Vec::new(), modules: vec![], arms: vec![] },
         spend: CellSpend { stages, reported_models: vec![] },
         transcript: None,
     }

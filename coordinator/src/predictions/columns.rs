@@ -105,7 +105,7 @@ impl Columns {
         let same = |column: &mut Vec<ByteArray>, value: ByteArray| column.resize(column.len() + rows, value);
         same(&mut self.country, text(batch.country));
         same(&mut self.arm, text(&batch.arm.to_string()));
-        same(&mut self.method, constant(batch.arm.method.name()));
+        same(&mut self.method, ByteArray::from(batch.arm.method.name().as_ref()));
         same(&mut self.model, text(batch.arm.model.as_deref().unwrap_or_default()));
         let respondent = i32::try_from(batch.respondent.row()).expect("a survey file has under 2^31 rows");
         self.respondent.resize(self.respondent.len() + rows, respondent);

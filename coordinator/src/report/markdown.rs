@@ -163,7 +163,7 @@ fn spend(results: &Results) -> String {
     let mut all = StageTotals::NOTHING;
     for model in &results.spend {
         for (stage, totals) in &model.stages {
-            rows.push(spend_row(&model.model, stage.name(), totals));
+            rows.push(spend_row(&model.model, &stage.name(), totals));
             all.add(totals);
         }
     }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use valuesim_shared::id::RunId;
-use valuesim_shared::method::{Behaviour, Stage};
+use valuesim_shared::method::Behaviour;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::money::{NanoUsd, Tokens};
 use valuesim_shared::outcome::{CellSpend, StageSpend};
+use valuesim_shared::stage::Stage;
 
 use crate::score::{Arm, ArmScore};
 use crate::statistics::Population;

@@ -1,8 +1,8 @@
 //! What the files of a run say of its results.
 
-use valuesim_shared::method::Stage;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::outcome::{CellSpend, StageSpend};
+use valuesim_shared::stage::Stage;
 
 use super::*;
 use crate::fixture;
@@ -80,7 +80,7 @@ fn a_folder_that_is_not_there_is_named() {
 #[test]
 fn what_a_model_without_a_price_costs_is_unknown_and_so_is_the_sum() {
     let spend = CellSpend {
-        stages: [(Stage::Story, StageSpend { sent: 5, answered: 5, ..StageSpend::default() })].into(),
+        stages: [(Stage::STORY, StageSpend { sent: 5, answered: 5, ..StageSpend::default() })].into(),
         reported_models: vec![],
     };
     let mut results = fixture::results("gpt-3.5-turbo");

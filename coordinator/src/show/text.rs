@@ -1,5 +1,6 @@
 //! A cell for people. What a model wrote is set off by a bar, so that it cannot be taken for ours.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Display, Write};
 
 use super::{Call, ReplyText, ShownAnswer, ShownBackstory, ShownCell, ShownQuestion, Stage};
@@ -42,15 +43,15 @@ fn write_question(out: &mut String, question: &ShownQuestion) -> fmt::Result {
     }
     let calls_of = |stage: Stage| question.calls.iter().filter(move |call| call.key.stage == stage);
     for module in &question.modules {
-        let stage = Stage::from(module.module);
+        let stage = module.stage;
         writeln!(out, "{stage}: {} ({})", Answer(module.answer.as_ref()), module.ended)?;
         write_calls(out, calls_of(stage))?;
     }
-    for stage in [Stage::Coordinator, Stage::FullInfo] {
-        if calls_of(stage).next().is_some() {
-            writeln!(out, "{stage}:")?;
-            write_calls(out, calls_of(stage))?;
-        }
+    // Each stage that is no module's, such as a coordinator, once.
+    let other: BTreeSet<Stage> = question.calls.iter().map(|call| call.key.stage).collect();
+    for stage in other.into_iter().filter(|stage| stage.kind().module().is_none()) {
+        writeln!(out, "{stage}:")?;
+        write_calls(out, calls_of(stage))?;
     }
     for prediction in &question.predictions {
         let answer = Answer(prediction.answer.as_ref());

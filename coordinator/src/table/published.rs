@@ -49,7 +49,7 @@ pub(super) fn published(measure: Measure, method: Method, model: &str) -> Option
     let method = match method {
         Method::ValueSim => "ValueSim",
         Method::FullInfo => "Full Info",
-        Method::Chance | Method::Mode | Method::Median | Method::ModeCountry | Method::MedianCountry => return None,
+        _ => return None,
     };
     row(measure, method, model)
 }

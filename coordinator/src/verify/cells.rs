@@ -187,7 +187,7 @@ fn misfits(cell: Cell, result: &CellResult, plan: &Plan, experiment: &Experiment
     for module in &result.modules {
         let (found, expected) = (module.answers.len().min(module.ended.0.len()), held_out.len());
         if module.answers.len() != expected || module.ended.0.len() != expected {
-            misfits.push(format!("{:?} has {found} answers, expected {expected}", module.module));
+            misfits.push(format!("{} has {found} answers, expected {expected}", module.stage.name()));
         }
     }
     misfits

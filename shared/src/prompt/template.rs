@@ -42,6 +42,11 @@ impl Template {
         text
     }
 
+    /// Whether the template has a placeholder of this name.
+    pub(super) fn has(self, name: &str) -> bool {
+        self.0.contains(&format!("{{{name}}}"))
+    }
+
     /// The two parts before and after a placeholder.
     ///
     /// # Panics

@@ -10,8 +10,8 @@ use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::Experiment;
 use valuesim_shared::id::{Cell, Code, Fold, ModelId, Respondent, RunId};
 use valuesim_shared::manifest::Manifest;
-use valuesim_shared::method::Stage;
 use valuesim_shared::outcome::{CellOutcome, CellResult, CellSpend, Ended, Letters, OUTCOME_VERSION, StageSpend};
+use valuesim_shared::stage::{Stage, StageKind};
 use valuesim_shared::store::{Backstory, CallKey, RecordedReply, ReplyText};
 use valuesim_shared::task::{PackedCodes, TASK_VERSION, Task, TaskKind};
 use valuesim_shared::transcript::{Call, Transcript};
@@ -36,12 +36,14 @@ fn task() -> Task {
         run: RunId("r1".to_owned()),
         cell: cell(),
         profile,
+        draws: Vec::new(),
         history: Vec::new(),
     }
 }
 
 fn spend() -> CellSpend {
-    let stages: BTreeMap<_, _> = Stage::ALL.into_iter().map(|stage| (stage, StageSpend::default())).collect();
+    let stages: BTreeMap<_, _> =
+        StageKind::ALL.map(Stage::plain).into_iter().map(|stage| (stage, StageSpend::default())).collect();
     CellSpend { stages, reported_models: vec!["m-0125".to_owned()] }
 }
 
@@ -114,7 +116,7 @@ fn fuzz_any_recorded_reply_is_read_or_refused() {
 #[test]
 fn fuzz_any_transcript_is_read_or_refused() {
     let call = |asked_before, messages: &[&str]| Call {
-        key: CallKey { stage: Stage::Cognitive, question: None, asked_before },
+        key: CallKey { stage: Stage::COGNITIVE, question: None, asked_before },
         messages: messages.iter().map(|&message| message.to_owned()).collect(),
         reply: ReplyText::Text { content: "Answer: 2".to_owned(), cut_off: false },
         tokens: None,

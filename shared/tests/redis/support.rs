@@ -5,9 +5,9 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use valuesim_shared::id::{Cell, Fold, ModelId, QuestionId, Respondent, RunId};
 use valuesim_shared::link::{Link, LinkState};
-use valuesim_shared::method::Stage;
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::outcome::{CellSpend, Ended, StageSpend, Unsure};
+use valuesim_shared::stage::Stage;
 use valuesim_shared::store::{Backstory, CallKey, RecordedReply, RedisStore, ReplyText};
 
 /// How long anything here may take before a test fails.
@@ -23,7 +23,7 @@ pub(crate) fn cell(row: u32) -> Cell {
 }
 
 pub(crate) fn call(question: u16) -> CallKey {
-    CallKey { stage: Stage::Cognitive, question: QuestionId::new(question), asked_before: 0 }
+    CallKey { stage: Stage::COGNITIVE, question: QuestionId::new(question), asked_before: 0 }
 }
 
 pub(crate) fn each() -> Unsure {

@@ -6,6 +6,7 @@ use indicatif::HumanCount;
 use serde::Serialize;
 use valuesim_coordinator::estimate::{Estimate, ModelEstimate, Span};
 use valuesim_coordinator::plan::Plan;
+use valuesim_shared::cell::needs_backstory;
 use valuesim_shared::experiment::{Experiment, PAPER_SEED, PAPER_USERS, Users};
 use valuesim_shared::id::{Fold, Respondent, RunId};
 use valuesim_shared::survey::{Release, Survey};
@@ -38,7 +39,7 @@ impl<'a> Announcement<'a> {
         estimate: &'a Estimate,
     ) -> Self {
         let arms = experiment.methods.len() as u64 * experiment.models.len() as u64;
-        let any_story = experiment.methods.iter().any(|method| method.needs_backstory());
+        let any_story = needs_backstory(&experiment.methods);
         Self {
             run,
             facts: facts(experiment, plan, survey),
@@ -120,7 +121,7 @@ fn estimate_text(model: &ModelEstimate) -> String {
 /// What is run, one fact a line; the report says it in the same words.
 pub(super) fn facts(experiment: &Experiment, plan: &Plan, survey: &Survey) -> Vec<String> {
     let models: Vec<&str> = experiment.models.iter().map(|model| model.name.as_str()).collect();
-    let methods: Vec<&str> = experiment.methods.iter().map(|method| method.name()).collect();
+    let methods: Vec<_> = experiment.methods.iter().map(|method| method.name()).collect();
     let simulated = if experiment.simulate.is_some() { " (SIMULATED: replies come from this program)" } else { "" };
     vec![
         survey_fact(experiment, survey),

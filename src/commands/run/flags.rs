@@ -242,10 +242,10 @@ pub(in crate::commands) fn fold(text: &str) -> Result<Fold, String> {
 }
 
 fn method(text: &str) -> Result<Method, String> {
-    let found = Method::WITH_MODEL.into_iter().find(|method| method.name() == text);
+    let found = text.parse().ok().filter(|method: &Method| method.asks_model());
     found.ok_or_else(|| {
         let known = Method::WITH_MODEL.map(Method::name);
-        format!("expected a method that asks a model: {}", known.join(" or "))
+        format!("expected a method that asks a model: {} or profile-scale(N)", known.join(", "))
     })
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
+use valuesim_shared::cell::needs_backstory;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::dead::Unfit;
 use valuesim_shared::id::{Code, Fold, ModelId, RunId};
@@ -75,7 +76,7 @@ impl Bench {
         let store = EmbeddedStore::open(&folder.path().join("store")).expect("opens");
         let queue = MemoryQueue::new(64);
         store.put_manifest(&run(), &manifest(&setup)).await.expect("writes");
-        let (lane, kind) = if setup.method.needs_backstory() {
+        let (lane, kind) = if needs_backstory(&[setup.method]) {
             (Lane::Story(ModelId(0)), TaskKind::Story)
         } else {
             (Lane::Cab(ModelId(0)), TaskKind::Cab)

@@ -15,9 +15,9 @@ use std::borrow::Cow;
 
 use super::entry::Rest;
 use crate::id::QuestionId;
-use crate::method::Stage;
 use crate::money::{NanoUsd, Tokens};
 use crate::outcome::Unsure;
+use crate::stage::Stage;
 use crate::store::CallKey;
 use crate::store::journal::{CallEvent, read_reply};
 
@@ -41,7 +41,7 @@ fn read_key(rest: &mut Rest<'_>) -> Option<CallKey> {
     let [stage] = rest.take()?;
     let question = QuestionId::new(u16::from_le_bytes(rest.take()?));
     let [asked_before] = rest.take()?;
-    Some(CallKey { stage: Stage::from_number(stage)?, question, asked_before })
+    Some(CallKey { stage: Stage::from_code(stage.into())?, question, asked_before })
 }
 
 fn read_unsure(rest: &mut Rest<'_>) -> Option<Unsure> {
@@ -60,7 +60,7 @@ mod tests {
     const KEY: [u8; 4] = [5, 0x22, 1, 1];
 
     fn key() -> CallKey {
-        CallKey { stage: Stage::FullInfo, question: QuestionId::new(290), asked_before: 1 }
+        CallKey { stage: Stage::FULL_INFO, question: QuestionId::new(290), asked_before: 1 }
     }
 
     fn check(kind: u8, body: &[u8], expected: CallEvent<'static>) {
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_story_has_no_question() {
-        let story = CallKey { stage: Stage::Story, question: None, asked_before: 2 };
+        let story = CallKey { stage: Stage::STORY, question: None, asked_before: 2 };
         assert_eq!(read(3, &[0, 0, 0, 2, 0]), Some(CallEvent::Failed { key: story, perhaps_billed: false }));
     }
 
@@ -94,6 +94,6 @@ mod tests {
         assert_eq!(read(2, &KEY), None);
         assert_eq!(read(3, &KEY), None);
         assert_eq!(read(4, &KEY), None);
-        assert_eq!(read(3, &[6, 0, 0, 2, 0]), None, "a stage that is not known");
+        assert_eq!(read(3, &[100, 0, 0, 2, 0]), None, "a stage that is not known");
     }
 }

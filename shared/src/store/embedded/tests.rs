@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::id::{Fold, ModelId, QuestionId, Respondent};
-use crate::method::Stage;
 use crate::outcome::{CellSpend, Ended, StageSpend};
+use crate::stage::Stage;
 use crate::store::{ReplyText, SentCall};
 
 fn run() -> RunId {
@@ -18,7 +18,7 @@ fn cell(row: u32) -> Cell {
 }
 
 fn key(question: u16, asked_before: u8) -> CallKey {
-    CallKey { stage: Stage::Cognitive, question: QuestionId::new(question), asked_before }
+    CallKey { stage: Stage::COGNITIVE, question: QuestionId::new(question), asked_before }
 }
 
 fn reply(content: &str) -> RecordedReply {

@@ -18,9 +18,9 @@ use super::mark::Mark;
 use super::number::{read_number, write_number};
 use super::reply::{read_reply, write_reply};
 use crate::id::QuestionId;
-use crate::method::Stage;
 use crate::money::{NanoUsd, Tokens};
 use crate::outcome::Unsure;
+use crate::stage::Stage;
 use crate::store::{CallKey, RecordedReply};
 
 const SENT: u8 = 1;
@@ -101,13 +101,13 @@ fn write_marked(into: &mut Vec<u8>, kind: u8, mark: Mark, key: CallKey) {
 
 fn write_key(into: &mut Vec<u8>, key: CallKey) {
     let question = key.question.map_or(0, QuestionId::number);
-    for number in [key.stage.number().into(), question.into(), key.asked_before.into()] {
+    for number in [key.stage.code().into(), question.into(), key.asked_before.into()] {
         write_number(into, number);
     }
 }
 
 fn read_key(rest: &mut &[u8]) -> Option<CallKey> {
-    let stage = Stage::from_number(u8::try_from(read_number(rest)?).ok()?)?;
+    let stage = Stage::from_code(u32::try_from(read_number(rest)?).ok()?)?;
     let question = match u16::try_from(read_number(rest)?).ok()? {
         0 => None,
         number => Some(QuestionId::new(number)?),
@@ -137,13 +137,14 @@ mod tests {
 
     use super::*;
     use crate::outcome::StageSpend;
+    use crate::stage::StageKind;
     use crate::store::ReplyText;
 
-    const STORY: CallKey = CallKey { stage: Stage::Story, question: None, asked_before: 2 };
+    const STORY: CallKey = CallKey { stage: Stage::STORY, question: None, asked_before: 2 };
     const MARK: Mark = Mark { writer: 0xfeed_beef, number: 300 };
 
     fn question() -> CallKey {
-        CallKey { stage: Stage::FullInfo, question: QuestionId::new(290), asked_before: 1 }
+        CallKey { stage: Stage::FULL_INFO, question: QuestionId::new(290), asked_before: 1 }
     }
 
     fn each() -> Unsure {
@@ -183,8 +184,9 @@ mod tests {
         check(&CallEvent::Failed { key: STORY, perhaps_billed: false }, "02efbeedfeac02000002");
         check(&CallEvent::Failed { key: question(), perhaps_billed: true }, "03efbeedfeac0205a20201");
         check(&answered(question(), "A: 3"), "0405a202010003010101000000000000000000000000000103677074413a2033");
-        let stages = Stage::ALL.map(|stage| written(&answered(CallKey { stage, ..STORY }, ""))[1]);
-        assert_eq!(stages, [0, 1, 2, 3, 4, 5]);
+        let stages =
+            StageKind::ALL.map(Stage::plain).map(|stage| written(&answered(CallKey { stage, ..STORY }, ""))[1]);
+        assert_eq!(stages, [0, 1, 2, 3, 4, 5, 6, 7]);
     }
 
     #[test]
@@ -200,7 +202,7 @@ mod tests {
         assert_eq!(CallEvent::read(&newer), None);
         assert_eq!(CallEvent::read(&[]), None);
         let mut unknown_stage = written(&answered(STORY, ""));
-        unknown_stage[1] = 6;
+        unknown_stage[1] = 100;
         assert_eq!(CallEvent::read(&unknown_stage), None);
     }
 

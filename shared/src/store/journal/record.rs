@@ -63,15 +63,15 @@ mod tests {
 
     use super::*;
     use crate::id::QuestionId;
-    use crate::method::Stage;
     use crate::money::{NanoUsd, Tokens};
     use crate::outcome::{StageSpend, Unsure};
+    use crate::stage::Stage;
     use crate::store::{CallKey, RecordedReply, ReplyText, SentCall};
 
-    const STORY: CallKey = CallKey { stage: Stage::Story, question: None, asked_before: 2 };
+    const STORY: CallKey = CallKey { stage: Stage::STORY, question: None, asked_before: 2 };
 
     fn question() -> CallKey {
-        CallKey { stage: Stage::FullInfo, question: QuestionId::new(290), asked_before: 1 }
+        CallKey { stage: Stage::FULL_INFO, question: QuestionId::new(290), asked_before: 1 }
     }
 
     fn each() -> Unsure {

@@ -1,41 +1,29 @@
-//! Asks the model on behalf of one cell: keeps every reply, counts what it took, asks once more where that helps.
+//! Makes the calls of one cell: takes replies that are recorded, has the others made, and counts what they took.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
+use valuesim_shared::call::{CallKey, ReplyText};
+use valuesim_shared::cell::Rules;
 use valuesim_shared::codebook::Question;
-use valuesim_shared::id::{Code, QuestionId};
+use valuesim_shared::id::QuestionId;
 use valuesim_shared::manifest::Manifest;
-use valuesim_shared::method::{Behaviour, Method, Stage};
+use valuesim_shared::method::Method;
 use valuesim_shared::outcome::{CellSpend, Ended, StageSpend};
 use valuesim_shared::permit::PermitOffice;
-use valuesim_shared::prompt::reminder;
 use valuesim_shared::queue::Queue;
-use valuesim_shared::reply::{Problem, Reading, read_module_reply, read_single_reply};
-use valuesim_shared::store::{Backstory, CallKey, CellRecord, RecordedReply, ReplyText, Store};
+use valuesim_shared::stage::Stage;
+use valuesim_shared::store::{Backstory, CellRecord, RecordedReply, Store};
 use valuesim_shared::task::{Task, TaskKind};
 use valuesim_shared::transcript::Transcript;
 
-use crate::again::{Again, again};
 use crate::context::Context;
 use crate::halt::Halt;
-use crate::prompts::SharedPrompt;
-use crate::provider::{Conversation, EncodedText, Wording};
+use crate::provider::{EncodedText, Wording};
 use crate::retry::{self, Call};
+use crate::run::Run;
 use crate::transcript::{Protocol, story_call};
-
-/// What asking about one question came to.
-#[derive(Debug)]
-pub(crate) struct Asked {
-    /// The answer, if there is a valid one.
-    pub(crate) answer: Option<Code>,
-    /// Why; what the reference says in its place where there is no reply.
-    pub(crate) analysis: String,
-    pub(crate) ended: Ended,
-    /// How often the model was asked.
-    pub(crate) times: u8,
-}
 
 /// The calls of one cell.
 #[derive(Debug)]
@@ -49,9 +37,6 @@ pub(crate) struct CellCalls<Q, S, O> {
     /// What is said; none unless the run is to keep it.
     protocol: Option<Protocol>,
 }
-
-/// How a kind of reply is read.
-type Read = fn(Behaviour, &str, &Question) -> Reading;
 
 impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
     pub(crate) async fn new(
@@ -92,68 +77,19 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
         self.spend.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks a module for its answer and analysis.
-    pub(crate) async fn ask_module(
-        &self,
-        stage: Stage,
-        question: &Question,
-        prompt: &SharedPrompt,
-    ) -> Result<Asked, Halt> {
-        self.ask(stage, question, (prompt, Some(self.block(question))), read_module_reply).await
-    }
-
-    /// Asks the coordinator, whose prompt has the question in it.
-    pub(crate) async fn ask_coordinator(&self, question: &Question, prompt: &SharedPrompt) -> Result<Asked, Halt> {
-        self.ask(Stage::Coordinator, question, (prompt, None), read_module_reply).await
-    }
-
-    /// Asks for an answer in one call.
-    pub(crate) async fn ask_single(
-        &self,
-        stage: Stage,
-        question: &Question,
-        prompt: &SharedPrompt,
-    ) -> Result<Asked, Halt> {
-        self.ask(stage, question, (prompt, Some(self.block(question))), read_single_reply).await
-    }
-
     /// The question as prompts show it.
-    fn block(&self, question: &Question) -> &EncodedText {
+    pub(crate) fn block(&self, question: &Question) -> &EncodedText {
         self.context.run.question_block(question.id)
     }
 
-    async fn ask(
-        &self,
-        stage: Stage,
-        question: &Question,
-        (prompt, block): (&SharedPrompt, Option<&EncodedText>),
-        read: Read,
-    ) -> Result<Asked, Halt> {
-        let behaviour = self.manifest().behaviour;
-        let key = CallKey { stage, question: Some(question.id), asked_before: 0 };
-        let conversation = Conversation::new(&prompt.before, block, &prompt.after);
-        let first = self.reply(key, &conversation).await?;
-        let asked = judge(behaviour, &first, question, read);
-        let (ReplyText::Text { content, .. }, Some(again)) = (&first, self.again(asked.ended)) else {
-            return Ok(asked);
-        };
-        let reminder = reminder(question);
-        let conversation = match again {
-            Again::Remind => conversation.followed_up(content, &reminder),
-            Again::MoreRoom(most) => conversation.with_room_for(most),
-        };
-        let second = self.reply(CallKey { asked_before: again.asked_before(), ..key }, &conversation).await?;
-        let second = judge(behaviour, &second, question, read);
-        Ok(match again {
-            Again::Remind => after_reminder(asked, second),
-            Again::MoreRoom(_) => with_more_room(asked, second),
-        })
+    /// What decides the cell's calls.
+    pub(crate) fn rules(&self) -> &Rules {
+        self.context.run.rules(self.task.cell.model)
     }
 
-    /// Whether and how the model is asked again when it was asked once and that ended so.
-    pub(crate) fn again(&self, ended: Ended) -> Option<Again> {
-        let manifest = self.manifest();
-        again(manifest.behaviour, ended, manifest.models[self.task.cell.model.0 as usize].max_output_tokens)
+    /// The run and the task, from which prompts are made.
+    pub(crate) fn source(&self) -> (&Run, &Task) {
+        (&self.context.run, &self.task)
     }
 
     /// The reply of one call: from the record, or else from the model.
@@ -198,7 +134,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
 /// The story task counts the backstory's, the CAB task all others.
 fn unanswered(kind: TaskKind, record: &CellRecord) -> CellSpend {
     let mut spend = CellSpend::default();
-    let of_task = |key: &CallKey| (key.stage == Stage::Story) == (kind == TaskKind::Story);
+    let of_task = |key: &CallKey| (key.stage == Stage::STORY) == (kind == TaskKind::Story);
     for (key, call) in record.sent.iter().filter(|(key, _)| of_task(key)) {
         let counted = record.replies.get(key);
         let sent = call.times.saturating_sub(counted.map_or(0, |reply| reply.spend.sent));
@@ -214,41 +150,6 @@ fn unanswered(kind: TaskKind, record: &CellRecord) -> CellSpend {
     spend
 }
 
-/// What a reply comes to, as the first one to the question.
-fn judge(behaviour: Behaviour, reply: &ReplyText, question: &Question, read: Read) -> Asked {
-    match reply {
-        ReplyText::Refused => without_reply(Ended::Refused),
-        ReplyText::TooLong => without_reply(Ended::TooLong),
-        ReplyText::Text { content, cut_off } => {
-            let Reading { answer, analysis, problem } = read(behaviour, content, question);
-            let ended = match (answer, problem) {
-                (Some(_), _) => Ended::Answered,
-                (None, Some(Problem::Refused)) => Ended::Refused,
-                (None, _) if *cut_off => Ended::CutOff,
-                (None, _) => Ended::Invalid,
-            };
-            Asked { answer, analysis, ended, times: 1 }
-        }
-    }
-}
-
-/// The reference puts the error in the analysis' place when a call fails, and the coordinator reads it.
-fn without_reply(ended: Ended) -> Asked {
-    Asked { answer: None, analysis: format!("Error: {ended}"), ended, times: 1 }
-}
-
-/// A reply that was cut off stands where the provider has no more room to give.
-fn with_more_room(first: Asked, second: Asked) -> Asked {
-    if second.ended == Ended::TooLong { Asked { times: 2, ..first } } else { Asked { times: 2, ..second } }
-}
-
-/// The reminder asks for the answer alone: the analysis is the first reply's where the second has none.
-fn after_reminder(first: Asked, second: Asked) -> Asked {
-    let ended = if second.ended == Ended::Answered { Ended::Reminded } else { second.ended };
-    let analysis = if second.analysis.is_empty() { first.analysis } else { second.analysis };
-    Asked { analysis, ended, times: 2, ..second }
-}
-
 #[cfg(test)]
 mod tests {
     use valuesim_shared::money::NanoUsd;
@@ -257,7 +158,7 @@ mod tests {
 
     use super::*;
 
-    const COGNITIVE: CallKey = CallKey { stage: Stage::Cognitive, question: None, asked_before: 0 };
+    const COGNITIVE: CallKey = CallKey { stage: Stage::COGNITIVE, question: None, asked_before: 0 };
 
     fn each() -> Unsure {
         Unsure { likely_cost: NanoUsd(5), ..Unsure::default() }
@@ -271,7 +172,7 @@ mod tests {
         });
         let record = CellRecord { sent: [(COGNITIVE, sent)].into(), replies: reply.into_iter().collect() };
         let spend = unanswered(TaskKind::Cab, &record);
-        assert_eq!(spend.stages.get(&Stage::Cognitive), expected);
+        assert_eq!(spend.stages.get(&Stage::COGNITIVE), expected);
         assert_eq!(unanswered(TaskKind::Story, &record), CellSpend::default());
     }
 
