@@ -1,6 +1,6 @@
 //! A provider behind the proxy that the environment names, as in a company's network.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 
 use valuesim_simulator::provider::ProviderOptions;
 use valuesim_test_servers::Authority;
@@ -12,10 +12,14 @@ use crate::support::simulated::Simulated;
 
 /// Asks one person's questions of a provider at such an address, in such an environment.
 fn ask(base_url: &str, environment: &[(&str, &str)]) -> Ended {
+    start(&Place::new(), base_url, environment).end()
+}
+
+/// Begins to ask.
+fn start(place: &Place, base_url: &str, environment: &[(&str, &str)]) -> Running {
     let who = ["run", "--synthetic", "60", "--users", "1", "--folds", "1", "--methods", "full-info", "--model", "m"];
-    let place = Place::new();
     let mut command = place.command(&[&who[..], &["--base-url", base_url]].concat());
-    Running::new(command.envs(environment.iter().copied())).end()
+    Running::new(command.envs(environment.iter().copied()))
 }
 
 fn provider() -> (Simulated, SocketAddr) {
@@ -125,6 +129,21 @@ fn what_no_proxy_names_is_called_directly() {
     let before = proxy.asked().len();
     ask(&provider.base_url(), &[("ALL_PROXY", &variable)]).well();
     assert_eq!((proxy.asked().len(), provider.stats().answered), (before, 3 * 58));
+}
+
+#[test]
+fn a_proxy_that_is_away_is_waited_for_and_said() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let place = Place::new();
+    for proxy in ["http", "https", "socks5h"] {
+        let variable = format!("{proxy}://me:s3cret@{nobody}");
+        let mut running = start(&place, "http://provider.test/v1", &[("ALL_PROXY", &variable)]);
+        running.wait_for("(ALL_PROXY names a proxy)");
+        running.interrupt();
+        let ended = running.end().with_code(130);
+        assert!(ended.stderr.contains("the provider cannot be reached"), "{}", ended.stderr);
+        assert!(!ended.stderr.contains("s3cret"), "{}", ended.stderr);
+    }
 }
 
 #[test]

@@ -109,7 +109,7 @@ impl Client {
             (false, false) => (CallErrorKind::CutConnection, innermost(error)),
         };
         if let Some(variable) = self.proxied_by.filter(|_| error.is_connect()) {
-            message = format!("through the proxy in {variable}: {message}");
+            message.push_str(&format!(" ({variable} names a proxy)"));
         }
         CallError::new(kind, None, &message)
     }
@@ -117,24 +117,22 @@ impl Client {
     /// What a response with another status than 200 says.
     fn refusal(&self, status: u16, headers: &HeaderMap, body: &str) -> CallError {
         let moved_to = headers.get(LOCATION).and_then(|to| readable(&format!("moved to {}", to.to_str().ok()?)));
-        let retry_after = headers::retry_after(headers, SystemTime::now());
-        let error = failure(status, headers::should_retry(headers), body);
-        let kind = match error.kind {
-            CallErrorKind::WrongKey if self.bearer.is_none() => CallErrorKind::NoKey,
-            kind => kind,
-        };
-        self.in_its_place(CallError { kind, retry_after, message: moved_to.or(error.message), ..error }, body)
+        let mut error = failure(status, headers::should_retry(headers), body);
+        error.retry_after = headers::retry_after(headers, SystemTime::now());
+        error.message = moved_to.or(error.message);
+        if error.kind == CallErrorKind::WrongKey && self.bearer.is_none() {
+            error.kind = CallErrorKind::NoKey;
+        }
+        self.in_its_place(error, body)
     }
 
     /// Where completions came before, a page without any sign of one is a proxy's, and the provider will be back.
-    fn in_its_place(&self, error: CallError, body: &str) -> CallError {
+    fn in_its_place(&self, mut error: CallError, body: &str) -> CallError {
         let is_strange = error.kind == CallErrorKind::Malformed && !shows_a_models_work(body);
-        let kind = if is_strange && self.has_answered.load(Ordering::Relaxed) {
-            CallErrorKind::SomethingElse
-        } else {
-            error.kind
-        };
-        CallError { kind, ..error }
+        if is_strange && self.has_answered.load(Ordering::Relaxed) {
+            error.kind = CallErrorKind::SomethingElse;
+        }
+        error
     }
 
     /// A body without the key that was sent.

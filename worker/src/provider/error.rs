@@ -218,6 +218,8 @@ impl Complaint<'_> {
         match self.status {
             401 | 403 => CallErrorKind::WrongKey,
             404 => CallErrorKind::UnknownModel,
+            // A proxy wants a password.
+            407 => CallErrorKind::Unreachable,
             408 => CallErrorKind::TimedOut,
             429 => CallErrorKind::RateLimited,
             503 | 529 => CallErrorKind::Overloaded,
@@ -260,6 +262,7 @@ mod tests {
         check(400, "content_filter", "", Kind::Refused);
         check(400, "", "", Kind::BadRequest);
         check(422, "", "", Kind::BadRequest);
+        check(407, "", "", Kind::Unreachable);
         check(408, "", "", Kind::TimedOut);
         check(409, "", "", Kind::ServerFault);
         check(500, "", "server_error", Kind::ServerFault);
