@@ -5,23 +5,23 @@
 //! and the calls with a row for each cell and stage.
 
 mod calls;
+mod error;
+mod format;
+mod labels;
 mod predictions;
 mod reader;
 mod sheet;
 mod sheet_parquet;
 mod transcripts;
 
-use std::io::{self, Write};
+use std::io::Write;
 
-use parquet::errors::ParquetError;
-use valuesim_shared::id::{Cell, ModelId};
-use valuesim_shared::transcript::TranscriptError;
-
-use crate::evaluation::{Evaluated, EvaluationError};
-use crate::ledger::LedgerError;
-use crate::predictions::Replies;
+use crate::evaluation::Evaluated;
+pub use error::ExportError;
+pub use format::Format;
+use labels::is_simulated;
 use reader::Read;
-use sheet::{Column, Sheet, Value};
+use sheet::{Column, Sheet};
 
 /// What is exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,52 +53,6 @@ impl Table {
     }
 }
 
-/// How it is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// Apache Parquet. Texts are exactly what the model wrote.
-    Parquet,
-    /// Comma-separated values with a header. Characters that steer a terminal are written visibly, as `\u{1b}`.
-    Csv,
-    /// A JSON object a line. Characters that steer a terminal are written as JSON escapes.
-    JsonLines,
-}
-
-/// Why a table could not be written.
-#[derive(Debug, thiserror::Error)]
-pub enum ExportError {
-    /// The ledger failed.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-    /// A row of the ledger does not fit its fold.
-    #[error(transparent)]
-    Evaluation(#[from] EvaluationError),
-    /// A transcript is damaged.
-    #[error("the ledger's transcript of {cell}: {source}")]
-    Transcript {
-        /// Whose.
-        cell: Cell,
-        /// What is wrong with it.
-        source: TranscriptError,
-    },
-    /// Whoever read the table went away before its end.
-    #[error("write the table: its reader went away")]
-    ReaderLeft,
-    /// The table could not be written.
-    #[error("write the table: {0}")]
-    Write(#[from] io::Error),
-    /// The Parquet library failed.
-    #[error("write the Parquet table: {0}")]
-    Parquet(#[from] ParquetError),
-}
-
-impl ExportError {
-    /// Whether the reader of the table went away, as `head` does: nobody is left to tell.
-    pub fn is_broken_pipe(&self) -> bool {
-        matches!(self, Self::ReaderLeft)
-    }
-}
-
 /// Writes a table to `out`; returns the number of rows.
 pub fn export<W: Write + Send>(of: &Evaluated<'_>, table: Table, format: Format, out: W) -> Result<u64, ExportError> {
     let (out, left) = Read::new(out);
@@ -123,18 +77,6 @@ fn write<W: Write + Send>(of: &Evaluated<'_>, table: Table, format: Format, out:
         }
     }
     sheet.finish()
-}
-
-fn is_simulated(of: &Evaluated<'_>) -> bool {
-    of.replies() == Replies::Simulated
-}
-
-fn model_name<'a>(of: &Evaluated<'a>, model: ModelId) -> &'a str {
-    &of.experiment.models[model.0 as usize].name
-}
-
-fn respondent_and_fold(cell: Cell) -> [Value<'static>; 2] {
-    [Value::Number(u64::from(cell.respondent.row())), Value::Number(u64::from(cell.fold.number()))]
 }
 
 #[cfg(test)]

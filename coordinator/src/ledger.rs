@@ -9,6 +9,7 @@ mod about;
 mod dead;
 mod error;
 mod open;
+mod schema;
 mod seal;
 #[cfg(test)]
 mod tests;
@@ -24,18 +25,9 @@ use valuesim_shared::transcript::Transcript;
 
 pub use dead::{DeadCell, DeadCells};
 pub use error::LedgerError;
+pub use schema::LEDGER_VERSION;
+use schema::{ABOUT, CELLS, Key, SPEND, TRANSCRIPTS};
 use seal::{seal, unseal};
-
-/// The version of the ledger's tables; another one is refused.
-pub const LEDGER_VERSION: &str = "1";
-
-const ABOUT: TableDefinition<&str, &str> = TableDefinition::new("about");
-const CELLS: TableDefinition<Key, &[u8]> = TableDefinition::new("cells");
-const SPEND: TableDefinition<Key, &[u8]> = TableDefinition::new("spend");
-const TRANSCRIPTS: TableDefinition<Key, &[u8]> = TableDefinition::new("transcripts");
-
-/// Model, respondent, fold.
-type Key = (u16, u32, u8);
 
 /// The finished cells of one run.
 #[derive(Debug)]

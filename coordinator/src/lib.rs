@@ -13,6 +13,7 @@ mod fixture;
 pub mod fleet;
 #[cfg(test)]
 mod fuzz;
+mod grouped;
 pub mod identity;
 pub mod ledger;
 pub mod metrics;

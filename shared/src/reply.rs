@@ -4,55 +4,17 @@ mod digit;
 mod json;
 mod label;
 mod paper;
+mod reading;
 mod reasoning;
 mod refusal;
 mod tolerant;
 mod unlabelled;
 mod value;
 
-use std::fmt;
-
 use crate::codebook::Question;
-use crate::id::Code;
 use crate::method::Behaviour;
 
-/// What a reply says. Either there is an answer or a problem.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reading {
-    /// The answer. [`Behaviour::Corrected`] gives only answers that the question accepts.
-    pub answer: Option<Code>,
-    /// Why the model answers so; empty where it does not say, and for single-call methods.
-    pub analysis: String,
-    /// Why there is no answer.
-    pub problem: Option<Problem>,
-}
-
-/// Why a reply has no answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Problem {
-    /// The reply is empty, apart from the model's reasoning.
-    Empty,
-    /// The model declines to answer.
-    Refused,
-    /// Nothing in the reply reads as an answer.
-    NoOption,
-    /// The reply gives a number that is no answer to the question.
-    NotAnOption,
-    /// The reply gives more than one answer.
-    Ambiguous,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Empty => "the reply is empty",
-            Self::Refused => "the model declines to answer",
-            Self::NoOption => "the reply names no option",
-            Self::NotAnOption => "the reply gives a number that is not among the options",
-            Self::Ambiguous => "the reply gives more than one answer",
-        })
-    }
-}
+pub use reading::{Problem, Reading};
 
 /// Reads the reply of a module or of the coordinator: an answer with its analysis.
 ///

@@ -16,6 +16,7 @@ mod line;
 mod own;
 mod people;
 mod place;
+mod row;
 
 #[cfg(test)]
 mod tests;
@@ -24,18 +25,14 @@ use std::io::{self, Write};
 use std::iter;
 
 use valuesim_shared::codebook::Codebook;
-use valuesim_shared::id::{Code, Country, QUESTIONS};
 use valuesim_shared::survey::{Survey, SurveyBuilder};
 
 use chance::Chance;
 use column::Columns;
 use line::Line;
 use people::People;
+pub use row::{DOI, SynthRow, VERSION};
 
-/// What the `version` column says.
-pub const VERSION: &str = "synthetic (made by valuesim in the format of 6-0-0)";
-/// What the `doi` column says.
-pub const DOI: &str = "synthetic (no survey data)";
 /// Bytes of lines that are collected before they are written.
 const CHUNK_BYTES: usize = 1 << 20;
 
@@ -46,21 +43,6 @@ pub struct Synth {
     pub respondents: u32,
     /// Which people they are.
     pub seed: u64,
-}
-
-/// One respondent of a synthetic survey.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SynthRow {
-    /// Where the interview took place.
-    pub country: Country,
-    /// The answers to Q1 to Q290, missing codes included.
-    pub codes: [Code; QUESTIONS],
-    /// The position of the country among the surveyed ones.
-    place: usize,
-    /// The respondent's number within the country, counted from 1.
-    number: u32,
-    /// Where the other columns' values are drawn from.
-    chance: Chance,
 }
 
 impl Synth {

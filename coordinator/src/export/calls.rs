@@ -5,8 +5,9 @@ use std::io::Write;
 use valuesim_shared::id::ModelId;
 use valuesim_shared::money::NanoUsd;
 
+use super::error::ExportError;
+use super::labels::{is_simulated, model_name, respondent_and_fold};
 use super::sheet::{Column, Kind, Sheet, Value};
-use super::{ExportError, is_simulated, model_name, respondent_and_fold};
 use crate::evaluation::Evaluated;
 
 pub(super) const COLUMNS: &[Column] = &[

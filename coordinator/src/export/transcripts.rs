@@ -9,8 +9,9 @@ use valuesim_shared::id::{Cell, ModelId};
 use valuesim_shared::store::ReplyText;
 use valuesim_shared::transcript::Call;
 
+use super::error::ExportError;
+use super::labels::{is_simulated, model_name, respondent_and_fold};
 use super::sheet::{Column, Kind, Sheet, Value};
-use super::{ExportError, is_simulated, model_name, respondent_and_fold};
 use crate::evaluation::Evaluated;
 
 pub(super) const COLUMNS: &[Column] = &[

@@ -6,7 +6,8 @@ use valuesim_shared::money::NanoUsd;
 use valuesim_shared::outcome::{Decided, Ended};
 
 use super::results::{ArmResults, Results, StageTotals};
-use crate::table::{Cell, Measure, column_names, grouped, label, notes, number, percent, rows, without_a_model};
+use crate::grouped::grouped;
+use crate::table::{Cell, Measure, column_names, label, notes, number, percent, rows, without_a_model};
 
 /// The report.
 pub fn markdown(results: &Results) -> String {

@@ -10,9 +10,9 @@ use valuesim_shared::money::{NanoUsd, Tokens};
 use valuesim_shared::outcome::{CellSpend, StageSpend};
 use valuesim_shared::stage::Stage;
 
+use crate::grouped::grouped;
 use crate::score::{Arm, ArmScore};
 use crate::statistics::Population;
-use crate::table::grouped;
 
 /// The version of `results.json`; a reader refuses others.
 pub const RESULTS_VERSION: u16 = 1;

@@ -2,7 +2,8 @@
 
 use valuesim_shared::method::Behaviour;
 
-use super::{Measure, RowKind, grouped, number, rows};
+use super::{Measure, RowKind, number, rows};
+use crate::grouped::grouped;
 use crate::report::{ArmResults, Results};
 use crate::statistics::{Estimate, Population};
 

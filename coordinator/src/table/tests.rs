@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::fixture;
+use crate::grouped::grouped;
 
 /// The widest line of a text, in characters.
 fn width(text: &str) -> usize {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::codebook::{AnswerOption, Category, Level, Natural, OpenValues};
-use crate::id::QuestionId;
+use crate::id::{Code, QuestionId};
 
 const IMPORTANCE: [(i32, &str); 4] =
     [(1, "Very important"), (2, "Rather important"), (3, "Not very important"), (4, "Not at all important")];

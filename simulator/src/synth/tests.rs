@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use valuesim_shared::id::{QuestionId, Respondent};
+use valuesim_shared::id::{Code, Country, QUESTIONS, QuestionId, Respondent};
 
 use super::*;
 use crate::traits::TraitModel;
