@@ -1,11 +1,12 @@
 //! Who may depend on whom: `shared` on no other room but for its tests, the others on `shared` alone, the command on all.
-#![expect(clippy::unwrap_used, reason = "in a test, an unwrap is a check")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::source::all_files;
+
 /// Each room with the rooms that it may name, tests and benchmarks included.
-const ROOMS: [(&str, &[&str]); 6] = [
+pub(crate) const ROOMS: [(&str, &[&str]); 6] = [
     ("shared", &["valuesim-test-servers"]),
     ("worker", &["valuesim-shared"]),
     ("coordinator", &["valuesim-shared"]),
@@ -22,7 +23,7 @@ const FOR_TESTS: &str = "valuesim-test-servers";
 
 const TABLES: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencies"];
 
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
@@ -85,14 +86,7 @@ fn the_check_sees_dependencies_however_they_are_written() {
 
 #[test]
 fn every_file_begins_with_its_one_idea() {
-    let mut files = Vec::new();
-    for (room, _) in ROOMS {
-        for folder in ["src", "tests", "benches"] {
-            collect_rust_files(&root().join(room).join(folder), &mut files);
-        }
-    }
-    assert!(files.len() > 100, "only {} files were found", files.len());
-    let silent: Vec<_> = files.into_iter().filter(|file| !says_its_idea(file)).collect();
+    let silent: Vec<_> = all_files().into_iter().filter(|file| !says_its_idea(file)).collect();
     assert!(silent.is_empty(), "expected `//! ` and the file's idea in the first line of {silent:#?}");
 }
 
@@ -102,7 +96,7 @@ fn says_its_idea(file: &Path) -> bool {
     first.strip_prefix("//! ").is_some_and(|idea| !idea.trim().is_empty())
 }
 
-fn collect_rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
+pub(crate) fn collect_rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for path in entries.map(|entry| entry.unwrap().path()) {
         if path.is_dir() {
