@@ -3,11 +3,12 @@
 .PHONY: test soak lint bench compat fuzz demo
 
 # All tests, on real HTTP, real files, a RabbitMQ and a Redis that are started for them and end with them. Uses
-# cargo-nextest where it is installed; the documentation's examples are tests too.
+# cargo-nextest where it is installed, with two tests for each processor, as most of their time is waiting.
 test:
 	@tests/servers/install
 	@if cargo nextest --version >/dev/null 2>&1; then \
-	    cargo run -q -p valuesim-test-servers -- with cargo nextest run --workspace --no-fail-fast; \
+	    cargo run -q -p valuesim-test-servers -- with cargo nextest run --workspace --no-fail-fast \
+	        --test-threads $$((2 * $$(getconf _NPROCESSORS_ONLN))); \
 	else \
 	    cargo run -q -p valuesim-test-servers -- with cargo test --workspace --no-fail-fast; \
 	fi

@@ -196,7 +196,7 @@ fn open_embedded() -> (tempfile::TempDir, EmbeddedStore) {
 async fn open_redis() -> (valuesim_test_servers::Database, RedisStore) {
     let database = valuesim_test_servers::shared_redis().await;
     let address = database.url.parse().expect("is an address");
-    let store = RedisStore::connect(&address, Duration::from_secs(5)).await.expect("connects");
+    let store = RedisStore::connect(&address, Duration::from_mins(2)).await.expect("connects");
     (database, store)
 }
 

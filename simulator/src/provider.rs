@@ -6,8 +6,8 @@
 //! through in the end.
 //!
 //! ```text
-//! request -> key, size, JSON, model -> gate (limits) -> person -> cache -> latency -> fault or reply
-//!            401  413   400   404      429                                           500, 503, silence, cut, 200
+//! request -> key, size, JSON, model -> gate (limits) -> person -> cache -> latency -> reply gate -> fault or reply
+//!            401  413   400   404      429                                          (for tests)   500, 503, silence, cut, 200
 //! ```
 //!
 //! Tokens are counted by a fixed rule, 4.6 bytes each. Limits hold strictly in every sliding window. Calls that were
@@ -22,6 +22,7 @@ mod options;
 mod problem;
 mod prompts;
 mod reply;
+mod reply_gate;
 mod request;
 mod server;
 mod stats;
@@ -93,6 +94,17 @@ impl Provider {
     /// From now on answers the prompts that it rejected so far.
     pub fn mend(&self) {
         self.desk.mend();
+    }
+
+    /// Sends so many replies in all, counted from the start; later calls stay in flight until [`Provider::release`] or a
+    /// higher limit.
+    pub fn hold_after(&self, replies: u64) {
+        self.desk.reply_gate().close_after(replies);
+    }
+
+    /// Sends all replies again, first those that were held.
+    pub fn release(&self) {
+        self.desk.reply_gate().open();
     }
 
     /// Stops listening, ends hanging calls, and waits up to two seconds for the replies that are under way.

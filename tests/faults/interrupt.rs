@@ -1,31 +1,24 @@
 //! A run that is interrupted while whole cells are about to finish pays for none of them again.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
-use valuesim_simulator::provider::Provider;
+use valuesim_test_servers::eventually;
 
+use crate::process::Running;
 use crate::support::{CELLS, only_ledger, provider, rows};
 
 /// So many that several cells, of 58 calls each, have all their last calls in flight at the interruption.
-const IN_FLIGHT: &str = "400";
+const IN_FLIGHT: u64 = 400;
 
-/// Long enough that the interruption comes while the replies are waited for.
-const LATENCY: Duration = Duration::from_millis(700);
+/// A ceiling for what hangs.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 fn command(runs: &std::path::Path, base_url: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_valuesim"));
     command.env_clear().args(["run", "--synthetic", "60", "--users", "6", "--methods", "full-info", "--model", "m"]);
-    command.args(["--calls-in-flight", IN_FLIGHT, "--base-url", base_url]).arg("--runs").arg(runs);
-    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    command.args(["--calls-in-flight", &IN_FLIGHT.to_string(), "--base-url", base_url]).arg("--runs").arg(runs);
     command
-}
-
-/// Waits until the provider has so many calls in flight that whole cells are among them.
-async fn until_full(server: &Provider) {
-    while server.stats().in_flight < 390 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -36,13 +29,15 @@ async fn cells_that_finish_while_a_run_stops_are_recorded() {
     assert!(command(&undisturbed, &server.base_url()).status().expect("starts").success());
     server.stop().await;
 
-    let server = provider(LATENCY).await;
-    let child = command(&interrupted, &server.base_url()).spawn().expect("starts");
-    until_full(&server).await;
-    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill is there");
-    assert!(killed.success());
-    let ended = tokio::task::spawn_blocking(|| child.wait_with_output()).await.expect("no panic").expect("waits");
-    assert_eq!(ended.status.code(), Some(130), "{}", String::from_utf8_lossy(&ended.stderr));
+    let server = provider(Duration::ZERO).await;
+    server.hold_after(0);
+    let mut running = Running::new(&mut command(&interrupted, &server.base_url()));
+    let all_in_flight = async || (server.stats().in_flight == IN_FLIGHT).then_some(());
+    eventually("all calls in flight", PATIENCE, all_in_flight).await.expect("in time");
+    running.interrupt();
+    running.wait_for("stopping: ");
+    server.release();
+    running.end().with_code(130);
     assert!(!rows(&only_ledger(&interrupted), CELLS).is_empty(), "no cell finished while the run stopped");
 
     assert!(command(&interrupted, &server.base_url()).status().expect("starts").success());

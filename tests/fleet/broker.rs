@@ -1,7 +1,7 @@
 //! RabbitMQ that goes away in mid-run, comes back with its data or without, or takes nothing for a while.
 
 use valuesim_shared::control::{Control as _, RedisControl};
-use valuesim_test_servers::{Broker, Database, eventually, shared_redis};
+use valuesim_test_servers::{Broker, Database, Turn, eventually, shared_redis};
 
 use crate::fleet::{Fleet, IN_FLIGHT, LATENCY, PATIENCE, WORKERS, Ways};
 
@@ -17,10 +17,11 @@ struct Troubled {
 
 impl Troubled {
     async fn new() -> Self {
+        let turn = Turn::take().await;
         let (broker, store) = tokio::join!(Broker::start(), shared_redis());
         let broker = broker.expect("starts");
         let ways = Ways { broker: broker.new_vhost().await.expect("is made"), store: store.url.clone() };
-        Self { broker, fleet: Fleet::on(ways, LATENCY).await, _store: store }
+        Self { broker, fleet: Fleet::on(turn, ways, LATENCY).await, _store: store }
     }
 }
 
@@ -31,6 +32,7 @@ async fn a_broker_that_is_stopped_and_started_costs_the_calls_in_flight_at_most(
     let workers = fleet.workers();
     fleet.answered(BEFORE).await;
     broker.stop().await.expect("stops");
+    fleet.release();
     fleet.quiet().await;
     broker.start_again().await.expect("starts");
     coordinator.ended_well().await;
@@ -46,6 +48,7 @@ async fn a_broker_that_loses_its_data_costs_the_calls_of_unfinished_cells_at_mos
     let workers = fleet.workers();
     fleet.answered(BEFORE).await;
     broker.kill_and_wipe().expect("is wiped");
+    fleet.release();
     fleet.quiet().await;
     let most = fleet.calls_of_unfinished_cells().await;
     broker.start_again().await.expect("starts");
@@ -62,6 +65,8 @@ async fn a_broker_that_is_short_of_memory_is_waited_for() {
     let workers = fleet.workers();
     fleet.answered(BEFORE).await;
     broker.raise_memory_alarm().await.expect("is set");
+    // Only now may cells finish: whoever publishes an outcome finds that the broker takes none.
+    fleet.release();
     let control = RedisControl::connect(&fleet.ways.store.parse().expect("an address")).await.expect("connects");
     let is_told = async || {
         let workers = control.workers().await.expect("reads").all;

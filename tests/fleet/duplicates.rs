@@ -34,6 +34,7 @@ async fn copies_of_tasks_change_nothing() {
     }
     queue.close().await;
     let workers = fleet.workers();
+    fleet.release();
     coordinator.ended_well().await;
     drop(workers);
     let (extra, most) = (fleet.compare_with_one_process().await, WORKERS * IN_FLIGHT);

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use valuesim_shared::control::{Control as _, RedisControl};
 use valuesim_shared::id::RunId;
 use valuesim_simulator::provider::{Provider, ProviderOptions};
-use valuesim_test_servers::{Database, Vhost, eventually, shared_broker, shared_redis};
+use valuesim_test_servers::{Database, Turn, Vhost, eventually, shared_broker, shared_redis};
 
 use crate::member::{Member, command, command_with_little_room};
 use crate::support::{CELLS, only_ledger, provider, provider_with, rows};
@@ -23,8 +23,8 @@ pub(crate) const WORKERS: u64 = 4;
 /// What each reply takes, where nothing else is said.
 pub(crate) const LATENCY: Duration = Duration::from_millis(10);
 
-/// Longer than any of these runs takes on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+/// A ceiling for what hangs: longer than any of these runs takes on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Longer than a run of thousands of cells takes.
 pub(crate) const LONG_PATIENCE: Duration = Duration::from_mins(10);
@@ -40,6 +40,10 @@ const CELLS_OF_A_USER: u32 = 5;
 
 /// The backstory, and three modules for each of the 58 questions; coordinator calls come on top.
 const LEAST_CALLS_OF_A_CELL: u64 = 1 + 3 * 58;
+
+/// Calls that the provider still answers after those that a test waits for: faults meet a fleet that works, and no run
+/// ends before its test releases the rest.
+const MARGIN: u64 = 300;
 
 /// So many looks in a row, 20 ms apart, see no call come before the fleet counts as quiet.
 const QUIET_LOOKS: u32 = 40;
@@ -65,29 +69,45 @@ pub(crate) struct Fleet {
     pub(crate) methods: &'static str,
     folder: TempDir,
     _lent: Option<(Vhost, Database)>,
+    /// Dropped last: the next fleet starts when this one is gone.
+    _turn: Turn,
 }
 
 impl Fleet {
     /// A fleet on servers that it shares with other tests.
     pub(crate) async fn new(latency: Duration) -> Self {
+        let turn = Turn::take().await;
         let (broker, store) = tokio::join!(shared_broker(), shared_redis());
         let ways = Ways { broker: broker.url.clone(), store: store.url.clone() };
-        Self { _lent: Some((broker, store)), ..Self::on(ways, latency).await }
+        Self { _lent: Some((broker, store)), ..Self::on(turn, ways, latency).await }
     }
 
     /// The same with a provider of the test's own kind.
     pub(crate) async fn with_provider(options: ProviderOptions) -> Self {
         let provider = provider_with(options).await;
+        provider.hold_after(0);
         let base_url = provider.base_url();
         Self { provider, base_url, ..Self::new(LATENCY).await }
     }
 
-    /// A fleet on servers of the test's own.
-    pub(crate) async fn on(ways: Ways, latency: Duration) -> Self {
+    /// A fleet on servers of the test's own, which it has started when it had its turn. Its provider holds all replies until [`Fleet::answered`] or
+    /// [`Fleet::release`].
+    pub(crate) async fn on(turn: Turn, ways: Ways, latency: Duration) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let provider = provider(latency).await;
+        provider.hold_after(0);
         let base_url = provider.base_url();
-        Self { provider, ways, base_url, users: USERS, synthetic: SYNTHETIC, methods: "valuesim", folder, _lent: None }
+        Self {
+            provider,
+            ways,
+            base_url,
+            users: USERS,
+            synthetic: SYNTHETIC,
+            methods: "valuesim",
+            folder,
+            _lent: None,
+            _turn: turn,
+        }
     }
 
     pub(crate) fn coordinator(&self) -> Member {
@@ -146,6 +166,7 @@ impl Fleet {
 
     /// The same for several runs.
     pub(crate) async fn compare_all(&self, runs: &[u32]) -> u64 {
+        self.release();
         let of_fleet = self.provider.stats().requests;
         for &users in runs {
             let one = self.folder.path().join(format!("one-{users}"));
@@ -159,10 +180,28 @@ impl Fleet {
         of_fleet.checked_sub(of_one).expect("the fleet has made at least the calls of one process")
     }
 
-    /// Waits until the provider has answered so many calls.
+    /// Waits until the provider has answered so many calls. It answers few more until [`Fleet::release`]: the run goes on
+    /// until then, however slow the test is.
     pub(crate) async fn answered(&self, calls: u64) {
+        self.answered_of(calls, calls + MARGIN).await;
+    }
+
+    /// The same where it answers none more.
+    pub(crate) async fn answered_exactly(&self, calls: u64) {
+        self.answered_of(calls, calls).await;
+    }
+
+    async fn answered_of(&self, calls: u64, limit: u64) {
+        let least_calls = u64::from(self.users * CELLS_OF_A_USER) * LEAST_CALLS_OF_A_CELL;
+        assert!(limit < least_calls, "the run may have ended after {least_calls} calls");
+        self.provider.hold_after(limit);
         let look = async || (self.provider.stats().answered >= calls).then_some(());
         eventually(&format!("{calls} answered calls"), PATIENCE, look).await.expect("in time");
+    }
+
+    /// Lets the provider answer everything from now on.
+    pub(crate) fn release(&self) {
+        self.provider.release();
     }
 
     /// Waits until so many calls are under way.

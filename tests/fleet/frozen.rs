@@ -14,6 +14,7 @@ async fn a_worker_that_was_frozen_past_its_lease_does_no_harm_when_it_wakes() {
     let [frozen, others @ ..] = [(); 4].map(|()| fleet.worker());
     fleet.answered(BEFORE).await;
     frozen.freeze();
+    fleet.release();
     coordinator.ended_well().await;
     frozen.wake();
     fleet.quiet().await;

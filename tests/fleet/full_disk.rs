@@ -11,6 +11,7 @@ const LIMITS: [u32; 5] = [40, 150, 200, 250, 300];
 async fn a_full_disk_stops_the_coordinator_and_room_lets_it_go_on() {
     let fleet = Fleet::new(LATENCY).await;
     let workers = fleet.workers();
+    fleet.release();
     let (mut stopped, mut told) = (0, 0);
     for blocks in LIMITS {
         let ended = fleet.coordinator_with_little_room(blocks).ended(PATIENCE).await;

@@ -8,8 +8,9 @@ const SEED: u64 = 4;
 
 const KILLS: u64 = 8;
 
-/// Calls that are answered between two kills.
-const BETWEEN: u64 = 450;
+/// Calls that are answered between two kills: so many, and up to so many more.
+const BETWEEN: u64 = 380;
+const UP_TO: usize = 120;
 
 /// Who is killed.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +27,7 @@ async fn check(victims: &[Victim]) {
     let mut workers = fleet.workers();
     let (mut called, mut killed) = (0, 0);
     for _ in 0..KILLS {
-        called += BETWEEN + chance.below(200) as u64;
+        called += BETWEEN + chance.below(UP_TO) as u64;
         fleet.answered(called).await;
         let victim = victims[chance.below(victims.len())];
         if let Victim::Worker | Victim::Both = victim {
@@ -39,6 +40,7 @@ async fn check(victims: &[Victim]) {
             coordinator = fleet.coordinator();
         }
     }
+    fleet.release();
     coordinator.ended_well().await;
     drop(workers);
     let extra = fleet.compare_with_one_process().await;

@@ -46,6 +46,7 @@ async fn check(line: Line, fault: Fault) {
         Fault::Cut => proxy.cut().await,
         Fault::Stall => proxy.stall().await,
     }
+    fleet.release();
     fleet.quiet().await;
     proxy.heal().await;
     coordinator.ended_well().await;
@@ -93,6 +94,7 @@ async fn a_worker_that_loses_the_broker_leaves_its_cells_to_others() {
     let others = [(); 3].map(|()| fleet.worker());
     fleet.answered(BEFORE).await;
     proxy.cut().await;
+    fleet.release();
     // Its cells are the others' now, and nobody waits for it.
     coordinator.ended_well().await;
     proxy.heal().await;

@@ -6,6 +6,7 @@ use crate::fleet::{Fleet, LATENCY};
 async fn a_run_whose_ledger_was_lost_is_done_again_on_the_same_servers() {
     let fleet = Fleet::new(LATENCY).await;
     let workers = fleet.workers();
+    fleet.release();
     fleet.coordinator().ended_well().await;
     let calls_of_one = fleet.provider.stats().requests;
     std::fs::remove_dir_all(fleet.run_folder()).expect("is removed");

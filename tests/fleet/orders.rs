@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use secrecy::SecretString;
+use tokio::time::sleep;
 use valuesim_shared::id::ModelId;
 use valuesim_shared::queue::{Lane, QueueName, RabbitQueue, RabbitSettings};
-use valuesim_simulator::provider::{Latency, ProviderOptions};
 
 use crate::fleet::{Fleet, IN_FLIGHT, LATENCY, PATIENCE};
 use crate::member::{Member, command};
@@ -25,6 +25,7 @@ async fn a_paused_run_makes_no_calls_until_it_is_resumed_and_asks_nothing_twice(
     let workers = fleet.workers();
     fleet.answered(800).await;
     order(&fleet, &["pause"]).await;
+    fleet.release();
     fleet.quiet().await;
     let before = fleet.provider.stats().requests;
     // One that comes while the run is paused leaves it alone too.
@@ -44,6 +45,7 @@ async fn a_cancelled_run_ends_and_may_be_taken_up_again() {
     let workers = fleet.workers();
     fleet.answered(800).await;
     order(&fleet, &["cancel", "--yes"]).await;
+    fleet.release();
     assert_eq!(coordinator.ended(PATIENCE).await.code(), Some(1));
     fleet.quiet().await;
     // Until somebody takes the order back the same command ends at once.
@@ -55,17 +57,19 @@ async fn a_cancelled_run_ends_and_may_be_taken_up_again() {
     assert_eq!(fleet.compare_with_one_process().await, 0);
 }
 
-/// A reply takes longer than workers may stay that have nothing to finish.
-const LONG: Duration = Duration::from_secs(15);
+/// Longer than workers may stay that have nothing to finish.
+const LONG: Duration = Duration::from_secs(12);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancelled_run_leaves_no_queue_behind_though_its_workers_finish_long_calls() {
-    let fleet =
-        Fleet::with_provider(ProviderOptions { latency: Latency::Fixed(LONG), ..ProviderOptions::default() }).await;
-    let coordinator = fleet.coordinator();
+    let fleet = Fleet::new(LATENCY).await;
+    let mut coordinator = fleet.coordinator();
     let worker = fleet.worker();
     fleet.under_way(IN_FLIGHT).await;
     order(&fleet, &["cancel", "--yes"]).await;
+    sleep(LONG).await;
+    assert!(!coordinator.has_ended(), "the calls are waited for");
+    fleet.release();
     assert_eq!(coordinator.ended(PATIENCE).await.code(), Some(1));
     assert_eq!(fleet.provider.stats().in_flight, 0, "the calls were waited for");
     worker.terminate();

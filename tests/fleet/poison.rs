@@ -51,6 +51,7 @@ async fn tasks_that_a_provider_does_not_take_are_put_aside_and_replayed_after_a_
     let fleet = Fleet::with_provider(options).await;
     let coordinator = fleet.coordinator();
     let workers = fleet.workers();
+    fleet.release();
     coordinator.ended_well().await;
 
     let run = fleet.run();
@@ -127,6 +128,7 @@ async fn a_task_whose_workers_all_die_is_put_aside_and_the_others_are_done() {
         eventually("the task is back", PATIENCE, back).await.expect("in time");
     }
     let workers = fleet.workers();
+    fleet.release();
     coordinator.ended_well().await;
     assert_eq!(results(&fleet)["cells_dead"].as_u64(), Some(1));
     let letters = queue.browse(&lane(&run, Lane::Dead), 10).await.expect("looks");
@@ -155,6 +157,7 @@ async fn a_message_that_is_no_task_is_put_aside_and_stops_nobody() {
         queue.publish(&lane(&run, Lane::Results), message.into()).await.expect("is sent");
     }
     let workers = fleet.workers();
+    fleet.release();
     coordinator.ended_well().await;
     drop(workers);
     let letters = queue.browse(&lane(&run, Lane::Dead), 100).await.expect("looks");

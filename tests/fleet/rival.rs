@@ -19,6 +19,7 @@ async fn a_second_coordinator_is_refused_and_disturbs_nothing() {
     let said = std::fs::read_to_string(said).expect("reads");
     let expected = format!("is coordinated already, by process {} on host ", coordinator.pid());
     assert!(said.contains(&expected) && said.contains("stop it and give this command again"), "{said}");
+    fleet.release();
     coordinator.ended_well().await;
     drop(workers);
     assert_eq!(fleet.compare_with_one_process().await, 0);
@@ -44,6 +45,7 @@ async fn a_report_that_a_killed_coordinator_of_another_machine_left_bars_nobody(
     let workers = fleet.workers();
     fleet.answered(400).await;
     coordinator.kill();
+    fleet.release();
     let control = RedisControl::connect(&fleet.ways.store.parse().expect("an address")).await.expect("connects");
     control.report_coordinator(&left_by_a_killed_one(&fleet)).await.expect("writes");
     fleet.coordinator().ended_well_within(PATIENCE + REPORT_EXPIRY).await;

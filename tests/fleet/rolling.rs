@@ -17,6 +17,7 @@ async fn workers_of_two_releases_lose_and_loop_no_message() {
     let new = [fleet.worker_with(&["--newest-task", NEXT]), fleet.worker_with(&["--newest-task", NEXT])];
     fleet.answered(BEFORE).await;
     coordinator.kill();
+    fleet.release();
     fleet.coordinator_with(&["--window", "8", "--task-version", NEXT]).ended_well().await;
     drop((old, new));
     let extra = fleet.compare_with_one_process().await;
@@ -33,6 +34,7 @@ async fn tasks_of_the_next_release_wait_for_its_workers() {
     let new = fleet.worker_with(&["--newest-task", NEXT]);
     fleet.under_way(IN_FLIGHT / 2).await;
     drop(old);
+    fleet.release();
     coordinator.ended_well().await;
     drop(new);
     assert_eq!(fleet.compare_with_one_process().await, 0);
@@ -46,6 +48,7 @@ async fn an_upgrade_that_is_rolled_back_costs_no_call() {
     fleet.answered(BEFORE).await;
     coordinator.kill();
     new.terminate();
+    fleet.release();
     new.ended_well().await;
     // Nobody is left who reads what was sent: this one notices, and sends it anew.
     let coordinator = fleet.coordinator();

@@ -9,6 +9,7 @@ const RUNS: [u32; 3] = [1, 2, 3];
 async fn runs_that_share_servers_and_workers_end_as_each_does_alone() {
     let fleet = Fleet::new(LATENCY).await;
     let workers = fleet.workers();
+    fleet.release();
     let coordinators = RUNS.map(|users| fleet.coordinator_of(users));
     for coordinator in coordinators {
         coordinator.ended_well().await;

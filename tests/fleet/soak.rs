@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
-use valuesim_test_servers::{Broker, Proxy, RedisServer};
+use valuesim_test_servers::{Broker, Proxy, RedisServer, Turn};
 
 use crate::chance::Chance;
 use crate::fleet::{Fleet, IN_FLIGHT, LONG_PATIENCE, WORKERS, Ways};
@@ -88,12 +88,14 @@ struct Soak {
 
 impl Soak {
     async fn new(seed: u64) -> Self {
+        let turn = Turn::take().await;
         let (broker, store) = tokio::join!(Broker::start(), RedisServer::start());
         let (broker, store) = (broker.expect("starts"), store.expect("starts"));
         let direct = Ways { broker: broker.new_vhost().await.expect("is made"), store: store.url() };
-        let mut fleet = Fleet::on(direct.clone(), Duration::ZERO).await;
+        let mut fleet = Fleet::on(turn, direct.clone(), Duration::ZERO).await;
         fleet.users = USERS;
         fleet.synthetic = USERS;
+        fleet.release();
         let silent_for = format!("{}?heartbeat=2", direct.broker);
         let (to_broker, broker_way) = Proxy::in_front_of(&silent_for).await.expect("starts");
         let (to_store, store_way) = Proxy::in_front_of(&direct.store).await.expect("starts");

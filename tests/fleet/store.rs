@@ -2,7 +2,7 @@
 
 use valuesim_shared::control::{Control as _, RedisControl, Wish};
 use valuesim_shared::store::{RedisStore, Store as _};
-use valuesim_test_servers::{RedisServer, Vhost, eventually, shared_broker};
+use valuesim_test_servers::{RedisServer, Turn, Vhost, eventually, shared_broker};
 
 use crate::fleet::{Fleet, IN_FLIGHT, LATENCY, PATIENCE, WORKERS, Ways};
 use crate::orders::order;
@@ -19,10 +19,11 @@ struct Troubled {
 
 impl Troubled {
     async fn new() -> Self {
+        let turn = Turn::take().await;
         let (broker, store) = tokio::join!(shared_broker(), RedisServer::start());
         let store = store.expect("starts");
         let ways = Ways { broker: broker.url.clone(), store: store.url() };
-        Self { store, fleet: Fleet::on(ways, LATENCY).await, _broker: broker }
+        Self { store, fleet: Fleet::on(turn, ways, LATENCY).await, _broker: broker }
     }
 }
 
@@ -33,10 +34,12 @@ async fn a_store_that_is_stopped_and_started_costs_the_calls_in_flight_at_most()
     let workers = fleet.workers();
     fleet.answered(BEFORE).await;
     store.stop().await.expect("stops");
+    fleet.release();
     fleet.quiet().await;
     store.start_again().await.expect("starts");
     fleet.answered(2 * BEFORE).await;
     store.kill();
+    fleet.release();
     fleet.quiet().await;
     store.start_again().await.expect("starts");
     coordinator.ended_well().await;
@@ -50,9 +53,10 @@ async fn a_store_that_is_flushed_costs_the_calls_of_unfinished_cells_at_most() {
     let Troubled { store, fleet, _broker } = Troubled::new().await;
     let coordinator = fleet.coordinator();
     let workers = fleet.workers();
-    fleet.answered(BEFORE).await;
+    fleet.answered_exactly(BEFORE).await;
     let most = fleet.calls_of_unfinished_cells().await + WORKERS * IN_FLIGHT;
     store.flush().expect("is flushed");
+    fleet.release();
     coordinator.ended_well().await;
     drop(workers);
     let extra = fleet.compare_with_one_process().await;
@@ -69,6 +73,7 @@ async fn a_paused_run_stays_paused_when_the_store_is_flushed() {
     let (run, address) = (fleet.run(), fleet.ways.store.parse().expect("an address"));
     let named = fleet.worker_with(&["--run", &run.0]);
     order(&fleet, &["pause"]).await;
+    fleet.release();
     fleet.quiet().await;
     let before = fleet.provider.stats().requests;
     store.flush().expect("is flushed");

@@ -12,6 +12,7 @@ async fn a_fleet_writes_the_ledger_of_one_process_and_asks_nothing_twice() {
     let [asked_to_end, others @ ..] = [(); 4].map(|()| fleet.worker());
     fleet.answered(1_000).await;
     asked_to_end.terminate();
+    fleet.release();
     asked_to_end.ended_well().await;
     coordinator.ended_well().await;
     others.iter().for_each(Member::terminate);

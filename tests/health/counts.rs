@@ -1,9 +1,8 @@
 //! What the metrics count is what the provider has seen and the ledger holds.
 #![expect(clippy::float_cmp, reason = "counts are whole numbers far below 2^52")]
 
-use std::time::Duration;
-
-use valuesim_simulator::provider::{Latency, ProviderOptions};
+use valuesim_shared::control::{CONTROL_VERSION, Control as _, Process, RedisControl, UnixMillis, WorkerReport};
+use valuesim_simulator::provider::ProviderOptions;
 use valuesim_test_servers::{eventually, shared_broker, shared_redis};
 
 use crate::exposition::Exposition;
@@ -18,13 +17,19 @@ const PREDICTIONS: f64 = CELLS * 58.0 * 2.0;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn metrics_count_what_the_provider_has_seen() {
     let (broker, store) = tokio::join!(shared_broker(), shared_redis());
-    // Slow enough that the run is seen while it goes on, with failures that are made up for.
-    let provider =
-        ProviderOptions { latency: Latency::Fixed(Duration::from_millis(50)), error_rate: 0.02, ..Default::default() };
+    // With failures that are made up for.
+    let provider = ProviderOptions { error_rate: 0.02, ..Default::default() };
     let fleet = Fleet::new(&broker.url, &store.url, provider).await;
+    fleet.provider.hold_after(0);
     let (mut coordinator, worker) = (fleet.coordinator(1), fleet.worker());
     let (of_coordinator, of_worker) = (coordinator.address().await, worker.address().await);
-    let last = watch(&of_coordinator).await;
+    // The coordinator sees its workers off before it ends: until this one is gone the run's end can be looked at.
+    let control = RedisControl::connect(&store.url.parse().expect("an address")).await.expect("connects");
+    let stays = async || control.report_worker(&one_that_stays(&fleet)).await.expect("writes");
+    stays().await;
+    fleet.provider.release();
+    let last = watch(&of_coordinator, stays).await;
+    control.worker_ended(STAYS).await.expect("writes");
     assert!(coordinator.end().await.success());
     check_run(&last);
 
@@ -61,18 +66,37 @@ async fn metrics_count_what_the_provider_has_seen() {
     insta::assert_snapshot!("coordinator", last.contents());
 }
 
-/// The last that a coordinator shows before it ends.
-async fn watch(coordinator: &str) -> Exposition {
-    let mut last = None;
-    let look = async || match get(coordinator, "/metrics") {
-        Some((_, text)) => {
-            last = Some(Exposition::read(&text));
-            None
-        }
-        None => Some(()),
+/// What a coordinator shows when all cells are finished; `stays` keeps it from ending.
+async fn watch(coordinator: &str, stays: impl AsyncFn()) -> Exposition {
+    let all_finished = async || {
+        stays().await;
+        let (_, text) = get(coordinator, "/metrics").expect("it is there until its workers are gone");
+        let shown = Exposition::read(&text);
+        (shown.find("valuesim_run_tasks", &[("state", "finished")]) == Some(CELLS)).then_some(shown)
     };
-    eventually("the end of the coordinator", PATIENCE, look).await.expect("in time");
-    last.expect("it answered before it ended")
+    eventually("the end of the run", PATIENCE, all_finished).await.expect("in time")
+}
+
+/// The name of a worker that leaves when the test says so.
+const STAYS: &str = "stays";
+
+fn one_that_stays(fleet: &Fleet) -> WorkerReport {
+    let [id, host, release] = [STAYS, "elsewhere", "0.1.0"].map(str::to_owned);
+    WorkerReport {
+        version: CONTROL_VERSION,
+        process: Process { id, host, pid: 7, release, started_at: UnixMillis::now() },
+        runs: vec![fleet.run()],
+        draining: false,
+        // It has something to finish, for which it is waited longer.
+        tasks: 1,
+        calls_in_flight: 0,
+        capacity: 1,
+        calls_per_second: 0.0,
+        last_trouble: None,
+        http: None,
+        troubles: Vec::new(),
+        at: UnixMillis::now(),
+    }
 }
 
 fn check_run(shown: &Exposition) {

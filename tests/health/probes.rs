@@ -1,21 +1,17 @@
 //! Ready as long as broker and store are there and nobody asks it to end; alive through all of it.
 
-use std::time::Duration;
-
-use valuesim_simulator::provider::{Latency, ProviderOptions};
+use valuesim_simulator::provider::ProviderOptions;
 use valuesim_test_servers::{RedisServer, shared_broker};
 
 use crate::process::{Fleet, PATIENCE, get, metrics, probe};
-
-/// Of a reply: longer than it takes to ask a probe, shorter than anybody's patience.
-const LATENCY: Duration = Duration::from_secs(3);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readiness_follows_the_store_and_ends_with_the_first_signal() {
     let (broker, store) = tokio::join!(shared_broker(), RedisServer::start());
     let mut store = store.expect("starts");
-    let provider = ProviderOptions { latency: Latency::Fixed(LATENCY), ..Default::default() };
-    let fleet = Fleet::new(&broker.url, &store.url(), provider).await;
+    let fleet = Fleet::new(&broker.url, &store.url(), ProviderOptions::default()).await;
+    // A worker that is asked to end stays until it has its replies.
+    fleet.provider.hold_after(0);
     let (coordinator, mut worker) = (fleet.coordinator(2), fleet.worker());
     let addresses = [coordinator.address().await, worker.address().await];
     for address in &addresses {
@@ -38,6 +34,7 @@ async fn readiness_follows_the_store_and_ends_with_the_first_signal() {
     let reasons = probe(&addresses[1], "/readyz", 503).await;
     assert!(reasons.contains("about to end"), "{reasons}");
     assert_eq!(get(&addresses[1], "/healthz").expect("answers until it ends").0, 200);
+    fleet.provider.release();
     assert!(worker.end().await.success());
     assert_eq!(get(&addresses[1], "/healthz"), None);
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use valuesim_shared::codebook::Codebook;
+use valuesim_shared::id::RunId;
 use valuesim_simulator::provider::{Provider, ProviderOptions};
 use valuesim_test_servers::eventually;
 
@@ -49,6 +50,14 @@ impl Fleet {
         let users = users.to_string();
         let flags = ["--synthetic", "60", "--users", &users, "--methods", "valuesim,full-info", "--runs", "runs"];
         self.start("coordinate", &[&["experiment.toml"], &flags[..]].concat())
+    }
+
+    /// The name of the only run that was begun.
+    pub(crate) fn run(&self) -> RunId {
+        let runs = std::fs::read_dir(self.folder.path().join("runs")).expect("a run has begun");
+        let folders: Vec<_> = runs.map(|folder| folder.expect("reads").file_name()).collect();
+        let [folder] = folders.as_slice() else { panic!("expected one run, found {folders:?}") };
+        RunId(folder.to_string_lossy().into_owned())
     }
 
     pub(crate) fn worker(&self) -> Process {

@@ -15,6 +15,9 @@ use crate::support::{Desk, Running, about, until};
 const EXPERIMENT: [&str; 9] =
     ["coordinate", "--synthetic", "60", "--users", "12", "--methods", "valuesim", "--model", "m"];
 
+/// Calls in flight of a worker, where that matters.
+const IN_FLIGHT: u64 = 4;
+
 /// The only run that is shown.
 fn only_run(desk: &Desk) -> Option<serde_json::Value> {
     let mut looks = desk.json(&["status"]);
@@ -29,8 +32,9 @@ fn only_run(desk: &Desk) -> Option<serde_json::Value> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_live_fleet_is_seen_gets_its_orders_and_is_purged() {
     let desk = Desk::new().await;
-    // Slow, so that the run does not end before the test does.
-    let provider = simulated::provider(Duration::from_secs(2)).await;
+    // The run does not end before the test does.
+    let provider = simulated::provider(Duration::ZERO).await;
+    provider.hold_after(0);
     let base_url = provider.base_url();
     let coordinate = [&EXPERIMENT[..], &["--base-url", &base_url, "--calls-in-flight", "4"]].concat();
     let fleet: Vec<Running> =
@@ -62,6 +66,7 @@ async fn a_live_fleet_is_seen_gets_its_orders_and_is_purged() {
     );
 
     gives_order(&desk, &["cancel", &run, "--yes"], Wish::Cancel, "is cancelled").await;
+    provider.release();
     let is_cancelled = async || desk.run(&["runs"]).well().stdout.contains("cancelled");
     until("the end of the run", is_cancelled).await;
 
@@ -93,12 +98,13 @@ async fn a_run_that_a_worker_cannot_serve_is_shown_with_the_reason() {
 async fn a_cancelled_run_goes_on_that_is_resumed_before_its_workers_have_left() {
     let desk = Desk::new().await;
     // Whoever leaves finishes its calls first: there is time to think again.
-    let provider = simulated::provider(Duration::from_secs(20)).await;
-    let base_url = provider.base_url();
-    let coordinate = [&EXPERIMENT[..], &["--base-url", &base_url, "--calls-in-flight", "4"]].concat();
+    let provider = simulated::provider(Duration::ZERO).await;
+    provider.hold_after(0);
+    let (base_url, in_flight) = (provider.base_url(), IN_FLIGHT.to_string());
+    let coordinate = [&EXPERIMENT[..], &["--base-url", &base_url, "--calls-in-flight", &in_flight]].concat();
     let (mut coordinator, mut worker) = (desk.start(&coordinate), desk.start(&["work"]));
     worker.wait_for("serving run");
-    let is_at_work = async || provider.stats().in_flight > 0;
+    let is_at_work = async || provider.stats().in_flight == IN_FLIGHT;
     until("calls under way", is_at_work).await;
     let folder = desk.place.run_folder("runs");
     let run = folder.file_name().unwrap().to_str().unwrap();
@@ -110,6 +116,7 @@ async fn a_cancelled_run_goes_on_that_is_resumed_before_its_workers_have_left() 
     let order = Order::new(Wish::Go, "eve\u{1b}[2J@h".to_owned());
     desk.control().await.give_order(&RunId(run.to_owned()), &order).await.unwrap();
     coordinator.wait_for("eve\\u{1b}[2J@h lets this run go on");
+    provider.hold_after(IN_FLIGHT);
     worker.wait_for("left run");
     worker.wait_for("serving run");
     coordinator.terminate();

@@ -23,8 +23,8 @@ use valuesim_test_servers::{Database, Vhost, eventually, shared_broker, shared_r
 pub(crate) use place::{Ended, Place};
 pub(crate) use process::Running;
 
-/// Longer than anything here takes on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+/// A ceiling for what hangs: longer than anything here takes on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The command, and the servers that it is told of.
 pub(crate) struct Desk {

@@ -16,9 +16,9 @@ mod support;
 
 const KEY: &str = "sk-test-1234567890";
 
-/// Long enough for a busy machine to answer, short enough to wait for.
+/// Ceilings for what hangs: where a call is to end before, a test says how.
 const DEADLINES: Deadlines =
-    Deadlines { connect: Duration::from_secs(5), idle: Duration::from_millis(400), total: Duration::from_secs(2) };
+    Deadlines { connect: Duration::from_mins(1), idle: Duration::from_mins(1), total: Duration::from_mins(2) };
 
 fn model(base_url: String) -> ModelSettings {
     ModelSettings { base_url: Some(base_url), ..ModelSettings::named("m") }
@@ -31,20 +31,36 @@ async fn send(client: &Client) -> Result<Reply, CallError> {
 
 /// What a client makes of a server that does this with its request.
 async fn ask(steps: Vec<Step>) -> Result<Reply, CallError> {
+    ask_within(DEADLINES, steps).await
+}
+
+async fn ask_within(deadlines: Deadlines, steps: Vec<Step>) -> Result<Reply, CallError> {
     let server = Server::always(steps);
-    let answer = send(&client_of(&server)).await;
+    let answer = send(&client_within(deadlines, &server)).await;
     assert_eq!(server.requests().len(), 1, "one call is one request, whatever happens");
     answer
 }
 
 fn client_of(server: &Server) -> Client {
-    Client::new(&model(format!("http://{}/v1", server.address)), DEADLINES).expect("is set up")
+    client_within(DEADLINES, server)
+}
+
+fn client_within(deadlines: Deadlines, server: &Server) -> Client {
+    Client::new(&model(format!("http://{}/v1", server.address)), deadlines).expect("is set up")
 }
 
 async fn check_error(steps: Vec<Step>, expected: CallErrorKind) -> CallError {
     let error = ask(steps.clone()).await.expect_err("no reply");
     assert_eq!(error.kind, expected, "{error} after {steps:?}");
     error
+}
+
+/// How long a call takes that ends with one of these deadlines.
+async fn time_out(deadlines: Deadlines, steps: Vec<Step>) -> Duration {
+    let start = Instant::now();
+    let error = ask_within(deadlines, steps).await.expect_err("no reply");
+    assert_eq!(error.kind, CallErrorKind::TimedOut, "{error}");
+    start.elapsed()
 }
 
 async fn check_reply(steps: Vec<Step>, expected: &str) -> Reply {
@@ -89,35 +105,35 @@ async fn what_is_not_http_is_tried_again() {
 
 #[tokio::test]
 async fn silence_ends_with_the_idle_deadline() {
+    let deadlines = Deadlines { idle: Duration::from_millis(400), ..DEADLINES };
     for steps in [vec![Step::Hang], vec![head("content-length: 99\r\n"), Step::Send(b"{".to_vec()), Step::Hang]] {
-        let start = Instant::now();
-        check_error(steps, CallErrorKind::TimedOut).await;
-        let waited = start.elapsed();
-        assert!(waited >= DEADLINES.idle && waited < DEADLINES.total, "{waited:?}");
+        let waited = time_out(deadlines, steps).await;
+        assert!(waited >= deadlines.idle && waited < deadlines.total, "{waited:?}");
     }
 }
 
 /// Blank lines as `DeepSeek` sends them while a request waits for its turn.
-fn blank_lines(count: usize) -> Vec<Step> {
-    let one = [Step::Pause(DEADLINES.idle / 4), Step::Send(b"\n".to_vec())];
+fn blank_lines(every: Duration, count: usize) -> Vec<Step> {
+    let one = [Step::Pause(every), Step::Send(b"\n".to_vec())];
     let lines = std::iter::repeat_n(one, count).flatten();
     std::iter::once(head("connection: close\r\n")).chain(lines).collect()
 }
 
 #[tokio::test]
 async fn blank_lines_keep_a_call_alive() {
-    let mut steps = blank_lines(8);
+    let deadlines = Deadlines { idle: Duration::from_secs(2), ..DEADLINES };
+    let mut steps = blank_lines(deadlines.idle / 8, 12);
     steps.push(Step::Send(completion("Answer: 1", "stop").to_string().into_bytes()));
     let start = Instant::now();
-    check_reply(steps, "Answer: 1").await;
-    assert!(start.elapsed() > DEADLINES.idle, "it took longer than silence may");
+    assert_eq!(ask_within(deadlines, steps).await.expect("a reply").content, "Answer: 1");
+    assert!(start.elapsed() > deadlines.idle, "it took longer than silence may");
 }
 
 #[tokio::test]
 async fn blank_lines_do_not_keep_a_call_alive_for_ever() {
-    let start = Instant::now();
-    check_error(blank_lines(1000), CallErrorKind::TimedOut).await;
-    assert!(start.elapsed() >= DEADLINES.total, "{:?}", start.elapsed());
+    let deadlines = Deadlines { total: Duration::from_secs(1), ..DEADLINES };
+    let waited = time_out(deadlines, blank_lines(deadlines.total / 10, 1000)).await;
+    assert!(waited >= deadlines.total, "{waited:?}");
 }
 
 #[tokio::test]

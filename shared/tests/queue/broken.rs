@@ -99,7 +99,7 @@ async fn a_broker_that_lost_everything_gets_its_queues_again() {
     is_reconnecting(&queue).await;
     broker.start_again().await.expect("started");
     queue.publish(story(), Bytes::from("after")).await.expect("published");
-    let came = timeout(Duration::from_mins(1), waiting).await.expect("in time").expect("taken");
+    let came = timeout(Duration::from_mins(2), waiting).await.expect("in time").expect("taken");
     assert_eq!(came, "after");
 }
 

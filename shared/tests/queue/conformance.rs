@@ -41,7 +41,7 @@ macro_rules! conforms {
 pub(crate) use conforms;
 
 /// No message takes so long, on the slowest machine.
-const LONG: Duration = Duration::from_mins(1);
+const LONG: Duration = Duration::from_mins(2);
 
 async fn publish(queue: &impl Queue, name: &QueueName, body: &str) {
     let published = timeout(LONG, queue.publish(name, Bytes::from(body.to_owned()))).await;

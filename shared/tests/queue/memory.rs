@@ -31,7 +31,7 @@ async fn a_full_queue_makes_the_publisher_wait_until_an_ack() {
     queue.publish(story(), Bytes::from("first")).await.expect("open");
     let on_loan = queue.try_take(story()).expect("ready");
     let second = || queue.publish(story(), Bytes::from("second"));
-    let waiting = tokio::time::timeout(Duration::from_mins(1), second()).await;
+    let waiting = tokio::time::timeout(Duration::from_mins(2), second()).await;
     assert!(waiting.is_err(), "a delivery on loan still takes its place");
     on_loan.ack().await.expect("open");
     second().await.expect("open");

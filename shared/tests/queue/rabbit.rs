@@ -132,7 +132,7 @@ async fn many_runs_one_after_the_other_need_few_channels() {
     for number in 0..12 {
         let name = QueueName { run: RunId(format!("r{number}")), lane: Lane::Results };
         queue.publish(&name, Bytes::new()).await.expect("published");
-        let taken = timeout(Duration::from_secs(30), queue.take(&name, 1)).await;
+        let taken = timeout(Duration::from_mins(2), queue.take(&name, 1)).await;
         taken.expect("there is a channel for it").expect("a message").ack().await.expect("acknowledged");
         queue.leave(&name.run).await;
     }

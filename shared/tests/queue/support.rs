@@ -34,6 +34,6 @@ pub(crate) async fn connect(url: &str) -> RabbitQueue {
 /// Looks again and again until `look` finds it so.
 pub(crate) async fn until(what: &str, look: impl AsyncFn() -> bool) {
     let look = async || look().await.then_some(());
-    let seen = valuesim_test_servers::eventually(what, Duration::from_mins(1), look).await;
+    let seen = valuesim_test_servers::eventually(what, Duration::from_mins(2), look).await;
     seen.unwrap_or_else(|error| panic!("{error}"));
 }

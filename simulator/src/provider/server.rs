@@ -23,6 +23,7 @@ use super::options::ProviderOptions;
 use super::problem::Problem;
 use super::prompts::Prompts;
 use super::reply::{self, Used};
+use super::reply_gate::ReplyGate;
 use super::request;
 use super::stats::{Counter, Event, Stats};
 use super::tokens;
@@ -38,6 +39,7 @@ pub(crate) struct Desk {
     prompts: Prompts,
     counter: Counter,
     stop: CancellationToken,
+    reply_gate: ReplyGate,
     /// Whether prompts that were rejected are answered now.
     is_mended: AtomicBool,
 }
@@ -121,12 +123,17 @@ impl Desk {
             prompts,
             counter: Counter::default(),
             stop,
+            reply_gate: ReplyGate::default(),
             is_mended: AtomicBool::new(false),
         }
     }
 
     pub(crate) fn mend(&self) {
         self.is_mended.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn reply_gate(&self) -> &ReplyGate {
+        &self.reply_gate
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -210,6 +217,12 @@ impl Desk {
         let latency = fault::latency(&self.options, call.digest, call.attempt);
         if !latency.is_zero() {
             tokio::time::sleep(latency).await;
+        }
+        // Held replies end with the server, as hanging ones do.
+        tokio::select! {
+            biased;
+            () = self.reply_gate.pass() => {}
+            () = self.stop.cancelled() => {}
         }
         match fault::fault(&self.options, call.digest, call.attempt) {
             Some(Fault::Broken) => Err(Problem::Broken),

@@ -1,7 +1,6 @@
 //! The simulated provider with faults and spoilt replies, and its cache.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::Value;
 use valuesim_simulator::provider::{CacheRule, ProviderOptions};
@@ -45,17 +44,22 @@ async fn faults_happen_and_a_retry_gets_through() {
 #[tokio::test]
 async fn a_call_that_hangs_ends_with_the_client_or_with_the_provider() {
     let client = Arc::new(Client::start(ProviderOptions { hang_rate: 1.0, ..normal() }).await);
-    let impatient = tokio::time::timeout(Duration::from_millis(100), client.respond("hello"));
-    assert!(impatient.await.is_err());
+    let call = |text: &'static str| {
+        let client = Arc::clone(&client);
+        tokio::spawn(async move { client.respond(text).await.status().as_u16() })
+    };
+    let impatient = call("hello");
+    while client.stats().await.hung == 0 {
+        tokio::task::yield_now().await;
+    }
+    impatient.abort();
+    impatient.await.unwrap_err();
     while client.stats().await.abandoned == 0 {
         tokio::task::yield_now().await;
     }
     let stats = client.stats().await;
     assert_eq!((stats.hung, stats.in_flight, stats.answered), (1, 0, 0));
-    let waiting = tokio::spawn({
-        let client = Arc::clone(&client);
-        async move { client.respond("hello again").await.status().as_u16() }
-    });
+    let waiting = call("hello again");
     while client.stats().await.hung < 2 {
         tokio::task::yield_now().await;
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::task::JoinSet;
-use valuesim_simulator::provider::{Latency, ProviderOptions};
+use valuesim_simulator::provider::ProviderOptions;
 
 use crate::client::Client;
 
@@ -74,13 +74,17 @@ async fn who_comes_back_when_told_gets_in_and_no_window_is_above_the_limit() {
 
 #[tokio::test]
 async fn calls_at_a_time_are_limited_and_counted() {
-    let latency = Latency::Fixed(Duration::from_secs(1));
-    let client = Arc::new(Client::start(ProviderOptions { max_in_flight: Some(3), latency, ..normal() }).await);
+    let client = Arc::new(Client::start(ProviderOptions { max_in_flight: Some(3), ..normal() }).await);
+    client.provider.hold_after(0);
     let mut calls = JoinSet::new();
     for call in 0..10 {
         let client = Arc::clone(&client);
         calls.spawn(async move { client.respond(&format!("call {call}")).await.status().as_u16() });
     }
+    while client.stats().await.errors.get(&429) != Some(&7) {
+        tokio::task::yield_now().await;
+    }
+    client.provider.release();
     let mut statuses = calls.join_all().await;
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 200, 200, 429, 429, 429, 429, 429, 429, 429]);

@@ -6,6 +6,7 @@
 //!   shared_redis()                       a database of that Redis for one test
 //! Broker, Cluster, RedisServer           servers of one test, to stop, kill and wipe
 //! Authority                              certificates for those that speak TLS
+//! Turn                                 the right of a test to start many processes: few have it at a time
 //! Proxy                                  between a program and its servers: cut, turn away, stall, heal
 //! ```
 //!
@@ -24,6 +25,7 @@ mod program;
 mod proxy;
 mod redis;
 mod shared;
+mod turn;
 
 pub use authority::Authority;
 pub use broker::{Broker, Vhost};
@@ -33,3 +35,4 @@ pub use patience::eventually;
 pub use proxy::Proxy;
 pub use redis::{Database, RedisServer};
 pub use shared::{Shared, shared_broker, shared_redis};
+pub use turn::Turn;

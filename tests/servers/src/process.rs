@@ -25,7 +25,7 @@ kill -s KILL -- "-$1"
 "#;
 
 /// A server that is asked to end gets this long: RabbitMQ takes a second or two, on a busy machine more.
-const STOP_LIMIT: Duration = Duration::from_secs(30);
+const STOP_LIMIT: Duration = Duration::from_mins(2);
 
 /// A running server and its watchdog. Dropping it kills both.
 pub(crate) struct Process {

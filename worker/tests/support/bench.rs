@@ -29,8 +29,8 @@ use valuesim_worker::provider::Deadlines;
 use valuesim_worker::timeouts::{Timeouts, Waits};
 use valuesim_worker::worker::Worker;
 
-/// No test takes longer, however slow the machine.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// A ceiling for what hangs: no test takes longer, however slow the machine.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// How the cell is set up.
 pub(crate) struct Setup {

@@ -13,10 +13,11 @@ const CREDENTIALS: &str = "Z3Vlc3Q6Z3Vlc3Q=";
 
 const ALL_PERMISSIONS: &str = r#"{"configure":".*","write":".*","read":".*"}"#;
 
-const REQUEST_LIMIT: Duration = Duration::from_secs(10);
+/// A ceiling for what hangs.
+const REQUEST_LIMIT: Duration = Duration::from_mins(1);
 
 /// The API answers a little later than the broker's own port after a start, and not at all while the tables are synced.
-const READY_LIMIT: Duration = Duration::from_secs(30);
+const READY_LIMIT: Duration = Duration::from_mins(2);
 
 /// The management API of one node.
 #[derive(Debug, Clone, Copy)]
