@@ -49,7 +49,7 @@ fn every_method_predicts_every_question_and_no_prompt_is_sent_twice() {
 fn a_method_that_is_a_row_of_the_table_is_estimated_run_and_shown() {
     let (place, provider) = (Place::new(), Simulated::start(ProviderOptions::default()));
     let dry = ["run", "--synthetic", "60", "--users", "2", "--folds", "1", "--methods", "no-cab", "--dry-run"];
-    let estimate = place.run(&dry).well().stderr;
+    let estimate = place.run(&dry).well().stdout;
     // Two backstories and a call for each question of each.
     assert!(estimate.contains("118 calls"), "{estimate}");
     assert_eq!(run(&place, &provider, "runs", "no-cab"), 2 + 2 * QUESTIONS);
