@@ -12,7 +12,7 @@ use crate::commands::run::note;
 /// Where probes and scrapes are answered.
 #[derive(Debug, Args)]
 pub(crate) struct HttpFlags {
-    /// Where /healthz, /readyz and /metrics are served; port 0 is any free one
+    /// Address to serve /healthz, /readyz and /metrics on; port 0 picks a free port
     #[arg(
         long = "http",
         value_name = "ADDRESS",

@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub enum Behaviour {
     /// As the paper's own code does it, to the byte and the bit.
     Paper,
-    /// With the known faults mended (see the method notes in ARCHITECTURE.md).
+    /// With the known faults mended (docs/methods.md lists them).
     #[default]
     Corrected,
 }

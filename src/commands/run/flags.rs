@@ -50,7 +50,7 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "FOLD,...", env = "VALUESIM_FOLDS", value_delimiter = ',', value_parser = fold, help_heading = "Sample")]
     folds: Vec<Fold>,
 
-    /// What to run: valuesim, full-info [default: both]
+    /// Methods that ask a model, such as valuesim, full-info, no-cab, no-story or average [default: valuesim,full-info]
     #[arg(long, value_name = "METHOD,...", env = "VALUESIM_METHODS", value_delimiter = ',', value_parser = method, help_heading = "Method")]
     methods: Vec<Method>,
 

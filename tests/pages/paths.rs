@@ -1,0 +1,59 @@
+//! Every file that ARCHITECTURE.md, README.md and docs/ name exists.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::{pages, root};
+
+/// Folders of the repository: what begins with one of them, and is set as code, is a path.
+const FOLDERS: [&str; 10] =
+    ["src/", "shared/", "worker/", "coordinator/", "simulator/", "tests/", "benches/", "docs/", "examples/", "deploy/"];
+
+#[test]
+fn every_path_that_a_page_names_exists() {
+    let mut missing = Vec::new();
+    let mut found = 0;
+    for page in pages().iter().map(PathBuf::as_path).chain([Path::new("ARCHITECTURE.md"), Path::new("CHANGELOG.md")]) {
+        let text = fs::read_to_string(root().join(page)).unwrap();
+        let folder = page.parent().unwrap();
+        let code = in_code(&text).into_iter().filter(|word| FOLDERS.iter().any(|folder| word.starts_with(folder)));
+        let named = code
+            .map(|path| root().join(path))
+            .chain(links(&text).into_iter().map(|link| root().join(folder).join(link)));
+        for path in named {
+            found += 1;
+            if !path.exists() {
+                missing.push(format!("{}: {}", page.display(), path.display()));
+            }
+        }
+    }
+    assert!(found > 100, "only {found} paths were found");
+    assert!(missing.is_empty(), "these do not exist: {missing:#?}");
+}
+
+/// What stands between single backticks outside of fenced blocks.
+fn in_code(text: &str) -> Vec<&str> {
+    let mut is_fenced = false;
+    let mut code = Vec::new();
+    for line in text.lines() {
+        if line.starts_with("```") {
+            is_fenced = !is_fenced;
+        } else if !is_fenced {
+            code.extend(line.split('`').skip(1).step_by(2));
+        }
+    }
+    code
+}
+
+/// The targets of links to files, without the part behind `#`.
+fn links(text: &str) -> Vec<&str> {
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let targets = targets.filter(|target| !target.contains("://") && !target.starts_with('#'));
+    targets.filter_map(|target| target.split('#').next()).collect()
+}
+
+#[test]
+fn code_and_links_are_found() {
+    assert_eq!(in_code("a `src/b.rs` c `d`\n```\n`src/no.rs`\n```\n"), ["src/b.rs", "d"]);
+    assert_eq!(links("[a](b.md) and [c](https://d), [e](f.md#g)"), ["b.md", "f.md"]);
+}
