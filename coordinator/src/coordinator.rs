@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
-use valuesim_shared::dead::Unfit;
+use valuesim_shared::dead::OnBadMessage;
 use valuesim_shared::id::{Cell, RunId};
 use valuesim_shared::manifest::Manifest;
 use valuesim_shared::money::NanoUsd;
@@ -124,7 +124,7 @@ pub struct Coordinator<Q, S> {
     windows: Vec<Semaphore>,
     places: Mutex<Places>,
     progress: Arc<Progress>,
-    unfit: Unfit,
+    on_bad_message: OnBadMessage,
     /// How far the run was dispatched, where the queues outlive this process.
     cursor: Option<Cursor>,
     /// The version of the tasks that it sends.
@@ -165,7 +165,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
             windows,
             places: Mutex::new(places),
             progress,
-            unfit: Unfit::EndsTheProcess,
+            on_bad_message: OnBadMessage::EndProcess,
             cursor: None,
             task_version: TASK_VERSION,
             lost: Notify::new(),
@@ -177,7 +177,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
     /// outcome that cannot be read goes to the dead letters; `by` is this process's name there.
     #[must_use]
     pub fn on_lasting_queues(self, cursor: Cursor, by: String) -> Self {
-        Self { cursor: Some(cursor), unfit: Unfit::IsParked { by }, ..self }
+        Self { cursor: Some(cursor), on_bad_message: OnBadMessage::DeadLetter { by }, ..self }
     }
 
     /// The same with tasks of another version of the message.

@@ -42,11 +42,11 @@ pub enum DeadBody {
 
 /// What becomes of a message that cannot be dealt with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unfit {
+pub enum OnBadMessage {
     /// It ends the process with an error: right where all messages are the process's own.
-    EndsTheProcess,
+    EndProcess,
     /// It goes to the dead letters, and the process goes on.
-    IsParked {
+    DeadLetter {
         /// The process that parks it.
         by: String,
     },

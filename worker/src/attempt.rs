@@ -18,7 +18,7 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use tokio::time::{interval_at, sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use valuesim_shared::dead::Unfit;
+use valuesim_shared::dead::OnBadMessage;
 use valuesim_shared::outcome::CellOutcome;
 use valuesim_shared::permit::PermitOffice;
 use valuesim_shared::queue::{Lane, Queue, QueueName};
@@ -69,9 +69,9 @@ pub(crate) struct Attempt<Q, S, O> {
 impl<Q: Queue, S: Store, O: PermitOffice> Attempt<Q, S, O> {
     pub(crate) fn new(context: &Arc<Context<Q, S, O>>, task: Task) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let who = match &context.unfit {
-            Unfit::IsParked { by } => by.as_str(),
-            Unfit::EndsTheProcess => "one process",
+        let who = match &context.on_bad_message {
+            OnBadMessage::DeadLetter { by } => by.as_str(),
+            OnBadMessage::EndProcess => "one process",
         };
         let holder = Holder(format!("{who}/{}", NEXT.fetch_add(1, Ordering::Relaxed)));
         Self { context: Arc::clone(context), task: Arc::new(task), holder }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use valuesim_shared::dead::Unfit;
+use valuesim_shared::dead::OnBadMessage;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::task::TASK_VERSION;
 
@@ -17,7 +17,7 @@ pub struct WorkerConfig {
     /// How patient it is.
     pub timing: Timeouts,
     /// What becomes of tasks that cannot be done.
-    pub unfit: Unfit,
+    pub on_bad_message: OnBadMessage,
     /// The newest version of the task message that it does.
     pub newest_task: u16,
     /// Where its process shows what it does, if it does.
@@ -37,7 +37,13 @@ pub enum Served {
 impl WorkerConfig {
     /// That of the only worker of one process: whatever it cannot do ends the run, for its user to see.
     pub fn alone(timing: Timeouts) -> Self {
-        Self { served: Served::All, timing, unfit: Unfit::EndsTheProcess, newest_task: TASK_VERSION, metrics: None }
+        Self {
+            served: Served::All,
+            timing,
+            on_bad_message: OnBadMessage::EndProcess,
+            newest_task: TASK_VERSION,
+            metrics: None,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-use valuesim_shared::dead::Unfit;
+use valuesim_shared::dead::OnBadMessage;
 
 use crate::failures::FailedCells;
 use crate::hold::Hold;
@@ -34,7 +34,7 @@ pub(crate) struct Context<Q, S, O> {
     pub(crate) keeping: Keeping,
     /// The newest version of tasks that it does.
     pub(crate) newest_task: u16,
-    pub(crate) unfit: Unfit,
+    pub(crate) on_bad_message: OnBadMessage,
     /// Tasks that were taken and are not finished.
     pub(crate) tasks: AtomicU32,
 }

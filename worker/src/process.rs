@@ -13,7 +13,7 @@ use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use valuesim_shared::control::{AboutRun, Control, Order, RunPhase, Wish};
-use valuesim_shared::dead::Unfit;
+use valuesim_shared::dead::OnBadMessage;
 use valuesim_shared::fleet::Servers;
 use valuesim_shared::id::RunId;
 use valuesim_shared::manifest::Manifest;
@@ -271,7 +271,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> WorkerProcess<Q, S, C> {
         let duty = WorkerConfig {
             served: served.clone(),
             timing: Timeouts { keeping: self.config.keeping, ..Timeouts::default() },
-            unfit: Unfit::IsParked { by: self.pool.process.id.clone() },
+            on_bad_message: OnBadMessage::DeadLetter { by: self.pool.process.id.clone() },
             newest_task: self.config.newest_task,
             metrics: Some(self.metrics.clone()),
         };

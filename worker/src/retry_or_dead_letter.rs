@@ -4,7 +4,7 @@ use std::any::Any;
 use std::panic::resume_unwind;
 
 use valuesim_shared::control::UnixMillis;
-use valuesim_shared::dead::{DeadLetter, Unfit};
+use valuesim_shared::dead::{DeadLetter, OnBadMessage};
 use valuesim_shared::id::Cell;
 use valuesim_shared::permit::PermitOffice;
 use valuesim_shared::queue::{Delivery, Lane, Queue, QueueName, Verdict};
@@ -23,9 +23,9 @@ const MOST_ATTEMPTS: usize = 5;
 impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
     /// Parks a message that is no task of the run.
     pub(crate) async fn park_unfit(self, delivery: Q::Delivery, error: WorkerError) -> Result<(), Halt> {
-        match &self.context.unfit {
-            Unfit::EndsTheProcess => Err(Halt::Failed(error)),
-            Unfit::IsParked { by } => {
+        match &self.context.on_bad_message {
+            OnBadMessage::EndProcess => Err(Halt::Failed(error)),
+            OnBadMessage::DeadLetter { by } => {
                 let letter = DeadLetter::new(delivery.body(), error.to_string(), by.clone());
                 self.park(&letter).await?;
                 let kind = Task::from_bytes(delivery.body()).ok().map(|task| task.kind);
@@ -43,7 +43,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
 
     /// Whether tasks that fail are tried again and then put aside, instead of ending the process.
     fn tries_again(&self) -> bool {
-        matches!(self.context.unfit, Unfit::IsParked { .. })
+        matches!(self.context.on_bad_message, OnBadMessage::DeadLetter { .. })
     }
 
     /// Lets a task that broke off be tried again, or gives it up.
@@ -76,7 +76,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
     /// Publishes the task again, at the end of its queue, with the failure in its history; the last time to the dead
     /// letters.
     async fn try_again_or_park(&self, mut task: Task, delivery: Q::Delivery, reason: &str) -> Result<(), Halt> {
-        let Unfit::IsParked { by } = &self.context.unfit else { return Ok(()) };
+        let OnBadMessage::DeadLetter { by } = &self.context.on_bad_message else { return Ok(()) };
         task.history.push(format!("{} {by}: {reason}", UnixMillis::now()));
         if task.history.len() < MOST_ATTEMPTS {
             self.context.queue.publish(&queue_of(&task), task.to_bytes().into()).await?;

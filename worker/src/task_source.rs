@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::select_all;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
-use valuesim_shared::dead::Unfit;
+use valuesim_shared::dead::OnBadMessage;
 use valuesim_shared::id::ModelId;
 use valuesim_shared::queue::{Delivery, Lane, Queue, QueueName};
 use valuesim_shared::task::{Task, TaskError, TaskKind};
@@ -41,7 +41,7 @@ const MOST_DELIVERIES: u32 = 8;
 pub(crate) enum Taken<D> {
     Task(Work<D>),
     /// No task of this run, and why.
-    Unfit(D, WorkerError),
+    Bad(D, WorkerError),
     /// A task that is not done here and now, and the queue where it belongs.
     SetApart(D, Lane),
 }
@@ -109,7 +109,8 @@ pub(crate) struct TaskSource<'a, Q> {
 impl<'a, Q: Queue> TaskSource<'a, Q> {
     pub(crate) fn new<S, O>(context: &'a Context<Q, S, O>, model: ModelId) -> Self {
         let name = |lane| QueueName { run: context.run.manifest.run.clone(), lane };
-        let alone = matches!(context.unfit, Unfit::IsParked { .. }).then(|| Arc::new(Semaphore::new(1)));
+        let alone =
+            matches!(context.on_bad_message, OnBadMessage::DeadLetter { .. }).then(|| Arc::new(Semaphore::new(1)));
         Self {
             queue: &context.queue,
             run: &context.run,
@@ -140,7 +141,7 @@ impl<'a, Q: Queue> TaskSource<'a, Q> {
             {
                 return Ok(Taken::SetApart(delivery, Lane::Later(self.model, version)));
             }
-            Err(error) => return Ok(Taken::Unfit(delivery, error)),
+            Err(error) => return Ok(Taken::Bad(delivery, error)),
         };
         // One of the next version stays in its queue: workers of this release cannot tell it from others among the suspects,
         // and would put it back.

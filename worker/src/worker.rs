@@ -71,7 +71,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
     pub fn of_manifest(
         manifest: Manifest,
         (queue, store, office): (Q, S, O),
-        WorkerConfig { served, timing: Timeouts { deadlines, waits, keeping }, unfit, newest_task, metrics }: WorkerConfig,
+        WorkerConfig { served, timing: Timeouts { deadlines, waits, keeping }, on_bad_message, newest_task, metrics }: WorkerConfig,
     ) -> Result<Self, WorkerError> {
         let run = Run::new(manifest, deadlines, &served)?;
         let holds = run.manifest.models.iter().map(|_| Hold::default()).collect();
@@ -94,7 +94,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
             failed_cells,
             keeping,
             newest_task,
-            unfit,
+            on_bad_message,
             tasks,
         };
         Ok(Self { context: Arc::new(context) })
@@ -146,7 +146,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
                     Ok(Taken::Task(work)) => {
                         tasks.spawn(self.clone().do_task(work, halt.clone()));
                     }
-                    Ok(Taken::Unfit(delivery, error)) => {
+                    Ok(Taken::Bad(delivery, error)) => {
                         tasks.spawn(unless_it_stops(halt.clone(), self.clone().park_unfit(delivery, error)));
                     }
                     Ok(Taken::SetApart(delivery, lane)) => {

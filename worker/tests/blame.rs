@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use valuesim_shared::dead::Unfit;
+use valuesim_shared::dead::OnBadMessage;
 use valuesim_shared::id::ModelId;
 use valuesim_shared::method::Method;
 use valuesim_shared::queue::Lane;
@@ -23,8 +23,8 @@ fn refusal(status: &str, code: &str) -> Vec<Step> {
     response(status, "", json!({"error": {"message": "No.", "code": code}}).to_string().as_bytes())
 }
 
-fn parked() -> Unfit {
-    Unfit::IsParked { by: "test".to_owned() }
+fn parked() -> OnBadMessage {
+    OnBadMessage::DeadLetter { by: "test".to_owned() }
 }
 
 /// Longer than the grace of the worker, shorter than anybody's patience.
@@ -41,7 +41,7 @@ async fn a_call_that_fails_is_the_reason_also_where_others_take_longer_than_the_
     setup.method = Method::FullInfo;
     setup.model.limits.calls_in_flight = 4;
     setup.timing.keeping = Keeping { at_most: None, grace: Some(SLOW / 20) };
-    let bench = Bench::new(Setup { unfit: parked(), ..setup }).await;
+    let bench = Bench::new(Setup { on_bad_message: parked(), ..setup }).await;
     let error = bench.fail().await;
     assert!(matches!(&error, WorkerError::Provider { error, .. } if error.kind == CallErrorKind::NoKey), "{error}");
     // Calls in flight were waited for, not given up and made again.
@@ -54,7 +54,7 @@ async fn a_call_that_fails_is_the_reason_also_where_others_take_longer_than_the_
 async fn a_provider_that_takes_no_call_costs_hardly_a_task_an_attempt() {
     let server = Server::always(refusal("400 Bad Request", "unknown_parameter"));
     let cells = 40;
-    let bench = Bench::new(Setup { cells, unfit: parked(), ..Setup::new(server.address) }).await;
+    let bench = Bench::new(Setup { cells, on_bad_message: parked(), ..Setup::new(server.address) }).await;
     let error = bench.fail().await;
     assert!(
         matches!(&error, WorkerError::Provider { error, .. } if error.kind == CallErrorKind::BadRequest),

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use valuesim_shared::dead::{DeadLetter, Unfit};
+use valuesim_shared::dead::{DeadLetter, OnBadMessage};
 use valuesim_shared::id::{Cell, RunId};
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::outcome::{CellOutcome, OUTCOME_VERSION};
@@ -161,13 +161,13 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
     async fn read_all(&self, deliveries: Vec<Q::Delivery>) -> Result<Batch<Q::Delivery>, CoordinatorError> {
         let (mut good, mut outcomes) = (Vec::with_capacity(deliveries.len()), Vec::with_capacity(deliveries.len()));
         for delivery in deliveries {
-            match (self.read(&delivery), &self.unfit) {
+            match (self.read(&delivery), &self.on_bad_message) {
                 (Ok(outcome), _) => {
                     good.push(delivery);
                     outcomes.push(outcome);
                 }
-                (Err(error), Unfit::EndsTheProcess) => return Err(error),
-                (Err(error), Unfit::IsParked { by }) => {
+                (Err(error), OnBadMessage::EndProcess) => return Err(error),
+                (Err(error), OnBadMessage::DeadLetter { by }) => {
                     tracing::error!(run = %self.run, %error, "an outcome goes to the dead letters");
                     let letter = DeadLetter::new(delivery.body(), error.to_string(), by.clone());
                     let dead = QueueName { run: self.run.clone(), lane: Lane::Dead };

@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::cell::needs_backstory;
 use valuesim_shared::codebook::Codebook;
-use valuesim_shared::dead::Unfit;
+use valuesim_shared::dead::OnBadMessage;
 use valuesim_shared::id::{Code, Fold, ModelId, RunId};
 use valuesim_shared::manifest::{MANIFEST_VERSION, Manifest};
 use valuesim_shared::method::{Behaviour, Method};
@@ -41,7 +41,7 @@ pub(crate) struct Setup {
     /// How many cells there are; of a respondent each.
     pub(crate) cells: u32,
     /// What becomes of tasks that cannot be done.
-    pub(crate) unfit: Unfit,
+    pub(crate) on_bad_message: OnBadMessage,
 }
 
 impl Setup {
@@ -54,7 +54,7 @@ impl Setup {
         let waits = Waits { first: Duration::from_millis(4), longest: Duration::from_millis(50) };
         let timing = Timeouts { deadlines, waits, ..Timeouts::default() };
         let (behaviour, method) = (Behaviour::Corrected, Method::ValueSim);
-        Self { behaviour, method, model, timing, cells: 1, unfit: Unfit::EndsTheProcess }
+        Self { behaviour, method, model, timing, cells: 1, on_bad_message: OnBadMessage::EndProcess }
     }
 }
 
@@ -87,7 +87,7 @@ impl Bench {
         let office = LocalOffice::new(&[setup.model.limits]);
         let ports = (queue.clone(), store, office);
         let manifest = Manifest::from_bytes(&manifest(&setup)).expect("is a manifest");
-        let duty = WorkerConfig { unfit: setup.unfit, ..WorkerConfig::alone(setup.timing) };
+        let duty = WorkerConfig { on_bad_message: setup.on_bad_message, ..WorkerConfig::alone(setup.timing) };
         let worker = Worker::of_manifest(manifest, ports, duty).expect("is ready");
         Self { queue, worker, _folder: folder }
     }
