@@ -8,8 +8,8 @@ use valuesim_shared::method::{Method, Module};
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::money::{NanoUsd, Tokens};
 use valuesim_shared::outcome::{
-    ArmResult, CellOutcome, CellResult, CellSpend, Decided, Ended, Letters, ModuleResult, OUTCOME_VERSION, StageSpend,
-    StoryResult,
+    ArmResult, CellOutcome, CellResult, CellSpend, CodeString, Decided, Ended, ModuleResult, OUTCOME_VERSION,
+    StageSpend, StoryResult,
 };
 use valuesim_shared::stage::Stage;
 use valuesim_shared::survey::Survey;
@@ -44,7 +44,7 @@ pub(crate) fn outcome(cell: Cell) -> CellOutcome {
         method: Method::ValueSim,
         answers: answers(),
         ended: ended(),
-        decided: Letters(answers().iter().map(|_| Decided::Coordinator).collect()),
+        decided: CodeString(answers().iter().map(|_| Decided::Coordinator).collect()),
         asked: answers().iter().map(|_| 4).collect(),
     };
     let result =
@@ -56,8 +56,10 @@ fn answers() -> Vec<Option<Code>> {
     (0..QUESTIONS).map(|question| (question % 20 > 0).then_some(Code(question % 11))).collect()
 }
 
-fn ended() -> Letters<Ended> {
-    Letters((0..QUESTIONS).map(|question| if question % 20 > 0 { Ended::Answered } else { Ended::Invalid }).collect())
+fn ended() -> CodeString<Ended> {
+    CodeString(
+        (0..QUESTIONS).map(|question| if question % 20 > 0 { Ended::Answered } else { Ended::Invalid }).collect(),
+    )
 }
 
 fn spend() -> CellSpend {

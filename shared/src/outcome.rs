@@ -84,7 +84,7 @@ pub struct ModuleResult {
     /// The answers; none where the module gave no valid one.
     pub answers: Vec<Option<Code>>,
     /// How asking for each ended.
-    pub ended: Letters<Ended>,
+    pub ended: CodeString<Ended>,
 }
 
 /// The predictions of one arm.
@@ -96,9 +96,9 @@ pub struct ArmResult {
     /// The predictions; none where there is no valid one.
     pub answers: Vec<Option<Code>>,
     /// How each prediction ended.
-    pub ended: Letters<Ended>,
+    pub ended: CodeString<Ended>,
     /// How each prediction was decided.
-    pub decided: Letters<Decided>,
+    pub decided: CodeString<Decided>,
     /// How often the model was asked for each prediction, reminders of the format included, transport retries not.
     pub asked: Vec<u8>,
 }
@@ -203,14 +203,14 @@ impl fmt::Display for Decided {
 }
 
 /// Something that one letter stands for in a message.
-pub trait Letter: Sized + Copy {
+pub trait CodeLetter: Sized + Copy {
     /// The letter.
     fn letter(self) -> char;
     /// What a letter stands for.
     fn from_letter(letter: char) -> Option<Self>;
 }
 
-impl Letter for Ended {
+impl CodeLetter for Ended {
     fn letter(self) -> char {
         match self {
             Self::Answered => 'a',
@@ -227,7 +227,7 @@ impl Letter for Ended {
     }
 }
 
-impl Letter for Decided {
+impl CodeLetter for Decided {
     fn letter(self) -> char {
         match self {
             Self::Unanimous => 'u',
@@ -256,16 +256,16 @@ impl Letter for Decided {
 
 /// A list that is written as a word, one letter for each item: `"aaria"`. Sixty times smaller than a list of names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Letters<T>(pub Vec<T>);
+pub struct CodeString<T>(pub Vec<T>);
 
-impl<T: Letter> Serialize for Letters<T> {
+impl<T: CodeLetter> Serialize for CodeString<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let word: String = self.0.iter().map(|item| item.letter()).collect();
         serializer.serialize_str(&word)
     }
 }
 
-impl<'de, T: Letter> Deserialize<'de> for Letters<T> {
+impl<'de, T: CodeLetter> Deserialize<'de> for CodeString<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let word = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         let items = word.chars().map(|letter| {
@@ -436,13 +436,13 @@ mod tests {
                 modules: vec![ModuleResult {
                     stage: Stage::COGNITIVE,
                     answers: vec![Some(Code(2)), None],
-                    ended: Letters(vec![Ended::Answered, Ended::Invalid]),
+                    ended: CodeString(vec![Ended::Answered, Ended::Invalid]),
                 }],
                 arms: vec![ArmResult {
                     method: Method::ValueSim,
                     answers: vec![Some(Code(2)), None],
-                    ended: Letters(vec![Ended::Reminded, Ended::Refused]),
-                    decided: Letters(vec![Decided::Coordinator, Decided::NoValidAnswers]),
+                    ended: CodeString(vec![Ended::Reminded, Ended::Refused]),
+                    decided: CodeString(vec![Decided::Coordinator, Decided::NoValidAnswers]),
                     asked: vec![5, 3],
                 }],
             },

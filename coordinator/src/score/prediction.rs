@@ -101,14 +101,14 @@ impl Prediction {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use valuesim_shared::outcome::Letters;
+    use valuesim_shared::outcome::CodeString;
 
     fn result() -> ArmResult {
         ArmResult {
             method: Method::FullInfo,
             answers: vec![Some(Code(2)), None],
-            ended: Letters(vec![Ended::Reminded, Ended::Refused]),
-            decided: Letters(vec![Decided::Direct, Decided::Direct]),
+            ended: CodeString(vec![Ended::Reminded, Ended::Refused]),
+            decided: CodeString(vec![Decided::Direct, Decided::Direct]),
             asked: vec![2, 1],
         }
     }

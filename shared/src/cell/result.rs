@@ -1,6 +1,6 @@
 //! Puts what the calls about each question came to into the cell's result.
 
-use crate::outcome::{ArmResult, CellResult, Letters, ModuleResult};
+use crate::outcome::{ArmResult, CellResult, CodeString, ModuleResult};
 use crate::stage::Stage;
 
 use super::question::{Prediction, QuestionResult};
@@ -22,7 +22,7 @@ fn module<'a>(stage: Stage, asked: impl Iterator<Item = &'a Asked> + Clone) -> M
     ModuleResult {
         stage,
         answers: asked.clone().map(|module| module.answer).collect(),
-        ended: Letters(asked.map(|module| module.ended).collect()),
+        ended: CodeString(asked.map(|module| module.ended).collect()),
     }
 }
 
@@ -30,8 +30,8 @@ fn arm<'a>(method: Method, predictions: impl Iterator<Item = &'a Prediction> + C
     ArmResult {
         method,
         answers: predictions.clone().map(|prediction| prediction.answer).collect(),
-        ended: Letters(predictions.clone().map(|prediction| prediction.ended).collect()),
-        decided: Letters(predictions.clone().map(|prediction| prediction.decided).collect()),
+        ended: CodeString(predictions.clone().map(|prediction| prediction.ended).collect()),
+        decided: CodeString(predictions.clone().map(|prediction| prediction.decided).collect()),
         asked: predictions.map(|prediction| prediction.asked).collect(),
     }
 }

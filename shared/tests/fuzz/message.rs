@@ -10,7 +10,7 @@ use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::Experiment;
 use valuesim_shared::id::{Cell, Code, Fold, ModelId, Respondent, RunId};
 use valuesim_shared::manifest::Manifest;
-use valuesim_shared::outcome::{CellOutcome, CellResult, CellSpend, Ended, Letters, OUTCOME_VERSION, StageSpend};
+use valuesim_shared::outcome::{CellOutcome, CellResult, CellSpend, CodeString, Ended, OUTCOME_VERSION, StageSpend};
 use valuesim_shared::stage::{Stage, StageKind};
 use valuesim_shared::store::{Backstory, CallKey, RecordedReply, ReplyText};
 use valuesim_shared::task::{PackedCodes, TASK_VERSION, Task, TaskKind};
@@ -172,7 +172,7 @@ fn fuzz_messages_that_repeat_take_no_longer_than_others() {
 fn fuzz_a_message_of_much_that_is_valid_is_read_without_delay() {
     let mut big = outcome();
     big.result.arms[0].answers = vec![Some(Code(1)); HOSTILE_BYTES / 2];
-    big.result.arms[0].ended = Letters(vec![Ended::Answered; HOSTILE_BYTES]);
+    big.result.arms[0].ended = CodeString(vec![Ended::Answered; HOSTILE_BYTES]);
     check::<CellOutcome>(&json(&big));
     let task = Task { profile: PackedCodes(vec![Code(1); HOSTILE_BYTES]), ..task() };
     check::<Task>(&task.to_bytes());
