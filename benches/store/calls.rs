@@ -8,7 +8,7 @@ use redis::aio::MultiplexedConnection;
 use tokio::task::JoinSet;
 use valuesim_shared::id::{Cell, Fold, ModelId, QuestionId, Respondent, RunId};
 use valuesim_shared::money::{NanoUsd, Tokens};
-use valuesim_shared::outcome::{StageSpend, Unsure};
+use valuesim_shared::outcome::{StageSpend, UncertainSpend};
 use valuesim_shared::stage::Stage;
 use valuesim_shared::store::{CallKey, RecordedReply, RedisStore, ReplyText, Store as _};
 
@@ -208,8 +208,8 @@ fn key_of(call: u32) -> CallKey {
     CallKey { stage: stages[of_cell as usize % 3], question: QuestionId::new(question), asked_before: 0 }
 }
 
-fn each() -> Unsure {
-    Unsure {
+fn each() -> UncertainSpend {
+    UncertainSpend {
         likely: Tokens { input: 3_000, cached: 0, output: 200 },
         likely_cost: NanoUsd(570_000),
         at_most: Tokens { input: 12_000, cached: 0, output: 16_384 },

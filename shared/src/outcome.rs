@@ -344,8 +344,8 @@ pub struct StageSpend {
     /// What the tokens cost; zero where the model has no price.
     pub cost: NanoUsd,
     /// What is perhaps billed beyond that: for requests without usage, cut off, timed out or abandoned.
-    #[serde(default, skip_serializing_if = "Unsure::is_nothing")]
-    pub unsure: Unsure,
+    #[serde(default, skip_serializing_if = "UncertainSpend::is_nothing")]
+    pub unsure: UncertainSpend,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -356,7 +356,7 @@ const fn is_zero(count: &u64) -> bool {
 /// Tokens and money that a provider may have counted without saying so.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Unsure {
+pub struct UncertainSpend {
     /// Tokens, estimated from the length of the prompt and an ordinary reply.
     pub likely: Tokens,
     /// What these cost.
@@ -367,7 +367,7 @@ pub struct Unsure {
     pub at_most_cost: NanoUsd,
 }
 
-impl Unsure {
+impl UncertainSpend {
     /// Whether nothing is unsure.
     pub fn is_nothing(&self) -> bool {
         *self == Self::default()

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{Cell, RunId};
 use crate::link::LinkError;
-use crate::outcome::{CellSpend, Ended, StageSpend, Unsure};
+use crate::outcome::{CellSpend, Ended, StageSpend, UncertainSpend};
 
 pub use crate::call::{CallKey, ReplyText};
 pub use embedded::EmbeddedStore;
@@ -41,7 +41,7 @@ pub struct SentCall {
     /// How often.
     pub times: u64,
     /// What one request may have used.
-    pub each: Unsure,
+    pub each: UncertainSpend,
     /// Requests whose failure was seen.
     pub failed: u64,
     /// Failed requests that the provider may have billed.
@@ -164,7 +164,7 @@ pub trait Store: Clone + Send + Sync + 'static {
         run: &RunId,
         cell: Cell,
         key: CallKey,
-        each: &Unsure,
+        each: &UncertainSpend,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Keeps that a request that was sent has failed, and whether the provider may have billed it all the same.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use valuesim_shared::id::{Cell, Fold, ModelId, QuestionId, Respondent, RunId};
 use valuesim_shared::money::NanoUsd;
-use valuesim_shared::outcome::{CellSpend, Ended, StageSpend, Unsure};
+use valuesim_shared::outcome::{CellSpend, Ended, StageSpend, UncertainSpend};
 use valuesim_shared::stage::Stage;
 use valuesim_shared::store::{
     Backstory, CallKey, CellRecord, EmbeddedStore, RecordedReply, RedisStore, ReplyText, SentCall, Store,
@@ -113,7 +113,7 @@ async fn replies_belong_to_their_call_cell_and_run(store: impl Store) {
 
 async fn requests_are_counted_by_call(store: impl Store) {
     let r = run("r");
-    let each = Unsure { likely_cost: NanoUsd(5), at_most_cost: NanoUsd(9), ..Unsure::default() };
+    let each = UncertainSpend { likely_cost: NanoUsd(5), at_most_cost: NanoUsd(9), ..UncertainSpend::default() };
     for _ in 0..3 {
         store.note_sent(&r, cell(1), key(7, 0), &each).await.expect("writes");
     }
@@ -131,7 +131,7 @@ async fn forgetting_a_cell_leaves_its_neighbours(store: impl Store) {
     let r = run("r");
     for row in [1, 2] {
         store.put_backstory(&r, cell(row), &story("You live.")).await.expect("writes");
-        store.note_sent(&r, cell(row), key(7, 0), &Unsure::default()).await.expect("writes");
+        store.note_sent(&r, cell(row), key(7, 0), &UncertainSpend::default()).await.expect("writes");
         store.record_reply(&r, cell(row), key(7, 0), &reply("one")).expect("writes");
     }
     store.settle().await.expect("writes");
@@ -150,7 +150,7 @@ async fn many_write_at_once_and_nothing_is_lost(store: impl Store) {
         let (store, r) = (store.clone(), r.clone());
         tokio::spawn(async move {
             for question in 1..=20 {
-                store.note_sent(&r, cell(row), key(question, 0), &Unsure::default()).await.expect("writes");
+                store.note_sent(&r, cell(row), key(question, 0), &UncertainSpend::default()).await.expect("writes");
                 let said = reply(&format!("{row} {question}"));
                 store.record_reply(&r, cell(row), key(question, 0), &said).expect("writes");
             }

@@ -153,15 +153,15 @@ fn unanswered(kind: TaskKind, record: &CellRecord) -> CellSpend {
 #[cfg(test)]
 mod tests {
     use valuesim_shared::money::NanoUsd;
-    use valuesim_shared::outcome::Unsure;
+    use valuesim_shared::outcome::UncertainSpend;
     use valuesim_shared::store::SentCall;
 
     use super::*;
 
     const COGNITIVE: CallKey = CallKey { stage: Stage::COGNITIVE, question: None, asked_before: 0 };
 
-    fn each() -> Unsure {
-        Unsure { likely_cost: NanoUsd(5), ..Unsure::default() }
+    fn each() -> UncertainSpend {
+        UncertainSpend { likely_cost: NanoUsd(5), ..UncertainSpend::default() }
     }
 
     fn check(sent: SentCall, counted: Option<(StageSpend, u64)>, expected: Option<&StageSpend>) {

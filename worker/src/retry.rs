@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use valuesim_shared::id::{Cell, RunId};
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::money::{Price, Tokens};
-use valuesim_shared::outcome::{StageSpend, Unsure};
+use valuesim_shared::outcome::{StageSpend, UncertainSpend};
 use valuesim_shared::permit::{Ask, PermitOffice};
 use valuesim_shared::stage::{Stage, StageKind};
 use valuesim_shared::store::{CallKey, RecordedReply, ReplyText, Store};
@@ -117,7 +117,7 @@ pub(crate) async fn make<Q, S: Store, O: PermitOffice>(
 async fn attempt<Q, S: Store, O: PermitOffice>(
     context: &Context<Q, S, O>,
     call: &Call<'_, impl Wording>,
-    unsure: &Unsure,
+    unsure: &UncertainSpend,
     spent: &mut Spent,
     halt: &CancellationToken,
 ) -> Result<Result<(Reply, O::Permit), CallError>, Halt> {
@@ -182,14 +182,14 @@ fn keep<Q, S: Store, O>(
     Ok(context.store.record_reply(call.run, call.cell, call.key, recorded)?)
 }
 
-fn answered(reply: &Reply, price: Option<Price>, unsure: &Unsure) -> StageSpend {
+fn answered(reply: &Reply, price: Option<Price>, unsure: &UncertainSpend) -> StageSpend {
     let tokens = reply.tokens.unwrap_or_default();
     StageSpend {
         answered: 1,
         without_usage: u64::from(reply.tokens.is_none()),
         tokens,
         cost: price.map(|price| price.cost(tokens)).unwrap_or_default(),
-        unsure: if reply.tokens.is_none() { *unsure } else { Unsure::default() },
+        unsure: if reply.tokens.is_none() { *unsure } else { UncertainSpend::default() },
         ..StageSpend::default()
     }
 }
@@ -199,7 +199,7 @@ fn asks_for_more_room(call: &Call<'_, impl Wording>) -> bool {
 }
 
 /// What one request may use.
-fn unsure(model: &ModelSettings, stage: Stage, conversation: &Conversation<'_>) -> Unsure {
+fn unsure(model: &ModelSettings, stage: Stage, conversation: &Conversation<'_>) -> UncertainSpend {
     let bytes = conversation.bytes() as u64;
     let limit = conversation.most_output_tokens().or(model.max_output_tokens);
     let longest = u64::from(limit.unwrap_or(LONGEST_OUTPUT_TOKENS));
@@ -208,7 +208,7 @@ fn unsure(model: &ModelSettings, stage: Stage, conversation: &Conversation<'_>) 
     // No tokenizer makes more than one token of a byte.
     let at_most = Tokens { input: bytes, cached: 0, output: longest };
     let cost = |tokens| model.price.map(|price| price.cost(tokens)).unwrap_or_default();
-    Unsure { likely, likely_cost: cost(likely), at_most, at_most_cost: cost(at_most) }
+    UncertainSpend { likely, likely_cost: cost(likely), at_most, at_most_cost: cost(at_most) }
 }
 
 fn record(reply: Reply, Spent { spend, perhaps_billed }: Spent) -> RecordedReply {

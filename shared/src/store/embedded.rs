@@ -29,7 +29,7 @@ use self::log::Log;
 use super::journal::{CallEvent, Marks, RecordReader};
 use super::{Backstory, CallKey, CellRecord, RecordedReply, Store, StoreError};
 use crate::id::{Cell, RunId};
-use crate::outcome::Unsure;
+use crate::outcome::UncertainSpend;
 
 /// How long what nobody waits for may take to the disk: what a power loss can take back.
 const NOTE_DELAY: Duration = Duration::from_millis(20);
@@ -216,7 +216,7 @@ impl Store for EmbeddedStore {
         }
     }
 
-    async fn note_sent(&self, run: &RunId, cell: Cell, key: CallKey, each: &Unsure) -> Result<(), StoreError> {
+    async fn note_sent(&self, run: &RunId, cell: Cell, key: CallKey, each: &UncertainSpend) -> Result<(), StoreError> {
         self.note(&self.entry(run, cell, &CallEvent::Sent { key, each: *each }))
     }
 

@@ -32,7 +32,7 @@ use super::{Backstory, CallKey, CellRecord, Claim, Ground, Holder, RecordedReply
 use crate::id::{Cell, RunId};
 use crate::link::key::{self, EXPIRY_SECONDS};
 use crate::link::{Address, Link, LinkError, LinkState};
-use crate::outcome::Unsure;
+use crate::outcome::UncertainSpend;
 
 /// A store on a server. Cheap to clone; clones share the connection.
 #[derive(Debug, Clone)]
@@ -149,7 +149,7 @@ impl Store for RedisStore {
         }
     }
 
-    async fn note_sent(&self, run: &RunId, cell: Cell, key: CallKey, each: &Unsure) -> Result<(), StoreError> {
+    async fn note_sent(&self, run: &RunId, cell: Cell, key: CallKey, each: &UncertainSpend) -> Result<(), StoreError> {
         Ok(self.writer.write(self.append(run, cell, &CallEvent::Sent { key, each: *each })).await?)
     }
 

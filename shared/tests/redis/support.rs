@@ -6,7 +6,7 @@ use redis::aio::MultiplexedConnection;
 use valuesim_shared::id::{Cell, Fold, ModelId, QuestionId, Respondent, RunId};
 use valuesim_shared::link::{Link, LinkState};
 use valuesim_shared::money::NanoUsd;
-use valuesim_shared::outcome::{CellSpend, Ended, StageSpend, Unsure};
+use valuesim_shared::outcome::{CellSpend, Ended, StageSpend, UncertainSpend};
 use valuesim_shared::stage::Stage;
 use valuesim_shared::store::{Backstory, CallKey, RecordedReply, RedisStore, ReplyText};
 
@@ -26,8 +26,8 @@ pub(crate) fn call(question: u16) -> CallKey {
     CallKey { stage: Stage::COGNITIVE, question: QuestionId::new(question), asked_before: 0 }
 }
 
-pub(crate) fn each() -> Unsure {
-    Unsure { likely_cost: NanoUsd(5), at_most_cost: NanoUsd(9), ..Unsure::default() }
+pub(crate) fn each() -> UncertainSpend {
+    UncertainSpend { likely_cost: NanoUsd(5), at_most_cost: NanoUsd(9), ..UncertainSpend::default() }
 }
 
 pub(crate) fn reply(content: &str) -> RecordedReply {

@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use super::entry::Rest;
 use crate::id::QuestionId;
 use crate::money::{NanoUsd, Tokens};
-use crate::outcome::Unsure;
+use crate::outcome::UncertainSpend;
 use crate::stage::Stage;
 use crate::store::CallKey;
 use crate::store::journal::{CallEvent, read_reply};
@@ -44,11 +44,11 @@ fn read_key(rest: &mut Rest<'_>) -> Option<CallKey> {
     Some(CallKey { stage: Stage::from_code(stage.into())?, question, asked_before })
 }
 
-fn read_unsure(rest: &mut Rest<'_>) -> Option<Unsure> {
+fn read_unsure(rest: &mut Rest<'_>) -> Option<UncertainSpend> {
     let mut number = || Some(u64::from_le_bytes(rest.take()?));
     let mut tokens = || Some((Tokens { input: number()?, cached: number()?, output: number()? }, NanoUsd(number()?)));
     let ((likely, likely_cost), (at_most, at_most_cost)) = (tokens()?, tokens()?);
-    Some(Unsure { likely, likely_cost, at_most, at_most_cost })
+    Some(UncertainSpend { likely, likely_cost, at_most, at_most_cost })
 }
 
 #[cfg(test)]
@@ -70,7 +70,8 @@ mod tests {
     #[test]
     fn what_earlier_releases_wrote_is_read() {
         let tokens = |first: u64| Tokens { input: first, cached: first + 1, output: first + 2 };
-        let each = Unsure { likely: tokens(1), likely_cost: NanoUsd(4), at_most: tokens(5), at_most_cost: NanoUsd(8) };
+        let each =
+            UncertainSpend { likely: tokens(1), likely_cost: NanoUsd(4), at_most: tokens(5), at_most_cost: NanoUsd(8) };
         let numbers: Vec<u8> = (1..=8).flat_map(u64::to_le_bytes).collect();
         check(2, &numbers, CallEvent::Sent { key: key(), each });
         check(3, &[0], CallEvent::Failed { key: key(), perhaps_billed: false });

@@ -68,7 +68,7 @@ async fn what_is_written_is_there_after_the_store_was_opened_again() {
 #[tokio::test]
 async fn a_note_survives_a_process_that_is_killed() {
     let (folder, store) = open();
-    store.note_sent(&run(), cell(1), key(7, 0), &Unsure::default()).await.expect("writes");
+    store.note_sent(&run(), cell(1), key(7, 0), &UncertainSpend::default()).await.expect("writes");
     // A copy of the files is what the next process finds; nothing was closed.
     let copy = tempfile::tempdir().expect("temporary folder");
     for log in segments(folder.path()) {
@@ -89,7 +89,7 @@ async fn calls_that_an_earlier_release_wrote_are_kept_beside_new_ones() {
     former(2, &[&call[..], &[0; 64]].concat());
     former(3, &[&call[..], &[1]].concat());
     former(4, &[&call[..], &[0, 1, 1], &[0; 15], &[0, 1], b"mAnswer: 1"].concat());
-    store.note_sent(&run(), cell(1), key(7, 0), &Unsure::default()).await.expect("writes");
+    store.note_sent(&run(), cell(1), key(7, 0), &UncertainSpend::default()).await.expect("writes");
     store.record_reply(&run(), cell(1), key(7, 0), &reply("Answer: 2")).expect("writes");
     drop(store);
     let store = EmbeddedStore::open(folder.path()).expect("opens again");
@@ -104,7 +104,7 @@ async fn segments_that_no_cell_needs_are_removed_and_a_cell_that_stays_is_kept()
     let folder = tempfile::tempdir().expect("temporary folder");
     let store = EmbeddedStore::open_with(folder.path(), 64 << 10).expect("opens");
     store.put_backstory(&run(), cell(1), &story("It stays.")).await.expect("writes");
-    store.note_sent(&run(), cell(1), key(7, 0), &Unsure::default()).await.expect("writes");
+    store.note_sent(&run(), cell(1), key(7, 0), &UncertainSpend::default()).await.expect("writes");
     let long = story(&"x".repeat(8 << 10));
     for row in 2..60 {
         store.put_backstory(&run(), cell(row), &long).await.expect("writes");
@@ -144,7 +144,7 @@ async fn write(store: &EmbeddedStore, write: &Write) {
     let run = run();
     let written = match write {
         Write::Story(row, text) => store.put_backstory(&run, cell(*row), &story(text)).await,
-        Write::Sent(row, of) => store.note_sent(&run, cell(*row), key(*of, 0), &Unsure::default()).await,
+        Write::Sent(row, of) => store.note_sent(&run, cell(*row), key(*of, 0), &UncertainSpend::default()).await,
         Write::Failed(row, of, billed) => store.note_failed(&run, cell(*row), key(*of, 0), *billed).await,
         Write::Reply(row, of, text) => store.record_reply(&run, cell(*row), key(*of, 0), &reply(text)),
         Write::Forget(row) => store.forget(&run, cell(*row)).await,

@@ -19,7 +19,7 @@ use super::number::{read_number, write_number};
 use super::reply::{read_reply, write_reply};
 use crate::id::QuestionId;
 use crate::money::{NanoUsd, Tokens};
-use crate::outcome::Unsure;
+use crate::outcome::UncertainSpend;
 use crate::stage::Stage;
 use crate::store::{CallKey, RecordedReply};
 
@@ -36,7 +36,7 @@ pub(in crate::store) enum CallEvent<'a> {
         /// Which call.
         key: CallKey,
         /// What one request may use.
-        each: Unsure,
+        each: UncertainSpend,
     },
     /// A request that was sent has failed.
     Failed {
@@ -115,8 +115,8 @@ fn read_key(rest: &mut &[u8]) -> Option<CallKey> {
     Some(CallKey { stage, question, asked_before: u8::try_from(read_number(rest)?).ok()? })
 }
 
-fn write_unsure(into: &mut Vec<u8>, unsure: &Unsure) {
-    let Unsure { likely, likely_cost, at_most, at_most_cost } = unsure;
+fn write_unsure(into: &mut Vec<u8>, unsure: &UncertainSpend) {
+    let UncertainSpend { likely, likely_cost, at_most, at_most_cost } = unsure;
     for (tokens, cost) in [(likely, likely_cost), (at_most, at_most_cost)] {
         for number in [tokens.input, tokens.cached, tokens.output, cost.0] {
             write_number(into, number);
@@ -124,11 +124,11 @@ fn write_unsure(into: &mut Vec<u8>, unsure: &Unsure) {
     }
 }
 
-fn read_unsure(rest: &mut &[u8]) -> Option<Unsure> {
+fn read_unsure(rest: &mut &[u8]) -> Option<UncertainSpend> {
     let mut number = || read_number(rest);
     let mut tokens = || Some((Tokens { input: number()?, cached: number()?, output: number()? }, NanoUsd(number()?)));
     let ((likely, likely_cost), (at_most, at_most_cost)) = (tokens()?, tokens()?);
-    Some(Unsure { likely, likely_cost, at_most, at_most_cost })
+    Some(UncertainSpend { likely, likely_cost, at_most, at_most_cost })
 }
 
 #[cfg(test)]
@@ -147,8 +147,8 @@ mod tests {
         CallKey { stage: Stage::FULL_INFO, question: QuestionId::new(290), asked_before: 1 }
     }
 
-    fn each() -> Unsure {
-        Unsure {
+    fn each() -> UncertainSpend {
+        UncertainSpend {
             likely: Tokens { input: 3_000, cached: 0, output: 200 },
             likely_cost: NanoUsd(420_000),
             at_most: Tokens { input: 12_000, cached: 0, output: 1_000 },

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
     use crate::id::QuestionId;
     use crate::money::{NanoUsd, Tokens};
-    use crate::outcome::{StageSpend, Unsure};
+    use crate::outcome::{StageSpend, UncertainSpend};
     use crate::stage::Stage;
     use crate::store::{CallKey, RecordedReply, ReplyText, SentCall};
 
@@ -74,8 +74,8 @@ mod tests {
         CallKey { stage: Stage::FULL_INFO, question: QuestionId::new(290), asked_before: 1 }
     }
 
-    fn each() -> Unsure {
-        Unsure {
+    fn each() -> UncertainSpend {
+        UncertainSpend {
             likely: Tokens { input: 3_000, cached: 0, output: 200 },
             likely_cost: NanoUsd(420_000),
             at_most: Tokens { input: 12_000, cached: 0, output: u64::MAX },
@@ -109,7 +109,7 @@ mod tests {
         (reader.record, reader.unreadable)
     }
 
-    fn text(content: &str, unsure: Unsure) -> RecordedReply {
+    fn text(content: &str, unsure: UncertainSpend) -> RecordedReply {
         let spend = StageSpend {
             sent: 3,
             answered: 1,
@@ -128,11 +128,11 @@ mod tests {
     fn every_kind_of_reply_is_read_as_it_was_written() {
         let cut_off = ReplyText::Text { content: "Ü\u{0}".to_owned(), cut_off: true };
         let replies = [
-            text("", Unsure::default()),
+            text("", UncertainSpend::default()),
             text("Q: 3\nA: because", each()),
             RecordedReply { reply: cut_off, ..text("", each()) },
             RecordedReply { reply: ReplyText::Refused, ..text("", each()) },
-            RecordedReply { reply: ReplyText::TooLong, ..text("", Unsure::default()) },
+            RecordedReply { reply: ReplyText::TooLong, ..text("", UncertainSpend::default()) },
         ];
         for expected in replies {
             let (record, unreadable) = read(&[reply(question(), &expected)]);

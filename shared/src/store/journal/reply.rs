@@ -8,7 +8,7 @@
 
 use super::number::{read_number, write_number};
 use crate::money::{NanoUsd, Tokens};
-use crate::outcome::{StageSpend, Unsure};
+use crate::outcome::{StageSpend, UncertainSpend};
 use crate::store::{RecordedReply, ReplyText};
 
 /// Appends a recorded reply.
@@ -47,7 +47,7 @@ pub(in crate::store) fn read_reply(bytes: &[u8]) -> Option<RecordedReply> {
 
 fn numbers(spend: &StageSpend) -> [u64; 17] {
     let StageSpend { sent, answered, failed, abandoned, without_usage, tokens, cost, unsure } = spend;
-    let Unsure { likely, likely_cost, at_most, at_most_cost } = unsure;
+    let UncertainSpend { likely, likely_cost, at_most, at_most_cost } = unsure;
     [
         *sent,
         *answered,
@@ -74,7 +74,7 @@ fn read_spend(rest: &mut &[u8]) -> Option<StageSpend> {
     let [sent, answered, failed, abandoned, without_usage] = [number()?, number()?, number()?, number()?, number()?];
     let mut tokens = || Some((Tokens { input: number()?, cached: number()?, output: number()? }, NanoUsd(number()?)));
     let ((tokens, cost), (likely, likely_cost), (at_most, at_most_cost)) = (tokens()?, tokens()?, tokens()?);
-    let unsure = Unsure { likely, likely_cost, at_most, at_most_cost };
+    let unsure = UncertainSpend { likely, likely_cost, at_most, at_most_cost };
     Some(StageSpend { sent, answered, failed, abandoned, without_usage, tokens, cost, unsure })
 }
 
@@ -93,7 +93,7 @@ mod tests {
         let number = || prop_oneof![0_u64..3, any::<u64>()];
         (reply, prop::array::uniform32(number()), any::<String>()).prop_map(|(reply, n, reported_model)| {
             let tokens = |at: usize| Tokens { input: n[at], cached: n[at + 1], output: n[at + 2] };
-            let unsure = Unsure {
+            let unsure = UncertainSpend {
                 likely: tokens(9),
                 likely_cost: NanoUsd(n[12]),
                 at_most: tokens(13),
