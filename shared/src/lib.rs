@@ -4,7 +4,7 @@ pub mod call;
 pub mod cell;
 pub mod codebook;
 pub mod control;
-pub mod dead;
+pub mod dead_letter;
 pub mod decide;
 pub mod experiment;
 pub mod fleet;

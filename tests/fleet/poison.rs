@@ -5,7 +5,7 @@ use std::process::Command;
 
 use secrecy::SecretString;
 use serde_json::Value;
-use valuesim_shared::dead::{Found, Held};
+use valuesim_shared::dead_letter::{DeadContent, DeadMessage};
 use valuesim_shared::id::{ModelId, RunId};
 use valuesim_shared::queue::{Delivery as _, Lane, Queue as _, QueueName, RabbitQueue, RabbitSettings};
 use valuesim_simulator::provider::{Latency, ProviderOptions};
@@ -65,7 +65,7 @@ async fn tasks_that_a_provider_does_not_take_are_put_aside_and_replayed_after_a_
     let letters = queue.browse(&lane(&run, Lane::Dead), 100).await.expect("looks");
     assert_eq!(letters.len() as u64, dead);
     for letter in letters {
-        let Held::Task(task) = Found::read(&letter.body).held else { panic!("no task: {letter:?}") };
+        let DeadContent::Task(task) = DeadMessage::read(&letter.body).content else { panic!("no task: {letter:?}") };
         assert_eq!(task.history.len(), ATTEMPTS, "{:?}", task.history);
         assert!(task.history.iter().all(|attempt| attempt.contains("(400)")), "{:?}", task.history);
     }
@@ -133,7 +133,7 @@ async fn a_task_whose_workers_all_die_is_put_aside_and_the_others_are_done() {
     assert_eq!(results(&fleet)["cells_dead"].as_u64(), Some(1));
     let letters = queue.browse(&lane(&run, Lane::Dead), 10).await.expect("looks");
     let [letter] = letters.as_slice() else { panic!("{letters:?}") };
-    let reason = Found::read(&letter.body).letter.expect("a worker put it there").reason;
+    let reason = DeadMessage::read(&letter.body).letter.expect("a worker put it there").reason;
     assert!(reason.contains("each time its worker died"), "{reason}");
 
     let replayed = operator(&fleet, &["dead", "replay", &run.0, "--all"]);
@@ -161,7 +161,7 @@ async fn a_message_that_is_no_task_is_put_aside_and_stops_nobody() {
     coordinator.ended_well().await;
     drop(workers);
     let letters = queue.browse(&lane(&run, Lane::Dead), 100).await.expect("looks");
-    let mut bodies: Vec<Vec<u8>> = letters.iter().map(|letter| Found::read(&letter.body).body).collect();
+    let mut bodies: Vec<Vec<u8>> = letters.iter().map(|letter| DeadMessage::read(&letter.body).body).collect();
     bodies.sort();
     let mut expected: Vec<Vec<u8>> = bad.iter().chain(&bad).map(|message| message.to_vec()).collect();
     expected.sort();

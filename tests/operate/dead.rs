@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use valuesim_shared::dead::DeadLetter;
+use valuesim_shared::dead_letter::DeadLetter;
 use valuesim_shared::queue::{Delivery as _, Lane, Queue as _, RabbitQueue};
 use valuesim_shared::task::Task;
 

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use tokio::time::{interval_at, sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use valuesim_shared::dead::OnBadMessage;
+use valuesim_shared::dead_letter::OnBadMessage;
 use valuesim_shared::outcome::CellOutcome;
 use valuesim_shared::permit::PermitOffice;
 use valuesim_shared::queue::{Lane, Queue, QueueName};

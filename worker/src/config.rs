@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use valuesim_shared::dead::OnBadMessage;
+use valuesim_shared::dead_letter::OnBadMessage;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::task::TASK_VERSION;
 

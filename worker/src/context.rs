@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-use valuesim_shared::dead::OnBadMessage;
+use valuesim_shared::dead_letter::OnBadMessage;
 
 use crate::failures::FailedCells;
 use crate::hold::Hold;

@@ -13,7 +13,7 @@ use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use valuesim_shared::control::{AboutRun, Control, Order, RunPhase, Wish};
-use valuesim_shared::dead::OnBadMessage;
+use valuesim_shared::dead_letter::OnBadMessage;
 use valuesim_shared::fleet::Servers;
 use valuesim_shared::id::RunId;
 use valuesim_shared::manifest::Manifest;

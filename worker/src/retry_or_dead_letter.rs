@@ -4,7 +4,7 @@ use std::any::Any;
 use std::panic::resume_unwind;
 
 use valuesim_shared::control::UnixMillis;
-use valuesim_shared::dead::{DeadLetter, OnBadMessage};
+use valuesim_shared::dead_letter::{DeadLetter, OnBadMessage};
 use valuesim_shared::id::Cell;
 use valuesim_shared::permit::PermitOffice;
 use valuesim_shared::queue::{Delivery, Lane, Queue, QueueName, Verdict};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::select_all;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
-use valuesim_shared::dead::OnBadMessage;
+use valuesim_shared::dead_letter::OnBadMessage;
 use valuesim_shared::id::ModelId;
 use valuesim_shared::queue::{Delivery, Lane, Queue, QueueName};
 use valuesim_shared::task::{Task, TaskError, TaskKind};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use valuesim_shared::dead::OnBadMessage;
+use valuesim_shared::dead_letter::OnBadMessage;
 use valuesim_shared::id::ModelId;
 use valuesim_shared::method::Method;
 use valuesim_shared::queue::Lane;

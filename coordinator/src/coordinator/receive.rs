@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use valuesim_shared::dead::{DeadLetter, OnBadMessage};
+use valuesim_shared::dead_letter::{DeadLetter, OnBadMessage};
 use valuesim_shared::id::{Cell, RunId};
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::outcome::{CellOutcome, OUTCOME_VERSION};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use valuesim_shared::control::{Control, REPORT_EVERY, UnixMillis};
-use valuesim_shared::dead::Found;
+use valuesim_shared::dead_letter::DeadMessage;
 use valuesim_shared::queue::{Lane, QueueAdmin, QueueError, QueueName};
 use valuesim_shared::store::Store;
 
@@ -79,8 +79,8 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
         let mut dead = DeadCells::new();
         if count > 0 {
             for message in self.servers.queue.browse(&self.dead_letters(), count as usize).await? {
-                let found = Found::read(&message.body);
-                if let Some(cell) = found.held.cell() {
+                let found = DeadMessage::read(&message.body);
+                if let Some(cell) = found.content.cell() {
                     dead.insert(cell, why(&found));
                 }
             }
@@ -89,7 +89,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
     }
 }
 
-fn why(found: &Found) -> DeadCell {
+fn why(found: &DeadMessage) -> DeadCell {
     match &found.letter {
         Some(letter) => DeadCell { reason: letter.reason.clone(), at: letter.at },
         None => DeadCell { reason: "RabbitMQ gave up delivering it".to_owned(), at: UnixMillis::default() },

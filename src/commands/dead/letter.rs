@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use valuesim_shared::dead::{Found, Held};
+use valuesim_shared::dead_letter::{DeadContent, DeadMessage};
 use valuesim_shared::id::{Cell, Fold, ModelId, Respondent};
 use valuesim_shared::task::TaskKind;
 
@@ -15,7 +15,7 @@ pub(super) struct Letter {
     /// Its place in the queue, counted from 1: changes when others go.
     pub(super) number: usize,
     pub(super) id: LetterId,
-    pub(super) found: Found,
+    pub(super) found: DeadMessage,
 }
 
 /// A letter's name that it keeps: the beginning of its digest, eight hexadecimal digits.
@@ -37,27 +37,27 @@ const ID_DIGITS: usize = 8;
 impl Letter {
     /// The letter that `message` is.
     pub(super) fn read(number: usize, message: &[u8]) -> Self {
-        Self { number, id: LetterId::of(message), found: Found::read(message) }
+        Self { number, id: LetterId::of(message), found: DeadMessage::read(message) }
     }
 
     /// What it holds.
     pub(super) fn kind(&self) -> &'static str {
-        match &self.found.held {
-            Held::Task(task) => match task.kind {
+        match &self.found.content {
+            DeadContent::Task(task) => match task.kind {
                 TaskKind::Story => "story task",
                 TaskKind::Cab => "CAB task",
             },
-            Held::Outcome(_) => "outcome",
-            Held::Unreadable(_) => "unreadable",
+            DeadContent::Outcome(_) => "outcome",
+            DeadContent::Unreadable(_) => "unreadable",
         }
     }
 
     /// Why it is there.
     pub(super) fn reason(&self) -> &str {
-        match (&self.found.letter, &self.found.held) {
+        match (&self.found.letter, &self.found.content) {
             (Some(letter), _) => &letter.reason,
-            (None, Held::Unreadable(why)) => why,
-            (None, Held::Task(_) | Held::Outcome(_)) => {
+            (None, DeadContent::Unreadable(why)) => why,
+            (None, DeadContent::Task(_) | DeadContent::Outcome(_)) => {
                 "the broker put it here: it was delivered more often than the broker allows, and never finished"
             }
         }
@@ -65,9 +65,9 @@ impl Letter {
 
     /// How its task failed before.
     pub(super) fn history(&self) -> &[String] {
-        match &self.found.held {
-            Held::Task(task) => &task.history,
-            Held::Outcome(_) | Held::Unreadable(_) => &[],
+        match &self.found.content {
+            DeadContent::Task(task) => &task.history,
+            DeadContent::Outcome(_) | DeadContent::Unreadable(_) => &[],
         }
     }
 
@@ -77,7 +77,7 @@ impl Letter {
         json!({
             "number": self.number,
             "letter": self.id,
-            "cell": self.found.held.cell().map(cell_name),
+            "cell": self.found.content.cell().map(cell_name),
             "kind": self.kind(),
             "reason": self.reason(),
             "at": letter.map(|letter| letter.at),
@@ -87,10 +87,10 @@ impl Letter {
 
     /// The letter with its message, for programs.
     pub(super) fn whole(&self) -> Value {
-        let message = match &self.found.held {
-            Held::Task(task) => json!(task),
-            Held::Outcome(outcome) => json!(outcome),
-            Held::Unreadable(_) => json!(String::from_utf8_lossy(&self.found.body)),
+        let message = match &self.found.content {
+            DeadContent::Task(task) => json!(task),
+            DeadContent::Outcome(outcome) => json!(outcome),
+            DeadContent::Unreadable(_) => json!(String::from_utf8_lossy(&self.found.body)),
         };
         let mut whole = self.listed();
         whole["message"] = message;
@@ -126,7 +126,7 @@ impl Which {
     /// Whether `letter` is one of them.
     pub(super) fn is(&self, letter: &Letter) -> bool {
         match self {
-            Self::Cell(cell) => letter.found.held.cell() == Some(*cell),
+            Self::Cell(cell) => letter.found.content.cell() == Some(*cell),
             Self::Id(id) => letter.id == *id,
             Self::Number(number) => letter.number == *number,
         }

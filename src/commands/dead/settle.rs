@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use indicatif::HumanCount;
-use valuesim_shared::dead::{Found, Held};
+use valuesim_shared::dead_letter::{DeadContent, DeadMessage};
 use valuesim_shared::id::Cell;
 use valuesim_shared::queue::{Delivery as _, Queue as _, QueueName, RabbitDelivery, RabbitQueue};
 use valuesim_shared::task::Task;
@@ -137,12 +137,12 @@ impl Settled {
         (choice, act): (&Choice, &Act),
         stay: &mut Vec<RabbitDelivery>,
     ) -> anyhow::Result<()> {
-        let (id, found) = (LetterId::of(delivery.body()), Found::read(delivery.body()));
-        if !choice.is(&id, &found.held) {
+        let (id, found) = (LetterId::of(delivery.body()), DeadMessage::read(delivery.body()));
+        if !choice.is(&id, &found.content) {
             stay.push(delivery);
             return Ok(());
         }
-        self.chosen.push((id.clone(), found.held.cell()));
+        self.chosen.push((id.clone(), found.content.cell()));
         if let Act::Replay { note } = act {
             match again(&found, dead, note) {
                 Ok((queue, message)) => {
@@ -200,11 +200,11 @@ impl std::fmt::Display for Act {
 }
 
 impl Choice {
-    fn is(&self, id: &LetterId, held: &Held) -> bool {
+    fn is(&self, id: &LetterId, content: &DeadContent) -> bool {
         match self {
             Self::All => true,
             Self::These { cells, letters } => {
-                letters.contains(id) || held.cell().is_some_and(|cell| cells.contains(&cell))
+                letters.contains(id) || content.cell().is_some_and(|cell| cells.contains(&cell))
             }
         }
     }
@@ -221,16 +221,16 @@ impl Choice {
 }
 
 /// The message that tries again what a letter holds, and its queue; or why there is none.
-fn again(found: &Found, dead: &QueueName, note: &str) -> Result<(QueueName, Vec<u8>), String> {
-    let (Some(lane), Some(run)) = (found.held.lane(), found.held.run()) else {
+fn again(found: &DeadMessage, dead: &QueueName, note: &str) -> Result<(QueueName, Vec<u8>), String> {
+    let (Some(lane), Some(run)) = (found.content.lane(), found.content.run()) else {
         return Err("it is nothing that this release can read; `valuesim dead discard` forgets it".to_owned());
     };
     if *run != dead.run {
         return Err(format!("it belongs to run {run}"));
     }
-    let message = match &found.held {
-        Held::Task(task) => Task { history: vec![fresh(note, &task.history)], ..task.clone() }.to_bytes(),
-        Held::Outcome(_) | Held::Unreadable(_) => found.body.clone(),
+    let message = match &found.content {
+        DeadContent::Task(task) => Task { history: vec![fresh(note, &task.history)], ..task.clone() }.to_bytes(),
+        DeadContent::Outcome(_) | DeadContent::Unreadable(_) => found.body.clone(),
     };
     Ok((QueueName { run: run.clone(), lane }, message))
 }
@@ -256,7 +256,7 @@ mod tests {
 
     fn check(message: &str, run: &str, expected: Result<(&str, &str), &str>) {
         let dead = QueueName { run: RunId(run.to_owned()), lane: Lane::Dead };
-        let found = Found::read(message.as_bytes());
+        let found = DeadMessage::read(message.as_bytes());
         match (again(&found, &dead, "replayed by ada@h"), expected) {
             (Ok((queue, message)), Ok((expected_queue, says))) => {
                 assert_eq!(queue.to_string(), expected_queue);

@@ -3,7 +3,7 @@
 use indicatif::HumanCount;
 use valuesim_coordinator::visible::visible;
 use valuesim_shared::control::UnixMillis;
-use valuesim_shared::dead::Held;
+use valuesim_shared::dead_letter::DeadContent;
 
 use super::letter::{Letter, cell_name};
 use crate::age::ago;
@@ -35,7 +35,7 @@ fn row(letter: &Letter, now: UnixMillis) -> [String; 7] {
     [
         letter.number.to_string(),
         letter.id.to_string(),
-        letter.found.held.cell().map_or_else(|| NOTHING.to_owned(), cell_name),
+        letter.found.content.cell().map_or_else(|| NOTHING.to_owned(), cell_name),
         letter.kind().to_owned(),
         written.map_or_else(|| NOTHING.to_owned(), |written| ago(written.at, now)),
         written.map_or_else(|| NOTHING.to_owned(), |written| written.worker.clone()),
@@ -55,13 +55,13 @@ pub(super) fn show(letters: &[Letter], now: UnixMillis) -> String {
 fn show_one(letter: &Letter, now: UnixMillis) -> String {
     let mut facts = vec![["holds", letter.kind()].map(str::to_owned)];
     let mut say = |what: &str, text: String| facts.push([what.to_owned(), text]);
-    if let Some(cell) = letter.found.held.cell() {
+    if let Some(cell) = letter.found.content.cell() {
         say("cell", format!("{} ({cell})", cell_name(cell)));
     }
     say("why", letter.reason().to_owned());
     if let Some(written) = &letter.found.letter {
         say("given up", format!("{} ({}), by {}", ago(written.at, now), written.at, written.worker));
-        if let Held::Unreadable(why) = &letter.found.held {
+        if let DeadContent::Unreadable(why) = &letter.found.content {
             say("unreadable", why.clone());
         }
     }
@@ -78,8 +78,8 @@ fn show_one(letter: &Letter, now: UnixMillis) -> String {
 
 /// The message itself: a task with its profile's codes in the clear.
 fn message(letter: &Letter) -> String {
-    match &letter.found.held {
-        Held::Task(task) => {
+    match &letter.found.content {
+        DeadContent::Task(task) => {
             let codes: Vec<String> = task.profile.0.iter().map(ToString::to_string).collect();
             let (run, codes) = (one_line(&task.run.0), codes.join(" "));
             format!(
@@ -88,10 +88,10 @@ fn message(letter: &Letter) -> String {
                 task.profile.0.len()
             )
         }
-        Held::Outcome(outcome) => {
+        DeadContent::Outcome(outcome) => {
             visible(&serde_json::to_string_pretty(outcome).expect("an outcome can be written as JSON")).into_owned()
         }
-        Held::Unreadable(_) => {
+        DeadContent::Unreadable(_) => {
             let body = &letter.found.body;
             let text = shortened(&String::from_utf8_lossy(body), MOST_OF_A_MESSAGE);
             format!("{} bytes: {text}", HumanCount(body.len() as u64))
@@ -101,7 +101,7 @@ fn message(letter: &Letter) -> String {
 
 #[cfg(test)]
 mod tests {
-    use valuesim_shared::dead::DeadLetter;
+    use valuesim_shared::dead_letter::DeadLetter;
 
     use super::*;
 

@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::cell::needs_backstory;
 use valuesim_shared::codebook::Codebook;
-use valuesim_shared::dead::OnBadMessage;
+use valuesim_shared::dead_letter::OnBadMessage;
 use valuesim_shared::id::{Code, Fold, ModelId, RunId};
 use valuesim_shared::manifest::{MANIFEST_VERSION, Manifest};
 use valuesim_shared::method::{Behaviour, Method};

@@ -54,18 +54,18 @@ pub enum OnBadMessage {
 
 /// What a message of the dead letters is, as far as it can be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct DeadMessage {
     /// Why it is there; none where the broker put it there itself.
     pub letter: Option<DeadLetter>,
     /// The message that could not be dealt with.
     pub body: Vec<u8>,
     /// What that message is.
-    pub held: Held,
+    pub content: DeadContent,
 }
 
 /// What a dead letter holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Held {
+pub enum DeadContent {
     /// Work that can be tried again.
     Task(Task),
     /// A finished cell that can be handed in again.
@@ -118,16 +118,18 @@ impl DeadLetter {
     }
 }
 
-impl Found {
+impl DeadMessage {
     /// What `message` is. Any bytes are something.
     pub fn read(message: &[u8]) -> Self {
         if !is_letter(message) {
-            return Self { letter: None, body: message.to_vec(), held: Held::read(message) };
+            return Self { letter: None, body: message.to_vec(), content: DeadContent::read(message) };
         }
         let read = DeadLetter::from_bytes(message).and_then(|letter| Ok((letter.body.bytes()?, letter)));
         match read {
-            Ok((body, letter)) => Self { held: Held::read(&body), letter: Some(letter), body },
-            Err(error) => Self { letter: None, body: message.to_vec(), held: Held::Unreadable(error.to_string()) },
+            Ok((body, letter)) => Self { content: DeadContent::read(&body), letter: Some(letter), body },
+            Err(error) => {
+                Self { letter: None, body: message.to_vec(), content: DeadContent::Unreadable(error.to_string()) }
+            }
         }
     }
 }
@@ -144,7 +146,7 @@ fn is_letter(message: &[u8]) -> bool {
     serde_json::from_slice::<Letter>(message).is_ok()
 }
 
-impl Held {
+impl DeadContent {
     /// What `body` is.
     pub fn read(body: &[u8]) -> Self {
         let no_task = match Task::from_bytes(body) {
@@ -237,14 +239,14 @@ mod tests {
 
     /// A message as it is, and in a letter.
     fn check_held(body: &[u8], expected_lane: Option<Lane>, says: &str) {
-        let bare = Found::read(body);
+        let bare = DeadMessage::read(body);
         assert_eq!((&bare.letter, &bare.body[..]), (&None, body));
         let letter = DeadLetter::new(body, "no luck".to_owned(), "w1".to_owned());
-        let in_letter = Found::read(&letter.to_bytes());
+        let in_letter = DeadMessage::read(&letter.to_bytes());
         assert_eq!((in_letter.letter, &in_letter.body[..]), (Some(letter), body));
-        assert_eq!(in_letter.held, bare.held);
-        assert_eq!(bare.held.lane(), expected_lane);
-        assert!(format!("{:?}", bare.held).contains(says), "{:?}", bare.held);
+        assert_eq!(in_letter.content, bare.content);
+        assert_eq!(bare.content.lane(), expected_lane);
+        assert!(format!("{:?}", bare.content).contains(says), "{:?}", bare.content);
     }
 
     #[test]
@@ -265,9 +267,9 @@ mod tests {
             (r#"{"version":1,"reason":"x","body":{"base64":"?"},"at":5,"worker":"w1"}"#, "message in a dead letter"),
             (r#"{"version":1,"reason":"x","body":{"text":"x"}}"#, "missing field `at`"),
         ] {
-            let found = Found::read(letter.as_bytes());
+            let found = DeadMessage::read(letter.as_bytes());
             assert_eq!((found.letter, &found.body[..]), (None, letter.as_bytes()));
-            let Held::Unreadable(why) = found.held else { panic!("{letter} was read") };
+            let DeadContent::Unreadable(why) = found.content else { panic!("{letter} was read") };
             assert!(why.contains(says), "{why}");
         }
     }
@@ -276,7 +278,7 @@ mod tests {
         #[test]
         fn any_message_survives_its_letter(body in prop::collection::vec(any::<u8>(), 0..64)) {
             let letter = DeadLetter::new(&body, String::new(), String::new());
-            prop_assert_eq!(Found::read(&letter.to_bytes()).body, body);
+            prop_assert_eq!(DeadMessage::read(&letter.to_bytes()).body, body);
         }
     }
 }
