@@ -57,7 +57,7 @@ pub(crate) fn run(cells: &str) -> anyhow::Result<()> {
     let mut experiment = Experiment { methods: vec![Method::FullInfo], ..Experiment::default() };
     experiment.sample.users = Some(Users::Count(users));
     experiment.models = ["first", "second"].map(ModelSettings::named).to_vec();
-    let codebook = Codebook::own();
+    let codebook = Codebook::built_in();
     let survey = Synth { respondents: RESPONDENTS, seed: 0 }.survey();
     let plan = Plan::new(&experiment, &survey, &codebook)?;
     run_all(&experiment, codebook, survey, plan)?;

@@ -47,7 +47,7 @@ pub(crate) fn measure(table: &mut Table) -> anyhow::Result<()> {
 /// The role of the child process: opens the ledger, asks what is finished, says in how many seconds and how many bytes.
 pub(crate) fn run(path: &Path) -> anyhow::Result<()> {
     let (experiment, survey, plan) = experiment_of(Users::All)?;
-    let manifest = Manifest::of(run_id(), &experiment, Codebook::own());
+    let manifest = Manifest::of(run_id(), &experiment, Codebook::built_in());
     // Forgets the peak of making the survey.
     std::fs::write("/proc/self/clear_refs", "5")?;
     let (start, before) = (Instant::now(), memory("self", "VmRSS")?);

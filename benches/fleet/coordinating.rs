@@ -59,7 +59,7 @@ pub(crate) fn coordinate(
 #[tokio::main]
 pub(crate) async fn run(addresses: &Addresses, folder: &Path, users: Users, window: usize) -> anyhow::Result<()> {
     let (experiment, survey, plan) = experiment_of(users)?;
-    let mut manifest = Manifest::of(run_id(), &experiment, Codebook::own());
+    let mut manifest = Manifest::of(run_id(), &experiment, Codebook::built_in());
     manifest.methods.clear();
     manifest.models.iter_mut().for_each(|model| model.base_url = Some(NO_PROVIDER.to_owned()));
     // Forgets the peak of making the survey.

@@ -32,7 +32,7 @@ pub(crate) fn experiment_of(users: Users) -> anyhow::Result<(Experiment, Survey,
     experiment.sample.users = Some(users);
     experiment.models = vec![ModelSettings::named("m")];
     let survey = Synth { respondents: RESPONDENTS, seed: 0 }.survey();
-    let plan = Plan::new(&experiment, &survey, &Codebook::own())?;
+    let plan = Plan::new(&experiment, &survey, &Codebook::built_in())?;
     Ok((experiment, survey, plan))
 }
 

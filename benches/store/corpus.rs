@@ -21,7 +21,7 @@ const EVERY: usize = 4;
 
 /// Texts of the simulated person, from the profiles of so many respondents.
 pub(crate) fn stories(count: u32) -> anyhow::Result<Vec<String>> {
-    let codebook = Arc::new(Codebook::own());
+    let codebook = Arc::new(Codebook::built_in());
     let split = Split::new(42, 5)?;
     let person = Person::new(Arc::clone(&codebook), 1);
     let rows = Synth { respondents: count, seed: 7 }.rows().collect::<Vec<_>>();

@@ -31,7 +31,7 @@ const MOST_MEGABYTES: f64 = 60.0;
 fn main() -> io::Result<ExitCode> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("survey.csv");
-    let codebook = Codebook::own();
+    let codebook = Codebook::built_in();
     write_survey(&file, &codebook)?;
     println!("{ROWS} rows, {:.0} MB", megabytes(fs::metadata(&file)?.len()));
 

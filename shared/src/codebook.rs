@@ -1,9 +1,9 @@
-//! All questions with wording, options, codes, measurement level and category.
+//! The questions with their wording, options, codes, measurement levels and categories.
 
+mod built_in;
 mod country;
 mod error;
 mod load;
-mod own;
 mod reference;
 #[cfg(test)]
 mod tests;
@@ -16,21 +16,21 @@ use crate::id::{Code, Country, QUESTIONS, QuestionId};
 
 pub use error::CodebookError;
 
-/// The questions of a survey, and the names of its countries.
+/// The questions of a survey and the names of its countries.
 ///
-/// Exactly 290 questions, in order; [`Codebook::question`] is an array access.
+/// Has exactly 290 questions, in order, so [`Codebook::question`] is an array access.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Unchecked")]
 pub struct Codebook {
-    /// Where the wording comes from: `valuesim`, or the name of the file that was loaded.
+    /// The source of the wording: `valuesim`, or the name of the loaded file.
     pub name: String,
     /// Q1 to Q290 in order.
     questions: Vec<Question>,
-    /// Countries by ISO 3166-1 numeric code, ascending.
+    /// Countries in ascending order of their ISO 3166-1 numeric codes.
     countries: Vec<CountryName>,
 }
 
-/// A codebook as a message has it, before its questions are counted.
+/// A codebook as read from a message, before its questions are checked.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Unchecked {
@@ -48,12 +48,12 @@ impl TryFrom<Unchecked> for Codebook {
 }
 
 impl Codebook {
-    /// A codebook of these questions and countries, in any order; fails unless every question is there once.
+    /// A codebook of these questions and countries, in any order. Fails unless each question occurs exactly once.
     pub fn new(name: String, questions: Vec<Question>, countries: Vec<CountryName>) -> Result<Self, CodebookError> {
         assemble(name, questions, countries)
     }
 
-    /// The entry of a question.
+    /// The entry for a question.
     pub fn question(&self, id: QuestionId) -> &Question {
         &self.questions[id.index()]
     }
@@ -63,13 +63,13 @@ impl Codebook {
         &self.questions
     }
 
-    /// A country's entry, where the codebook knows the code.
+    /// The entry for a country, if the codebook has one.
     pub fn country(&self, country: Country) -> Option<&CountryName> {
         let at = self.countries.binary_search_by_key(&country, |c| c.code).ok()?;
         Some(&self.countries[at])
     }
 
-    /// All countries, ascending by code.
+    /// All countries in ascending order of their codes.
     pub fn countries(&self) -> &[CountryName] {
         &self.countries
     }
@@ -91,29 +91,29 @@ pub struct CountryName {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Question {
-    /// Which question.
+    /// The question's id.
     pub id: QuestionId,
-    /// What the respondent is asked.
+    /// The wording of the question.
     pub text: String,
-    /// The answers to choose from, in the order in which they are shown; empty for open questions.
+    /// The answers to choose from, in the order shown; empty for open questions.
     pub options: Vec<AnswerOption>,
-    /// How an answer is said about the person in a profile.
+    /// The sentences that state an answer in a profile.
     pub natural: Natural,
-    /// What kind of scale the codes are.
+    /// The measurement level of the codes.
     pub level: Level,
-    /// Whether a higher code means more or less of what the question names; none for nominal questions.
+    /// Whether a higher code means more or less of what the question names; `None` for nominal questions.
     pub direction: Option<Direction>,
-    /// Which of the 14 sections of the questionnaire.
+    /// The section of the questionnaire, one of 14.
     pub section: String,
-    /// Which of the nine categories of the paper's tables.
+    /// The category in the paper's tables, one of nine.
     pub category: Category,
-    /// Codes on the scale in substantive order; ascending for most, empty where there is no scale.
+    /// The codes on the scale in substantive order: ascending for most questions, empty if there is no scale.
     pub scale: Vec<Code>,
-    /// The missing codes that the official codebook lists for this question.
+    /// The missing codes listed for this question in the official codebook.
     pub missing: Vec<Code>,
-    /// What an open question's codes are.
+    /// For open questions, what the codes mean.
     pub open: Option<OpenValues>,
-    /// For numeric questions, the least and the greatest value in the official file.
+    /// For numeric questions, the lowest and the highest value in the official file.
     pub range: Option<(i32, i32)>,
 }
 
@@ -128,19 +128,19 @@ impl Question {
         self.options.iter().find(|option| option.code == code).map(|option| option.label.as_str())
     }
 
-    /// Whether `code` could be an answer: an option, or any value of an open question that is not missing.
+    /// Whether `code` can be an answer: an option, or for an open question any plausible value that is not missing.
     pub fn accepts(&self, code: Code) -> bool {
         if !self.options.is_empty() {
             return self.has_option(code);
         }
         match self.range {
-            // The official file's range, with room: the next wave has an older respondent and a later year of birth.
+            // Wider than the official file's range: the next wave has older respondents and later years of birth.
             Some((least, most)) => (least - 25..=most + 25).contains(&code.0) && !code.is_missing(),
             None => !code.is_missing(),
         }
     }
 
-    /// Position of a code on the scale, counted from 0 in substantive order.
+    /// The position of a code on the scale in substantive order, counted from 0.
     pub fn position(&self, code: Code) -> Option<usize> {
         self.scale.iter().position(|&on_scale| on_scale == code)
     }
@@ -150,37 +150,37 @@ impl Question {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AnswerOption {
-    /// The answer's number in the data file.
+    /// The answer's code in the data file.
     pub code: Code,
-    /// The answer's words.
+    /// The wording of the answer.
     pub label: String,
 }
 
-/// How a profile says an answer in words.
+/// How a profile states an answer in words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Natural {
-    /// What stands before the bare value where there is neither a sentence nor a template.
+    /// The text before the bare value if there is neither a sentence nor a template.
     pub text: String,
     /// A sentence for each code.
     pub sentences: Vec<(Code, String)>,
-    /// For open questions, a sentence with `{value}` in the value's place.
+    /// For open questions, a sentence with the placeholder `{value}`.
     pub template: Option<String>,
 }
 
-/// What kind of scale a question's codes are.
+/// The measurement level of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
-    /// Two options.
+    /// Binary: two options.
     Binary,
-    /// Options in an order.
+    /// Ordinal: options with an order.
     Ordinal,
-    /// Options without an order.
+    /// Nominal: options without an order.
     Nominal,
-    /// Codes that are not listed: parties, languages, countries.
+    /// Nominal, with codes that the codebook does not list: parties, languages, countries.
     NominalOpen,
-    /// A number: a year, an age, a count.
+    /// Numeric: a year, an age, a count.
     Numeric,
 }
 
@@ -194,15 +194,15 @@ pub enum Direction {
     Reverse,
 }
 
-/// What the codes of an open question are.
+/// What the codes of an open question mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OpenValues {
-    /// Numbers that mean themselves.
+    /// The code is the number itself.
     Number,
     /// ISO 3166-1 numeric country codes.
     Country,
-    /// Codes that mean something within one country only.
+    /// Codes whose meaning depends on the country.
     Local,
 }
 
@@ -235,7 +235,7 @@ pub enum Category {
 }
 
 impl Category {
-    /// The nine categories in the order of the paper's tables.
+    /// The nine categories, in the order of the paper's tables.
     pub const ALL: [Self; 9] = [
         Self::Core,
         Self::Happiness,
@@ -270,7 +270,7 @@ impl fmt::Display for Category {
     }
 }
 
-/// Puts questions and countries together, checking that every question is there once.
+/// Builds a codebook, and checks that each question occurs exactly once.
 fn assemble(
     name: String,
     mut questions: Vec<Question>,

@@ -1,4 +1,4 @@
-//! Writes a profile as text: a sentence for each answer, or the question with the answer.
+//! Writes a profile as text: a sentence for each answer, or each question with its answer.
 
 use std::borrow::Cow;
 
@@ -8,10 +8,9 @@ use crate::method::Behaviour;
 
 /// Writes profiles in the words of a codebook.
 ///
-/// Both forms take the answers in the order of the profile and give one item for each that can be said, joined by
-/// newlines. An answer that is not among the options is left out. [`Behaviour::Corrected`] also leaves out missing
-/// values and codes that mean something within one country only, names countries, and says the chosen label where
-/// [`Behaviour::Paper`] gives its bare code.
+/// Both forms have one item for each answer, in the order of the profile, joined by newlines. They omit answers that are
+/// not among the options. [`Behaviour::Corrected`] also omits missing values and codes whose meaning depends on the
+/// country, writes country names, and gives the chosen label instead of the bare code of [`Behaviour::Paper`].
 #[derive(Debug, Clone, Copy)]
 pub struct ProfileText<'a> {
     codebook: &'a Codebook,
@@ -24,12 +23,12 @@ impl<'a> ProfileText<'a> {
         Self { codebook, behaviour }
     }
 
-    /// The natural form of a profile: what a backstory is written from.
+    /// The natural form of a profile, from which a backstory is written.
     pub fn natural(&self, answers: impl IntoIterator<Item = (QuestionId, Code)>) -> String {
         join(answers.into_iter().filter_map(|(id, code)| self.natural_item(id, code)))
     }
 
-    /// The question form of a profile: what methods without a backstory read.
+    /// The question form of a profile, for methods without a backstory.
     pub fn with_questions(&self, answers: impl IntoIterator<Item = (QuestionId, Code)>) -> String {
         join(answers.into_iter().filter_map(|(id, code)| self.item_with_question(id, code)))
     }
@@ -40,7 +39,7 @@ impl<'a> ProfileText<'a> {
         let natural = &question.natural;
         if !natural.sentences.is_empty() {
             let sentence = natural.sentences.iter().find(|(of, _)| *of == code)?;
-            return self.may_be_said(code).then_some(Cow::Borrowed(sentence.1.as_str()));
+            return self.is_included(code).then_some(Cow::Borrowed(sentence.1.as_str()));
         }
         let value = match self.behaviour {
             Behaviour::Paper => Cow::Owned(code.to_string()),
@@ -63,11 +62,11 @@ impl<'a> ProfileText<'a> {
         Some(join(std::iter::once(question.text.as_str()).chain(labels).chain([value.as_ref()])))
     }
 
-    fn may_be_said(&self, code: Code) -> bool {
+    fn is_included(&self, code: Code) -> bool {
         self.behaviour == Behaviour::Paper || !code.is_missing()
     }
 
-    /// An answer in words that a model can understand; `None` for an answer that has none.
+    /// An answer in words that a model can understand; `None` if there are none.
     fn readable(&self, question: &'a Question, code: Code) -> Option<Cow<'a, str>> {
         if code.is_missing() {
             return None;
@@ -88,7 +87,7 @@ impl<'a> ProfileText<'a> {
     }
 }
 
-/// The answer as the reference writes it: a number, which must be an option where there are options.
+/// The answer as the paper's code writes it: its number, which must be an option unless the question is open.
 fn bare_code(question: &Question, code: Code) -> Option<Cow<'static, str>> {
     let sayable = question.options.is_empty() || question.has_option(code);
     sayable.then(|| Cow::Owned(code.to_string()))
@@ -158,14 +157,14 @@ mod tests {
         let id = QuestionId::new(number).expect("in range");
         for (behaviour, expected) in [(Behaviour::Paper, paper), (Behaviour::Corrected, corrected)] {
             let writer = ProfileText::new(&codebook, behaviour);
-            let said =
+            let written =
                 [writer.natural_item(id, Code(code)).map(Cow::into_owned), writer.item_with_question(id, Code(code))];
-            assert_eq!(said, expected.map(|text| text.map(str::to_owned)), "{id} = {code}, {behaviour}");
+            assert_eq!(written, expected.map(|text| text.map(str::to_owned)), "{id} = {code}, {behaviour}");
         }
     }
 
     #[test]
-    fn options_are_said_by_sentence_and_label() {
+    fn options_are_written_as_sentence_or_label() {
         let sentence = Some("You drink tea.");
         check(OPTIONS, 2, [sentence, Some("What?\nYes\nNo\n2")], [sentence, Some("What?\nYes\nNo\nYes")]);
         check(OPTIONS, 9, [None, None], [None, None]);
@@ -173,15 +172,15 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_said_as_they_are_and_missing_ones_only_by_the_paper() {
-        let (said, asked) = (Some("You have 3 cats."), Some("What?\n3"));
-        check(NUMBER, 3, [said, asked], [said, asked]);
+    fn numbers_are_written_unchanged_and_missing_codes_only_by_the_paper() {
+        let (sentence, with_question) = (Some("You have 3 cats."), Some("What?\n3"));
+        check(NUMBER, 3, [sentence, with_question], [sentence, with_question]);
         check(NUMBER, -4, [Some("You have -4 cats."), Some("What?\n-4")], [None, None]);
         check(BARE, 3, [Some("Answer: 3"), Some("What?\n3")], [Some("Answer: 3"), Some("What?\n3")]);
     }
 
     #[test]
-    fn countries_are_named_where_they_are_known() {
+    fn known_countries_are_written_by_name() {
         let paper = [Some("You were born in 36."), Some("What?\n36")];
         check(COUNTRY, 36, paper, [Some("You were born in Australia."), Some("What?\nAustralia")]);
         let paper = [Some("You were born in 99999."), Some("What?\n99999")];
@@ -189,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_of_one_country_are_unreadable() {
+    fn country_specific_codes_are_written_only_by_the_paper() {
         check(LOCAL, 36_001, [Some("You vote for 36001."), Some("What?\n36001")], [None, None]);
     }
 }

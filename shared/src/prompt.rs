@@ -1,4 +1,4 @@
-//! Renders the prompts of all methods, to the byte as the reference does.
+//! Renders the prompts of all methods, byte for byte as the paper's code does.
 
 mod template;
 
@@ -14,20 +14,20 @@ use template::{
 
 pub use template::prompts_digest;
 
-/// The prompt that asks for a backstory, from a profile in natural form.
+/// The prompt for a backstory, from a profile in natural form.
 pub fn story(profile_text: &str) -> String {
     STORY.fill(&[("profile_text", profile_text)])
 }
 
-/// What the `combined` method's modules read in place of the backstory alone.
+/// The text that the modules of the `combined` method read instead of the backstory alone.
 pub fn combined(backstory: &str, profile_text: &str) -> String {
     COMBINED.fill(&[("backstory", backstory), ("profile_text", profile_text)])
 }
 
-/// A prompt about one question, with everything filled in but the question.
+/// A prompt about a question, with everything but the question filled in.
 ///
-/// The long text that all questions of a cell share stands once in memory: a prompt is [`before`](Self::before), the
-/// [`question_block`] and [`after`](Self::after), and each can be encoded once for all requests.
+/// The long text that all questions of a cell share is in memory once: a prompt is [`before`](Self::before), the
+/// [`question_block`] and [`after`](Self::after), each of which can be encoded once for all requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuestionPrompt {
     before: String,
@@ -35,7 +35,7 @@ pub struct QuestionPrompt {
 }
 
 impl QuestionPrompt {
-    /// A module's prompt. `profile_text` is the backstory, or what the method puts in its place.
+    /// A module's prompt. `profile_text` is the backstory, or the text that the method uses instead.
     pub fn module(module: Module, profile_text: &str) -> Self {
         Self::around_question(of_module(module), &[("profile_text", profile_text)])
     }
@@ -55,7 +55,7 @@ impl QuestionPrompt {
         Self::around_question(NO_PROFILE, &[])
     }
 
-    /// The prompt of `rag`, from the items that were found for the question, best first.
+    /// The prompt of `rag`, from the items retrieved for the question, best first.
     pub fn rag(items: &[Retrieved]) -> Self {
         let lines: Vec<String> =
             items.iter().map(|item| format!("- {} [similarity: {:.4}]", item.text, item.similarity)).collect();
@@ -67,12 +67,12 @@ impl QuestionPrompt {
         Self { before: before.fill(values), after: after.fill(values) }
     }
 
-    /// What stands before the question.
+    /// The text before the question.
     pub fn before(&self) -> &str {
         &self.before
     }
 
-    /// What stands after the question.
+    /// The text after the question.
     pub fn after(&self) -> &str {
         &self.after
     }
@@ -83,26 +83,26 @@ impl QuestionPrompt {
     }
 }
 
-/// What stands around the respondent's text and the question in the prompts of a stage.
+/// The fixed text around the respondent's text and the question in the prompts of a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frame {
-    /// Before the first of the two, between them, and after the second.
+    /// The text before the first of the two, between them, and after the second.
     parts: [&'static str; 3],
-    text: TextPlace,
+    text: TextPosition,
 }
 
-/// Where the respondent's text stands in a prompt.
+/// Where the respondent's text is in a prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TextPlace {
-    /// Before the question, so that the questions of a cell share a long prefix.
+pub enum TextPosition {
+    /// Before the question, so the questions of a cell share a long prefix.
     BeforeQuestion,
     /// After the question.
     AfterQuestion,
-    /// Nowhere: the prompt says nothing of the respondent.
+    /// Nowhere: the prompt does not mention the respondent.
     Nowhere,
 }
 
-/// The frame of a stage that asks about a question; none for backstories and coordinators, whose prompts are made whole.
+/// The frame of a stage that asks about a question; `None` for backstories and coordinators, whose prompts have no frame.
 pub fn frame(kind: StageKind) -> Option<Frame> {
     let (template, text) = match kind {
         StageKind::Cognitive => (COGNITIVE, "profile_text"),
@@ -120,30 +120,30 @@ impl Frame {
     fn of(template: Template, text: &str) -> Self {
         let (before, after) = template.around("question_text_with_options");
         if text.is_empty() {
-            return Self { parts: [before.text(), "", after.text()], text: TextPlace::Nowhere };
+            return Self { parts: [before.text(), "", after.text()], text: TextPosition::Nowhere };
         }
         if before.has(text) {
             let (first, between) = before.around(text);
-            Self { parts: [first.text(), between.text(), after.text()], text: TextPlace::BeforeQuestion }
+            Self { parts: [first.text(), between.text(), after.text()], text: TextPosition::BeforeQuestion }
         } else {
             let (between, last) = after.around(text);
-            Self { parts: [before.text(), between.text(), last.text()], text: TextPlace::AfterQuestion }
+            Self { parts: [before.text(), between.text(), last.text()], text: TextPosition::AfterQuestion }
         }
     }
 
-    /// Where the respondent's text stands.
-    pub const fn text_place(&self) -> TextPlace {
+    /// Where the respondent's text is.
+    pub const fn text_position(&self) -> TextPosition {
         self.text
     }
 
-    /// What stands before the question and after it, around a text: `fixed` makes a part of the frame into what the text
-    /// is.
+    /// The parts before and after the question, with the respondent's `text` among them. `fixed` converts parts of the frame
+    /// to the type of the text.
     pub fn around<T>(&self, text: T, fixed: impl Fn(&'static str) -> T) -> [Vec<T>; 2] {
         let [first, between, last] = self.parts.map(fixed);
         match self.text {
-            TextPlace::BeforeQuestion => [vec![first, text, between], vec![last]],
-            TextPlace::AfterQuestion => [vec![first], vec![between, text, last]],
-            TextPlace::Nowhere => [vec![first], vec![last]],
+            TextPosition::BeforeQuestion => [vec![first, text, between], vec![last]],
+            TextPosition::AfterQuestion => [vec![first], vec![between, text, last]],
+            TextPosition::Nowhere => [vec![first], vec![last]],
         }
     }
 }
@@ -156,21 +156,21 @@ fn of_module(module: Module) -> Template {
     }
 }
 
-/// A profile item that was found for a question.
+/// A profile item retrieved for a question.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Retrieved<'a> {
     /// The item in question form.
     pub text: &'a str,
-    /// Cosine similarity to the question.
+    /// The item's cosine similarity to the question.
     pub similarity: f64,
 }
 
-/// What one module said about a question.
+/// One module's answer to a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Opinion<'a> {
-    /// Its answer, if it gave a valid one.
+    /// The answer, if it is valid.
     pub answer: Option<Code>,
-    /// Why.
+    /// The module's analysis.
     pub analysis: &'a str,
 }
 
@@ -196,7 +196,7 @@ impl Opinion<'_> {
     }
 }
 
-/// A question as prompts show it: the text, and below it the options where there are any.
+/// A question as shown in prompts: the text, followed by the options if there are any.
 pub fn question_block(question: &Question) -> String {
     if question.options.is_empty() {
         return question.text.clone();
@@ -213,9 +213,9 @@ fn option_lines(question: &Question) -> String {
     lines
 }
 
-/// What is said to a model whose reply cannot be read: which format, and which numbers.
+/// The reminder sent to a model whose reply cannot be read: the format and the valid numbers.
 ///
-/// The reference has no such message; it belongs to the corrected behaviour.
+/// Part of the corrected behaviour only; the paper's code has no such message.
 pub fn reminder(question: &Question) -> String {
     let codes: Vec<String> = question.options.iter().map(|option| option.code.to_string()).collect();
     let asked_for = if codes.is_empty() { "a number".to_owned() } else { format!("one of: {}", codes.join(", ")) };
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_looks_like_a_placeholder_is_left_alone() {
+    fn text_that_looks_like_a_placeholder_is_not_filled_in() {
         let prompt = QuestionPrompt::module(Module::Cognitive, "{question_text_with_options} {x}");
         let asked = prompt.ask(&question(&["{profile_text}"]));
         assert!(asked.contains("\n{question_text_with_options} {x}\n"), "{asked}");
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn the_questions_of_a_cell_share_all_but_the_question() {
+    fn prompts_of_a_cell_differ_only_in_the_question() {
         let prompt = QuestionPrompt::module(Module::Behavioral, "a long story");
         let question = question(&["No", "Yes"]);
         assert!(prompt.before().contains("a long story"));
@@ -267,10 +267,13 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_and_what_it_is_around_are_the_prompt() {
+    fn a_frame_around_its_text_and_question_gives_the_prompt() {
         let text = "a {long} story";
         let check = |kind, prompt: QuestionPrompt| {
-            let sides = frame(kind).expect("asks about a question").around(text, |part| part).map(|side| side.concat());
+            let sides = frame(kind)
+                .expect("the stage asks about a question")
+                .around(text, |part| part)
+                .map(|side| side.concat());
             assert_eq!(sides, [prompt.before(), prompt.after()], "{kind}");
         };
         for module in Module::ALL {
@@ -283,12 +286,12 @@ mod tests {
     }
 
     #[test]
-    fn the_questions_of_a_cell_share_a_prefix_where_the_text_comes_first() {
-        let place = |kind| frame(kind).map(|frame| frame.text_place());
-        assert_eq!(place(StageKind::Cognitive), Some(TextPlace::BeforeQuestion));
-        assert_eq!(place(StageKind::FullInfo), Some(TextPlace::AfterQuestion));
-        assert_eq!(place(StageKind::NoCab), Some(TextPlace::AfterQuestion));
-        assert_eq!(place(StageKind::NoProfile), Some(TextPlace::Nowhere));
+    fn prompts_share_a_prefix_if_the_text_comes_first() {
+        let position = |kind| frame(kind).map(|frame| frame.text_position());
+        assert_eq!(position(StageKind::Cognitive), Some(TextPosition::BeforeQuestion));
+        assert_eq!(position(StageKind::FullInfo), Some(TextPosition::AfterQuestion));
+        assert_eq!(position(StageKind::NoCab), Some(TextPosition::AfterQuestion));
+        assert_eq!(position(StageKind::NoProfile), Some(TextPosition::Nowhere));
     }
 
     #[test]

@@ -16,9 +16,9 @@ use crate::method::Behaviour;
 
 pub use reading::{Problem, Reading};
 
-/// Reads the reply of a module or of the coordinator: an answer with its analysis.
+/// Reads the reply of a module or the coordinator: an answer with its analysis.
 ///
-/// Never fails and takes time in proportion to the reply, whatever the model wrote.
+/// Accepts any text, and takes time proportional to its length.
 pub fn read_module_reply(behaviour: Behaviour, text: &str, question: &Question) -> Reading {
     match behaviour {
         Behaviour::Paper => paper::read_module_reply(text),
@@ -26,9 +26,9 @@ pub fn read_module_reply(behaviour: Behaviour, text: &str, question: &Question) 
     }
 }
 
-/// Reads the reply of a method that asks for the answer in one call: the answer alone.
+/// Reads the reply of a single-call method: the answer alone.
 ///
-/// Never fails and takes time in proportion to the reply, whatever the model wrote.
+/// Accepts any text, and takes time proportional to its length.
 pub fn read_single_reply(behaviour: Behaviour, text: &str, question: &Question) -> Reading {
     match behaviour {
         Behaviour::Paper => paper::read_single_reply(text),

@@ -1,13 +1,13 @@
-//! The answers of all respondents, as loaded from the survey file.
+//! The answers of all respondents, loaded from the survey file.
 
 mod column;
+mod csv_fields;
 mod edition;
 mod error;
 mod header;
 mod load;
 mod open;
 mod record;
-mod split;
 mod value;
 
 #[cfg(test)]
@@ -22,7 +22,7 @@ pub use error::{SurveyError, ValueFault};
 
 /// The answers of all respondents to all questions, with their countries.
 ///
-/// Kept by column, in the narrowest integers that hold the column's codes: 30 MB for the official file.
+/// Stored by column, in the narrowest integers that hold the column's codes: 30 MB for the official file.
 #[derive(Debug, Clone)]
 pub struct Survey {
     edition: Edition,
@@ -32,15 +32,15 @@ pub struct Survey {
 }
 
 impl Survey {
-    /// How many respondents there are; they have the rows 1 to this number.
+    /// The number of respondents. They have the rows 1 to this number.
     pub fn respondents(&self) -> usize {
         self.countries.len()
     }
 
-    /// What a respondent answered, missing codes included.
+    /// A respondent's answer, which may be a missing code.
     ///
     /// # Panics
-    /// When there is no such respondent.
+    /// If there is no such respondent.
     pub fn code(&self, respondent: Respondent, question: QuestionId) -> Code {
         self.columns[question.index()].get(respondent.index())
     }
@@ -48,22 +48,22 @@ impl Survey {
     /// The country in which a respondent was interviewed.
     ///
     /// # Panics
-    /// When there is no such respondent.
+    /// If there is no such respondent.
     pub fn country(&self, respondent: Respondent) -> Country {
         self.countries[respondent.index()]
     }
 
-    /// Which release of the survey this is.
+    /// The edition of the survey.
     pub fn edition(&self) -> &Edition {
         &self.edition
     }
 
-    /// Whether the survey says of itself that it is made up.
+    /// Whether the survey is labelled as synthetic.
     pub fn is_synthetic(&self) -> bool {
         self.edition.release == Release::Synthetic
     }
 
-    /// The hash of edition, countries and codes: the same however the file was packed.
+    /// The hash of edition, countries and codes. It does not depend on how the file was packed.
     pub fn digest(&self) -> [u8; 32] {
         self.digest
     }
@@ -74,11 +74,11 @@ impl Survey {
 pub struct SurveyBuilder {
     countries: Vec<Country>,
     columns: Vec<Column>,
-    /// The latest respondents, of whom the columns do not know yet.
+    /// The latest respondents, not yet added to the columns.
     latest: Vec<[Code; QUESTIONS]>,
 }
 
-/// How many respondents go into the columns together: column by column is quicker than respondent by respondent.
+/// Respondents added to the columns at once: filling column by column is faster than respondent by respondent.
 const BLOCK: usize = 64;
 
 impl SurveyBuilder {
@@ -87,7 +87,7 @@ impl SurveyBuilder {
         Self { countries: Vec::new(), columns: vec![Column::default(); QUESTIONS], latest: Vec::new() }
     }
 
-    /// How many respondents there are so far.
+    /// The number of respondents so far.
     pub fn respondents(&self) -> usize {
         self.countries.len()
     }
@@ -108,7 +108,7 @@ impl SurveyBuilder {
         self.latest.clear();
     }
 
-    /// The survey, as the edition whose `version` column says `version`.
+    /// The survey, with the edition that its `version` column names.
     pub fn finish(self, version: &str) -> Survey {
         let rows = self.respondents();
         self.finish_as(Edition::recognise(version, "", rows))
@@ -129,7 +129,7 @@ impl Default for SurveyBuilder {
     }
 }
 
-/// Lengths stand before what varies, so that no two surveys give the same bytes.
+/// Hashes lengths before contents, so that no two surveys give the same bytes.
 fn digest(edition: &Edition, countries: &[Country], columns: &[Column]) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&(edition.version.len() as u64).to_le_bytes());

@@ -51,7 +51,7 @@ impl Synth {
     /// # Panics
     /// Never: the tables and the codebook are part of the program.
     pub fn rows(&self) -> impl Iterator<Item = SynthRow> + use<> {
-        self.rows_of(People::new(&Codebook::own()))
+        self.rows_of(People::new(&Codebook::built_in()))
     }
 
     /// Writes the survey as the official CSV: 613 columns, comma-separated, a line for each respondent.

@@ -69,7 +69,7 @@ mod tests {
     }
 
     fn model() -> TraitModel {
-        TraitModel::new(&Codebook::own())
+        TraitModel::new(&Codebook::built_in())
     }
 
     #[test]
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn every_question_with_options_has_odds_that_sum_to_1() {
-        let (codebook, model) = (Codebook::own(), model());
+        let (codebook, model) = (Codebook::built_in(), model());
         for entry in codebook.questions() {
             let odds = model.probabilities(entry.id, &Traits::unknown());
             assert_eq!(odds.len(), entry.options.len(), "{}", entry.id);

@@ -12,7 +12,7 @@ use valuesim_shared::reply::{Reading, read_module_reply, read_single_reply};
 use valuesim_simulator::person::{Conversation, Kind, Message, Person};
 use valuesim_simulator::traits::TraitModel;
 
-static CODEBOOK: LazyLock<Arc<Codebook>> = LazyLock::new(|| Arc::new(Codebook::own()));
+static CODEBOOK: LazyLock<Arc<Codebook>> = LazyLock::new(|| Arc::new(Codebook::built_in()));
 static PERSON: LazyLock<Person> = LazyLock::new(|| Person::new(Arc::clone(&CODEBOOK), 42));
 
 type Answers = Vec<(QuestionId, Code)>;

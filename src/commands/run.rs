@@ -131,7 +131,7 @@ impl Job {
     pub(super) fn prepare(experiment: Experiment) -> Result<Self, Failure> {
         let codebook = match &experiment.codebook {
             Some(path) => Codebook::load(path).or_usage()?,
-            None => Codebook::own(),
+            None => Codebook::built_in(),
         };
         let survey = match &experiment.survey.file {
             Some(file) => Survey::load(file, &codebook).or_usage()?,

@@ -166,7 +166,7 @@ impl Flags {
 pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     let codebook = match &flags.codebook {
         Some(path) => Codebook::load(path).or_usage()?,
-        None => Codebook::own(),
+        None => Codebook::built_in(),
     };
     on_half_the_cores().context("start the asynchronous runtime")?.block_on(serve(flags, codebook))
 }

@@ -29,7 +29,7 @@ const WANTED: &str = "WVS_Cross-National_Wave_7_csv_v6_0.csv";
 
 #[test]
 fn a_file_that_is_not_there() {
-    check("wvs.csv", None, &["there is no survey file wvs.csv", WANTED]);
+    check("wvs.csv", None, &["survey file wvs.csv does not exist", WANTED]);
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn the_inverted_file() {
 fn a_truncated_file() {
     let official = || SurveyFile::of(5).with_all("version", "6-0-0 (2024-04-30)");
     let rows = &[
-        "wvs.csv says it is the cross-national file v6.0",
+        "wvs.csv is labelled as the cross-national file v6.0",
         "97220 respondents, but has 5",
         "truncated",
         "download it again",

@@ -23,7 +23,7 @@ pub(crate) async fn provider(latency: Duration) -> Provider {
 /// A provider of another kind.
 pub(crate) async fn provider_with(options: ProviderOptions) -> Provider {
     let anywhere = "127.0.0.1:0".parse().expect("an address");
-    Provider::start(anywhere, options, Arc::new(Codebook::own())).await.expect("listens")
+    Provider::start(anywhere, options, Arc::new(Codebook::built_in())).await.expect("listens")
 }
 
 /// The ledger of the only run in a runs folder.

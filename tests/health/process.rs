@@ -36,7 +36,7 @@ pub(crate) struct Process {
 impl Fleet {
     pub(crate) async fn new(broker: &str, store: &str, provider: ProviderOptions) -> Self {
         let anywhere = "127.0.0.1:0".parse().expect("an address");
-        let provider = Provider::start(anywhere, provider, Arc::new(Codebook::own())).await.expect("listens");
+        let provider = Provider::start(anywhere, provider, Arc::new(Codebook::built_in())).await.expect("listens");
         let folder = tempfile::tempdir().expect("a temporary folder");
         Self { broker: broker.to_owned(), store: store.to_owned(), provider, folder }
     }

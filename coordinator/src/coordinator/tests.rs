@@ -53,8 +53,8 @@ async fn outcomes_that_are_at_hand_are_recorded_though_the_run_is_to_stop() {
     let mut experiment = Experiment { methods: vec![Method::ValueSim], ..Experiment::default() };
     experiment.models = vec![ModelSettings::named("m")];
     let survey = Arc::new(survey_of_two());
-    let plan = Arc::new(Plan::new(&experiment, &survey, &Codebook::own()).expect("a plan"));
-    let manifest = Manifest::of(RunId("r1".to_owned()), &experiment, Codebook::own());
+    let plan = Arc::new(Plan::new(&experiment, &survey, &Codebook::built_in()).expect("a plan"));
+    let manifest = Manifest::of(RunId("r1".to_owned()), &experiment, Codebook::built_in());
     let ledger = Arc::new(Ledger::open(&folder.path().join("ledger.redb"), &manifest.run).expect("a ledger"));
     let queue = MemoryQueue::new(100);
     let store = EmbeddedStore::open(&folder.path().join("store")).expect("a store");

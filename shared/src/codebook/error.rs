@@ -28,7 +28,7 @@ pub enum CodebookError {
     Read {
         /// The file.
         file: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The file is neither of the two formats.
@@ -39,43 +39,43 @@ pub enum CodebookError {
     UnknownFormat {
         /// The file.
         file: PathBuf,
-        /// What was found instead.
+        /// Why it is neither.
         reason: &'static str,
     },
-    /// The file is TOML, but not a codebook.
+    /// The file is TOML, but not a valid codebook.
     #[error("codebook {}: {source}", file.display())]
     Toml {
         /// The file.
         file: PathBuf,
-        /// Line, column and what is wrong there.
+        /// The error with line and column.
         source: Box<toml::de::Error>,
     },
-    /// The file is not the JSON that the reference uses.
+    /// The file is JSON, but not in the format of the paper's code.
     #[error("codebook {}: {source}; expected an object of questions, each with question_text and options", file.display())]
     Json {
         /// The file.
         file: PathBuf,
-        /// Line, column and what is wrong there.
+        /// The error with line and column.
         source: serde_json::Error,
     },
-    /// The reference's questions were given without their sentences.
+    /// The file with the profile sentences of the paper's code is missing.
     #[error(
-        "codebook {} needs the paper's sentences beside it: expected {}",
+        "codebook {}: the file {} with the profile sentences is missing; copy it from the paper's code",
         file.display(),
         beside.display()
     )]
     NeedsNatureOptions {
         /// The file with the questions.
         file: PathBuf,
-        /// Where the sentences should be.
+        /// The expected file with the sentences.
         beside: PathBuf,
     },
-    /// Entries contradict themselves or the survey; all of them are listed.
+    /// Entries are invalid; lists all problems.
     #[error("codebook {}: {}", file.display(), problems.join("; "))]
     Problems {
         /// The file.
         file: PathBuf,
-        /// What is wrong, each with its question, and its line where the format has lines.
+        /// The problems, each with its question, and for TOML its line.
         problems: Vec<String>,
     },
 }

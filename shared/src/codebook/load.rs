@@ -1,4 +1,4 @@
-//! Where a codebook comes from: built in, a file in this project's format, or the files of the paper's code.
+//! Loads a codebook: the built-in one, a file in this project's format, or the files of the paper's code.
 
 use std::fs::File;
 use std::io::Read;
@@ -6,25 +6,25 @@ use std::path::Path;
 
 use super::error::CodebookError;
 use super::reference::{self, Texts};
-use super::{Codebook, country, own};
+use super::{Codebook, built_in, country};
 use crate::id::Country;
 
-/// Fifty times the built-in codebook: a survey file that was named by mistake is not read to its end.
+/// Fifty times the size of the built-in codebook, so that a survey file given by mistake is not read to its end.
 const MOST_BYTES: u64 = 16 << 20;
 
 impl Codebook {
     /// The built-in codebook: all questions in this project's own wording.
-    pub fn own() -> Self {
-        own::own().clone()
+    pub fn built_in() -> Self {
+        built_in::codebook().clone()
     }
 
-    /// The countries of the official cross-national file v6.0 in its order, which is ascending.
+    /// The countries of the official cross-national file v6.0, in ascending order.
     pub fn surveyed() -> &'static [Country] {
         country::surveyed()
     }
 
-    /// Reads a codebook from a file: TOML in the format of the built-in one, or the `questions.json` of the paper's code,
-    /// whose `nature_options.json` must then lie beside it.
+    /// Loads a codebook from a file: TOML in the format of the built-in one, or the `questions.json` of the paper's code
+    /// with its `nature_options.json` in the same folder.
     pub fn load(file: &Path) -> Result<Self, CodebookError> {
         let text = read(file)?;
         if reference::is_json(&text) {
@@ -33,10 +33,10 @@ impl Codebook {
         if !text.contains("[[question]]") {
             return Err(unknown(file, "it has no [[question]] table"));
         }
-        own::parse(&name_of(file), file, &text)
+        built_in::parse(&name_of(file), file, &text)
     }
 
-    /// Reads a codebook from the files of the paper's code; without `nature_options`, the file of that name beside
+    /// Loads a codebook from the files of the paper's code. Without `nature_options`, uses the file of that name beside
     /// `questions`.
     pub fn load_reference(questions: &Path, nature_options: Option<&Path>) -> Result<Self, CodebookError> {
         let beside = questions.with_file_name(reference::NATURE_OPTIONS);
@@ -51,17 +51,17 @@ impl Codebook {
         reference::parse(&name_of(questions), (questions, nature_options), &texts)
     }
 
-    /// The hash of everything in the codebook: two codebooks with the same digest make the same prompts and scores.
+    /// The hash of the whole codebook: codebooks with the same digest give the same prompts and scores.
     ///
     /// # Panics
-    /// Never: a codebook is always writable as JSON.
+    /// Never: a codebook can always be written as JSON.
     pub fn digest(&self) -> [u8; 32] {
         let canonical = serde_json::to_vec(self).expect("a codebook has only text keys and finite numbers");
         blake3::hash(&canonical).into()
     }
 }
 
-/// The text of a file, without a byte order mark.
+/// Reads the text of a file, without a byte order mark.
 fn read(file: &Path) -> Result<String, CodebookError> {
     let mut bytes = Vec::new();
     File::open(file)

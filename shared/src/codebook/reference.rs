@@ -1,7 +1,7 @@
 //! Reads the question files of the paper's code: `questions.json` and `nature_options.json`.
 //!
-//! Wording and options come from the files; what the files do not say (level, direction, section, category, scale)
-//! comes from the built-in codebook.
+//! Wording and options come from the files; level, direction, section, category and scale, which the files lack, come from
+//! the built-in codebook.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -11,10 +11,10 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 
 use super::error::CodebookError;
-use super::{AnswerOption, Codebook, Level, Natural, Question, assemble, country, own};
+use super::{AnswerOption, Codebook, Level, Natural, Question, assemble, built_in, country};
 use crate::id::Code;
 
-/// The name of the file with the sentences.
+/// The name of the file with the profile sentences.
 pub(super) const NATURE_OPTIONS: &str = "nature_options.json";
 
 /// The texts of the two files.
@@ -25,16 +25,16 @@ pub(super) struct Texts<'a> {
     pub(super) sentences: &'a str,
 }
 
-/// Reads a codebook from the two files; `files` are their paths, for errors.
+/// Reads a codebook from the texts of the two files; `files` are their paths, for errors.
 pub(super) fn parse(name: &str, files: (&Path, &Path), texts: &Texts<'_>) -> Result<Codebook, CodebookError> {
     let mut asked: Entries = read(files.0, texts.questions)?;
-    let mut said: Entries = read(files.1, texts.sentences)?;
+    let mut natural: Entries = read(files.1, texts.sentences)?;
     let mut problems = Vec::new();
     let mut questions = Vec::new();
-    for known in own::own().questions() {
+    for known in built_in::codebook().questions() {
         let key = known.id.to_string();
-        match (asked.remove(&key), said.remove(&key)) {
-            (Some(asked), Some(said)) => questions.push(merge(known, asked, said, &mut problems)),
+        match (asked.remove(&key), natural.remove(&key)) {
+            (Some(asked), Some(natural)) => questions.push(merge(known, asked, natural, &mut problems)),
             (None, _) => problems.push(format!("{key} has no entry")),
             (_, None) => problems.push(format!("{key} has no entry in {}", files.1.display())),
         }
@@ -49,10 +49,10 @@ fn read(file: &Path, text: &str) -> Result<Entries, CodebookError> {
     serde_json::from_str(text).map_err(|source| CodebookError::Json { file: file.to_owned(), source })
 }
 
-/// By name. Names that are no question (the reference has an `SDG1`) are never looked up.
+/// Entries by name. Names that are not question ids (the reference has an `SDG1`) are ignored.
 type Entries = BTreeMap<String, Entry>;
 
-/// One question in either file.
+/// The entry for one question in either file.
 #[derive(Deserialize)]
 struct Entry {
     question_text: String,
@@ -61,22 +61,22 @@ struct Entry {
     template: Option<String>,
 }
 
-fn merge(known: &Question, asked: Entry, said: Entry, problems: &mut Vec<String>) -> Question {
+fn merge(known: &Question, asked: Entry, natural: Entry, problems: &mut Vec<String>) -> Question {
     if asked.options.0.is_empty() && !known.options.is_empty() {
-        problems.push(format!("{} has no options, but the survey has codes for it", known.id));
+        problems.push(format!("{} has no options: expected some, because it is not an open question", known.id));
     }
     let is_open = asked.options.0.is_empty();
     Question {
         text: asked.question_text,
         scale: scale(known, &asked.options),
         options: asked.options.0.into_iter().map(|(code, label)| AnswerOption { code, label }).collect(),
-        natural: Natural { text: said.question_text, sentences: said.options.0, template: said.template },
+        natural: Natural { text: natural.question_text, sentences: natural.options.0, template: natural.template },
         open: known.open.filter(|_| is_open),
         ..known.clone()
     }
 }
 
-/// The known order where the codes are the same, else the file's codes ascending; missing codes are on no scale.
+/// The known order if the codes are the same, otherwise the file's codes in ascending order, without missing codes.
 fn scale(known: &Question, options: &Choices) -> Vec<Code> {
     let codes: BTreeSet<_> = options.0.iter().map(|(code, _)| *code).filter(|code| !code.is_missing()).collect();
     let same_codes = codes == known.options.iter().map(|option| option.code).collect();
@@ -86,7 +86,7 @@ fn scale(known: &Question, options: &Choices) -> Vec<Code> {
     }
 }
 
-/// Texts by code, in the order of the file: it is the order in which a prompt lists the options.
+/// Texts by code, in the order of the file, which is the order in which prompts list the options.
 #[derive(Default)]
 struct Choices(Vec<(Code, String)>);
 
@@ -102,18 +102,18 @@ impl<'de> Visitor<'de> for ChoicesVisitor {
     type Value = Choices;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object with a text for each code")
+        f.write_str("an object that maps codes to texts")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Choices, A::Error> {
         let mut choices: Vec<(Code, String)> = Vec::new();
-        let mut places: BTreeMap<Code, usize> = BTreeMap::new();
+        let mut positions: BTreeMap<Code, usize> = BTreeMap::new();
         while let Some((key, text)) = map.next_entry::<String, String>()? {
             let code =
                 key.parse().map(Code).map_err(|_| A::Error::custom(format!("{key:?} is not an integer code")))?;
-            // As in Python, the last of two equal keys wins and keeps the place of the first.
-            let place = *places.entry(code).or_insert(choices.len());
-            match choices.get_mut(place) {
+            // As in Python, the last of two equal keys wins and keeps the position of the first.
+            let position = *positions.entry(code).or_insert(choices.len());
+            match choices.get_mut(position) {
                 Some(choice) => choice.1 = text,
                 None => choices.push((code, text)),
             }
@@ -122,7 +122,7 @@ impl<'de> Visitor<'de> for ChoicesVisitor {
     }
 }
 
-/// Whether the text is JSON with entries of questions, rather than TOML.
+/// Whether the text is JSON rather than TOML.
 pub(super) fn is_json(text: &str) -> bool {
     text.trim_start().starts_with('{')
 }
@@ -136,13 +136,13 @@ mod tests {
     use super::*;
     use crate::id::QuestionId;
 
-    /// The codes that the reference's file has for a question, in its order.
+    /// The codes in the reference's file for a question, in its order.
     fn codes_in_paper(fact: &Value) -> Vec<Code> {
         let keys = ["paper_code_order", "paper_codes", "codes"];
         keys.iter().find_map(|key| fact.get(key)).map(codes).unwrap_or_default()
     }
 
-    /// A `questions.json` with the codes that the facts say the reference has, and the entry that is not asked.
+    /// A `questions.json` with the reference's codes, and an entry that is not one of the questions.
     fn questions() -> String {
         let entries = facts().into_iter().map(|(id, fact)| {
             let labels =
@@ -172,18 +172,18 @@ mod tests {
     }
 
     #[test]
-    fn codes_and_their_order_are_those_of_the_files() {
+    fn codes_and_their_order_come_from_the_files() {
         let book = load(&questions(), &sentences()).unwrap();
         assert_eq!(book.name, "questions.json");
         for (id, fact) in facts() {
             assert_eq!(option_codes(book.question(id)), codes_in_paper(&fact), "{id}");
             assert_eq!(book.question(id).text, format!("ask {id}"));
-            assert_eq!(book.question(id).level, Codebook::own().question(id).level, "{id}");
+            assert_eq!(book.question(id).level, Codebook::built_in().question(id).level, "{id}");
         }
     }
 
     #[test]
-    fn sentences_and_templates_are_those_of_the_second_file() {
+    fn sentences_and_templates_come_from_the_second_file() {
         let book = load(&questions(), &sentences()).unwrap();
         let natural = &question(&book, 1).natural;
         assert_eq!(natural.text, "say Q1");
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn scales_are_ours_where_the_codes_are_the_same() {
+    fn scales_come_from_the_built_in_codebook_if_the_codes_are_the_same() {
         fn check(number: u16, expected: &[i32]) {
             let book = load(&questions(), &sentences()).unwrap();
             let scale: Vec<_> = question(&book, number).scale.iter().map(|code| code.0).collect();
@@ -207,14 +207,14 @@ mod tests {
     }
 
     #[test]
-    fn placeholder_options_close_an_open_question() {
+    fn placeholder_options_make_an_open_question_closed() {
         let book = load(&questions(), &sentences()).unwrap();
         assert_eq!(question(&book, 223).open, None);
         assert_eq!(question(&book, 266).open, Some(OpenValues::Country));
     }
 
     #[test]
-    fn the_last_of_two_equal_codes_wins_in_the_place_of_the_first() {
+    fn the_last_of_two_equal_codes_wins_at_the_position_of_the_first() {
         let twice = questions().replacen(r#""1":"label 1""#, r#""1":"early","1":"late""#, 1);
         let book = load(&twice, &sentences()).unwrap();
         assert_eq!(question(&book, 1).label(Code(1)), Some("late"));
@@ -222,27 +222,35 @@ mod tests {
     }
 
     #[test]
-    fn faults_are_named() {
+    fn errors_name_the_problem() {
         fn check(questions: &str, sentences: &str, expected: &str) {
             let error = load(questions, sentences).unwrap_err().to_string();
             assert!(error.contains(expected), "{expected:?} is not in {error:?}");
         }
-        let (asked, said) = (questions(), sentences());
-        check(&asked.replace(r#""Q7""#, r#""P7""#), &said, "Q7 has no entry");
-        check(&asked, &said.replace(r#""Q8""#, r#""P8""#), "Q8 has no entry in ");
-        check(&asked.replacen(r#""1":"label 1""#, r#""one":"label 1""#, 1), &said, "\"one\" is not an integer code");
-        check(&asked.replacen(r#""ask Q1","options""#, r#""ask Q1","choices""#, 1), &said, "Q1 has no options");
-        check(&asked[..asked.len() / 2], &said, "EOF while parsing");
-        check("{\"Q1\": 5}", &said, "invalid type: integer `5`");
-        check(&asked, "[]", "nature_options.json: invalid type");
+        let (questions, sentences) = (questions(), sentences());
+        check(&questions.replace(r#""Q7""#, r#""P7""#), &sentences, "Q7 has no entry");
+        check(&questions, &sentences.replace(r#""Q8""#, r#""P8""#), "Q8 has no entry in ");
+        check(
+            &questions.replacen(r#""1":"label 1""#, r#""one":"label 1""#, 1),
+            &sentences,
+            "\"one\" is not an integer code",
+        );
+        check(
+            &questions.replacen(r#""ask Q1","options""#, r#""ask Q1","choices""#, 1),
+            &sentences,
+            "Q1 has no options",
+        );
+        check(&questions[..questions.len() / 2], &sentences, "EOF while parsing");
+        check("{\"Q1\": 5}", &sentences, "invalid type: integer `5`");
+        check(&questions, "[]", "nature_options.json: invalid type");
     }
 
     #[test]
-    fn the_sentences_must_lie_beside_the_questions() {
+    fn the_sentences_must_be_beside_the_questions_or_named() {
         let folder = Folder::new();
         let file = folder.write("questions.json", questions());
         assert!(matches!(Codebook::load(&file), Err(CodebookError::NeedsNatureOptions { .. })));
-        let elsewhere = folder.write("said.json", sentences());
+        let elsewhere = folder.write("sentences.json", sentences());
         assert!(Codebook::load_reference(&file, Some(&elsewhere)).is_ok());
     }
 }

@@ -1,4 +1,4 @@
-//! The built-in codebook against the facts, and what the loaders take and refuse.
+//! Compares the built-in codebook with the official one, and checks what the loaders accept and refuse.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,27 +9,27 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// What the official codebook says about each question.
+/// The official codebook's facts about each question.
 pub(super) fn facts() -> BTreeMap<QuestionId, Value> {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/questions.json");
     let all: BTreeMap<String, Value> = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
     all.into_iter().filter_map(|(name, fact)| Some((name.parse().ok()?, fact))).collect()
 }
 
-/// A list of codes of the facts.
+/// Reads a list of codes.
 pub(super) fn codes(value: &Value) -> Vec<Code> {
     let list = value.as_array().into_iter().flatten();
     list.map(|code| Code(i32::try_from(code.as_i64().unwrap()).unwrap())).collect()
 }
 
-/// The codes of a question's options as they are shown.
+/// The codes of a question's options, in the order shown.
 pub(super) fn option_codes(question: &Question) -> Vec<Code> {
     question.options.iter().map(|option| option.code).collect()
 }
 
 #[test]
-fn the_built_in_codebook_equals_the_facts() {
-    let book = Codebook::own();
+fn the_built_in_codebook_agrees_with_the_official_one() {
+    let book = Codebook::built_in();
     let facts = facts();
     assert_eq!(facts.len(), QUESTIONS);
     for (id, fact) in facts {
@@ -57,12 +57,12 @@ fn scale_in(fact: &Value) -> Vec<Code> {
 }
 
 #[test]
-fn a_sentence_tells_which_answer_it_stands_for() {
-    let book = Codebook::own();
+fn each_sentence_belongs_to_one_answer_only() {
+    let book = Codebook::built_in();
     let mut meaning = BTreeMap::new();
     for question in book.questions() {
-        let said: Vec<_> = question.natural.sentences.iter().map(|(code, _)| *code).collect();
-        assert_eq!(said, option_codes(question), "{}", question.id);
+        let codes: Vec<_> = question.natural.sentences.iter().map(|(code, _)| *code).collect();
+        assert_eq!(codes, option_codes(question), "{}", question.id);
         for (code, sentence) in &question.natural.sentences {
             let before = meaning.insert(sentence.clone(), (question.id, *code));
             assert_eq!(before, None, "{sentence}");
@@ -72,8 +72,8 @@ fn a_sentence_tells_which_answer_it_stands_for() {
 }
 
 #[test]
-fn questions_without_options_have_a_template_and_say_what_their_codes_are() {
-    let book = Codebook::own();
+fn open_questions_have_a_template_and_a_kind_of_values() {
+    let book = Codebook::built_in();
     let open = |values| {
         let numbers = book.questions().iter().filter(|question| question.open == Some(values));
         numbers.map(|question| question.id.number()).collect::<Vec<_>>()
@@ -88,9 +88,9 @@ fn questions_without_options_have_a_template_and_say_what_their_codes_are() {
 }
 
 #[test]
-fn substantive_orders_and_codes_off_the_scale() {
+fn scales_are_in_substantive_order_without_codes_off_the_scale() {
     fn check(number: u16, expected: &[i32]) {
-        let book = Codebook::own();
+        let book = Codebook::built_in();
         let scale: Vec<_> = book.question(QuestionId::new(number).unwrap()).scale.iter().map(|code| code.0).collect();
         assert_eq!(scale, expected, "Q{number}");
     }
@@ -103,11 +103,11 @@ fn substantive_orders_and_codes_off_the_scale() {
 }
 
 #[test]
-fn the_digest_changes_with_a_word() {
-    let own = Codebook::own();
+fn the_digest_changes_with_the_wording() {
+    let own = Codebook::built_in();
     let mut changed = own.clone();
     changed.questions[0].text.push('!');
-    assert_eq!(own.digest(), Codebook::own().digest());
+    assert_eq!(own.digest(), Codebook::built_in().digest());
     assert_ne!(own.digest(), changed.digest());
 }
 
@@ -129,16 +129,16 @@ impl Folder {
 const OWN_TEXT: &str = include_str!("../../data/codebook.toml");
 
 #[test]
-fn a_file_in_our_format_reads_as_the_built_in_codebook_does() {
+fn a_copy_of_the_built_in_codebook_loads_from_a_file() {
     let file = Folder::new();
     let loaded = Codebook::load(&file.write("mine.toml", format!("\u{feff}{OWN_TEXT}"))).unwrap();
     assert_eq!(loaded.name, "mine.toml");
-    assert_eq!(loaded.questions(), Codebook::own().questions());
-    assert_eq!(loaded.countries(), Codebook::own().countries());
+    assert_eq!(loaded.questions(), Codebook::built_in().questions());
+    assert_eq!(loaded.countries(), Codebook::built_in().countries());
 }
 
 #[test]
-fn faults_in_our_format_are_named() {
+fn errors_in_a_toml_codebook_name_line_and_question() {
     fn check(from: &str, to: &str, expected: &[&str]) {
         let changed = OWN_TEXT.replacen(from, to, 1);
         assert_ne!(changed, OWN_TEXT, "{from:?} is not in the codebook");
@@ -155,17 +155,17 @@ fn faults_in_our_format_are_named() {
     check("id = \"Q2\"", "id = \"Q291\"", &["Q291", "expected Q1 to Q290"]);
     check("id = \"Q2\"", "id = \"Q1\"", &["Q1 has two entries"]);
     check("{ code = 1,", "{ code = 2,", &[&q1, "two options have the same code"]);
-    check("{ code = 1,", "{ code = -1,", &[&q1, "a code below 0"]);
-    check("missing = [-1,", "missing = [1,", &[&q1, "a missing code is not below 0"]);
+    check("{ code = 1,", "{ code = -1,", &[&q1, "an option has a code below 0"]);
+    check("missing = [-1,", "missing = [1,", &[&q1, "missing has a code that is not below 0"]);
     check("scale_order = [2, 3, 1]", "scale_order = [2, 3]", &["Q56: scale_order"]);
     check("off_scale = [3]", "off_scale = [7]", &["Q111: off_scale"]);
-    check("born in {value}", "born long ago", &["Q261: the template needs one {value}"]);
+    check("born in {value}", "born long ago", &["Q261: template: expected exactly one {value}"]);
     check("values = \"local\"\n", "", &["Q223: expected either options, or template and values"]);
-    check("range = [1916, 2007]", "range = [2007, 1916]", &["Q261: the range ends before it begins"]);
+    check("range = [1916, 2007]", "range = [2007, 1916]", &["Q261: range: expected the lower bound first"]);
 }
 
 #[test]
-fn all_faults_of_a_file_are_reported_together() {
+fn all_problems_of_a_file_are_reported_together() {
     let changed =
         OWN_TEXT.replace("range = [1916, 2007]", "range = [9, 8]").replace("off_scale = [3]", "off_scale = [7]");
     let folder = Folder::new();
@@ -176,7 +176,7 @@ fn all_faults_of_a_file_are_reported_together() {
 }
 
 #[test]
-fn a_question_left_out_is_named() {
+fn a_missing_question_is_named() {
     let last = OWN_TEXT.rfind("[[question]]").unwrap();
     let folder = Folder::new();
     let error = Codebook::load(&folder.write("mine.toml", &OWN_TEXT[..last])).unwrap_err();
@@ -184,7 +184,7 @@ fn a_question_left_out_is_named() {
 }
 
 #[test]
-fn what_is_no_codebook_is_refused() {
+fn files_that_are_not_a_codebook_are_refused() {
     fn check(content: &[u8], expected: &str) {
         let folder = Folder::new();
         let error = Codebook::load(&folder.write("book", content)).unwrap_err().to_string();

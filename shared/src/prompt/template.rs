@@ -1,4 +1,4 @@
-//! The prompt templates, and how their placeholders are filled.
+//! The prompt templates, and how their placeholders are filled in.
 
 pub(super) const STORY: Template = Template(include_str!("../../prompts/story.txt"));
 pub(super) const COGNITIVE: Template = Template(include_str!("../../prompts/cognitive.txt"));
@@ -22,10 +22,10 @@ const ALL: [Template; 11] =
 pub(super) struct Template(&'static str);
 
 impl Template {
-    /// Puts each value in its placeholder's place, once through the template: values are never looked at again.
+    /// Replaces each placeholder with its value. Placeholders inside values are not replaced.
     ///
     /// # Panics
-    /// When the template has a placeholder without a value.
+    /// If the template has a placeholder without a value.
     pub(super) fn fill(self, values: &[(&str, &str)]) -> String {
         let length: usize = values.iter().map(|(_, value)| value.len()).sum();
         let mut text = String::with_capacity(self.0.len() + length);
@@ -42,15 +42,15 @@ impl Template {
         text
     }
 
-    /// Whether the template has a placeholder of this name.
+    /// Whether the template has a placeholder with this name.
     pub(super) fn has(self, name: &str) -> bool {
         self.0.contains(&format!("{{{name}}}"))
     }
 
-    /// The two parts before and after a placeholder.
+    /// The parts before and after a placeholder.
     ///
     /// # Panics
-    /// When the template has no such placeholder.
+    /// If the template has no such placeholder.
     pub(super) fn around(self, name: &str) -> (Self, Self) {
         let placeholder = format!("{{{name}}}");
         let parts = self.0.split_once(&placeholder);
@@ -58,19 +58,19 @@ impl Template {
         (Self(before), Self(after))
     }
 
-    /// The text as it stands.
+    /// The text with its placeholders.
     pub(super) fn text(self) -> &'static str {
         self.0
     }
 }
 
-/// Names the wording of all prompts: the blake3 hash of the templates, in hexadecimal.
+/// Identifies the wording of all prompts: the blake3 hash of the templates, in hexadecimal.
 ///
-/// Results carry it, so that it can be seen whether two runs asked in the same words.
+/// Results contain it, to show whether two runs used the same wording.
 pub fn prompts_digest() -> String {
     let mut hasher = blake3::Hasher::new();
     for template in ALL {
-        // The length keeps apart what a text moved from one template to the next would make the same.
+        // The length, so that moving text from one template to the next changes the hash.
         hasher.update(&(template.0.len() as u64).to_le_bytes());
         hasher.update(template.0.as_bytes());
     }
@@ -82,14 +82,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn placeholders_are_filled_and_values_are_not() {
+    fn placeholders_are_filled_in_but_not_those_in_values() {
         let template = Template("a {x} b {y} {x}");
         assert_eq!(template.fill(&[("x", "{y}"), ("y", "")]), "a {y} b  {y}");
         let (before, after) = template.around("y");
         assert_eq!((before.0, after.0), ("a {x} b ", " {x}"));
     }
 
-    /// A change here means that results before and after it are not of the same prompts: say so in CHANGELOG.md.
+    /// A change here means that older results used other prompts: document it in CHANGELOG.md.
     #[test]
     fn the_wording_has_not_changed() {
         assert_eq!(prompts_digest(), "7091a27ea8a71753b3a83154c711438727d2a32699723128ec47c9d1298a2aa1");

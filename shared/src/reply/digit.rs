@@ -1,8 +1,8 @@
-//! Digits, word characters and spaces as Python's regular expressions know them.
+//! Digits, word characters and spaces as defined by Python's regular expressions.
 
 use crate::id::Code;
 
-/// The zeros of all decimal digits (Unicode 14, general category Nd); the nine that follow each are 1 to 9.
+/// The zeros of all scripts (Unicode 14, general category Nd); the nine characters after each are 1 to 9.
 const ZEROS: [u32; 66] = [
     0x30, 0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xde6, 0xe50, 0xed0,
     0xf20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90, 0x1b50, 0x1bb0, 0x1c40, 0x1c50, 0xa620,
@@ -28,7 +28,7 @@ pub(super) fn is_space(c: char) -> bool {
 
 /// Whether Python's `\w` matches.
 ///
-/// One difference is left: a vowel sign or other combining mark that is glued to a digit is a word character here.
+/// One difference: here a combining mark, such as a vowel sign, after a digit is a word character.
 pub(super) fn is_word(c: char) -> bool {
     let circled_or_squared =
         matches!(c, 'Ⓐ'..='ⓩ' | '\u{1f130}'..='\u{1f149}' | '\u{1f150}'..='\u{1f169}' | '\u{1f170}'..='\u{1f189}');
@@ -38,7 +38,7 @@ pub(super) fn is_word(c: char) -> bool {
 /// Digits at the beginning of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Digits<'a> {
-    /// What they say; none where that does not fit a code.
+    /// Their value; `None` if it does not fit a code.
     pub(super) value: Option<Code>,
     /// The text after them.
     pub(super) rest: &'a str,

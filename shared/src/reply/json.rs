@@ -1,17 +1,17 @@
-//! Reads replies that are, or contain, a JSON object with the answer.
+//! Reads replies that are or contain a JSON object with the answer.
 
 use serde_json::{Map, Value};
 
-/// What a JSON object says.
+/// The fields read from a JSON object.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct JsonReply {
-    /// What stands in the answer's place, as text.
+    /// The answer field, as text.
     pub(super) answer: String,
-    /// Why; empty where the object does not say.
+    /// The analysis field; empty if there is none.
     pub(super) analysis: String,
 }
 
-/// Reads the first JSON object of a reply; `None` where that has no answer, or where it is not quite JSON.
+/// Reads the first JSON object of a reply; `None` if it has no answer or is not valid JSON.
 pub(super) fn read_json(text: &str) -> Option<JsonReply> {
     let object = &text[text.find('{')?..];
     let fields: Map<String, Value> = serde_json::Deserializer::from_str(object).into_iter().next()?.ok()?;

@@ -1,8 +1,8 @@
-//! Finds where a reply says "answer" or "analysis" as a label rather than as a word.
+//! Finds where a reply uses "answer" or "analysis" as a label rather than as a word.
 
 use super::value::{is_decoration, word_end};
 
-/// How surely what follows a label is an answer.
+/// How certain it is that an answer follows a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Strength {
     /// `Answer:`, `answer = `, `"answer":`.
@@ -14,13 +14,13 @@ pub(super) enum Strength {
 /// A label that an answer may follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct AnswerLabel<'a> {
-    /// Where the word begins, in bytes.
+    /// The byte position of the word.
     pub(super) at: usize,
-    /// How surely an answer follows.
+    /// How certain it is that an answer follows.
     pub(super) strength: Strength,
-    /// Whether it says that this answer is the final one.
+    /// Whether the label marks the final answer.
     pub(super) is_final: bool,
-    /// What follows, up to the end of the reply.
+    /// The rest of the reply after the label.
     pub(super) value: &'a str,
 }
 
@@ -35,7 +35,7 @@ fn answer_label(text: &str, at: usize) -> Option<AnswerLabel<'_>> {
     Some(AnswerLabel { at, strength, is_final: ends_with_final(before), value: value.trim_start() })
 }
 
-/// What follows the word `answer`, if that is a separator which makes it a label.
+/// The text after the word `answer` and its separator; `None` if no separator makes the word a label.
 fn value_after(after: &str, begins_line: bool) -> Option<(Strength, &str)> {
     let same_line = skip_inline(skip_kind(skip_inline(after)));
     if let Some(value) = same_line.strip_prefix([':', '：', '﹕', '=']) {
@@ -51,7 +51,7 @@ fn value_after(after: &str, begins_line: bool) -> Option<(Strength, &str)> {
     dash.or(alone).or(number).map(|value| (Strength::Weak, value))
 }
 
-/// What follows the first label of an analysis: `Analysis:`, or else one of its synonyms.
+/// The text after the first analysis label: `Analysis:`, or else one of its synonyms.
 pub(super) fn after_analysis_label(text: &str) -> Option<&str> {
     let labels = ["analysis", "reasoning", "explanation", "rationale", "justification"];
     labels.into_iter().find_map(|label| {
@@ -59,33 +59,33 @@ pub(super) fn after_analysis_label(text: &str) -> Option<&str> {
     })
 }
 
-/// Where `word`, given in lower case, stands in the text as a word, in any case. An underscore may stand before it, as
-/// in `final_answer`.
+/// The positions of `word` (in lower case) as a whole word of any case. It may follow an underscore, as in
+/// `final_answer`.
 pub(super) fn words<'a>(text: &'a str, word: &'static str) -> impl Iterator<Item = usize> + 'a {
-    // Most places are passed over by the word's rarest letter alone: replies are read a hundred million times.
+    // Looking for the word's rarest letter first skips most positions; replies are read a hundred million times.
     let (offset, rarest) = rarest_letter(word);
     let candidates = memchr::memchr2_iter(rarest, rarest.to_ascii_uppercase(), text.as_bytes());
-    let found = candidates.filter_map(move |place| {
-        let at = place.checked_sub(offset)?;
+    let found = candidates.filter_map(move |position| {
+        let at = position.checked_sub(offset)?;
         let window = text.as_bytes().get(at..at + word.len())?;
         window.eq_ignore_ascii_case(word.as_bytes()).then_some(at)
     });
-    // The word is ASCII, so that it begins and ends at characters' boundaries.
+    // The word is ASCII, so it begins and ends at character boundaries.
     found.filter(move |&at| {
         let (before, after) = (&text[..at], &text[at + word.len()..]);
         !before.ends_with(char::is_alphanumeric) && word_end(after) == 0
     })
 }
 
-/// The letter of an English word that English has fewest of, and where in the word it is.
+/// The position and value of the word's letter that is rarest in English.
 fn rarest_letter(word: &str) -> (usize, u8) {
-    // By frequency in English text, as printers and cryptographers list it.
+    // In order of frequency in English text.
     const COMMON_FIRST: &[u8] = b"etaoinshrdlcumwfgypbvkjxqz";
     let rank = |letter: u8| COMMON_FIRST.iter().position(|&common| common == letter);
     word.bytes().enumerate().max_by_key(|&(_, letter)| rank(letter)).expect("a word has letters")
 }
 
-/// Whether nothing but decoration stands before on the same line.
+/// Whether the line before contains nothing but decoration.
 pub(super) fn begins_line(before: &str) -> bool {
     let decoration = before.trim_end_matches(|c| c != '\n' && is_decoration(c));
     decoration.is_empty() || decoration.ends_with('\n')
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_told_from_words() {
+    fn labels_are_distinguished_from_words() {
         check("Answer: 2", &[(Strength::Strong, false, "2")]);
         check("**ANSWER** ： 2", &[(Strength::Strong, false, "2")]);
         check("{\"final_answer\":2}", &[(Strength::Strong, true, "2}")]);

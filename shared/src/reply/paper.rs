@@ -1,13 +1,12 @@
-//! Reads replies exactly as the reference's regular expressions do.
+//! Reads replies exactly as the regular expressions of the paper's code do.
 
 use super::digit::{self, Digits, leading_digits};
 use super::{Problem, Reading};
 use crate::id::Code;
 
-/// A module's or the coordinator's reply: the first `Answer:\s*(\d+)`, without a look at the options.
+/// A module's or the coordinator's reply: the first `Answer:\s*(\d+)`, whether or not it is an option.
 ///
-/// A number that does not fit a code is no answer; the reference goes on with it, and fails where it has too many
-/// digits.
+/// A number that does not fit a code counts as no answer. The paper's code would use it, and fail if it has too many digits.
 pub(super) fn read_module_reply(text: &str) -> Reading {
     let found = text.match_indices("Answer:").find_map(|(at, label)| number_after(&text[at + label.len()..]));
     let mut analysis = marked_analysis(text);
@@ -17,7 +16,7 @@ pub(super) fn read_module_reply(text: &str) -> Reading {
     reading(found, analysis.to_owned())
 }
 
-/// A single-call method's reply: the first `\b\d+\b`, without a look at the options.
+/// A single-call method's reply: the first `\b\d+\b`, whether or not it is an option.
 pub(super) fn read_single_reply(text: &str) -> Reading {
     reading(first_number(text), String::new())
 }
@@ -36,7 +35,7 @@ fn number_after(text: &str) -> Option<Digits<'_>> {
     leading_digits(text.trim_start_matches(digit::is_space))
 }
 
-/// What stands after the first `Analysis:`, up to the next `Answer:`.
+/// The text between the first `Analysis:` and the next `Answer:`.
 fn marked_analysis(text: &str) -> &str {
     let Some((_, after)) = text.split_once("Analysis:") else { return "" };
     strip(after.split_once("Answer:").map_or(after, |(before, _)| before))
@@ -46,7 +45,7 @@ fn strip(text: &str) -> &str {
     text.trim_matches(digit::is_space)
 }
 
-/// The first digits with no word character on either side.
+/// The first digits without a word character on either side.
 fn first_number(text: &str) -> Option<Digits<'_>> {
     let mut rest = text;
     let mut glued = false;
@@ -68,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_answer_is_what_the_regular_expression_finds() {
+    fn answers_are_those_of_the_regular_expression() {
         let check = |text: &str, answer: Option<i32>, analysis: &str| {
             let read = read_module_reply(text);
             assert_eq!((read.answer.map(|code| code.0), read.analysis.as_str()), (answer, analysis), "{text:?}");
@@ -84,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_stands_alone_or_is_none() {
+    fn only_a_number_without_adjacent_word_characters_counts() {
         let check = |text: &str, answer: Option<i32>| {
             assert_eq!(read_single_reply(text).answer, answer.map(Code), "{text:?}");
         };

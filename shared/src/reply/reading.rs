@@ -4,27 +4,27 @@ use std::fmt;
 
 use crate::id::Code;
 
-/// What a reply says. Either there is an answer or a problem.
+/// What was read from a reply: either an answer or a problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
     /// The answer. [`Behaviour::Corrected`](crate::method::Behaviour::Corrected) gives only answers that the question accepts.
     pub answer: Option<Code>,
-    /// Why the model answers so; empty where it does not say, and for single-call methods.
+    /// The model's reasons; empty if it gives none, and for single-call methods.
     pub analysis: String,
     /// Why there is no answer.
     pub problem: Option<Problem>,
 }
 
-/// Why a reply has no answer.
+/// Why no answer was read from a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Problem {
-    /// The reply is empty, apart from the model's reasoning.
+    /// The reply is empty, except for a reasoning block.
     Empty,
     /// The model declines to answer.
     Refused,
-    /// Nothing in the reply reads as an answer.
+    /// The reply contains nothing that reads as an answer.
     NoOption,
-    /// The reply gives a number that is no answer to the question.
+    /// The reply gives a number that is not one of the question's answers.
     NotAnOption,
     /// The reply gives more than one answer.
     Ambiguous,

@@ -1,4 +1,4 @@
-//! Takes a model's reasoning block out of its reply.
+//! Removes a model's reasoning block from its reply.
 
 use std::borrow::Cow;
 
@@ -12,17 +12,17 @@ enum Tag {
 
 /// The reply without `<think>` blocks.
 ///
-/// A block that is never closed runs to the end. One that is closed without being opened runs from the beginning:
-/// some chat templates put the opening tag into the prompt.
+/// An unclosed block extends to the end. A block without an opening tag begins at the start of the reply, because some
+/// chat templates put the opening tag into the prompt.
 pub(super) fn without_reasoning(text: &str) -> Cow<'_, str> {
-    let mut said = String::new();
+    let mut kept = String::new();
     let mut open = false;
     let mut from = 0;
     for (at, tag, end) in tags(text) {
         match (tag, open) {
-            (Tag::Open, false) => said.push_str(&text[from..at]),
+            (Tag::Open, false) => kept.push_str(&text[from..at]),
             (Tag::Open, true) => continue,
-            (Tag::Close, false) => said.clear(),
+            (Tag::Close, false) => kept.clear(),
             (Tag::Close, true) => {}
         }
         open = tag == Tag::Open;
@@ -32,12 +32,12 @@ pub(super) fn without_reasoning(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     if !open {
-        said.push_str(&text[from..]);
+        kept.push_str(&text[from..]);
     }
-    Cow::Owned(said)
+    Cow::Owned(kept)
 }
 
-/// All tags with where they begin and end.
+/// All tags, with the positions at which they begin and end.
 fn tags(text: &str) -> impl Iterator<Item = (usize, Tag, usize)> {
     text.match_indices('<').filter_map(|(at, _)| {
         let inside = &text[at + 1..];
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blocks_are_taken_out_wherever_they_are() {
+    fn blocks_are_removed_at_any_position() {
         let check = |text: &str, expected: &str| assert_eq!(without_reasoning(text), expected, "{text}");
         check("no block, 1 < 2", "no block, 1 < 2");
         check("<think>a</think>b", "b");

@@ -1,6 +1,6 @@
 //! Recognises a model that declines to answer.
 
-/// How refusals begin. Few and plain: a reply that is taken for a refusal is not asked for again.
+/// The beginnings of refusals. Only unmistakable ones, because the model is not asked again after a refusal.
 const OPENINGS: [&str; 19] = [
     "as an ai ",
     "as an ai,",
@@ -24,9 +24,9 @@ const OPENINGS: [&str; 19] = [
 ];
 
 /// Whether a reply without an answer begins like a refusal.
-pub(super) fn is_refusal(said: &str) -> bool {
+pub(super) fn is_refusal(reply: &str) -> bool {
     let longest = 40;
-    let start: String = said.trim_start().chars().take(longest).map(straight_apostrophe).collect();
+    let start: String = reply.trim_start().chars().take(longest).map(straight_apostrophe).collect();
     let start = start.to_ascii_lowercase();
     OPENINGS.iter().any(|opening| start.starts_with(opening))
 }
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_are_told_by_how_they_begin() {
+    fn refusals_are_recognised_by_their_beginning() {
         let check = |text: &str, expected: bool| assert_eq!(is_refusal(text), expected, "{text}");
         check("As an AI I cannot answer this question.", true);
         check("\n I’m sorry, but I can't help with that.", true);

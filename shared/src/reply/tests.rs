@@ -1,4 +1,4 @@
-//! What is read from the replies that models write, and from those that they should not write.
+//! What is read from well-formed, sloppy and malicious replies.
 
 use proptest::prelude::*;
 
@@ -102,7 +102,7 @@ fn answers_without_a_label_are_read() {
 }
 
 #[test]
-fn what_is_no_answer_says_why() {
+fn a_reply_without_an_answer_has_a_problem() {
     use Problem::{Ambiguous, Empty, NoOption, NotAnOption, Refused};
     for (reply, problem) in [
         ("", Empty),
@@ -137,7 +137,7 @@ fn what_is_no_answer_says_why() {
 }
 
 #[test]
-fn labels_are_read_whole_and_numbers_first() {
+fn labels_must_match_whole_and_numbers_take_precedence() {
     check(&AGREEMENT, "Agree", Ok(2));
     check(&AGREEMENT, "Answer: Agree strongly", Ok(1));
     check(&AGREEMENT, "Answer: Agree wholly", Err(Problem::NoOption));
@@ -161,7 +161,7 @@ fn open_questions_take_the_only_number() {
 }
 
 #[test]
-fn the_analysis_is_what_stands_with_the_answer() {
+fn the_analysis_is_read_with_the_answer() {
     let check = |reply: &str, expected: &str| {
         let read = read_module_reply(Behaviour::Corrected, reply, &question(&IMPORTANCE));
         assert_eq!(read.analysis, expected, "{reply:?}");
@@ -178,9 +178,9 @@ fn the_analysis_is_what_stands_with_the_answer() {
     check("They care.", "");
 }
 
-/// Long replies, made to be read again and again by a careless reader.
+/// Long replies that a careless reader would read in quadratic time.
 #[test]
-fn long_replies_take_no_long_time() {
+fn long_replies_are_read_in_linear_time() {
     let size = 40_000;
     let before = std::time::Instant::now();
     for piece in [
@@ -218,11 +218,11 @@ fn long_replies_take_no_long_time() {
             }
         }
     }
-    // Takes about a second unoptimised; in quadratic time many minutes.
+    // Takes about a second without optimisation; quadratic time would take many minutes.
     assert!(before.elapsed().as_secs() < 60, "{:?}", before.elapsed());
 }
 
-/// Texts that are made of what the readers look for.
+/// Texts composed of what the readers look for.
 fn reply() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
         "Answer",
@@ -272,7 +272,8 @@ fn reply() -> impl Strategy<Value = String> {
 
 const LABELS: [&str; 8] =
     ["Answer: ", "**Answer:** ", "answer： ", "ANSWER = ", "The answer is ", "", "Option ", "Q3: "];
-const DRESSES: [&str; 11] = ["{}", "[{}]", "({})", "**{}**", "'{}'", "`{}`", "{}.", "<{}>", "\"{}\"", "{}:", "# {}"];
+const DECORATIONS: [&str; 11] =
+    ["{}", "[{}]", "({})", "**{}**", "'{}'", "`{}`", "{}.", "<{}>", "\"{}\"", "{}:", "# {}"];
 
 proptest! {
     #[test]
@@ -298,21 +299,21 @@ proptest! {
     fn a_decorated_answer_is_read_back(
         at in 0_usize..10,
         label in prop::sample::select(LABELS.to_vec()),
-        dress in prop::sample::select(DRESSES.to_vec()),
+        decoration in prop::sample::select(DECORATIONS.to_vec()),
         thought in prop::sample::select(vec!["", "<think>Answer: 9, or 4?</think>\n", "1 or 5?</think>"]),
         after in prop::sample::select(vec!["", "\nAnalysis: all 3 of them care.", "\n\n**Analysis**: Answer 4?"]),
     ) {
         let (code, words) = SCALE[at];
         let question = question(&SCALE);
         for value in [code.to_string(), format!("{code}: {words}"), format!("{code} ({words})")] {
-            let reply = format!("{thought}{label}{}{after}", dress.replace("{}", &value));
+            let reply = format!("{thought}{label}{}{after}", decoration.replace("{}", &value));
             let read = read_module_reply(Behaviour::Corrected, &reply, &question);
             prop_assert_eq!(read.answer, Some(Code(code)), "{}", reply);
         }
     }
 
     #[test]
-    fn the_paper_reads_what_was_asked_for(code in 0_i32.., why in "[a-z][a-z ]{0,20}") {
+    fn paper_behaviour_reads_the_requested_format(code in 0_i32.., why in "[a-z][a-z ]{0,20}") {
         let reply = format!("Answer: {code}\nAnalysis: {why}");
         let read = read_module_reply(Behaviour::Paper, &reply, &question(&SCALE));
         prop_assert_eq!(read, Reading { answer: Some(Code(code)), analysis: why.trim().to_owned(), problem: None });

@@ -1,4 +1,4 @@
-//! Reads replies in the many forms that models really use, and takes only answers that the question has.
+//! Reads replies in the many forms that models use, and accepts only answers that the question has.
 
 use super::json::read_json;
 use super::label::{AnswerLabel, Strength, after_analysis_label, answer_labels, begins_line};
@@ -9,59 +9,59 @@ use super::value::{Followed, Value, is_decoration, read_value};
 use super::{Problem, Reading};
 use crate::codebook::Question;
 
-/// How many labels of a reply are looked at; a reply has one, or a few.
+/// The number of labels read in a reply. Ordinary replies have one or a few.
 const LABELS_READ: usize = 100;
 
 /// A reply of a module or of the coordinator.
 pub(super) fn read_module_reply(text: &str, question: &Question) -> Reading {
-    let said = without_reasoning(text);
-    let (value, analysis) = if let Some(json) = read_json(&said) {
+    let reply = without_reasoning(text);
+    let (value, analysis) = if let Some(json) = read_json(&reply) {
         (read_value(&json.answer, question, Followed::ByAnything), json.analysis)
     } else {
-        let (value, label) = read_text(&said, question);
-        (value, analysis(&said, label).to_owned())
+        let (value, label) = read_text(&reply, question);
+        (value, analysis(&reply, label).to_owned())
     };
-    reading(value, analysis, &said)
+    reading(value, analysis, &reply)
 }
 
 /// A reply of a single-call method.
 pub(super) fn read_single_reply(text: &str, question: &Question) -> Reading {
-    let said = without_reasoning(text);
-    let value = match read_json(&said) {
+    let reply = without_reasoning(text);
+    let value = match read_json(&reply) {
         Some(json) => read_value(&json.answer, question, Followed::ByAnything),
-        None => read_text(&said, question).0,
+        None => read_text(&reply, question).0,
     };
-    reading(value, String::new(), &said)
+    reading(value, String::new(), &reply)
 }
 
-fn reading(value: Value, analysis: String, said: &str) -> Reading {
+fn reading(value: Value, analysis: String, reply: &str) -> Reading {
     let problem = match value {
         Value::Code(code) => return Reading { answer: Some(code), analysis, problem: None },
-        _ if said.trim().is_empty() => Problem::Empty,
-        _ if is_refusal(said) => Problem::Refused,
+        _ if reply.trim().is_empty() => Problem::Empty,
+        _ if is_refusal(reply) => Problem::Refused,
         Value::Unreadable(problem) => problem,
         Value::Nothing => Problem::NoOption,
     };
     Reading { answer: None, analysis, problem: Some(problem) }
 }
 
-/// The answer, and where its label stands if it has one.
-fn read_text<'a>(said: &'a str, question: &Question) -> (Value, Option<AnswerLabel<'a>>) {
-    match read_labelled(said, question) {
+/// The answer, and its label if it has one.
+fn read_text<'a>(reply: &'a str, question: &Question) -> (Value, Option<AnswerLabel<'a>>) {
+    match read_labelled(reply, question) {
         Some((value, label)) => (value, Some(label)),
-        None => (read_unlabelled(said, question), None),
+        None => (read_unlabelled(reply, question), None),
     }
 }
 
-/// The answer at the label that counts: the final answer, else the first `Answer:`, else what the answer "is".
-fn read_labelled<'a>(said: &'a str, question: &Question) -> Option<(Value, AnswerLabel<'a>)> {
+/// The answer at the label that counts: `Final answer:`, else the first `Answer:`, else `the answer is`.
+fn read_labelled<'a>(reply: &'a str, question: &Question) -> Option<(Value, AnswerLabel<'a>)> {
     let read = |label: AnswerLabel<'a>| (read_value(label.value, question, Followed::ByAnything), label);
     let decides = |(value, label): &(Value, AnswerLabel)| match label.strength {
         Strength::Strong => *value != Value::Nothing,
         Strength::Weak => matches!(value, Value::Code(_)),
     };
     let (mut last_final, mut first) = (None, Vec::new());
-    for label in answer_labels(said) {
+    for label in answer_labels(reply) {
         if label.is_final {
             last_final = Some(label);
         }
@@ -83,18 +83,18 @@ fn read_labelled<'a>(said: &'a str, question: &Question) -> Option<(Value, Answe
     weak
 }
 
-/// Why the model answers so: what it marks as its analysis, else what stands below the answer, else what stands before.
-fn analysis<'a>(said: &'a str, answer: Option<AnswerLabel>) -> &'a str {
-    if let Some(after) = after_analysis_label(said) {
+/// The model's reasons: the text labelled as analysis, else the text below the answer, else the text before it.
+fn analysis<'a>(reply: &'a str, answer: Option<AnswerLabel>) -> &'a str {
+    if let Some(after) = after_analysis_label(reply) {
         let marked = undecorated(up_to_answer(after));
         if !marked.is_empty() {
             return marked;
         }
     }
     let Some(label) = answer else { return "" };
-    let line_of_value = said.len() - label.value.len();
-    let below = said[line_of_value..].split_once('\n').map_or("", |(_, below)| undecorated(below));
-    if below.is_empty() { undecorated(&said[..label.at]) } else { below }
+    let line_of_value = reply.len() - label.value.len();
+    let below = reply[line_of_value..].split_once('\n').map_or("", |(_, below)| undecorated(below));
+    if below.is_empty() { undecorated(&reply[..label.at]) } else { below }
 }
 
 /// The text up to the next line that begins with an answer.
@@ -104,7 +104,7 @@ fn up_to_answer(text: &str) -> &str {
     next.map_or(text, |label| &text[..label.at])
 }
 
-/// Without what only dresses the text at either end.
+/// The text without decoration at either end.
 fn undecorated(text: &str) -> &str {
     let text = text.trim_start_matches(|c| is_decoration(c) && !matches!(c, '(' | '[' | '“' | '«' | '$')).trim_end();
     text.trim_end_matches(['*', '_', '`', '#']).trim_end()

@@ -1,14 +1,14 @@
-//! Reads what stands in an answer's place: a number, an option's label, or both.
+//! Reads an answer's value: a number, an option's label, or both.
 
 use super::Problem;
 use super::digit::{decimal, leading_digits};
 use crate::codebook::Question;
 use crate::id::Code;
 
-/// How much of a line is looked at: more than the longest label, and little enough to look at many lines.
+/// The number of bytes read of a line: more than the longest label, and few enough to read many lines.
 const VALUE_LIMIT: usize = 400;
 
-/// Words that may stand before the number or the label: "the user would most likely choose option 3".
+/// Words that may precede the number or the label: "the user would most likely choose option 3".
 const LEAD_IN: [&str; 46] = [
     "a", "answer", "be", "best", "boxed", "choice", "choose", "chooses", "code", "final", "go", "goes", "he", "i",
     "i'd", "i'll", "is", "likely", "most", "my", "number", "option", "person", "pick", "picks", "probably", "rating",
@@ -19,23 +19,23 @@ const LEAD_IN: [&str; 46] = [
 /// Words that may join two answers: "2 or 3".
 const JOINING: [&str; 8] = ["and", "maybe", "number", "option", "or", "perhaps", "possibly", "to"];
 
-/// What stands in an answer's place.
+/// What was read as an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Value {
     /// One of the question's answers.
     Code(Code),
-    /// Something that was meant as an answer and is none.
+    /// Meant as an answer, but not one.
     Unreadable(Problem),
-    /// Nothing that was meant as an answer.
+    /// Not meant as an answer.
     Nothing,
 }
 
 /// What may follow the number or the label on its line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Followed {
-    /// Anything, because a label said that this is the answer.
+    /// Anything, because a label marks this as the answer.
     ByAnything,
-    /// Nothing, a label, or a mark or word that ends the answer, because "3 children" is no answer.
+    /// Only the option's label, or something that ends the answer, because "3 children" is not an answer.
     ByAnEnd,
 }
 
@@ -63,7 +63,7 @@ fn first_line(text: &str) -> &str {
     short.lines().next().unwrap_or("")
 }
 
-/// The number that the text begins with, judged by the question; `None` where there is no number by itself.
+/// The number that the text begins with, checked against the question; `None` if it does not begin with a whole number.
 fn number_at(text: &str, question: &Question, followed: Followed) -> Option<Value> {
     let unsigned = text.trim_start_matches(['-', '−', '–', '—', '+', '.']);
     let digits = leading_digits(unsigned)?;
@@ -83,14 +83,14 @@ fn number_at(text: &str, question: &Question, followed: Followed) -> Option<Valu
     })
 }
 
-/// Whether the number in brackets after the label of `code` is another one.
+/// Whether a number in brackets after the label of `code` differs from `code`.
 fn contradicted(after: &str, code: Code) -> bool {
     let bracketed = after.trim_start().strip_prefix(['(', '[', '（']);
     let number = bracketed.and_then(|inside| leading_digits(skip_decoration(inside)));
     number.is_some_and(|digits| !glued_to_word(digits.rest) && digits.value != Some(code))
 }
 
-/// Whether a number goes on as a decimal or a percentage.
+/// Whether a number continues as a decimal or a percentage.
 fn continues_number(after: &str) -> bool {
     let fraction = after.strip_prefix(['.', '．', '٫']).is_some_and(|rest| leading_digits(rest).is_some());
     fraction || after.starts_with('%')
@@ -100,7 +100,7 @@ fn glued_to_word(after: &str) -> bool {
     after.trim_start_matches('_').starts_with(char::is_alphanumeric)
 }
 
-/// Whether what follows the number of `code` names another answer: by number, or by another option's label.
+/// Whether another answer, as a number or a label, follows the number of `code`.
 fn names_another(after: &str, code: Code, question: &Question) -> bool {
     let labelled = skip_decoration(after.trim_start_matches(is_separator));
     let after = match label_at(labelled, question) {
@@ -112,7 +112,7 @@ fn names_another(after: &str, code: Code, question: &Question) -> bool {
     joins(&after[..at]) && leading_digits(&after[at..]).is_some_and(|digits| digits.value != Some(code))
 }
 
-/// Whether the text between two numbers makes both of them answers.
+/// Whether the text between two numbers joins them as answers.
 fn joins(between: &str) -> bool {
     let mut joined = false;
     let mut rest = between;
@@ -133,7 +133,7 @@ fn joins(between: &str) -> bool {
     joined
 }
 
-/// Whether what follows a number shows that the answer ends there.
+/// Whether the text after a number shows that the answer ends there.
 fn ends_answer(after: &str, code: Code, question: &Question) -> bool {
     let after = after.trim_start_matches(|c: char| c.is_whitespace() || is_decoration(c) && !is_separator(c));
     let reason = is_one_of(&after[..word_end(after)], &["as", "because", "since", "given", "due"]);
@@ -142,8 +142,8 @@ fn ends_answer(after: &str, code: Code, question: &Question) -> bool {
     after.is_empty() || after.starts_with(is_separator) || reason || labelled
 }
 
-/// The option whose label the text begins with, and the text after it. The longest label wins; of two options with the
-/// same label neither is meant.
+/// The option whose label the text begins with, and the text after it. The longest label wins; a label that two options
+/// share matches neither.
 fn label_at<'a>(text: &'a str, question: &Question) -> Option<(Code, &'a str)> {
     let mut best: Option<(Code, &str)> = None;
     let mut doubtful = false;
@@ -159,7 +159,8 @@ fn label_at<'a>(text: &'a str, question: &Question) -> Option<(Code, &'a str)> {
     best.filter(|_| !doubtful)
 }
 
-/// The text after a label that it begins with, in any case. Labels that are numbers are left to the numbers.
+/// The text after a label in any case; `None` if the text does not begin with it. Labels that are numbers are read as
+/// numbers instead.
 fn strip_label<'a>(text: &'a str, label: &str) -> Option<&'a str> {
     let label = label.trim().trim_end_matches('.');
     if label.chars().all(|c| decimal(c).is_some()) {
@@ -175,7 +176,7 @@ fn strip_label<'a>(text: &'a str, label: &str) -> Option<&'a str> {
     Some(rest.as_str())
 }
 
-/// Whether a label ends here: "Agree" is not said by "Agree strongly".
+/// Whether a label ends here: "Agree strongly" does not mean "Agree".
 fn ends_label(after: &str) -> bool {
     let next = after.trim_start();
     let spaced = next.len() < after.len();
@@ -206,7 +207,7 @@ fn starts_with_ignoring_case(text: &str, word: &str) -> bool {
     text.as_bytes().get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()))
 }
 
-/// Where the word that the text begins with ends; 0 where it begins with no word.
+/// The length of the word that the text begins with; 0 if it does not begin with a word.
 pub(super) fn word_end(text: &str) -> usize {
     let in_word = |c: char| c.is_alphanumeric() || c == '_' || c == '\'' || c == '’';
     if !text.starts_with(|c: char| c.is_alphanumeric()) {
@@ -230,9 +231,9 @@ fn skip_decoration(text: &str) -> &str {
     item.map_or(plain, |rest| rest.trim_start_matches(is_decoration))
 }
 
-/// Whether a character only dresses an answer: spaces, quotes, brackets, Markdown, LaTeX, parts of emoji.
+/// Whether a character is decoration: spaces, quotes, brackets, Markdown, LaTeX, parts of emoji.
 pub(super) fn is_decoration(c: char) -> bool {
     const MARKS: &str = "\"'`“”‘’«»„*_#:：﹕=>→•[](){}<>（）［］【】「」『』〈〉《》\\$|\u{fe0f}\u{20e3}";
-    // Most characters of a reply are letters, and the search through the marks is long.
+    // Most characters of a reply are letters, and searching the marks is slow.
     !c.is_ascii_alphanumeric() && (c.is_whitespace() || MARKS.contains(c))
 }

@@ -2,19 +2,19 @@
 
 use crate::id::Code;
 
-/// How many rows a full column grows by: small beside the codes, where doubling would waste up to half of the memory.
+/// The number of rows by which a full column grows. Doubling would waste up to half of the memory.
 const GROWTH: usize = 16 * 1024;
 
-/// The codes of one question, by respondent. Widens by itself when a code does not fit.
+/// The codes of one question, by respondent. Widens when a code does not fit.
 ///
-/// The width follows from the codes alone, whatever order they came in.
+/// The width depends on the codes alone, not on their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Column {
-    /// All codes so far fit one byte, as those of nearly all questions do.
+    /// One byte each: enough for nearly all questions.
     Narrow(Vec<i8>),
-    /// Years, countries and languages.
+    /// Two bytes each: years, countries and languages.
     Medium(Vec<i16>),
-    /// Parties and ethnic groups.
+    /// Four bytes each: parties and ethnic groups.
     Wide(Vec<i32>),
 }
 
@@ -62,7 +62,7 @@ impl Column {
         }
     }
 
-    /// The width stands before the codes, so that columns of different width never give the same bytes.
+    /// Hashes the width before the codes, so that columns of different width never give the same bytes.
     pub(super) fn hash_into(&self, hasher: &mut blake3::Hasher) {
         match self {
             Self::Narrow(codes) => hash(codes, hasher, i8::to_le_bytes),
@@ -72,7 +72,7 @@ impl Column {
     }
 }
 
-/// Leaves `codes` as they were where one of the added does not fit.
+/// Returns false and leaves `codes` unchanged if one of the added codes does not fit.
 fn extend_if_all_fit<T: TryFrom<i32>>(codes: &mut Vec<T>, added: impl Iterator<Item = Code>) -> bool {
     let length = codes.len();
     for code in added {

@@ -1,20 +1,20 @@
-//! Which release of the survey a file is, so that row numbers mean the same people to everybody.
+//! Recognises the release of a survey file, so that a row number always means the same respondent.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A release of the survey. Row numbers name respondents only together with it.
+/// The edition of a survey file. A row number identifies a respondent only together with the edition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Edition {
-    /// Which release it is.
+    /// The release.
     pub release: Release,
     /// The text of the `version` column.
     pub version: String,
 }
 
-/// The releases that can be told apart.
+/// The releases that are recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Release {
@@ -22,9 +22,9 @@ pub enum Release {
     V6,
     /// The official cross-national file v5.0.
     V5,
-    /// Made up, and labelled so.
+    /// Synthetic data, labelled as such.
     Synthetic,
-    /// Something else in the same format, of any size.
+    /// Another survey in the same format, of any size.
     Other,
 }
 
@@ -32,16 +32,16 @@ pub enum Release {
 const OFFICIAL: [(Release, &str, &str); 2] = [(Release::V6, "18241.24", "6-0"), (Release::V5, "18241.20", "5-0")];
 
 impl Edition {
-    /// The edition whose file says `version` and `doi` and has `rows` respondents.
+    /// The edition of a file with this `version` and `doi` and `rows` respondents.
     ///
-    /// The texts decide; only where they say nothing known, the number of rows does.
+    /// The number of rows decides only if neither text is known.
     pub fn recognise(version: &str, doi: &str, rows: usize) -> Self {
         Self { release: Release::recognise(version, doi, rows), version: version.to_owned() }
     }
 }
 
 impl Release {
-    /// How many respondents the release has, where that is fixed.
+    /// The number of respondents, for an official release.
     pub const fn rows(self) -> Option<usize> {
         match self {
             Self::V6 => Some(97_220),
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_texts_decide_and_else_the_number_of_rows() {
+    fn the_number_of_rows_decides_only_if_the_texts_are_unknown() {
         fn check(version: &str, doi: &str, rows: usize, expected: Release) {
             assert_eq!(Release::recognise(version, doi, rows), expected, "{version:?} {doi:?} {rows}");
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::edition::Release;
 
-/// What to get in place of a file that cannot be used.
+/// The file to get instead of one that cannot be used.
 const WANTED: &str = "expected the WVS wave 7 cross-national file as CSV \
                       (WVS_Cross-National_Wave_7_csv_v6_0.csv, or the .zip or .csv.gz of it) from worldvaluessurvey.org";
 
@@ -13,12 +13,12 @@ const WANTED: &str = "expected the WVS wave 7 cross-national file as CSV \
 #[derive(Debug, thiserror::Error)]
 pub enum SurveyError {
     /// There is no such file.
-    #[error("there is no survey file {}: {WANTED}", file.display())]
+    #[error("survey file {} does not exist: {WANTED}", file.display())]
     NoFile {
         /// The path that was given.
         file: PathBuf,
     },
-    /// A folder was named in place of a file.
+    /// The path is a folder.
     #[error("{} is a folder: name the survey file in it", file.display())]
     Folder {
         /// The path that was given.
@@ -29,10 +29,10 @@ pub enum SurveyError {
     Read {
         /// The file.
         file: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// The file is of a statistics program.
+    /// The file belongs to a statistics program.
     #[error("{} is a file for {program}, which cannot be read: {WANTED}", file.display())]
     Program {
         /// The file.
@@ -40,7 +40,7 @@ pub enum SurveyError {
         /// The program.
         program: &'static str,
     },
-    /// The file is no table of text at all.
+    /// The file is not a text table.
     #[error("{} is not a survey file: {found}; {WANTED}", file.display())]
     NotASurvey {
         /// The file.
@@ -48,7 +48,7 @@ pub enum SurveyError {
         /// What was found.
         found: String,
     },
-    /// The file is the one of a single country, whose rows have one field more than its header.
+    /// The file covers a single country; its rows have one field more than its header.
     #[error(
         "{} is the file of a single country (semicolons between fields, which shifts its columns by one): {WANTED}",
         file.display()
@@ -62,22 +62,22 @@ pub enum SurveyError {
     Inverted {
         /// The file.
         file: PathBuf,
-        /// A column that shows it.
+        /// A column with a reversed scale.
         column: String,
-        /// The column that should be there.
+        /// The column that is expected instead.
         question: String,
     },
-    /// Columns are not there.
+    /// Columns are missing.
     #[error("{} is not the cross-national file: {count} of its columns are missing, such as {}; {WANTED}", file.display(), examples.join(", "))]
     MissingColumns {
         /// The file.
         file: PathBuf,
-        /// How many are missing.
+        /// The number of missing columns.
         count: usize,
         /// The first few.
         examples: Vec<String>,
     },
-    /// A column is there twice.
+    /// Two columns have the same name.
     #[error("{}: the header has two columns {column}: expected each name once", file.display())]
     ColumnTwice {
         /// The file.
@@ -93,18 +93,18 @@ pub enum SurveyError {
         /// The CSVs in it.
         csvs: Vec<String>,
     },
-    /// The file ends early, or is damaged.
+    /// The file is truncated or damaged.
     #[error("{} is cut off or damaged: {found}; download it again", file.display())]
     Damaged {
         /// The file.
         file: PathBuf,
-        /// What shows it.
+        /// The evidence.
         found: String,
     },
-    /// An official release has not the respondents that it should have.
+    /// An official release has the wrong number of respondents.
     #[error(
-        "{} says it is {release}, which has {expected} respondents, but has {found}: it is {}, \
-         whose row numbers mean other people; download it again",
+        "{} is labelled as {release}, which has {expected} respondents, but has {found}: it is {}, \
+         so its row numbers mean other people; download it again",
         file.display(),
         if found < expected { "truncated, or an extract" } else { "joined with something else" }
     )]
@@ -118,8 +118,8 @@ pub enum SurveyError {
         /// Respondents in the file.
         found: usize,
     },
-    /// There is a header, but no respondent.
-    #[error("{} has no respondents, only a header; {WANTED}", file.display())]
+    /// The file has a header but no respondents.
+    #[error("{} has a header but no respondents; {WANTED}", file.display())]
     NoRows {
         /// The file.
         file: PathBuf,
@@ -136,7 +136,7 @@ pub enum SurveyError {
         /// Fields in the header.
         expected: usize,
     },
-    /// A row is longer than a row can be.
+    /// A row is too long.
     #[error(
         "{}, line {line}: the row is longer than {} kB: is a quotation mark not closed?",
         file.display(),
@@ -148,7 +148,7 @@ pub enum SurveyError {
         /// The line where the row begins, counted from 1.
         line: u64,
     },
-    /// A value cannot be what its column holds.
+    /// A value is not valid in its column.
     #[error("{}, line {line}, column {column}: {value:?} {fault}", file.display())]
     Value {
         /// The file.
@@ -167,27 +167,27 @@ pub enum SurveyError {
 /// What is wrong with a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ValueFault {
-    /// There is nothing.
+    /// The field is blank.
     Blank,
-    /// It has a decimal point.
+    /// The value has a decimal point.
     Decimal,
-    /// It is not an integer.
+    /// The value is not an integer.
     NotAnInteger,
-    /// It is an integer, but not a code of the question.
+    /// The value is an integer, but not a code of the question.
     UnknownCode {
-        /// The codes that the question has.
+        /// The question's codes.
         known: String,
     },
-    /// It is not an ISO 3166-1 numeric code.
+    /// The value is not an ISO 3166-1 numeric code.
     NotACountry,
-    /// It is text that is not UTF-8.
+    /// The value is not UTF-8.
     NotText,
 }
 
 impl fmt::Display for ValueFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Blank => f.write_str("is blank: expected an integer code; missing answers have -1 to -5"),
+            Self::Blank => f.write_str("is blank: expected an integer code (-1 to -5 for a missing answer)"),
             Self::Decimal => f.write_str(
                 "has a decimal point: expected an integer code; was the file saved again by another program?",
             ),
@@ -195,7 +195,7 @@ impl fmt::Display for ValueFault {
             Self::UnknownCode { known } => write!(
                 f,
                 "is not a code of this question: expected {known}, or -1 to -5 for a missing answer; \
-                 if it is right, name a codebook that has it"
+                 if the file is right, use a codebook that has this code"
             ),
             Self::NotACountry => f.write_str("is not a country: expected an ISO 3166-1 numeric code, 1 to 999"),
             Self::NotText => f.write_str("is not UTF-8: was the file saved again by another program?"),

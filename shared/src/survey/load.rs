@@ -1,4 +1,4 @@
-//! Loads the survey file: unpacks it, finds the columns, reads row by row, and checks every value that is kept.
+//! Loads the survey file: unpacks it, finds the columns, reads row by row, and checks every value.
 
 use std::io::Read;
 use std::path::Path;
@@ -12,26 +12,26 @@ use super::{Survey, SurveyBuilder, open};
 use crate::codebook::Codebook;
 use crate::id::{Code, Country, QUESTIONS, QuestionId};
 
-/// How much of a wrong value an error shows.
+/// The number of characters of a wrong value that an error shows.
 const SHOWN_CHARS: usize = 40;
 
 impl Survey {
-    /// Loads a survey in the cross-national format from a `.csv`, a `.csv.gz`, or the `.zip` with the one CSV in it.
+    /// Loads a survey in the cross-national format from a `.csv`, a `.csv.gz`, or a `.zip` with one CSV in it.
     ///
-    /// Values may be codes of `codebook`, and those of the official file where these are more. An official release must
-    /// be complete; a synthetic survey, and one that names no release, may have any number of respondents.
+    /// Values may be codes of `codebook` or of the official file. An official release must be complete; a synthetic
+    /// survey, or one that names no release, may have any number of respondents.
     pub fn load(file: &Path, codebook: &Codebook) -> Result<Self, SurveyError> {
         open::read_unpacked(file, |stream| Loader { file, known: KnownCodes::of_all(codebook) }.load(stream))
     }
 }
 
-/// What the errors and checks of all rows need.
+/// What checks and errors need, whatever the row.
 struct Loader<'a> {
     file: &'a Path,
     known: Vec<KnownCodes>,
 }
 
-/// The texts of the first row that tell the edition.
+/// The texts in the first row that identify the edition.
 #[derive(Default)]
 struct EditionTexts {
     version: String,
@@ -63,7 +63,7 @@ impl Loader<'_> {
     fn next<'r>(&self, records: &'r mut Records<'_>) -> Result<Option<Record<'r>>, SurveyError> {
         records.next().map_err(|fault| match fault {
             RecordFault::Read(error) => open::fault(self.file, error),
-            RecordFault::TooLong { line: 1 } => self.not_a_survey("its first line does not end"),
+            RecordFault::TooLong { line: 1 } => self.not_a_survey("its first line never ends"),
             RecordFault::TooLong { line } => SurveyError::RowTooLong { file: self.file.to_owned(), line },
         })
     }
@@ -89,12 +89,12 @@ impl Loader<'_> {
     }
 
     fn edition_texts(&self, layout: &Layout, record: &Record<'_>) -> Result<EditionTexts, SurveyError> {
-        let text = |column: &str, place: usize| {
-            let field = record.field(place);
+        let text = |column: &str, position: usize| {
+            let field = record.field(position);
             let text = str::from_utf8(field).map(str::to_owned);
             text.map_err(|_| self.value_fault(record, column, field, ValueFault::NotText))
         };
-        let doi = layout.doi.map(|place| text("doi", place)).transpose()?;
+        let doi = layout.doi.map(|position| text("doi", position)).transpose()?;
         Ok(EditionTexts { version: text(header::VERSION, layout.version)?, doi: doi.unwrap_or_default() })
     }
 
@@ -112,7 +112,7 @@ impl Loader<'_> {
         }
     }
 
-    /// A row of wrong length that is the last one was cut off; the file is then incomplete rather than malformed.
+    /// If the last row is too short, the file is truncated rather than malformed.
     fn wrong_length(&self, records: &mut Records<'_>, layout: &Layout, line: u64, found: usize) -> SurveyError {
         let (file, expected) = (self.file.to_owned(), layout.width);
         match self.next(records) {

@@ -1,4 +1,4 @@
-//! Opens a survey file as one stream of CSV, however it is packed, and recognises files that are something else.
+//! Opens a survey file, packed or not, as one stream of CSV, and recognises files of other programs.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -12,10 +12,10 @@ use zip::result::ZipError;
 
 use super::error::SurveyError;
 
-/// How many bytes tell one kind of file from another.
+/// How many bytes are enough to recognise the kind of a file.
 const HEAD_BYTES: usize = 16;
 
-/// Kinds of file that hold the survey for another program, by the ends of their names.
+/// File extensions of the programs for which the survey is also published.
 const PROGRAMS_BY_NAME: [(&str, &str); 9] = [
     ("sav", "SPSS"),
     ("zsav", "SPSS"),
@@ -28,7 +28,7 @@ const PROGRAMS_BY_NAME: [(&str, &str); 9] = [
     ("xlsx", "Excel"),
 ];
 
-/// The same by their first bytes. Old Stata files begin with their version, byte order and a fixed 1.
+/// The first bytes of such files. Old Stata files begin with their version, byte order and a fixed 1.
 const PROGRAMS_BY_HEAD: [(&[u8], &str); 13] = [
     (b"$FL2", "SPSS"),
     (b"$FL3", "SPSS"),
@@ -45,7 +45,7 @@ const PROGRAMS_BY_HEAD: [(&[u8], &str); 13] = [
     (b"\xd0\xcf\x11\xe0", "Excel"),
 ];
 
-/// Gives the unpacked content of `file` to `read`.
+/// Passes the unpacked content of `file` to `read`.
 pub(super) fn read_unpacked<T>(
     file: &Path,
     read: impl FnOnce(&mut dyn Read) -> Result<T, SurveyError>,
@@ -60,8 +60,7 @@ pub(super) fn read_unpacked<T>(
     }
 }
 
-/// What an error while reading means: the system's errors have a number, those of the unpackers say that the content is
-/// damaged.
+/// Tells an error of the system, which has a number, from one of the unpackers, which means that the content is damaged.
 pub(super) fn fault(file: &Path, source: io::Error) -> SurveyError {
     let file = file.to_owned();
     match source.raw_os_error() {
@@ -100,7 +99,7 @@ fn read_head(stream: &mut dyn Read) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// Gives an unpacked stream to `read`, unless it begins as another program's file does.
+/// Passes an unpacked stream to `read`, unless it begins like another program's file.
 fn read_table<T>(
     file: &Path,
     stream: &mut dyn Read,
@@ -113,7 +112,7 @@ fn read_table<T>(
     }
 }
 
-/// Gives the one CSV of a zip archive to `read`.
+/// Passes the only CSV of a zip archive to `read`.
 fn read_archive<T>(
     file: &Path,
     source: File,
@@ -123,19 +122,19 @@ fn read_archive<T>(
     let mut archive = ZipArchive::new(BufReader::new(source)).map_err(zip_fault)?;
     let names: Vec<_> =
         archive.file_names().map(|name| name.map(Cow::into_owned)).collect::<Result<_, _>>().map_err(zip_fault)?;
-    let name = the_csv(file, &names)?;
+    let name = only_csv(file, &names)?;
     read_table(file, &mut archive.by_name(name).map_err(zip_fault)?, read)
 }
 
-fn the_csv<'a>(file: &Path, names: &'a [String]) -> Result<&'a str, SurveyError> {
-    // macOS adds a hidden twin of each file to the archives that it packs.
+fn only_csv<'a>(file: &Path, names: &'a [String]) -> Result<&'a str, SurveyError> {
+    // macOS adds a hidden companion of each file to the archives that it packs.
     let files = || names.iter().filter(|name| !name.ends_with('/') && !name.starts_with("__MACOSX/"));
     let csvs: Vec<_> = files().filter(|name| is_csv(name)).collect();
     match csvs.as_slice() {
         [name] => Ok(name),
         [] => {
-            let first = files().next().map_or("no file at all", String::as_str);
-            let found = format!("the archive has no .csv, but {first}");
+            let first = files().next().map_or("no files", String::as_str);
+            let found = format!("the archive has no .csv file, but {first}");
             Err(SurveyError::NotASurvey { file: file.to_owned(), found })
         }
         _ => Err(SurveyError::SeveralTables { file: file.to_owned(), csvs: csvs.into_iter().cloned().collect() }),

@@ -1,39 +1,40 @@
-//! Splits a stream of CSV into rows, in bounded memory whatever the bytes are.
+//! Splits a stream of CSV into rows, in bounded memory for any input.
 
 use std::io::{self, Read};
 use std::ops::Range;
 
 use csv_core::ReadRecordResult;
 
-use super::split::{Span, split_simple};
+use super::csv_fields::{Span, split_simple};
 
-/// The longest row that is read. A row of the official file has about 2 kB; past this a quotation mark was left open.
+/// The longest row accepted. A row of the official file has about 2 kB; a row longer than this has an unclosed quotation
+/// mark.
 pub(super) const MOST_BYTES: usize = 512 * 1024;
 
-/// The most fields of a row; the official file has 613.
+/// The most fields in a row; the official file has 613.
 const MOST_FIELDS: usize = 16 * 1024;
 
-/// How much of the stream is held at once.
+/// The size of the read buffer.
 const CHUNK_BYTES: usize = 256 * 1024;
 
-/// The rows of a CSV stream, header included. Empty lines are skipped, as is a byte order mark.
+/// The rows of a CSV stream, header included. Skips empty lines and a byte order mark.
 ///
-/// The parser of the full grammar reads the first row and those that are not simple.
+/// The csv crate's parser reads the first row, and those that [`split_simple`] cannot read.
 pub(super) struct Records<'a> {
     source: &'a mut dyn Read,
     parser: csv_core::Reader,
     input: Vec<u8>,
-    /// What of `input` is not yet read.
+    /// The part of `input` that is not yet parsed.
     unread: Range<usize>,
-    /// Whether a row was read; the first may begin with a byte order mark.
+    /// Whether a row was read. The first row may begin with a byte order mark.
     is_begun: bool,
-    /// Line breaks that the parser did not see.
+    /// Line breaks that the parser did not read.
     breaks: u64,
     parsed: Parsed,
     spans: Vec<Span>,
 }
 
-/// Where the parser puts the fields of a row.
+/// The parser's output for one row.
 struct Parsed {
     bytes: Vec<u8>,
     ends: Vec<usize>,
@@ -97,11 +98,11 @@ impl<'a> Records<'a> {
         Ok(is_row.then_some(Record { line, bytes: &self.parsed.bytes, spans: &self.spans }))
     }
 
-    /// Passes over what ended the row before, and over empty lines, so that the next row's line is right.
+    /// Skips empty lines and the line break after the previous row, so that the next row's line number is right.
     fn skip_line_breaks(&mut self) -> io::Result<()> {
         loop {
             if self.unread.is_empty() {
-                self.read_on()?;
+                self.fill_buffer()?;
             }
             match self.input[self.unread.clone()].first() {
                 Some(b'\n') => self.breaks += 1,
@@ -112,12 +113,12 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// Splits the next row if it is simple, and says where in the input it is.
+    /// Splits the next row if it is simple, and returns its position in the input.
     fn next_simple(&mut self) -> io::Result<Option<Range<usize>>> {
         if !self.is_begun {
             return Ok(None);
         }
-        while !self.input[self.unread.clone()].contains(&b'\n') && self.read_on()? > 0 {}
+        while !self.input[self.unread.clone()].contains(&b'\n') && self.fill_buffer()? > 0 {}
         let Some(length) = split_simple(&self.input[self.unread.clone()], &mut self.spans) else { return Ok(None) };
         let row = self.unread.start..self.unread.start + length;
         self.breaks += 1;
@@ -125,18 +126,18 @@ impl<'a> Records<'a> {
         Ok(Some(row))
     }
 
-    /// Reads the next row, which begins on `line`, by the full grammar; `false` at the end of the stream.
+    /// Parses the next row, which begins on `line`, by the full grammar. Returns false at the end of the stream.
     fn parse(&mut self, line: u64) -> Result<bool, RecordFault> {
         self.is_begun = true;
         let (mut bytes, mut ends) = (0, 0);
         loop {
             if self.unread.is_empty() {
-                self.read_on().map_err(RecordFault::Read)?;
+                self.fill_buffer().map_err(RecordFault::Read)?;
             }
             let input = &self.input[self.unread.clone()];
-            let Parsed { bytes: fields, ends: places } = &mut self.parsed;
+            let Parsed { bytes: fields, ends: field_ends } = &mut self.parsed;
             let (result, read, written, ended) =
-                self.parser.read_record(input, &mut fields[bytes..], &mut places[ends..]);
+                self.parser.read_record(input, &mut fields[bytes..], &mut field_ends[ends..]);
             self.unread.start += read;
             bytes += written;
             ends += ended;
@@ -147,8 +148,8 @@ impl<'a> Records<'a> {
                 }
                 ReadRecordResult::Record => {
                     self.spans.clear();
-                    let starts = std::iter::once(0).chain(places.iter().copied());
-                    let fields = starts.zip(&places[..ends]).map(|(start, &end)| Span { start, end });
+                    let starts = std::iter::once(0).chain(field_ends.iter().copied());
+                    let fields = starts.zip(&field_ends[..ends]).map(|(start, &end)| Span { start, end });
                     self.spans.extend(fields);
                     return Ok(true);
                 }
@@ -157,8 +158,8 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// Reads more behind what is unread, and says how much: nothing at the end of the stream, or where there is no room.
-    fn read_on(&mut self) -> io::Result<usize> {
+    /// Reads more bytes after the unread ones. Returns how many: 0 at the end of the stream, or if the buffer is full.
+    fn fill_buffer(&mut self) -> io::Result<usize> {
         self.input.copy_within(self.unread.clone(), 0);
         self.unread = 0..self.unread.len();
         loop {
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_know_the_line_on_which_they_begin() {
+    fn rows_have_the_line_number_of_their_beginning() {
         fn check(text: &str, expected: &[(u64, &[&str])]) {
             let expected: Vec<_> =
                 expected.iter().map(|(line, row)| (*line, row.iter().map(|f| (*f).to_owned()).collect())).collect();
@@ -207,14 +208,14 @@ mod tests {
         check("\"x\ny\",\"1,5\"\n\"\"\"q\"\"\",\n", &[(1, &["x\ny", "1,5"]), (3, &["\"q\"", ""])]);
     }
 
-    /// What the parser of the full grammar makes of a text.
-    fn rows_by_the_grammar(text: &[u8]) -> Vec<Vec<Vec<u8>>> {
+    /// The rows that the csv crate reads.
+    fn rows_of_csv_crate(text: &[u8]) -> Vec<Vec<Vec<u8>>> {
         let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text);
         let rows = reader.byte_records().map(|row| row.unwrap().iter().map(<[u8]>::to_vec).collect());
         rows.collect()
     }
 
-    /// Gives a few bytes at a time, so that rows lie across the ends of reads.
+    /// Returns a few bytes at a time, so that rows span several reads.
     struct Trickle<'a>(&'a [u8], usize);
 
     impl Read for Trickle<'_> {
@@ -226,19 +227,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn simple_or_not_rows_are_those_of_the_grammar(text in "[12,\"\r\na]{0,60}", step in 1..9_usize) {
+        fn rows_equal_those_of_the_csv_crate(text in "[12,\"\r\na]{0,60}", step in 1..9_usize) {
             let mut source = Trickle(text.as_bytes(), step);
             let mut records = Records::new(&mut source);
             let mut rows = Vec::new();
             while let Some(record) = records.next().unwrap() {
                 rows.push(record.fields().map(<[u8]>::to_vec).collect::<Vec<_>>());
             }
-            prop_assert_eq!(rows, rows_by_the_grammar(text.as_bytes()));
+            prop_assert_eq!(rows, rows_of_csv_crate(text.as_bytes()));
         }
     }
 
     #[test]
-    fn a_row_without_end_is_refused_before_it_fills_the_memory() {
+    fn an_endless_row_is_refused_before_it_fills_the_memory() {
         let mut endless = io::repeat(b'x');
         let mut records = Records::new(&mut endless);
         assert!(matches!(records.next(), Err(RecordFault::TooLong { line: 1 })));

@@ -1,4 +1,4 @@
-//! What the loader reads, and what it says of files that it cannot use.
+//! What the loader accepts, and the errors for files that it cannot use.
 
 mod properties;
 
@@ -15,7 +15,7 @@ use zip::write::SimpleFileOptions;
 use super::*;
 use crate::codebook::Codebook;
 
-/// A survey file in the making, with all columns of the official one.
+/// A survey file under construction, with all columns of the official one.
 struct Table {
     rows: Vec<Vec<String>>,
 }
@@ -36,14 +36,14 @@ impl Table {
         table
     }
 
-    fn place(&self, column: &str) -> usize {
+    fn position(&self, column: &str) -> usize {
         self.rows[0].iter().position(|name| name == column).unwrap()
     }
 
     /// Sets a value in a line, counted from 1; line 1 is the header.
     fn set(&mut self, line: usize, column: &str, value: &str) {
-        let place = self.place(column);
-        value.clone_into(&mut self.rows[line - 1][place]);
+        let position = self.position(column);
+        value.clone_into(&mut self.rows[line - 1][position]);
     }
 
     fn with(mut self, line: usize, column: &str, value: &str) -> Self {
@@ -92,14 +92,14 @@ fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
 
 fn load_as(name: &str, content: impl AsRef<[u8]>) -> Result<Survey, SurveyError> {
     let folder = Folder::new();
-    Survey::load(&folder.write(name, content), &Codebook::own())
+    Survey::load(&folder.write(name, content), &Codebook::built_in())
 }
 
 fn load(content: impl AsRef<[u8]>) -> Result<Survey, SurveyError> {
     load_as("survey.csv", content)
 }
 
-/// Loads `content` under `name`, and looks for all `expected` in the error, beside the name.
+/// Loads `content` under `name`, and checks that the error contains the name and all of `expected`.
 fn check(name: &str, content: impl AsRef<[u8]>, expected: &[&str]) {
     let error = load_as(name, content).expect_err("is refused").to_string();
     for words in expected.iter().chain(&[name]) {
@@ -116,7 +116,7 @@ fn question(number: u16) -> QuestionId {
 }
 
 #[test]
-fn codes_countries_and_edition_are_those_of_the_file() {
+fn codes_countries_and_edition_are_read_from_the_file() {
     let table = Table::new().with(2, "Q1", "-2").with(3, "Q261", "1984").with(3, "Q290", "909001");
     let survey = load(table.text()).unwrap();
     assert_eq!(survey.respondents(), 2);
@@ -129,7 +129,7 @@ fn codes_countries_and_edition_are_those_of_the_file() {
 }
 
 #[test]
-fn look_alikes_of_questions_are_ignored() {
+fn columns_with_names_like_questions_are_ignored() {
     let table = Table::new();
     for name in ["Q82_EU", "Q94R", "Q275A", "Q288R", "Q33_3", "Q291G1"] {
         let survey = load(Table::new().with(2, name, "nonsense").text()).unwrap();
@@ -139,7 +139,7 @@ fn look_alikes_of_questions_are_ignored() {
 }
 
 #[test]
-fn columns_are_found_by_name_wherever_they_stand() {
+fn columns_are_found_by_name_in_any_order() {
     let mut table = Table::new().with(2, "Q1", "3").with(2, "Q290", "276002");
     table.rows.iter_mut().for_each(|row| row.reverse());
     let survey = load(table.text()).unwrap();
@@ -147,7 +147,7 @@ fn columns_are_found_by_name_wherever_they_stand() {
 }
 
 #[test]
-fn the_digest_is_the_same_however_the_file_is_packed_and_written() {
+fn the_digest_does_not_depend_on_packing_and_line_ends() {
     let table = Table::new();
     let text = table.text();
     let plain = load(&text).unwrap().digest();
@@ -176,7 +176,7 @@ fn quoted_text_may_have_commas_quotes_and_line_breaks() {
 }
 
 #[test]
-fn an_official_release_is_complete() {
+fn an_incomplete_official_release_is_refused() {
     let text = |version: &str| Table::new().with(2, "version", version).text();
     check("survey.csv", text("6-0-0 (2024-04-30)"), &["v6.0", "97220 respondents, but has 2", "truncated"]);
     check("survey.csv", text("5-0-0"), &["v5.0", "94278 respondents, but has 2", "truncated"]);
@@ -187,23 +187,23 @@ fn an_official_release_is_complete() {
 }
 
 #[test]
-fn paths_without_a_file() {
+fn missing_files_and_folders_are_refused() {
     let folder = Folder::new();
-    let missing = Survey::load(&folder.0.path().join("none.csv"), &Codebook::own()).unwrap_err();
+    let missing = Survey::load(&folder.0.path().join("none.csv"), &Codebook::built_in()).unwrap_err();
     assert!(matches!(missing, SurveyError::NoFile { .. }), "{missing}");
     assert!(missing.to_string().contains("WVS_Cross-National_Wave_7_csv_v6_0.csv"), "{missing}");
-    let directory = Survey::load(folder.0.path(), &Codebook::own()).unwrap_err();
+    let directory = Survey::load(folder.0.path(), &Codebook::built_in()).unwrap_err();
     assert!(matches!(directory, SurveyError::Folder { .. }), "{directory}");
 }
 
 #[test]
-fn files_that_are_no_survey() {
+fn files_that_are_not_a_survey_are_refused() {
     check("empty.csv", "", &["it is empty"]);
     check("blank.csv", "\n\n\r\n", &["it is empty"]);
-    check("picture.csv", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", &["something other than UTF-8 text"]);
-    check("utf16.csv", b"\xff\xfev\0e\0r\0", &["something other than UTF-8 text"]);
-    check("zeros.csv", vec![0; 100_000], &["something other than UTF-8 text"]);
-    check("endless.csv", vec![b'x'; 2_000_000], &["its first line does not end"]);
+    check("picture.csv", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", &["does not begin with UTF-8 text"]);
+    check("utf16.csv", b"\xff\xfev\0e\0r\0", &["does not begin with UTF-8 text"]);
+    check("zeros.csv", vec![0; 100_000], &["does not begin with UTF-8 text"]);
+    check("endless.csv", vec![b'x'; 2_000_000], &["its first line never ends"]);
     check("login.csv", "<!DOCTYPE html>\n<html></html>\n", &["web page"]);
     check("other.csv", "name,version\nx,y\n", &["291 of its columns are missing, such as Q1, Q2, Q3, Q4, Q5;"]);
     check("header.csv", Table::new().rows[0].join(","), &["no respondents"]);
@@ -238,27 +238,27 @@ fn files_of_statistics_programs_are_named() {
 }
 
 #[test]
-fn archives_hold_one_table() {
+fn archives_must_contain_exactly_one_csv() {
     check("two.zip", zip(&[("a.csv", b"1"), ("b.csv", b"2")]), &["several tables (a.csv, b.csv)"]);
-    check("none.zip", zip(&[("WVS.sav", b"1")]), &["the archive has no .csv, but WVS.sav"]);
-    check("empty.zip", zip(&[]), &["the archive has no .csv, but no file at all"]);
+    check("none.zip", zip(&[("WVS.sav", b"1")]), &["the archive has no .csv file, but WVS.sav"]);
+    check("empty.zip", zip(&[]), &["the archive has no .csv file, but no files"]);
 }
 
 #[test]
-fn the_file_of_a_country_is_named() {
+fn the_file_of_a_single_country_is_recognised() {
     let text = Table::new().text_with(";", ";\n").replacen(";\n", "\n", 1);
     check("WVS_Wave_7_Germany_Csv_v5.0.csv", format!("\u{feff}{text}"), &["single country", "csv_v6_0.csv"]);
     check("country.csv", text.replace("version", "\"version\""), &["single country"]);
 }
 
 #[test]
-fn the_inverted_file_is_named() {
+fn the_inverted_file_is_recognised() {
     let table = Table::new().with(1, "Q1", "Q1P").with(1, "Q58", "Q58P");
     check("WVS_inverted.csv", table.text(), &["\"inverted\" file", "Q1P in place of Q1"]);
 }
 
 #[test]
-fn files_that_end_early() {
+fn truncated_files_are_refused() {
     let text = Table::new().text();
     let half_a_row = &text[..text.len() - 900];
     check("cut.csv", half_a_row, &["cut off or damaged: its last row, line 3, has", "of 613 fields"]);
@@ -285,7 +285,7 @@ fn a_changed_byte_in_an_archive_is_noticed() {
 }
 
 #[test]
-fn rows_have_as_many_fields_as_the_header() {
+fn rows_with_too_many_or_too_few_fields_are_refused() {
     let mut long = Table::new();
     long.rows[1].push("1".to_owned());
     check("survey.csv", long.text(), &["line 2: 614 fields, expected 613"]);
@@ -304,7 +304,7 @@ fn an_open_quotation_mark_does_not_swallow_the_file() {
 }
 
 #[test]
-fn wrong_values_are_named_by_line_and_column() {
+fn an_error_names_line_and_column_of_a_wrong_value() {
     fn check_value(column: &str, value: &str, expected: &str) {
         let table = Table::new().with(3, column, value);
         check("survey.csv", table.text_with(",", "\r\n"), &[&format!("line 3, column {column}: {value:?} {expected}")]);
@@ -328,7 +328,7 @@ fn wrong_values_are_named_by_line_and_column() {
 }
 
 #[test]
-fn every_missing_code_is_fine_for_every_question() {
+fn every_question_accepts_every_missing_code() {
     for code in -5..=-1 {
         let mut table = Table::new();
         for id in QuestionId::all() {
@@ -340,22 +340,22 @@ fn every_missing_code_is_fine_for_every_question() {
 
 #[test]
 fn a_codebook_can_add_codes() {
-    let mut questions = Codebook::own().questions().to_vec();
+    let mut questions = Codebook::built_in().questions().to_vec();
     questions[56].options[1].code = Code(77);
     let codebook = Codebook::new("mine".to_owned(), questions, Vec::new()).unwrap();
     let folder = Folder::new();
     let file = folder.write("survey.csv", Table::new().with(2, "Q57", "77").with(3, "Q57", "2").text());
-    assert!(Survey::load(&file, &Codebook::own()).is_err());
+    assert!(Survey::load(&file, &Codebook::built_in()).is_err());
     let survey = Survey::load(&file, &codebook).unwrap();
     assert_eq!((survey.code(row(1), question(57)), survey.code(row(2), question(57))), (Code(77), Code(2)));
 }
 
 #[test]
-fn the_file_that_cannot_be_read_is_named() {
+fn an_unreadable_file_is_refused() {
     let folder = Folder::new();
     let file = folder.0.path().join("loop.csv");
     std::os::unix::fs::symlink(&file, &file).unwrap();
-    let error = Survey::load(&file, &Codebook::own()).unwrap_err();
+    let error = Survey::load(&file, &Codebook::built_in()).unwrap_err();
     assert!(matches!(error, SurveyError::Read { .. }), "{error}");
     assert!(File::open(&file).is_err());
 }

@@ -1,4 +1,4 @@
-//! Reads the number in a field, and tells whether it can be an answer to the question.
+//! Reads the number in a field, and checks that it can be an answer to the question.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +9,8 @@ use crate::id::{Code, Country, QuestionId};
 /// The missing codes of WVS files: don't know, no answer, not applicable, not asked, missing.
 const MISSING: std::ops::RangeInclusive<i32> = -5..=-1;
 
-/// Codes that the official file has and its codebook does not: a level of education beyond the listed ones, and an
-/// employment of the spouse. They are kept as they are, and match no option.
+/// Codes in the official file that its codebook does not list: a further level of education, and a further employment
+/// status of the spouse. They are kept unchanged, and match no option.
 const UNDOCUMENTED: [(u16, Code); 3] = [(276, Code(9)), (278, Code(9)), (280, Code(9))];
 
 /// The integer in a field.
@@ -40,23 +40,23 @@ pub(super) fn parse_country(field: &[u8]) -> Result<Country, ValueFault> {
     country.map(Country).ok_or(ValueFault::NotACountry)
 }
 
-/// The codes that can stand in one question's column.
+/// The codes allowed in one question's column.
 #[derive(Debug)]
 pub(super) struct KnownCodes {
-    /// One bit for each code from -5 to 58, where nearly all codes are.
+    /// One bit for each code from -5 to 58, the range of nearly all codes.
     near: u64,
-    /// Known codes that have no bit.
+    /// Known codes outside that range.
     far: BTreeSet<Code>,
-    /// Whether any code from 0 on is known.
+    /// Whether every code from 0 on is allowed.
     is_open: bool,
 }
 
 impl KnownCodes {
-    /// What a file may hold: the codes of `codebook` and the official ones, which may be more.
+    /// The codes that a file may contain: those of `codebook` and the official ones.
     ///
-    /// The file stays the official one also where the paper's question files, which lack some codes, give the wording.
+    /// The official ones are allowed because a codebook may lack some, as the paper's question files do.
     pub(super) fn of_all(codebook: &Codebook) -> Vec<Self> {
-        let own = Codebook::own();
+        let own = Codebook::built_in();
         QuestionId::all().map(|id| Self::of(codebook.question(id), own.question(id))).collect()
     }
 
@@ -88,7 +88,7 @@ impl KnownCodes {
         if is_known { Ok(()) } else { Err(ValueFault::UnknownCode { known: self.describe() }) }
     }
 
-    /// The codes that are not missing, for an error.
+    /// Lists the codes that are not missing codes, for an error message.
     fn describe(&self) -> String {
         if self.is_open {
             return "0 or more".to_owned();
@@ -103,8 +103,8 @@ impl KnownCodes {
 }
 
 fn bit(code: Code) -> Option<u64> {
-    let place = u32::try_from(code.0.checked_sub(*MISSING.start())?).ok()?;
-    1u64.checked_shl(place)
+    let offset = u32::try_from(code.0.checked_sub(*MISSING.start())?).ok()?;
+    1u64.checked_shl(offset)
 }
 
 #[cfg(test)]
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_are_integers_or_named_faults() {
+    fn fields_are_integers_or_faults() {
         fn check(field: &[u8], expected: Result<i32, ValueFault>) {
             assert_eq!(parse(field), expected.map(Code), "{}", field.escape_ascii());
         }
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn countries_are_iso_numbers() {
+    fn countries_are_iso_numeric_codes() {
         assert_eq!(parse_country(b"276"), Ok(Country(276)));
         for field in ["0", "-4", "1000", "70000"] {
             assert_eq!(parse_country(field.as_bytes()), Err(ValueFault::NotACountry), "{field}");
@@ -148,9 +148,9 @@ mod tests {
     }
 
     #[test]
-    fn a_question_knows_its_codes() {
+    fn a_question_accepts_its_own_codes_only() {
         fn check(number: u16, codes: &[i32], known: Result<(), &str>) {
-            let all = KnownCodes::of_all(&Codebook::own());
+            let all = KnownCodes::of_all(&Codebook::built_in());
             for &code in codes {
                 let found = all[usize::from(number) - 1].check(Code(code));
                 let expected = known.map_err(|known| ValueFault::UnknownCode { known: known.to_owned() });
@@ -168,8 +168,8 @@ mod tests {
     }
 
     #[test]
-    fn codes_beyond_the_near_ones_are_known_too() {
-        let own = Codebook::own();
+    fn codes_outside_the_bit_range_are_known_too() {
+        let own = Codebook::built_in();
         let mut question = own.questions()[0].clone();
         question.options[0].code = Code(99);
         let known = KnownCodes::of(&question, &own.questions()[0]);

@@ -119,7 +119,7 @@ proptest! {
 
     #[test]
     fn a_codebook_in_a_message_is_whole_or_refused(count in 0..QUESTIONS, twice in 0..QUESTIONS) {
-        let own = Codebook::own();
+        let own = Codebook::built_in();
         let mut questions: Vec<Question> = own.questions()[..count].to_vec();
         let read = |questions: &[Question]| {
             let countries: &[CountryName] = own.countries();

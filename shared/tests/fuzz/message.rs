@@ -133,7 +133,7 @@ fn fuzz_any_transcript_is_read_or_refused() {
 
 #[test]
 fn fuzz_any_manifest_is_whole_or_refused() {
-    let codebook = Codebook::own();
+    let codebook = Codebook::built_in();
     let question = serde_json::to_value(&codebook.questions()[0]).expect("a question is JSON");
     let experiment = Experiment::default().resolve().expect("the demonstration is sound");
     let start = serde_json::json!({"version": 1, "run": "r1", "behaviour": "paper", "split": experiment.split,

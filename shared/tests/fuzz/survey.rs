@@ -19,7 +19,7 @@ use crate::mutate::{endless, hostile};
 /// Room for rows, which may have as many fields as bytes, the tables of known codes, the unpackers.
 const MEMORY: Memory = Memory { fixed: 16 << 20, per_byte: 64 };
 
-static CODEBOOK: LazyLock<Codebook> = LazyLock::new(Codebook::own);
+static CODEBOOK: LazyLock<Codebook> = LazyLock::new(Codebook::built_in);
 
 /// A survey with the columns that are looked at, and three respondents.
 fn table() -> String {

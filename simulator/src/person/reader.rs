@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn every_sentence_and_item_of_the_codebook_is_read_back() {
-        let codebook = Arc::new(Codebook::own());
+        let codebook = Arc::new(Codebook::built_in());
         let reader = Reader::new(Arc::clone(&codebook));
         for nth in 0..12 {
             let answers = answers(&codebook, nth);
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn numbers_in_sentences_are_read() {
-        let codebook = Arc::new(Codebook::own());
+        let codebook = Arc::new(Codebook::built_in());
         let reader = Reader::new(Arc::clone(&codebook));
         let age = QuestionId::new(262).unwrap();
         let said = ProfileText::new(&codebook, Behaviour::Corrected).natural_item(age, Code(43)).unwrap();
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn every_question_is_recognised_by_its_block() {
-        let codebook = Arc::new(Codebook::own());
+        let codebook = Arc::new(Codebook::built_in());
         let reader = Reader::new(Arc::clone(&codebook));
         for question in codebook.questions() {
             let block = prompt::question_block(question);

@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn no_option_can_be_read_from_a_malformed_reply() {
-        let codebook = Codebook::own();
+        let codebook = Codebook::built_in();
         for question in codebook.questions().iter().filter(|question| !question.options.is_empty()) {
             for reply in MALFORMED {
                 assert_eq!(read_module_reply(Behaviour::Corrected, reply, question).answer, None, "{reply}");

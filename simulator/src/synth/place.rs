@@ -141,7 +141,7 @@ mod tests {
     fn the_countries_are_those_of_the_official_file_in_its_order() {
         let countries: Vec<_> = places().iter().map(|place| place.country).collect();
         assert_eq!(countries, Codebook::surveyed());
-        let codebook = Codebook::own();
+        let codebook = Codebook::built_in();
         for place in places() {
             assert_eq!(codebook.country(place.country).map(|entry| entry.alpha.as_str()), Some(place.alpha));
         }

@@ -83,7 +83,7 @@ fn the_survey_in_memory_is_the_written_one() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("survey.csv");
     SMALL.write_csv(std::fs::File::create(&file).expect("a new file")).expect("space on the disk");
-    let loaded = Survey::load(&file, &Codebook::own()).expect("a synthetic survey loads");
+    let loaded = Survey::load(&file, &Codebook::built_in()).expect("a synthetic survey loads");
     let built = SMALL.survey();
     assert_eq!(loaded.digest(), built.digest());
     assert_eq!((loaded.respondents(), loaded.edition()), (built.respondents(), built.edition()));
@@ -105,7 +105,7 @@ fn countries_come_in_official_order() {
 
 #[test]
 fn the_codebook_accepts_every_code() {
-    let codebook = Codebook::own();
+    let codebook = Codebook::built_in();
     for row in (Synth { respondents: 1500, seed: 3 }).rows() {
         for (entry, &code) in codebook.questions().iter().zip(&row.codes) {
             let is_official = if code.is_missing() { entry.missing.contains(&code) } else { entry.accepts(code) };
@@ -231,7 +231,7 @@ fn mode(rows: &[SynthRow], question: usize) -> Code {
 /// How well each fifth of the questions is predicted from `known` answers to the others: the share of answers that are
 /// the most frequent one, and the share that are the most likely one.
 fn accuracies(rows: &[SynthRow], known: usize) -> (f64, f64) {
-    let (codebook, model) = (Codebook::own(), TraitModel::new(&Codebook::own()));
+    let (codebook, model) = (Codebook::built_in(), TraitModel::new(&Codebook::built_in()));
     let modes: Vec<_> = (1..=QUESTIONS).map(|question| mode(rows, question)).collect();
     let (mut asked, mut by_mode, mut by_traits) = (0, 0, 0);
     for (row, fold) in rows.iter().zip((0..5).cycle()) {

@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn the_table_has_every_question_with_options_once_with_its_codes() {
-        let codebook = Codebook::own();
+        let codebook = Codebook::built_in();
         let mut listed: Vec<_> = rows().map(|row| row.question).collect();
         let with_options: Vec<_> =
             codebook.questions().iter().filter(|entry| !entry.options.is_empty()).map(|entry| entry.id).collect();

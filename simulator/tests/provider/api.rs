@@ -15,7 +15,7 @@ fn normal() -> ProviderOptions {
 }
 
 fn question_prompts(count: usize) -> Vec<String> {
-    let codebook = Codebook::own();
+    let codebook = Codebook::built_in();
     let prompts = Module::ALL.map(|module| QuestionPrompt::module(module, "You are 43 years old."));
     codebook.questions()[..count].iter().flat_map(|question| prompts.each_ref().map(|p| p.ask(question))).collect()
 }
@@ -158,7 +158,7 @@ async fn replies_do_not_depend_on_order_or_company() {
 #[tokio::test]
 async fn stats_tell_calls_by_kind_and_repeated_prompts() {
     let client = Client::start(normal()).await;
-    let codebook = Codebook::own();
+    let codebook = Codebook::built_in();
     let question = &codebook.questions()[0];
     let opinion = Opinion { answer: None, analysis: "none" };
     let mut prompts = question_prompts(2);

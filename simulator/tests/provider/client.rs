@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use valuesim_shared::codebook::Codebook;
 use valuesim_simulator::provider::{Provider, ProviderOptions, Stats};
 
-static CODEBOOK: LazyLock<Arc<Codebook>> = LazyLock::new(|| Arc::new(Codebook::own()));
+static CODEBOOK: LazyLock<Arc<Codebook>> = LazyLock::new(|| Arc::new(Codebook::built_in()));
 
 /// A running provider and a way to ask it.
 pub(crate) struct Client {

@@ -114,7 +114,7 @@ async fn the_cache_is_reported_as_vllm_and_as_deepseek_do() {
 #[tokio::test]
 async fn a_provider_with_senseless_options_does_not_start() {
     let options = ProviderOptions { error_rate: 2.0, ..normal() };
-    let codebook = Arc::new(valuesim_shared::codebook::Codebook::own());
+    let codebook = Arc::new(valuesim_shared::codebook::Codebook::built_in());
     let listen = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
     let error = valuesim_simulator::provider::Provider::start(listen, options, codebook).await.unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);

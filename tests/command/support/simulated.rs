@@ -18,7 +18,7 @@ impl Simulated {
     pub(crate) fn start(options: ProviderOptions) -> Self {
         let runtime = Runtime::new().unwrap();
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let provider = runtime.block_on(Provider::start(listen, options, Arc::new(Codebook::own()))).unwrap();
+        let provider = runtime.block_on(Provider::start(listen, options, Arc::new(Codebook::built_in()))).unwrap();
         Self { provider, _runtime: runtime }
     }
 

@@ -172,7 +172,7 @@ fn manifest(setup: &Setup) -> Vec<u8> {
         "models": [setup.model],
         "transcripts": false,
         "prompts": prompts_digest(),
-        "codebook": Codebook::own(),
+        "codebook": Codebook::built_in(),
     });
     serde_json::to_vec(&manifest).expect("writes")
 }

@@ -17,7 +17,7 @@ pub(crate) struct Person {
 
 impl Person {
     pub(crate) fn new(fold: Fold) -> Self {
-        let codebook = Codebook::own();
+        let codebook = Codebook::built_in();
         let split = Split::new(PAPER_SEED, PAPER_FOLDS).expect("splits");
         Self { questions: split.held_out(fold).iter().map(|&id| codebook.question(id).clone()).collect() }
     }

@@ -1,4 +1,4 @@
-//! What holds for all files: none makes the loader panic, and what was built is read back.
+//! Properties of the loader: no file makes it panic, and it reads back the survey that was written.
 
 use proptest::prelude::*;
 
@@ -13,7 +13,7 @@ fn respondents() -> impl Strategy<Value = Vec<(u16, Vec<i32>)>> {
             prop::sample::select(codes).boxed()
         }
     };
-    let row = Codebook::own().questions().iter().map(answer).collect::<Vec<_>>();
+    let row = Codebook::built_in().questions().iter().map(answer).collect::<Vec<_>>();
     prop::collection::vec((1..=999_u16, row), 1..6)
 }
 
@@ -38,9 +38,9 @@ proptest! {
             1 => gz(&text),
             _ => zip(&[("survey.csv", &text)]),
         };
-        for (place, byte) in damage {
-            let place = place.index(content.len());
-            content[place] = byte;
+        for (index, byte) in damage {
+            let position = index.index(content.len());
+            content[position] = byte;
         }
         content.truncate(kept.index(content.len() * 2).min(content.len()));
         if let Ok(survey) = load(&content) {
@@ -68,7 +68,7 @@ proptest! {
             builder.push(Country(*country), codes.as_slice().try_into().unwrap());
         }
         let built = builder.finish("synthetic");
-        let version = table.place("version");
+        let version = table.position("version");
         table.rows[1..].iter_mut().for_each(|row| "synthetic".clone_into(&mut row[version]));
         let loaded = load(table.text()).unwrap();
         prop_assert_eq!(loaded.digest(), built.digest());

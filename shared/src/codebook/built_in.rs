@@ -1,4 +1,4 @@
-//! Reads codebooks in this project's own format, which `data/codebook.toml` describes and follows.
+//! Reads codebooks in this project's TOML format, which `data/codebook.toml` documents.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,18 +14,18 @@ use crate::id::{Code, QuestionId};
 /// The name of the built-in codebook.
 const OWN_NAME: &str = "valuesim";
 
-/// Parsed once: the text has 300 kB, and every command and many tests need it.
+/// Parsed once, because it has 300 kB, and every command and many tests need it.
 static OWN: LazyLock<Codebook> = LazyLock::new(|| {
     parse(OWN_NAME, Path::new("codebook.toml"), include_str!("../../data/codebook.toml"))
-        .expect("the embedded codebook is checked by a test")
+        .expect("a test checks the embedded codebook")
 });
 
 /// The built-in codebook.
-pub(super) fn own() -> &'static Codebook {
+pub(super) fn codebook() -> &'static Codebook {
     &OWN
 }
 
-/// Reads a codebook from the text of a TOML file.
+/// Parses the text of a TOML codebook.
 pub(super) fn parse(name: &str, file: &Path, text: &str) -> Result<Codebook, CodebookError> {
     let book: Book = toml::from_str(text)
         .map_err(|source| CodebookError::Toml { file: file.to_owned(), source: Box::new(source) })?;
@@ -38,7 +38,7 @@ pub(super) fn parse(name: &str, file: &Path, text: &str) -> Result<Codebook, Cod
     assemble(name.to_owned(), questions, country::names().to_vec())
 }
 
-/// Where each line begins, in bytes.
+/// The byte positions at which lines begin.
 fn line_starts(text: &str) -> Vec<usize> {
     std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect()
 }
@@ -73,7 +73,7 @@ struct Entry {
     values: Option<OpenValues>,
 }
 
-/// One answer of a question.
+/// One answer option of a question.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Answer {
@@ -83,7 +83,7 @@ struct Answer {
 }
 
 impl Entry {
-    /// What is wrong with the entry, each with line and question; `lines` are where the lines begin.
+    /// The problems of the entry, each with line and question. `lines` are the positions at which lines begin.
     fn problems(&self, lines: &[usize]) -> Vec<String> {
         let line = lines.partition_point(|&start| start <= self.id.span().start);
         let mut found = Vec::new();
@@ -98,24 +98,21 @@ impl Entry {
         expect(codes.len() == self.options.len(), "two options have the same code");
         expect(
             self.codes().iter().all(|code| !code.is_missing()),
-            "a code below 0 means a missing answer, not an option",
+            "an option has a code below 0: expected 0 or more, because codes below 0 mean a missing answer",
         );
-        expect(self.options.iter().all(Answer::has_words), "an option has no label or no sentence");
-        expect(self.missing.iter().all(|code| code.is_missing()), "a missing code is not below 0");
+        expect(self.options.iter().all(Answer::has_words), "an option has an empty label or sentence");
+        expect(self.missing.iter().all(|code| code.is_missing()), "missing has a code that is not below 0");
         expect(
             self.extra_codes().all(|code| codes.contains(code)),
-            "off_scale or volunteered names a code without an option",
+            "off_scale or volunteered has a code that is not an option",
         );
-        expect(
-            self.orders_all_codes(),
-            "scale_order is not the codes of the options, each once, without those off the scale",
-        );
+        expect(self.orders_all_codes(), "scale_order: expected each option's code once, without those in off_scale");
         expect(is_open == self.template.is_some() && is_open == self.values.is_some(), OPEN_OR_CLOSED);
         expect(
             self.template.as_ref().is_none_or(|t| t.matches("{value}").count() == 1),
-            "the template needs one {value}",
+            "template: expected exactly one {value}",
         );
-        expect(self.range.is_none_or(|(least, most)| least <= most), "the range ends before it begins");
+        expect(self.range.is_none_or(|(least, most)| least <= most), "range: expected the lower bound first");
         found
     }
 
