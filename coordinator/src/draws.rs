@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use valuesim_shared::experiment::Experiment;
 use valuesim_shared::id::{Cell, Fold, QuestionId, Respondent};
 use valuesim_shared::method::{Behaviour, Method};
-use valuesim_shared::sample::{PAPER_SCALE, SampleError, ScaleDesign, profile_places, profile_scale};
+use valuesim_shared::sample::{PAPER_SCALE, SampleError, ScaleDesign, profile_positions, profile_scale};
 use valuesim_shared::split::Split;
 use valuesim_shared::task::ProfileDraw;
 
@@ -58,7 +58,7 @@ impl Draws {
         let answers = u16::try_from(answers).unwrap_or(u16::MAX);
         let draws = self.sizes.iter().map(|&items| match &self.paper {
             Some(paper) => paper.get(&(cell.fold, items, cell.respondent)).cloned().unwrap_or_default(),
-            None => profile_places(self.seed, cell.respondent, cell.fold, items, answers),
+            None => profile_positions(self.seed, cell.respondent, cell.fold, items, answers),
         });
         draws.map(ProfileDraw::of).collect()
     }

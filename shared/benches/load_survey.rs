@@ -1,8 +1,8 @@
-//! Measures the survey loader at full size against a bare pass of the csv crate: time as a ratio, and memory.
+//! Measures the survey loader at full size: its time relative to a bare pass of the csv crate, and its memory.
 //!
-//! Writes a file of the official size and shape into a temporary folder, then interleaves bare passes and loads, so that
-//! noise of the machine meets both. Memory is the growth of the resident peak (`VmHWM`) over what was resident (`VmRSS`)
-//! before the first load, less the codes that the survey keeps. Fails when a bound is passed.
+//! Writes a file of the official size and shape into a temporary folder, then alternates bare passes and loads, so that
+//! noise affects both. Memory is the growth of peak resident memory (`VmHWM`) over resident memory (`VmRSS`) before the
+//! first load, minus the codes that the survey keeps. Fails if a bound is exceeded.
 
 #![expect(clippy::print_stdout, reason = "a benchmark's figures are its output")]
 
@@ -19,13 +19,13 @@ use valuesim_shared::survey::Survey;
 /// Respondents of the official file v6.0.
 const ROWS: usize = 97_220;
 
-/// Bare passes and loads, each.
+/// The number of bare passes, and of loads.
 const ROUNDS: usize = 7;
 
-/// The most that a load may take, in bare passes.
+/// The most time that a load may take, relative to a bare pass.
 const MOST_RATIO: f64 = 2.0;
 
-/// The most memory that a load may take above the codes.
+/// The most memory that a load may take in addition to the codes.
 const MOST_MEGABYTES: f64 = 60.0;
 
 fn main() -> io::Result<ExitCode> {
@@ -50,15 +50,15 @@ fn main() -> io::Result<ExitCode> {
 }
 
 fn load(file: &Path, codebook: &Codebook) -> Survey {
-    Survey::load(file, codebook).expect("the file is as the loader wants it")
+    Survey::load(file, codebook).expect("the file is a valid survey")
 }
 
-/// What anyone who reads all rows with the csv crate has to pay.
+/// Reads all rows with the csv crate alone.
 fn bare_pass(file: &Path) -> usize {
     let mut reader = csv::Reader::from_path(file).expect("the file was just written");
     let mut record = csv::ByteRecord::new();
     let mut rows = 0;
-    while reader.read_byte_record(&mut record).expect("all rows are alike") {
+    while reader.read_byte_record(&mut record).expect("all rows are valid") {
         rows += 1;
     }
     rows
@@ -76,7 +76,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
 }
 
 fn memory_above_codes(file: &Path, codebook: &Codebook) -> io::Result<f64> {
-    // Forgets the peak of writing the file.
+    // Resets the peak, which comes from writing the file.
     fs::write("/proc/self/clear_refs", "5")?;
     let before = status_bytes("VmRSS:")?;
     let survey = load(file, codebook);
@@ -93,7 +93,7 @@ fn status_bytes(field: &str) -> io::Result<u64> {
     Ok(kilobytes * 1024)
 }
 
-/// Two bytes for each country, and for each code the narrowest integer that holds all codes of its question.
+/// The size of the survey's data: two bytes for each country, and for each code the width of its question's column.
 fn bytes_of_codes(survey: &Survey) -> u64 {
     let width = |question| {
         let most = (0..survey.respondents()).map(|row| survey.code(Respondent::from_index(row), question).0).max();
@@ -163,7 +163,7 @@ impl Column {
     }
 }
 
-/// A code of the question, or in one case of twenty a missing one.
+/// A code of the question, or in one case out of twenty a missing code.
 fn answer(question: &Question, country: u16, draw: &mut Draw) -> i32 {
     if draw.below(20) == 0 {
         return -1 - draw.below(2);
@@ -175,7 +175,7 @@ fn answer(question: &Question, country: u16, draw: &mut Draw) -> i32 {
     }
 }
 
-/// Numbers that look random and are the same each time (splitmix64).
+/// Reproducible pseudorandom numbers (splitmix64).
 struct Draw(u64);
 
 impl Draw {

@@ -1,4 +1,4 @@
-//! Messages a second through RabbitMQ: confirmed publishes, and takes with acknowledgements.
+//! Messages per second through RabbitMQ: publishing with confirmation, and receiving with acknowledgement.
 #![expect(clippy::print_stdout, reason = "a benchmark's results are its output")]
 
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use valuesim_shared::id::{ModelId, RunId};
 use valuesim_shared::queue::{Delivery as _, Lane, Queue as _, QueueName, RabbitQueue, RabbitSettings};
 use valuesim_test_servers::shared_broker;
 
-/// Messages of one measurement.
+/// The number of messages in a measurement.
 const MESSAGES: usize = 50_000;
 
-/// Publishes that wait for their confirmation at the same time.
+/// The number of unconfirmed publishes.
 const IN_FLIGHT: usize = 1_000;
 
-/// Messages that the taker has room for.
+/// The prefetch limit of the consumer.
 const ROOM: usize = 500;
 
 #[tokio::main]
@@ -45,15 +45,15 @@ fn rate(took: Duration) -> f64 {
 
 async fn publish_all(queue: &RabbitQueue, name: &QueueName, bytes: usize) -> anyhow::Result<Duration> {
     let start = Instant::now();
-    let places = Arc::new(Semaphore::new(IN_FLIGHT));
+    let permits = Arc::new(Semaphore::new(IN_FLIGHT));
     let mut publishing = JoinSet::new();
     for number in 0..MESSAGES {
-        let place = Arc::clone(&places).acquire_owned().await.context("the semaphore is never closed")?;
+        let permit = Arc::clone(&permits).acquire_owned().await.context("the semaphore is never closed")?;
         let (queue, name) = (queue.clone(), name.clone());
         let body = Bytes::from(vec![u8::try_from(number % 256)?; bytes]);
         publishing.spawn(async move {
             let published = queue.publish(&name, body).await;
-            drop(place);
+            drop(permit);
             published
         });
     }

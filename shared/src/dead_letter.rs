@@ -1,4 +1,4 @@
-//! Dead letters: messages that could not be dealt with, with the reason, for people to look at.
+//! Dead letters: messages that could not be processed, with the reason.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,100 +11,100 @@ use crate::outcome::{CellOutcome, OUTCOME_VERSION};
 use crate::queue::Lane;
 use crate::task::{Task, TaskKind};
 
-/// The version of dead letters; a reader shows others as they are.
+/// The version of dead letters. Readers show other versions as raw text.
 pub const DEAD_LETTER_VERSION: u16 = 1;
 
-/// A message that could not be dealt with. The broker puts some there itself, bare: those are no [`DeadLetter`].
+/// A message that could not be processed. Messages that the broker itself dead-letters are not wrapped in one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeadLetter {
-    /// [`DEAD_LETTER_VERSION`] of the writer.
+    /// The writer's [`DEAD_LETTER_VERSION`].
     pub version: u16,
-    /// Why nobody could deal with it.
+    /// Why it could not be processed.
     pub reason: String,
-    /// The message as it was.
+    /// The original message.
     pub body: DeadBody,
-    /// When it was given up.
+    /// When it was dead-lettered.
     pub at: UnixMillis,
-    /// The process that gave it up.
+    /// The process that dead-lettered it.
     pub worker: String,
 }
 
-/// A message, whatever bytes it has.
+/// The bytes of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeadBody {
-    /// It is text.
+    /// UTF-8 text.
     Text(String),
-    /// It is no text; base64 of its bytes.
+    /// Other bytes, in base64.
     Base64(String),
 }
 
-/// What becomes of a message that cannot be dealt with.
+/// What to do with a message that cannot be processed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OnBadMessage {
-    /// It ends the process with an error: right where all messages are the process's own.
+    /// End the process with an error: right if the process wrote all messages itself.
     EndProcess,
-    /// It goes to the dead letters, and the process goes on.
+    /// Move it to the dead letters and continue.
     DeadLetter {
-        /// The process that parks it.
+        /// The process that dead-letters it.
         by: String,
     },
 }
 
-/// What a message of the dead letters is, as far as it can be read.
+/// A message from the dead-letter queue, as far as it can be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadMessage {
-    /// Why it is there; none where the broker put it there itself.
+    /// The dead letter; `None` if the broker dead-lettered the message itself.
     pub letter: Option<DeadLetter>,
-    /// The message that could not be dealt with.
+    /// The original message.
     pub body: Vec<u8>,
-    /// What that message is.
+    /// The content of the original message.
     pub content: DeadContent,
 }
 
-/// What a dead letter holds.
+/// The content of a dead letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeadContent {
-    /// Work that can be tried again.
+    /// A task that can be replayed.
     Task(Task),
-    /// A finished cell that can be handed in again.
+    /// An outcome that can be replayed.
     Outcome(Box<CellOutcome>),
-    /// Neither, and why.
+    /// Neither, with the reason.
     Unreadable(String),
 }
 
-/// Why a message is no dead letter.
+/// Why a message is not a dead letter.
 #[derive(Debug, thiserror::Error)]
 pub enum DeadLetterError {
-    /// It is no JSON, or has not the fields of a dead letter.
+    /// The message is not JSON, or not a dead letter.
     #[error("read a dead letter: {0}")]
     Unreadable(#[from] serde_json::Error),
-    /// It has another version.
+    /// The dead letter has another version.
     #[error(
         "read a dead letter of version {0}: this program reads version {DEAD_LETTER_VERSION}; use the release that wrote it"
     )]
     Version(u16),
-    /// The message in it is not what base64 gives.
+    /// The message in the dead letter is not valid base64.
     #[error("read the message in a dead letter: {0}")]
     Body(#[from] base64::DecodeError),
 }
 
 impl DeadLetter {
-    /// A letter of this moment.
+    /// A dead letter with the current time.
     pub fn new(body: &[u8], reason: String, worker: String) -> Self {
         Self { version: DEAD_LETTER_VERSION, reason, body: DeadBody::new(body), at: UnixMillis::now(), worker }
     }
 
-    /// The letter as it is kept: JSON.
+    /// The dead letter as JSON.
     ///
     /// # Panics
-    /// Never: a dead letter has no map.
+    /// Never: a dead letter has no maps.
     pub fn to_bytes(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("a dead letter can be written as JSON")
     }
 
-    /// Reads a letter; refuses other versions before it looks at the rest.
+    /// Reads a dead letter. Checks the version before the other fields.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DeadLetterError> {
         #[derive(Deserialize)]
         struct Head {
@@ -119,7 +119,7 @@ impl DeadLetter {
 }
 
 impl DeadMessage {
-    /// What `message` is. Any bytes are something.
+    /// Reads `message`. Accepts any bytes.
     pub fn read(message: &[u8]) -> Self {
         if !is_letter(message) {
             return Self { letter: None, body: message.to_vec(), content: DeadContent::read(message) };
@@ -134,7 +134,7 @@ impl DeadMessage {
     }
 }
 
-/// Whether it is a letter of any version, and no bare message: those have neither reason nor body.
+/// Whether it is a dead letter of any version: only these have both a reason and a body.
 fn is_letter(message: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Letter {
@@ -147,7 +147,7 @@ fn is_letter(message: &[u8]) -> bool {
 }
 
 impl DeadContent {
-    /// What `body` is.
+    /// Reads the content from `body`.
     pub fn read(body: &[u8]) -> Self {
         let no_task = match Task::from_bytes(body) {
             Ok(task) => return Self::Task(task),
@@ -155,11 +155,11 @@ impl DeadContent {
         };
         match outcome(body) {
             Ok(outcome) => Self::Outcome(Box::new(outcome)),
-            Err(no_outcome) => Self::Unreadable(format!("no task ({no_task}) and no outcome ({no_outcome})")),
+            Err(no_outcome) => Self::Unreadable(format!("neither a task ({no_task}) nor an outcome ({no_outcome})")),
         }
     }
 
-    /// The cell that it is about.
+    /// The cell of the task or outcome.
     pub fn cell(&self) -> Option<Cell> {
         match self {
             Self::Task(task) => Some(task.cell),
@@ -168,7 +168,7 @@ impl DeadContent {
         }
     }
 
-    /// The run that it belongs to.
+    /// The run of the task or outcome.
     pub fn run(&self) -> Option<&RunId> {
         match self {
             Self::Task(task) => Some(&task.run),
@@ -206,7 +206,7 @@ impl DeadBody {
         }
     }
 
-    /// The bytes of the message as it was.
+    /// The bytes of the original message.
     pub fn bytes(&self) -> Result<Vec<u8>, base64::DecodeError> {
         match self {
             Self::Text(text) => Ok(text.as_bytes().to_vec()),
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_is_written_and_read_to_the_letter() {
+    fn the_format_of_dead_letters_is_fixed() {
         check(b"{}", r#"{"version":1,"reason":"no task","body":{"text":"{}"},"at":5,"worker":"w1"}"#);
         check(b"\xff\x00", r#"{"version":1,"reason":"no task","body":{"base64":"/wA="},"at":5,"worker":"w1"}"#);
     }
@@ -237,8 +237,8 @@ mod tests {
     const TASK: &str =
         r#"{"version":1,"kind":"cab","run":"r1","cell":{"model":2,"respondent":7,"fold":1},"profile":"AgM"}"#;
 
-    /// A message as it is, and in a letter.
-    fn check_held(body: &[u8], expected_lane: Option<Lane>, says: &str) {
+    /// Reads a message, both bare and in a dead letter.
+    fn check_content(body: &[u8], expected_lane: Option<Lane>, says: &str) {
         let bare = DeadMessage::read(body);
         assert_eq!((&bare.letter, &bare.body[..]), (&None, body));
         let letter = DeadLetter::new(body, "no luck".to_owned(), "w1".to_owned());
@@ -250,18 +250,18 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_is_opened_and_a_bare_message_is_taken_as_it_is() {
-        check_held(TASK.as_bytes(), Some(Lane::Cab(ModelId(2))), "kind: Cab");
-        check_held(TASK.replace("cab", "story").as_bytes(), Some(Lane::Story(ModelId(2))), "kind: Story");
+    fn wrapped_and_bare_messages_are_read_alike() {
+        check_content(TASK.as_bytes(), Some(Lane::Cab(ModelId(2))), "kind: Cab");
+        check_content(TASK.replace("cab", "story").as_bytes(), Some(Lane::Story(ModelId(2))), "kind: Story");
         let outcome = r#"{"version":1,"run":"r1","cell":{"model":2,"respondent":7,"fold":1},"result":{"arms":[]},"spend":{"stages":{},"reported_models":[]}}"#;
-        check_held(outcome.as_bytes(), Some(Lane::Results), "CellOutcome");
-        check_held(br#"{"version":2,"kind":"cab"}"#, None, "version 2");
-        check_held(b"\xff\x00", None, "Unreadable");
-        check_held(b"", None, "Unreadable");
+        check_content(outcome.as_bytes(), Some(Lane::Results), "CellOutcome");
+        check_content(br#"{"version":2,"kind":"cab"}"#, None, "version 2");
+        check_content(b"\xff\x00", None, "Unreadable");
+        check_content(b"", None, "Unreadable");
     }
 
     #[test]
-    fn a_letter_of_another_version_or_with_a_damaged_body_is_kept_as_it_is() {
+    fn unreadable_dead_letters_keep_their_bytes() {
         for (letter, says) in [
             (r#"{"version":2,"reason":"x","body":{"new":1}}"#, "dead letter of version 2"),
             (r#"{"version":1,"reason":"x","body":{"base64":"?"},"at":5,"worker":"w1"}"#, "message in a dead letter"),
@@ -276,7 +276,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_message_survives_its_letter(body in prop::collection::vec(any::<u8>(), 0..64)) {
+        fn any_message_is_read_back_from_its_dead_letter(body in prop::collection::vec(any::<u8>(), 0..64)) {
             let letter = DeadLetter::new(&body, String::new(), String::new());
             prop_assert_eq!(DeadMessage::read(&letter.to_bytes()).body, body);
         }

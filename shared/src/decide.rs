@@ -1,12 +1,12 @@
-//! Decides between the modules' answers, and says when the coordinator must be asked.
+//! Decides between the modules' answers, or that the coordinator must be asked.
 
 use crate::id::Code;
 use crate::outcome::Decided;
 
-/// What the modules' answers to one question come to.
+/// The decision between the modules' answers to one question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// There is nothing to settle: one answer, or the same one from all that gave one.
+    /// All valid answers are the same, or there is only one.
     Agreed {
         /// The answer.
         answer: Code,
@@ -15,11 +15,11 @@ pub enum Decision {
     },
     /// At least two valid answers differ.
     AskCoordinator,
-    /// No module gave a valid answer, so there is none.
+    /// No module gave a valid answer.
     NoValidAnswer,
 }
 
-/// Decides between the modules' answers to one question; as in the reference, agreement needs no coordinator.
+/// Decides between the modules' answers to one question. As in the paper's code, agreement needs no coordinator.
 pub fn decide(answers: &[Option<Code>]) -> Decision {
     let valid: Vec<Code> = answers.iter().flatten().copied().collect();
     match valid[..] {
@@ -32,12 +32,12 @@ pub fn decide(answers: &[Option<Code>]) -> Decision {
     }
 }
 
-/// The mean of the valid answers, rounded up: what takes the coordinator's place in the method without one.
+/// The mean of the valid answers, rounded up, which replaces the coordinator in the method `average`.
 ///
-/// `None` where no answer is valid.
+/// `None` if no answer is valid.
 ///
 /// # Panics
-/// Never: a mean of codes lies between the least and the greatest of them.
+/// Never: the mean of codes lies between the lowest and the highest.
 pub fn ceiling_of_mean(answers: &[Option<Code>]) -> Option<Code> {
     let (mut sum, mut count) = (0_i64, 0_i64);
     for code in answers.iter().flatten() {
@@ -47,9 +47,9 @@ pub fn ceiling_of_mean(answers: &[Option<Code>]) -> Option<Code> {
     if count == 0 {
         return None;
     }
-    // Rounding down the opposite number rounds up, whatever the sign.
+    // Rounding down the negated sum rounds up, whatever the sign.
     let mean = -(-sum).div_euclid(count);
-    Some(Code(i32::try_from(mean).expect("a mean of codes lies between the least and the greatest")))
+    Some(Code(i32::try_from(mean).expect("the mean of codes lies between the lowest and the highest")))
 }
 
 #[cfg(test)]
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn two_modules_decide_like_three() {
+    fn two_modules_decide_in_the_same_way_as_three() {
         let agreed = Decision::Agreed { answer: Code(3), decided: Decided::Unanimous };
         assert_eq!(decide(&[Some(Code(3)), Some(Code(3))]), agreed);
         assert_eq!(decide(&[Some(Code(3)), Some(Code(4))]), Decision::AskCoordinator);
@@ -84,7 +84,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_agreed_answer_is_the_mean_too(answers in prop::array::uniform3(prop::option::of(-2_i32..4))) {
+        fn the_mean_of_agreeing_answers_is_that_answer(answers in prop::array::uniform3(prop::option::of(-2_i32..4))) {
             let answers = answers.map(|code| code.map(Code));
             match decide(&answers) {
                 Decision::Agreed { answer, .. } => prop_assert_eq!(ceiling_of_mean(&answers), Some(answer)),

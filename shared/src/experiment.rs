@@ -1,4 +1,4 @@
-//! The whole job as a user writes it: data, sample, folds, arms, models, limits.
+//! The experiment as a user writes it: data, sample, folds, methods, models, limits.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,7 +11,7 @@ use crate::id::{Fold, Respondent};
 use crate::method::{Behaviour, Method};
 use crate::model::ModelSettings;
 
-/// The most models of one experiment: more than anybody compares, and few enough to number them in a message.
+/// The most models of one experiment: more than anyone compares, and few enough for their numbers in messages.
 pub const MOST_MODELS: usize = 1_000;
 
 /// The seed of the paper's folds and sample (paper, section 4.1).
@@ -20,38 +20,38 @@ pub const PAPER_SEED: u64 = 42;
 /// The paper's number of folds.
 pub const PAPER_FOLDS: u8 = 5;
 
-/// The paper's number of respondents, and the sample where a survey file is given and nothing else is said.
+/// The paper's number of respondents, and the default sample size with a survey file.
 pub const PAPER_USERS: u32 = 100;
 
 /// Respondents of the demonstration on synthetic data.
 pub const DEMO_USERS: u32 = 25;
 
-/// Size of the synthetic survey of the demonstration: enough for the no-model baselines to mean something.
+/// Size of the demonstration's synthetic survey: enough for meaningful baselines.
 pub const DEMO_SURVEY: u32 = 2_000;
 
-/// An experiment, as a TOML file or flags give it. Unknown keys are refused.
+/// An experiment, as given by a TOML file or flags. Unknown keys are refused.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Experiment {
     /// A name for the run folder and the report; letters, digits, `-` and `_`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Which faults of the paper's code are reproduced.
+    /// Whether to reproduce the faults of the paper's code.
     pub behaviour: Behaviour,
-    /// The methods that ask a model, each with every model; `valuesim` and `full-info` where absent.
+    /// The methods that ask a model, each run with every model; `valuesim` and `full-info` if absent.
     pub methods: Vec<Method>,
-    /// Another codebook than the built-in one; the reference's `questions.json` too.
+    /// A codebook file to use instead of the built-in one, which may be the `questions.json` of the paper's code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub codebook: Option<PathBuf>,
-    /// Whether every prompt and reply is kept, for `valuesim show` and `valuesim export`.
+    /// Whether to keep every prompt and reply, for `valuesim show` and `valuesim export`.
     pub transcripts: bool,
-    /// Where the respondents come from.
+    /// The source of the respondents.
     pub survey: SurveySource,
-    /// Which respondents are taken.
+    /// The respondents to draw.
     pub sample: Sample,
-    /// How the questions are split.
+    /// How to split the questions.
     pub split: SplitSettings,
-    /// Models answer from the simulated provider where this is present.
+    /// If present, all models answer from the simulated provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub simulate: Option<Simulation>,
     /// The models to ask.
@@ -59,7 +59,7 @@ pub struct Experiment {
     pub models: Vec<ModelSettings>,
 }
 
-/// Where the respondents come from. Without a file, a synthetic survey is made.
+/// The source of the respondents. Without a file, a synthetic survey is generated.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SurveySource {
@@ -73,18 +73,18 @@ pub struct SurveySource {
     pub synthetic_seed: u64,
 }
 
-/// Which respondents are taken.
+/// Which respondents to draw.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sample {
-    /// How many, or all; 100 of a survey file, 25 of a synthetic one where absent.
+    /// The number of respondents, or all; if absent, 100 from a survey file and 25 from a synthetic survey.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub users: Option<Users>,
     /// Seed of the draw.
     pub seed: u64,
-    /// These row numbers instead of a draw.
+    /// Row numbers to use instead of a draw.
     pub respondents: Vec<Respondent>,
-    /// Only people of these countries, by ISO alpha-3 or numeric code.
+    /// Restricts the sample to these countries, by ISO alpha-3 or numeric code.
     pub countries: Vec<String>,
 }
 
@@ -94,7 +94,7 @@ impl Default for Sample {
     }
 }
 
-/// How the questions are split.
+/// How to split the questions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SplitSettings {
@@ -102,7 +102,7 @@ pub struct SplitSettings {
     pub seed: u64,
     /// Number of folds.
     pub folds: u8,
-    /// Only these folds are run; all where empty.
+    /// The folds to run; all if empty.
     pub only: Vec<Fold>,
 }
 
@@ -118,16 +118,16 @@ impl Default for SplitSettings {
 pub struct Simulation {
     /// Seed of the simulated replies.
     pub seed: u64,
-    /// Milliseconds that each reply takes.
+    /// Latency of each reply in milliseconds.
     pub latency_ms: u64,
 }
 
-/// How many respondents are drawn.
+/// How many respondents to draw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Users {
-    /// Everybody.
+    /// All respondents.
     All,
-    /// So many.
+    /// This number of respondents.
     Count(u32),
 }
 
@@ -149,7 +149,7 @@ impl std::str::FromStr for Users {
         }
         match text.parse() {
             Ok(count) if count > 0 => Ok(Self::Count(count)),
-            _ => Err(format!("{text:?} is no number of respondents: expected a whole number above 0, or `all`")),
+            _ => Err(format!("{text:?} is not a number of respondents: expected a whole number above 0, or `all`")),
         }
     }
 }
@@ -191,18 +191,18 @@ impl<'de> Deserialize<'de> for Users {
     }
 }
 
-/// What is wrong with an experiment, all of it at once.
+/// All problems of an experiment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the experiment cannot be run:\n{}", .0.iter().map(|problem| format!("  - {problem}")).collect::<Vec<_>>().join("\n"))]
 pub struct Problems(pub Vec<String>);
 
 impl Experiment {
-    /// Reads an experiment file; the error names the line and what was expected.
+    /// Parses an experiment file. The error names the line and what was expected.
     pub fn from_toml(text: &str) -> Result<Self, toml::de::Error> {
         toml::from_str(text)
     }
 
-    /// Fills in what the user left open, and says what cannot be.
+    /// Fills in defaults, and reports all problems.
     pub fn resolve(mut self) -> Result<Self, Problems> {
         if self.methods.is_empty() {
             self.methods = Method::DEFAULT.to_vec();
@@ -245,11 +245,11 @@ impl Experiment {
         unless(one_sample, "sample: `users` and `respondents` exclude each other; leave one out".to_owned());
         for fold in self.split.only.iter().collect::<BTreeSet<_>>() {
             let exists = fold.number() <= self.split.folds;
-            unless(exists, format!("split.only: there is no fold {fold}, only 1 to {}", self.split.folds));
+            unless(exists, format!("split.only: there is no fold {fold}; expected 1 to {}", self.split.folds));
         }
         for method in &self.methods {
             let asks = method.asks_model();
-            unless(asks, format!("methods: `{method}` asks no model and is always shown; leave it out"));
+            unless(asks, format!("methods: `{method}` is a baseline, which is always included; leave it out"));
         }
         let count = self.models.len();
         unless(count <= MOST_MODELS, format!("{count} models: expected at most {MOST_MODELS}; split the experiment"));
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_reads_back_what_it_writes() {
+    fn a_written_experiment_is_read_back() {
         let text = "
             name = 'ours'
             behaviour = 'paper'
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_keys_and_values_are_refused_with_their_line() {
+    fn unknown_keys_and_values_are_refused_by_name() {
         for (text, expected) in [
             ("\nuser = 5", "unknown field `user`"),
             ("sample.users = 0", "above 0"),

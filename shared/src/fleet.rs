@@ -1,12 +1,12 @@
-//! The servers that the processes of a fleet share, each behind its port.
+//! The servers shared by the processes of a fleet, each behind its trait.
 
-/// Queues, store and control as one process uses them. Cheap to clone where its parts are.
+/// Queue, store and control as used by one process. Cheap to clone if its parts are.
 #[derive(Debug, Clone)]
 pub struct Servers<Q, S, C> {
-    /// Where tasks and outcomes wait.
+    /// The queue of tasks and outcomes.
     pub queue: Q,
-    /// What workers remember between tasks.
+    /// The store for backstories and the journal of calls.
     pub store: S,
-    /// Orders and signs of life.
+    /// Commands and heartbeats.
     pub control: C,
 }

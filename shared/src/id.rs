@@ -1,4 +1,4 @@
-//! The names of things: which respondent, question, fold, cell, model and run is meant.
+//! Ids: respondents, questions, codes, countries, folds, models, cells and runs.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// How many questions the survey has: Q1 to Q290 (WVS-7 master questionnaire).
+/// The number of questions in the survey: Q1 to Q290 (WVS-7 master questionnaire).
 pub const QUESTIONS: usize = 290;
 
 /// A respondent: the 1-based number of a data row of the survey file.
@@ -27,7 +27,7 @@ impl Respondent {
     /// The respondent at position `index`, counted from 0.
     ///
     /// # Panics
-    /// When the index does not fit a row number; a survey file has under 2^32 rows.
+    /// If the index does not fit a row number; a survey file has fewer than 2^32 rows.
     pub fn from_index(index: usize) -> Self {
         let row = u32::try_from(index + 1).expect("a survey file has under 2^32 rows");
         Self::new(row).expect("rows count from 1")
@@ -69,7 +69,7 @@ impl QuestionId {
     /// The question at position `index`, counted from 0.
     ///
     /// # Panics
-    /// When the index is not below 290.
+    /// If the index is not below 290.
     pub fn from_index(index: usize) -> Self {
         assert!(index < QUESTIONS, "question index {index} is past Q290");
         Self(u16::try_from(index + 1).expect("290 fits u16"))
@@ -115,9 +115,9 @@ impl FromStr for QuestionId {
     }
 }
 
-/// A text that names no question.
+/// A text that is not a question id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no question is called {0:?}: expected Q1 to Q{QUESTIONS}")]
+#[error("unknown question {0:?}: expected Q1 to Q{QUESTIONS}")]
 pub struct UnknownQuestion(pub String);
 
 /// The number of an answer in the survey file. Negative codes say why an answer is missing.
@@ -126,7 +126,7 @@ pub struct UnknownQuestion(pub String);
 pub struct Code(pub i32);
 
 impl Code {
-    /// Whether the code says that there is no answer (-1 to -5 in WVS files).
+    /// Whether the code means a missing answer (-1 to -5 in WVS files).
     pub const fn is_missing(self) -> bool {
         self.0 < 0
     }
@@ -149,7 +149,7 @@ impl fmt::Display for Country {
     }
 }
 
-/// One of the splits of the questions, counted from 1.
+/// The number of a fold, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Fold(NonZeroU8);
@@ -185,16 +185,16 @@ impl fmt::Display for Fold {
 #[serde(transparent)]
 pub struct ModelId(pub u16);
 
-/// One respondent x one fold x one model: the unit of work, of recovery and of results.
+/// One respondent, one fold and one model: the unit of work, recovery and results.
 ///
-/// Ordered by model, then respondent, then fold, which is the order of the ledger.
+/// Ordered by model, then respondent, then fold, like the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Cell {
-    /// The model that is asked.
+    /// The model to ask.
     pub model: ModelId,
-    /// The person that is simulated.
+    /// The respondent to simulate.
     pub respondent: Respondent,
-    /// Which questions are held out.
+    /// The fold, which determines the held-out questions.
     pub fold: Fold,
 }
 
@@ -204,7 +204,7 @@ impl fmt::Display for Cell {
     }
 }
 
-/// One execution of an experiment on a survey: the same experiment and data have the same run id.
+/// The id of a run: the same experiment on the same data has the same id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RunId(pub String);
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_cannot_name_respondent_or_fold_0() {
+    fn respondent_0_and_fold_0_are_refused() {
         assert!(serde_json::from_str::<Respondent>("0").is_err() && serde_json::from_str::<Fold>("0").is_err());
         assert_eq!(serde_json::from_str::<Fold>("1").ok(), Fold::new(1));
     }

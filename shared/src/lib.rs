@@ -1,4 +1,4 @@
-//! What both sides agree on: survey, codebook, methods and prompts, messages, queue, store, permits, money.
+//! What coordinator and worker share: survey, codebook, methods, prompts, messages, queue, store, permits, money.
 
 pub mod call;
 pub mod cell;

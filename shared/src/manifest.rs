@@ -1,4 +1,4 @@
-//! What is the same for all tasks of a run, kept once: codebook, prompts, split, methods, models. No secrets.
+//! The manifest: what all tasks of a run share (codebook, prompts, split, methods, models). It contains no secrets.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,40 +9,40 @@ use crate::method::{Behaviour, Method};
 use crate::model::ModelSettings;
 use crate::prompt::prompts_digest;
 
-/// The version of the manifest; a reader refuses others.
+/// The version of the manifest. Readers refuse other versions.
 pub const MANIFEST_VERSION: u16 = 1;
 
-/// A run as its workers need to know it.
+/// What workers need to know of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// [`MANIFEST_VERSION`] of the writer.
+    /// The writer's [`MANIFEST_VERSION`].
     pub version: u16,
-    /// Which run.
+    /// The run.
     pub run: RunId,
-    /// Which faults of the paper's code are reproduced.
+    /// Whether to reproduce the faults of the paper's code.
     pub behaviour: Behaviour,
-    /// How the questions are split.
+    /// How to split the questions.
     pub split: SplitSettings,
     /// The methods that ask a model.
     pub methods: Vec<Method>,
-    /// The models, in the experiment's order, addresses filled in. Keys are named, never contained.
+    /// The models in the experiment's order, with addresses filled in. Contains the names of keys, never the keys.
     pub models: Vec<ModelSettings>,
-    /// Whether what was said is kept.
+    /// Whether to keep transcripts.
     pub transcripts: bool,
-    /// Digest of the prompt templates, as hexadecimal text; a worker with other prompts refuses the run.
+    /// The digest of the prompt templates, in hexadecimal. A worker with other prompts refuses the run.
     pub prompts: String,
-    /// Questions and wording.
+    /// The questions and their wording.
     pub codebook: Codebook,
 }
 
 /// Why a manifest cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
-    /// It is no JSON, or has not the fields of a manifest.
+    /// The bytes are not JSON, or not a manifest.
     #[error("read the manifest of a run: {0}")]
     Unreadable(#[from] serde_json::Error),
-    /// It has another version.
+    /// The manifest has another version.
     #[error(
         "the manifest of the run has version {0}: this program reads version {MANIFEST_VERSION}; use the release that started the run"
     )]
@@ -65,15 +65,15 @@ impl Manifest {
         }
     }
 
-    /// The manifest as it is kept: JSON.
+    /// The manifest as stored JSON.
     ///
     /// # Panics
-    /// Never: a manifest has no map with keys that are not text.
+    /// Never: all maps of a manifest have text keys.
     pub fn to_bytes(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("a manifest can be written as JSON")
     }
 
-    /// Reads a manifest; refuses other versions before it looks at the rest.
+    /// Reads a manifest. Checks the version before the other fields.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ManifestError> {
         #[derive(Deserialize)]
         struct Head {

@@ -1,7 +1,6 @@
-//! The random numbers of Python's `random` module, for the folds and samples that the paper drew with it.
+//! The random numbers of Python's `random` module, with which the paper drew its folds and samples.
 //!
-//! MT19937 (Matsumoto and Nishimura 1998) with the seeding and the derived draws of `CPython` 3.11. Used for nothing
-//! else.
+//! MT19937 (Matsumoto and Nishimura 1998) with the seeding and the derived draws of `CPython` 3.11. Not for other uses.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -9,7 +8,7 @@ use std::ops::Range;
 const WORDS: usize = 624;
 const SHIFT: usize = 397;
 
-/// A Mersenne Twister in the state that Python's `random.seed(seed)` leaves it in.
+/// A Mersenne Twister seeded like Python's `random`.
 #[derive(Debug, Clone)]
 pub struct Mersenne {
     state: [u32; WORDS],
@@ -21,19 +20,19 @@ impl Mersenne {
     pub fn seeded(seed: u64) -> Self {
         let [b0, b1, b2, b3, b4, b5, b6, b7] = seed.to_le_bytes();
         let words = [u32::from_le_bytes([b0, b1, b2, b3]), u32::from_le_bytes([b4, b5, b6, b7])];
-        // Python passes as many words as the number needs, and one for zero.
+        // Python uses as many words as the number needs, but one for zero.
         let needed = if words[1] == 0 { 1 } else { 2 };
         Self::from_key(&words[..needed])
     }
 
-    /// Spreads a key over the state (`init_by_array` of the authors' code).
+    /// The state for a key (`init_by_array` in the authors' code).
     fn from_key(key: &[u32]) -> Self {
         let mut mt = Self::from_word(19_650_218);
         let (mut at, mut from) = (1, 0);
         for _ in 0..WORDS.max(key.len()) {
             let mixed = mt.state[at] ^ mt.mixed_before(at).wrapping_mul(1_664_525);
-            let place = u32::try_from(from).expect("a key has at most two words");
-            mt.state[at] = mixed.wrapping_add(key[from]).wrapping_add(place);
+            let position = u32::try_from(from).expect("a key has at most two words");
+            mt.state[at] = mixed.wrapping_add(key[from]).wrapping_add(position);
             at = mt.step(at);
             from = (from + 1) % key.len();
         }
@@ -46,12 +45,12 @@ impl Mersenne {
         mt
     }
 
-    /// The state that one word is spread to (`init_genrand`).
+    /// The state for one word (`init_genrand` in the authors' code).
     fn from_word(word: u32) -> Self {
         let mut state = [word; WORDS];
-        for (at, place) in (1..WORDS).zip(1_u32..) {
+        for (at, position) in (1..WORDS).zip(1_u32..) {
             let before = state[at - 1];
-            state[at] = (before ^ (before >> 30)).wrapping_mul(1_812_433_253).wrapping_add(place);
+            state[at] = (before ^ (before >> 30)).wrapping_mul(1_812_433_253).wrapping_add(position);
         }
         Self { state, next: WORDS }
     }
@@ -61,7 +60,7 @@ impl Mersenne {
         before ^ (before >> 30)
     }
 
-    /// The next place of the state while a key is spread: after the last comes 1, and 0 follows the last.
+    /// The next position while the state is filled: 1 follows the last position, whose word is copied to position 0.
     fn step(&mut self, at: usize) -> usize {
         if at + 1 < WORDS {
             return at + 1;
@@ -94,9 +93,9 @@ impl Mersenne {
     /// `random.getrandbits(bits)`.
     ///
     /// # Panics
-    /// When `bits` is not in 1..=32.
+    /// If `bits` is not in 1..=32.
     pub fn getrandbits(&mut self, bits: u32) -> u32 {
-        assert!((1..=32).contains(&bits), "1 to 32 bits can be drawn at once, not {bits}");
+        assert!((1..=32).contains(&bits), "draw {bits} random bits: expected 1 to 32");
         self.word() >> (32 - bits)
     }
 
@@ -106,12 +105,12 @@ impl Mersenne {
         (f64::from(high) * 67_108_864.0 + f64::from(low)) / 9_007_199_254_740_992.0
     }
 
-    /// A number in `0..below`, every one equally likely.
+    /// A uniformly distributed number in `0..below`.
     ///
     /// # Panics
-    /// When `below` is 0.
+    /// If `below` is 0.
     pub fn randbelow(&mut self, below: u32) -> u32 {
-        assert!(below > 0, "there is no number below 0 to draw");
+        assert!(below > 0, "draw a number below 0: expected at least 1");
         let bits = u32::BITS - below.leading_zeros();
         loop {
             let drawn = self.getrandbits(bits);
@@ -121,7 +120,7 @@ impl Mersenne {
         }
     }
 
-    /// An index of a list of `len` items.
+    /// A random index of a list of `len` items.
     fn index(&mut self, len: usize) -> usize {
         let len = u32::try_from(len).expect("lists to draw from have under 2^32 items");
         self.randbelow(len) as usize
@@ -138,9 +137,9 @@ impl Mersenne {
     /// `random.sample(range(of), count)`: `count` different numbers of `0..of` in the order drawn.
     ///
     /// # Panics
-    /// When `count` is greater than `of`.
+    /// If `count` is greater than `of`.
     pub fn sample(&mut self, of: u32, count: u32) -> Vec<u32> {
-        assert!(count <= of, "{count} different numbers cannot be drawn from {of}");
+        assert!(count <= of, "draw {count} different numbers from {of}: expected at most {of}");
         if u64::from(of) <= pool_limit(count) { self.sample_pool(0..of, count) } else { self.sample_set(of, count) }
     }
 
@@ -166,9 +165,9 @@ impl Mersenne {
     }
 }
 
-/// Up to which size of population `sample` copies it into a pool: where that is smaller than a set of the draws.
+/// The largest population that `sample` copies into a pool. For larger ones a set of the draws takes less memory.
 ///
-/// Python takes the logarithm of `3 * count` to the base 4, rounded up; this counts the powers.
+/// Python rounds up the logarithm of `3 * count` to the base 4; here a loop computes that power of 4.
 fn pool_limit(count: u32) -> u64 {
     let small_set = 21;
     if count <= 5 {
@@ -189,7 +188,7 @@ mod tests {
 
     /// What `CPython` 3.11 gives for `random.seed(seed)` and `random.getrandbits(32)`.
     #[test]
-    fn seeds_of_every_length_are_spread_as_python_does() {
+    fn seeds_of_every_length_give_pythons_numbers() {
         let seeds = [
             (0, 3_626_764_237),
             (1, 577_090_037),
@@ -204,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn pool_and_set_are_chosen_as_in_python() {
+    fn pool_or_set_is_chosen_as_in_python() {
         #[derive(Deserialize)]
         struct Branch {
             n: u64,

@@ -1,4 +1,4 @@
-//! How an answer is predicted: methods, the modules that they are made of, and the two behaviours.
+//! The methods that predict answers, the modules of the CAB method, and the two behaviours.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,13 +7,13 @@ use std::str::FromStr;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Which faults of the paper's code are reproduced.
+/// Whether to reproduce the faults of the paper's code.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Behaviour {
-    /// As the paper's own code does it, to the byte and the bit.
+    /// Reproduces the paper's code bit for bit, faults included.
     Paper,
-    /// With the known faults mended (docs/methods.md lists them).
+    /// With the known faults corrected (docs/methods.md lists them).
     #[default]
     Corrected,
 }
@@ -27,10 +27,9 @@ impl fmt::Display for Behaviour {
     }
 }
 
-/// A way to predict an answer (paper, sections 3 to 5). What each needs is a row of the table in [`crate::cell`].
+/// A way to predict an answer (paper, sections 3 to 5). Each is a row of the table in [`crate::cell`].
 ///
-/// A method reads and writes itself as one word, such as `full-info` or `profile-scale(58)`: that word is what files,
-/// messages and flags hold.
+/// Files, messages and flags write a method as one word, such as `full-info` or `profile-scale(58)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Method {
     /// Backstory, three modules, and a coordinator where they disagree.
@@ -59,16 +58,16 @@ pub enum Method {
     NoAffective,
     /// As `valuesim` without the behavioral module.
     NoBehavioral,
-    /// One call that knows nothing of the respondent.
+    /// One call without any information about the respondent.
     NoProfile,
     /// Modules and coordinator that read the backstory and the profile.
     Combined,
-    /// As `valuesim`, from a backstory of so many items of the profile.
+    /// As `valuesim`, with a backstory from this number of profile items.
     ProfileScale(u16),
 }
 
 impl Method {
-    /// The methods of an experiment that names none, in the order of the tables.
+    /// The default methods of an experiment, in the order of the tables.
     pub const DEFAULT: [Self; 2] = [Self::FullInfo, Self::ValueSim];
 
     /// All methods without a parameter that ask a model, in the order of the tables.
@@ -85,7 +84,7 @@ impl Method {
         Self::ValueSim,
     ];
 
-    /// All baselines that cost nothing, in the order of the tables.
+    /// All baselines without a model, in the order of the tables.
     pub const WITHOUT_MODEL: [Self; 5] =
         [Self::Chance, Self::Mode, Self::Median, Self::ModeCountry, Self::MedianCountry];
 
@@ -94,8 +93,8 @@ impl Method {
         !Self::WITHOUT_MODEL.contains(&self)
     }
 
-    /// Methods in the order of the tables: by their place in [`Self::WITH_MODEL`], those with a parameter before
-    /// `valuesim` and by its size.
+    /// Sorts methods in the order of the tables: that of [`Self::WITH_MODEL`], with `profile-scale(N)` before `valuesim` in
+    /// the order of N.
     pub fn table_order(methods: &[Self]) -> Vec<Self> {
         let mut methods = methods.to_vec();
         methods.sort_by_key(|method| match method {
@@ -106,7 +105,7 @@ impl Method {
         methods
     }
 
-    /// The method's word in files, flags and tables.
+    /// The method's name in files, flags and tables.
     pub fn name(self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::ValueSim => "valuesim",
@@ -135,7 +134,7 @@ impl fmt::Display for Method {
     }
 }
 
-/// A word that names no method.
+/// A word that is not the name of a method.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown method `{0}`: expected one of {known}, or `profile-scale(N)`", known = known_methods())]
 pub struct UnknownMethod(String);
@@ -173,7 +172,7 @@ impl<'de> Deserialize<'de> for Method {
     }
 }
 
-/// One of the three perspectives that a question is analysed from (paper, section 3.3).
+/// One of the three perspectives from which a question is analysed (paper, section 3.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Module {
@@ -194,7 +193,7 @@ impl Module {
 mod tests {
     use super::*;
 
-    /// What is stored of methods. A line that changes makes stored results unreadable.
+    /// Methods as stored. Changing a line makes stored results unreadable.
     const STORED: [(Method, &str); 16] = [
         (Method::ValueSim, "valuesim"),
         (Method::FullInfo, "full-info"),
@@ -215,7 +214,7 @@ mod tests {
     ];
 
     #[test]
-    fn methods_are_stored_as_fixed_words() {
+    fn stored_names_of_methods_are_fixed() {
         for (method, word) in STORED {
             assert_eq!(method.name(), word);
             assert_eq!(word.parse(), Ok(method));
@@ -226,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn other_words_are_no_method() {
+    fn unknown_methods_are_refused() {
         for word in
             ["", "magic", "ValueSim", "profile-scale", "profile-scale()", "profile-scale(-1)", "profile-scale(+1)"]
         {
@@ -235,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_begin_with_the_simplest_method_and_end_with_the_papers() {
+    fn tables_begin_with_the_simplest_method_and_end_with_valuesim() {
         let methods = [Method::ValueSim, Method::ProfileScale(116), Method::FullInfo, Method::ProfileScale(58)];
         let words: Vec<String> = Method::table_order(&methods).iter().map(ToString::to_string).collect();
         assert_eq!(words, ["full-info", "profile-scale(58)", "profile-scale(116)", "valuesim"]);

@@ -1,4 +1,4 @@
-//! A language model at a provider: where it is, its key, its limits and its price.
+//! The settings of a language model: its provider's address and key, its limits and its price.
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -8,50 +8,51 @@ use serde::{Deserialize, Serialize};
 use crate::money::Price;
 use crate::permit::{Limits, MOST_CALLS_IN_FLIGHT};
 
-/// A model as an experiment names it. What is left out comes from the table of known models.
+/// A model in an experiment. Settings left out come from the table of known models.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelSettings {
     /// The model's name at its provider.
     pub name: String,
-    /// Where the provider's API begins, up to and without `/chat/completions`.
+    /// The base URL of the provider's API, without `/chat/completions`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
-    /// The environment variable that holds the key.
+    /// The environment variable that contains the API key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key_env: Option<String>,
-    /// A file that holds the key, instead of the variable.
+    /// A file that contains the API key, instead of the variable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key_file: Option<PathBuf>,
-    /// A PEM file of certificates to trust at the provider, and at a proxy before it, in addition to the system's. It is read
-    /// where the calls are made: in a fleet on each worker's machine.
+    /// A PEM file of certificates to trust for the provider and its proxy, in addition to the system's. It is read where the
+    /// calls are made; in a fleet, on each worker's machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
-    /// The longest reply to ask for, in tokens; the provider's own limit where absent.
+    /// The longest reply to request, in tokens; the provider's own limit if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_output_tokens: Option<u32>,
-    /// The field of the request that says so.
+    /// The request field for that limit.
     #[serde(default, skip_serializing_if = "OutputLimitField::is_usual")]
     pub output_limit_field: OutputLimitField,
-    /// What the provider allows.
+    /// The provider's limits.
     #[serde(default)]
     pub limits: Limits,
-    /// What tokens cost.
+    /// The price of tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
-    /// Further fields of the request body, as the provider documents them.
+    /// Additional fields of the request body, as documented by the provider.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub extra_body: serde_json::Map<String, serde_json::Value>,
 }
 
-/// How a provider wants to be told the longest reply.
+/// The request field for the longest reply.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OutputLimitField {
-    /// What every OpenAI-compatible server knows.
+    /// `max_tokens`, which every OpenAI-compatible server knows.
     #[default]
     MaxTokens,
-    /// What OpenAI's reasoning models insist on: they refuse the other one. Their reasoning counts too.
+    /// `max_completion_tokens`, which OpenAI's reasoning models require: they refuse the other one, and count reasoning
+    /// tokens too.
     MaxCompletionTokens,
 }
 
@@ -73,12 +74,12 @@ impl OutputLimitField {
     }
 }
 
-/// Fields of the request body that the method itself sets.
+/// Fields of the request body that the method sets.
 const FIELDS_OF_THE_METHOD: [&str; 7] =
     ["model", "messages", "temperature", "max_tokens", "max_completion_tokens", "stream", "n"];
 
 impl ModelSettings {
-    /// A model of which only the name is said.
+    /// A model with a name and no other settings.
     pub fn named(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -94,17 +95,17 @@ impl ModelSettings {
         }
     }
 
-    /// Fills in address, key variable and price where the model is known and they are not said.
+    /// Fills in the missing address, key variable and price of a known model.
     pub fn fill_in_known(&mut self) {
         let Some(known) = KNOWN.iter().find(|known| known.name == self.name) else { return };
-        // Another address is another provider: with its own key, prices and fields.
+        // Another address is another provider, with its own key, prices and fields.
         let elsewhere = self.base_url.as_ref().is_some_and(|url| *url != known.base_url);
         if elsewhere {
             return;
         }
         self.base_url = Some(known.base_url.clone());
-        let key_is_said = self.api_key_env.is_some() || self.api_key_file.is_some();
-        if !key_is_said {
+        let has_key = self.api_key_env.is_some() || self.api_key_file.is_some();
+        if !has_key {
             self.api_key_env = Some(known.api_key_env.clone());
         }
         self.price = self.price.or(Some(known.price));
@@ -113,7 +114,7 @@ impl ModelSettings {
         }
     }
 
-    /// What is wrong with the settings; the address does not matter where the provider is simulated.
+    /// The problems of the settings. A simulated provider needs no address.
     pub fn problems(&self, simulated: bool) -> Vec<String> {
         let mut problems = Vec::new();
         let mut wrong = |problem: String| problems.push(format!("model {:?}: {problem}", self.name));
@@ -125,20 +126,20 @@ impl ModelSettings {
                 wrong(format!("base_url {url:?}: expected http://... or https://..."));
             }
             None if !simulated => wrong(format!(
-                "where is it? Set base_url (known without: {})",
+                "missing base_url: set it to the address of the provider's API (not needed for {})",
                 KNOWN.iter().map(|known| known.name.as_str()).collect::<Vec<_>>().join(", ")
             )),
             _ => {}
         }
-        if let Some(usd) = self.price.and_then(|price| price.nonsense()) {
-            wrong(format!("price {usd}: expected US dollars for a million tokens, 0 or more"));
+        if let Some(usd) = self.price.and_then(|price| price.implausible()) {
+            wrong(format!("price {usd}: expected US dollars per million tokens, 0 to 1000000"));
         }
         let Limits { calls_in_flight, requests_per_minute, tokens_per_minute } = self.limits;
         if calls_in_flight == 0 || calls_in_flight > MOST_CALLS_IN_FLIGHT {
             wrong(format!("limits.calls_in_flight {calls_in_flight}: expected 1 to {MOST_CALLS_IN_FLIGHT}"));
         }
         if requests_per_minute == Some(0) || tokens_per_minute == Some(0) || self.max_output_tokens == Some(0) {
-            wrong("a limit of 0 lets nothing through: leave it out for no limit".to_owned());
+            wrong("a limit of 0 blocks all calls: leave it out for no limit".to_owned());
         }
         for field in FIELDS_OF_THE_METHOD {
             if self.extra_body.contains_key(field) {
@@ -149,7 +150,7 @@ impl ModelSettings {
     }
 }
 
-/// A model whose address and price are known.
+/// A model with a known address and price.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct KnownModel {
@@ -159,7 +160,7 @@ struct KnownModel {
     price: Price,
     #[serde(default)]
     extra_body: serde_json::Map<String, serde_json::Value>,
-    /// Where the price was published, and when it was looked up.
+    /// The source of the price, with the date.
     #[expect(dead_code, reason = "for whoever reads or updates the table")]
     source: String,
 }
@@ -181,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_of_known_models_is_sound() {
+    fn the_table_of_known_models_is_valid() {
         for known in KNOWN.iter() {
             let mut model = ModelSettings::named(&known.name);
             model.fill_in_known();
@@ -191,17 +192,17 @@ mod tests {
     }
 
     #[test]
-    fn what_the_user_says_stands() {
+    fn settings_of_the_user_take_precedence() {
         let mut model = ModelSettings::named("gpt-3.5-turbo");
         model.base_url = Some("http://127.0.0.1:9/v1".to_owned());
         model.fill_in_known();
         assert_eq!(model.base_url.as_deref(), Some("http://127.0.0.1:9/v1"));
-        assert_eq!(model.api_key_env, None, "another address is not sent the provider's key");
-        assert_eq!(model.price, None, "and has its own prices");
+        assert_eq!(model.api_key_env, None, "another address does not get the known provider's key");
+        assert_eq!(model.price, None, "another address has its own prices");
     }
 
     #[test]
-    fn nonsense_is_named() {
+    fn invalid_settings_are_named() {
         let mut model = ModelSettings::named("mine");
         model.base_url = Some("localhost:8000".to_owned());
         model.limits.calls_in_flight = 0;

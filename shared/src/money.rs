@@ -1,4 +1,4 @@
-//! Money as integers: what a token costs, what a call cost.
+//! Money and tokens as integers, and the prices of models.
 
 use std::fmt;
 use std::iter::Sum;
@@ -6,13 +6,13 @@ use std::ops::{Add, AddAssign, Sub};
 
 use serde::{Deserialize, Serialize};
 
-/// An amount of money in billionths of a US dollar. Never a float: sums of 113 million calls stay exact.
+/// An amount of money in billionths of a US dollar. An integer, so that sums of 113 million calls are exact.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct NanoUsd(pub u64);
 
 impl NanoUsd {
-    /// The amount as a number of dollars, for people and charts, not for further sums.
+    /// The amount in dollars, for display only, not for further sums.
     pub fn dollars(self) -> f64 {
         self.0 as f64 / 1e9
     }
@@ -25,7 +25,7 @@ impl NanoUsd {
 }
 
 impl fmt::Display for NanoUsd {
-    /// Two decimals from ten cents on, four below: `$86432.10`, `$0.0004`.
+    /// Two decimals from ten cents up, four below: `$86432.10`, `$0.0004`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let dollars = self.dollars();
         if self.0 == 0 || dollars >= 0.1 { write!(f, "${dollars:.2}") } else { write!(f, "${dollars:.4}") }
@@ -58,7 +58,7 @@ impl Sum for NanoUsd {
     }
 }
 
-/// Tokens that calls used, as the provider reported them, in one shape for all providers.
+/// Tokens used by calls, as the provider reported them, in the same form for all providers.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tokens {
@@ -71,7 +71,7 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// These, `factor` times.
+    /// These tokens times `factor`.
     #[must_use]
     pub const fn times(self, factor: u64) -> Self {
         Self {
@@ -84,28 +84,28 @@ impl Tokens {
 
 impl AddAssign for Tokens {
     fn add_assign(&mut self, other: Self) {
-        // A provider can report any number; a sum that wraps would hide what was spent.
+        // A provider can report any number; an overflow would hide what was spent.
         self.input = self.input.saturating_add(other.input);
         self.cached = self.cached.saturating_add(other.cached);
         self.output = self.output.saturating_add(other.output);
     }
 }
 
-/// What a model's tokens cost, in US dollars for a million tokens, as providers publish it.
+/// A model's prices in US dollars per million tokens, as providers publish them.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Price {
-    /// For a million prompt tokens.
+    /// Price of a million prompt tokens.
     pub input_usd_per_million: f64,
-    /// For a million prompt tokens read from the cache; the input price where there is no discount.
+    /// Price of a million prompt tokens read from the cache; the input price if there is no discount.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached_usd_per_million: Option<f64>,
-    /// For a million reply tokens.
+    /// Price of a million reply tokens.
     pub output_usd_per_million: f64,
 }
 
 impl Price {
-    /// What `tokens` cost, rounded to the nearest nano-dollar.
+    /// The cost of `tokens`, rounded to the nearest nano-dollar.
     pub fn cost(&self, tokens: Tokens) -> NanoUsd {
         let cached = tokens.cached.min(tokens.input);
         let fresh = tokens.input - cached;
@@ -115,9 +115,9 @@ impl Price {
         NanoUsd(u64::try_from((pico + 500) / 1000).unwrap_or(u64::MAX))
     }
 
-    /// The first figure of the price that cannot be a price, if any.
-    pub fn nonsense(&self) -> Option<f64> {
-        // A thousand dollars for a thousand tokens is beyond any list price; a typing slip is likelier.
+    /// The first of the prices that is not plausible, if any.
+    pub fn implausible(&self) -> Option<f64> {
+        // A thousand dollars for a thousand tokens is far above any list price, so it is a typing error.
         const MOST: f64 = 1e6;
         [Some(self.input_usd_per_million), self.cached_usd_per_million, Some(self.output_usd_per_million)]
             .into_iter()
@@ -126,7 +126,7 @@ impl Price {
     }
 }
 
-/// Trillionths of a dollar for one token: list prices have at most six decimals a million tokens.
+/// Trillionths of a dollar per token. Exact, because list prices per million tokens have at most six decimals.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "prices are checked to lie in 0..=1e6")]
 fn pico_per_token(usd_per_million: f64) -> u128 {
     (usd_per_million * 1e6).round() as u128
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cost_counts_cached_tokens_at_their_own_price() {
+    fn cached_tokens_cost_their_own_price() {
         // gpt-4o-mini, 1,024 of 2,000 tokens cached, 100 out: 0.0002832 USD, as LiteLLM 1.109.1 computes it.
         let price =
             Price { input_usd_per_million: 0.15, cached_usd_per_million: Some(0.075), output_usd_per_million: 0.6 };
@@ -145,13 +145,13 @@ mod tests {
     }
 
     #[test]
-    fn cost_without_a_cache_discount_is_the_input_price() {
+    fn cached_tokens_without_a_discount_cost_the_input_price() {
         let price = Price { input_usd_per_million: 0.5, cached_usd_per_million: None, output_usd_per_million: 1.5 };
         assert_eq!(price.cost(Tokens { input: 1500, cached: 1000, output: 130 }), NanoUsd(945_000));
     }
 
     #[test]
-    fn amounts_are_shown_in_dollars() {
+    fn amounts_are_displayed_in_dollars() {
         assert_eq!(NanoUsd(86_432_100_000_000).to_string(), "$86432.10");
         assert_eq!(NanoUsd(400_000).to_string(), "$0.0004");
         assert_eq!(NanoUsd(0).to_string(), "$0.00");
@@ -161,9 +161,9 @@ mod tests {
     fn negative_and_absurd_prices_are_found() {
         let price =
             |usd| Price { input_usd_per_million: usd, cached_usd_per_million: None, output_usd_per_million: 1.0 };
-        assert_eq!(price(0.5).nonsense(), None);
-        assert_eq!(price(-0.5).nonsense(), Some(-0.5));
-        assert_eq!(price(2e6).nonsense(), Some(2e6));
-        assert!(price(f64::NAN).nonsense().is_some());
+        assert_eq!(price(0.5).implausible(), None);
+        assert_eq!(price(-0.5).implausible(), Some(-0.5));
+        assert_eq!(price(2e6).implausible(), Some(2e6));
+        assert!(price(f64::NAN).implausible().is_some());
     }
 }

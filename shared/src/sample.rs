@@ -1,35 +1,35 @@
-//! Draws the people of an experiment, and the profile items of the paper's profile-scale study.
+//! Draws the respondents of an experiment, and the profile items of the paper's profile-scale study.
 
 use crate::id::{Fold, QuestionId, Respondent};
 use crate::mersenne::Mersenne;
 
-/// How many people the paper tests.
+/// The number of respondents in the paper.
 pub const PAPER_RESPONDENTS: u32 = 100;
 
-/// Why nobody can be drawn.
+/// Why a sample cannot be drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SampleError {
-    /// More people are asked for than there are.
-    #[error("draw {count} respondents from {of}: the survey has no more than {of}; ask for fewer, or for all")]
+    /// The sample is larger than the survey.
+    #[error("draw {count} respondents: the survey has only {of}; ask for fewer, or for `all`")]
     TooMany {
-        /// How many are asked for.
+        /// The requested number.
         count: u32,
-        /// How many there are.
+        /// The number of respondents in the survey.
         of: u32,
     },
-    /// More profile items are asked for than the fold keeps.
-    #[error("draw {items} profile items from {of}: the fold keeps no more than {of}; ask for fewer")]
+    /// The profile part is larger than the profile.
+    #[error("draw {items} profile items: the fold keeps only {of}; ask for fewer")]
     TooManyItems {
-        /// How many are asked for.
+        /// The requested number.
         items: u16,
-        /// How many the fold keeps.
+        /// The number of profile items that the fold keeps.
         of: usize,
     },
 }
 
-/// `count` different respondents of `of`, in the order drawn: `random.seed(seed)`, `random.sample(rows, count)`.
+/// `count` different respondents out of `of`, in the order drawn: `random.seed(seed)`, `random.sample(rows, count)`.
 ///
-/// Seed 42 and 100 of the 97,220 rows of the survey's version 6.0 are the paper's people.
+/// Seed 42 and 100 of the 97,220 rows of the survey's version 6.0 give the paper's respondents.
 pub fn sample_rows(seed: u64, count: u32, of: u32) -> Result<Vec<Respondent>, SampleError> {
     draw_rows(&mut Mersenne::seeded(seed), count, of)
 }
@@ -41,14 +41,14 @@ fn draw_rows(random: &mut Mersenne, count: u32, of: u32) -> Result<Vec<Responden
     Ok(random.sample(of, count).into_iter().map(|index| Respondent::from_index(index as usize)).collect())
 }
 
-/// The sizes of profile that the paper tests, in its order: its draws at one size follow on those at the sizes before.
+/// The profile sizes in the paper, in its order: each size continues the random numbers of the one before.
 pub const PAPER_SCALE: [u16; 5] = [0, 58, 116, 174, 232];
 
-/// The places in a profile of `of` answers that one person's backstory of `items` is made of, in the order drawn.
+/// The positions, in a profile of `of` answers, of the `items` answers for one respondent's backstory, in the order drawn.
 ///
-/// Each person, fold and size has a draw of its own, whoever else is in the sample: the paper's draws depend on how many
-/// people come before.
-pub fn profile_places(seed: u64, respondent: Respondent, fold: Fold, items: u16, of: u16) -> Vec<u16> {
+/// Each respondent, fold and size has its own draw, independent of the rest of the sample. The paper's draws depend on how
+/// many respondents come before.
+pub fn profile_positions(seed: u64, respondent: Respondent, fold: Fold, items: u16, of: u16) -> Vec<u16> {
     let mut hasher = blake3::Hasher::new();
     hasher.update(b"profile-scale");
     for number in [seed, respondent.row().into(), fold.number().into(), items.into()] {
@@ -57,45 +57,45 @@ pub fn profile_places(seed: u64, respondent: Respondent, fold: Fold, items: u16,
     let mut seed = [0; 8];
     hasher.finalize_xof().fill(&mut seed);
     let drawn = Mersenne::seeded(u64::from_le_bytes(seed)).sample(of.into(), items.min(of).into());
-    drawn.into_iter().filter_map(|place| u16::try_from(place).ok()).collect()
+    drawn.into_iter().filter_map(|position| u16::try_from(position).ok()).collect()
 }
 
-/// Which profile items each person of the profile-scale study has at one size of profile.
+/// The profile items of each respondent of the profile-scale study at one profile size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScaleStep {
-    /// The size of the profile.
+    /// The profile size.
     pub items: u16,
-    /// A draw that the reference makes and does not use; empty for a profile of no items.
+    /// A draw that the paper's code makes and does not use; empty for a profile without items.
     pub unused: Vec<QuestionId>,
-    /// The items of each person, in the order of the people and of the profile's lines.
+    /// The items of each respondent, in the order of the respondents and of the profile's lines.
     pub drawn: Vec<Vec<QuestionId>>,
 }
 
-/// The people and draws of the profile-scale study (paper, figures 2 and 3).
+/// The respondents and draws of the profile-scale study (paper, figures 2 and 3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProfileScale {
-    /// The people, in the order drawn.
+    /// The respondents, in the order drawn.
     pub respondents: Vec<Respondent>,
-    /// One step for each size of profile.
+    /// One step for each profile size.
     pub steps: Vec<ScaleStep>,
 }
 
-/// What the profile-scale study draws from.
+/// The parameters of the profile-scale study.
 #[derive(Debug, Clone, Copy)]
 pub struct ScaleDesign<'a> {
     /// The seed of all draws; the paper's is 42.
     pub seed: u64,
-    /// How many people; the paper takes 20.
+    /// The number of respondents; the paper's is 20.
     pub count: u32,
-    /// How many people there are.
+    /// The number of respondents in the survey.
     pub of: u32,
-    /// The questions that the fold keeps; the paper takes fold 5.
+    /// The questions that the fold keeps; the paper uses fold 5.
     pub kept: &'a [QuestionId],
-    /// The sizes of profile; the paper's are 0, 58, 116, 174 and 232.
+    /// The profile sizes; the paper's are 0, 58, 116, 174 and 232.
     pub sizes: &'a [u16],
 }
 
-/// Draws people and items from one stream of random numbers, as the reference does.
+/// Draws respondents and items from one stream of random numbers, as the paper's code does.
 pub fn profile_scale(design: ScaleDesign) -> Result<ProfileScale, SampleError> {
     let mut random = Mersenne::seeded(design.seed);
     let respondents = draw_rows(&mut random, design.count, design.of)?;
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn more_than_there_are_is_refused_with_both_numbers() {
+    fn too_large_samples_are_refused_with_both_numbers() {
         assert_eq!(sample_rows(42, 11, 10), Err(SampleError::TooMany { count: 11, of: 10 }));
         let kept = [QuestionId::from_index(0)];
         let design = ScaleDesign { seed: 42, count: 1, of: 10, kept: &kept, sizes: &[2] };
@@ -136,27 +136,27 @@ mod tests {
     }
 
     #[test]
-    fn a_persons_part_of_the_profile_depends_on_nobody_else() {
+    fn a_profile_draw_does_not_depend_on_other_respondents() {
         let (respondent, fold) = (Respondent::from_index(7), Fold::new(5).expect("not 0"));
-        let places = profile_places(42, respondent, fold, 58, 232);
-        assert_eq!(places, profile_places(42, respondent, fold, 58, 232));
-        let mut different = places.clone();
+        let positions = profile_positions(42, respondent, fold, 58, 232);
+        assert_eq!(positions, profile_positions(42, respondent, fold, 58, 232));
+        let mut different = positions.clone();
         different.sort_unstable();
         different.dedup();
-        assert!(different.len() == 58 && different.iter().all(|&place| place < 232));
+        assert!(different.len() == 58 && different.iter().all(|&position| position < 232));
         for other in [
-            profile_places(43, respondent, fold, 58, 232),
-            profile_places(42, Respondent::from_index(8), fold, 58, 232),
-            profile_places(42, respondent, Fold::new(4).expect("not 0"), 58, 232),
-            profile_places(42, respondent, fold, 59, 232)[..58].to_vec(),
+            profile_positions(43, respondent, fold, 58, 232),
+            profile_positions(42, Respondent::from_index(8), fold, 58, 232),
+            profile_positions(42, respondent, Fold::new(4).expect("not 0"), 58, 232),
+            profile_positions(42, respondent, fold, 59, 232)[..58].to_vec(),
         ] {
-            assert_ne!(places, other);
+            assert_ne!(positions, other);
         }
-        assert!(profile_places(42, respondent, fold, 0, 232).is_empty());
+        assert!(profile_positions(42, respondent, fold, 0, 232).is_empty());
     }
 
     #[test]
-    fn everybody_can_be_drawn_and_nobody() {
+    fn a_sample_may_be_empty_or_everybody() {
         let mut everybody = sample_rows(42, 1000, 1000).expect("draws");
         everybody.sort_unstable();
         assert!(everybody.into_iter().eq((0..1000).map(Respondent::from_index)));

@@ -1,4 +1,4 @@
-//! Splits the questions, not the people, into folds.
+//! Splits the questions (not the respondents) into folds.
 
 use std::ops::Range;
 
@@ -11,10 +11,10 @@ pub const PAPER_SEED: u64 = 42;
 /// The paper's number of folds.
 pub const PAPER_FOLDS: u8 = 5;
 
-/// Which questions each fold holds out, and which it keeps as the profile.
+/// The questions that each fold holds out, and those that it keeps as the profile.
 ///
-/// The questions are shuffled once; each fold holds out the next equal share, the last one also what is left over.
-/// Both lists keep the shuffled order.
+/// The questions are shuffled once. Each fold holds out the next equal share, and the last fold also the remainder. Both
+/// lists keep the shuffled order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Split {
     folds: Vec<Parts>,
@@ -29,7 +29,7 @@ struct Parts {
 /// Why the questions cannot be split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SplitError {
-    /// There is no fold.
+    /// There are no folds.
     #[error("split the questions into 0 folds: expected 2 to 255 (the paper has {PAPER_FOLDS})")]
     NoFold,
     /// The only fold would hold out every question.
@@ -56,7 +56,7 @@ impl Split {
     /// The questions that `fold` holds out, in the shuffled order.
     ///
     /// # Panics
-    /// When the split has no such fold; see [`Split::contains`].
+    /// If the split has no such fold; see [`Split::contains`].
     pub fn held_out(&self, fold: Fold) -> &[QuestionId] {
         &self.parts(fold).held_out
     }
@@ -64,7 +64,7 @@ impl Split {
     /// The questions that `fold` keeps, in the shuffled order: the profile.
     ///
     /// # Panics
-    /// When the split has no such fold; see [`Split::contains`].
+    /// If the split has no such fold; see [`Split::contains`].
     pub fn kept(&self, fold: Fold) -> &[QuestionId] {
         &self.parts(fold).kept
     }
@@ -72,13 +72,13 @@ impl Split {
     /// All folds in order.
     ///
     /// # Panics
-    /// Never: [`Split::new`] takes the number of folds in a byte.
+    /// Never: [`Split::new`] takes the number of folds as a `u8`.
     pub fn folds(&self) -> impl ExactSizeIterator<Item = Fold> + DoubleEndedIterator + Clone + use<> {
-        let count = u8::try_from(self.folds.len()).expect("the number of folds came in a byte");
-        (0..count).map(|before| Fold::new(before + 1).expect("the first fold is number 1"))
+        let count = u8::try_from(self.folds.len()).expect("the number of folds was a u8");
+        (0..count).map(|before| Fold::new(before + 1).expect("fold numbers start at 1"))
     }
 
-    /// Whether the split has the fold.
+    /// Whether the split has this fold.
     pub fn contains(&self, fold: Fold) -> bool {
         fold.index() < self.folds.len()
     }
@@ -95,7 +95,7 @@ impl Parts {
     }
 }
 
-/// Which places of the shuffled list each fold holds out.
+/// The range of the shuffled list that each fold holds out.
 fn shares(folds: usize) -> impl Iterator<Item = Range<usize>> {
     let each = QUESTIONS / folds;
     let end = move |fold: usize| if fold + 1 == folds { QUESTIONS } else { each * (fold + 1) };
@@ -109,21 +109,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_fold_takes_what_is_left_over() {
+    fn the_last_fold_takes_the_remainder() {
         let split = Split::new(PAPER_SEED, 4).expect("splits");
         let sizes: Vec<usize> = split.folds().map(|fold| split.held_out(fold).len()).collect();
         assert_eq!(sizes, [72, 72, 72, 74]);
     }
 
     #[test]
-    fn too_few_folds_are_refused_with_the_reason() {
+    fn too_few_folds_are_refused_with_a_reason() {
         assert_eq!(Split::new(1, 0), Err(SplitError::NoFold));
         let one = Split::new(1, 1).expect_err("refused");
         assert!(one.to_string().contains("leave no profile"), "{one}");
     }
 
     #[test]
-    fn a_split_knows_its_folds() {
+    fn a_split_contains_only_its_folds() {
         let split = Split::new(1, 3).expect("splits");
         assert!(split.folds().all(|fold| split.contains(fold)));
         assert!(!split.contains(Fold::new(4).expect("not 0")));
@@ -131,7 +131,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_question_is_held_out_once_and_kept_otherwise(seed: u64, folds in 2_u8..) {
+        fn every_question_is_held_out_once_and_kept_in_the_other_folds(seed: u64, folds in 2_u8..) {
             let split = Split::new(seed, folds).expect("splits");
             let mut held_out = Vec::new();
             for fold in split.folds() {

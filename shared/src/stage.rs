@@ -1,4 +1,4 @@
-//! The kinds of calls: what the model is asked for, and from which long text.
+//! The stages of a cell: what a call asks the model for, and which text it is based on.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::method::Module;
 
-/// What the model is asked for: the label of metrics and the first half of a [`Stage`].
+/// What a call asks the model for: the label of metrics, and the first half of a [`Stage`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StageKind {
     /// Write the backstory.
@@ -20,18 +20,18 @@ pub enum StageKind {
     Affective,
     /// Answer from the behavioral perspective.
     Behavioral,
-    /// Settle what the modules disagree on.
+    /// Decide where the modules disagree.
     Coordinator,
     /// Answer in one call from the whole profile.
     FullInfo,
     /// Answer in one call from the backstory.
     NoCab,
-    /// Answer in one call without knowing anything of the respondent.
+    /// Answer in one call without any information about the respondent.
     NoProfile,
 }
 
 impl StageKind {
-    /// All kinds, in the order in which a cell meets them. The place in this list is never stored.
+    /// All kinds, in the order in which a cell uses them. Positions in this list are never stored.
     pub const ALL: [Self; 8] = [
         Self::Story,
         Self::Cognitive,
@@ -43,7 +43,7 @@ impl StageKind {
         Self::NoProfile,
     ];
 
-    /// The kind's word in files, tables and metrics.
+    /// The kind's name in files, tables and metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Story => "story",
@@ -71,7 +71,7 @@ impl StageKind {
         }
     }
 
-    /// The module that a stage of this kind asks, if it asks one.
+    /// The module that a stage of this kind asks, if any.
     pub const fn module(self) -> Option<Module> {
         match self {
             Self::Cognitive => Some(Module::Cognitive),
@@ -98,26 +98,26 @@ impl From<Module> for StageKind {
     }
 }
 
-/// What tells apart stages of one kind: the text that they read, or the modules that a coordinator hears.
+/// Distinguishes stages of one kind: by the text that they read, or the modules whose answers a coordinator gets.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Variant {
     /// The paper's method: a backstory of the whole profile, all three modules.
     #[default]
     Plain,
-    /// The profile in question form takes the backstory's place.
+    /// The profile in question form instead of a backstory.
     Profile,
-    /// The backstory and the profile stand side by side.
+    /// Both the backstory and the profile.
     Combined,
-    /// The coordinator hears the modules but for this one.
+    /// The coordinator gets the answers of all modules except this one.
     Without(Module),
-    /// The backstory is made of so many items of the profile.
+    /// A backstory from this number of profile items.
     Items(u16),
 }
 
-/// A kind of call about a cell. All calls of a stage begin with the same long text and differ in the question, so that a
-/// provider can cache it for them.
+/// The stage of a call. All calls of a cell's stage share a long text and differ in the question, so a provider can cache
+/// their common prefix.
 ///
-/// A stage reads and writes itself as one word, such as `cognitive` or `cognitive(profile)`; in packed data it is a
+/// Files write a stage as one word, such as `cognitive` or `cognitive(profile)`, and packed data as a
 /// [`code`](Self::code).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Stage {
@@ -134,16 +134,16 @@ impl Stage {
     pub const AFFECTIVE: Self = Self::plain(StageKind::Affective);
     /// Answer from the behavioral perspective, with the backstory.
     pub const BEHAVIORAL: Self = Self::plain(StageKind::Behavioral);
-    /// Settle what the three modules disagree on.
+    /// Decide where the three modules disagree.
     pub const COORDINATOR: Self = Self::plain(StageKind::Coordinator);
     /// Answer in one call from the whole profile.
     pub const FULL_INFO: Self = Self::plain(StageKind::FullInfo);
     /// Answer in one call from the backstory.
     pub const NO_CAB: Self = Self::plain(StageKind::NoCab);
-    /// Answer in one call without knowing anything of the respondent.
+    /// Answer in one call without any information about the respondent.
     pub const NO_PROFILE: Self = Self::plain(StageKind::NoProfile);
 
-    /// The stage of a kind as the paper's method has it.
+    /// The stage of a kind in the paper's method.
     pub const fn plain(kind: StageKind) -> Self {
         Self { kind, variant: Variant::Plain }
     }
@@ -153,17 +153,17 @@ impl Stage {
         Self { kind, variant }
     }
 
-    /// What the model is asked for.
+    /// What the call asks the model for.
     pub const fn kind(self) -> StageKind {
         self.kind
     }
 
-    /// From which text, or which modules are heard.
+    /// The text that the call is based on, or the modules whose answers it gets.
     pub const fn variant(self) -> Variant {
         self.variant
     }
 
-    /// The stage's word in files and tables.
+    /// The stage's name in files and tables.
     pub fn name(self) -> Cow<'static, str> {
         let kind = self.kind.name();
         match self.variant {
@@ -175,8 +175,8 @@ impl Stage {
         }
     }
 
-    /// The stage's number in packed data: the kind in the lowest byte, the variant in the next, its number of items above
-    /// them. It never changes.
+    /// The stage's number in packed data: the kind in the lowest byte, the variant in the next, and its number of items in
+    /// the upper two. It never changes.
     pub fn code(self) -> u32 {
         let (variant, items) = match self.variant {
             Variant::Plain => (0, 0),
@@ -190,7 +190,7 @@ impl Stage {
         u32::from(self.kind.number()) | variant << 8 | u32::from(items) << 16
     }
 
-    /// The stage with a number of [`code`](Self::code); none where no stage has it.
+    /// The stage with this [`code`](Self::code), if any.
     pub fn from_code(code: u32) -> Option<Self> {
         let [kind, variant, low, high] = code.to_le_bytes();
         let items = u16::from_le_bytes([low, high]);
@@ -222,7 +222,7 @@ impl fmt::Display for Stage {
     }
 }
 
-/// A word that names no stage.
+/// A word that is not the name of a stage.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown stage `{0}`: expected a word such as `story`, `cognitive(profile)` or `coordinator`")]
 pub struct UnknownStage(String);
@@ -266,7 +266,7 @@ impl<'de> Deserialize<'de> for Stage {
 mod tests {
     use super::*;
 
-    /// What is stored of stages. A line that changes makes stored calls unreadable.
+    /// Stages as stored. Changing a line makes stored calls unreadable.
     const STORED: [(Stage, &str, u32); 14] = [
         (Stage::STORY, "story", 0),
         (Stage::COGNITIVE, "cognitive", 1),
@@ -297,7 +297,7 @@ mod tests {
     ];
 
     #[test]
-    fn stages_are_stored_as_fixed_words_and_numbers() {
+    fn stored_names_and_numbers_of_stages_are_fixed() {
         for (stage, word, code) in STORED {
             assert_eq!((stage.name().as_ref(), stage.code()), (word, code));
             assert_eq!((word.parse(), Stage::from_code(code)), (Ok(stage), Some(stage)));
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_has_a_number_and_a_word_of_its_own() {
+    fn numbers_and_names_of_kinds_are_unique() {
         for (at, kind) in StageKind::ALL.into_iter().enumerate() {
             let others = &StageKind::ALL[at + 1..];
             assert!(others.iter().all(|other| other.number() != kind.number() && other.name() != kind.name()));
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn other_words_and_numbers_are_no_stage() {
+    fn unknown_names_and_numbers_are_refused() {
         for word in ["", "magic", "story(", "story()", "story(x)", "story(70000)", "cognitive(without story)", "Story"]
         {
             assert!(word.parse::<Stage>().is_err(), "{word}");

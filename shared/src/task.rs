@@ -1,4 +1,4 @@
-//! The work on the queue: write a cell's backstory, or answer its held-out questions.
+//! The task message: write a cell's backstory, or answer its held-out questions.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -7,55 +7,55 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::id::{Cell, Code, RunId};
 
-/// The version of the task message; a reader refuses others.
+/// The version of the task message. Readers refuse other versions.
 pub const TASK_VERSION: u16 = 1;
 
-/// One task. Small and self-contained: what is the same for the whole run is in the run's manifest.
+/// A task. Small, because everything that the tasks of a run share is in the run's manifest.
 ///
-/// It carries the profile's codes only. Held-out answers are never in a task.
+/// It contains the codes of the profile only, never held-out answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Task {
-    /// [`TASK_VERSION`] of the writer.
+    /// The writer's [`TASK_VERSION`].
     pub version: u16,
-    /// What is to be done.
+    /// What to do.
     pub kind: TaskKind,
-    /// Which run it belongs to.
+    /// The run that the task belongs to.
     pub run: RunId,
-    /// Which cell.
+    /// The cell.
     pub cell: Cell,
     /// The respondent's codes for the questions that the fold keeps, in the fold's order.
     pub profile: PackedCodes,
-    /// For each backstory of a part of the profile, of which answers it is made.
+    /// The part of the profile for each backstory of `profile-scale(N)`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub draws: Vec<ProfileDraw>,
-    /// How doing it failed before, an error each: faults of the task or of this program, not of a provider.
+    /// The errors of earlier attempts: faults of the task or of this program, not of a provider.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<String>,
 }
 
-/// A part of a profile: what `profile-scale(N)` makes a backstory of.
+/// The part of a profile from which `profile-scale(N)` makes a backstory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProfileDraw {
-    /// Of how many answers it is.
+    /// The number of answers.
     pub items: u16,
-    /// Their places in [`Task::profile`], counted from 0, in the order drawn.
+    /// Their positions in [`Task::profile`], counted from 0, in the order drawn.
     pub places: PackedCodes,
 }
 
 impl ProfileDraw {
-    /// A draw of these places.
+    /// A draw of these positions.
     ///
     /// # Panics
-    /// Where there are more than 65,535.
+    /// If there are more than 65,535.
     pub fn of(places: impl IntoIterator<Item = u16>) -> Self {
         let places: Vec<Code> = places.into_iter().map(|place| Code(place.into())).collect();
-        let items = u16::try_from(places.len()).expect("a profile has few answers");
+        let items = u16::try_from(places.len()).expect("a profile has fewer than 65,536 answers");
         Self { items, places: PackedCodes(places) }
     }
 
-    /// The places; none where one lies outside a profile of `answers`, or their number is another than it says.
+    /// The positions; `None` if one is outside a profile of `answers` answers, or if their number is not `items`.
     pub fn places(&self, answers: usize) -> Option<Vec<usize>> {
         let places = self.places.0.iter().map(|place| usize::try_from(place.0).ok().filter(|&place| place < answers));
         let places: Vec<usize> = places.collect::<Option<_>>()?;
@@ -63,7 +63,7 @@ impl ProfileDraw {
     }
 }
 
-/// The two kinds of work.
+/// The kinds of tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskKind {
@@ -76,7 +76,7 @@ pub enum TaskKind {
 /// Why a message is not a task.
 #[derive(Debug, thiserror::Error)]
 pub enum TaskError {
-    /// The message is no JSON, or has not the fields of a task.
+    /// The message is not JSON, or not a task.
     #[error("read a task message: {0}")]
     Unreadable(#[from] serde_json::Error),
     /// The message has another version.
@@ -87,26 +87,26 @@ pub enum TaskError {
 }
 
 impl Task {
-    /// The message as it goes over the wire: JSON.
+    /// The message as JSON.
     ///
     /// # Panics
-    /// Never: a task has no map with keys that are not text, and writing to memory does not fail.
+    /// Never: all maps of a task have text keys, and writing to memory does not fail.
     pub fn to_bytes(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("a task can be written as JSON")
     }
 
-    /// The same cell's task of another stage.
+    /// The task of another kind for the same cell.
     #[must_use]
     pub fn of_kind(&self, kind: TaskKind) -> Self {
         Self { kind, ..self.clone() }
     }
 
-    /// Reads a message; refuses other versions before it looks at the rest.
+    /// Reads a message. Checks the version before the other fields.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, TaskError> {
         Self::read(bytes, TASK_VERSION)
     }
 
-    /// The same for a reader that knows all versions up to `newest`.
+    /// Like [`from_bytes`](Self::from_bytes), for a reader that knows all versions up to `newest`.
     pub fn read(bytes: &[u8], newest: u16) -> Result<Self, TaskError> {
         #[derive(Deserialize)]
         struct Head {
@@ -120,7 +120,7 @@ impl Task {
     }
 }
 
-/// A list of codes in few bytes: zigzag variable-length integers, as base64 in JSON.
+/// A compact list of codes: zigzag variable-length integers, written as base64 in JSON.
 ///
 /// 232 codes, most of them below 64, take about 320 characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -165,7 +165,7 @@ fn low_seven_bits(value: u32) -> u8 {
     u8::try_from(value & 0x7f).expect("seven bits fit a byte")
 }
 
-/// 0, -1, 1, -2, 2 become 0, 1, 2, 3, 4, so that small codes of either sign stay short.
+/// Maps 0, -1, 1, -2, 2 to 0, 1, 2, 3, 4, so that small codes of either sign stay short.
 const fn zigzag(value: i32) -> u32 {
     ((value << 1) ^ (value >> 31)).cast_unsigned()
 }
@@ -184,7 +184,7 @@ impl<'de> Deserialize<'de> for PackedCodes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         let bytes = STANDARD_NO_PAD.decode(text.as_bytes()).map_err(D::Error::custom)?;
-        Self::unpack(&bytes).ok_or_else(|| D::Error::custom("packed codes end in the middle or are too large"))
+        Self::unpack(&bytes).ok_or_else(|| D::Error::custom("packed codes are truncated or too large"))
     }
 }
 
@@ -209,30 +209,30 @@ mod tests {
         }
     }
 
-    /// The message as it stands on the wire. A change here is a new version and a line in CHANGELOG.md.
+    /// The message on the wire. A change here needs a new version and an entry in CHANGELOG.md.
     const ON_THE_WIRE: &str = r#"{"version":1,"kind":"story","run":"r1","cell":{"model":0,"respondent":83811,"fold":1},"profile":"AgME6A/I2Go"}"#;
 
     #[test]
-    fn the_message_is_written_and_read_to_the_letter() {
+    fn the_message_format_is_fixed() {
         let task = task([1, -2, 2, 1012, 874_020].map(Code).to_vec());
         assert_eq!(String::from_utf8(task.to_bytes()).expect("text"), ON_THE_WIRE);
         assert_eq!(Task::from_bytes(ON_THE_WIRE.as_bytes()).expect("reads"), task);
     }
 
     #[test]
-    fn draws_from_the_profile_stand_before_the_history_where_there_are_some() {
+    fn draws_are_written_only_if_there_are_any() {
         let drawn = Task { draws: vec![ProfileDraw::of([2, 0, 64])], ..task(Vec::new()) };
         let json = String::from_utf8(drawn.to_bytes()).expect("is text");
         assert!(json.ends_with(r#","draws":[{"items":3,"places":"BACAAQ"}]}"#), "{json}");
         assert_eq!(Task::from_bytes(json.as_bytes()).expect("reads"), drawn);
         let places = |of: &ProfileDraw, answers| of.places(answers);
         assert_eq!(places(&drawn.draws[0], 65), Some(vec![2, 0, 64]));
-        assert_eq!(places(&drawn.draws[0], 64), None, "one lies outside");
-        assert_eq!(places(&ProfileDraw { items: 4, ..drawn.draws[0].clone() }, 65), None, "one is missing");
+        assert_eq!(places(&drawn.draws[0], 64), None, "one position is outside the profile");
+        assert_eq!(places(&ProfileDraw { items: 4, ..drawn.draws[0].clone() }, 65), None, "one position is missing");
     }
 
     #[test]
-    fn a_task_that_failed_before_says_how() {
+    fn a_task_contains_the_errors_of_earlier_attempts() {
         let failed = Task { history: vec!["broke off".to_owned()], ..task(Vec::new()) };
         let message = failed.to_bytes();
         assert!(message.ends_with(br#","profile":"","history":["broke off"]}"#));
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn another_version_is_refused_by_name() {
+    fn another_version_is_refused_before_the_other_fields() {
         let newer = r#"{"version":2,"whatever":"came later"}"#;
         assert!(matches!(Task::from_bytes(newer.as_bytes()), Err(TaskError::Version(2))));
     }
@@ -253,7 +253,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_codes_survive_packing(codes in prop::collection::vec(any::<i32>(), 0..300)) {
+        fn packed_codes_are_unpacked_again(codes in prop::collection::vec(any::<i32>(), 0..300)) {
             let packed = PackedCodes(codes.into_iter().map(Code).collect());
             prop_assert_eq!(PackedCodes::unpack(&packed.pack()), Some(packed));
         }

@@ -1,7 +1,7 @@
-//! How a process shows whoever runs it that it is well: `/healthz`, `/readyz` and `/metrics` over HTTP.
+//! Health probes and metrics of a process over HTTP: `/healthz`, `/readyz` and `/metrics`.
 //!
-//! A process makes one [`Registry`], hands it to the rooms whose metrics it shows, and serves it with a [`Listener`].
-//! What is counted in passing is resolved before: no label is looked up while a call is made.
+//! A process has one [`Registry`], with which its parts register their metrics, and serves it with a [`Listener`]. Labels
+//! are resolved in advance, so that calls look up none.
 
 mod connections;
 mod health;
@@ -14,7 +14,7 @@ mod server_status;
 use std::sync::{Mutex, PoisonError};
 
 pub use connections::ConnectionMetrics;
-pub use health::{Health, Observed};
+pub use health::{Health, Probed};
 pub use http_status::HttpStatus;
 pub use listener::{ListenError, Listener};
 use process::ProcessMetrics;
@@ -23,10 +23,10 @@ use prometheus::{TextEncoder, register_int_gauge_vec_with_registry};
 pub use rate::Rate;
 pub use server_status::ServerStatus;
 
-/// Why registering a metric cannot fail; for `expect`.
+/// Why registering a metric cannot fail, for `expect`.
 pub const REGISTERS: &str = "metric names are valid, and each is registered once";
 
-/// Upper bounds of durations of calls: 10 ms, doubled 16 times, as OpenTelemetry's for generative models and beyond.
+/// Histogram buckets for call durations: 10 ms, doubled 16 times. Those of OpenTelemetry for generative AI, and more.
 pub const CALL_SECONDS: [f64; 17] =
     [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84, 327.68, 655.36];
 
@@ -34,12 +34,12 @@ pub const CALL_SECONDS: [f64; 17] =
 #[derive(Debug)]
 pub struct Exposition {
     registry: Registry,
-    /// Locked while the metrics are read, so that two readers do not add the same seconds.
+    /// Locked while metrics are read, so that concurrent readers do not add the same seconds twice.
     process: Mutex<ProcessMetrics>,
 }
 
 impl Exposition {
-    /// The metrics that every process has; `role` is what the process is: `worker`, `coordinator`.
+    /// The metrics of every process; `role` is `worker` or `coordinator`.
     pub fn new(role: &str) -> Self {
         let registry = Registry::new();
         let process = Mutex::new(ProcessMetrics::new(&registry));
@@ -52,13 +52,13 @@ impl Exposition {
         Self { registry, process }
     }
 
-    /// Where further metrics are registered.
+    /// The registry for further metrics.
     pub fn registry(&self) -> &Registry {
         &self.registry
     }
 
-    /// All metrics as they are now, in Prometheus' text format. `refresh` brings those up to date that are not counted
-    /// in passing.
+    /// The current values of all metrics in Prometheus' text format. `refresh` updates the metrics that are not updated
+    /// continuously.
     pub fn text(&self, refresh: impl FnOnce()) -> String {
         let process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
         process.refresh();

@@ -1,8 +1,8 @@
-//! What was said in a cell, call by call: kept, compressed, where the experiment asks for it.
+//! The transcript of a cell: its calls, compressed, kept if the experiment asks for it.
 //!
-//! Inside, a call is a line of JSON. The calls of one stage follow one another and their prompts begin with the same
-//! long text, so a line has only what is not the same as in the line before: a cell of 174 prompts with a backstory takes
-//! little more than its replies, in bytes and in time.
+//! Each call is a line of JSON. The calls of a stage are adjacent and their prompts begin with the same long text, so a
+//! line omits the beginning that it shares with the line before. A cell of 174 prompts with a backstory takes little more
+//! space and time than its replies.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 
@@ -17,35 +17,35 @@ use crate::store::{CallKey, ReplyText};
 /// Fast, and as dense as higher levels on texts that repeat.
 const COMPRESSION_LEVEL: i32 = 3;
 
-/// How far back the compression looks, as a power of two in bytes: many prompts. Reading takes that much memory and no
-/// more, whatever the bytes say.
+/// Compression window, as a power of two in bytes: enough for many prompts. Reading takes no more memory than this,
+/// whatever the bytes.
 const WINDOW_LOG: u32 = 19;
 
-/// The longest line that is read, in bytes: a prompt and a reply of the greatest length that a worker accepts, escaped.
+/// The longest line accepted, in bytes: the longest prompt and reply that a worker accepts, escaped.
 const MOST_LINE_BYTES: u64 = 64 << 20;
 
-/// One call: what the model was asked and what it said.
+/// A call: the messages to the model, and its reply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Call {
-    /// Which call of the cell.
+    /// The key of the call.
     pub key: CallKey,
-    /// What was said to the model and by it in turn: a prompt, and where it was reminded of the format its first reply
-    /// and the reminder. The first and the last are ours.
+    /// The messages, alternately to and from the model: the prompt, and after a reminder of the format also the first reply
+    /// and the reminder.
     pub messages: Vec<String>,
-    /// What came back.
+    /// The reply.
     pub reply: ReplyText,
-    /// Tokens as the provider counted them; none where it did not say.
+    /// Tokens as reported by the provider, if it did.
     pub tokens: Option<Tokens>,
-    /// The model as the provider named it; empty where it did not.
+    /// The model as named by the provider; empty if it did not.
     pub reported_model: String,
 }
 
-/// A call as it is written.
+/// A call as written.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Line {
-    /// How many bytes at the beginning of the first message are those of the call before, and left out.
+    /// The number of bytes omitted at the beginning of the first message: those of the call before.
     same: usize,
     call: Call,
 }
@@ -60,7 +60,7 @@ pub struct Transcript(Vec<u8>);
 pub struct TranscriptError(#[from] io::Error);
 
 impl Transcript {
-    /// Compresses calls; they are taken one by one, so that only one is in memory at a time.
+    /// Compresses calls one by one, so that only one is in memory at a time.
     ///
     /// # Panics
     /// Never: writing to memory does not fail.
@@ -68,7 +68,7 @@ impl Transcript {
         compress(calls).map(Self).expect("writing to memory does not fail")
     }
 
-    /// A transcript from its compressed bytes, which are looked at only when it is read.
+    /// A transcript from its compressed bytes, which are not checked until they are read.
     pub fn from_bytes(bytes: Vec<u8>) -> Self {
         Self(bytes)
     }
@@ -78,8 +78,7 @@ impl Transcript {
         &self.0
     }
 
-    /// The calls, in the order in which they were put in. Only one is in memory at a time; after an error nothing more
-    /// comes.
+    /// The calls in their original order. Only one is in memory at a time, and an error ends the iteration.
     pub fn calls(&self) -> impl Iterator<Item = Result<Call, TranscriptError>> + '_ {
         let mut lines = Some(decoder(&self.0).map(BufReader::new));
         let mut before = String::new();
@@ -110,7 +109,7 @@ fn compress(calls: impl IntoIterator<Item = Call>) -> io::Result<Vec<u8>> {
     let mut before = String::new();
     for mut call in calls {
         let prompt = call.messages.first_mut().map(std::mem::take).unwrap_or_default();
-        let same = common_beginning(&before, &prompt);
+        let same = common_prefix(&before, &prompt);
         if let Some(rest) = call.messages.first_mut() {
             prompt[same..].clone_into(rest);
         }
@@ -121,8 +120,8 @@ fn compress(calls: impl IntoIterator<Item = Call>) -> io::Result<Vec<u8>> {
     encoder.finish()
 }
 
-/// How many bytes two texts begin alike, whole characters.
-fn common_beginning(one: &str, other: &str) -> usize {
+/// The length of the common prefix in bytes, in whole characters.
+fn common_prefix(one: &str, other: &str) -> usize {
     // Slices are compared many bytes at a time.
     const STEP: usize = 256;
     let (a, b) = (one.as_bytes(), other.as_bytes());
@@ -131,7 +130,7 @@ fn common_beginning(one: &str, other: &str) -> usize {
     other.floor_char_boundary(steps * STEP + rest)
 }
 
-/// The next call; `before` is the first message of the one before, and becomes that of this one.
+/// Reads the next call. `before` is the first message of the call before, and is set to that of this call.
 fn next_call(reader: &mut impl io::BufRead, before: &mut String) -> io::Result<Option<Call>> {
     let mut line = Vec::new();
     reader.take(MOST_LINE_BYTES).read_until(b'\n', &mut line)?;
@@ -140,7 +139,7 @@ fn next_call(reader: &mut impl io::BufRead, before: &mut String) -> io::Result<O
     }
     let Line { same, mut call } = serde_json::from_slice(&line)?;
     if !before.is_char_boundary(same) {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "a line continues a text that is not there"));
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a line refers to more text than the line before has"));
     }
     before.truncate(same);
     if let Some(prompt) = call.messages.first_mut() {
@@ -192,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_is_a_line_of_json_without_what_the_line_before_has() {
+    fn a_line_omits_the_prefix_shared_with_the_line_before() {
         let transcript = Transcript::of([call(5, &["Who é?"], "You.\n"), call(6, &["Who è", "?"], "Me.")]);
         let text = zstd::decode_all(transcript.as_bytes()).expect("sound");
         let expected = r#"{"same":0,"call":{"key":{"stage":"affective","question":"Q5","asked_before":0},"messages":["Who é?"],"reply":{"kind":"text","content":"You.\n","cut_off":false},"tokens":{"input":9,"cached":4,"output":2},"reported_model":"m-0125"}}
@@ -202,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_holds_it_as_text() {
+    fn messages_contain_a_transcript_as_base64() {
         let transcript = Transcript::of([call(5, &["Who?"], "You.")]);
         let json = serde_json::to_string(&transcript).expect("writes");
         assert_eq!(serde_json::from_str::<Transcript>(&json).expect("reads"), transcript);
@@ -210,8 +209,8 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_all_calls_share_costs_nothing() {
-        // Words that do not repeat within the story.
+    fn a_text_shared_by_all_calls_is_stored_once() {
+        // Words that do not repeat in the story.
         let words = (0_u64..2_000).map(|at| at.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_string());
         let story = words.collect::<Vec<_>>().join(" ");
         let of = |calls: u16| Transcript::of((1..=calls).map(|number| call(number, &[story.as_str()], "Answer: 1")));
@@ -220,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_an_error_and_the_end() {
+    fn damage_gives_one_error_and_ends_the_iteration() {
         let sound = Transcript::of((1..=20).map(|number| call(number, &["Who?"], "You.")));
         let mut bytes = sound.as_bytes().to_vec();
         let last = bytes.len() - 1;

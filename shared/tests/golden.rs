@@ -1,4 +1,4 @@
-//! The golden values of the paper's own code hold: random numbers, folds, samples, profiles, prompts, replies.
+//! Compares random numbers, folds, samples, profiles, prompts and replies with golden values of the paper's own code.
 
 use std::cmp::Reverse;
 use std::fmt::Write as _;
@@ -18,7 +18,7 @@ use valuesim_shared::reply::{read_module_reply, read_single_reply};
 use valuesim_shared::sample::{PAPER_RESPONDENTS, ScaleDesign, ScaleStep, profile_scale, sample_rows};
 use valuesim_shared::split::{PAPER_FOLDS, PAPER_SEED, Split};
 
-/// Data rows of the survey's version 6.0, and of version 5.0.
+/// Data rows in versions 6.0 and 5.0 of the survey.
 const ROWS_V6: u32 = 97_220;
 const ROWS_V5: u32 = 94_278;
 
@@ -41,7 +41,7 @@ fn sha256(text: &str) -> String {
     hex
 }
 
-/// The hash of a list, joined with commas as in the golden values.
+/// The hash of a list joined with commas, as in the golden values.
 fn hash_of<T: ToString>(items: &[T]) -> String {
     sha256(&items.iter().map(T::to_string).collect::<Vec<_>>().join(","))
 }
@@ -59,7 +59,7 @@ fn paper_split() -> Split {
 }
 
 #[test]
-fn random_numbers_are_those_of_python() {
+fn random_numbers_equal_pythons() {
     let expected = &golden("mt19937")["42"];
     let mut random = Mersenne::seeded(42);
     let words: Vec<u32> = (0..5).map(|_| random.getrandbits(32)).collect();
@@ -70,7 +70,7 @@ fn random_numbers_are_those_of_python() {
 }
 
 #[test]
-fn folds_are_those_of_the_paper() {
+fn folds_equal_the_papers() {
     let expected = golden("folds");
     let split = Split::new(read(&expected["seed"]), PAPER_FOLDS).expect("splits");
     let held_out: Vec<&[QuestionId]> = split.folds().map(|fold| split.held_out(fold)).collect();
@@ -82,7 +82,7 @@ fn folds_are_those_of_the_paper() {
 }
 
 #[test]
-fn the_people_are_those_of_the_paper() {
+fn the_sample_equals_the_papers() {
     let expected = golden("users");
     let people = rows(&sample_rows(PAPER_SEED, PAPER_RESPONDENTS, ROWS_V6).expect("draws"));
     assert_eq!(people, read::<Vec<u32>>(&expected["seed42_n100"]));
@@ -96,7 +96,7 @@ fn the_people_are_those_of_the_paper() {
 }
 
 #[test]
-fn samples_of_other_sizes_are_those_of_python() {
+fn samples_of_other_sizes_equal_pythons() {
     let expected = golden("sample_1_97220");
     for count in [1, 10, 1000] {
         let expected = &expected[format!("seed=42,n={count}")];
@@ -109,7 +109,7 @@ fn samples_of_other_sizes_are_those_of_python() {
 }
 
 #[test]
-fn profile_items_are_drawn_as_in_the_scale_study() {
+fn profile_items_equal_those_of_the_scale_study() {
     let expected = golden("profile_scale");
     let split = paper_split();
     let fifth = Fold::new(5).expect("not 0");
@@ -118,7 +118,7 @@ fn profile_items_are_drawn_as_in_the_scale_study() {
     let scale = profile_scale(design).expect("draws");
     assert_eq!(rows(&scale.respondents), read::<Vec<u32>>(&expected["users"]));
 
-    // The golden values give the smaller sizes.
+    // The golden values have only the smaller sizes.
     let steps = expected["steps"].as_array().expect("a list");
     assert_eq!(steps.len(), 3);
     for (step, expected) in scale.steps.iter().zip(steps) {
@@ -165,7 +165,7 @@ fn question(id: QuestionId, text: &str, options: &[(i32, &str)]) -> Question {
 }
 
 #[test]
-fn prompts_are_those_of_the_reference() {
+fn prompts_equal_those_of_the_papers_code() {
     let expected = golden("prompt_hashes");
     let first = QuestionId::from_index(0);
     let qx = question(first, "Do you like tea?", &[(1, "Yes"), (2, "No")]);
@@ -200,7 +200,7 @@ fn prompts_are_those_of_the_reference() {
 }
 
 #[test]
-fn templates_are_those_of_the_reference() {
+fn templates_equal_those_of_the_papers_code() {
     let expected = &golden("prompt_hashes")["template_sha256_lf"];
     for (name, template) in [
         ("storymodule", include_str!("../prompts/story.txt")),
@@ -225,7 +225,7 @@ fn profile_codebook(expected: &Value) -> Codebook {
             template: said["template"].as_str().map(str::to_owned),
         };
     }
-    // Whatever order the reader keeps an object's keys in: the golden question D shows 1 before 0.
+    // Question D lists option 1 before 0, whatever order the JSON reader keeps.
     questions[3].options.sort_by_key(|option| Reverse(option.code));
     Codebook::new("golden".to_owned(), questions, Vec::new()).expect("290 questions")
 }
@@ -236,7 +236,7 @@ fn pairs(object: &Value) -> impl Iterator<Item = (Code, String)> + '_ {
 }
 
 #[test]
-fn profile_lines_are_those_of_the_reference() {
+fn profile_lines_equal_those_of_the_papers_code() {
     let expected = golden("profile_lines");
     let codebook = profile_codebook(&expected);
     let writer = ProfileText::new(&codebook, Behaviour::Paper);
@@ -254,7 +254,7 @@ fn profile_lines_are_those_of_the_reference() {
 }
 
 #[test]
-fn decisions_are_those_of_the_reference() {
+fn decisions_equal_those_of_the_papers_code() {
     for case in golden("decisions").as_array().expect("a list") {
         let answers: [Option<Code>; 3] = read(&case["cab"]);
         let decision = decide(&answers);
@@ -304,7 +304,7 @@ impl ParsingCase {
 }
 
 #[test]
-fn replies_are_read_as_the_golden_cases_say() {
+fn replies_are_read_as_in_the_golden_cases() {
     let cases: Vec<ParsingCase> = read(&golden("parsing")["cases"]);
     assert_eq!(cases.len(), 24);
     for case in cases {

@@ -47,7 +47,7 @@ fn a_selection_of_nobody() {
 fn a_value_that_a_flag_does_not_have() {
     check(&["run", "--users", "some"], &["'some'", "--users <N>", "a whole number above 0, or `all`"]);
     check(&["run", "--folds", "0"], &["'0'", "--folds", "a whole number, counted from 1"]);
-    check(&["run", "--folds", "6"], &["there is no fold 6, only 1 to 5"]);
+    check(&["run", "--folds", "6"], &["there is no fold 6; expected 1 to 5"]);
     check(
         &["run", "--methods", "magic"],
         &["'magic'", "--methods", "no-profile, full-info, no-cab", "combined, valuesim or profile-scale(N)"],
@@ -74,7 +74,7 @@ fn an_experiment_file_with_a_mistake() {
 #[test]
 fn all_problems_of_an_experiment_at_once() {
     let text = "name = 'two words'\nsplit.only = [6]\n[[model]]\nname = 'unheard-of'\n";
-    let expected = ["name \"two words\"", "there is no fold 6", "model \"unheard-of\": where is it? Set base_url"];
+    let expected = ["name \"two words\"", "there is no fold 6", "model \"unheard-of\": missing base_url: set it"];
     check_with(&[("experiment.toml", text)], &["run", "experiment.toml"], &expected);
 }
 

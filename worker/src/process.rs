@@ -135,7 +135,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> WorkerProcess<Q, S, C> {
             looks.tick().await;
             let starved_of = watchdog.check(&self.servers.queue, self.pool.listening()).await;
             if let Some(status) = &self.pool.http_status {
-                status.is_starved_of(starved_of);
+                status.set_starved_of(starved_of);
             }
         }
     }

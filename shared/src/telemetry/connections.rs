@@ -6,7 +6,7 @@ use super::REGISTERS;
 use crate::link::LinkState;
 use crate::queue::BrokerState;
 
-/// How broker and store are, as seen from here.
+/// The state of the connections to broker and store.
 #[derive(Debug)]
 pub struct ConnectionMetrics {
     broker_connected: IntGauge,
@@ -15,7 +15,7 @@ pub struct ConnectionMetrics {
 }
 
 impl ConnectionMetrics {
-    /// Nothing is connected yet.
+    /// Registers the metrics, with nothing connected.
     pub fn new(registry: &Registry) -> Self {
         let gauge = |name: &str, help: &str| register_int_gauge_with_registry!(name, help, registry).expect(REGISTERS);
         Self {
@@ -31,7 +31,7 @@ impl ConnectionMetrics {
         }
     }
 
-    /// They are so now.
+    /// Updates the metrics.
     pub fn set(&self, broker: &BrokerState, store: &LinkState) {
         self.broker_connected.set(i64::from(!matches!(broker, BrokerState::Reconnecting { .. })));
         self.broker_blocked.set(i64::from(matches!(broker, BrokerState::Blocked { .. })));

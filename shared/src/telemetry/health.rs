@@ -5,22 +5,22 @@ use serde::Serialize;
 /// The answer to a probe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Health {
-    /// Whether all is well.
+    /// Whether the process is healthy.
     pub ok: bool,
-    /// What is not, a sentence each, for people.
+    /// Why it is not, for people.
     pub reasons: Vec<String>,
 }
 
 impl Health {
-    /// Well, unless there are reasons.
+    /// Healthy unless there are reasons why not.
     pub fn unless(reasons: Vec<String>) -> Self {
         Self { ok: reasons.is_empty(), reasons }
     }
 }
 
-/// A process as probes see it. Nothing here may wait: a probe that waits has failed.
-pub trait Observed: Send + Sync + 'static {
-    /// Whether the process does what it is there for; one that does not is to be killed and started again.
+/// A process as seen by probes. The methods must not block, or the probe times out.
+pub trait Probed: Send + Sync + 'static {
+    /// Whether the process makes progress. One that does not should be restarted.
     fn alive(&self) -> Health;
 
     /// Whether the process can work now.

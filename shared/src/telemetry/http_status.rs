@@ -1,42 +1,42 @@
-//! What probes and scrapes see of a process: whether it is alive, whether it can work now, and its metrics.
+//! The state of a process that probes and scrapes get: alive, ready, and metrics.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{ConnectionMetrics, Exposition, Health, ListenError, Listener, Observed, Registry};
+use super::{ConnectionMetrics, Exposition, Health, ListenError, Listener, Probed, Registry};
 use crate::link::Link;
 use crate::queue::{BrokerState, RabbitQueue};
 
-/// The state of this process that HTTP shows.
+/// The state of this process, served over HTTP.
 pub struct HttpStatus {
     exposition: Exposition,
     url: String,
-    /// None in a process that uses no servers.
+    /// `None` in a process that uses no servers.
     servers: Option<Servers>,
     ending: CancellationToken,
-    /// What a process that is up does not receive.
+    /// What the process waits for although it should have arrived.
     starved_of: Mutex<Vec<String>>,
 }
 
-/// The servers that a process needs to be ready.
+/// The servers that the process must be connected to before it is ready.
 struct Servers {
     metrics: ConnectionMetrics,
-    /// None until they are connected.
+    /// Empty until they are connected.
     connected: OnceLock<(RabbitQueue, Link)>,
 }
 
 impl HttpStatus {
-    /// Answers at `address` from now on and until the runtime ends. `role` is what the process is; once `stop` is
-    /// cancelled it is no longer ready, nor is it before [`connected_to`](Self::connected_to) was called.
+    /// Answers at `address` until the runtime ends. The process is ready from the call of
+    /// [`connected_to`](Self::connected_to) until `stop` is cancelled. `role` is the label of the build metric.
     pub async fn serve(address: SocketAddr, role: &str, stop: &CancellationToken) -> Result<Arc<Self>, ListenError> {
         let exposition = Exposition::new(role);
         let metrics = ConnectionMetrics::new(exposition.registry());
         Self::start(address, exposition, Some(Servers { metrics, connected: OnceLock::new() }), stop).await
     }
 
-    /// The same for a process that uses no servers, and is ready from the beginning.
+    /// Like [`serve`](Self::serve), for a process that uses no servers and is ready at once.
     pub async fn serve_without_servers(
         address: SocketAddr,
         role: &str,
@@ -54,22 +54,22 @@ impl HttpStatus {
         let listener = Listener::open(address).await?;
         let (url, ending) = (listener.url(), stop.child_token());
         let status = Arc::new(Self { exposition, url, servers, ending, starved_of: Mutex::default() });
-        // Nobody waits for it: it is to answer for as long as there is a process to ask about.
-        tokio::spawn(listener.serve(Arc::clone(&status) as Arc<dyn Observed>));
+        // Nobody awaits this task: it answers until the process exits.
+        tokio::spawn(listener.serve(Arc::clone(&status) as Arc<dyn Probed>));
         Ok(status)
     }
 
-    /// Where it can be seen.
+    /// The URL at which the state is served.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Where metrics are registered.
+    /// The registry for metrics.
     pub fn registry(&self) -> &Registry {
         self.exposition.registry()
     }
 
-    /// The process is connected to these; to be called once.
+    /// Marks the servers as connected. Call it once.
     pub fn connected_to(&self, queue: &RabbitQueue, store: &Link) {
         queue.register(self.registry());
         if let Some(servers) = &self.servers {
@@ -77,13 +77,13 @@ impl HttpStatus {
         }
     }
 
-    /// The process takes no more work.
+    /// Marks the process as about to exit.
     pub fn ends(&self) {
         self.ending.cancel();
     }
 
-    /// Says what should have arrived and did not, a sentence each; nothing where all is well.
-    pub fn is_starved_of(&self, what: Vec<String>) {
+    /// Sets what should have arrived and did not, a sentence each; empty if nothing is missing.
+    pub fn set_starved_of(&self, what: Vec<String>) {
         *self.starved_of() = what;
     }
 
@@ -96,7 +96,7 @@ impl Servers {
     fn not_reached(&self) -> Vec<String> {
         let Some((queue, store)) = self.connected.get() else { return vec!["broker and store: connecting".to_owned()] };
         let broker = match queue.state() {
-            // Deliveries still come from a broker that blocks, and what it does not take is kept and sent later.
+            // A blocked broker still delivers, and what it refuses is kept and sent later.
             BrokerState::Connected | BrokerState::Blocked { .. } => None,
             BrokerState::Reconnecting { reason, .. } => Some(format!("broker: {reason}")),
         };
@@ -106,7 +106,7 @@ impl Servers {
     }
 }
 
-impl Observed for HttpStatus {
+impl Probed for HttpStatus {
     fn alive(&self) -> Health {
         Health::unless(self.starved_of().clone())
     }

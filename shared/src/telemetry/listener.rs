@@ -1,4 +1,4 @@
-//! Answers probes and scrapes over HTTP, until the process ends.
+//! The HTTP listener for probes and scrapes.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,22 +10,22 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 
-use super::{Health, Observed};
+use super::{Health, Probed};
 
-/// The type of Prometheus' text format.
+/// The media type of Prometheus' text format.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Why an address cannot be listened at.
+/// Why the listener cannot be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("listen at {address} for probes and metrics: {reason}; name another address, port 0 for any free one")]
+#[error("listen at {address} for probes and metrics: {reason}; use another address, or port 0 for any free port")]
 pub struct ListenError {
-    /// Where.
+    /// The address.
     pub address: SocketAddr,
-    /// What the system says.
+    /// The system's error.
     pub reason: std::io::Error,
 }
 
-/// An address that is listened at.
+/// An open listener that does not answer yet.
 #[derive(Debug)]
 pub struct Listener {
     socket: TcpListener,
@@ -33,7 +33,7 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Takes the address, so that nobody else can have it. Fails where somebody has it, or where it is not this machine's.
+    /// Binds the address. Fails if it is in use, or not an address of this machine.
     pub async fn open(address: SocketAddr) -> Result<Self, ListenError> {
         let taken = async {
             let socket = TcpListener::bind(address).await?;
@@ -43,20 +43,20 @@ impl Listener {
         taken.await.map_err(|reason| ListenError { address, reason })
     }
 
-    /// Where it is, with the port that was free.
+    /// The URL, with the actual port.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Answers for `observed`. Never returns: whoever probes a process that ends is to see that until the last moment.
-    pub async fn serve(self, observed: Arc<dyn Observed>) {
+    /// Answers with the state of `observed`. Never returns, so that a process can be probed until it exits.
+    pub async fn serve(self, observed: Arc<dyn Probed>) {
         let routes = Router::new()
-            .route("/healthz", get(async |State(observed): State<Arc<dyn Observed>>| answer(&observed.alive())))
-            .route("/readyz", get(async |State(observed): State<Arc<dyn Observed>>| answer(&observed.ready())))
+            .route("/healthz", get(async |State(observed): State<Arc<dyn Probed>>| answer(&observed.alive())))
+            .route("/readyz", get(async |State(observed): State<Arc<dyn Probed>>| answer(&observed.ready())))
             .route("/metrics", get(metrics))
             .with_state(observed);
         if let Err(error) = axum::serve(self.socket, routes).await {
-            tracing::error!(%error, "probes and scrapes are no longer answered");
+            tracing::error!(%error, "the listener for probes and metrics failed");
         }
     }
 }
@@ -66,6 +66,6 @@ fn answer(health: &Health) -> Response {
     (status, axum::Json(health)).into_response()
 }
 
-async fn metrics(State(observed): State<Arc<dyn Observed>>) -> impl IntoResponse {
+async fn metrics(State(observed): State<Arc<dyn Probed>>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, METRICS_TYPE)], observed.metrics())
 }

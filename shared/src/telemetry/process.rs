@@ -1,4 +1,4 @@
-//! What the kernel knows of this process, under the names that all Prometheus clients use; zeros where there is no /proc.
+//! Process metrics from the kernel, with the names that all Prometheus clients use. Zeros on systems without /proc.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use prometheus::{
 
 use super::REGISTERS;
 
-/// Ticks of processor time in a second, as /proc counts them: 100 for programs on all of Linux's present architectures.
+/// Ticks per second of processor time in /proc: 100 on all current Linux architectures.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl ProcessMetrics {
         }
     }
 
-    /// Reads them anew; those that cannot be read stay as they were.
+    /// Updates the metrics. Those that cannot be read keep their values.
     pub(super) fn refresh(&self) {
         if let Some(stat) = read("self/stat").as_deref().and_then(Stat::read) {
             self.cpu.inc_by((stat.cpu_seconds - self.cpu.get()).max(0.0));
@@ -57,18 +57,18 @@ impl ProcessMetrics {
     }
 }
 
-/// What is used of /proc/self/stat.
+/// The values used from /proc/self/stat.
 #[derive(Debug, PartialEq)]
 struct Stat {
     cpu_seconds: f64,
     threads: i64,
-    /// Since the machine was started.
+    /// In ticks since the machine was started.
     started_after_seconds: f64,
 }
 
 impl Stat {
     fn read(stat: &str) -> Option<Self> {
-        // The program's name, in brackets, may itself have brackets and spaces.
+        // The program's name, in brackets, may itself contain brackets and spaces.
         let (_, behind_name) = stat.rsplit_once(')')?;
         let fields: Vec<&str> = behind_name.split_whitespace().collect();
         // proc(5) counts from 1, with the number and the name before these.
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_with_any_name_is_read() {
+    fn program_names_may_contain_brackets_and_spaces() {
         let stat = "7 (a) b (c)) S 1 7 7 0 -1 4194560 1 2 3 4 150 50 0 0 20 0 9 0 1234 5 6 7";
         let expected = Stat { cpu_seconds: 2.0, threads: 9, started_after_seconds: 12.34 };
         assert_eq!(Stat::read(stat), Some(expected));
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_found_by_their_names() {
+    fn numbers_are_found_by_name() {
         let text = "Name:\tvaluesim\nVmRSS:\t  2048 kB\nMax open files            1024                 4096    files\n";
         assert_eq!(number_after(text, "VmRSS:"), Some(2048));
         assert_eq!(number_after(text, "Max open files"), Some(1024));
@@ -119,7 +119,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn this_process_is_seen() {
+    fn metrics_describe_this_process() {
         let metrics = ProcessMetrics::new(&Registry::new());
         metrics.refresh();
         let seen = [&metrics.resident, &metrics.open_files, &metrics.most_files, &metrics.threads].map(IntGauge::get);

@@ -1,38 +1,38 @@
-//! How fast a count has grown lately, for reports that come more often than what they count.
+//! The recent rate of a counter, for reports that are more frequent than what they count.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What is counted is noted no more often than this, so that a report out of turn makes no window of its own.
-const NOTE_EVERY: Duration = Duration::from_secs(1);
+/// The shortest time between two samples, so that an extra report does not shift the window.
+const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A count's growth over a window that ends now, and begins no earlier than this began.
+/// A counter's growth over a window that ends now. At first the window is shorter: it begins when the rate was created.
 #[derive(Debug)]
 pub struct Rate {
     window: Duration,
-    /// The oldest is the last one from before the window.
-    noted: VecDeque<(Instant, u64)>,
+    /// The first sample is the last one before the window.
+    samples: VecDeque<(Instant, u64)>,
 }
 
 impl Rate {
-    /// Over the last `window`; the count is so far at the beginning.
+    /// A rate over the last `window`, for a counter that is now at `count`.
     pub fn over(window: Duration, count: u64) -> Self {
-        Self { window, noted: VecDeque::from([(Instant::now(), count)]) }
+        Self { window, samples: VecDeque::from([(Instant::now(), count)]) }
     }
 
-    /// In a second, now that the count is so far.
+    /// The rate per second, with the counter now at `count`.
     pub fn per_second(&mut self, count: u64) -> f64 {
         let now = Instant::now();
-        while self.noted.get(1).is_some_and(|(at, _)| now.duration_since(*at) >= self.window) {
-            self.noted.pop_front();
+        while self.samples.get(1).is_some_and(|(at, _)| now.duration_since(*at) >= self.window) {
+            self.samples.pop_front();
         }
-        let (since, before) = self.noted[0];
-        if self.noted.back().is_some_and(|(at, _)| now.duration_since(*at) >= NOTE_EVERY) {
-            self.noted.push_back((now, count));
+        let (since, before) = self.samples[0];
+        if self.samples.back().is_some_and(|(at, _)| now.duration_since(*at) >= SAMPLE_INTERVAL) {
+            self.samples.push_back((now, count));
         }
-        count.saturating_sub(before) as f64 / now.duration_since(since).max(NOTE_EVERY).as_secs_f64()
+        count.saturating_sub(before) as f64 / now.duration_since(since).max(SAMPLE_INTERVAL).as_secs_f64()
     }
 }
 
@@ -46,14 +46,14 @@ mod tests {
 
     #[track_caller]
     fn is_about(rate: f64, expected: f64) {
-        assert!((rate - expected).abs() <= 0.05, "{rate} in a second, expected {expected}");
+        assert!((rate - expected).abs() <= 0.05, "{rate} per second, expected {expected}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_comes_in_bursts_has_an_even_rate() {
+    async fn the_rate_of_bursts_is_even() {
         let mut rate = Rate::over(MINUTE, 100);
         let mut count = 100;
-        // A cell in ten seconds, a report in two.
+        // A cell every ten seconds, a report every two.
         for second in (2..=300).step_by(2) {
             advance(Duration::from_secs(2)).await;
             count += u64::from(second % 10 == 0);
@@ -62,8 +62,8 @@ mod tests {
                 assert!((0.08..=0.12).contains(&now), "{now} after {second} s");
             }
         }
-        assert!(rate.noted.len() <= 32, "{} notes", rate.noted.len());
-        // Nothing any more: it is forgotten after the window.
+        assert!(rate.samples.len() <= 32, "{} samples", rate.samples.len());
+        // Without further growth the rate is zero after the window.
         advance(MINUTE * 2).await;
         rate.per_second(count);
         advance(Duration::from_secs(2)).await;
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_report_out_of_turn_changes_nothing() {
+    async fn extra_reports_do_not_change_the_rate() {
         let mut rate = Rate::over(MINUTE, 0);
         is_about(rate.per_second(0), 0.0);
         advance(Duration::from_secs(30)).await;
@@ -81,6 +81,6 @@ mod tests {
         for _ in 0..1_000 {
             rate.per_second(301);
         }
-        assert!(rate.noted.len() <= 3);
+        assert!(rate.samples.len() <= 3);
     }
 }

@@ -1,13 +1,13 @@
-//! What was wrong last with the servers that a process uses.
+//! The last problem with the servers that a process uses.
 
 use crate::control::UnixMillis;
 
-/// The last problem with the servers. Kept when it is over: while the store is away nobody can be told.
+/// The last problem with the servers. Kept after it is over, because it cannot be reported while the store is unreachable.
 #[derive(Debug, Default)]
 pub struct ServerStatus(Option<(UnixMillis, String)>);
 
 impl ServerStatus {
-    /// Takes in what is wrong now with each server; returns what was wrong last, and when that was.
+    /// Takes the current problem of each server, if any. Returns the last problem and its time.
     pub fn update(&mut self, problems: impl IntoIterator<Item = Option<String>>) -> Option<(UnixMillis, String)> {
         let problems: Vec<String> = problems.into_iter().flatten().collect();
         if !problems.is_empty() {
@@ -28,10 +28,10 @@ mod tests {
     use crate::queue::BrokerState;
 
     #[test]
-    fn what_is_wrong_with_the_servers_is_said_and_nothing_else() {
+    fn only_problems_of_the_servers_are_reported() {
         let check = |broker: &BrokerState, store: &LinkState, expected: Option<&str>| {
-            let said = ServerStatus::default().update([broker.problem(), store.problem()]);
-            assert_eq!(said.map(|(_, text)| text).as_deref(), expected);
+            let problem = ServerStatus::default().update([broker.problem(), store.problem()]);
+            assert_eq!(problem.map(|(_, text)| text).as_deref(), expected);
         };
         let reason = || "refused".to_owned();
         check(&BrokerState::Connected, &LinkState::Connected, None);
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_that_is_over_is_remembered() {
+    fn a_past_problem_is_remembered() {
         let mut status = ServerStatus::default();
         let seen = status.update([Some("away".to_owned())]);
         assert!(seen.is_some());

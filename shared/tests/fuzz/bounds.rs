@@ -1,4 +1,4 @@
-//! What reading a hostile input may take, and how many inputs are tried.
+//! The time and memory allowed for hostile inputs, and the number of inputs tried.
 
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -8,51 +8,54 @@ use std::time::{Duration, Instant};
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, TestRunner};
 
-/// The size of the inputs that are made to take long. Unoptimised code gets less to do.
+/// The size of inputs meant to take long. Smaller without optimisation.
 pub(crate) const HOSTILE_BYTES: usize = if cfg!(debug_assertions) { 4 << 10 } else { 1 << 20 };
 
-/// The longest that a processor may be busy with one input. Whatever takes more than linear time takes minutes for
-/// [`HOSTILE_BYTES`].
+/// The most processor time for one input. Anything slower than linear takes minutes for [`HOSTILE_BYTES`].
 const MOST_TIME: Duration = Duration::from_secs(1);
 
-/// The fewest cases of a target.
+/// The minimum number of cases of a target.
 const FEWEST_CASES: u32 = 16;
 
-/// Memory that may be in use at once while an input is read.
+/// The peak memory allowed while an input is read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Memory {
-    /// Bytes, whatever the input.
+    /// Bytes for any input.
     pub(crate) fixed: usize,
     /// Bytes for each byte of the input.
     pub(crate) per_byte: usize,
 }
 
-/// Reads an input of `bytes` bytes, and panics where that takes more memory or time than it may.
+/// Reads an input of `bytes` bytes, and panics if that takes too much memory or time.
 pub(crate) fn bounded<T>(bytes: usize, memory: Memory, read: impl FnOnce() -> T) -> T {
     let mut outcome = None;
     let begun = processor_time();
-    // The counter must be left in order also when `read` panics, because a failing case is then made smaller.
+    // The counter must stay in order if `read` panics, because proptest then shrinks the failing case.
     let used = allocation_counter::measure(|| outcome = Some(catch_unwind(AssertUnwindSafe(read))));
     let took = processor_time().saturating_sub(begun);
-    let value = outcome.expect("the counter calls what it measures").unwrap_or_else(|panic| resume_unwind(panic));
+    let value = outcome.expect("the counter calls its closure").unwrap_or_else(|panic| resume_unwind(panic));
     let most = memory.fixed + memory.per_byte * bytes;
-    assert!(used.bytes_max <= most as u64, "{} bytes of memory for {bytes} bytes, at most {most}", used.bytes_max);
-    assert!(took <= MOST_TIME, "{took:?} for {bytes} bytes, at most {MOST_TIME:?}");
+    assert!(
+        used.bytes_max <= most as u64,
+        "{} bytes of memory for an input of {bytes} bytes, expected at most {most}",
+        used.bytes_max
+    );
+    assert!(took <= MOST_TIME, "{took:?} for an input of {bytes} bytes, expected at most {MOST_TIME:?}");
     value
 }
 
-/// How long this thread was on a processor, which does not depend on what else the machine does; where the system does
-/// not say that, the time of the clock.
+/// The processor time of this thread, which does not depend on the machine's load; wall-clock time if the system does not
+/// provide it.
 fn processor_time() -> Duration {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    let said = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let nanoseconds = said.and_then(|said| said.split(' ').next()?.parse().ok());
+    let schedstat = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let nanoseconds = schedstat.and_then(|text| text.split(' ').next()?.parse().ok());
     nanoseconds.map_or_else(|| START.elapsed(), Duration::from_nanos)
 }
 
-/// Tries `check` on inputs of `inputs`: one in `costs` of `VALUESIM_FUZZ_CASES`, which is 256 where it is not set.
+/// Runs `check` on `VALUESIM_FUZZ_CASES` / `costs` inputs; the variable's default is 256.
 ///
-/// The message of a failure shows the smallest input that fails.
+/// A failure shows the smallest failing input.
 pub(crate) fn fuzz<S: Strategy>(costs: u32, inputs: &S, check: impl Fn(S::Value))
 where
     S::Value: Debug,

@@ -1,4 +1,4 @@
-//! The codebook loaders: whatever a file holds, it is a codebook of all questions or refused.
+//! Fuzzes the codebook loaders: any file is either refused or a complete codebook.
 
 use std::fs;
 use std::path::Path;
@@ -13,14 +13,14 @@ use valuesim_shared::prompt::question_block;
 use crate::bounds::{HOSTILE_BYTES, Memory, bounded, fuzz};
 use crate::mutate::{endless, hostile, listed};
 
-/// The built-in codebook is part of what is built from the reference's files.
+/// A codebook from the paper's files also contains parts of the built-in one.
 const MEMORY: Memory = Memory { fixed: 4 << 20, per_byte: 100 };
 
 const OWN: &str = include_str!("../../data/codebook.toml");
 const QUESTIONS_JSON: &str = include_str!("../../../tests/fixtures/reference/questions.json");
 const SENTENCES_JSON: &str = include_str!("../../../tests/fixtures/reference/nature_options.json");
 
-/// Loads a codebook, and says everything that it can say.
+/// Loads a codebook and calls everything on it.
 fn check(bytes: usize, load: impl FnOnce() -> Result<Codebook, CodebookError>) {
     let Ok(codebook) = bounded(bytes, MEMORY, load) else { return };
     assert_eq!(codebook.questions().len(), QUESTIONS);
@@ -43,10 +43,10 @@ fn check_file(file: &Path, content: &[u8]) {
     check(content.len(), || Codebook::load(file));
 }
 
-/// The built-in entries of a few questions of every kind.
+/// Built-in entries of a few questions of every kind.
 fn few_entries() -> Vec<u8> {
-    let asked = [1, 56, 119, 223, 261, 266].map(|number| format!("id = \"Q{number}\"\n"));
-    let wanted = |entry: &&str| asked.iter().any(|id| entry.contains(id.as_str()));
+    let questions_file = [1, 56, 119, 223, 261, 266].map(|number| format!("id = \"Q{number}\"\n"));
+    let wanted = |entry: &&str| questions_file.iter().any(|id| entry.contains(id.as_str()));
     OWN.split("[[question]]").filter(wanted).fold(String::new(), |all, entry| all + "[[question]]" + entry).into_bytes()
 }
 
@@ -58,25 +58,26 @@ fn fuzz_any_entries_of_a_codebook_are_read_or_refused() {
 }
 
 #[test]
-fn fuzz_any_codebook_is_whole_or_refused() {
+fn fuzz_any_codebook_is_complete_or_refused() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("codebook.toml");
     fuzz(500, &hostile(vec![OWN.as_bytes().to_vec()]), |content| check_file(&file, &content));
 }
 
 #[test]
-fn fuzz_any_files_of_the_reference_are_whole_or_refused() {
+fn fuzz_any_files_in_the_papers_format_are_complete_or_refused() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let (asked, said) = (folder.path().join("questions.json"), folder.path().join("nature_options.json"));
+    let (questions_file, sentences_file) =
+        (folder.path().join("questions.json"), folder.path().join("nature_options.json"));
     let files = [QUESTIONS_JSON, SENTENCES_JSON].map(|text| hostile(vec![text.as_bytes().to_vec()]));
     fuzz(100, &files, |[questions, sentences]| {
-        fs::write(&asked, &questions).expect("the temporary folder can be written");
-        fs::write(&said, &sentences).expect("the temporary folder can be written");
-        check(questions.len() + sentences.len(), || Codebook::load_reference(&asked, Some(&said)));
+        fs::write(&questions_file, &questions).expect("the temporary folder can be written");
+        fs::write(&sentences_file, &sentences).expect("the temporary folder can be written");
+        check(questions.len() + sentences.len(), || Codebook::load_reference(&questions_file, Some(&sentences_file)));
     });
 }
 
-/// An entry with `count` options, of which all are off the scale.
+/// An entry with `count` options, all off the scale.
 fn entry_of_many(count: usize) -> String {
     let option = |code: usize| format!("{{ code = {code}, label = \"l\", sentence = \"s\" }}, ");
     let codes = listed(0..count, |code| format!("{code}, "));
@@ -105,12 +106,13 @@ fn fuzz_an_entry_of_many_options_is_read_without_delay() {
     check_file(&file, entry_of_many(HOSTILE_BYTES / 64).as_bytes());
     let options = listed(0..HOSTILE_BYTES / 12, |code| format!("\"{code}\":\"\","));
     let questions = QUESTIONS_JSON.replacen("\"options\": {", &format!("\"options\": {{{options}"), 1);
-    let said = folder.path().join("nature_options.json");
-    fs::write(&said, SENTENCES_JSON).expect("the temporary folder can be written");
-    let asked = folder.path().join("questions.json");
-    fs::write(&asked, &questions).expect("the temporary folder can be written");
-    let loaded =
-        bounded(questions.len() + SENTENCES_JSON.len(), MEMORY, || Codebook::load_reference(&asked, Some(&said)));
+    let sentences_file = folder.path().join("nature_options.json");
+    fs::write(&sentences_file, SENTENCES_JSON).expect("the temporary folder can be written");
+    let questions_file = folder.path().join("questions.json");
+    fs::write(&questions_file, &questions).expect("the temporary folder can be written");
+    let loaded = bounded(questions.len() + SENTENCES_JSON.len(), MEMORY, || {
+        Codebook::load_reference(&questions_file, Some(&sentences_file))
+    });
     assert!(loaded.is_ok_and(|codebook| codebook.questions()[0].options.len() >= HOSTILE_BYTES / 12));
 }
 
@@ -118,7 +120,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(20))]
 
     #[test]
-    fn a_codebook_in_a_message_is_whole_or_refused(count in 0..QUESTIONS, twice in 0..QUESTIONS) {
+    fn a_codebook_in_a_message_is_complete_or_refused(count in 0..QUESTIONS, twice in 0..QUESTIONS) {
         let own = Codebook::built_in();
         let mut questions: Vec<Question> = own.questions()[..count].to_vec();
         let read = |questions: &[Question]| {

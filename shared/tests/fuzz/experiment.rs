@@ -1,4 +1,4 @@
-//! The experiment file: whatever it says, it is resolved, or refused with all problems.
+//! Fuzzes the experiment file: any text is either resolved or refused with all problems.
 
 use valuesim_shared::experiment::{Experiment, MOST_MODELS};
 use valuesim_shared::split::Split;
@@ -46,7 +46,7 @@ fn fuzz_any_experiment_is_resolved_or_refused() {
 }
 
 #[test]
-fn fuzz_experiments_that_repeat_take_no_longer_than_others() {
+fn fuzz_repetitive_experiments_are_read_in_linear_time() {
     for unit in ["[", "a.", "[[model]]\n", "[a.", "{a=", "'''", "\"\\", "1,", "# \n", "[[model]]\nname=''\n"] {
         for start in ["", "model = [", "sample.respondents = [", "methods = ["] {
             check(&format!("{start}{}", endless(unit, HOSTILE_BYTES)));

@@ -1,6 +1,6 @@
-//! Hostile input at every door of this crate: no panic, no hang, no memory out of proportion.
+//! Hostile input for every reader of this crate: no panic, no hang, no disproportionate memory.
 //!
-//! A few hundred cases for each door run with the ordinary tests, a million with `make fuzz`.
+//! The ordinary tests run a few hundred cases for each reader, and `make fuzz` a million.
 
 mod bounds;
 mod codebook;

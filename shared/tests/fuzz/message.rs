@@ -1,4 +1,4 @@
-//! Messages and what is stored: whatever the bytes are, they are refused, or say what is written back.
+//! Fuzzes messages and stored data: any bytes are either refused or read back the same after writing.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -19,7 +19,7 @@ use valuesim_shared::transcript::{Call, Transcript};
 use crate::bounds::{HOSTILE_BYTES, Memory, bounded, fuzz};
 use crate::mutate::{endless, hostile};
 
-/// Codes of a few letters each become integers of four bytes, in lists that grow by doubling.
+/// Codes of one or two characters become integers of four bytes, in lists that grow by doubling.
 const MEMORY: Memory = Memory { fixed: 16 << 10, per_byte: 64 };
 
 fn cell() -> Cell {
@@ -47,7 +47,7 @@ fn spend() -> CellSpend {
     CellSpend { stages, reported_models: vec!["m-0125".to_owned()] }
 }
 
-/// An outcome as it stands on the wire, of three questions.
+/// An outcome with three questions.
 fn outcome() -> CellOutcome {
     let outcome = serde_json::json!({
         "version": OUTCOME_VERSION, "run": "r1", "cell": cell(), "spend": spend(),
@@ -64,7 +64,7 @@ fn json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("messages can be written")
 }
 
-/// What is read says the same when it is written and read again.
+/// Checks that a value which can be read is the same after writing and reading it again.
 fn check<T: DeserializeOwned + Serialize + PartialEq + Debug>(bytes: &[u8]) {
     let Ok(read) = bounded(bytes.len(), MEMORY, || serde_json::from_slice::<T>(bytes)) else { return };
     assert_eq!(serde_json::from_slice::<T>(&json(&read)).expect("reads back"), read);
@@ -88,18 +88,18 @@ fn fuzz_any_outcome_is_read_or_refused() {
 
 #[test]
 fn fuzz_any_spend_is_read_and_added_up() {
-    let limit = spend_of_the_most();
+    let limit = maximal_spend();
     fuzz(1, &hostile(vec![json(&spend()), limit]), |bytes| {
         check::<CellSpend>(&bytes);
         let Ok(read) = serde_json::from_slice::<CellSpend>(&bytes) else { return };
         let mut sum = read.clone();
         sum.add(&read);
-        assert!(sum.total().sent >= read.total().sent, "sums do not wrap");
+        assert!(sum.total().sent >= read.total().sent, "sums do not overflow");
     });
 }
 
-/// A spend of which every figure is the greatest that can be written.
-fn spend_of_the_most() -> Vec<u8> {
+/// A spend in which every number is the largest possible.
+fn maximal_spend() -> Vec<u8> {
     let text = String::from_utf8(json(&spend())).expect("JSON is UTF-8");
     text.replace(":0", ":18446744073709551615").into_bytes()
 }
@@ -132,10 +132,10 @@ fn fuzz_any_transcript_is_read_or_refused() {
 }
 
 #[test]
-fn fuzz_any_manifest_is_whole_or_refused() {
+fn fuzz_any_manifest_is_complete_or_refused() {
     let codebook = Codebook::built_in();
     let question = serde_json::to_value(&codebook.questions()[0]).expect("a question is JSON");
-    let experiment = Experiment::default().resolve().expect("the demonstration is sound");
+    let experiment = Experiment::default().resolve().expect("the demonstration is valid");
     let start = serde_json::json!({"version": 1, "run": "r1", "behaviour": "paper", "split": experiment.split,
         "methods": experiment.methods, "models": experiment.models, "prompts": "6b", "transcripts": false});
     let with = |codebook: serde_json::Value| {
@@ -155,7 +155,7 @@ fn fuzz_any_manifest_is_whole_or_refused() {
 }
 
 #[test]
-fn fuzz_messages_that_repeat_take_no_longer_than_others() {
+fn fuzz_repetitive_messages_are_read_in_linear_time() {
     let units = ["[", "{", "{\"a\":", "\"", "\\u0000", "0", "0,", "null,", " ", "\"a\":0,", "aria", "[[],"];
     for unit in units {
         for start in ["", "{\"version\":1,\"run\":\"", "{\"version\":1,\"profile\":\"", "{\"arms\":[{\"answers\":["] {
@@ -169,7 +169,7 @@ fn fuzz_messages_that_repeat_take_no_longer_than_others() {
 }
 
 #[test]
-fn fuzz_a_message_of_much_that_is_valid_is_read_without_delay() {
+fn fuzz_a_large_valid_message_is_read_without_delay() {
     let mut big = outcome();
     big.result.arms[0].answers = vec![Some(Code(1)); HOSTILE_BYTES / 2];
     big.result.arms[0].ended = CodeString(vec![Ended::Answered; HOSTILE_BYTES]);

@@ -1,4 +1,4 @@
-//! Makes hostile inputs: valid ones with damage that a grammar-blind fuzzer would never hit, and plain noise.
+//! Generates hostile inputs: damaged valid ones, which a fuzzer without a grammar would never find, and noise.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use proptest::sample::{Index, select};
 /// The most edits of one input.
 const EDITS: usize = 6;
 
-/// Words that mean something to most readers: brackets, numbers at the edges of integers, control characters.
+/// Tokens with a meaning in most formats: brackets, numbers at the limits of integers, control characters.
 const WORDS: [&str; 34] = [
     "\"",
     "\\",
@@ -46,7 +46,7 @@ const WORDS: [&str; 34] = [
     "\u{fffd}",
 ];
 
-/// One piece of damage. Places are taken relative to what the edits before have left.
+/// An edit that damages an input. Positions refer to the result of the edits before.
 #[derive(Debug, Clone)]
 enum Edit {
     Overwrite(Index, u8),
@@ -95,7 +95,7 @@ fn edit() -> impl Strategy<Value = Edit> {
     ]
 }
 
-/// One of `valid` with a few edits, or none; now and then bytes that have nothing to do with it.
+/// One of `valid` with few or no edits; occasionally random bytes.
 pub(crate) fn hostile(valid: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
     let damaged = (select(valid), prop::collection::vec(edit(), 0..EDITS)).prop_map(|(mut text, edits)| {
         for edit in edits {
@@ -106,18 +106,18 @@ pub(crate) fn hostile(valid: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![15 => damaged, 1 => prop::collection::vec(any::<u8>(), 0..200)]
 }
 
-/// The same as text; what is not UTF-8 is replaced.
+/// Like [`hostile`], as text; invalid UTF-8 is replaced.
 pub(crate) fn hostile_text(valid: &[&str]) -> impl Strategy<Value = String> + use<> {
     let valid: Vec<Vec<u8>> = valid.iter().map(|text| text.as_bytes().to_vec()).collect();
     hostile(valid).prop_map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// `unit` again and again, up to `bytes` bytes.
+/// `unit` repeated up to `bytes` bytes.
 pub(crate) fn endless(unit: &str, bytes: usize) -> String {
     unit.repeat(bytes / unit.len())
 }
 
-/// One item after the other for each of `numbers`.
+/// The concatenated items for `numbers`.
 pub(crate) fn listed(numbers: Range<usize>, item: impl Fn(usize) -> String) -> String {
     numbers.map(item).collect::<Vec<_>>().concat()
 }

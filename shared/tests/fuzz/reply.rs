@@ -1,4 +1,4 @@
-//! The readers of replies: whatever a model writes is an answer of the question or a problem.
+//! Fuzzes the readers of replies: any text is either an answer to the question or a problem.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -10,10 +10,10 @@ use valuesim_shared::reply::{Reading, read_module_reply, read_single_reply};
 use crate::bounds::{HOSTILE_BYTES, Memory, bounded, fuzz};
 use crate::mutate::{endless, hostile_text};
 
-/// Most goes to the values of a JSON array, of which each takes two bytes in the reply.
+/// Mostly for the values of a JSON array, which take two bytes each in the reply.
 const MEMORY: Memory = Memory { fixed: 16 << 10, per_byte: 64 };
 
-/// What replies are made of, in good order and in bad.
+/// Parts of replies, well-formed or not.
 const FRAGMENTS: [&str; 78] = [
     "Answer:",
     "answer",
@@ -95,7 +95,7 @@ const FRAGMENTS: [&str; 78] = [
     "\u{1b}[2J",
 ];
 
-/// Numbers in the digits of several scripts, small ones and ones that fit nothing.
+/// Numbers in the digits of several scripts, from small to too large for any integer.
 fn number() -> impl Strategy<Value = String> {
     const ZEROS: [char; 6] = ['0', '٠', '०', '๐', '０', '𝟎'];
     (select(&ZEROS[..]), prop_oneof![6 => 0..12_u64, 2 => 1890..2030_u64, 1 => any::<u64>()]).prop_map(
@@ -116,7 +116,7 @@ fn reply() -> impl Strategy<Value = String> {
     prop_oneof![4 => prop::collection::vec(fragment, 0..24).prop_map(|parts| parts.concat()), 1 => hostile_text(&valid)]
 }
 
-/// Questions with words, with numbers as labels, with a zero, of many options, and without options.
+/// Questions with words or numbers as labels, with a code 0, with many options, and without options.
 fn questions() -> Vec<Question> {
     let codebook = Codebook::built_in();
     let asked = [1, 7, 48, 57, 119, 223, 261, 266, 289].map(|number| QuestionId::new(number).expect("in range"));
@@ -135,10 +135,14 @@ fn read_all(reply: &str, question: &Question) -> Vec<(Behaviour, Reading)> {
 
 fn check(reply: &str, question: &Question) {
     for (behaviour, reading) in read_all(reply, question) {
-        assert_ne!(reading.answer.is_some(), reading.problem.is_some(), "either an answer or a problem: {reading:?}");
-        assert!(reading.analysis.len() <= reply.len(), "nothing is added: {reading:?}");
+        assert_ne!(
+            reading.answer.is_some(),
+            reading.problem.is_some(),
+            "expected either an answer or a problem: {reading:?}"
+        );
+        assert!(reading.analysis.len() <= reply.len(), "the analysis is longer than the reply: {reading:?}");
         let accepted = reading.answer.is_none_or(|code| question.accepts(code));
-        assert!(accepted || behaviour == Behaviour::Paper, "{:?} is no answer to {}", reading.answer, question.id);
+        assert!(accepted || behaviour == Behaviour::Paper, "{:?} is not an answer to {}", reading.answer, question.id);
     }
 }
 
@@ -148,7 +152,7 @@ fn fuzz_any_reply_is_an_answer_or_a_problem() {
 }
 
 #[test]
-fn fuzz_replies_that_repeat_take_no_longer_than_others() {
+fn fuzz_repetitive_replies_are_read_in_linear_time() {
     let units = [
         "Answer:",
         "answer ",

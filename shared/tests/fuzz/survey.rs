@@ -1,4 +1,4 @@
-//! The survey loader: whatever a file holds and however it is packed, it loads or is refused.
+//! Fuzzes the survey loader: any file, packed or not, either loads or is refused.
 
 use std::fs;
 use std::io::{self, Write};
@@ -16,12 +16,12 @@ use valuesim_shared::survey::Survey;
 use crate::bounds::{HOSTILE_BYTES, Memory, bounded, fuzz};
 use crate::mutate::{endless, hostile};
 
-/// Room for rows, which may have as many fields as bytes, the tables of known codes, the unpackers.
+/// For rows, which may have as many fields as bytes, the tables of known codes, and the unpackers.
 const MEMORY: Memory = Memory { fixed: 16 << 20, per_byte: 64 };
 
 static CODEBOOK: LazyLock<Codebook> = LazyLock::new(Codebook::built_in);
 
-/// A survey with the columns that are looked at, and three respondents.
+/// A survey with the required columns and three respondents.
 fn table() -> String {
     let header: Vec<String> = QuestionId::all().map(|id| id.to_string()).collect();
     let row = endless("1,", 2 * header.len());
@@ -48,23 +48,23 @@ impl Packing {
 
 fn gzip(content: &[u8]) -> Vec<u8> {
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
-    packed.write_all(content).expect("memory takes everything");
-    packed.finish().expect("memory takes everything")
+    packed.write_all(content).expect("writing to memory does not fail");
+    packed.finish().expect("writing to memory does not fail")
 }
 
 fn zip(content: &[u8]) -> Vec<u8> {
     let mut archive = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
     let options = zip::write::SimpleFileOptions::default().compression_level(Some(1));
-    archive.start_file("survey.csv", options).expect("memory takes everything");
-    archive.write_all(content).expect("memory takes everything");
-    archive.finish().expect("memory takes everything").into_inner()
+    archive.start_file("survey.csv", options).expect("writing to memory does not fail");
+    archive.write_all(content).expect("writing to memory does not fail");
+    archive.finish().expect("writing to memory does not fail").into_inner()
 }
 
 fn file_in(folder: &TempDir) -> PathBuf {
     folder.path().join("survey.csv")
 }
 
-/// Loads a file; `rows` is the most that it can have.
+/// Loads a file that has at most `rows` rows.
 fn check(file: &Path, content: &[u8], rows: usize) {
     fs::write(file, content).expect("the temporary folder can be written");
     let codebook: &Codebook = &CODEBOOK;
@@ -85,14 +85,14 @@ fn fuzz_any_survey_file_loads_or_is_refused() {
 }
 
 #[test]
-fn fuzz_any_wrapper_of_a_survey_is_opened_or_refused() {
+fn fuzz_any_packed_survey_is_opened_or_refused() {
     let packed = [Packing::Gzip, Packing::Zip].map(|packing| packing.pack(table().as_bytes())).to_vec();
     let folder = tempfile::tempdir().expect("a temporary folder");
     fuzz(50, &hostile(packed), |content| check(&file_in(&folder), &content, 200));
 }
 
 #[test]
-fn fuzz_files_that_repeat_take_no_longer_than_others() {
+fn fuzz_repetitive_files_are_read_in_linear_time() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = file_in(&folder);
     let units =
@@ -110,7 +110,7 @@ fn fuzz_files_that_repeat_take_no_longer_than_others() {
 }
 
 #[test]
-fn fuzz_a_small_file_that_unpacks_to_much_is_read_in_bounded_memory() {
+fn fuzz_a_zip_bomb_is_read_in_bounded_memory() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for unit in ["\n", "\0", "\"", ",", " "] {
         let content = format!("{}{}", table(), endless(unit, 16 * HOSTILE_BYTES));
@@ -121,7 +121,7 @@ fn fuzz_a_small_file_that_unpacks_to_much_is_read_in_bounded_memory() {
 }
 
 #[test]
-fn fuzz_a_file_in_a_million_pieces_is_read_as_quickly() {
+fn fuzz_a_file_of_many_gzip_members_is_read_in_linear_time() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (piece, pieces) = (gzip(b"1"), HOSTILE_BYTES / 32);
     let content = [gzip(table().as_bytes()), piece.repeat(pieces)].concat();
