@@ -7,6 +7,7 @@ mod damage;
 mod exit;
 mod http;
 mod interrupt;
+mod note;
 mod precedence;
 mod progress;
 mod run_folder;

@@ -21,6 +21,7 @@
 
 mod columns;
 mod encoder;
+mod rows;
 mod stored;
 
 use std::fs::File;
@@ -28,56 +29,15 @@ use std::path::{Path, PathBuf};
 
 use parquet::errors::ParquetError;
 use valuesim_shared::codebook::Codebook;
-use valuesim_shared::id::{Fold, Respondent, RunId};
-use valuesim_shared::method::Behaviour;
 
-use crate::score::{Arm, Prediction};
+use crate::score::Prediction;
 
 #[cfg(test)]
 pub(crate) use columns::SCHEMA;
 pub(crate) use columns::{Columns, Names};
 pub(crate) use encoder::{Encoder, RELEASE};
+pub use rows::{About, Batch, PREDICTIONS_VERSION, Replies};
 pub(crate) use stored::Stored;
-
-/// The version of the columns, in the file's metadata.
-pub const PREDICTIONS_VERSION: &str = "1";
-
-/// Where the replies of a run came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Replies {
-    /// From models, or the method asks none.
-    Real,
-    /// From the simulated provider.
-    Simulated,
-}
-
-/// What the file says about itself, in its key-value metadata.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct About {
-    /// Which run.
-    pub run: RunId,
-    /// Which faults of the paper's code it reproduces.
-    pub behaviour: Behaviour,
-    /// Where its replies came from.
-    pub replies: Replies,
-    /// Name and version of the survey file.
-    pub survey: String,
-}
-
-/// What the rows that are written together have in common.
-#[derive(Debug, Clone, Copy)]
-pub struct Batch<'a> {
-    /// Who predicts.
-    pub arm: &'a Arm,
-    /// Whom.
-    pub respondent: Respondent,
-    /// The respondent's country, ISO alpha-3.
-    pub country: &'a str,
-    /// The fold that holds the questions out.
-    pub fold: Fold,
-    /// Where the arm's replies came from.
-    pub replies: Replies,
-}
 
 /// Why the predictions could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -165,11 +125,12 @@ mod tests {
     use super::encoder::ROWS_PER_GROUP;
     use super::*;
     use parquet::file::reader::{FileReader, SerializedFileReader};
-    use valuesim_shared::id::{Code, QuestionId};
-    use valuesim_shared::method::Method;
+    use valuesim_shared::id::{Code, Fold, QuestionId, Respondent, RunId};
+    use valuesim_shared::method::{Behaviour, Method};
     use valuesim_shared::outcome::{Decided, Ended};
 
     use crate::fixture;
+    use crate::score::Arm;
 
     fn about() -> About {
         About {

@@ -16,9 +16,10 @@ use valuesim_coordinator::ledger::Ledger;
 use valuesim_shared::experiment::Experiment;
 use valuesim_shared::task::TASK_VERSION;
 
-use super::run::{self, Job, Place, note, say_when};
+use super::run::{self, Job, Place, say_when};
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::http::HttpFlags;
+use crate::note::note;
 use crate::progress::{Style, write_json};
 use crate::servers::{Addresses, ServerFlags};
 

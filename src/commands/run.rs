@@ -21,7 +21,6 @@ use valuesim_coordinator::predictions::Replies;
 use valuesim_coordinator::provenance::{self, Provenance};
 use valuesim_coordinator::report::{self, RESULTS_VERSION, Results};
 use valuesim_coordinator::table;
-use valuesim_coordinator::visible::visible;
 use valuesim_shared::cell::needs_backstory;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::Experiment;
@@ -38,6 +37,7 @@ use super::coordinate;
 use crate::damage::guarded;
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::interrupt::Signals;
+use crate::note::note;
 use crate::progress::{Before, Style, Watch, write_json};
 use crate::run_folder::{EXPERIMENT_FILE, LEDGER_FILE, RunFolder};
 use crate::runtime::beside_other_work;
@@ -382,12 +382,6 @@ pub(super) fn stop_on_signals(runtime: &Runtime) -> anyhow::Result<CancellationT
 pub(super) async fn say_when(stop: CancellationToken, text: &'static str) {
     stop.cancelled().await;
     note(text);
-}
-
-/// Says something to people. Parts of it may be from servers, and from whoever can write to these.
-#[expect(clippy::print_stderr, reason = "notes are for people, and go to standard error")]
-pub(crate) fn note(text: &str) {
-    eprintln!("{}", visible(text));
 }
 
 #[expect(clippy::print_stdout, reason = "results go to standard output")]

@@ -1,6 +1,7 @@
 //! `valuesim status`: how runs are doing, who works on them, and what needs attention.
 
 mod attention;
+mod found;
 mod look;
 #[cfg(test)]
 mod tests;
@@ -11,14 +12,12 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use serde::Serialize;
 use tokio::runtime::Runtime;
 use valuesim_coordinator::visible::visible_json;
-use valuesim_shared::control::{AboutRun, CoordinatorReport, Order, UnixMillis, WorkerReport};
 use valuesim_shared::id::RunId;
 
+use self::found::Status;
 use self::look::Look;
-use super::queues::FoundQueue;
 use super::viewed::{Reader, print, print_to};
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::interrupt::Signals;
@@ -49,51 +48,6 @@ pub(crate) struct Flags {
 
     #[command(flatten)]
     servers: ServerFlags,
-}
-
-/// What was found in one look.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-struct Status {
-    /// When it was looked.
-    at: UnixMillis,
-    /// The servers that could not be asked.
-    unreached: Vec<Unreached>,
-    runs: Vec<RunStatus>,
-    /// The workers that are alive, whatever run they serve.
-    workers: Vec<WorkerReport>,
-    /// How much was said by other releases, and cannot be read.
-    unreadable: u32,
-}
-
-/// One run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-struct RunStatus {
-    run: RunId,
-    /// What the list of runs says of it.
-    about: Option<AboutRun>,
-    /// What an operator wants of it.
-    order: Option<Order>,
-    /// One, unless something is wrong.
-    coordinators: Vec<CoordinatorReport>,
-    /// None where the broker could not be asked, or was not asked of all queues in time.
-    queues: Option<Vec<FoundQueue>>,
-    /// What somebody should look after, a sentence each.
-    attention: Vec<String>,
-}
-
-/// A server that could not be asked.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-struct Unreached {
-    server: Server,
-    why: String,
-}
-
-/// One of the two servers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Server {
-    Store,
-    Broker,
 }
 
 /// Shows the runs once, or again and again.
@@ -153,35 +107,5 @@ impl Flags {
             text::text(status)
         };
         print_to(&text).context("write to standard output")
-    }
-}
-
-impl Status {
-    /// Whether all was asked and nobody has ever heard of the run.
-    fn knows_nothing_of(&self, run: &RunId) -> bool {
-        let is_served = self.workers.iter().any(|worker| worker.runs.contains(run));
-        self.is_whole() && !is_served && self.runs.iter().all(RunStatus::is_unknown)
-    }
-
-    /// Whether all was seen that there is.
-    fn is_whole(&self) -> bool {
-        self.unreached.is_empty() && self.runs.iter().all(|run| run.queues.is_some())
-    }
-
-    fn has_reached(&self, server: Server) -> bool {
-        self.unreached.iter().all(|unreached| unreached.server != server)
-    }
-}
-
-impl RunStatus {
-    fn is_unknown(&self) -> bool {
-        let has_queues = self.queues.iter().flatten().any(|queue| queue.depth.is_some());
-        self.about.is_none() && self.order.is_none() && self.coordinators.is_empty() && !has_queues
-    }
-
-    /// How a model is called: by its name, where it is known.
-    fn model(&self, model: usize) -> String {
-        let name = self.about.as_ref().and_then(|about| about.models.get(model));
-        name.cloned().unwrap_or_else(|| format!("model {model}"))
     }
 }

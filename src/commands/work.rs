@@ -14,9 +14,10 @@ use valuesim_worker::config::Served;
 use valuesim_worker::process::{ProcessConfig, Wanted, WorkerProcess};
 use valuesim_worker::timeouts::Keeping;
 
-use super::run::{as_failure, note, say_when, stop_on_signals};
+use super::run::{as_failure, say_when, stop_on_signals};
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::http::HttpFlags;
+use crate::note::note;
 use crate::runtime::on_half_the_cores;
 use crate::servers::{Addresses, ServerFlags};
 

@@ -1,11 +1,12 @@
 //! Puts what the calls about each question came to into the cell's result.
 
+use crate::method::Method;
 use crate::outcome::{ArmResult, CellResult, CodeString, ModuleResult};
 use crate::stage::Stage;
 
 use super::question::{Prediction, QuestionResult};
 use super::reading::Asked;
-use super::{Method, Rules};
+use super::rules::Rules;
 
 /// The result of a cell from those of its questions, in the fold's order. Backstories are none of its: the caller adds
 /// how they came out.

@@ -5,7 +5,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::codebook::{AnswerOption, Category, Level, Natural};
 use crate::id::{Code, QuestionId};
-use crate::outcome::Decided;
+use crate::method::{Behaviour, Method};
+use crate::outcome::{Decided, Ended};
+use crate::stage::Stage;
 
 const CAB: [Stage; 3] = [Stage::COGNITIVE, Stage::AFFECTIVE, Stage::BEHAVIORAL];
 

@@ -13,6 +13,7 @@
 
 mod claim;
 mod dictionary;
+mod names;
 mod purge;
 mod shelf;
 mod story;
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 use redis::{Pipeline, Value};
 
+use self::names::{CALLS, MANIFEST, STORY, bytes};
 use self::shelf::Shelf;
 use self::story::Packed;
 use self::writer::{Write, Writer};
@@ -97,11 +99,6 @@ impl RedisStore {
         Ok(None)
     }
 }
-
-/// What a cell's keys are called.
-const STORY: &str = "story";
-const CALLS: &str = "calls";
-const MANIFEST: &str = "manifest";
 
 impl Store for RedisStore {
     async fn put_manifest(&self, run: &RunId, manifest: &[u8]) -> Result<(), StoreError> {
@@ -205,12 +202,5 @@ impl Store for RedisStore {
 
     async fn expire_run(&self, run: &RunId) -> Result<(), StoreError> {
         self.expire_manifest(run).await
-    }
-}
-
-fn bytes(value: Value) -> Option<Vec<u8>> {
-    match value {
-        Value::BulkString(bytes) => Some(bytes),
-        _ => None,
     }
 }

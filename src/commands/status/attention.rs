@@ -7,8 +7,8 @@ use indicatif::HumanCount;
 use valuesim_shared::control::{CoordinatorReport, REPORT_EVERY, RunPhase, RunTrouble, UnixMillis, Wish, WorkerReport};
 use valuesim_shared::queue::Lane;
 
+use super::found::{RunStatus, Server, Status};
 use super::text::count;
-use super::{RunStatus, Server, Status};
 use crate::age::ago;
 use crate::columns::shortened;
 use crate::commands::order::in_force;

@@ -11,15 +11,12 @@ use valuesim_shared::id::RunId;
 use valuesim_shared::queue::{BrokerState, Lane, QueueName, RabbitQueue};
 
 use super::attention::attention;
-use super::{RunStatus, Server, Status, Unreached};
+use super::found::{QUEUES_WITHIN, RunStatus, Server, Status, Unreached};
 use crate::commands::queues::{self, FoundQueue};
 use crate::servers::{Addresses, BrokerAddress, StoreAddress, hang_up, within};
 
 /// How long the store may take to answer in all. Each question to it has a shorter limit, which says what came in the way.
 const STORE_WITHIN: Duration = Duration::from_secs(5);
-
-/// How long the broker may take to say how full all queues are.
-pub(super) const QUEUES_WITHIN: Duration = Duration::from_secs(2);
 
 /// Looks at the servers, and keeps its connections for the next look.
 pub(super) struct Look {

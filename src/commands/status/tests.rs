@@ -1,12 +1,17 @@
 //! Statuses as they are shown, in health and in trouble.
 
-use valuesim_shared::control::{CONTROL_VERSION, CellCounts, Process, RunPhase, RunTrouble, Wish};
+use valuesim_shared::control::{
+    AboutRun, CONTROL_VERSION, CellCounts, CoordinatorReport, Order, Process, RunPhase, RunTrouble, UnixMillis, Wish,
+    WorkerReport,
+};
 use valuesim_shared::id::ModelId;
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::queue::{Depth, Lane, QueueName};
 
 use super::attention::attention;
+use super::found::{RunStatus, Server, Unreached};
 use super::*;
+use crate::commands::queues::FoundQueue;
 
 const NOW: u64 = 1_795_492_800_000;
 

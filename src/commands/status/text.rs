@@ -6,8 +6,7 @@ use indicatif::{HumanCount, HumanDuration};
 use valuesim_shared::control::{AboutRun, CellCounts, CoordinatorReport, RunPhase, UnixMillis, Wish, WorkerReport};
 use valuesim_shared::money::NanoUsd;
 
-use super::look::QUEUES_WITHIN;
-use super::{RunStatus, Server, Status};
+use super::found::{QUEUES_WITHIN, RunStatus, Server, Status};
 use crate::age::ago;
 use crate::columns::{NOTHING, columns, one_line, shortened};
 use crate::commands::order::in_force;

@@ -4,16 +4,11 @@ use std::collections::BTreeMap;
 
 use redis::{Pipeline, Value};
 
-use super::{RedisStore, bytes};
+use super::RedisStore;
+use super::names::{HOLDER, bytes, finished_key};
 use crate::id::{Cell, RunId};
 use crate::link::key::{self, EXPIRY_SECONDS};
 use crate::store::{CLAIM_EXPIRY, Claim, Ground, Holder, StoreError};
-
-/// The end of a claim's key.
-pub(super) const HOLDER: &str = "holder";
-
-/// The end of the key of a bitmap with one bit for each respondent.
-const FINISHED: &str = "finished";
 
 /// Removes a claim if it is still the holder's; one step for the server, so that no other's is removed.
 const RELEASE: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('UNLINK', KEYS[1]) end return 0";
@@ -100,9 +95,4 @@ fn set_bit(bitmap: &mut Vec<u8>, bit: u32) {
         bitmap.resize(byte + 1, 0);
     }
     bitmap[byte] |= 0x80 >> bit;
-}
-
-/// The key of the bitmap that says whether the cell is finished.
-pub(super) fn finished_key(run: &RunId, cell: Cell) -> String {
-    key::of_fold(run, cell, FINISHED)
 }

@@ -2,7 +2,8 @@
 
 use redis::{Pipeline, Value};
 
-use super::{MANIFEST, RedisStore};
+use super::RedisStore;
+use super::names::{MANIFEST, bytes};
 use crate::id::RunId;
 use crate::link::LinkError;
 use crate::link::key::{self, EXPIRY_SECONDS};
@@ -57,7 +58,7 @@ impl RedisStore {
 
     async fn remove(&self, keys: Vec<Value>) -> Result<u64, StoreError> {
         let mut commands = Pipeline::with_capacity(keys.len());
-        for key in keys.into_iter().filter_map(super::bytes) {
+        for key in keys.into_iter().filter_map(bytes) {
             // One by one: they are in different slots of a cluster.
             commands.cmd("UNLINK").arg(key);
         }

@@ -12,8 +12,7 @@ use redis::{Cmd, Pipeline, Value, cmd};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::claim::{HOLDER, finished_key};
-use super::{CALLS, STORY};
+use super::names::{CALLS, HOLDER, STORY, finished_key};
 use crate::id::{Cell, RunId};
 use crate::link::key::{self, EXPIRY_SECONDS};
 use crate::link::{Answers, Link, LinkError};
