@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use valuesim_coordinator::coordinator::Progress;
 use valuesim_shared::outcome::StageSpend;
-use valuesim_shared::permit::OwnLimit;
+use valuesim_shared::permit::{OwnLimit, Reason, Wait};
 use valuesim_worker::meter::{Meter, Reading};
 
 /// How often a terminal is redrawn.
@@ -27,19 +27,8 @@ pub(crate) enum Style {
     Json,
 }
 
-/// Why calls to a model wait on purpose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wait {
-    /// For a limit that the user set.
-    OwnLimit(OwnLimit),
-    /// The provider wants to be left alone for so long.
-    ProviderAsks(Duration),
-    /// The provider answers nobody, and is tried again after so long.
-    ProviderDown(Duration),
-}
-
 /// Tells which models' calls wait at this moment, and why.
-pub(crate) type Waiting = Box<dyn Fn() -> Vec<(String, Wait)> + Send + Sync>;
+pub(crate) type Waiting = Box<dyn Fn() -> Vec<Wait> + Send + Sync>;
 
 /// What the finished cells took before this process began.
 #[derive(Debug, Default)]
@@ -150,7 +139,7 @@ impl Watch {
             seconds,
             seconds_left,
             trouble,
-            waiting: (self.waiting)().iter().map(|(model, wait)| wait.text(model)).collect(),
+            waiting: (self.waiting)().iter().filter_map(wait_text).collect(),
         }
     }
 
@@ -160,23 +149,20 @@ impl Watch {
     }
 }
 
-impl Wait {
-    fn text(self, model: &str) -> String {
-        match self {
-            Self::OwnLimit(OwnLimit::RequestsPerMinute(limit)) => {
-                format!("{model} waits for its own limit of {} requests a minute", HumanCount(limit.into()))
-            }
-            Self::OwnLimit(OwnLimit::TokensPerMinute(limit)) => {
-                format!("{model} waits for its own limit of {} tokens a minute", HumanCount(limit.into()))
-            }
-            Self::ProviderAsks(left) => {
-                format!("{model} is left alone for {} s more, as its provider asks", left.as_secs() + 1)
-            }
-            Self::ProviderDown(left) => {
-                format!("{model} is tried again in {} s, as its provider answers nobody", left.as_secs() + 1)
-            }
+/// Why calls to a model wait, in a sentence; none where they do all the time or for a moment.
+fn wait_text(Wait { model, reason, left, .. }: &Wait) -> Option<String> {
+    let seconds = left.map_or(0, |left| left.as_secs() + 1);
+    Some(match *reason {
+        Reason::OwnLimit(OwnLimit::RequestsPerMinute(limit)) => {
+            format!("{model} waits for its own limit of {} requests a minute", HumanCount(limit.into()))
         }
-    }
+        Reason::OwnLimit(OwnLimit::TokensPerMinute(limit)) => {
+            format!("{model} waits for its own limit of {} tokens a minute", HumanCount(limit.into()))
+        }
+        Reason::Cooldown => format!("{model} is left alone for {seconds} s more, as its provider asks"),
+        Reason::CircuitOpen => format!("{model} is tried again in {seconds} s, as its provider answers nobody"),
+        Reason::OwnLimit(OwnLimit::CallsInFlight(_)) | Reason::Stalled => return None,
+    })
 }
 
 impl Look {
@@ -231,6 +217,8 @@ fn write_line(look: &Look) {
 
 #[cfg(test)]
 mod tests {
+    use valuesim_shared::permit::{Endpoint, KeyName};
+
     use super::*;
 
     fn check(look: &Look, expected: &str) {
@@ -241,13 +229,21 @@ mod tests {
     fn a_line_says_what_is_done_and_what_it_waits_for() {
         let look = Look { cells_finished: 3, cells: 10, calls: 1200, calls_per_second: 8.0, ..Look::default() };
         check(&look, "3 of 10 cells, 0 backstories, 0 predictions, 1,200 calls (8/s), 0 tokens, price unknown");
+        let wait = |reason, left| Wait {
+            endpoint: Endpoint::new("https://api.example.com/v1", KeyName::None),
+            model: "m".to_owned(),
+            reason,
+            left,
+        };
         let waits = [
-            Wait::OwnLimit(OwnLimit::RequestsPerMinute(600)),
-            Wait::OwnLimit(OwnLimit::TokensPerMinute(2_000_000)),
-            Wait::ProviderAsks(Duration::from_millis(19_300)),
-            Wait::ProviderDown(Duration::from_secs(4)),
+            wait(Reason::OwnLimit(OwnLimit::RequestsPerMinute(600)), None),
+            wait(Reason::OwnLimit(OwnLimit::TokensPerMinute(2_000_000)), None),
+            wait(Reason::OwnLimit(OwnLimit::CallsInFlight(64)), None),
+            wait(Reason::Cooldown, Some(Duration::from_millis(19_300))),
+            wait(Reason::CircuitOpen, Some(Duration::from_secs(4))),
+            wait(Reason::Stalled, Some(Duration::from_secs(1))),
         ];
-        let waiting = waits.map(|wait| wait.text("m")).to_vec();
+        let waiting = waits.iter().filter_map(wait_text).collect();
         let look = Look { cells_finished_before: 2, waiting, ..look };
         check(
             &look,

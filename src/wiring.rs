@@ -12,18 +12,16 @@ use valuesim_coordinator::ledger::Ledger;
 use valuesim_coordinator::plan::Plan;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::Simulation;
-use valuesim_shared::id::ModelId;
 use valuesim_shared::manifest::Manifest;
-use valuesim_shared::permit::{Limits, LocalOffice};
+use valuesim_shared::permit::{CircuitPauses, Limits, LocalOffice, PermitOffice as _};
 use valuesim_shared::queue::MemoryQueue;
 use valuesim_shared::store::{EmbeddedStore, Store as _};
 use valuesim_shared::survey::Survey;
 use valuesim_simulator::provider::{Latency, Provider, ProviderOptions};
-use valuesim_worker::hold::Why;
 use valuesim_worker::meter::Meter;
 use valuesim_worker::worker::Worker;
 
-use crate::progress::{Wait, Waiting};
+use crate::progress::Waiting;
 use crate::run_folder::STORE_FOLDER;
 
 /// Cells under way for each call in flight: stories come one by one, so each place needs a cell to write one for.
@@ -37,7 +35,6 @@ pub(crate) struct OneProcess {
     coordinator: Coordinator<MemoryQueue, EmbeddedStore>,
     worker: Worker<MemoryQueue, EmbeddedStore, LocalOffice>,
     office: LocalOffice,
-    models: Vec<String>,
 }
 
 impl OneProcess {
@@ -64,10 +61,9 @@ impl OneProcess {
             (queue.clone(), store.clone()),
             window,
         )?;
-        let office = LocalOffice::new(&limits);
+        let office = permit_office();
         let worker = Worker::new(&manifest.run, queue, store, office.clone()).await?;
-        let models = manifest.models.iter().map(|model| model.name.clone()).collect();
-        Ok(Self { coordinator, worker, office, models })
+        Ok(Self { coordinator, worker, office })
     }
 
     pub(crate) fn progress(&self) -> Arc<Progress> {
@@ -78,21 +74,10 @@ impl OneProcess {
         self.worker.meter()
     }
 
-    /// Tells at any moment what keeps calls waiting on purpose.
+    /// Tells at any moment what keeps calls waiting.
     pub(crate) fn waiting(&self) -> Waiting {
-        let (worker, office, models) = (self.worker.clone(), self.office.clone(), self.models.clone());
-        Box::new(move || {
-            let waits = (0..).zip(&models).filter_map(|(number, name)| {
-                let model = ModelId(number);
-                let held = worker.held(model).and_then(|(left, why)| match why {
-                    Why::ProviderAsks => Some(Wait::ProviderAsks(left)),
-                    Why::ProviderDown => Some(Wait::ProviderDown(left)),
-                    Why::StoodStill => None,
-                });
-                Some((name.clone(), held.or_else(|| office.waits_for(model).map(Wait::OwnLimit))?))
-            });
-            waits.collect()
-        })
+        let office = self.office.clone();
+        Box::new(move || office.waits())
     }
 
     /// Runs until all cells are finished, `stop` is cancelled, or either side cannot go on. Calls in flight are
@@ -115,6 +100,11 @@ impl OneProcess {
         worked?;
         Ok(end?)
     }
+}
+
+/// The permit office of this process.
+pub(crate) fn permit_office() -> LocalOffice {
+    LocalOffice::new(CircuitPauses::default())
 }
 
 /// Starts the simulated provider on a free port of this machine.

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 
 use crate::money::Price;
-use crate::permit::{Limits, MOST_CALLS_IN_FLIGHT};
+use crate::permit::{Endpoint, KeyName, Limits, MOST_CALLS_IN_FLIGHT};
 
 /// A model in an experiment. Settings left out come from the table of known models.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -93,6 +93,16 @@ impl ModelSettings {
             price: None,
             extra_body: serde_json::Map::new(),
         }
+    }
+
+    /// Where calls to it go.
+    pub fn endpoint(&self) -> Endpoint {
+        let key = match (&self.api_key_file, &self.api_key_env) {
+            (Some(file), _) => KeyName::File(file.clone()),
+            (None, Some(variable)) => KeyName::Variable(variable.clone()),
+            (None, None) => KeyName::None,
+        };
+        Endpoint::new(self.base_url.as_deref().unwrap_or_default(), key)
     }
 
     /// Fills in the missing address, key variable and price of a known model.

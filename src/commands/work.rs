@@ -20,6 +20,7 @@ use crate::http::HttpFlags;
 use crate::note::note;
 use crate::runtime::on_half_the_cores;
 use crate::servers::{Addresses, ServerFlags};
+use crate::wiring;
 
 /// What `valuesim work` takes.
 #[derive(Debug, Args)]
@@ -38,7 +39,7 @@ pub(crate) struct Flags {
     #[command(flatten)]
     http: HttpFlags,
 
-    /// Maximum calls in flight in this worker, for each run and model [default: the experiment's]
+    /// Maximum calls in flight in this worker, for each model, all runs together [default: the experiment's]
     #[arg(
         long,
         value_name = "N",
@@ -98,7 +99,9 @@ impl Flags {
         let Some(servers) = stop.run_until_cancelled(addresses.connect()).await else { return Ok(()) };
         let servers = servers?;
         http_status.connected_to(&servers.queue, servers.store.link());
-        let ended = WorkerProcess::new(servers, Arc::clone(http_status), self.config()).run(stop).await;
+        let ended = WorkerProcess::new(servers, wiring::permit_office(), Arc::clone(http_status), self.config())
+            .run(stop)
+            .await;
         saying.abort();
         Ok(ended?)
     }

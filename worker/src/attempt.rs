@@ -25,8 +25,8 @@ use valuesim_shared::queue::{Lane, Queue, QueueName};
 use valuesim_shared::store::{CLAIM_EXPIRY, Claim, Ground, Holder, Store};
 use valuesim_shared::task::{Task, TaskKind};
 
+use crate::backpressure::ReadyCalls;
 use crate::context::Context;
-use crate::demand::Held;
 use crate::error::WorkerError;
 use crate::halt::Halt;
 use crate::{cab, story};
@@ -60,7 +60,7 @@ pub(crate) enum End {
 }
 
 /// One attempt at a task.
-pub(crate) struct Attempt<Q, S, O> {
+pub(crate) struct Attempt<Q, S, O: PermitOffice> {
     context: Arc<Context<Q, S, O>>,
     pub(crate) task: Arc<Task>,
     holder: Holder,
@@ -80,12 +80,12 @@ impl<Q: Queue, S: Store, O: PermitOffice> Attempt<Q, S, O> {
     /// Does the task. `gone` returns when the queue has taken it back.
     pub(crate) async fn run(
         &self,
-        held: Held,
+        ready: ReadyCalls,
         (ground, gone): (Ground, impl Future<Output = ()>),
         halt: &CancellationToken,
     ) -> End {
         let own = halt.child_token();
-        let doing = AssertUnwindSafe(self.claim_and_do(held, ground, &own)).catch_unwind();
+        let doing = AssertUnwindSafe(self.claim_and_do(ready, ground, &own)).catch_unwind();
         let end = tokio::select! {
             biased;
             done = doing => match done {
@@ -113,7 +113,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Attempt<Q, S, O> {
         wait_for(self.context.keeping.grace).await;
     }
 
-    async fn claim_and_do(&self, held: Held, ground: Ground, own: &CancellationToken) -> Result<End, Halt> {
+    async fn claim_and_do(&self, ready: ReadyCalls, ground: Ground, own: &CancellationToken) -> Result<End, Halt> {
         if ground == Ground::TakeOver && self.is_told().await? {
             // Its CAB task may be under way, with the claim: whoever does that is left alone.
             self.publish(&self.task.of_kind(TaskKind::Cab)).await?;
@@ -126,7 +126,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Attempt<Q, S, O> {
         let calls = own.child_token();
         let next = tokio::select! {
             biased;
-            next = self.stage(held, &calls) => next?,
+            next = self.stage(ready, &calls) => next?,
             never = self.keep_claim(own) => never,
         };
         match next {
@@ -167,10 +167,10 @@ impl<Q: Queue, S: Store, O: PermitOffice> Attempt<Q, S, O> {
         }
     }
 
-    async fn stage(&self, held: Held, calls: &CancellationToken) -> Result<Next, Halt> {
+    async fn stage(&self, ready: ReadyCalls, calls: &CancellationToken) -> Result<Next, Halt> {
         let next = match self.task.kind {
             TaskKind::Story => story::write(&self.context, &self.task, calls).await,
-            TaskKind::Cab => cab::answer(&self.context, &self.task, held, calls).await,
+            TaskKind::Cab => cab::answer(&self.context, &self.task, ready, calls).await,
         };
         if next.is_err() {
             // Whoever goes on with the cell finds every reply.

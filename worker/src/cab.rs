@@ -22,9 +22,9 @@ use valuesim_shared::store::{Backstory, Store};
 use valuesim_shared::task::{Task, TaskKind};
 
 use crate::attempt::Next;
+use crate::backpressure::ReadyCalls;
 use crate::cell_calls::CellCalls;
 use crate::context::Context;
-use crate::demand::Held;
 use crate::halt::{Halt, all_or_halt, worse};
 use crate::prompts::{CellPrompts, SharedPrompt};
 use crate::provider::Conversation;
@@ -34,7 +34,7 @@ use crate::story;
 pub(crate) async fn answer<Q: Queue, S: Store, O: PermitOffice>(
     context: &Arc<Context<Q, S, O>>,
     task: &Arc<Task>,
-    held: Held,
+    ready: ReadyCalls,
     halt: &CancellationToken,
 ) -> Result<Next, Halt> {
     let backstory = context.store.backstory(&task.run, task.cell).await?;
@@ -45,7 +45,7 @@ pub(crate) async fn answer<Q: Queue, S: Store, O: PermitOffice>(
     let calls = CellCalls::new(context, task, halt).await?;
     let scaled = story::write_scaled(&calls).await?;
     let cell = Arc::new(Cell::new(calls, backstory.as_ref(), &scaled));
-    let mut result = Arc::clone(&cell).answer(held).await?;
+    let mut result = Arc::clone(&cell).answer(ready).await?;
     let mut spend = cell.calls.spend();
     if let Some(Backstory { text, ended, asked, spend: of_story }) = &backstory {
         spend.add(of_story);
@@ -63,14 +63,14 @@ pub(crate) async fn answer<Q: Queue, S: Store, O: PermitOffice>(
 }
 
 /// A cell whose questions are being answered.
-struct Cell<Q, S, O> {
+struct Cell<Q, S, O: PermitOffice> {
     calls: CellCalls<Q, S, O>,
     prompts: CellPrompts,
     missing: MissingStories,
 }
 
-/// A call that was answered, and its place in the demand.
-type Made = (CallKey, ReplyText, Option<Held>);
+/// A call that was answered, and its count among the ready calls.
+type Made = (CallKey, ReplyText, Option<ReadyCalls>);
 
 impl<Q: Queue, S: Store, O: PermitOffice> Cell<Q, S, O> {
     fn new(calls: CellCalls<Q, S, O>, backstory: Option<&Backstory>, scaled: &[(Stage, WrittenStory)]) -> Self {
@@ -85,11 +85,11 @@ impl<Q: Queue, S: Store, O: PermitOffice> Cell<Q, S, O> {
         Self { calls, prompts, missing: MissingStories(missing) }
     }
 
-    async fn answer(self: Arc<Self>, mut held: Held) -> Result<CellResult, Halt> {
+    async fn answer(self: Arc<Self>, mut ready: ReadyCalls) -> Result<CellResult, Halt> {
         let first_calls = self.calls.rules().first_calls();
         // All questions go on side by side, each in a task of its own: a reply is read where it arrived.
         let questions = self.calls.held_out().iter().map(|&id| {
-            let places = (0..first_calls).map(|_| held.split_one()).collect();
+            let places = (0..first_calls).map(|_| ready.split_one()).collect();
             AbortOnDropHandle::new(tokio::spawn(Arc::clone(&self).ask_about(id, places)))
         });
         // A question that fails or is stopped lets the others finish their calls.
@@ -98,7 +98,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Cell<Q, S, O> {
     }
 
     /// Makes the calls about one question until nothing more is to be asked. One that fails lets those under way finish.
-    async fn ask_about(self: Arc<Self>, id: QuestionId, places: Vec<Held>) -> Result<QuestionResult, Halt> {
+    async fn ask_about(self: Arc<Self>, id: QuestionId, places: Vec<ReadyCalls>) -> Result<QuestionResult, Halt> {
         let question = self.calls.question(id);
         let mut state = QuestionCalls::new(self.calls.rules(), question, &self.missing);
         let (mut places, mut halted) = (places.into_iter(), None);
@@ -108,7 +108,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Cell<Q, S, O> {
             match made {
                 Ok((key, reply, mut place)) => {
                     for call in state.reply(key, &reply) {
-                        // The place in the demand is the stage's until it is over.
+                        // It counts as the stage's ready call until the stage is over.
                         let place = if call.key.stage == key.stage { place.take() } else { None };
                         under_way.push(self.make(question, call, place));
                     }
@@ -124,7 +124,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Cell<Q, S, O> {
         Ok(result)
     }
 
-    async fn make(&self, question: &Question, call: NextCall, place: Option<Held>) -> Result<Made, Halt> {
+    async fn make(&self, question: &Question, call: NextCall, place: Option<ReadyCalls>) -> Result<Made, Halt> {
         let whole;
         let conversation = match &call.prompt {
             Prompt::OfStage => {

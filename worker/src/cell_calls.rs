@@ -27,7 +27,7 @@ use crate::transcript::{Protocol, story_call};
 
 /// The calls of one cell.
 #[derive(Debug)]
-pub(crate) struct CellCalls<Q, S, O> {
+pub(crate) struct CellCalls<Q, S, O: PermitOffice> {
     context: Arc<Context<Q, S, O>>,
     task: Arc<Task>,
     halt: CancellationToken,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use valuesim_shared::id::ModelId;
+use valuesim_shared::permit::PermitOffice;
 
 use crate::worker::Worker;
 
@@ -35,7 +36,7 @@ impl Drop for Listening<'_> {
     }
 }
 
-impl<Q, S, O> Worker<Q, S, O> {
+impl<Q, S, O: PermitOffice> Worker<Q, S, O> {
     /// The models of which this worker could take a task, and for how long it has waited for one, with no news at all.
     pub fn listening(&self) -> impl Iterator<Item = (ModelId, Duration)> + '_ {
         let since = self.context.meter.ears().iter().map(|ear| ear.since().map(|since| since.elapsed()));

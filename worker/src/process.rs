@@ -18,7 +18,7 @@ use valuesim_shared::fleet::Servers;
 use valuesim_shared::id::RunId;
 use valuesim_shared::manifest::Manifest;
 use valuesim_shared::model::ModelSettings;
-use valuesim_shared::permit::{Limits, LocalOffice};
+use valuesim_shared::permit::PermitOffice;
 use valuesim_shared::queue::QueueAdmin;
 use valuesim_shared::store::Store;
 use valuesim_shared::telemetry::HttpStatus;
@@ -55,7 +55,7 @@ pub struct ProcessConfig {
     pub wanted: Wanted,
     /// The models that it serves.
     pub served: Served,
-    /// Calls in flight for each run and model, where it is not the experiment's number.
+    /// Calls in flight for each model, all runs together, where it is not the experiment's number.
     pub calls_in_flight: Option<u32>,
     /// How long it keeps tasks.
     pub keeping: Keeping,
@@ -66,10 +66,10 @@ pub struct ProcessConfig {
 }
 
 /// A worker process.
-pub struct WorkerProcess<Q, S, C> {
+pub struct WorkerProcess<Q, S, C, O: PermitOffice> {
     servers: Servers<Q, S, C>,
     config: ProcessConfig,
-    pool: Arc<WorkerPool<Q, S, LocalOffice>>,
+    pool: Arc<WorkerPool<Q, S, O>>,
     metrics: Metrics,
 }
 
@@ -95,11 +95,11 @@ struct Memory {
 /// A worker that is not there any more, and why.
 type Left = (RunId, Result<(), WorkerError>);
 
-impl<Q: QueueAdmin, S: Store, C: Control> WorkerProcess<Q, S, C> {
-    /// A worker process on `servers`, which `http_status` shows.
-    pub fn new(servers: Servers<Q, S, C>, http_status: Arc<HttpStatus>, config: ProcessConfig) -> Self {
+impl<Q: QueueAdmin, S: Store, C: Control, O: PermitOffice> WorkerProcess<Q, S, C, O> {
+    /// A worker process on `servers`, whose calls get their permits from `office`, and which `http_status` shows.
+    pub fn new(servers: Servers<Q, S, C>, office: O, http_status: Arc<HttpStatus>, config: ProcessConfig) -> Self {
         let metrics = Metrics::new(http_status.registry());
-        Self { servers, config, pool: WorkerPool::new(Some(http_status)), metrics }
+        Self { servers, config, pool: WorkerPool::new(office, Some(http_status)), metrics }
     }
 
     /// Works until `stop` is cancelled or the runs it was told have ended; then finishes the calls in flight and hands
@@ -259,15 +259,12 @@ impl<Q: QueueAdmin, S: Store, C: Control> WorkerProcess<Q, S, C> {
         }
     }
 
-    fn member(&self, mut manifest: Manifest) -> Result<Member<Q, S, LocalOffice>, WorkerError> {
+    fn member(&self, mut manifest: Manifest) -> Result<Member<Q, S, O>, WorkerError> {
         let served = &self.config.served;
         if let Some(calls) = self.config.calls_in_flight {
             manifest.models.iter_mut().for_each(|model| model.limits.calls_in_flight = calls);
         }
-        let limits: Vec<Limits> = manifest.models.iter().map(|model| model.limits).collect();
-        let ours = manifest.models.iter().filter(|model| served.has(model));
-        let capacity = ours.map(|model| model.limits.calls_in_flight).sum();
-        let ports = (self.servers.queue.clone(), self.servers.store.clone(), LocalOffice::new(&limits));
+        let ports = (self.servers.queue.clone(), self.servers.store.clone(), self.pool.office.clone());
         let duty = WorkerConfig {
             served: served.clone(),
             timing: Timeouts { keeping: self.config.keeping, ..Timeouts::default() },
@@ -276,7 +273,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> WorkerProcess<Q, S, C> {
             metrics: Some(self.metrics.clone()),
         };
         let worker = Worker::of_manifest(manifest, ports, duty)?;
-        Ok(Member { worker, capacity, leave: CancellationToken::new() })
+        Ok(Member { worker, leave: CancellationToken::new() })
     }
 
     /// A run that was asked for by name and cannot be served ends the process; another is left alone for a while.

@@ -5,20 +5,18 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use tokio_util::sync::CancellationToken;
-use valuesim_shared::id::{Cell, RunId};
+use valuesim_shared::id::{Cell, ModelId, RunId};
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::money::{Price, Tokens};
 use valuesim_shared::outcome::{StageSpend, UncertainSpend};
-use valuesim_shared::permit::{Ask, PermitOffice};
+use valuesim_shared::permit::{CallEnd, Permit as _, PermitDesk, PermitOffice, Refusal, Request, Settlement};
 use valuesim_shared::stage::{Stage, StageKind};
 use valuesim_shared::store::{CallKey, RecordedReply, ReplyText, Store};
 
 use crate::context::Context;
 use crate::error::WorkerError;
 use crate::halt::Halt;
-use crate::hold::Why;
 use crate::provider::{CallError, CallErrorKind, Conversation, Decision, Finish, Reply, Wording};
-use crate::pulse::HEAR_FIRST;
 use crate::timeouts::Waits;
 
 /// How often the answer may be no chat completion, to one prompt or to all in a row: each may have been paid for, and a
@@ -46,12 +44,25 @@ pub(crate) struct Call<'a, W> {
     pub(crate) wording: &'a W,
 }
 
+/// The permits of an office.
+type PermitOf<O> = <<O as PermitOffice>::Desk as PermitDesk>::Permit;
+
 /// What a call's attempts took so far.
 #[derive(Debug, Default)]
 struct Spent {
     spend: StageSpend,
     /// Failed attempts that the provider may have billed.
     perhaps_billed: u64,
+}
+
+impl Spent {
+    fn failed(&mut self, perhaps_billed: bool, unsure: &UncertainSpend) {
+        self.spend.failed += 1;
+        if perhaps_billed {
+            self.perhaps_billed += 1;
+            self.spend.unsure.add(unsure);
+        }
+    }
 }
 
 /// Makes a call and makes it again until it is answered or will never be. A stop is heard between two attempts; an
@@ -72,8 +83,8 @@ pub(crate) async fn make<Q, S: Store, O: PermitOffice>(
             Ok((reply, permit)) => {
                 let recorded = record(reply, spent);
                 keep(context, &call, &recorded)?;
-                // Whoever gets the place sends nothing before the note of it is safe, and this reply is so before that: no more
-                // calls are ever without a reply that is safe than may be in flight.
+                // Whoever gets the permit next sends nothing before its note is durable, and this reply is durable before that
+                // note: never are more calls without a durable reply than may be in flight.
                 drop(permit);
                 return Ok(recorded);
             }
@@ -86,20 +97,12 @@ pub(crate) async fn make<Q, S: Store, O: PermitOffice>(
         }
         match error.kind.decision() {
             Decision::Retry | Decision::SlowDown if malformed.max(in_a_row) < MALFORMED_AT_MOST => {
-                let hold = &context.holds[model.0 as usize];
-                if let Some(after) = error.retry_after {
-                    hold.at_least(after, Why::ProviderAsks);
-                }
-                context.outages[model.0 as usize].failed(settings.limits.calls_in_flight, context.waits, hold);
                 let ceiling = ceilings.next().unwrap_or(context.waits.longest);
                 let wait = wait(ceiling, error.retry_after);
                 context.meter.call_retried(model, &error, wait);
                 pause(wait, halt).await?;
             }
-            Decision::GiveUpOnPrompt => {
-                context.outages[model.0 as usize].answered();
-                return give_up(context, &call, error.kind, spent);
-            }
+            Decision::GiveUpOnPrompt => return give_up(context, &call, error.kind, spent),
             // The first reply came, so what the provider does not understand is the longer one that is asked for.
             Decision::StopProvider if error.kind == CallErrorKind::BadRequest && asks_for_more_room(&call) => {
                 return give_up(context, &call, CallErrorKind::TooLong, spent);
@@ -120,27 +123,10 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
     unsure: &UncertainSpend,
     spent: &mut Spent,
     halt: &CancellationToken,
-) -> Result<Result<(Reply, O::Permit), CallError>, Halt> {
+) -> Result<Result<(Reply, PermitOf<O>), CallError>, Halt> {
     let model = call.cell.model;
-    let expected = u32::try_from(unsure.likely.input + unsure.likely.output).unwrap_or(u32::MAX);
-    let permit = loop {
-        // Before the permit, not with it: permits that pile up during a hold would all be used when it ends.
-        while let Some((left, _)) = context.holds[model.0 as usize].left() {
-            pause(wait(left, Some(left)), halt).await?;
-        }
-        let permit = tokio::select! {
-            biased;
-            () = halt.cancelled() => return Err(Halt::Stopped),
-            permit = context.office.permit(Ask { model, tokens: expected }) => permit,
-        };
-        let hold = &context.holds[model.0 as usize];
-        if context.pulse.is_late() {
-            hold.at_least(HEAR_FIRST, Why::StoodStill);
-        }
-        if hold.left().is_none() {
-            break permit;
-        }
-    };
+    let request = Request { stage: call.key.stage, expected: unsure.likely, at_most: unsure.at_most_cost };
+    let mut permit = acquire(context.desk(model), request, halt).await?;
     // Written only now: a thousand calls that wait for a permit need no thousand bodies.
     let body = call.wording.put(|conversation| context.run.client(model).body(conversation));
     context.store.note_sent(call.run, call.cell, call.key, unsure).await?;
@@ -149,32 +135,61 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
     let ended = context.run.client(model).send(body).await;
     match &ended {
         Ok(reply) => {
-            let malformed = &context.malformed[model.0 as usize];
-            if malformed.load(Ordering::Relaxed) > 0 {
-                malformed.store(0, Ordering::Relaxed);
-            }
-            context.failed_cells[model.0 as usize].answered();
-            context.outages[model.0 as usize].answered();
+            permit.settle(Settlement::answered(reply.tokens));
+            provider_answers(context, model);
             let answered = answered(reply, context.run.price(model), unsure);
             under_way.answered(&answered);
             spent.spend.add(&answered);
         }
         Err(error) => {
+            permit.settle(Settlement::failed(end(error.kind), error.retry_after));
             under_way.failed(error);
             let perhaps_billed = error.kind.perhaps_billed();
             context.store.note_failed(call.run, call.cell, call.key, perhaps_billed).await?;
-            spent.spend.failed += 1;
-            if perhaps_billed {
-                spent.perhaps_billed += 1;
-                spent.spend.unsure.add(unsure);
-            }
+            spent.failed(perhaps_billed, unsure);
             tracing::debug!(error = %error, "a call failed");
         }
     }
     Ok(ended.map(|reply| (reply, permit)))
 }
 
-fn keep<Q, S: Store, O>(
+/// Failures of before are no sign any more that the provider or its address is at fault.
+fn provider_answers<Q, S, O: PermitOffice>(context: &Context<Q, S, O>, model: ModelId) {
+    let malformed = &context.malformed[model.0 as usize];
+    if malformed.load(Ordering::Relaxed) > 0 {
+        malformed.store(0, Ordering::Relaxed);
+    }
+    context.failed_cells[model.0 as usize].answered();
+}
+
+/// Waits until the call may go out.
+async fn acquire<D: PermitDesk>(desk: &D, request: Request, halt: &CancellationToken) -> Result<D::Permit, Halt> {
+    loop {
+        let acquired = tokio::select! {
+            biased;
+            () = halt.cancelled() => return Err(Halt::Stopped),
+            acquired = desk.acquire(request) => acquired,
+        };
+        match acquired {
+            Ok(permit) => return Ok(permit),
+            // Spread out, so that what waited does not go out all at once.
+            Err(Refusal::NotNow { left, .. }) => pause(wait(left, Some(left)), halt).await?,
+        }
+    }
+}
+
+/// What a failed call tells about the calls to come.
+const fn end(kind: CallErrorKind) -> CallEnd {
+    match (kind.decision(), kind) {
+        (Decision::SlowDown, CallErrorKind::RateLimited) => CallEnd::RateLimited,
+        (Decision::SlowDown, _) => CallEnd::Overloaded,
+        (Decision::Retry, _) => CallEnd::Unanswered,
+        (Decision::GiveUpOnPrompt, _) => CallEnd::Declined,
+        (Decision::StopProvider, _) => CallEnd::Rejected,
+    }
+}
+
+fn keep<Q, S: Store, O: PermitOffice>(
     context: &Context<Q, S, O>,
     call: &Call<'_, impl Wording>,
     recorded: &RecordedReply,
@@ -221,7 +236,7 @@ fn record(reply: Reply, Spent { spend, perhaps_billed }: Spent) -> RecordedReply
     RecordedReply { reply, spend, perhaps_billed, reported_model: model }
 }
 
-fn give_up<Q, S: Store, O>(
+fn give_up<Q, S: Store, O: PermitOffice>(
     context: &Context<Q, S, O>,
     call: &Call<'_, impl Wording>,
     kind: CallErrorKind,

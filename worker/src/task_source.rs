@@ -8,11 +8,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 use valuesim_shared::dead_letter::OnBadMessage;
 use valuesim_shared::id::ModelId;
+use valuesim_shared::permit::{PermitDesk as _, PermitOffice};
 use valuesim_shared::queue::{Delivery, Lane, Queue, QueueName};
 use valuesim_shared::task::{Task, TaskError, TaskKind};
 
+use crate::backpressure::{Backpressure, ReadyCalls};
 use crate::context::Context;
-use crate::demand::{Demand, Held};
 use crate::error::WorkerError;
 use crate::listening::Ear;
 use crate::run::Run;
@@ -73,13 +74,13 @@ impl CabTasks {
     }
 }
 
-/// A task with its delivery and its place in the demand.
+/// A task with its delivery and the calls that it brings.
 pub(crate) struct Work<D> {
     pub(crate) task: Task,
     pub(crate) delivery: D,
     /// From which it was taken.
     pub(crate) queue: QueueName,
-    pub(crate) held: Held,
+    pub(crate) ready: ReadyCalls,
     /// The place of a suspect, of which there is one.
     pub(crate) _alone: Option<OwnedSemaphorePermit>,
 }
@@ -103,11 +104,12 @@ pub(crate) struct TaskSource<'a, Q> {
     cab_tasks: Mutex<CabTasks>,
     /// One place for suspects; none where the queues do not outlive the process, so that nothing is ever suspected.
     alone: Option<Arc<Semaphore>>,
-    demand: Demand,
+    backpressure: Backpressure,
 }
 
 impl<'a, Q: Queue> TaskSource<'a, Q> {
-    pub(crate) fn new<S, O>(context: &'a Context<Q, S, O>, model: ModelId) -> Self {
+    pub(crate) fn new<S, O: PermitOffice>(context: &'a Context<Q, S, O>, model: ModelId) -> Self {
+        let desk = context.desk(model).clone();
         let name = |lane| QueueName { run: context.run.manifest.run.clone(), lane };
         let alone =
             matches!(context.on_bad_message, OnBadMessage::DeadLetter { .. }).then(|| Arc::new(Semaphore::new(1)));
@@ -123,7 +125,7 @@ impl<'a, Q: Queue> TaskSource<'a, Q> {
             newest_task: context.newest_task,
             cab_tasks: Mutex::default(),
             alone,
-            demand: Demand::new(context.run.manifest.models[model.0 as usize].limits.calls_in_flight as usize),
+            backpressure: Backpressure::new(move || desk.capacity() as usize),
         }
     }
 
@@ -153,13 +155,13 @@ impl<'a, Q: Queue> TaskSource<'a, Q> {
             TaskKind::Story => 1,
             TaskKind::Cab => self.run.first_calls(task.cell.fold),
         };
-        let (queue, held) = (queue.clone(), self.demand.hold(calls));
-        Ok(Taken::Task(Work { task, delivery, queue, held, _alone: alone }))
+        let (queue, ready) = (queue.clone(), self.backpressure.add(calls));
+        Ok(Taken::Task(Work { task, delivery, queue, ready, _alone: alone }))
     }
 
     /// A task that is here and has room.
     fn fetched(&self) -> Option<(Q::Delivery, &QueueName)> {
-        if !self.demand.has_room() {
+        if !self.backpressure.has_room() {
             return None;
         }
         if let Some(cab) = self.queue.try_take(&self.cab) {
@@ -181,7 +183,7 @@ impl<'a, Q: Queue> TaskSource<'a, Q> {
 
     /// The next task that comes once there is much room.
     async fn fetch(&self) -> Result<Fetched<'_, Q::Delivery>, WorkerError> {
-        let free_calls = self.demand.room().await;
+        let free_calls = self.backpressure.room().await;
         if let Some((delivery, queue)) = self.fetched() {
             return Ok((delivery, queue, None));
         }
@@ -215,7 +217,7 @@ impl<'a, Q: Queue> TaskSource<'a, Q> {
     /// How many calls will end soon, at the pace so far.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few thousand at most")]
     fn calls_soon(&self) -> usize {
-        (self.demand.calls_per_second() * FETCHED_AHEAD.as_secs_f64()) as usize
+        (self.backpressure.calls_per_second() * FETCHED_AHEAD.as_secs_f64()) as usize
     }
 
     /// The next suspect, once there is none here.

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::id::{ModelId, RunId};
 use valuesim_shared::manifest::Manifest;
+use valuesim_shared::model::ModelSettings;
 use valuesim_shared::permit::PermitOffice;
 use valuesim_shared::queue::{Delivery, Queue, QueueName, Verdict};
 use valuesim_shared::store::{Ground, Store};
@@ -26,11 +27,8 @@ use crate::context::Context;
 use crate::error::WorkerError;
 use crate::failures::FailedCells;
 use crate::halt::Halt;
-use crate::hold::{Hold, Why};
 use crate::meter::Meter;
 use crate::metrics::Undone;
-use crate::outage::Outage;
-use crate::pulse::{HEAR_FIRST, Pulse};
 use crate::run::Run;
 use crate::task_source::{Taken, TaskSource, Work};
 use crate::timeouts::Timeouts;
@@ -40,11 +38,11 @@ const HAND_BACK_WITHIN: Duration = Duration::from_secs(5);
 
 /// Does the tasks of one run. Cheap to clone.
 #[derive(Debug)]
-pub struct Worker<Q, S, O> {
+pub struct Worker<Q, S, O: PermitOffice> {
     pub(crate) context: Arc<Context<Q, S, O>>,
 }
 
-impl<Q, S, O> Clone for Worker<Q, S, O> {
+impl<Q, S, O: PermitOffice> Clone for Worker<Q, S, O> {
     fn clone(&self) -> Self {
         Self { context: Arc::clone(&self.context) }
     }
@@ -74,8 +72,11 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
         WorkerConfig { served, timing: Timeouts { deadlines, waits, keeping }, on_bad_message, newest_task, metrics }: WorkerConfig,
     ) -> Result<Self, WorkerError> {
         let run = Run::new(manifest, deadlines, &served)?;
-        let holds = run.manifest.models.iter().map(|_| Hold::default()).collect();
-        let outages = run.manifest.models.iter().map(|_| Outage::default()).collect();
+        let desk = |model: &ModelSettings| {
+            let is_served = served.has(model);
+            is_served.then(|| office.open(&run.manifest.run, &model.endpoint(), &model.name, model.limits))
+        };
+        let desks = run.manifest.models.iter().map(desk).collect();
         let malformed = run.manifest.models.iter().map(|_| AtomicU32::new(0)).collect();
         let failed_cells = run.manifest.models.iter().map(|_| FailedCells::default()).collect();
         let (meter, tasks) =
@@ -83,12 +84,9 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
         let context = Context {
             queue,
             store,
-            office,
             run,
             waits,
-            holds,
-            outages,
-            pulse: Pulse::new(),
+            desks,
             meter,
             malformed,
             failed_cells,
@@ -115,17 +113,11 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
     pub async fn work(&self, stop: &CancellationToken) -> Result<(), WorkerError> {
         let halt = stop.child_token();
         let models = self.context.run.served().map(|model| self.serve(model, halt.clone()));
-        self.context.pulse.note();
-        let leave_alone = || self.context.holds.iter().for_each(|hold| hold.at_least(HEAR_FIRST, Why::StoodStill));
-        tokio::select! {
-            biased;
-            ended = futures_util::future::join_all(models) => ended.into_iter().collect(),
-            never = self.context.pulse.beat(leave_alone) => never,
-        }
+        futures_util::future::join_all(models).await.into_iter().collect()
     }
 
     async fn serve(&self, model: ModelId, halt: CancellationToken) -> Result<(), WorkerError> {
-        let desk = TaskSource::new(&self.context, model);
+        let source = TaskSource::new(&self.context, model);
         let mut tasks = JoinSet::new();
         let mut failed = None;
         let mut settle = |ended: Result<Result<(), Halt>, JoinError>| {
@@ -142,7 +134,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
                 biased;
                 () = halt.cancelled() => break,
                 Some(ended) = tasks.join_next() => settle(ended),
-                taken = desk.next() => match taken {
+                taken = source.next() => match taken {
                     Ok(Taken::Task(work)) => {
                         tasks.spawn(self.clone().do_task(work, halt.clone()));
                     }
@@ -163,13 +155,13 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
     }
 
     async fn do_task(self, work: Work<Q::Delivery>, halt: CancellationToken) -> Result<(), Halt> {
-        let Work { task, delivery, queue, held, _alone } = work;
+        let Work { task, delivery, queue, ready, _alone } = work;
         let _counted = Counted::new(&self.context.tasks);
         let taken_at = Instant::now();
         let attempt = Attempt::new(&self.context, task);
         let kind = attempt.task.kind;
         let ground = if delivery.deliveries_before() == 0 { Ground::FirstDelivery } else { Ground::TakeOver };
-        let end = attempt.run(held, (ground, delivery.gone()), &halt).await;
+        let end = attempt.run(ready, (ground, delivery.gone()), &halt).await;
         match end {
             // What the store keeps for the cell stays until the coordinator has its outcome on the disk. An
             // acknowledgement that does not arrive only lets the task come again.

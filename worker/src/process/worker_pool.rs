@@ -28,8 +28,10 @@ const RATE_OVER: Duration = Duration::from_mins(1);
 const TOLD_FOR_MS: u64 = 10 * 60 * 1_000;
 
 /// The workers of the process.
-pub struct WorkerPool<Q, S, O> {
+pub struct WorkerPool<Q, S, O: PermitOffice> {
     pub(super) process: Process,
+    /// Permits for the calls of all its runs.
+    pub(super) office: O,
     /// What others see of the process, if it shows itself.
     pub(super) http_status: Option<Arc<HttpStatus>>,
     members: Mutex<BTreeMap<RunId, Member<Q, S, O>>>,
@@ -43,20 +45,19 @@ pub struct WorkerPool<Q, S, O> {
 }
 
 /// The worker for one run.
-pub struct Member<Q, S, O> {
+pub struct Member<Q, S, O: PermitOffice> {
     /// The worker.
     pub worker: Worker<Q, S, O>,
-    /// Calls that it may have in flight.
-    pub capacity: u32,
     /// Cancelled when it is to leave the run.
     pub leave: CancellationToken,
 }
 
 impl<Q: Queue, S: Store, O: PermitOffice> WorkerPool<Q, S, O> {
-    /// A pool without workers, which `http_status` shows.
-    pub fn new(http_status: Option<Arc<HttpStatus>>) -> Arc<Self> {
+    /// A pool without workers, whose calls get their permits from `office`, and which `http_status` shows.
+    pub fn new(office: O, http_status: Option<Arc<HttpStatus>>) -> Arc<Self> {
         Arc::new(Self {
             process: this_process(),
+            office,
             http_status,
             members: Mutex::default(),
             draining: AtomicBool::new(false),
@@ -154,7 +155,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> WorkerPool<Q, S, O> {
             draining: self.draining.load(Ordering::Relaxed),
             tasks: members.values().map(|member| member.worker.tasks()).sum(),
             calls_in_flight: u32::try_from(in_flight).unwrap_or(u32::MAX),
-            capacity: members.values().map(|member| member.capacity).sum(),
+            capacity: self.office.capacity(),
             calls_per_second: 0.0,
             http: self.http_status.as_ref().map(|status| status.url().to_owned()),
             last_trouble: None,

@@ -16,7 +16,7 @@ use valuesim_shared::manifest::{MANIFEST_VERSION, Manifest};
 use valuesim_shared::method::{Behaviour, Method};
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::outcome::CellOutcome;
-use valuesim_shared::permit::LocalOffice;
+use valuesim_shared::permit::{CircuitPauses, LocalOffice};
 use valuesim_shared::prompt::prompts_digest;
 use valuesim_shared::queue::{Delivery as _, Lane, MemoryQueue, Queue as _, QueueName};
 use valuesim_shared::split::{PAPER_FOLDS, PAPER_SEED};
@@ -84,7 +84,8 @@ impl Bench {
         for respondent in 1..=setup.cells {
             queue.publish(&name(lane), task(kind, respondent).into()).await.expect("open");
         }
-        let office = LocalOffice::new(&[setup.model.limits]);
+        let Waits { first, longest } = setup.timing.waits;
+        let office = LocalOffice::new(CircuitPauses { first, longest: longest / 4 });
         let ports = (queue.clone(), store, office);
         let manifest = Manifest::from_bytes(&manifest(&setup)).expect("is a manifest");
         let duty = WorkerConfig { on_bad_message: setup.on_bad_message, ..WorkerConfig::alone(setup.timing) };

@@ -1,10 +1,12 @@
 //! How much work a worker has taken: calls that are ready to be made or under way.
 //!
-//! A worker takes tasks when this falls below a mark that lies above the number of calls that it may have in flight, and then
-//! as many as fit below a second one. So it has enough ready to fill its places while it fetches the next tasks, fetches
-//! many together, and never holds many more cells than it can feed. How far the marks lie above depends on its pace: a worker
-//! whose provider answers at once would otherwise stand idle while it fetches.
+//! A worker takes tasks when this falls below a low mark, which lies above the number of calls that may be in flight, and then
+//! as many as fit below a full mark. So it has enough ready to use each permit at once while it fetches the next tasks,
+//! fetches many together, and never has many more cells than it can feed. How far the marks lie above depends on its pace: a
+//! worker whose provider answers at once would otherwise stand idle while it fetches. How many calls may be in flight is the
+//! permit office's to say.
 
+use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// The most calls that may wait for a place at any pace: as many as a busy provider answers while the next tasks are
+/// The most calls that may wait for a permit at any pace: as many as a busy provider answers while the next tasks are
 /// fetched.
 const MOST_AHEAD: usize = 192;
 
@@ -27,22 +29,30 @@ const FASTEST: f64 = 50_000.0;
 
 /// A shared count of calls that wait or run.
 #[derive(Debug, Clone)]
-pub(crate) struct Demand {
+pub(crate) struct Backpressure {
     state: Arc<State>,
 }
 
-#[derive(Debug)]
 struct State {
-    in_flight: usize,
+    /// How many calls may be in flight now.
+    capacity: Box<dyn Fn() -> usize + Send + Sync>,
     /// Below this work is taken again.
     low: AtomicUsize,
     /// How many calls there may be before no more work is taken.
     full: AtomicUsize,
     calls: AtomicUsize,
-    /// All calls that were given back so far.
+    /// All calls that ended so far.
     ended: AtomicUsize,
     pace: Mutex<Pace>,
     fell: Notify,
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { low, full, calls, ended, .. } = self;
+        let mut shown = f.debug_struct("State");
+        shown.field("low", low).field("full", full).field("calls", calls).field("ended", ended).finish_non_exhaustive()
+    }
 }
 
 /// How fast calls end.
@@ -54,8 +64,8 @@ struct Pace {
 }
 
 impl Pace {
-    /// Looks again, if it is time.
-    fn look(&mut self, ended: usize) -> f64 {
+    /// Measures again, if it is time.
+    fn measure(&mut self, ended: usize) -> f64 {
         let elapsed = self.since.elapsed();
         if elapsed >= MEASURED_OVER {
             self.calls_per_second = (ended - self.ended) as f64 / elapsed.as_secs_f64();
@@ -65,14 +75,16 @@ impl Pace {
     }
 }
 
-impl Demand {
-    /// No calls yet, and places for `in_flight`.
-    pub(crate) fn new(in_flight: usize) -> Self {
+impl Backpressure {
+    /// No calls yet. `capacity` says how many may be in flight.
+    pub(crate) fn new(capacity: impl Fn() -> usize + Send + Sync + 'static) -> Self {
+        let capacity = Box::new(capacity);
         let pace = Mutex::new(Pace { since: Instant::now(), ended: 0, calls_per_second: 0.0 });
         let [low, full, calls, ended] = [(); 4].map(|()| AtomicUsize::new(0));
-        let demand = Self { state: Arc::new(State { in_flight, low, full, calls, ended, pace, fell: Notify::new() }) };
-        demand.set_marks(0.0);
-        demand
+        let state = State { capacity, low, full, calls, ended, pace, fell: Notify::new() };
+        let backpressure = Self { state: Arc::new(state) };
+        backpressure.set_marks(0.0);
+        backpressure
     }
 
     /// Whether more calls fit now.
@@ -81,9 +93,9 @@ impl Demand {
     }
 
     /// Counts `calls` more until the guard is dropped.
-    pub(crate) fn hold(&self, calls: usize) -> Held {
+    pub(crate) fn add(&self, calls: usize) -> ReadyCalls {
         self.state.calls.fetch_add(calls, Ordering::Relaxed);
-        Held { demand: self.clone(), calls }
+        ReadyCalls { backpressure: self.clone(), calls }
     }
 
     /// Waits until few calls wait or run; says how many more fit.
@@ -102,12 +114,12 @@ impl Demand {
     /// How fast calls end, as it was last measured.
     pub(crate) fn calls_per_second(&self) -> f64 {
         let ended = self.state.ended.load(Ordering::Relaxed);
-        self.state.pace.lock().unwrap_or_else(PoisonError::into_inner).look(ended)
+        self.state.pace.lock().unwrap_or_else(PoisonError::into_inner).measure(ended)
     }
 
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most a second's calls of a core")]
     fn set_marks(&self, calls_per_second: f64) {
-        let in_flight = self.state.in_flight;
+        let in_flight = (self.state.capacity)();
         let meanwhile = (calls_per_second * FETCHED_WITHIN.as_secs_f64()) as usize;
         let ahead = in_flight.min(MOST_AHEAD).max(2 * meanwhile);
         self.state.low.store(in_flight + ahead / 2, Ordering::Relaxed);
@@ -128,23 +140,23 @@ impl Demand {
 
 /// Calls that are counted until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Held {
-    demand: Demand,
+pub(crate) struct ReadyCalls {
+    backpressure: Backpressure,
     calls: usize,
 }
 
-impl Held {
-    /// Splits one call off, to be given back on its own.
+impl ReadyCalls {
+    /// Splits one call off, to end on its own.
     pub(crate) fn split_one(&mut self) -> Self {
         let calls = self.calls.min(1);
         self.calls -= calls;
-        Self { demand: self.demand.clone(), calls }
+        Self { backpressure: self.backpressure.clone(), calls }
     }
 }
 
-impl Drop for Held {
+impl Drop for ReadyCalls {
     fn drop(&mut self) {
-        self.demand.release(self.calls);
+        self.backpressure.release(self.calls);
     }
 }
 
@@ -153,55 +165,65 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn room_appears_when_calls_are_given_back() {
-        let demand = Demand::new(4);
-        let mut held = demand.hold(8);
-        assert!(!demand.has_room());
-        let first = [held.split_one(), held.split_one()];
-        let last = held.split_one();
-        let mut waiting = std::pin::pin!(demand.room());
+    async fn room_appears_when_calls_end() {
+        let backpressure = Backpressure::new(|| 4);
+        let mut ready = backpressure.add(8);
+        assert!(!backpressure.has_room());
+        let first = [ready.split_one(), ready.split_one()];
+        let last = ready.split_one();
+        let mut waiting = std::pin::pin!(backpressure.room());
         drop(first);
-        assert!(demand.has_room());
+        assert!(backpressure.has_room());
         assert_eq!(futures_util::poll!(&mut waiting), std::task::Poll::Pending, "six of at most eight are not few");
         drop(last);
         assert_eq!(waiting.await, 3);
-        drop(held);
-        assert_eq!(demand.room().await, 8);
+        drop(ready);
+        assert_eq!(backpressure.room().await, 8);
     }
 
     #[tokio::test]
-    async fn one_place_is_filled_when_it_is_free() {
-        let demand = Demand::new(1);
-        let held = demand.hold(1);
-        assert!(demand.has_room());
-        drop(held);
-        assert_eq!(demand.room().await, 2);
+    async fn the_only_call_makes_room_when_it_ends() {
+        let backpressure = Backpressure::new(|| 1);
+        let ready = backpressure.add(1);
+        assert!(backpressure.has_room());
+        drop(ready);
+        assert_eq!(backpressure.room().await, 2);
+    }
+
+    #[tokio::test]
+    async fn a_capacity_that_changes_counts_from_the_next_fetch_on() {
+        let capacity = Arc::new(AtomicUsize::new(8));
+        let now = Arc::clone(&capacity);
+        let backpressure = Backpressure::new(move || now.load(Ordering::Relaxed));
+        assert_eq!(backpressure.room().await, 16);
+        capacity.store(2, Ordering::Relaxed);
+        assert_eq!(backpressure.room().await, 4);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_fast_worker_has_more_calls_ready() {
-        let demand = Demand::new(4);
-        drop(demand.hold(1_000));
+        let backpressure = Backpressure::new(|| 4);
+        drop(backpressure.add(1_000));
         tokio::time::advance(MEASURED_OVER).await;
         // 10,000 calls a second: 150 in the time that fetching takes, and as many again to be fetched together.
-        assert_eq!(demand.room().await, 4 + 300);
-        let held = demand.hold(153);
-        assert_eq!(demand.room().await, 151);
-        drop(held);
+        assert_eq!(backpressure.room().await, 4 + 300);
+        let ready = backpressure.add(153);
+        assert_eq!(backpressure.room().await, 151);
+        drop(ready);
         tokio::time::advance(MEASURED_OVER).await;
-        demand.room().await;
+        backpressure.room().await;
         tokio::time::advance(MEASURED_OVER).await;
-        assert_eq!(demand.room().await, 8, "a slow one has few");
+        assert_eq!(backpressure.room().await, 8, "a slow one has few");
     }
 
     #[test]
     fn what_is_split_off_is_counted_once() {
-        let demand = Demand::new(1);
-        let mut held = demand.hold(2);
-        let parts = [held.split_one(), held.split_one(), held.split_one()];
+        let backpressure = Backpressure::new(|| 1);
+        let mut ready = backpressure.add(2);
+        let parts = [ready.split_one(), ready.split_one(), ready.split_one()];
         assert_eq!(parts.iter().map(|part| part.calls).sum::<usize>(), 2);
         drop(parts);
-        drop(held);
-        assert_eq!(demand.state.calls.load(Ordering::Relaxed), 0);
+        drop(ready);
+        assert_eq!(backpressure.state.calls.load(Ordering::Relaxed), 0);
     }
 }

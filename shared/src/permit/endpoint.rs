@@ -1,0 +1,62 @@
+//! Where calls go: an address and the key that is used there.
+
+use std::path::PathBuf;
+
+/// An address with a key. A provider counts what is sent with one key together, so limits, cooldown, circuit and calls in
+/// flight belong to an endpoint and a model, whichever run calls it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Endpoint {
+    address: String,
+    key: KeyName,
+}
+
+/// Where the key is found; never the key itself.
+#[derive(Debug, Default, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KeyName {
+    /// No key is sent.
+    #[default]
+    None,
+    /// In this environment variable.
+    Variable(String),
+    /// In this file.
+    File(PathBuf),
+}
+
+impl Endpoint {
+    /// The endpoint at `address`. Scheme and host in any case, with or without a slash at the end, are the same address.
+    pub fn new(address: &str, key: KeyName) -> Self {
+        let address = address.trim().trim_end_matches('/');
+        let host_at = address.find("://").map_or(0, |at| at + "://".len());
+        let path_at = address[host_at..].find('/').map_or(address.len(), |at| host_at + at);
+        let (host, path) = address.split_at(path_at);
+        Self { address: host.to_ascii_lowercase() + path, key }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(address: &str) -> Endpoint {
+        Endpoint::new(address, KeyName::None)
+    }
+
+    #[test]
+    fn an_address_is_the_same_however_it_is_written() {
+        let plain = at("https://api.example.com/v1");
+        assert_eq!(at("HTTPS://API.Example.com/v1/"), plain);
+        assert_eq!(at(" https://api.example.com/v1// "), plain);
+        assert_ne!(at("https://api.example.com/V1"), plain, "paths have a case");
+        assert_eq!(at("http://LOCALHOST:8000"), at("http://localhost:8000/"));
+    }
+
+    #[test]
+    fn another_key_is_another_endpoint() {
+        let with = |key| Endpoint::new("https://api.example.com/v1", key);
+        let one = with(KeyName::Variable("KEY_ONE".to_owned()));
+        assert_eq!(one, with(KeyName::Variable("KEY_ONE".to_owned())));
+        assert_ne!(one, with(KeyName::Variable("KEY_TWO".to_owned())));
+        assert_ne!(one, with(KeyName::File("KEY_ONE".into())));
+        assert_ne!(one, with(KeyName::None));
+    }
+}
