@@ -14,13 +14,13 @@ pub mod fleet;
 #[cfg(test)]
 mod fuzz;
 mod grouped;
-pub mod identity;
 pub mod ledger;
 pub mod metrics;
 pub mod plan;
 pub mod predictions;
 pub mod provenance;
 pub mod report;
+pub mod run_id;
 pub mod score;
 pub mod show;
 pub mod statistics;

@@ -1,4 +1,4 @@
-//! Which run an experiment on a survey is: everything that decides the results, and nothing else.
+//! Derives a run's id from everything that decides its results, and from nothing else.
 
 use serde::Serialize;
 use valuesim_shared::codebook::Codebook;
@@ -10,12 +10,13 @@ use valuesim_shared::survey::Survey;
 use crate::plan::Plan;
 use crate::statistics::Population;
 
-/// How many hexadecimal digits of the digest a run id has: 2^48 runs until two are likely to meet.
+/// Hexadecimal digits of the digest in a run id. They tell 2^48 runs apart; a collision becomes likely after about
+/// 2^24 runs.
 const DIGITS: usize = 12;
 
-/// What decides a run's results. Keys, limits, prices and speeds do not.
+/// Everything that decides a run's results. API keys, limits, prices and speeds do not, so they are not here.
 #[derive(Debug, Serialize)]
-struct Identity<'a> {
+struct RunInputs<'a> {
     survey: String,
     codebook: String,
     prompts: String,
@@ -26,36 +27,36 @@ struct Identity<'a> {
     respondents: &'a [Respondent],
     population: Population,
     methods: &'a [Method],
-    models: Vec<ModelIdentity<'a>>,
+    models: Vec<ModelInputs<'a>>,
     simulator_seed: Option<u64>,
-    /// Decides which part of the profile is read, where a method reads a part.
+    /// Decides which part of the profile is read; set only if a method reads part of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     draw_seed: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
-struct ModelIdentity<'a> {
+struct ModelInputs<'a> {
     name: &'a str,
     base_url: Option<&'a str>,
     max_output_tokens: Option<u32>,
     extra_body: &'a serde_json::Map<String, serde_json::Value>,
 }
 
-/// The id of the run: the experiment's name, if it has one, and a digest.
+/// The id of the run: a digest of its inputs, preceded by the experiment's name if it has one.
 ///
 /// # Panics
-/// Never: an identity has no map with keys that are not text.
+/// Never: all map keys in the inputs are text.
 pub fn run_id(experiment: &Experiment, plan: &Plan, survey: &Survey, codebook: &Codebook) -> RunId {
     let simulated = experiment.simulate.as_ref();
-    let models = experiment.models.iter().map(|model| ModelIdentity {
+    let models = experiment.models.iter().map(|model| ModelInputs {
         name: &model.name,
-        // The simulator listens where there is room, so its address says nothing.
+        // The simulator listens on any free port, so its address does not identify the run.
         base_url: model.base_url.as_deref().filter(|_| simulated.is_none()),
         max_output_tokens: model.max_output_tokens,
         extra_body: &model.extra_body,
     });
     let reads_a_part = experiment.methods.iter().any(|method| matches!(method, Method::ProfileScale(_)));
-    let identity = Identity {
+    let inputs = RunInputs {
         survey: blake3::Hash::from(survey.digest()).to_string(),
         codebook: blake3::Hash::from(codebook.digest()).to_string(),
         prompts: valuesim_shared::prompt::prompts_digest(),
@@ -70,7 +71,7 @@ pub fn run_id(experiment: &Experiment, plan: &Plan, survey: &Survey, codebook: &
         simulator_seed: simulated.map(|simulation| simulation.seed),
         draw_seed: reads_a_part.then_some(experiment.sample.seed),
     };
-    let json = serde_json::to_vec(&identity).expect("an identity can be written as JSON");
+    let json = serde_json::to_vec(&inputs).expect("a run's inputs can be written as JSON");
     let digest = &blake3::hash(&json).to_hex()[..DIGITS];
     match &experiment.name {
         Some(name) => RunId(format!("{name}-{digest}")),
