@@ -9,11 +9,11 @@ mod about;
 mod dead;
 mod error;
 mod open;
+mod read_only_backend;
 mod schema;
 mod seal;
 #[cfg(test)]
 mod tests;
-mod untouched;
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;

@@ -7,7 +7,7 @@ use std::path::Path;
 use redb::{Database, DatabaseError, StorageError};
 use valuesim_shared::id::RunId;
 
-use super::untouched::Untouched;
+use super::read_only_backend::ReadOnlyBackend;
 use super::{ABOUT, CELLS, LEDGER_VERSION, Ledger, LedgerError, SPEND, TRANSCRIPTS};
 
 /// Memory that the database may use for pages, in bytes.
@@ -39,7 +39,7 @@ impl Ledger {
             // Where files cannot be locked, the run folder's lock has to do.
             Ok(()) | Err(TryLockError::Error(_)) => {}
         }
-        let file = Untouched::new(file).map_err(failed)?;
+        let file = ReadOnlyBackend::new(file).map_err(failed)?;
         // The database would make a new ledger of it.
         if file.is_empty() {
             return Err(LedgerError::Corrupt { path: path.to_owned(), reason: "the file is empty".to_owned() });

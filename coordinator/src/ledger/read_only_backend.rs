@@ -1,7 +1,7 @@
-//! A database file that is looked at and never written: what the database writes stays in memory.
+//! A storage backend that reads a database file and keeps everything that the database writes in memory.
 //!
-//! A ledger whose process was killed has to be repaired before it can be read. Here the repair happens to the copy in
-//! memory, page by page as it is written, and the file stays as it was found.
+//! A ledger whose process was killed has to be repaired before it can be read. This backend lets the database repair
+//! a copy in memory, page by page, and leaves the file as it is.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -10,37 +10,37 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use redb::StorageBackend;
 
-/// Size of the pieces that are kept of what is written, in bytes.
+/// Size of the pages in which writes are kept, in bytes.
 const PAGE_BYTES: usize = 4096;
 
-/// The file, with what was written over it.
+/// A file, overlaid with the pages that were written.
 #[derive(Debug)]
-pub(super) struct Untouched(Mutex<Layered>);
+pub(super) struct ReadOnlyBackend(Mutex<Layered>);
 
 #[derive(Debug)]
 struct Layered {
     file: File,
-    /// How much of the file is still to be seen; zeros follow.
+    /// How many bytes of the file are still visible; zeros follow.
     file_len: u64,
     len: u64,
-    /// Whole pages by their number.
+    /// The written pages, each whole, by number.
     written: HashMap<u64, Box<[u8; PAGE_BYTES]>>,
 }
 
-impl Untouched {
-    /// Looks at `file`, which needs to be open for reading only.
+impl ReadOnlyBackend {
+    /// Reads from `file`, which need not be open for writing.
     pub(super) fn new(file: File) -> io::Result<Self> {
         let len = file.metadata()?.len();
         Ok(Self(Mutex::new(Layered { file, file_len: len, len, written: HashMap::new() })))
     }
 
-    /// Whether there is nothing to look at.
+    /// Whether the file is empty.
     pub(super) fn is_empty(&self) -> bool {
         self.layered().len == 0
     }
 
     fn layered(&self) -> MutexGuard<'_, Layered> {
-        // A panic of the database leaves pages whole: each is copied in one step.
+        // If the database panics, the pages are still whole, because each is copied in one step.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -54,7 +54,7 @@ impl Layered {
         Err(io::Error::new(io::ErrorKind::UnexpectedEof, format!("the file ends before byte {offset} + {length}")))
     }
 
-    /// What the file itself has at `offset`, zeros past its end.
+    /// Reads the file itself at `offset`, with zeros past its end.
     fn read_file(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         out.fill(0);
         let there = self.file_len.saturating_sub(offset);
@@ -92,7 +92,7 @@ impl Layered {
             self.read_file(number * PAGE_BYTES as u64, page.as_mut_slice())?;
             self.written.insert(number, page);
         }
-        Ok(self.written.get_mut(&number).expect("it was put there"))
+        Ok(self.written.get_mut(&number).expect("it was just inserted"))
     }
 
     fn set_len(&mut self, len: u64) -> io::Result<()> {
@@ -109,7 +109,7 @@ impl Layered {
     }
 }
 
-impl StorageBackend for Untouched {
+impl StorageBackend for ReadOnlyBackend {
     fn len(&self) -> io::Result<u64> {
         Ok(self.layered().len)
     }
@@ -134,9 +134,9 @@ impl StorageBackend for Untouched {
 /// The part of a range that lies in one page.
 struct Piece {
     page: u64,
-    /// Where it begins in the page.
+    /// Its start within the page.
     within: usize,
-    /// Where it begins in the range.
+    /// Its start within the range.
     at: usize,
     length: usize,
 }
@@ -172,8 +172,8 @@ mod tests {
         file
     }
 
-    fn untouched(file: &tempfile::NamedTempFile) -> Untouched {
-        Untouched::new(File::open(file.path()).expect("opens")).expect("has a length")
+    fn backend(file: &tempfile::NamedTempFile) -> ReadOnlyBackend {
+        ReadOnlyBackend::new(File::open(file.path()).expect("opens")).expect("has a length")
     }
 
     proptest! {
@@ -183,16 +183,16 @@ mod tests {
         ) {
             let first: Vec<u8> = (0..10_000_u32).map(|at| (at % 251) as u8).collect();
             let file = file_of(&first);
-            let untouched = untouched(&file);
+            let backend = backend(&file);
             let mut copy = first.clone();
             for (offset, length, byte) in steps {
                 match length {
                     None => {
-                        untouched.set_len(offset as u64).expect("sets");
+                        backend.set_len(offset as u64).expect("sets");
                         copy.resize(offset, 0);
                     }
                     Some(length) => {
-                        let written = untouched.write(offset as u64, &vec![byte; length]);
+                        let written = backend.write(offset as u64, &vec![byte; length]);
                         let fits = offset + length <= copy.len();
                         prop_assert_eq!(written.is_ok(), fits);
                         if fits {
@@ -200,9 +200,9 @@ mod tests {
                         }
                     }
                 }
-                prop_assert_eq!(untouched.len().expect("known"), copy.len() as u64);
+                prop_assert_eq!(backend.len().expect("known"), copy.len() as u64);
                 let mut seen = vec![0; copy.len()];
-                untouched.read(0, &mut seen).expect("reads");
+                backend.read(0, &mut seen).expect("reads");
                 prop_assert!(seen == copy);
             }
             prop_assert!(std::fs::read(file.path()).expect("reads") == first);
@@ -212,9 +212,9 @@ mod tests {
     #[test]
     fn nothing_is_read_past_the_end() {
         let file = file_of(b"0123456789");
-        let untouched = untouched(&file);
+        let backend = backend(&file);
         for (offset, length) in [(10, 1), (0, 11), (u64::MAX, 1)] {
-            let error = untouched.read(offset, &mut vec![0; length]).expect_err("past the end");
+            let error = backend.read(offset, &mut vec![0; length]).expect_err("past the end");
             assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "{offset} + {length}");
         }
     }
