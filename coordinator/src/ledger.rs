@@ -6,12 +6,12 @@
 //! were given up, `about` says whose ledger it is and where its numbers come from.
 
 mod about;
+mod checksum;
 mod dead;
 mod error;
 mod open;
 mod read_only_backend;
 mod schema;
-mod seal;
 #[cfg(test)]
 mod tests;
 
@@ -23,11 +23,11 @@ use valuesim_shared::id::{Cell, Fold, ModelId, Respondent};
 use valuesim_shared::outcome::{CellOutcome, CellResult, CellSpend};
 use valuesim_shared::transcript::Transcript;
 
+use checksum::{checked, with_checksum};
 pub use dead::{DeadCell, DeadCells};
 pub use error::LedgerError;
 pub use schema::LEDGER_VERSION;
 use schema::{ABOUT, CELLS, Key, SPEND, TRANSCRIPTS};
-use seal::{seal, unseal};
 
 /// The finished cells of one run.
 #[derive(Debug)]
@@ -57,10 +57,10 @@ impl Ledger {
                 if cells.get(key)?.is_some() {
                     continue;
                 }
-                cells.insert(key, seal(CELLS.name(), key, &json(&outcome.result)).as_slice())?;
-                spend.insert(key, seal(SPEND.name(), key, &json(&outcome.spend)).as_slice())?;
+                cells.insert(key, with_checksum(CELLS.name(), key, &json(&outcome.result)).as_slice())?;
+                spend.insert(key, with_checksum(SPEND.name(), key, &json(&outcome.spend)).as_slice())?;
                 if let Some(transcript) = &outcome.transcript {
-                    let row = seal(TRANSCRIPTS.name(), key, transcript.as_bytes());
+                    let row = with_checksum(TRANSCRIPTS.name(), key, transcript.as_bytes());
                     transcripts.insert(key, row.as_slice())?;
                 }
                 dead.remove(key)?;
@@ -85,7 +85,7 @@ impl Ledger {
         Ok(rows.map(move |row| {
             let (key, value) = row.map_err(|error| self.failed("read", error))?;
             let cell = self.cell_of(key.value())?;
-            self.unsealed(table, cell, value.value())?;
+            self.content_of(table, cell, value.value())?;
             Ok(cell)
         }))
     }
@@ -112,7 +112,7 @@ impl Ledger {
     pub fn transcript(&self, cell: Cell) -> Result<Option<Transcript>, LedgerError> {
         let row = self.table(TRANSCRIPTS)?.get(key_of(cell)).map_err(|error| self.failed("read", error))?;
         let Some(row) = row else { return Ok(None) };
-        let compressed = self.unsealed(TRANSCRIPTS, cell, row.value())?;
+        let compressed = self.content_of(TRANSCRIPTS, cell, row.value())?;
         Ok(Some(Transcript::from_bytes(compressed.to_vec())))
     }
 
@@ -146,7 +146,7 @@ impl Ledger {
         Ok(rows.map(move |row| {
             let (key, value) = row.map_err(|error| self.failed("read", error))?;
             let cell = self.cell_of(key.value())?;
-            let json = self.unsealed(table, cell, value.value())?;
+            let json = self.content_of(table, cell, value.value())?;
             let row = serde_json::from_slice(json).map_err(|error| self.damaged(cell, error))?;
             Ok((cell, row))
         }))
@@ -160,14 +160,14 @@ impl Ledger {
         transaction.open_table(table).map_err(|error| self.failed("read", error))
     }
 
-    fn unsealed<'a>(
+    fn content_of<'a>(
         &self,
         table: TableDefinition<'static, Key, &'static [u8]>,
         cell: Cell,
         row: &'a [u8],
     ) -> Result<&'a [u8], LedgerError> {
         let wrong = || self.damaged(cell, format_args!("its checksum in the table `{}` is wrong", table.name()));
-        unseal(table.name(), key_of(cell), row).ok_or_else(wrong)
+        checked(table.name(), key_of(cell), row).ok_or_else(wrong)
     }
 
     fn cell_of(&self, (model, row, fold): Key) -> Result<Cell, LedgerError> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use valuesim_shared::control::UnixMillis;
 use valuesim_shared::id::Cell;
 
-use super::seal::seal;
+use super::checksum::with_checksum;
 use super::{Key, Ledger, LedgerError, json, key_of};
 
 pub(super) const DEAD: TableDefinition<Key, &[u8]> = TableDefinition::new("dead");
@@ -39,7 +39,7 @@ impl Ledger {
         for row in table.iter().map_err(|error| self.failed("read", error))? {
             let (key, value) = row.map_err(|error| self.failed("read", error))?;
             let cell = self.cell_of(key.value())?;
-            let json = self.unsealed(DEAD, cell, value.value())?;
+            let json = self.content_of(DEAD, cell, value.value())?;
             dead.insert(cell, serde_json::from_slice(json).map_err(|error| self.damaged(cell, error))?);
         }
         Ok(dead)
@@ -59,7 +59,7 @@ impl Ledger {
             for (&cell, why) in dead {
                 let key = key_of(cell);
                 if cells.get(key)?.is_none() {
-                    table.insert(key, seal(DEAD.name(), key, &json(why)).as_slice())?;
+                    table.insert(key, with_checksum(DEAD.name(), key, &json(why)).as_slice())?;
                 }
             }
         }
