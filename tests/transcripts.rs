@@ -198,7 +198,7 @@ fn what_cannot_be_shown_or_exported_is_the_users_to_mend() {
     check(&["show", "nothing", "7"], "there is no run nothing");
     check(&["show", run, "8"], "respondent 8 is not in the run's sample of 1");
     check(&["show", run, "7", "Q291"], "expected Q1 to Q290");
-    check(&["show", run, "7", "Q1", "--fold", "5"], "no fold that is shown holds Q1 out");
+    check(&["show", run, "7", "Q1", "--fold", "5"], "none of the selected folds holds out Q1");
     check(&["show", run, "7", "--model", "other"], "no model \"other\": expected one of simulated");
     check(&["export", run, "--format", "csv", "--output", "there.csv"], "there.csv is there already");
     assert_eq!(std::fs::read(place.path("there.csv")).unwrap(), b"mine");

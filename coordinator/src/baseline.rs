@@ -1,11 +1,12 @@
-//! Predictions that need no model: the most frequent and the median answer of the other respondents, and chance.
+//! Predicts without a model: by the most frequent or the median answer of the other respondents, or by chance.
 //!
-//! The respondent's own answer is always left out of the count, or small countries would predict themselves.
+//! The counts always leave out the respondent's own answer; otherwise respondents of small countries would predict
+//! themselves.
 //!
 //! - Ties go to the answer that the codebook lists first; for open questions, to the lowest code.
-//! - The median is the lower one, on the scale's substantive order; answers that are not on the scale do not count.
-//!   Questions without an order have no median, so their mode stands in for it.
-//! - Where nobody else of the country answered, everybody else does for the country.
+//! - The median is the lower median in the scale's substantive order; answers that are not on the scale do not count.
+//!   Questions without an order have no median, so their mode is used instead.
+//! - If nobody else in the country answered, the answers of everybody else are used instead.
 
 mod counts;
 
@@ -17,21 +18,21 @@ use valuesim_shared::survey::Survey;
 use crate::score::Prediction;
 use counts::{Counts, Group};
 
-/// Seed of the draws of `chance`, so that a run gives the same table twice.
+/// Seed for the draws of `chance`, fixed so that a run always gives the same table.
 pub const CHANCE_SEED: u64 = 42;
 
-/// How often each answer was given in a survey. Memory: a counter for each code of each question and country.
+/// How often each answer was given in a survey. Takes one counter for each code of each question and country.
 #[derive(Debug)]
 pub struct Baselines<'a> {
     survey: &'a Survey,
     codebook: &'a Codebook,
-    /// Ascending.
+    /// The survey's countries in ascending order.
     countries: Vec<Country>,
     questions: Vec<Counts>,
 }
 
 impl<'a> Baselines<'a> {
-    /// Counts all answers of the survey, not only of those who are simulated.
+    /// Counts the answers of all respondents of the survey, not only of those who are simulated.
     pub fn new(survey: &'a Survey, codebook: &'a Codebook) -> Self {
         let respondents = || (0..survey.respondents()).map(Respondent::from_index);
         let mut countries: Vec<Country> = respondents().map(|respondent| survey.country(respondent)).collect();
@@ -49,7 +50,7 @@ impl<'a> Baselines<'a> {
         baselines
     }
 
-    /// What `method` predicts; none where there is nothing to go by, and for methods that ask a model.
+    /// What `method` predicts; `None` if no answers are available, and for methods that ask a model.
     ///
     /// # Panics
     /// When the survey has no such respondent.
@@ -86,7 +87,7 @@ impl<'a> Baselines<'a> {
     }
 }
 
-/// An option drawn uniformly, the same at every call; none for open questions.
+/// A uniformly drawn option, the same on every call; `None` for open questions.
 fn chance(respondent: Respondent, question: &Question) -> Option<Code> {
     let place = (u64::from(respondent.row()) << 16) | u64::from(question.id.number());
     let draw = mixed(mixed(CHANCE_SEED) ^ place);
@@ -95,7 +96,7 @@ fn chance(respondent: Respondent, question: &Question) -> Option<Code> {
     question.options.get(usize::try_from(at).ok()?).map(|option| option.code)
 }
 
-/// The finaliser of `SplitMix64` (Steele, Lea, Flood 2014): every bit of the result depends on every bit given.
+/// The finaliser of `SplitMix64` (Steele, Lea, Flood 2014): every bit of the result depends on every bit of the input.
 const fn mixed(bits: u64) -> u64 {
     let bits = bits.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

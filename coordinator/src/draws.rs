@@ -1,4 +1,4 @@
-//! Of which of a respondent's answers the backstories of `profile-scale(N)` are made.
+//! Draws the answers from which the backstories of `profile-scale(N)` are made.
 
 use std::collections::HashMap;
 
@@ -12,10 +12,11 @@ use valuesim_shared::task::ProfileDraw;
 /// The draws of a run's cells.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Draws {
-    /// The sizes of profile, in ascending order; 0 draws nothing.
+    /// The profile sizes in ascending order, without 0, which draws nothing.
     sizes: Vec<u16>,
     seed: u64,
-    /// In behaviour `paper`, all draws: they come from one stream of random numbers. Places by fold, size and person.
+    /// In behaviour `paper`, all draws, because they come from one stream of random numbers: positions in the profile by
+    /// fold, size and person.
     paper: Option<HashMap<(Fold, u16, Respondent), Vec<u16>>>,
 }
 
@@ -23,7 +24,7 @@ impl Draws {
     /// The draws of an experiment whose sample was drawn from `of` people.
     ///
     /// # Errors
-    /// Where a size is larger than a profile.
+    /// If a size is larger than the smallest profile.
     pub(crate) fn new(
         experiment: &Experiment,
         (respondents, of): (&[Respondent], u32),
@@ -47,13 +48,13 @@ impl Draws {
             let people = (respondents, of);
             paper.extend(
                 papers_draws(seed, &sizes, people, split.kept(fold))?
-                    .map(|(key, places)| ((fold, key.0, key.1), places)),
+                    .map(|(key, positions)| ((fold, key.0, key.1), positions)),
             );
         }
         Ok(Self { sizes, seed, paper: Some(paper) })
     }
 
-    /// The draws of one cell, whose profile has so many answers.
+    /// The draws of one cell whose profile has `answers` answers.
     pub(crate) fn of_cell(&self, cell: Cell, answers: usize) -> Vec<ProfileDraw> {
         let answers = u16::try_from(answers).unwrap_or(u16::MAX);
         let draws = self.sizes.iter().map(|&items| match &self.paper {
@@ -66,7 +67,8 @@ impl Draws {
 
 type PapersDraw = ((u16, Respondent), Vec<u16>);
 
-/// The paper's draws from one fold: its own sizes where these are among them, else the sizes of the run, one after the other.
+/// The draws of behaviour `paper` in one fold. They use the paper's own sizes if these include all sizes of the run,
+/// else the sizes of the run.
 fn papers_draws(
     seed: u64,
     sizes: &[u16],
@@ -78,13 +80,14 @@ fn papers_draws(
     let sizes = if are_the_papers { &PAPER_SCALE[..] } else { sizes };
     let count = u32::try_from(respondents.len()).unwrap_or(u32::MAX);
     let scale = profile_scale(ScaleDesign { seed, count, of, kept, sizes })?;
-    let place_of: HashMap<QuestionId, u16> = kept.iter().copied().zip(0..).collect();
+    let position_of: HashMap<QuestionId, u16> = kept.iter().copied().zip(0..).collect();
     let respondents = respondents.to_vec();
     Ok(scale.steps.into_iter().flat_map(move |step| {
-        let places = |drawn: Vec<QuestionId>| drawn.iter().map(|question| place_of[question]).collect::<Vec<u16>>();
+        let positions =
+            |drawn: Vec<QuestionId>| drawn.iter().map(|question| position_of[question]).collect::<Vec<u16>>();
         let items = step.items;
         let draws: Vec<_> =
-            respondents.iter().zip(step.drawn).map(|(&person, drawn)| ((items, person), places(drawn))).collect();
+            respondents.iter().zip(step.drawn).map(|(&person, drawn)| ((items, person), positions(drawn))).collect();
         draws
     }))
 }

@@ -1,4 +1,4 @@
-//! What a run will take: calls, tokens and money, before the first call.
+//! Estimates the calls, tokens and money that a run will take, before the first call.
 
 use serde::Serialize;
 use valuesim_shared::cell::{self, Text};
@@ -15,17 +15,17 @@ use valuesim_shared::survey::Survey;
 
 use crate::plan::Plan;
 
-/// Characters of English text for a token: 4.76 (DeepSeek-V3) to 5.37 (Llama-3.1) in the backstories that the paper's
-/// authors published; plain sentences with numbers are a little denser.
+/// Characters of English text per token: 4.76 (DeepSeek-V3) to 5.37 (Llama-3.1) in the backstories that the paper's
+/// authors published; plain sentences with numbers have slightly fewer characters per token.
 const CHARACTERS_PER_TOKEN: f64 = 4.9;
 
-/// Tokens of a module's or the coordinator's reply, measured on the paper's models (mean about 130).
+/// Tokens in a reply of a module or the coordinator, measured on the paper's models (mean about 130).
 const ANALYSIS_TOKENS: u64 = 130;
 
-/// Tokens of a reply that is an option and its label.
+/// Tokens in a reply that consists of an option and its label.
 const SINGLE_ANSWER_TOKENS: u64 = 12;
 
-/// Share of the questions on which the paper's models disagree, so that the coordinator is asked.
+/// Share of questions on which the modules disagree, so that the coordinator is asked, measured on the paper's models.
 const DISAGREEMENT: f64 = 0.35;
 
 /// How many respondents' prompts are rendered to measure their length.
@@ -35,14 +35,14 @@ const RENDERED: usize = 20;
 const STORY_CHARACTERS: [(&str, f64); 4] =
     [("gpt-3.5", 6_943.0), ("deepseek", 10_016.0), ("llama", 22_546.0), ("qwen", 5_800.0)];
 
-/// What a run will take. Low and high bound the share of coordinator calls; lengths are means.
+/// What a run will take. `low` and `high` bound the share of coordinator calls; prompt and reply lengths are means.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Estimate {
     /// For each model of the experiment.
     pub models: Vec<ModelEstimate>,
 }
 
-/// What one model's part will take.
+/// What one model's share of the run will take.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ModelEstimate {
     /// The model's name.
@@ -51,9 +51,9 @@ pub struct ModelEstimate {
     pub stages: Vec<StageEstimate>,
     /// All calls.
     pub calls: Span<u64>,
-    /// All tokens of prompts and replies, likely.
+    /// The likely number of tokens in all prompts and replies.
     pub tokens: Tokens,
-    /// What they cost at list price without cache hits; none where the model has no price.
+    /// What they cost at list price without cache hits; `None` if the model has no price.
     pub cost: Option<Span<NanoUsd>>,
 }
 
@@ -68,7 +68,7 @@ pub struct StageEstimate {
     pub tokens_per_call: Tokens,
 }
 
-/// A figure that is not known exactly before.
+/// A figure that is not known exactly in advance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Span<T> {
     /// At least.
@@ -145,18 +145,18 @@ fn total(model: &ModelSettings, stages: Vec<StageEstimate>) -> ModelEstimate {
     }
 }
 
-/// Mean lengths of what prompts are made of, in characters.
+/// Mean lengths of the parts of prompts, in characters.
 #[derive(Debug)]
 struct Lengths {
     natural_profile: f64,
     question_profile: f64,
-    /// What stands around the profile in a backstory's prompt.
+    /// The text around the profile in a backstory's prompt.
     story_frame: f64,
-    /// What stands around text and question in a module's prompt.
+    /// The text around profile or backstory and question in a module's prompt.
     module_frame: f64,
     question: f64,
     coordinator_prompt: f64,
-    /// Answers that a fold keeps.
+    /// Number of answers that a fold keeps.
     items: f64,
 }
 
@@ -204,7 +204,7 @@ impl Lengths {
         }
     }
 
-    /// Which part of the profile a stage reads.
+    /// The share of the profile that a stage reads.
     fn share_of_profile(&self, stage: Stage) -> f64 {
         match stage.variant() {
             Variant::Items(items) if self.items > 0.0 => (f64::from(items) / self.items).min(1.0),
@@ -212,7 +212,7 @@ impl Lengths {
         }
     }
 
-    /// The mean length of a model's backstories: as the paper's, else as long as what they are made from.
+    /// The mean length of a model's backstories: that of the paper's for its models, else the length of the profile.
     fn story_reply(&self, model: &str) -> f64 {
         let name = model.to_ascii_lowercase();
         let known = STORY_CHARACTERS.iter().find(|(family, _)| name.contains(family));
@@ -220,14 +220,14 @@ impl Lengths {
     }
 }
 
-/// Some of the plan's people, spread over the sample, each with one fold.
+/// A few of the plan's people, spread evenly over the sample, each with one fold.
 fn rendered(plan: &Plan) -> Vec<(Respondent, Fold)> {
     let people = plan.respondents();
     let step = people.len().div_ceil(RENDERED).max(1);
     people.iter().step_by(step).copied().zip(plan.folds().iter().cycle().copied()).collect()
 }
 
-/// What stands around text and question in the prompts of a stage.
+/// The length of the text around profile or backstory and question in a stage's prompts.
 fn frame_length(kind: StageKind) -> f64 {
     let sides = frame(kind).map(|frame| frame.around("", |part| part));
     sides.map_or(0.0, |sides| sides.iter().flatten().map(|part| length(part)).sum())

@@ -1,4 +1,4 @@
-//! Reads a run's ledger once, and makes its scores and its predictions file.
+//! Computes a run's scores and writes its predictions file in one pass over the ledger.
 
 use std::path::Path;
 
@@ -37,19 +37,19 @@ pub enum EvaluationError {
     /// The predictions file failed.
     #[error(transparent)]
     Predictions(#[from] PredictionsError),
-    /// It was stopped.
+    /// The evaluation was stopped.
     #[error("stopped before all predictions were scored: evaluate the run again")]
     Interrupted,
 }
 
 impl EvaluationError {
-    /// Whether it was stopped on purpose, and nothing is wrong.
+    /// Whether the evaluation was stopped on purpose and nothing is wrong.
     pub fn is_interruption(&self) -> bool {
         matches!(self, Self::Interrupted)
     }
 }
 
-/// What a run's ledger comes to.
+/// The results of evaluating a run's ledger.
 #[derive(Debug)]
 pub struct Evaluation {
     /// Every arm's score, methods without a model first.
@@ -64,7 +64,7 @@ pub struct Evaluation {
     pub replies: Replies,
 }
 
-/// What is evaluated.
+/// A run and everything that its evaluation needs.
 #[derive(Debug, Clone, Copy)]
 pub struct Evaluated<'a> {
     /// Which run.
@@ -84,7 +84,7 @@ pub struct Evaluated<'a> {
 impl Evaluated<'_> {
     /// Scores all arms and writes `predictions.parquet` into `folder`. Memory does not grow with the respondents.
     ///
-    /// Ends soon after `stop` is cancelled, with an error that [is an interruption](EvaluationError::is_interruption).
+    /// Soon after `stop` is cancelled it returns an error that [is an interruption](EvaluationError::is_interruption).
     pub fn evaluate(&self, folder: &Path, stop: &CancellationToken) -> Result<Evaluation, EvaluationError> {
         let writer = PredictionsWriter::create(&folder.join(PREDICTIONS_FILE), self.codebook, &self.about())?;
         let mut sink = Until { stop, writer };
@@ -93,7 +93,7 @@ impl Evaluated<'_> {
         Ok(evaluation)
     }
 
-    /// What the predictions file says about itself.
+    /// The metadata of the predictions file.
     pub(crate) fn about(&self) -> About {
         About {
             run: self.run.clone(),
@@ -117,12 +117,12 @@ impl Evaluated<'_> {
     }
 
     pub(crate) fn replies(&self) -> Replies {
-        let says_so = |model| {
-            // A row that cannot be read is reported where it is evaluated.
+        let has_simulated_replies = |model| {
+            // An unreadable row is reported when it is evaluated.
             let first = self.ledger.spend(model).ok().and_then(|mut rows| rows.next()?.ok());
             first.is_some_and(|(_, spend)| spend.simulated())
         };
-        let simulated = self.experiment.simulate.is_some() || self.plan.models().any(says_so);
+        let simulated = self.experiment.simulate.is_some() || self.plan.models().any(has_simulated_replies);
         if simulated { Replies::Simulated } else { Replies::Real }
     }
 
@@ -138,7 +138,7 @@ impl Evaluated<'_> {
                         Prediction::without_model(question, truth, baselines.predict(method, respondent, question))
                     };
                     let predictions = self.plan.split().held_out(fold).iter().map(predict).collect();
-                    // The model of the cell says nothing here.
+                    // The cell's model has no meaning here.
                     scored.add(Cell { model: ModelId(0), respondent, fold }, predictions, sink)?;
                 }
             }
@@ -196,18 +196,18 @@ impl Evaluated<'_> {
     }
 }
 
-/// Where predictions go as they are scored.
+/// Receives predictions as they are scored.
 pub(crate) trait Sink {
-    /// Takes the predictions of one arm for one cell.
+    /// Receives the predictions of one arm for one cell.
     fn write(&mut self, batch: &Batch<'_>, predictions: &[Prediction]) -> Result<(), EvaluationError>;
 
-    /// Fails where nobody wants the rest.
+    /// Fails if the remaining predictions are not wanted.
     fn check_wanted(&self) -> Result<(), EvaluationError> {
         Ok(())
     }
 }
 
-/// Writes predictions until it is stopped.
+/// Writes predictions until `stop` is cancelled.
 struct Until<'a> {
     stop: &'a CancellationToken,
     writer: PredictionsWriter,
@@ -224,7 +224,7 @@ impl Sink for Until<'_> {
     }
 }
 
-/// An arm that is being scored; one person's predictions are in memory at a time.
+/// An arm that is being scored. Keeps one person's predictions in memory at a time.
 struct ScoredArm<'a> {
     of: &'a Evaluated<'a>,
     arm: Arm,
@@ -240,7 +240,7 @@ impl<'a> ScoredArm<'a> {
         Self { of, arm, replies, scorer, person: None, predictions: Vec::new() }
     }
 
-    /// Takes in a cell. All cells of a person must come one after the other.
+    /// Adds a cell. All cells of a person must come one after the other.
     fn add(&mut self, cell: Cell, predictions: Vec<Prediction>, sink: &mut dyn Sink) -> Result<(), EvaluationError> {
         if self.person != Some(cell.respondent) {
             self.close_person();

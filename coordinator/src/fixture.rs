@@ -1,4 +1,4 @@
-//! What the tests of this crate share: a codebook with the official codes, levels and categories, and small results.
+//! Fixtures for this crate's tests: a codebook with the official codes, levels and categories, and small results.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -15,7 +15,7 @@ use crate::report::{ArmResults, ModelSpend, RESULTS_VERSION, Results, StageTotal
 use crate::score::{Arm, Prediction, Scorer};
 use crate::statistics::Population;
 
-/// A JSON file of the repository's folder `tests/fixtures`.
+/// A JSON file from the repository's folder `tests/fixtures`.
 pub(crate) fn json_file(name: &str) -> Value {
     let path = format!("{}/../tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
@@ -27,13 +27,13 @@ pub(crate) fn codes(list: &Value) -> Vec<Code> {
     serde_json::from_value(list.clone()).expect("a list of codes")
 }
 
-/// A codebook of the official facts, without wording.
+/// A codebook with the official codes, levels and categories, but without the questions' wording.
 pub(crate) fn codebook() -> Codebook {
     static CODEBOOK: LazyLock<Codebook> = LazyLock::new(|| codebook_with_options(&BTreeMap::new()));
     CODEBOOK.clone()
 }
 
-/// The same with other options for some questions.
+/// The same codebook with other options for some questions.
 pub(crate) fn codebook_with_options(options: &BTreeMap<QuestionId, Vec<Code>>) -> Codebook {
     let facts = json_file("questions.json");
     let questions: Vec<Value> = QuestionId::all()
@@ -81,7 +81,8 @@ fn scale(fact: &Value) -> Vec<Code> {
     scale
 }
 
-/// Predictions of one person for the questions whose answer `predict` gives, from the truth and the options.
+/// One person's predictions. `predict` gets a question's index, the truth and the number of options, and returns the
+/// predicted option.
 fn person(codebook: &Codebook, row: usize, predict: impl Fn(usize, usize, usize) -> Option<usize>) -> Vec<Prediction> {
     let predicted = |question: &Question| {
         let options = question.options.len();
@@ -108,7 +109,7 @@ fn arm(arm: Arm, predict: impl Fn(usize, usize, usize) -> Option<usize> + Copy) 
     ArmResults { arm, score: scorer.score(Population::Finite(2000)) }
 }
 
-/// The results of a small run of two methods with `model`, none of them on questions of category Tech.
+/// The results of a small run of two methods with `model`, without questions of category Tech.
 pub(crate) fn results(model: &str) -> Results {
     let guess = |at: usize, truth: usize, options: usize| {
         let missed = at.is_multiple_of(29);

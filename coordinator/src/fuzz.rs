@@ -1,4 +1,4 @@
-//! Whatever the ledger's rows and the results file hold: it is refused, or scored and shown.
+//! Whatever bytes the ledger's rows and the results file hold, they are either refused, or scored and shown.
 
 use serde_json::json;
 use valuesim_shared::id::{Code, QuestionId};

@@ -1,6 +1,6 @@
-//! Large numbers as people read them.
+//! Formats large numbers for people.
 
-/// A whole number with commas: `28,193,800`.
+/// A whole number with thousands separators: `28,193,800`.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);

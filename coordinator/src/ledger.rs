@@ -1,9 +1,10 @@
-//! The durable record of finished cells: the one source of truth of a run.
+//! Stores finished cells durably: the ledger is a run's only source of truth.
 //!
-//! Three tables by (model, respondent, fold). `cells` holds what was predicted and is the same however the run went;
-//! `spend` holds what it took and differs with retries; `transcripts` holds what was said, where that is kept. Writing
-//! the same cell twice changes nothing. Each row stands behind a checksum. `dead` holds why cells
-//! were given up, `about` says whose ledger it is and where its numbers come from.
+//! Four tables have the key (model, respondent, fold), and each of their rows begins with a checksum. `cells` holds the
+//! predictions and does not depend on how the run went; `spend` holds what the calls used and depends on retries;
+//! `transcripts` holds prompts and replies if the run keeps them; `dead` holds why cells were given up. Writing the same
+//! cell twice changes nothing. A fifth table, `about`, says which run the ledger belongs to and where its numbers come
+//! from.
 
 mod about;
 mod checksum;
@@ -37,7 +38,7 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Writes finished cells; returns once they are on the disk. Cells that are there already stay as they are.
+    /// Writes finished cells and returns once they are on disk. Cells that it already has stay as they are.
     ///
     /// Returns the cells that were new, in the order given.
     pub fn record(&self, outcomes: &[CellOutcome]) -> Result<Vec<Cell>, LedgerError> {
@@ -108,7 +109,7 @@ impl Ledger {
         self.rows(CELLS, (model.0, row, 0)..=(model.0, row, u8::MAX))
     }
 
-    /// What was said in a cell; none where that was not kept.
+    /// The transcript of a cell; `None` if it was not kept.
     pub fn transcript(&self, cell: Cell) -> Result<Option<Transcript>, LedgerError> {
         let row = self.table(TRANSCRIPTS)?.get(key_of(cell)).map_err(|error| self.failed("read", error))?;
         let Some(row) = row else { return Ok(None) };
@@ -124,12 +125,12 @@ impl Ledger {
         self.cells_in(TRANSCRIPTS, all_of_model(model))
     }
 
-    /// How many transcripts were kept; takes no time.
+    /// How many transcripts were kept. Does not read them.
     pub fn transcripts(&self) -> Result<u64, LedgerError> {
         self.table(TRANSCRIPTS)?.len().map_err(|error| self.failed("read", error))
     }
 
-    /// What a model's finished cells took, by respondent, then fold.
+    /// What the calls of a model's finished cells used, by respondent, then fold.
     pub fn spend(
         &self,
         model: ModelId,

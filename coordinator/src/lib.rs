@@ -1,4 +1,4 @@
-//! Owns a run: plan, dispatch, ledger, scores, reports.
+//! Owns a run: plans it, dispatches its cells, records them in the ledger, and scores and reports them.
 
 pub mod baseline;
 mod cell_set;

@@ -1,4 +1,4 @@
-//! Which cells a run consists of: the respondents, the folds, the models, as a cursor and never as a list.
+//! Plans which cells a run consists of: respondents, folds and models, never expanded into a list of cells.
 
 use std::collections::HashSet;
 
@@ -16,36 +16,36 @@ use crate::statistics::Population;
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     /// A row number is past the end of the survey.
-    #[error("there is no respondent {row}: the survey has the rows 1 to {rows}")]
+    #[error("respondent {row} does not exist: the survey has rows 1 to {rows}")]
     NoSuchRespondent {
-        /// The row that was asked for.
+        /// The row that was requested.
         row: Respondent,
-        /// Rows of the survey.
+        /// Number of rows in the survey.
         rows: usize,
     },
-    /// A country is not one of the codebook's.
-    #[error("there is no country {0:?}: expected an ISO 3166-1 alpha-3 or numeric code, such as DEU or 276")]
+    /// The codebook does not know a country.
+    #[error("unknown country {0:?}: expected an ISO 3166-1 alpha-3 or numeric code, such as DEU or 276")]
     NoSuchCountry(String),
     /// Nobody is left after the filters.
-    #[error("the selection is empty: {0}")]
+    #[error("no respondents to simulate: {0}")]
     Empty(String),
-    /// More people were asked for than there are.
-    #[error("{asked} respondents were asked for and there are {there}: ask for at most {there}, or `all`")]
+    /// The experiment asks for more people than there are.
+    #[error("{asked} respondents requested, but the selection has only {there}: request at most {there}, or `all`")]
     TooMany {
-        /// How many were asked for.
+        /// How many the experiment asks for.
         asked: u32,
         /// How many there are after the filters.
         there: usize,
     },
-    /// The questions cannot be split in that way.
+    /// The questions cannot be split into that many folds.
     #[error(transparent)]
     Split(#[from] SplitError),
-    /// A method reads more of the profile than there is.
+    /// A method reads more answers than the profile has.
     #[error("methods: {0}")]
     Draws(#[from] SampleError),
 }
 
-/// The cells of a run. Memory: four bytes for each respondent.
+/// The cells of a run. Takes four bytes of memory for each respondent.
 #[derive(Debug, Clone)]
 pub struct Plan {
     respondents: Vec<Respondent>,
@@ -87,7 +87,7 @@ impl Plan {
         &self.folds
     }
 
-    /// Whom the respondents stand for: a draw stands for those it was drawn from.
+    /// The population that the respondents represent: a random sample represents the people it was drawn from.
     pub fn population(&self) -> Population {
         self.population
     }
@@ -97,7 +97,7 @@ impl Plan {
         &self.split
     }
 
-    /// Of which answers the backstories of a part of the profile are made.
+    /// Which answers make up the backstories that read part of the profile.
     pub(crate) fn draws(&self) -> &Draws {
         &self.draws
     }
@@ -107,7 +107,7 @@ impl Plan {
         (0..self.models).map(ModelId)
     }
 
-    /// Which cells it has, to be asked often.
+    /// A set of the plan's cells, for frequent look-ups.
     pub(crate) fn planned(&self) -> Planned {
         let respondents = self.respondents.iter().copied().collect();
         Planned { respondents, folds: self.folds.clone(), models: self.models }
@@ -129,14 +129,14 @@ impl Plan {
         self.respondents.len() as u64 * held_out as u64
     }
 
-    /// The cells of one model: respondent by respondent, so that people become complete.
+    /// The cells of one model, respondent by respondent, so that each person is complete early.
     pub fn cells_of(&self, model: ModelId) -> impl Iterator<Item = Cell> + '_ {
         let cell = move |respondent, fold| Cell { model, respondent, fold };
         self.respondents.iter().flat_map(move |&respondent| self.folds.iter().map(move |&fold| cell(respondent, fold)))
     }
 }
 
-/// Which cells a plan has.
+/// The set of a plan's cells.
 #[derive(Debug)]
 pub(crate) struct Planned {
     respondents: HashSet<Respondent>,
@@ -170,7 +170,7 @@ fn select(
         .collect();
     if chosen.is_empty() {
         let countries = sample.countries.join(", ");
-        return Err(PlanError::Empty(format!("no respondent of the selection lives in {countries}")));
+        return Err(PlanError::Empty(format!("nobody in the selection lives in {countries}")));
     }
     let drawn_from = Population::Finite(chosen.len() as u64);
     match sample.users {

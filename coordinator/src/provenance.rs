@@ -1,4 +1,4 @@
-//! Where a run's numbers come from: what the ledger keeps beside the cells, so that they can be proven later.
+//! Records where a run's numbers come from. The ledger keeps this beside the cells, so that the run can be verified.
 
 use serde::{Deserialize, Serialize};
 use valuesim_shared::codebook::Codebook;
@@ -10,7 +10,8 @@ use valuesim_shared::survey::Survey;
 
 use crate::plan::Plan;
 
-/// With what a run was executed. A run that is continued with another release or at other prices has several.
+/// The program, inputs and prices that a run was executed with. A run that was continued with another release or at
+/// other prices has several.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Provenance {
@@ -36,18 +37,18 @@ pub struct Provenance {
     pub models: Vec<ModelProvenance>,
 }
 
-/// What was known of a model.
+/// A model as it was configured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelProvenance {
     /// Its name in the experiment.
     pub name: String,
-    /// What its tokens cost; none where it is not known.
+    /// What its tokens cost; `None` if unknown.
     pub price: Option<Price>,
 }
 
 impl Provenance {
-    /// With what this program executes the experiment.
+    /// The provenance of an execution of the experiment by this program.
     pub fn new(experiment: &Experiment, plan: &Plan, survey: &Survey, codebook: &Codebook) -> Self {
         let models = experiment.models.iter();
         Self {
@@ -64,7 +65,7 @@ impl Provenance {
         }
     }
 
-    /// How this differs from `other` in what decides the results; releases and prices may differ.
+    /// The differences from `other` in everything that decides the results; releases and prices may differ.
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let names = |provenance: &Self| -> Vec<String> {
             provenance.models.iter().map(|model| model.name.clone()).collect::<Vec<_>>()
@@ -83,7 +84,7 @@ impl Provenance {
     }
 }
 
-/// All of a run's provenance in lines for people, each said once.
+/// All of a run's provenance as lines for people, without repetitions.
 pub fn lines(all: &[Provenance]) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for line in all.iter().flat_map(lines_of) {

@@ -1,4 +1,4 @@
-//! What a run leaves for people and programs: `results.json` and `report.md`.
+//! Writes a run's results for programs and people: `results.json` and `report.md`.
 
 mod markdown;
 mod results;
@@ -24,7 +24,7 @@ pub struct ReportError {
     pub source: std::io::Error,
 }
 
-/// Writes both files into `folder`. A reader sees the former file or the new one, never half of it.
+/// Writes both files into `folder`. A reader sees either the old file or the new one, never a partial one.
 pub fn write(folder: &Path, results: &Results) -> Result<(), ReportError> {
     replace(&folder.join(RESULTS_FILE), &results.to_json())?;
     replace(&folder.join(REPORT_FILE), &markdown(results))

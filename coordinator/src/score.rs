@@ -16,7 +16,7 @@ use tally::{Tally, judge};
 pub use prediction::{Arm, Misfit, Prediction};
 pub use summary::{ArmScore, PersonMeans, Pooled, Score};
 
-/// Takes in one arm's predictions, one person after the other.
+/// Accumulates one arm's predictions, one person after the other.
 #[derive(Debug, Clone)]
 pub struct Scorer<'a> {
     codebook: &'a Codebook,
@@ -30,7 +30,7 @@ pub struct Scorer<'a> {
 }
 
 impl<'a> Scorer<'a> {
-    /// A scorer that has seen nobody.
+    /// A scorer without any predictions.
     pub fn new(codebook: &'a Codebook, behaviour: Behaviour) -> Self {
         Self {
             codebook,
@@ -44,7 +44,7 @@ impl<'a> Scorer<'a> {
         }
     }
 
-    /// Takes in all predictions of one person, of all finished folds together.
+    /// Adds all predictions of one person, from all finished folds together.
     pub fn add_person<'p>(&mut self, predictions: impl IntoIterator<Item = &'p Prediction>) {
         let before = self.predictions;
         let mut by_category = [Tally::default(); Category::ALL.len()];
@@ -64,7 +64,7 @@ impl<'a> Scorer<'a> {
         self.respondents += u64::from(self.predictions > before);
     }
 
-    /// The scores so far; `population` says whom the people stand for.
+    /// The scores so far; `population` says whom the people represent.
     pub fn score(&self, population: Population) -> ArmScore {
         let correction = population.correction(self.respondents);
         let of_category = |category: Category| (category, self.categories[category as usize].score(correction));
@@ -88,7 +88,7 @@ struct Group {
 }
 
 impl Group {
-    /// Takes in one person. Who has nothing that counts here has no score here.
+    /// Adds one person. A person without predictions that count here gets no score here.
     fn add_person(&mut self, tally: &Tally) {
         self.pooled.add(tally);
         if let Some(accuracy) = tally.accuracy() {

@@ -1,5 +1,5 @@
-//! What a run knows of one respondent: the profile, the backstory, and for each question what the model said, what was
-//! predicted, and what the respondent answered.
+//! Shows everything that a run knows about one respondent: the profile, the backstory, and for each question the model's
+//! replies, the predictions and the respondent's own answer.
 
 mod text;
 
@@ -19,27 +19,27 @@ use crate::evaluation::{Evaluated, EvaluationError};
 use crate::ledger::LedgerError;
 use crate::predictions::Replies;
 
-/// What is to be shown.
+/// What to show.
 #[derive(Debug, Clone)]
 pub struct Selection {
-    /// Whom.
+    /// Which respondent.
     pub respondent: Respondent,
-    /// One question alone, in the fold that holds it out.
+    /// Only one question, in the fold that holds it out.
     pub question: Option<QuestionId>,
-    /// One fold alone.
+    /// Only one fold.
     pub fold: Option<Fold>,
-    /// One model alone, by its name in the experiment.
+    /// Only one model, by its name in the experiment.
     pub model: Option<String>,
-    /// Whether the prompts are shown as well as the replies.
+    /// Whether to show the prompts as well as the replies.
     pub prompts: Prompts,
 }
 
 /// Whether prompts are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Prompts {
-    /// Only what the model said.
+    /// Show only the model's replies.
     Hidden,
-    /// Also what it was asked.
+    /// Show the prompts, too.
     Shown,
 }
 
@@ -55,7 +55,7 @@ pub enum ShowError {
     /// A transcript is damaged.
     #[error("the ledger's transcript of {cell}: {source}")]
     Transcript {
-        /// Whose.
+        /// Which cell's.
         cell: Cell,
         /// What is wrong with it.
         source: TranscriptError,
@@ -65,28 +65,28 @@ pub enum ShowError {
     NoSuchModel {
         /// The name that was given.
         model: String,
-        /// The names that there are.
+        /// The names of the run's models.
         known: Vec<String>,
     },
     /// The run has no such respondent.
-    #[error("respondent {0} is not in the run's sample of {1}: name one of the sample by its row number")]
+    #[error("respondent {0} is not in the run's sample of {1}: pass the row number of a respondent in the sample")]
     NotInSample(Respondent, usize),
     /// No fold of the run holds the question out.
-    #[error("no fold that is shown holds {0} out: leave out --fold, or run the fold that does")]
+    #[error("none of the selected folds holds out {0}: omit --fold, or run the fold that holds it out")]
     NotHeldOut(QuestionId),
     /// None of the cells is finished.
-    #[error("no cell of respondent {0} that was asked for is finished: let the run go on")]
+    #[error("none of the selected cells of respondent {0} is finished: continue the run")]
     Unfinished(Respondent),
 }
 
 impl ShowError {
-    /// Whether another question would have an answer.
+    /// Whether the selection is at fault, so that another one may work.
     pub fn is_usage(&self) -> bool {
         matches!(self, Self::NoSuchModel { .. } | Self::NotInSample(..) | Self::NotHeldOut(_))
     }
 }
 
-/// One finished cell, to look at.
+/// One finished cell as it is shown.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ShownCell {
     /// Which run.
@@ -95,19 +95,19 @@ pub struct ShownCell {
     pub simulated: bool,
     /// The model, by its name in the experiment.
     pub model: String,
-    /// Whom.
+    /// Which respondent.
     pub respondent: Respondent,
-    /// Where the respondent lives, ISO alpha-3; none where the codebook does not know the country.
+    /// Where the respondent lives, ISO alpha-3; `None` if the codebook does not know the country.
     pub country: Option<String>,
     /// Which fold.
     pub fold: Fold,
     /// The profile in natural form.
     pub profile: String,
-    /// Whether what was said is kept.
+    /// Whether the cell's transcript was kept.
     pub texts_kept: bool,
-    /// The backstory; none where no arm needs one.
+    /// The backstory; `None` if no arm needs one.
     pub backstory: Option<ShownBackstory>,
-    /// The held-out questions that are shown.
+    /// The held-out questions that were selected.
     pub questions: Vec<ShownQuestion>,
 }
 
@@ -118,26 +118,26 @@ pub struct ShownBackstory {
     pub ended: &'static str,
     /// Its length in Unicode characters.
     pub characters: u32,
-    /// The calls that made it; empty where they were not kept.
+    /// The calls that produced it; empty if they were not kept.
     pub calls: Vec<Call>,
 }
 
-/// One question and all that was said and predicted about it.
+/// One question with all replies and predictions about it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ShownQuestion {
     /// Which question.
     pub question: QuestionId,
-    /// Its words.
+    /// Its wording.
     pub text: String,
-    /// Its answers to choose from.
+    /// Its answer options.
     pub options: Vec<AnswerOption>,
     /// What the modules answered.
     pub modules: Vec<ShownModule>,
     /// What the arms predicted.
     pub predictions: Vec<ShownPrediction>,
-    /// What the respondent answered; none where the survey has no answer.
+    /// What the respondent answered; `None` if the survey has no answer.
     pub truth: Option<ShownAnswer>,
-    /// The calls about it; empty where they were not kept. Without messages where prompts are hidden.
+    /// The calls about it; empty if they were not kept. They have no messages if prompts are hidden.
     pub calls: Vec<Call>,
 }
 
@@ -146,11 +146,11 @@ pub struct ShownQuestion {
 pub struct ShownAnswer {
     /// The answer's number.
     pub code: Code,
-    /// Its words; none for open questions.
+    /// Its label; `None` for open questions.
     pub label: Option<String>,
 }
 
-/// What a module made of a question.
+/// A module's answer to a question.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ShownModule {
     /// Which module, and from which text.
@@ -162,7 +162,7 @@ pub struct ShownModule {
     pub ended: &'static str,
 }
 
-/// What an arm made of a question.
+/// An arm's prediction for a question.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ShownPrediction {
     /// The arm's method; its model is the cell's.
@@ -173,11 +173,11 @@ pub struct ShownPrediction {
     pub ended: &'static str,
     /// How the answer was decided.
     pub decided: &'static str,
-    /// How often the model was asked.
+    /// How many times the model was asked.
     pub asked: u8,
 }
 
-/// The finished cells that `selection` is about, by model and fold.
+/// The selected finished cells, by model and fold.
 pub fn show(of: &Evaluated<'_>, selection: &Selection) -> Result<Vec<ShownCell>, ShowError> {
     let respondent = selection.respondent;
     if !of.plan.respondents().contains(&respondent) {
@@ -189,7 +189,7 @@ pub fn show(of: &Evaluated<'_>, selection: &Selection) -> Result<Vec<ShownCell>,
         for row in of.ledger.results_of(model, respondent)? {
             let (cell, result) = row?;
             if folds.contains(&cell.fold) {
-                shown.push(Look { of, selection, cell, result: &result }.cell()?);
+                shown.push(CellView { of, selection, cell, result: &result }.cell()?);
             }
         }
     }
@@ -217,18 +217,18 @@ fn folds(of: &Evaluated<'_>, selection: &Selection) -> Result<Vec<Fold>, ShowErr
     }
 }
 
-/// A finished cell that is looked at.
-struct Look<'a> {
+/// A finished cell that is being prepared for display.
+struct CellView<'a> {
     of: &'a Evaluated<'a>,
     selection: &'a Selection,
     cell: Cell,
     result: &'a CellResult,
 }
 
-/// The calls of a cell, by question; those of the backstory have none.
+/// The calls of a cell, by question; the backstory's calls have none.
 type Calls = HashMap<Option<QuestionId>, Vec<Call>>;
 
-impl Look<'_> {
+impl CellView<'_> {
     fn cell(&self) -> Result<ShownCell, ShowError> {
         let Self { of, cell, result, .. } = self;
         let calls = self.calls()?;
@@ -320,7 +320,8 @@ fn answer(question: &Question, code: Option<Code>) -> Option<ShownAnswer> {
 }
 
 impl ShownCell {
-    /// The cell for people. It may hold anything that a model wrote: print it through [`crate::visible::visible`].
+    /// The cell as text for people. It may contain anything that a model wrote, so print it through
+    /// [`crate::visible::visible`].
     pub fn text(&self) -> String {
         text::text(self)
     }

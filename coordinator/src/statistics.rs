@@ -1,12 +1,12 @@
-//! Means over people, and how far the mean of a sample may be from that of everybody.
+//! Computes means over people and their confidence intervals.
 
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
-/// The share of samples whose interval contains the mean of everybody.
+/// The share of samples whose interval contains the population's mean.
 pub const CONFIDENCE: f64 = 0.95;
 
-/// Mean and spread of numbers that are seen once and not kept (Welford's method: no loss of digits in large sums).
+/// Running mean and variance of numbers that are not kept (Welford's method, which loses no digits in large sums).
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
 pub struct Moments {
     count: u64,
@@ -16,7 +16,7 @@ pub struct Moments {
 }
 
 impl Moments {
-    /// Takes one more number in.
+    /// Adds a number.
     pub fn add(&mut self, value: f64) {
         self.count += 1;
         let before = value - self.mean;
@@ -24,22 +24,22 @@ impl Moments {
         self.squares += before * (value - self.mean);
     }
 
-    /// How many numbers there were.
+    /// How many numbers were added.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// The mean; none of no numbers.
+    /// The mean; `None` if there are no numbers.
     pub fn mean(&self) -> Option<f64> {
         (self.count > 0).then_some(self.mean)
     }
 
-    /// The variance with divisor n - 1; none of fewer than two numbers.
+    /// The variance with divisor n - 1; `None` for fewer than two numbers.
     pub fn variance(&self) -> Option<f64> {
         (self.count > 1).then(|| self.squares / (self.count - 1) as f64)
     }
 
-    /// The mean with its 95 % interval; none of no numbers.
+    /// The mean with its 95 % interval; `None` if there are no numbers.
     ///
     /// `correction` is the finite population correction, 1 for none; see [`Population::correction`].
     pub fn estimate(&self, correction: f64) -> Option<Estimate> {
@@ -65,22 +65,24 @@ pub struct Estimate {
     pub persons: u64,
     /// The mean.
     pub mean: f64,
-    /// Half of the 95 % interval, which is `mean` plus and minus this; none where one person says nothing about others.
+    /// Half of the 95 % interval, which is `mean` plus and minus this; `None` if a single person's score says nothing
+    /// about others.
     pub half_width: Option<f64>,
 }
 
-/// Whom the people that were scored stand for.
+/// The population that the scored people represent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Population {
-    /// For an unlimited number of people like them.
+    /// An unlimited number of people like them.
     Unlimited,
-    /// For so many people that they were drawn from, with equal chances and nobody twice.
+    /// This many people, from whom they were drawn with equal chances and without replacement.
     Finite(u64),
 }
 
 impl Population {
-    /// The finite population correction sqrt((N - n) / (N - 1)) for `sample` people: 0 where that is everybody.
+    /// The finite population correction sqrt((N - n) / (N - 1)) for a sample of `sample` people: 0 if
+    /// that is the whole population.
     pub fn correction(self, sample: u64) -> f64 {
         match self {
             Self::Unlimited => 1.0,
@@ -91,9 +93,9 @@ impl Population {
     }
 }
 
-/// The quantile of Student's t distribution that 95 % intervals need, to twelve digits.
+/// The quantile of Student's t distribution for 95 % intervals, accurate to twelve digits.
 fn t_quantile(degrees_of_freedom: u64) -> f64 {
-    /// From here on the series is exact, and the library loses digits: it is off by 1.5e-7 for 97,219.
+    /// From here on the series is exact, whereas the library loses digits: its error is 1.5e-7 for 97,219.
     const MANY: u64 = 1000;
     if degrees_of_freedom >= MANY {
         return t_quantile_of_many(degrees_of_freedom as f64);

@@ -1,4 +1,4 @@
-//! The tables of a run's results: arms by category, beside the paper's figures and what needs no model.
+//! Builds the tables of a run's results: arms by category, beside the paper's figures and the methods without a model.
 
 mod notes;
 mod published;
@@ -14,10 +14,10 @@ use published::{PublishedRow, published, published_chance};
 pub(crate) use notes::{notes, without_a_model};
 pub use text::text;
 
-/// Columns with scores: the nine categories and overall.
+/// Number of columns with scores: the nine categories and overall.
 pub(crate) const COLUMNS: usize = Category::ALL.len() + 1;
 
-/// What a table shows.
+/// The measure that a table shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Measure {
     /// Share of answers predicted exactly.
@@ -27,10 +27,10 @@ pub enum Measure {
 }
 
 impl Measure {
-    /// Both, in the order of reports.
+    /// Both measures, in the order in which reports show them.
     pub const ALL: [Self; 2] = [Self::Accuracy, Self::Mae];
 
-    /// What it is called, and which way is better.
+    /// Its name, and which direction is better.
     pub const fn title(self) -> &'static str {
         match self {
             Self::Accuracy => "Accuracy (share of answers predicted exactly; higher is better)",
@@ -62,13 +62,13 @@ pub(crate) fn column_names() -> impl Iterator<Item = &'static str> {
 /// A row of a table.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Row {
-    /// What it is the row of.
+    /// The arm or the published figures that it shows.
     pub(crate) label: String,
     /// Where its numbers come from.
     pub(crate) kind: RowKind,
     /// The nine categories and overall.
     pub(crate) cells: [Cell; COLUMNS],
-    /// Share of valid answers, where it is known.
+    /// Share of valid answers, if known.
     pub(crate) coverage: Option<f64>,
 }
 
@@ -77,20 +77,21 @@ pub(crate) struct Row {
 pub(crate) enum RowKind {
     /// An arm of this run that asks a model.
     Model,
-    /// An arm of this run that asks none.
+    /// An arm of this run that asks no model.
     WithoutModel,
-    /// The paper.
+    /// The paper's published figures.
     Published,
 }
 
-/// A score with half of its 95 % interval, as far as they are known.
+/// A score and half of its 95 % interval, if known.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
 pub(crate) struct Cell {
     pub(crate) value: Option<f64>,
     pub(crate) half_width: Option<f64>,
 }
 
-/// The rows of a run's table: each arm that asks a model with the paper's row below it, then what needs no model.
+/// The rows of a run's table: each arm that asks a model with the paper's row below it, then the arms without
+/// a model.
 pub(crate) fn rows(results: &Results, measure: Measure) -> Vec<Row> {
     let mut rows = Vec::new();
     for arm in results.model_arms() {
@@ -119,7 +120,7 @@ fn arm_row(results: &Results, ArmResults { arm, score }: &ArmResults, measure: M
     Row { label: label(results, arm), kind, cells, coverage: score.overall.coverage }
 }
 
-/// An arm's name, marked where its replies are simulated.
+/// An arm's name, marked if its replies are simulated.
 pub(crate) fn label(results: &Results, arm: &Arm) -> String {
     let replies_are_simulated = arm.model.is_some() && results.simulated;
     if replies_are_simulated { format!("{arm} SIMULATED") } else { arm.to_string() }
@@ -132,17 +133,17 @@ fn published_row(row: &PublishedRow) -> Row {
     Row { label, kind: RowKind::Published, cells, coverage: None }
 }
 
-/// Three decimals; few digits for absurd values; `-` for what is unknown.
+/// A score with three decimals, in scientific notation from 1000 on; `-` if unknown.
 pub(crate) fn number(value: Option<f64>) -> String {
     match value {
         None => "-".to_owned(),
-        // Behaviour `paper` takes any number that a reply begins with as an answer.
+        // Behaviour `paper` accepts any number at the start of a reply as an answer, so errors can be huge.
         Some(value) if value >= 1000.0 => format!("{value:.0e}"),
         Some(value) => format!("{value:.3}"),
     }
 }
 
-/// A share in percent, `-` where it is unknown.
+/// A share in percent; `-` if unknown.
 pub(crate) fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| "-".to_owned(), |share| format!("{:.1}%", share * 100.0))
 }

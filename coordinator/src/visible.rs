@@ -1,15 +1,16 @@
-//! Makes text of models harmless for a terminal: characters that steer it or turn its writing become visible.
+//! Makes text written by models safe to print: escapes characters that control the terminal or change the direction of
+//! the text.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// The text with every control character but newline and tab, and every character that changes the direction of
-/// writing, written as `\u{1b}`.
+/// The text with every control character except newline and tab, and every character that changes the direction of
+/// writing, escaped like `\u{1b}`.
 pub fn visible(text: &str) -> Cow<'_, str> {
     escaped(text, |into, c| write!(into, "\\u{{{:x}}}", u32::from(c)))
 }
 
-/// JSON with the same characters written as JSON writes them, `\u001b`: harmless, and the same text to who reads it.
+/// JSON with the same characters escaped as JSON escapes them, `\u001b`: safe to print, and it parses to the same text.
 pub fn visible_json(json: &str) -> Cow<'_, str> {
     escaped(json, |into, c| write!(into, "\\u{:04x}", u32::from(c)))
 }
@@ -29,7 +30,7 @@ fn escaped(text: &str, escape: impl Fn(&mut String, char) -> std::fmt::Result) -
     Cow::Owned(harmless)
 }
 
-/// C0, DEL and C1 (Unicode category Cc) but newline and tab; the marks, embeddings, overrides and isolates of the
+/// C0, DEL and C1 (Unicode category Cc) except newline and tab; the marks, embeddings, overrides and isolates of the
 /// bidirectional algorithm (Unicode Standard Annex 9).
 fn steers(c: char) -> bool {
     let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');

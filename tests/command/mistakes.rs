@@ -26,21 +26,21 @@ fn check(arguments: &[&str], expected: &[&str]) {
 #[test]
 fn a_respondent_that_is_not_there() {
     let arguments = ["run", "--synthetic", "60", "--respondents", "5,61"];
-    check(&arguments, &["there is no respondent 61", "the rows 1 to 60"]);
+    check(&arguments, &["respondent 61 does not exist", "rows 1 to 60"]);
     check(&["run", "--respondents", "0"], &["'0'", "a row number: a whole number, counted from 1"]);
 }
 
 #[test]
 fn more_respondents_than_there_are() {
     let arguments = ["run", "--synthetic", "60", "--users", "61"];
-    check(&arguments, &["61 respondents were asked for and there are 60", "at most 60, or `all`"]);
+    check(&arguments, &["61 respondents requested, but the selection has only 60", "at most 60, or `all`"]);
 }
 
 #[test]
 fn a_selection_of_nobody() {
     let arguments = ["run", "--synthetic", "60", "--respondents", "1", "--countries", "ZWE"];
-    check(&arguments, &["the selection is empty", "no respondent of the selection lives in ZWE"]);
-    check(&["run", "--countries", "Atlantis"], &["there is no country \"Atlantis\"", "such as DEU or 276"]);
+    check(&arguments, &["no respondents to simulate", "nobody in the selection lives in ZWE"]);
+    check(&["run", "--countries", "Atlantis"], &["unknown country \"Atlantis\"", "such as DEU or 276"]);
 }
 
 #[test]

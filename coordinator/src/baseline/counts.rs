@@ -1,4 +1,4 @@
-//! How often each answer to one question was given, by everybody and by country.
+//! Counts how often each answer to one question was given, overall and by country.
 
 use valuesim_shared::codebook::{Level, Question};
 use valuesim_shared::id::Code;
@@ -12,21 +12,21 @@ pub(super) enum Group {
     Country(usize),
 }
 
-/// The counts of one question's answers. A rank is an answer's place in the codebook's order.
+/// The counts of one question's answers. A rank is an answer's position in the codebook's order.
 #[derive(Debug)]
 pub(super) struct Counts {
     /// The answers by rank.
     codes: Vec<Code>,
     /// Ranks by code, ascending by code.
     ranks: Vec<(Code, usize)>,
-    /// Ranks in the order of the scale; empty where there is none.
+    /// Ranks in the order of the scale; empty if the question has none.
     scale: Vec<usize>,
     /// A counter for each rank: everybody first, then each country.
     answers: Vec<u32>,
 }
 
 impl Counts {
-    /// Counters at zero. The answers of an open question are those that occur among `answers`.
+    /// Counters at zero. An open question's possible answers are those that occur in `answers`.
     pub(super) fn new(question: &Question, answers: impl Iterator<Item = Code>, countries: usize) -> Self {
         let codes = if question.options.is_empty() {
             distinct(answers.filter(|code| !code.is_missing()))
@@ -48,7 +48,7 @@ impl Counts {
         }
     }
 
-    /// Counts an answer of somebody in `country`, there and for everybody; missing and unknown codes are no answers.
+    /// Counts the answer of a respondent in `country`, both there and overall; ignores missing and unknown codes.
     pub(super) fn add(&mut self, country: Group, code: Code) {
         let Some(rank) = self.rank(code) else { return };
         for group in [Group::Everybody, country] {
@@ -57,7 +57,7 @@ impl Counts {
         }
     }
 
-    /// The most frequent answer of the group without one answer `own`; none where there is no other.
+    /// The group's most frequent answer, with one answer `own` left out; `None` if no answer remains.
     pub(super) fn mode(&self, group: Group, own: Code) -> Option<Code> {
         let others = self.others(group, own);
         let mut best = (None, 0);
@@ -70,7 +70,7 @@ impl Counts {
         best.0
     }
 
-    /// The lower median of the group without one answer `own`; the mode where there is no scale.
+    /// The group's lower median, with one answer `own` left out; the mode if there is no scale.
     pub(super) fn median(&self, group: Group, own: Code) -> Option<Code> {
         if self.scale.is_empty() {
             return self.mode(group, own);
@@ -88,7 +88,7 @@ impl Counts {
         None
     }
 
-    /// How many of the group gave the answer of a rank, one answer `own` left out.
+    /// How many in the group gave the answer of a rank, with one answer `own` left out.
     fn others(&self, group: Group, own: Code) -> impl Fn(usize) -> u32 {
         let own = self.rank(own);
         let first = self.first_of(group);

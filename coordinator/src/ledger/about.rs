@@ -1,4 +1,4 @@
-//! What the ledger says about itself: version, run, and where its numbers come from.
+//! Reads and writes the ledger's metadata: version, run, and where its numbers come from.
 
 use redb::{ReadableDatabase as _, TableHandle as _};
 use valuesim_shared::id::RunId;
@@ -6,23 +6,23 @@ use valuesim_shared::id::RunId;
 use super::{ABOUT, Ledger, LedgerError};
 use crate::provenance::Provenance;
 
-/// What the keys of provenance begin with; a number follows.
+/// Prefix of the keys of provenance; a number follows.
 const PROVENANCE: &str = "provenance ";
 
 impl Ledger {
-    /// Whose ledger it is.
+    /// The run that the ledger belongs to.
     pub fn run(&self) -> Result<RunId, LedgerError> {
-        self.said("run").map(RunId)
+        self.required("run").map(RunId)
     }
 
     /// The version of its tables.
     pub(super) fn version(&self) -> Result<String, LedgerError> {
-        self.said("version")
+        self.required("version")
     }
 
-    fn said(&self, key: &str) -> Result<String, LedgerError> {
+    fn required(&self, key: &str) -> Result<String, LedgerError> {
         let value = self.read_about(key).map_err(|error| self.failed("read", error))?;
-        value.ok_or_else(|| self.corrupt(format_args!("it does not say its {key}")))
+        value.ok_or_else(|| self.corrupt(format_args!("it lacks the entry `{key}`")))
     }
 
     fn read_about(&self, key: &str) -> Result<Option<String>, redb::Error> {
@@ -34,7 +34,7 @@ impl Ledger {
         Ok(transaction.open_table(ABOUT)?.get(key)?.map(|value| value.value().to_owned()))
     }
 
-    /// Keeps with what the run is executed from now on, unless that is known already.
+    /// Records what the run is executed with from now on, unless that is already recorded.
     ///
     /// # Panics
     /// Never: provenance can be written as JSON.
@@ -55,7 +55,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// With what the run was executed, first to last.
+    /// What the run was executed with, oldest first.
     pub fn provenance(&self) -> Result<Vec<Provenance>, LedgerError> {
         let texts = self.read_provenance().map_err(|error| self.failed("read", error))?;
         let parse = |text: String| {

@@ -1,4 +1,4 @@
-//! The cells that were given up, and why: kept beside the finished ones, so that tables can say what they lack.
+//! Stores the cells that were given up, and why, so that tables can say which cells are missing.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ impl Ledger {
         let transaction = self.database.begin_read().map_err(|error| self.failed("read", error))?;
         let table = match transaction.open_table(DEAD) {
             Ok(table) => table,
-            // A ledger in which nothing ever died may be without.
+            // A ledger without dead cells may lack the table.
             Err(TableError::TableDoesNotExist(_)) => return Ok(DeadCells::new()),
             Err(error) => return Err(self.failed("read", error)),
         };
@@ -45,7 +45,7 @@ impl Ledger {
         Ok(dead)
     }
 
-    /// Makes these the cells that were given up; returns once they are on the disk. Finished ones are left out.
+    /// Replaces the cells that were given up, leaving out finished ones, and returns once they are on disk.
     pub fn set_dead(&self, dead: &DeadCells) -> Result<(), LedgerError> {
         self.replace_dead(dead).map_err(|error| self.failed("write to", error))
     }

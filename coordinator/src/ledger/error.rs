@@ -1,4 +1,4 @@
-//! Why a ledger cannot be used.
+//! Defines why a ledger cannot be used.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use valuesim_shared::id::RunId;
 
 use super::LEDGER_VERSION;
 
-/// What is tried first.
+/// The action of a failed opening.
 const OPEN: &str = "open";
 
 /// Why the ledger cannot be used.
@@ -23,10 +23,10 @@ pub enum LedgerError {
         /// What the database said.
         reason: String,
     },
-    /// Another process has it open.
+    /// Another process has the ledger open.
     #[error("the ledger {} is in use by another process: wait for it to end, or stop it", .0.display())]
     InUse(PathBuf),
-    /// It was written by another release.
+    /// The ledger was written by another release.
     #[error("the ledger {} has version {found}, this program reads version {LEDGER_VERSION}: use the release that wrote it; nothing was changed", .path.display())]
     Version {
         /// The file.
@@ -34,17 +34,17 @@ pub enum LedgerError {
         /// The version in the file.
         found: String,
     },
-    /// It belongs to another run.
+    /// The ledger belongs to another run.
     #[error("the ledger {} belongs to run {found}, not to {expected}: use another runs folder; nothing was changed", .path.display())]
     OtherRun {
         /// The file.
         path: PathBuf,
         /// The run in the file.
         found: String,
-        /// The run that was to be opened.
+        /// The run that was expected.
         expected: RunId,
     },
-    /// The file is no ledger, or no longer one.
+    /// The file is not a ledger, or is damaged.
     #[error("the ledger {} is damaged: {reason}; restore it from a copy; nothing was changed", .path.display())]
     Corrupt {
         /// The file.
@@ -65,7 +65,7 @@ pub enum LedgerError {
 }
 
 impl LedgerError {
-    /// Whether the ledger could not even be looked at, which says nothing about what is in it.
+    /// Whether the ledger could not even be read, which says nothing about its contents.
     pub fn prevents_looking(&self) -> bool {
         match self {
             Self::InUse(_) | Self::Version { .. } => true,

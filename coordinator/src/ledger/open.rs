@@ -1,4 +1,4 @@
-//! Opens a ledger, and makes sure before it is touched that it is sound and the right one.
+//! Opens a ledger after checking that it is intact and belongs to the run.
 
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
@@ -14,10 +14,10 @@ use super::{ABOUT, CELLS, LEDGER_VERSION, Ledger, LedgerError, SPEND, TRANSCRIPT
 const CACHE_BYTES: usize = 32 << 20;
 
 impl Ledger {
-    /// Opens the ledger of `run` in the file `path`, or makes it.
+    /// Opens the ledger of `run` in the file `path`, or creates it.
     ///
-    /// A file that is there is looked through before it is touched: a damaged ledger, and one of another run or
-    /// release, stays as it was found, to the byte.
+    /// An existing file is checked before anything is written to it: a damaged ledger, or one of another run or release,
+    /// is left unchanged.
     pub fn open(path: &Path, run: &RunId) -> Result<Self, LedgerError> {
         if path.exists() {
             Self::view(path)?.check_run(run)?;
@@ -29,18 +29,18 @@ impl Ledger {
         Ok(Self { database, path: path.to_owned() })
     }
 
-    /// Opens the ledger in the file `path` to read it. Checks every page of it, and changes nothing: what a killed
-    /// process left undone is put in order in memory alone.
+    /// Opens the ledger in the file `path` for reading. Checks every page and changes nothing: what a killed process
+    /// left unfinished is repaired in memory only.
     pub fn view(path: &Path) -> Result<Self, LedgerError> {
         let failed = |error| LedgerError::cannot_open(path, DatabaseError::Storage(StorageError::Io(error)));
         let file = File::open(path).map_err(failed)?;
         match file.try_lock_shared() {
             Err(TryLockError::WouldBlock) => return Err(LedgerError::InUse(path.to_owned())),
-            // Where files cannot be locked, the run folder's lock has to do.
+            // Where files cannot be locked, the run folder's lock has to suffice.
             Ok(()) | Err(TryLockError::Error(_)) => {}
         }
         let file = ReadOnlyBackend::new(file).map_err(failed)?;
-        // The database would make a new ledger of it.
+        // The database would turn an empty file into a new ledger.
         if file.is_empty() {
             return Err(LedgerError::Corrupt { path: path.to_owned(), reason: "the file is empty".to_owned() });
         }
@@ -69,20 +69,20 @@ impl Ledger {
     }
 }
 
-/// Makes an empty ledger. It is in its place once it is whole, so a ledger that is not whole is a damaged one.
+/// Creates an empty ledger, which appears at `path` only once it is complete; so an incomplete ledger is a damaged one.
 fn create(path: &Path, run: &RunId) -> Result<(), LedgerError> {
-    let failed = |reason: String| LedgerError::Failed { action: "make", path: path.to_owned(), reason };
+    let failed = |reason: String| LedgerError::Failed { action: "create", path: path.to_owned(), reason };
     let unfinished = path.with_extension("unfinished");
     match std::fs::remove_file(&unfinished) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error.to_string())),
         _ => {}
     }
-    introduce(&unfinished, run).map_err(|error| failed(error.to_string()))?;
+    create_tables(&unfinished, run).map_err(|error| failed(error.to_string()))?;
     std::fs::rename(&unfinished, path).map_err(|error| failed(error.to_string()))
 }
 
-/// Writes whose ledger it is into a new file.
-fn introduce(path: &Path, run: &RunId) -> Result<(), redb::Error> {
+/// Creates the tables in a new file, and notes which run it belongs to.
+fn create_tables(path: &Path, run: &RunId) -> Result<(), redb::Error> {
     let database = Database::create(path)?;
     let transaction = database.begin_write()?;
     {

@@ -1,8 +1,8 @@
-//! The ledger's tables and keys.
+//! Defines the ledger's tables and keys.
 
 use redb::TableDefinition;
 
-/// The version of the ledger's tables; another one is refused.
+/// The version of the ledger's tables; all others are refused.
 pub const LEDGER_VERSION: &str = "1";
 
 pub(super) const ABOUT: TableDefinition<&str, &str> = TableDefinition::new("about");

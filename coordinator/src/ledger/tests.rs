@@ -1,4 +1,4 @@
-//! The ledger keeps what it is given, and refuses what is not its own.
+//! The ledger keeps what it records, and refuses files that are not its own.
 
 use std::path::PathBuf;
 

@@ -9,7 +9,7 @@ use super::results::{ArmResults, Results, StageTotals};
 use crate::grouped::grouped;
 use crate::table::{Cell, Measure, column_names, label, notes, number, percent, rows, without_a_model};
 
-/// The report.
+/// The report as Markdown.
 pub fn markdown(results: &Results) -> String {
     let sections = [
         heading(results),
@@ -58,7 +58,7 @@ fn scores(results: &Results) -> String {
         parts.push(format!("### {}", measure.title()));
         parts.push(score_table(results, measure));
     }
-    parts.push("### Pooled: all predictions alike, as the paper's code averages".to_owned());
+    parts.push("### Pooled: all predictions weighted equally, as in the paper's code".to_owned());
     parts.push(pooled_table(results));
     parts.extend(notes(results));
     parts.join("\n\n")
@@ -111,7 +111,7 @@ fn decisions(results: &Results) -> String {
     shares(results, "How answers were decided", &names, |arm| &arm.score.decisions)
 }
 
-/// A table of counts with their shares for the arms that ask a model; empty where there is none.
+/// A table of counts and their shares for the arms that ask a model; empty if there is no such arm.
 fn shares(
     results: &Results,
     heading: &str,
@@ -171,7 +171,7 @@ fn spend(results: &Results) -> String {
     rows.push(spend_row("all", "all", &all));
     let table = table(header.map(str::to_owned).to_vec(), rows);
     format!(
-        "## Spend\n\n{table}\n\n`Perhaps more`: what the provider may have charged on top for requests that were cut off, timed \
+        "## Spend\n\n{table}\n\n`Perhaps more`: what the provider may also have charged for requests that were cut off, timed \
          out, abandoned by a process that ended, or answered without usage; `At most`: the same as an upper bound."
     )
 }
@@ -197,7 +197,7 @@ fn money(amount: Option<NanoUsd>) -> String {
     amount.map_or_else(|| "-".to_owned(), |amount| amount.to_string())
 }
 
-/// A Markdown table, first column to the left, the others to the right.
+/// A Markdown table with its first column aligned left and the others aligned right.
 fn table(header: Vec<String>, rows: Vec<Vec<String>>) -> String {
     let rule = std::iter::once("---").chain(std::iter::repeat_n("---:", header.len() - 1)).map(str::to_owned).collect();
     let lines: Vec<String> = [header, rule].into_iter().chain(rows).map(|cells| line(&cells)).collect();

@@ -1,4 +1,4 @@
-//! What a run found, as `results.json` holds it.
+//! Defines a run's results as `results.json` stores them.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,10 @@ use crate::grouped::grouped;
 use crate::score::{Arm, ArmScore};
 use crate::statistics::Population;
 
-/// The version of `results.json`; a reader refuses others.
+/// The version of `results.json`; readers refuse all others.
 pub const RESULTS_VERSION: u16 = 1;
 
-/// What a run found. Scores are shares from 0 to 1, rounded nowhere; what is unknown is null, never 0.
+/// A run's results. Scores are unrounded shares from 0 to 1; unknown values are null, never 0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Results {
@@ -25,7 +25,7 @@ pub struct Results {
     pub version: u16,
     /// Which run.
     pub run: RunId,
-    /// What the run is called in its report.
+    /// The run's title in its report.
     pub title: String,
     /// Which faults of the paper's code are reproduced, in calls and in scores.
     pub behaviour: Behaviour,
@@ -33,22 +33,22 @@ pub struct Results {
     pub simulated: bool,
     /// Whether the survey is synthetic.
     pub synthetic_survey: bool,
-    /// Whom the respondents stand for; decides the intervals.
+    /// Whom the respondents represent; determines the intervals.
     pub population: Population,
     /// Cells of the plan.
     pub cells_planned: u64,
-    /// Cells that are in the ledger, and in these results.
+    /// Cells that are in the ledger, and thus in these results.
     pub cells_finished: u64,
-    /// Cells that were given up: they are among the dead letters, and in no score.
+    /// Cells that were given up: they are among the dead letters, and no score includes them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub cells_dead: u64,
-    /// What was run, in sentences for people.
+    /// Descriptions of what was run, for people.
     pub facts: Vec<String>,
     /// Scores, in any order; tables show the arms that ask a model first.
     pub arms: Vec<ArmResults>,
     /// What the calls used, by model.
     pub spend: Vec<ModelSpend>,
-    /// Where the numbers come from: versions, digests, prompts, prices, in lines for people.
+    /// Where the numbers come from: versions, digests, prompts, prices; one line each, for people.
     pub provenance: Vec<String>,
 }
 
@@ -76,11 +76,11 @@ pub struct ArmResults {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelSpend {
-    /// The model, by the experiment's name for it.
+    /// The model, by its name in the experiment.
     pub model: String,
-    /// The models that answered, as the provider named them.
+    /// The models that answered, by the names that the provider reported.
     pub reported_models: Vec<String>,
-    /// By kind of call, in the order in which a cell meets them.
+    /// Totals by stage, in the order in which a cell goes through them.
     pub stages: BTreeMap<Stage, StageTotals>,
 }
 
@@ -88,32 +88,33 @@ pub struct ModelSpend {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StageTotals {
-    /// Requests that went over the wire, retries included.
+    /// Requests sent, including retries.
     pub requests: u64,
-    /// Those that were answered with a reply.
+    /// Requests answered with a reply.
     pub answered: u64,
-    /// Those that ended otherwise.
+    /// Requests that failed.
     pub failed: u64,
-    /// Those whose end nobody saw, because the process ended first.
+    /// Requests whose result is unknown because the process ended first.
     pub abandoned: u64,
-    /// Those that were answered without usage: their tokens are unknown and not counted below.
+    /// Requests answered without usage: their tokens are unknown and not counted below.
     pub without_usage: u64,
-    /// Tokens of the prompts, cached ones included.
+    /// Tokens in prompts, including cached ones.
     pub input_tokens: u64,
-    /// The part of them that the provider read from its cache.
+    /// Those input tokens that the provider read from its cache.
     pub cached_tokens: u64,
-    /// Tokens of the replies.
+    /// Tokens in replies.
     pub output_tokens: u64,
-    /// Cost in billionths of a US dollar; none where the model's price is not known.
+    /// Cost in billionths of a US dollar; `None` if the model's price is unknown.
     pub cost_nano_usd: Option<NanoUsd>,
-    /// What is perhaps billed beyond that, likely: for requests without usage, cut off, timed out or abandoned.
+    /// What the provider may have billed on top for requests that were cut off, timed out, abandoned or answered without
+    /// usage: the likely amount.
     pub unsure_nano_usd: Option<NanoUsd>,
-    /// The same, at most.
+    /// The same: the upper bound.
     pub unsure_at_most_nano_usd: Option<NanoUsd>,
 }
 
 impl ModelSpend {
-    /// The spend of all cells of a model, added up. `model` says whether the costs mean anything: whether it has a price.
+    /// The total spend of all cells of a model. Costs are known only if `model` has a price.
     pub fn new(model: &ModelSettings, spend: &CellSpend) -> Self {
         let totals = |spend: &StageSpend| StageTotals::new(spend, model.price.is_some());
         Self {
@@ -158,7 +159,7 @@ impl StageTotals {
         }
     }
 
-    /// Adds other calls. Known and unknown costs make an unknown one.
+    /// Adds other calls. A known cost plus an unknown one is unknown.
     pub fn add(&mut self, other: &Self) {
         self.requests = self.requests.saturating_add(other.requests);
         self.answered = self.answered.saturating_add(other.answered);
@@ -178,7 +179,7 @@ impl StageTotals {
 /// Why results cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ResultsError {
-    /// They are no JSON, or have not the fields of results.
+    /// They are not valid JSON, or lack the fields of results.
     #[error("read results: {0}")]
     Unreadable(#[from] serde_json::Error),
     /// They have another version.
@@ -189,7 +190,7 @@ pub enum ResultsError {
 }
 
 impl Results {
-    /// The results as `results.json` holds them.
+    /// The results as `results.json` stores them.
     ///
     /// # Panics
     /// Never: all keys are text or names of categories and stages, and scores are finite.
@@ -222,24 +223,24 @@ impl Results {
         self.arms.iter().filter(|results| results.arm.model.is_none())
     }
 
-    /// What must stand over everything that shows these results.
+    /// Warnings that must precede any display of these results.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         warnings.extend(self.not_real().map(str::to_owned));
         if self.cells_dead > 0 {
             let (dead, run) = (counted(self.cells_dead, "dead cell"), &self.run);
             warnings.push(format!(
-                "FINISHED WITH {dead}: what they would have added is in no score; `valuesim dead list {run}` says why"
+                "FINISHED WITH {dead}: no score includes what is missing; `valuesim dead list {run}` shows why"
             ));
         }
         if self.cells_finished + self.cells_dead < self.cells_planned {
             let (finished, planned) = (grouped(self.cells_finished), grouped(self.cells_planned));
-            warnings.push(format!("UNFINISHED: {finished} of {planned} cells; the same command continues the run"));
+            warnings.push(format!("UNFINISHED: {finished} of {planned} cells; run the same command again to continue"));
         }
         warnings
     }
 
-    /// What the titles of its tables end with where not all is real.
+    /// The suffix of its tables' titles if replies or survey are not real.
     pub fn marks(&self) -> &'static str {
         match (self.simulated, self.synthetic_survey) {
             (true, true) => " - SIMULATED - SYNTHETIC SURVEY",

@@ -1,4 +1,4 @@
-//! What the files of a run say of its results.
+//! What a run's files say about its results.
 
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::outcome::{CellSpend, StageSpend};

@@ -1,4 +1,4 @@
-//! One arm's prediction of one answer, beside the truth.
+//! Pairs an arm's prediction of one answer with the truth.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use valuesim_shared::outcome::{ArmResult, Decided, Ended};
 pub struct Arm {
     /// How it predicts.
     pub method: Method,
-    /// The model that it asks, by the experiment's name for it; none where the method asks none.
+    /// The model that it asks, by its name in the experiment; `None` if the method asks no model.
     pub model: Option<String>,
 }
 
@@ -44,9 +44,9 @@ impl fmt::Display for Arm {
 pub struct Prediction {
     /// Which question.
     pub question: QuestionId,
-    /// What the respondent answered; a missing code where there is no answer.
+    /// What the respondent answered; a missing code if there is no answer.
     pub truth: Code,
-    /// What was predicted; none where there is no valid answer.
+    /// What was predicted; `None` if there is no valid answer.
     pub answer: Option<Code>,
     /// How asking ended.
     pub ended: Ended,
@@ -58,13 +58,15 @@ pub struct Prediction {
 
 /// A cell's result that does not fit the questions of its fold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a result of {method} has {found} entries, expected one for each of the {expected} questions of its fold")]
+#[error(
+    "the result of {method} has length {found}, expected {expected}: one entry for each question that its fold holds out"
+)]
 pub struct Misfit {
     /// The arm's method.
     pub method: Method,
     /// Questions that the fold holds out.
     pub expected: usize,
-    /// Length of the first list that differs.
+    /// Length of the first list that does not match.
     pub found: usize,
 }
 
@@ -91,7 +93,7 @@ impl Prediction {
         Ok(held_out.iter().enumerate().map(prediction).collect())
     }
 
-    /// The prediction of a method that asks no model; `answer` is none where there is nothing to go by.
+    /// The prediction of a method that asks no model; `answer` is `None` if it has no prediction.
     pub fn without_model(question: QuestionId, truth: Code, answer: Option<Code>) -> Self {
         let ended = if answer.is_some() { Ended::Answered } else { Ended::Invalid };
         Self { question, truth, answer, ended, decided: Decided::WithoutModel, asked: 0 }

@@ -1,4 +1,4 @@
-//! The scores that are reported.
+//! Defines the scores that a run reports.
 
 use std::collections::BTreeMap;
 
@@ -14,11 +14,11 @@ use crate::statistics::Estimate;
 pub struct ArmScore {
     /// Respondents with at least one prediction.
     pub respondents: u64,
-    /// All predictions, those without a known truth included.
+    /// All predictions, including those without a known truth.
     pub predictions: u64,
-    /// Over all questions; not the mean of the categories.
+    /// The score over all questions, which is not the mean of the categories.
     pub overall: Score,
-    /// By category, all nine.
+    /// The score of each of the nine categories.
     pub categories: BTreeMap<Category, Score>,
     /// How asking ended, by name, over all predictions.
     pub endings: BTreeMap<String, u64>,
@@ -27,31 +27,31 @@ pub struct ArmScore {
 }
 
 impl ArmScore {
-    /// The score of a category, or over all.
+    /// The score of a category, or the overall score for `None`.
     pub fn score(&self, category: Option<Category>) -> &Score {
         category.and_then(|category| self.categories.get(&category)).unwrap_or(&self.overall)
     }
 }
 
-/// Scores over some questions. What there was nothing to compute from is none, never 0.
+/// Scores over some questions. A score without data is `None`, never 0.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Score {
     /// Predictions whose truth is one of the question's options.
     pub with_truth: u64,
-    /// Predictions that count for accuracy: those with a truth, in behaviour `paper` only if they were parsed.
+    /// Predictions that count for accuracy: those with a truth; in behaviour `paper` only those that could be parsed.
     pub counted: u64,
     /// Predictions that count for the mean absolute error.
     pub measured: u64,
     /// Share of valid answers among `with_truth`, 0 to 1.
     pub coverage: Option<f64>,
-    /// The headline: each person's own score first, then the mean over people (paper, section 4.1).
+    /// The headline score: the mean over people of each person's own score (paper, section 4.1).
     pub per_person: PersonMeans,
-    /// All predictions alike, as the paper's code has it.
+    /// All predictions weighted equally, as in the paper's code.
     pub pooled: Pooled,
 }
 
-/// Means of people's own scores, over the people that have one.
+/// Means of people's own scores, over the people who have one.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PersonMeans {
@@ -61,7 +61,7 @@ pub struct PersonMeans {
     pub mae: Option<Estimate>,
 }
 
-/// Scores over all predictions alike.
+/// Scores over all predictions, weighted equally.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pooled {
@@ -69,7 +69,8 @@ pub struct Pooled {
     pub accuracy: Option<f64>,
     /// Mean absolute error as a share of the scale.
     pub mae: Option<f64>,
-    /// The same with each error at most 1; differs only in behaviour `paper`, by answers that are no option.
+    /// The same with each error at most 1. It differs only in behaviour `paper`, which counts answers that are not
+    /// options.
     pub capped_mae: Option<f64>,
 }
 

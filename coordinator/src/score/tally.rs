@@ -1,4 +1,4 @@
-//! What one prediction is worth, and sums of that.
+//! Judges single predictions and sums the results.
 
 use valuesim_shared::codebook::{Level, Question};
 use valuesim_shared::id::Code;
@@ -57,7 +57,7 @@ impl Tally {
         share(self.capped_error, self.measured)
     }
 
-    /// A prediction without a valid answer that counts for nothing else.
+    /// A prediction without a valid answer, which counts only as having a truth.
     const NOT_COUNTED: Self =
         Self { with_truth: 1, valid: 0, counted: 0, correct: 0, measured: 0, error: 0.0, capped_error: 0.0 };
 
@@ -75,7 +75,7 @@ impl Tally {
     }
 }
 
-/// A share of nothing is none, never 0.
+/// A share; `None`, never 0, if the whole is empty.
 fn share(part: f64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part / whole as f64)
 }
@@ -87,33 +87,33 @@ enum Answer {
     Invalid,
 }
 
-/// The tally of one prediction; empty where there is no truth among the question's options.
+/// The tally of one prediction; empty if the truth is missing or is not one of the question's options.
 pub(super) fn judge(behaviour: Behaviour, question: &Question, prediction: &Prediction) -> Tally {
     let truth = prediction.truth;
     if truth.is_missing() || !question.has_option(truth) {
         return Tally::default();
     }
     match behaviour {
-        Behaviour::Paper => as_the_papers_code(question, truth, prediction.answer),
+        Behaviour::Paper => as_paper(question, truth, prediction.answer),
         Behaviour::Corrected => corrected(question, truth, prediction.answer),
     }
 }
 
-/// Every answer that was parsed counts, in the question's list or not; what was not parsed is left out.
-fn as_the_papers_code(question: &Question, truth: Code, answer: Option<Code>) -> Tally {
+/// Counts every parsed answer, whether or not it is one of the question's options, and leaves out unparsed ones.
+fn as_paper(question: &Question, truth: Code, answer: Option<Code>) -> Tally {
     let Some(answer) = answer else { return Tally::NOT_COUNTED };
     let answer_is = if answer == truth { Answer::Correct } else { Answer::Wrong };
     Tally::counted(answer_is, error_by_code(question, truth, answer))
 }
 
-/// |prediction - truth| / (number of options - 1), by code, whatever the codes mean.
+/// |prediction - truth| / (number of options - 1), computed on codes, whatever they mean.
 fn error_by_code(question: &Question, truth: Code, answer: Code) -> Option<f64> {
     let distance = (i64::from(answer.0) - i64::from(truth.0)).abs();
     let steps = question.options.len().checked_sub(1).filter(|&steps| steps > 0)?;
     Some(distance as f64 / steps as f64)
 }
 
-/// Everything counts; what is no option is wrong.
+/// Counts every prediction; an answer that is not one of the options is wrong.
 fn corrected(question: &Question, truth: Code, answer: Option<Code>) -> Tally {
     let answer = answer.filter(|&code| question.has_option(code));
     let answer_is = match answer {
@@ -124,8 +124,8 @@ fn corrected(question: &Question, truth: Code, answer: Option<Code>) -> Tally {
     Tally::counted(answer_is, error_on_scale(question, truth, answer))
 }
 
-/// Steps between prediction and truth on the scale, as a share of its length; 1 for a prediction that is not on it.
-/// None where there is no scale, or the truth is not on it.
+/// Steps between prediction and truth on the scale, as a share of its length; 1 if the prediction is not on it.
+/// `None` if there is no scale, or the truth is not on it.
 fn error_on_scale(question: &Question, truth: Code, answer: Option<Code>) -> Option<f64> {
     let has_scale = matches!(question.level, Level::Ordinal | Level::Binary) && question.scale.len() > 1;
     let truth = has_scale.then(|| question.position(truth)).flatten()?;

@@ -1,4 +1,5 @@
-//! A cell for people. What a model wrote is set off by a bar, so that it cannot be taken for ours.
+//! Formats a cell as text for people. A bar marks what a model wrote, so that nobody mistakes it for the program's own
+//! text.
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Display, Write};
@@ -19,9 +20,9 @@ fn write_cell(out: &mut String, cell: &ShownCell) -> fmt::Result {
     if !cell.texts_kept {
         writeln!(
             out,
-            "No transcript was kept for this cell: `valuesim run --transcripts` keeps what is said in cells"
+            "No transcript was kept for this cell. `valuesim run --transcripts` keeps the transcripts of cells that finish"
         )?;
-        writeln!(out, "that are finished from then on.")?;
+        writeln!(out, "from then on.")?;
     }
     writeln!(out, "\nProfile")?;
     write_barred(out, &cell.profile)?;
@@ -47,7 +48,7 @@ fn write_question(out: &mut String, question: &ShownQuestion) -> fmt::Result {
         writeln!(out, "{stage}: {} ({})", Answer(module.answer.as_ref()), module.ended)?;
         write_calls(out, calls_of(stage))?;
     }
-    // Each stage that is no module's, such as a coordinator, once.
+    // Each stage other than the modules, such as a coordinator, once.
     let other: BTreeSet<Stage> = question.calls.iter().map(|call| call.key.stage).collect();
     for stage in other.into_iter().filter(|stage| stage.kind().module().is_none()) {
         writeln!(out, "{stage}:")?;
@@ -70,7 +71,7 @@ fn write_calls<'a>(out: &mut String, calls: impl Iterator<Item = &'a Call>) -> f
         if call.key.asked_before > 0 {
             writeln!(out, "  asked again:")?;
         }
-        // What was said before is that of the call before.
+        // The earlier messages repeat those of the previous call.
         if let Some(prompt) = call.messages.last() {
             writeln!(out, "  prompt:")?;
             write_barred(out, prompt)?;
@@ -96,7 +97,7 @@ fn write_barred(out: &mut String, text: &str) -> fmt::Result {
     text.lines().try_for_each(|line| writeln!(out, "  | {line}"))
 }
 
-/// An answer with its words.
+/// Displays an answer with its label.
 struct Answer<'a>(Option<&'a ShownAnswer>);
 
 impl Display for Answer<'_> {

@@ -1,4 +1,4 @@
-//! The sentences below the tables: how to read them, and what costs nothing.
+//! Writes the notes below the tables: how to read them, and how well methods without a model do.
 
 use valuesim_shared::method::Behaviour;
 
@@ -7,7 +7,7 @@ use crate::grouped::grouped;
 use crate::report::{ArmResults, Results};
 use crate::statistics::{Estimate, Population};
 
-/// What a reader has to know to read the tables.
+/// What a reader needs to know to read the tables.
 pub(crate) fn notes(results: &Results) -> Vec<String> {
     let mut notes = vec![how_it_is_scored(results)];
     notes.extend(whom_the_intervals_are_for(results));
@@ -15,7 +15,7 @@ pub(crate) fn notes(results: &Results) -> Vec<String> {
     if any_published {
         notes.push(
             "Rows `paper` are the paper's published figures: 100 people, scored by the paper's code (behaviour paper), \
-             which leaves out what it could not parse."
+             which leaves out replies that it could not parse."
                 .to_owned(),
         );
     }
@@ -23,9 +23,9 @@ pub(crate) fn notes(results: &Results) -> Vec<String> {
 }
 
 fn how_it_is_scored(results: &Results) -> String {
-    let people: Vec<u64> = results.arms.iter().map(|arm| arm.score.respondents).collect();
-    let (least, most) = (people.iter().min().copied().unwrap_or(0), people.iter().max().copied().unwrap_or(0));
-    let people = if least == most { grouped(most) } else { format!("{} to {}", grouped(least), grouped(most)) };
+    let counts: Vec<u64> = results.arms.iter().map(|arm| arm.score.respondents).collect();
+    let (least, most) = (counts.iter().min().copied().unwrap_or(0), counts.iter().max().copied().unwrap_or(0));
+    let respondents = if least == most { people(most) } else { format!("{} to {}", grouped(least), people(most)) };
     let behaviour = match results.behaviour {
         Behaviour::Paper => "only answers that could be parsed count, and every question with options has an error",
         Behaviour::Corrected => {
@@ -33,22 +33,26 @@ fn how_it_is_scored(results: &Results) -> String {
         }
     };
     format!(
-        "Each number is the mean of the scores of {people} people, ± half of its 95 % interval. Behaviour {}: {behaviour}. \
+        "Each number is the mean score of {respondents}, ± half of its 95 % interval. Behaviour {}: {behaviour}. \
          Coverage is the share of valid answers; `-` is unknown.",
         results.behaviour
     )
 }
 
+fn people(number: u64) -> String {
+    if number == 1 { "1 person".to_owned() } else { format!("{} people", grouped(number)) }
+}
+
 fn whom_the_intervals_are_for(results: &Results) -> Option<String> {
     match results.population {
         Population::Unlimited => None,
-        Population::Finite(people) => {
-            Some(format!("Intervals are about the {} people that the respondents were drawn from.", grouped(people)))
+        Population::Finite(count) => {
+            Some(format!("Intervals are for the mean of the {} from whom the respondents were drawn.", people(count)))
         }
     }
 }
 
-/// The sentence that nobody may miss: what costs nothing, and which arms are not better than that.
+/// How well the best methods without a model do at no cost, and which arms do no better. No reader may miss this.
 pub(crate) fn without_a_model(results: &Results) -> Option<String> {
     let [accuracy, mae] = Measure::ALL.map(|measure| best_without_model(results, measure));
     let ((best_accuracy, accuracy), (best_mae, mae)) = (accuracy?, mae?);
@@ -69,8 +73,8 @@ pub(crate) fn without_a_model(results: &Results) -> Option<String> {
         return Some(sentence);
     }
     Some(match not_better.as_slice() {
-        [] => format!("{sentence} Every arm that asks a model is better than that."),
-        arms => format!("{sentence} Not better than that {}.", arms.join("; ")),
+        [] => format!("{sentence} Every arm that asks a model does better."),
+        arms => format!("{sentence} Arms that do no better {}.", arms.join("; ")),
     })
 }
 

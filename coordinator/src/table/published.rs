@@ -1,4 +1,4 @@
-//! The paper's published figures, for the models that it tested.
+//! Looks up the paper's published figures for the models that it tested.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -20,7 +20,7 @@ static PUBLISHED: LazyLock<Published> = LazyLock::new(|| {
     serde_json::from_str(json).expect("a test reads the published figures")
 });
 
-/// How the names of the paper's models begin at their providers, and the paper's name.
+/// How providers' names for the paper's models begin, and the paper's names for them.
 const MODELS: [(&str, &str); 8] = [
     ("gpt-3.5-turbo", "GPT-3.5-Turbo"),
     ("deepseek-v3", "DeepSeek-V3"),
@@ -35,15 +35,16 @@ const MODELS: [(&str, &str); 8] = [
 /// A row of a published table.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct PublishedRow {
-    /// The paper's name of the method.
+    /// The paper's name for the method.
     pub(super) method: &'static str,
-    /// The paper's name of the model.
+    /// The paper's name for the model.
     pub(super) model: &'static str,
     /// The nine categories and overall.
     pub(super) values: [f64; COLUMNS],
 }
 
-/// The published row of a method with a model, by the provider's name of the model: `openai/gpt-3.5-turbo-0125` too.
+/// The published row of a method with a model, by the provider's name for the model, such as
+/// `openai/gpt-3.5-turbo-0125`.
 pub(super) fn published(measure: Measure, method: Method, model: &str) -> Option<PublishedRow> {
     let model = papers_model(model)?;
     let method = match method {
@@ -68,7 +69,7 @@ fn row(measure: Measure, method: &'static str, model: &'static str) -> Option<Pu
     Some(PublishedRow { method, model, values })
 }
 
-/// The paper's name of a model.
+/// The paper's name for a model.
 fn papers_model(name: &str) -> Option<&'static str> {
     let without_provider = name.rsplit('/').next().unwrap_or(name).to_ascii_lowercase();
     MODELS.iter().find(|(start, _)| without_provider.starts_with(start)).map(|&(_, papers_name)| papers_name)

@@ -1,4 +1,4 @@
-//! What the printed table says of results, simulated ones above all.
+//! What the printed tables say about results, especially about simulated ones.
 
 use super::*;
 use crate::fixture;
@@ -61,7 +61,8 @@ fn arms_that_do_not_beat_the_baselines_are_named() {
     results.arms[2].arm.model = None;
     results.arms[0].arm = crate::score::Arm::with_model(valuesim_shared::method::Method::ValueSim, "mine");
     let sentence = without_a_model(&results).expect("there are baselines");
-    let expected = "Not better than that in accuracy: `valuesim / mine`, `full-info / mine`; in MAE: `valuesim / mine`";
+    let expected =
+        "Arms that do no better in accuracy: `valuesim / mine`, `full-info / mine`; in MAE: `valuesim / mine`";
     assert!(sentence.contains(expected), "{sentence}");
 }
 

@@ -3,7 +3,7 @@
 use super::{COLUMNS, Cell, Measure, Row, RowKind, column_names, notes, number, percent, rows, without_a_model};
 use crate::report::Results;
 
-/// Columns of the terminal that the tables are made for.
+/// Width of the terminal that the tables are laid out for.
 const WIDTH: usize = 120;
 
 /// Room for a score with its sign: `±0.012`.
@@ -11,7 +11,7 @@ const LEAST_COLUMN: usize = 6;
 
 const COVERAGE: &str = "Coverage";
 
-/// Both tables with what a reader has to know, in lines of at most 120 columns.
+/// Both tables with their warnings and notes, in lines of at most 120 columns.
 pub fn text(results: &Results) -> String {
     let mut lines = Vec::new();
     lines.extend(results.warnings());
@@ -63,7 +63,8 @@ impl Layout {
         self.line("", column_names().map(str::to_owned), COVERAGE)
     }
 
-    /// A row's lines: values, and intervals below where an arm asks a model. A label without room stands above.
+    /// A row's lines: its values, and below them the intervals if the arm asks a model. A label that does not fit gets
+    /// its own line above.
     fn row(&self, row: &Row) -> Vec<String> {
         let has_room = row.label.chars().count() <= self.label;
         let label = if has_room { row.label.as_str() } else { "" };
@@ -91,7 +92,7 @@ fn half_width(cell: &Cell) -> String {
     cell.half_width.map(|half_width| format!("±{}", number(Some(half_width)))).unwrap_or_default()
 }
 
-/// Breaks a sentence into lines at its spaces.
+/// Breaks a sentence at spaces into lines of at most [`WIDTH`] columns.
 fn wrapped(text: &str) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
