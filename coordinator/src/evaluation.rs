@@ -186,6 +186,18 @@ impl Evaluated<'_> {
         predictions.map_err(|misfit| EvaluationError::Misfit { cell, misfit })
     }
 
+    /// What the predictions of an arm for a cell have in common.
+    pub(crate) fn batch<'b>(&'b self, arm: &'b Arm, cell: Cell, replies: Replies) -> Batch<'b> {
+        let country = self.codebook.country(self.survey.country(cell.respondent));
+        Batch {
+            arm,
+            respondent: cell.respondent,
+            country: country.map_or("", |country| country.alpha.as_str()),
+            fold: cell.fold,
+            replies,
+        }
+    }
+
     fn spend(&self, model: ModelId, sink: &dyn Sink) -> Result<ModelSpend, EvaluationError> {
         let mut total = CellSpend::default();
         for row in self.ledger.spend(model)? {
@@ -246,14 +258,7 @@ impl<'a> ScoredArm<'a> {
             self.close_person();
             self.person = Some(cell.respondent);
         }
-        let country = self.of.codebook.country(self.of.survey.country(cell.respondent));
-        let batch = Batch {
-            arm: &self.arm,
-            respondent: cell.respondent,
-            country: country.map_or("", |country| country.alpha.as_str()),
-            fold: cell.fold,
-            replies: self.replies,
-        };
+        let batch = self.of.batch(&self.arm, cell, self.replies);
         sink.write(&batch, &predictions)?;
         self.predictions.extend(predictions);
         Ok(())

@@ -11,17 +11,18 @@ mod labels;
 mod predictions;
 mod reader;
 mod sheet;
-mod sheet_parquet;
 mod transcripts;
 
 use std::io::Write;
 
 use crate::evaluation::Evaluated;
+use crate::parquet_table::Column;
+use crate::predictions as predictions_file;
 pub use error::ExportError;
 pub use format::Format;
 use labels::is_simulated;
 use reader::Read;
-use sheet::{Column, Sheet};
+use sheet::Sheet;
 
 /// What is exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,11 +45,11 @@ impl Table {
         }
     }
 
-    const fn columns(self) -> &'static [Column] {
+    fn columns(self) -> Vec<Column> {
         match self {
-            Self::Predictions => predictions::COLUMNS,
-            Self::Transcripts => transcripts::COLUMNS,
-            Self::Calls => calls::COLUMNS,
+            Self::Predictions => predictions_file::columns(),
+            Self::Transcripts => transcripts::COLUMNS.to_vec(),
+            Self::Calls => calls::COLUMNS.to_vec(),
         }
     }
 }
@@ -68,7 +69,7 @@ fn write<W: Write + Send>(of: &Evaluated<'_>, table: Table, format: Format, out:
         ("valuesim.simulated", is_simulated(of).to_string()),
         ("valuesim.survey", of.survey.edition().version.clone()),
     ];
-    let mut sheet = Sheet::new(format, table.columns(), &about, out)?;
+    let mut sheet = Sheet::new(format, &table.columns(), &about, out)?;
     for model in of.plan.models() {
         match table {
             Table::Predictions => predictions::write(of, model, &mut sheet)?,

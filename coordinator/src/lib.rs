@@ -16,6 +16,7 @@ mod fuzz;
 mod grouped;
 pub mod ledger;
 pub mod metrics;
+mod parquet_table;
 pub mod plan;
 pub mod predictions;
 pub mod provenance;

@@ -1,28 +1,10 @@
 //! Writes every prediction of a run to a Parquet file, which data frames in Python and R read.
 //!
-//! One row for each question of each respondent and arm:
-//!
-//! | column | type | what it holds |
-//! | --- | --- | --- |
-//! | `respondent` | int32 | row number in the survey file, from 1 |
-//! | `country` | string | ISO 3166-1 alpha-3 code |
-//! | `fold` | int32 | the fold that holds the question out, from 1 |
-//! | `question` | string | `Q1` to `Q290` |
-//! | `category` | string | column of the paper's tables |
-//! | `arm` | string | method and model: `valuesim / gpt-3.5-turbo` |
-//! | `method` | string | the method alone |
-//! | `model` | string | the model alone; empty for methods that ask none |
-//! | `prediction` | int32 or null | predicted code; null where there is no valid answer |
-//! | `truth` | int32 or null | the respondent's code; null where the survey has none |
-//! | `decided` | string | how the answer came about |
-//! | `ended` | string | how asking for it ended |
-//! | `attempts` | int32 | how often the model was asked, reminders included, transport retries not |
-//! | `simulated` | bool | whether the replies came from the simulated provider |
+//! It has one row for each question of each respondent and arm. `columns.rs` says what its columns are.
 
 mod columns;
 mod encoder;
 mod rows;
-mod stored;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -32,12 +14,10 @@ use valuesim_shared::codebook::Codebook;
 
 use crate::score::Prediction;
 
-#[cfg(test)]
-pub(crate) use columns::SCHEMA;
-pub(crate) use columns::{Columns, Names};
+pub use columns::columns_in_markdown;
+pub(crate) use columns::{BatchRows, Names, TABLE, columns};
 pub(crate) use encoder::{Encoder, RELEASE};
 pub use rows::{About, Batch, PREDICTIONS_VERSION, Replies};
-pub(crate) use stored::Stored;
 
 /// Why the predictions could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -122,8 +102,8 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use super::encoder::ROWS_PER_GROUP;
     use super::*;
+    use crate::parquet_table::ROWS_PER_GROUP;
     use parquet::file::reader::{FileReader, SerializedFileReader};
     use valuesim_shared::id::{Code, Fold, QuestionId, Respondent, RunId};
     use valuesim_shared::method::{Behaviour, Method};

@@ -7,8 +7,9 @@ use valuesim_shared::money::NanoUsd;
 
 use super::error::ExportError;
 use super::labels::{is_simulated, model_name, respondent_and_fold};
-use super::sheet::{Column, Kind, Sheet, Value};
+use super::sheet::Sheet;
 use crate::evaluation::Evaluated;
+use crate::parquet_table::{Column, Kind, Value};
 
 pub(super) const COLUMNS: &[Column] = &[
     Column::required("respondent", Kind::Int32),
@@ -45,7 +46,7 @@ pub(super) fn write<W: Write + Send>(
         let [respondent, fold] = respondent_and_fold(cell);
         let reported_models = spend.reported_models.join(", ");
         for (stage, spend) in &spend.stages {
-            sheet.write(&[
+            sheet.write([
                 respondent,
                 fold,
                 Value::Text(model_name(of, model)),

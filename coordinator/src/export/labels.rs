@@ -2,8 +2,8 @@
 
 use valuesim_shared::id::{Cell, ModelId};
 
-use super::sheet::Value;
 use crate::evaluation::Evaluated;
+use crate::parquet_table::Value;
 use crate::predictions::Replies;
 
 pub(super) fn is_simulated(of: &Evaluated<'_>) -> bool {

@@ -4,8 +4,10 @@ use bytes::Bytes;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use valuesim_shared::id::Code;
 
-use super::sheet::{Column, Kind, Sheet, Value};
+use super::sheet::Sheet;
 use super::{Format, Table};
+use crate::parquet_table::{Column, Kind, Value, schema};
+use crate::predictions;
 
 const COLUMNS: &[Column] = &[
     Column::required("row", Kind::Int32),
@@ -34,7 +36,7 @@ fn written(format: Format, rows: &[[Value<'_>; 5]]) -> Vec<u8> {
     let about = [("valuesim.run", "r1".to_owned())];
     let mut sheet = Sheet::new(format, COLUMNS, &about, &mut out).expect("begins");
     for row in rows {
-        sheet.write(row).expect("writes");
+        sheet.write(row.iter().copied()).expect("writes");
     }
     assert_eq!(sheet.finish().expect("completes"), rows.len() as u64);
     out
@@ -95,9 +97,6 @@ fn an_empty_table_has_its_columns() {
 
 #[test]
 fn predictions_have_the_columns_of_the_predictions_file() {
-    let schema =
-        |columns: &[Column]| super::sheet_parquet::schema(columns).replace("message table", "message predictions");
-    let words = |schema: &str| schema.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    let expected = words(crate::predictions::SCHEMA);
-    assert_eq!(words(&schema(Table::Predictions.columns())), expected);
+    let expected = schema(predictions::TABLE, &predictions::columns());
+    assert_eq!(schema(predictions::TABLE, &Table::Predictions.columns()), expected);
 }

@@ -11,8 +11,9 @@ use valuesim_shared::transcript::Call;
 
 use super::error::ExportError;
 use super::labels::{is_simulated, model_name, respondent_and_fold};
-use super::sheet::{Column, Kind, Sheet, Value};
+use super::sheet::Sheet;
 use crate::evaluation::Evaluated;
+use crate::parquet_table::{Column, Kind, Value};
 
 pub(super) const COLUMNS: &[Column] = &[
     Column::required("respondent", Kind::Int32),
@@ -65,7 +66,7 @@ fn write_call<W: Write + Send>(
     };
     let tokens = call.tokens.map(|tokens| [tokens.input, tokens.cached, tokens.output].map(Value::Number));
     let [input, cached, output] = tokens.unwrap_or([Value::Missing; 3]);
-    sheet.write(&[
+    sheet.write([
         respondent,
         fold,
         Value::Text(model_name(of, cell.model)),

@@ -1,22 +1,14 @@
 //! Turns predictions into the bytes of a Parquet file, wherever these go.
 
 use std::io::Write;
-use std::sync::Arc;
 
-use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::Result;
-use parquet::file::metadata::KeyValue;
-use parquet::file::properties::WriterProperties;
-use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::parser::parse_message_type;
 use valuesim_shared::codebook::Codebook;
 
-use super::columns::{Columns, Names, SCHEMA};
-use super::{About, Batch, PREDICTIONS_VERSION, Replies};
+use super::columns::{BatchRows, Names, TABLE, columns};
+use super::rows::{About, Batch, PREDICTIONS_VERSION, Replies};
+use crate::parquet_table::TableWriter;
 use crate::score::Prediction;
-
-/// Rows after which a row group is written: some 35 MB of memory.
-pub(super) const ROWS_PER_GROUP: usize = 1 << 17;
 
 /// The metadata that says which release wrote a file.
 pub(crate) const RELEASE: &str = "valuesim.version";
@@ -24,51 +16,30 @@ pub(crate) const RELEASE: &str = "valuesim.version";
 /// A predictions file that is being written. The same predictions give the same bytes, release by release.
 #[derive(Debug)]
 pub(crate) struct Encoder<W: Write + Send> {
-    writer: SerializedFileWriter<W>,
-    columns: Columns,
+    writer: TableWriter<W>,
     names: Names,
-    rows: u64,
 }
 
 impl<W: Write + Send> Encoder<W> {
     pub(crate) fn new(out: W, codebook: &Codebook, about: &About) -> Result<Self> {
-        let schema = Arc::new(parse_message_type(SCHEMA).expect("the schema is sound"));
-        let writer = SerializedFileWriter::new(out, schema, Arc::new(properties(about)))?;
-        Ok(Self { writer, columns: Columns::default(), names: Names::new(codebook), rows: 0 })
+        let writer = TableWriter::new(TABLE, &columns(), &about.metadata(), out)?;
+        Ok(Self { writer, names: Names::new(codebook) })
     }
 
     /// Adds a row for each of the predictions.
     pub(crate) fn write(&mut self, batch: &Batch<'_>, predictions: &[Prediction]) -> Result<()> {
-        self.columns.push(batch, &self.names, predictions);
-        self.rows += predictions.len() as u64;
-        if self.columns.rows() >= ROWS_PER_GROUP { self.write_group() } else { Ok(()) }
+        let rows = BatchRows::new(batch, &self.names);
+        for prediction in predictions {
+            self.writer.push(rows.row(prediction));
+        }
+        // A batch is never split: where row groups end is part of the file's bytes.
+        self.writer.write_if_full()
     }
 
     /// Writes what is left; returns where the bytes went, and the number of rows.
-    pub(crate) fn finish(mut self) -> Result<(W, u64)> {
-        self.write_group()?;
-        Ok((self.writer.into_inner()?, self.rows))
+    pub(crate) fn finish(self) -> Result<(W, u64)> {
+        self.writer.finish()
     }
-
-    fn write_group(&mut self) -> Result<()> {
-        if self.columns.rows() == 0 {
-            return Ok(());
-        }
-        let columns = std::mem::take(&mut self.columns);
-        let mut group = self.writer.next_row_group()?;
-        columns.write(&mut group)?;
-        group.close()?;
-        Ok(())
-    }
-}
-
-/// Compression and metadata.
-fn properties(about: &About) -> WriterProperties {
-    let metadata = about.metadata().map(|(key, value)| KeyValue::new(key.to_owned(), value)).to_vec();
-    WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_key_value_metadata(Some(metadata))
-        .build()
 }
 
 impl About {

@@ -13,7 +13,8 @@ use valuesim_shared::codebook::Codebook;
 
 use super::Check;
 use crate::evaluation::{Evaluated, EvaluationError, Sink};
-use crate::predictions::{About, Batch, Columns, Encoder, Names, RELEASE, Stored};
+use crate::parquet_table::{Rows, TableReader};
+use crate::predictions::{About, Batch, BatchRows, Encoder, Names, RELEASE, TABLE, columns};
 use crate::score::Prediction;
 
 /// Bytes that are read from the file at a time.
@@ -100,7 +101,8 @@ pub(super) fn check(path: &Path, of: &Evaluated<'_>, bytes: &Bytes, rows: u64) -
     if *bytes == Bytes::Same {
         return Ok(check);
     }
-    let compared = Stored::open(path).map(|stored| Rows::compare(stored, of, rows, &mut check));
+    let compared =
+        TableReader::open(path, TABLE, &columns()).map(|stored| Comparison::compare(stored, of, rows, &mut check));
     match compared {
         Ok(Ok(())) => {}
         Ok(Err(error)) => return Err(error),
@@ -114,32 +116,37 @@ fn unreadable(path: &Path, error: &ParquetError) -> String {
 }
 
 /// Reads the file's rows along with the ledger's.
-struct Rows<'a> {
-    stored: Stored,
+struct Comparison<'a> {
+    stored: TableReader,
     names: Names,
-    expected: Columns,
+    expected: Rows,
     /// Rows that were compared.
     done: u64,
     check: &'a mut Check,
     unreadable: Option<ParquetError>,
 }
 
-impl<'a> Rows<'a> {
-    fn compare(stored: Stored, of: &Evaluated<'_>, rows: u64, check: &'a mut Check) -> Result<(), EvaluationError> {
+impl<'a> Comparison<'a> {
+    fn compare(
+        stored: TableReader,
+        of: &Evaluated<'_>,
+        rows: u64,
+        check: &'a mut Check,
+    ) -> Result<(), EvaluationError> {
         if stored.rows() != rows {
             check.problem(format_args!("predictions.parquet has {} rows, expected {rows}", stored.rows()));
             return Ok(());
         }
         let is_by_this_release = compare_metadata(&stored, &of.about(), check);
         let names = Names::new(of.codebook);
-        let mut all = Rows { stored, names, expected: Columns::default(), done: 0, check, unreadable: None };
+        let mut all = Comparison { stored, names, expected: Rows::new(&columns()), done: 0, check, unreadable: None };
         of.score(&mut all)?;
         all.compare_waiting();
         let Self { stored, check, unreadable, .. } = all;
         if let Some(error) = unreadable {
             check.problem(format_args!("predictions.parquet: {error}"));
         } else if !is_by_this_release {
-            let release = stored.said(RELEASE);
+            let release = stored.metadata(RELEASE);
             check.said = format!(
                 "predictions.parquet has the run's {rows} predictions, row by row (valuesim {release} wrote it, so its bytes say nothing)"
             );
@@ -152,20 +159,20 @@ impl<'a> Rows<'a> {
     }
 
     fn compare_waiting(&mut self) {
-        let expected = std::mem::take(&mut self.expected);
+        let expected = std::mem::replace(&mut self.expected, Rows::new(&columns()));
         if self.unreadable.is_some() {
             return;
         }
-        match self.stored.read(expected.rows()) {
+        match self.stored.read(expected.count()) {
             Ok(found) if found == expected => {}
             Ok(found) => self.tell_differences(&found, &expected),
             Err(error) => self.unreadable = Some(error),
         }
-        self.done += expected.rows() as u64;
+        self.done += expected.count() as u64;
     }
 
-    fn tell_differences(&mut self, found: &Columns, expected: &Columns) {
-        let (found_rows, expected_rows) = (found.rows(), expected.rows());
+    fn tell_differences(&mut self, found: &Rows, expected: &Rows) {
+        let (found_rows, expected_rows) = (found.count(), expected.count());
         if found_rows != expected_rows {
             let end = self.done + found_rows as u64;
             self.unreadable = Some(ParquetError::EOF(format!("its rows end after {end}")));
@@ -185,10 +192,13 @@ impl<'a> Rows<'a> {
     }
 }
 
-impl Sink for Rows<'_> {
+impl Sink for Comparison<'_> {
     fn write(&mut self, batch: &Batch<'_>, predictions: &[Prediction]) -> Result<(), EvaluationError> {
-        self.expected.push(batch, &self.names, predictions);
-        if self.expected.rows() >= ROWS_AT_ONCE {
+        let rows = BatchRows::new(batch, &self.names);
+        for prediction in predictions {
+            self.expected.push(rows.row(prediction));
+        }
+        if self.expected.count() >= ROWS_AT_ONCE {
             self.compare_waiting();
         }
         Ok(())
@@ -196,10 +206,10 @@ impl Sink for Rows<'_> {
 }
 
 /// Compares what the file says about itself; returns whether this release wrote it, with this Parquet library.
-fn compare_metadata(stored: &Stored, about: &About, check: &mut Check) -> bool {
+fn compare_metadata(stored: &TableReader, about: &About, check: &mut Check) -> bool {
     let mut is_by_this_release = stored.library() == Some(parquet::file::properties::DEFAULT_CREATED_BY);
     for (key, expected) in about.metadata() {
-        let found = stored.said(key);
+        let found = stored.metadata(key);
         if found == expected {
             continue;
         }

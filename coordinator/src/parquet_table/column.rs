@@ -1,0 +1,116 @@
+//! A column of a table, and the values that it takes.
+
+use bytes::Bytes;
+use parquet::data_type::ByteArray;
+use valuesim_shared::id::Code;
+
+/// A column.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Column {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) presence: Presence,
+}
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Int32,
+    Int64,
+    Text,
+    Flag,
+}
+
+/// Whether every row has a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Presence {
+    Required,
+    Optional,
+}
+
+impl Column {
+    pub(crate) const fn required(name: &'static str, kind: Kind) -> Self {
+        Self { name, kind, presence: Presence::Required }
+    }
+
+    pub(crate) const fn optional(name: &'static str, kind: Kind) -> Self {
+        Self { name, kind, presence: Presence::Optional }
+    }
+}
+
+/// The schema of a table, as the Parquet library reads it.
+pub(crate) fn schema(table: &str, columns: &[Column]) -> String {
+    let column = |column: &Column| {
+        let presence = match column.presence {
+            Presence::Required => "REQUIRED",
+            Presence::Optional => "OPTIONAL",
+        };
+        let (kind, logical) = match column.kind {
+            Kind::Int32 => ("INT32", ""),
+            Kind::Int64 => ("INT64", ""),
+            Kind::Text => ("BYTE_ARRAY", " (STRING)"),
+            Kind::Flag => ("BOOLEAN", ""),
+        };
+        format!("{presence} {kind} {}{logical};\n", column.name)
+    };
+    let columns: String = columns.iter().map(column).collect();
+    format!("message {table} {{\n{columns}}}")
+}
+
+/// A value of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Value<'a> {
+    Missing,
+    Number(u64),
+    Code(Code),
+    Flag(bool),
+    /// A text that is copied.
+    Text(&'a str),
+    /// A text that many rows have in common, which is not copied.
+    Shared(&'a SharedText),
+    /// A text of this program.
+    Constant(&'static str),
+}
+
+/// A text that many rows have in common, made once.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct SharedText {
+    text: String,
+    bytes: Bytes,
+}
+
+impl SharedText {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { bytes: Bytes::copy_from_slice(text.as_bytes()), text }
+    }
+}
+
+impl<'a> Value<'a> {
+    pub(crate) fn code(code: Option<Code>) -> Self {
+        code.map_or(Self::Missing, Self::Code)
+    }
+
+    pub(crate) fn text(text: Option<&'a str>) -> Self {
+        text.map_or(Self::Missing, Self::Text)
+    }
+
+    /// The text, if it is one.
+    pub(crate) fn as_text(self) -> Option<&'a str> {
+        match self {
+            Self::Text(text) | Self::Constant(text) => Some(text),
+            Self::Shared(shared) => Some(&shared.text),
+            Self::Missing | Self::Number(_) | Self::Code(_) | Self::Flag(_) => None,
+        }
+    }
+
+    /// The bytes of the text, if it is one.
+    pub(super) fn as_bytes(self) -> Option<ByteArray> {
+        match self {
+            Self::Text(text) => Some(ByteArray::from(text.as_bytes().to_vec())),
+            Self::Shared(shared) => Some(ByteArray::from(shared.bytes.clone())),
+            Self::Constant(text) => Some(ByteArray::from(Bytes::from_static(text.as_bytes()))),
+            Self::Missing | Self::Number(_) | Self::Code(_) | Self::Flag(_) => None,
+        }
+    }
+}
