@@ -23,7 +23,7 @@ pub(crate) const TABLE: &str = "predictions";
 const COLUMNS: &[PredictionColumn] = &[
     PredictionColumn {
         column: Column::required("respondent", Kind::Int32),
-        about: "row number in the survey file, from 1",
+        about: "row number in the survey file, starting at 1",
         value: |row| Value::Number(row.batch.respondent.row().into()),
     },
     PredictionColumn {
@@ -33,7 +33,7 @@ const COLUMNS: &[PredictionColumn] = &[
     },
     PredictionColumn {
         column: Column::required("fold", Kind::Int32),
-        about: "the fold that holds the question out, from 1",
+        about: "the fold that held the question out, starting at 1",
         value: |row| Value::Number(row.batch.fold.number().into()),
     },
     PredictionColumn {
@@ -43,7 +43,7 @@ const COLUMNS: &[PredictionColumn] = &[
     },
     PredictionColumn {
         column: Column::required("category", Kind::Text),
-        about: "column of the paper's tables",
+        about: "column of the tables",
         value: |row| Value::Shared(&row.names.categories[row.prediction.question.index()]),
     },
     PredictionColumn {
@@ -58,7 +58,7 @@ const COLUMNS: &[PredictionColumn] = &[
     },
     PredictionColumn {
         column: Column::required("model", Kind::Text),
-        about: "the model alone; empty for methods that ask none",
+        about: "the model alone; empty for baselines",
         value: |row| Value::Shared(&row.texts.model),
     },
     PredictionColumn {
@@ -73,17 +73,17 @@ const COLUMNS: &[PredictionColumn] = &[
     },
     PredictionColumn {
         column: Column::required("decided", Kind::Text),
-        about: "how the answer came about",
+        about: "`unanimous`, `single_answer`, `coordinator`, `no_valid_answers`, `direct` or `without_model`",
         value: |row| Value::Constant(row.prediction.decided.name()),
     },
     PredictionColumn {
         column: Column::required("ended", Kind::Text),
-        about: "how asking for it ended",
+        about: "`answered`, `answered after a reminder`, `invalid`, `refused`, `cut off` or `too long`",
         value: |row| Value::Constant(row.prediction.ended.name()),
     },
     PredictionColumn {
         column: Column::required("attempts", Kind::Int32),
-        about: "how often the model was asked, reminders included, transport retries not",
+        about: "how often the model was asked for it, reminders included; transport retries are not counted here",
         value: |row| Value::Number(row.prediction.asked.into()),
     },
     PredictionColumn {
@@ -98,7 +98,7 @@ pub(crate) fn columns() -> Vec<Column> {
     COLUMNS.iter().map(|column| column.column).collect()
 }
 
-/// All columns as a table in Markdown, for the documents.
+/// All columns as a table in Markdown, as `docs/files.md` shows it.
 pub fn columns_in_markdown() -> String {
     let row = |PredictionColumn { column, about, .. }: &PredictionColumn| {
         let kind = match column.kind {
@@ -111,7 +111,7 @@ pub fn columns_in_markdown() -> String {
         format!("| `{}` | {kind}{or_null} | {about} |\n", column.name)
     };
     let rows: String = COLUMNS.iter().map(row).collect();
-    format!("| column | type | what it holds |\n| --- | --- | --- |\n{rows}")
+    format!("| column | type | content |\n| --- | --- | --- |\n{rows}")
 }
 
 /// The texts that the rows of all batches share.
@@ -201,11 +201,9 @@ mod tests {
     }
 
     #[test]
-    fn the_documents_get_a_line_for_each_column() {
-        let table = columns_in_markdown();
+    fn the_documents_show_every_column() {
+        let (documented, table) = (include_str!("../../../docs/files.md"), columns_in_markdown());
         assert_eq!(table.lines().count(), 2 + COLUMNS.len());
-        assert_eq!(table.lines().nth(2), Some("| `respondent` | int32 | row number in the survey file, from 1 |"));
-        let nullable = "| `truth` | int32 or null | the respondent's code; null where the survey has none |";
-        assert!(table.lines().any(|line| line == nullable), "{table}");
+        assert!(documented.contains(&table), "docs/files.md should have this table:\n{table}");
     }
 }
