@@ -172,7 +172,7 @@ mod tests {
     /// The bytes of an entry are those that other releases read and write.
     fn check(event: &CallEvent<'static>, expected: &str) {
         let entry = written(event);
-        let hex: String = entry.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = entry.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
         assert_eq!(hex, expected, "{event:?}");
         let mark = (!matches!(event, CallEvent::Reply { .. })).then_some(MARK);
         assert_eq!(CallEvent::read(&entry), Some((mark, event.clone())));
