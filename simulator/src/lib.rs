@@ -1,4 +1,4 @@
-//! The outside world, faked honestly: a provider over HTTP, and a synthetic survey.
+//! Stand-ins for the outside world: a simulated provider over HTTP, and a synthetic survey. Both say what they are.
 
 pub mod person;
 pub mod provider;

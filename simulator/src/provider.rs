@@ -1,27 +1,26 @@
 //! A simulated model provider: a real HTTP server that speaks OpenAI's chat completions API.
 //!
-//! Says of itself that it is simulated in every reply (`system_fingerprint`, the header `x-valuesim-simulated`).
-//! What it replies follows from the conversation, the model's name and the seed, never from order or time; what it
-//! does wrong (errors, hangs, cuts) follows from these and from how often the prompt came, so that a retry gets
-//! through in the end.
+//! Every reply says that it is simulated (`system_fingerprint`, the header `x-valuesim-simulated`). Replies depend on
+//! the conversation, the model's name and the seed, never on order or time. Faults (errors, hangs, cut connections)
+//! also depend on how often the prompt was sent, so a retry succeeds eventually.
 //!
 //! ```text
-//! request -> key, size, JSON, model -> gate (limits) -> person -> cache -> latency -> reply gate -> fault or reply
-//!            401  413   400   404      429                                          (for tests)   500, 503, silence, cut, 200
+//! request -> key, size, JSON, model -> rate limits -> person -> cache -> latency -> reply gate -> fault or reply
+//!            401  413   400   404      429                                      (for tests)   500, 503, hang, cut, 200
 //! ```
 //!
-//! Tokens are counted by a fixed rule, 4.6 bytes each. Limits hold strictly in every sliding window. Calls that were
-//! refused with 429 do not count against them.
+//! A token is always 4.6 bytes. Limits hold strictly in every sliding window. Calls refused with 429 do not count
+//! against them.
 
+mod api_error;
 mod cache;
+mod completion;
 mod cut;
 mod fault;
-mod gate;
 mod headers;
 mod options;
-mod problem;
-mod prompts;
-mod reply;
+mod prompt_history;
+mod rate_limiter;
 mod reply_gate;
 mod request;
 mod server;
@@ -42,76 +41,76 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use valuesim_shared::codebook::Codebook;
 
 pub use options::{CacheRule, Latency, OptionsError, ProviderOptions};
-use server::Desk;
+use server::ProviderState;
 pub use stats::{Stats, TokenStats, WindowStats};
 
-/// How long [`Provider::stop`] waits for replies that are under way.
-const STOP_PATIENCE: Duration = Duration::from_secs(2);
+/// How long [`Provider::stop`] waits for replies in progress.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A running server. Takes no more connections once it is dropped.
+/// A running server. Accepts no more connections once it is dropped.
 #[derive(Debug)]
 pub struct Provider {
     address: SocketAddr,
-    desk: Arc<Desk>,
+    state: Arc<ProviderState>,
     server: JoinHandle<io::Result<()>>,
     stop: DropGuard,
 }
 
 impl Provider {
-    /// Starts a server on `listen`; port 0 finds a free one. The codebook is what its person reads profiles with.
+    /// Starts a server on `listen`; port 0 selects a free port. The simulated person reads profiles with the codebook.
     ///
-    /// Fails when the address cannot be listened on, and with [`io::ErrorKind::InvalidInput`] and an
-    /// [`OptionsError`] inside when the options make no sense.
+    /// Fails if it cannot listen on the address, and with [`io::ErrorKind::InvalidInput`], which contains an
+    /// [`OptionsError`], if the options are invalid.
     pub async fn start(listen: SocketAddr, options: ProviderOptions, codebook: Arc<Codebook>) -> io::Result<Self> {
         options.check().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let listener = TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;
         let stop = CancellationToken::new();
-        let desk = Arc::new(Desk::new(options, codebook, stop.clone()));
-        // Replies are small: held back to be sent with later ones, each would wait for the client's next packet.
+        let state = Arc::new(ProviderState::new(options, codebook, stop.clone()));
+        // With Nagle's algorithm, small replies would wait for the client's next packet.
         let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
-        let server = axum::serve(listener, server::router(Arc::clone(&desk)));
+        let server = axum::serve(listener, server::router(Arc::clone(&state)));
         let server = server.with_graceful_shutdown(stop.clone().cancelled_owned());
         let server = tokio::spawn(server.into_future());
-        Ok(Self { address, desk, server, stop: stop.drop_guard() })
+        Ok(Self { address, state, server, stop: stop.drop_guard() })
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What a client takes as the base of its URLs: `http://127.0.0.1:PORT/v1`.
+    /// The base URL for clients: `http://127.0.0.1:PORT/v1`.
     pub fn base_url(&self) -> String {
         format!("http://{}/v1", self.address)
     }
 
-    /// What it has done so far: the same as `GET /stats`.
+    /// The statistics so far; the same as `GET /stats`.
     pub fn stats(&self) -> Stats {
-        self.desk.stats()
+        self.state.stats()
     }
 
-    /// From now on answers the prompts that it rejected so far.
-    pub fn mend(&self) {
-        self.desk.mend();
+    /// From now on, answers the prompts that it rejected because of `bad_request_rate`.
+    pub fn accept_rejected_prompts(&self) {
+        self.state.accept_rejected_prompts();
     }
 
-    /// Sends so many replies in all, counted from the start; later calls stay in flight until [`Provider::release`] or a
-    /// higher limit.
+    /// Sends this many replies in total, counted from the start; later calls stay in flight until
+    /// [`Provider::release`] or a higher limit.
     pub fn hold_after(&self, replies: u64) {
-        self.desk.reply_gate().close_after(replies);
+        self.state.reply_gate().close_after(replies);
     }
 
-    /// Sends all replies again, first those that were held.
+    /// Sends all replies again, beginning with those that were held.
     pub fn release(&self) {
-        self.desk.reply_gate().open();
+        self.state.reply_gate().open();
     }
 
-    /// Stops listening, ends hanging calls, and waits up to two seconds for the replies that are under way.
+    /// Stops listening, ends hanging calls, and waits up to two seconds for the replies in progress.
     pub async fn stop(self) {
         drop(self.stop);
         let abort = self.server.abort_handle();
-        if tokio::time::timeout(STOP_PATIENCE, self.server).await.is_err() {
+        if tokio::time::timeout(STOP_TIMEOUT, self.server).await.is_err() {
             abort.abort();
         }
     }

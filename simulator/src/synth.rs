@@ -1,21 +1,21 @@
-//! A synthetic survey in the official format: made up, labelled so, and the same for the same seed.
+//! A synthetic survey in the official format: invented data, labelled as such, reproducible from its seed.
 //!
 //! ```text
-//! country -> Place ─┐
-//!                   ├─> People: traits -> leanings -> answers -> biography -> gaps ─> SynthRow ─> columns -> line
-//! seed, row ────────┘
+//! CountryFacts ─┐
+//!               ├─> Generator: traits -> leanings -> answers -> biography -> missing codes -> SynthRow -> columns
+//! seed, row ────┘
 //! ```
-//! Countries, and which questions were not asked in which country, are the same for every seed: the seed chooses the
-//! people. Nothing in it comes from survey data; the shares and tendencies of the tables are rounded guesses.
+//! The seed determines the respondents. The countries, and the questions not asked in each, are the same for every
+//! seed. Nothing is taken from survey data; the shares and tendencies in the tables are rounded guesses.
 
 mod biography;
-mod chance;
-mod column;
-mod gaps;
-mod line;
-mod own;
-mod people;
-mod place;
+mod columns;
+mod countries;
+mod csv_buffer;
+mod custom_column;
+mod generator;
+mod keyed_rng;
+mod missing;
 mod row;
 
 #[cfg(test)]
@@ -27,40 +27,40 @@ use std::iter;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::survey::{Survey, SurveyBuilder};
 
-use chance::Chance;
-use column::Columns;
-use line::Line;
-use people::People;
+use columns::Columns;
+use csv_buffer::CsvBuffer;
+use generator::Generator;
+use keyed_rng::KeyedRng;
 pub use row::{DOI, SynthRow, VERSION};
 
-/// Bytes of lines that are collected before they are written.
+/// How many bytes are buffered before they are written.
 const CHUNK_BYTES: usize = 1 << 20;
 
 /// A synthetic survey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Synth {
-    /// How many respondents it has; countries share them as in the official file.
+    /// The number of respondents; each country's share is that of the official file.
     pub respondents: u32,
-    /// Which people they are.
+    /// Determines the respondents.
     pub seed: u64,
 }
 
 impl Synth {
-    /// All respondents in the order of the file: by country, as in the official one.
+    /// All respondents in the order of the official file: by country.
     ///
     /// # Panics
     /// Never: the tables and the codebook are part of the program.
     pub fn rows(&self) -> impl Iterator<Item = SynthRow> + use<> {
-        self.rows_of(People::new(&Codebook::built_in()))
+        self.rows_of(Generator::new(&Codebook::built_in()))
     }
 
-    /// Writes the survey as the official CSV: 613 columns, comma-separated, a line for each respondent.
+    /// Writes the survey in the official CSV format: 613 columns, one line for each respondent.
     ///
     /// # Panics
     /// Never: as [`Synth::rows`].
     pub fn write_csv(&self, mut out: impl Write) -> io::Result<()> {
         let columns = Columns::new();
-        let mut line = Line::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 8);
+        let mut line = CsvBuffer::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 8);
         columns.write_header(&mut line);
         for row in self.rows() {
             columns.write_row(&row, &mut line);
@@ -73,7 +73,7 @@ impl Synth {
         out.flush()
     }
 
-    /// The survey in memory: equal to what loading the written file gives.
+    /// The survey in memory; equal to the one loaded from the written file.
     ///
     /// # Panics
     /// Never: as [`Synth::rows`].
@@ -85,11 +85,12 @@ impl Synth {
         survey.finish(VERSION)
     }
 
-    fn rows_of(&self, people: People) -> impl Iterator<Item = SynthRow> + use<> {
+    fn rows_of(&self, generator: Generator) -> impl Iterator<Item = SynthRow> + use<> {
         let seed = self.seed;
-        let numbers = place::apportion(self.respondents, people.places());
-        let places = numbers.into_iter().enumerate();
-        let seats = places.flat_map(|(place, respondents)| (1..=respondents).zip(iter::repeat(place)));
-        seats.zip(0..).map(move |((number, place), row)| people.row(place, number, Chance::of_row(seed, row)))
+        let counts = countries::apportion(self.respondents, generator.countries()).into_iter().enumerate();
+        let numbers = counts.flat_map(|(country, respondents)| (1..=respondents).zip(iter::repeat(country)));
+        numbers
+            .zip(0..)
+            .map(move |((number, country), row)| generator.row(country, number, KeyedRng::of_row(seed, row)))
     }
 }

@@ -1,45 +1,45 @@
-//! The latent traits behind answers: how likely each answer is for somebody, and what answers say about somebody.
+//! The latent traits behind answers: how likely each answer is for a person, and what answers say about a person.
 //!
-//! Every question is an ordered choice (`item`): a person's leaning is a weighted sum of a few traits and a part of its
-//! own, and the answer is the stretch between two cuts that the leaning falls into. Traits are standard normal and
-//! independent of each other in the population. What moves which question is a table, `data/items.tsv`.
+//! Every question is an ordered probit model (`item`): a person's leaning is a weighted sum of a few traits plus a
+//! residual, and the answer is the interval between two thresholds that contains the leaning. Traits are standard
+//! normal and independent in the population. The weights of each question are in `data/items.tsv`.
 
-mod estimate;
 mod item;
 pub(crate) mod normal;
 mod person;
+mod posterior;
 
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::id::{Code, QuestionId};
 
-use estimate::Posterior;
 pub(crate) use item::Item;
 pub use person::{TRAITS, Trait, Traits};
 pub(crate) use person::{Weighted, weights};
+use posterior::Posterior;
 
-/// How traits and answers belong together, for the questions of one codebook.
+/// The relation between traits and answers, for the questions of one codebook.
 #[derive(Debug, Clone)]
 pub struct TraitModel {
-    /// One for each question in order; open questions have none.
+    /// One for each question, in order; `None` for open questions.
     items: Vec<Option<Item>>,
 }
 
 impl TraitModel {
-    /// The model for the questions of a codebook. Options that the model does not know are rare in it, and questions of
-    /// which it knows none have equally likely options and tell nothing.
+    /// The model for the questions of a codebook. Options missing from the table are treated as rare. If none of a
+    /// question's options is in the table, all are equally likely and its answers say nothing about traits.
     pub fn new(codebook: &Codebook) -> Self {
         Self { items: item::items(codebook) }
     }
 
-    /// A person's traits as estimated from known answers: shrunk towards the average person with few answers.
+    /// A person's traits, estimated from known answers. The fewer the answers, the closer to the average person.
     ///
     /// Missing codes and codes that a question does not have are ignored.
     pub fn estimate(&self, answers: &[(QuestionId, Code)]) -> Traits {
         let mut posterior = Posterior::new();
         for &(question, code) in answers {
             match &self.items[question.index()] {
-                Some(item) => item.tell(code, &mut posterior),
-                None => item::tell_number(question, code, &mut posterior),
+                Some(item) => item.observe(code, &mut posterior),
+                None => item::observe_number(question, code, &mut posterior),
             }
         }
         posterior.traits()
@@ -52,7 +52,7 @@ impl TraitModel {
         self.item(question).map(|item| item.probabilities(traits)).unwrap_or_default()
     }
 
-    /// The model of one question; none for open ones.
+    /// The model of one question; `None` for open questions.
     pub(crate) fn item(&self, question: QuestionId) -> Option<&Item> {
         self.items[question.index()].as_ref()
     }
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn trait_names_lead_back_to_their_traits() {
+    fn trait_names_are_read_back() {
         for (at, each) in Trait::ALL.into_iter().enumerate() {
             assert_eq!((each.index(), Trait::named(each.name())), (at, Some(each)));
         }
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_known_is_the_average_person() {
+    fn without_known_answers_the_estimate_is_the_average_person() {
         assert_eq!(model().estimate(&[]), Traits::unknown());
         assert_eq!(model().estimate(&[(question(6), Code(-1)), (question(6), Code(99))]), Traits::unknown());
         let family = model().probabilities(question(1), &Traits::unknown());
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn more_answers_say_more() {
+    fn more_answers_make_the_estimate_more_certain() {
         let model = model();
         let prays = (question(172), Code(1));
         let devout = [prays, (question(6), Code(1)), (question(164), Code(10)), (question(165), Code(1))];
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn years_tell_the_age() {
+    fn age_and_year_of_birth_determine_the_age_trait() {
         let model = model();
         for (number, old, young) in [(262, 80, 20), (261, 1939, 1999)] {
             let age = |code| model.estimate(&[(question(number), Code(code))]).mean(Trait::Age);
@@ -124,7 +124,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_known_the_odds_sum_to_1(
+        fn the_odds_sum_to_1_for_any_known_answers(
             known in prop::collection::vec((1_u16..=290, -5_i32..12), 0..300),
             asked in 1_u16..=290,
         ) {

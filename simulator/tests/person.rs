@@ -1,4 +1,4 @@
-//! The simulated person: what it reads, and that more information gives better answers.
+//! The simulated person: what it reads from prompts, and that more information leads to better answers.
 #![expect(clippy::unwrap_used, reason = "in a test, an unwrap is a check")]
 
 use std::sync::{Arc, LazyLock};
@@ -17,18 +17,18 @@ static PERSON: LazyLock<Person> = LazyLock::new(|| Person::new(Arc::clone(&CODEB
 
 type Answers = Vec<(QuestionId, Code)>;
 
-/// Splits `seed` into numbers from 0 to 1, one for each question.
+/// A pseudorandom number from 0 to 1 for each seed and question.
 fn uniform(seed: u64, question: QuestionId) -> f64 {
     let bits = (seed * 1000 + u64::from(question.number())).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let bits = (bits ^ (bits >> 31)).wrapping_mul(0xd6e8_feb8_6659_fd93);
     ((bits ^ (bits >> 32)) % 1_000_000) as f64 / 1e6
 }
 
-/// The answers of somebody: each drawn with the odds that follow from those before, as people are of one piece.
-fn somebody(seed: u64) -> Answers {
+/// Consistent answers of one person: each is drawn with the odds given the answers before it.
+fn answers_of_person(seed: u64) -> Answers {
     let model = TraitModel::new(&CODEBOOK);
     let mut answers = Answers::new();
-    // In an order that mixes the sections.
+    // An order that mixes the sections.
     for at in 0..290 {
         let question = CODEBOOK.question(QuestionId::from_index(at * 7 % 290));
         let mut left = uniform(seed, question.id);
@@ -74,7 +74,7 @@ fn natural(answers: &Answers) -> String {
     ProfileText::new(&CODEBOOK, Behaviour::Corrected).natural(answers.iter().copied())
 }
 
-/// Shares over many questions.
+/// Shares of correct answers and of disagreements over many questions.
 #[derive(Debug, Default)]
 struct Shares {
     asked: f64,
@@ -85,12 +85,12 @@ struct Shares {
 }
 
 impl Shares {
-    /// Asks the modules, and the coordinator where these disagree, about held-out answers of several people.
-    fn measure(people: std::ops::Range<u64>, told: impl Fn(&Answers) -> String) -> Self {
+    /// Asks the modules about held-out answers of several people, and the coordinator where the modules disagree.
+    fn measure(people: std::ops::Range<u64>, profile_of: impl Fn(&Answers) -> String) -> Self {
         let mut shares = Self::default();
         for seed in people {
-            let (asked, known) = held_out(&somebody(seed));
-            let profile = told(&known);
+            let (asked, known) = held_out(&answers_of_person(seed));
+            let profile = profile_of(&known);
             for (id, truth) in asked {
                 shares.ask(CODEBOOK.question(id), truth, &profile);
             }
@@ -119,33 +119,33 @@ impl Shares {
         }
     }
 
-    fn of_a_module(&self) -> f64 {
+    fn module_accuracy(&self) -> f64 {
         self.modules.iter().sum::<f64>() / 3.0
     }
 }
 
 #[test]
-fn more_information_gives_better_answers() {
+fn more_information_leads_to_better_answers() {
     const PEOPLE: std::ops::Range<u64> = 0..40;
     let nothing = Shares::measure(PEOPLE, |_| String::new());
     let little = Shares::measure(PEOPLE, |known| natural(&known[..20].to_vec()));
     let all = Shares::measure(PEOPLE, natural);
-    let right = [&nothing, &little, &all].map(Shares::of_a_module);
+    let right = [&nothing, &little, &all].map(Shares::module_accuracy);
     assert!(right[0] + 0.01 < right[1] && right[1] + 0.03 < right[2], "{right:?}");
-    assert!(all.coordinator > all.of_a_module() + 0.002, "{all:?}");
+    assert!(all.coordinator > all.module_accuracy() + 0.002, "{all:?}");
     assert!((0.3..0.42).contains(&all.disagreed), "{all:?}");
 }
 
 #[test]
-fn a_backstory_tells_what_the_profile_tells() {
-    let (asked, known) = held_out(&somebody(3));
+fn a_backstory_contains_every_sentence_of_the_profile() {
+    let (asked, known) = held_out(&answers_of_person(3));
     let profile = natural(&known);
     let story = reply(&prompt::story(&profile));
     for sentence in profile.lines() {
         assert!(story.contains(sentence), "{sentence:?} is missing");
     }
     assert!(story.len() < profile.len() * 6 / 5 && story.contains("\n\n"), "{} {}", story.len(), profile.len());
-    // Told the same, it weighs the same; only the misreading of each prompt differs.
+    // The information is the same; only each prompt's noise differs.
     let agreeing = asked.iter().filter(|(id, _)| {
         let question = CODEBOOK.question(*id);
         answer_of(&modules(&profile, question)[0]) == answer_of(&modules(&story, question)[0])
@@ -154,8 +154,8 @@ fn a_backstory_tells_what_the_profile_tells() {
 }
 
 #[test]
-fn replies_keep_to_the_formats() {
-    let (asked, known) = held_out(&somebody(5));
+fn replies_have_the_requested_formats() {
+    let (asked, known) = held_out(&answers_of_person(5));
     let profile = natural(&known);
     let form = ProfileText::new(&CODEBOOK, Behaviour::Corrected).with_questions(known.iter().copied());
     for question in asked.iter().map(|(id, _)| CODEBOOK.question(*id)) {
@@ -192,7 +192,7 @@ fn open_questions_get_a_plausible_number() {
 }
 
 #[test]
-fn questions_that_the_codebook_does_not_know_get_one_of_their_options() {
+fn questions_outside_the_codebook_get_one_of_their_options() {
     for seed in 0..20 {
         let reply = reply(&format!("Question: Which colour {seed}?\nOptions:\n4: Red\n7: Green\nThank you."));
         assert!(reply.starts_with('4') || reply.starts_with('7'), "{reply}");
@@ -201,7 +201,7 @@ fn questions_that_the_codebook_does_not_know_get_one_of_their_options() {
 }
 
 #[test]
-fn the_coordinator_can_do_with_failed_modules() {
+fn the_coordinator_decides_when_modules_fail() {
     let question = CODEBOOK.question(QuestionId::new(1).unwrap());
     let opinion = |answer: Option<i32>| Opinion { answer: answer.map(Code), analysis: "Error: nothing came" };
     let decide = |answers: [Option<i32>; 3]| answer_of(&reply(&prompt::coordinator(question, &answers.map(opinion))));
@@ -211,7 +211,7 @@ fn the_coordinator_can_do_with_failed_modules() {
 }
 
 #[test]
-fn another_seed_or_model_reads_otherwise_and_the_same_reads_the_same() {
+fn replies_depend_on_seed_and_model_and_are_reproducible() {
     let other_seed = Person::new(Arc::clone(&CODEBOOK), 43);
     let messages = vec![Message { role: "user".into(), content: prompt::story("You like tea.\nYou sing.").into() }];
     let digest = |model: &'static str| Conversation { model: model.into(), messages: messages.clone() }.digest();

@@ -75,7 +75,7 @@ async fn tasks_that_a_provider_does_not_take_are_put_aside_and_replayed_after_a_
     let verified = operator(&fleet, &["verify", "--complete"]).arg(fleet.run_folder()).status().expect("runs");
     assert!(verified.success(), "{verified}");
 
-    fleet.provider.mend();
+    fleet.provider.accept_rejected_prompts();
     let coordinator = {
         let replayed = operator(&fleet, &["dead", "replay", &run.0, "--all"]);
         Member::spawn(&mut { replayed }).ended_well().await;

@@ -1,4 +1,4 @@
-//! What a client and a model have said to each other so far.
+//! The messages exchanged between a client and a model so far.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::Xxh3;
 /// A model's name and the messages for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conversation<'a> {
-    /// The model that is asked.
+    /// The requested model.
     pub model: Cow<'a, str>,
     /// The messages, oldest first; at least one.
     pub messages: Vec<Message<'a>>,
@@ -19,20 +19,20 @@ pub struct Conversation<'a> {
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Message<'a> {
-    /// `user`, `assistant`, `system`.
+    /// `user`, `assistant` or `system`.
     #[serde(borrow)]
     pub role: Cow<'a, str>,
-    /// The text; the texts of a message in parts are put together.
+    /// The text; a message in parts is joined into one text.
     #[serde(borrow, default, deserialize_with = "content")]
     pub content: Cow<'a, str>,
 }
 
 impl Conversation<'_> {
-    /// Tells conversations apart: 128 bits over the model, the roles and the texts.
+    /// Identifies the conversation: 128 bits over the model, the roles and the texts.
     pub fn digest(&self) -> u128 {
         let mut hash = Xxh3::new();
         let mut add = |text: &str| {
-            // The length first, so that no two conversations run together into the same bytes.
+            // The length comes first, so that different conversations never hash the same bytes.
             hash.update(&(text.len() as u64).to_le_bytes());
             hash.update(text.as_bytes());
         };
@@ -44,7 +44,7 @@ impl Conversation<'_> {
         hash.digest128()
     }
 
-    /// The texts one after the other, as a model would read them.
+    /// The texts in order, as a model would read them.
     pub fn text(&self) -> Cow<'_, str> {
         match self.messages.as_slice() {
             [only] => Cow::Borrowed(&only.content),
@@ -56,7 +56,7 @@ impl Conversation<'_> {
     }
 }
 
-/// Reads a content that is a text, nothing, or a list of parts with texts.
+/// Reads content that is a text, null, or a list of text parts.
 fn content<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'a, str>, D::Error> {
     deserializer.deserialize_any(ContentVisitor)
 }
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn digests_tell_model_role_and_boundaries_apart() {
+    fn digests_depend_on_model_role_and_message_boundaries() {
         let all = [
             conversation("m", &[("user", "ab")]),
             conversation("n", &[("user", "ab")]),

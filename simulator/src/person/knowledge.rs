@@ -1,24 +1,24 @@
-//! What a text tells about somebody, kept for the next question about the same person.
+//! What a text says about a person, cached for the next question about the same person.
 
 use std::sync::{Arc, Mutex, OnceLock};
 
 use valuesim_shared::id::{Code, QuestionId};
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::lru_map::LruMap;
 use super::reader::Reader;
-use super::recent::Recent;
 use crate::traits::{TraitModel, Traits};
 
-/// How many texts are kept at least: the calls of a cell come together and share two of them, and hardly more than a
-/// hundred cells are under way at a time.
-const TEXTS_KEPT: usize = 512;
+/// The minimum number of texts to cache. The calls of a cell arrive together and share two texts, and rarely more than
+/// a hundred cells are in progress at once.
+const CACHED_TEXTS: usize = 512;
 
-/// What is known about somebody.
+/// What is known about a person.
 #[derive(Debug)]
 pub(super) struct Knowledge {
-    /// The answers that the text tells, in the order of the questions.
+    /// The answers found in the text, in the order of the questions.
     answers: Vec<(QuestionId, Code)>,
-    /// What follows from them.
+    /// The traits estimated from them.
     pub(super) traits: Traits,
 }
 
@@ -28,7 +28,7 @@ impl Knowledge {
         Self { answers, traits }
     }
 
-    /// The answers to the questions that stand next to this one, the nearest first; a few of them.
+    /// A few known answers to neighbouring questions, the nearest first.
     pub(super) fn nearest(&self, question: QuestionId) -> impl Iterator<Item = (QuestionId, Code)> {
         const EACH_SIDE: usize = 4;
         let at = self.answers.partition_point(|(known, _)| *known < question);
@@ -39,24 +39,24 @@ impl Knowledge {
     }
 }
 
-/// What was read last, by the text's hash.
+/// Recently read texts, by their hash.
 #[derive(Debug)]
-pub(super) struct KnownProfiles {
-    by_text: Mutex<Recent<u128, Arc<Knowledge>>>,
+pub(super) struct ProfileCache {
+    by_text: Mutex<LruMap<u128, Arc<Knowledge>>>,
     nobody: OnceLock<Arc<Knowledge>>,
 }
 
-impl KnownProfiles {
+impl ProfileCache {
     pub(super) fn new() -> Self {
-        Self { by_text: Mutex::new(Recent::new(TEXTS_KEPT)), nobody: OnceLock::new() }
+        Self { by_text: Mutex::new(LruMap::new(CACHED_TEXTS)), nobody: OnceLock::new() }
     }
 
-    /// What is known about somebody without a text: nothing, so it is the average person.
+    /// Knowledge without a text: the average person.
     pub(super) fn nobody(&self, model: &TraitModel) -> Arc<Knowledge> {
         Arc::clone(self.nobody.get_or_init(|| Arc::new(Knowledge::new(Vec::new(), model))))
     }
 
-    /// What a text tells. Two calls that come at once may both read it, with the same result.
+    /// What a text says. Two simultaneous calls may both read it, with the same result.
     pub(super) fn read(&self, text: &str, reader: &Reader, model: &TraitModel) -> Arc<Knowledge> {
         let hash = xxh3_128(text.as_bytes());
         if let Some(known) = self.by_text.lock().expect(NEVER_POISONED).get(&hash) {

@@ -1,4 +1,4 @@
-//! Recognises what a prompt asks for, and takes it apart, by the fixed phrases of the paper's prompts.
+//! Classifies a prompt and splits it into its parts, by the fixed phrases of the paper's prompts.
 
 use super::Message;
 
@@ -19,7 +19,7 @@ pub enum Kind {
     FullInfo,
     /// An answer from the backstory alone.
     NoCab,
-    /// An answer about nobody in particular.
+    /// An answer without a profile.
     NoProfile,
     /// Anything else.
     Other,
@@ -39,7 +39,7 @@ impl Kind {
         Self::Other,
     ];
 
-    /// The kind of a conversation, by how its first message begins and ends.
+    /// The kind of a conversation, judged by how its first message begins and ends.
     pub fn of(messages: &[Message<'_>]) -> Self {
         let text = messages.first().map_or("", |message| message.content.trim());
         if text.starts_with(STORY_START) {
@@ -95,32 +95,32 @@ const SINGLES: [(&str, Kind); 3] = [
     ("while reflecting the user's viewpoint.\nAnswer format: 'Q：option you selected'", Kind::NoCab),
 ];
 
-/// What a prompt says, in parts.
+/// The parts of a prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Prompt<'a> {
     /// Write a backstory.
     Story { profile: &'a str },
     /// Answer a question; `block` is its text and options.
-    Question { about: About<'a>, block: &'a str },
-    /// Decide between opinions.
+    Question { subject: Subject<'a>, block: &'a str },
+    /// Decide between the modules' opinions.
     Coordinator { question: &'a str, options: &'a str, opinions: Opinions<'a> },
-    /// Something else, which may have options in it.
+    /// Anything else; it may contain options.
     Other { block: &'a str },
 }
 
 /// Whom a question is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum About<'a> {
+pub(super) enum Subject<'a> {
     /// Nobody in particular.
-    Nobody,
-    /// The person of a profile or backstory.
-    Somebody(&'a str),
+    Unspecified,
+    /// The person described in a profile or backstory.
+    Described(&'a str),
 }
 
-/// What the three modules said, each an answer and an analysis.
+/// The replies of the three modules.
 pub(super) type Opinions<'a> = [Opinion<'a>; 3];
 
-/// What one module said.
+/// One module's reply: an answer and an analysis.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Opinion<'a> {
     pub(super) answer: &'a str,
@@ -128,7 +128,7 @@ pub(super) struct Opinion<'a> {
 }
 
 impl<'a> Prompt<'a> {
-    /// Takes a prompt apart; one that lacks a part that its kind has is something else.
+    /// Splits a prompt into its parts; a prompt that lacks one of its kind's parts is [`Prompt::Other`].
     pub(super) fn read(kind: Kind, text: &'a str) -> Self {
         let read = match kind {
             Kind::Story => text.split_once(STORY_PROFILE).map(|(_, profile)| Self::Story { profile: profile.trim() }),
@@ -143,22 +143,22 @@ impl<'a> Prompt<'a> {
 }
 
 fn module(text: &str) -> Option<Prompt<'_>> {
-    // From the end where possible: the question is short, and the profile is anybody's text.
+    // Split from the end where possible: the profile is arbitrary text and may contain the same phrases.
     let (text, _) = text.rsplit_once(MODULE_END)?;
     let (text, block) = text.rsplit_once(MODULE_QUESTION)?;
     let (_, profile) = text.split_once(MODULE_PROFILE)?;
-    Some(Prompt::Question { about: About::Somebody(profile), block })
+    Some(Prompt::Question { subject: Subject::Described(profile), block })
 }
 
 fn single(text: &str) -> Option<Prompt<'_>> {
     let (block, rest) = text.trim_start().strip_prefix(SINGLE_START)?.split_once(SINGLE_PROFILE)?;
     let (profile, _) = rest.rsplit_once(SINGLE_END)?;
-    Some(Prompt::Question { about: About::Somebody(profile), block })
+    Some(Prompt::Question { subject: Subject::Described(profile), block })
 }
 
 fn no_profile(text: &str) -> Option<Prompt<'_>> {
     let block = text.trim().strip_prefix(SINGLE_START)?.strip_suffix(NO_PROFILE_END)?;
-    Some(Prompt::Question { about: About::Nobody, block })
+    Some(Prompt::Question { subject: Subject::Unspecified, block })
 }
 
 fn coordinator(text: &str) -> Option<Prompt<'_>> {
@@ -168,8 +168,8 @@ fn coordinator(text: &str) -> Option<Prompt<'_>> {
     let mut opinions = Opinions::default();
     let ends = ["\n\nEmotional perspective answer: ", "\n\nBehavioral perspective answer: ", "\n\nConsider:\n"];
     for (opinion, end) in opinions.iter_mut().zip(ends) {
-        let (said, rest) = text.split_once(end)?;
-        let (answer, analysis) = said.split_once('\n')?;
+        let (reply, rest) = text.split_once(end)?;
+        let (answer, analysis) = reply.split_once('\n')?;
         *opinion = Opinion { answer, analysis };
         text = rest;
     }
@@ -188,7 +188,7 @@ mod tests {
         values.iter().fold(template.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
     }
 
-    /// A template of the method, as it lies in the neighbouring crate.
+    /// A prompt template of the shared crate.
     fn template(name: &str) -> String {
         let path = format!("{}/../shared/prompts/{name}.txt", env!("CARGO_MANIFEST_DIR"));
         std::fs::read_to_string(path).unwrap()
@@ -205,19 +205,19 @@ mod tests {
     }
 
     #[test]
-    fn the_prompts_of_the_method_are_recognised_and_taken_apart() {
-        let question = Prompt::Question { about: About::Somebody(PROFILE), block: BLOCK };
+    fn the_prompts_of_the_method_are_classified_and_split() {
+        let question = Prompt::Question { subject: Subject::Described(PROFILE), block: BLOCK };
         check("story", (Kind::Story, Prompt::Story { profile: PROFILE }));
         check("cognitive", (Kind::Cognitive, question));
         check("affective", (Kind::Affective, question));
         check("behavioral", (Kind::Behavioral, question));
         check("full_info", (Kind::FullInfo, question));
         check("no_cab", (Kind::NoCab, question));
-        check("no_profile", (Kind::NoProfile, Prompt::Question { about: About::Nobody, block: BLOCK }));
+        check("no_profile", (Kind::NoProfile, Prompt::Question { subject: Subject::Unspecified, block: BLOCK }));
     }
 
     #[test]
-    fn the_coordinator_sees_three_opinions() {
+    fn a_coordinator_prompt_has_three_opinions() {
         let values = [
             ("question_text", "Tea?"),
             ("options_text", "1: Yes\n2: No"),
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lacks_a_part_is_something_else() {
+    fn a_prompt_that_lacks_a_part_is_other() {
         for text in ["", "hello", "Question: what?", MODULE_START, COORDINATOR_START, STORY_START] {
             assert_eq!(Prompt::read(kind(text), text), Prompt::Other { block: text });
         }

@@ -1,4 +1,4 @@
-//! Reads texts with a codebook at hand: which answers a profile or backstory tells, which question is asked.
+//! Finds the answers in a profile or backstory and the question in a prompt, by comparing them with a codebook.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,18 +9,18 @@ use valuesim_shared::id::{Code, QuestionId};
 /// An answer to a question.
 type Answer = (QuestionId, Code);
 
-/// A codebook, arranged so that its texts can be found in others.
+/// A codebook, indexed so that its sentences and questions can be found in other texts.
 #[derive(Debug)]
 pub(super) struct Reader {
     codebook: Arc<Codebook>,
     sentences: HashMap<String, Answer>,
-    /// Of how many parts, each with an end of its own, the sentence with the most is.
+    /// The largest number of parts in one sentence, where every possible sentence end starts a new part.
     most_parts: usize,
     templates: Vec<Template>,
     by_first_line: HashMap<String, Vec<QuestionId>>,
 }
 
-/// A sentence with a number in it.
+/// A sentence that contains a number.
 #[derive(Debug)]
 struct Template {
     question: QuestionId,
@@ -28,21 +28,21 @@ struct Template {
     after: String,
 }
 
-/// A piece of information that a profile gives.
+/// A statement in a profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Point<'a> {
-    /// What it answers, where that can be told.
+pub(super) struct Statement<'a> {
+    /// The question it answers and the answer, if recognised.
     pub(super) answer: Option<Answer>,
-    /// The piece as a sentence.
+    /// The statement as a sentence.
     pub(super) text: &'a str,
 }
 
 /// A question as a prompt asks it.
 #[derive(Debug)]
-pub(super) struct Asked<'a> {
+pub(super) struct AskedQuestion<'a> {
     /// The question's text.
     pub(super) text: &'a str,
-    /// Its entry, where the codebook has one with the same text and options.
+    /// Its codebook entry, if there is one with the same text and options.
     pub(super) question: Option<&'a Question>,
     /// The options' codes, in the order of the prompt; none for an open question.
     pub(super) codes: Vec<Code>,
@@ -66,45 +66,46 @@ impl Reader {
         Self { codebook, sentences, most_parts, templates, by_first_line }
     }
 
-    /// The entry of a question.
+    /// The codebook entry of a question.
     pub(super) fn question(&self, id: QuestionId) -> &Question {
         self.codebook.question(id)
     }
 
-    /// How a profile says an answer, where there is a fixed sentence for it.
+    /// The fixed sentence for an answer in a profile, if there is one.
     pub(super) fn sentence(&self, id: QuestionId, code: Code) -> Option<&str> {
         let sentences = &self.codebook.question(id).natural.sentences;
         sentences.iter().find(|(of, _)| *of == code).map(|(_, sentence)| sentence.as_str())
     }
 
-    /// The answers that a text tells, in the order of the questions, one for each.
+    /// The answers in a text, in the order of the questions, at most one for each.
     pub(super) fn answers(&self, text: &str) -> Vec<Answer> {
-        let mut answers: Vec<Answer> = self.points(text).into_iter().filter_map(|point| point.answer).collect();
+        let mut answers: Vec<Answer> =
+            self.statements(text).into_iter().filter_map(|statement| statement.answer).collect();
         answers.sort_unstable_by_key(|(question, _)| *question);
         answers.dedup_by_key(|(question, _)| *question);
         answers
     }
 
-    /// The pieces of information in a text: items in question form, known sentences, and whatever else stands there.
-    pub(super) fn points<'a>(&'a self, text: &'a str) -> Vec<Point<'a>> {
-        let mut points = Vec::new();
+    /// The statements in a text: items in question form, known sentences, and any other text.
+    pub(super) fn statements<'a>(&'a self, text: &'a str) -> Vec<Statement<'a>> {
+        let mut statements = Vec::new();
         let mut rest = text;
         while !rest.is_empty() {
             let read = if let Some((answer, read)) = self.item(rest) {
                 let text = self.sentence(answer.0, answer.1).unwrap_or(&rest[..read]);
-                points.push(Point { answer: Some(answer), text: text.trim() });
+                statements.push(Statement { answer: Some(answer), text: text.trim() });
                 read
             } else {
                 let line = first_line(rest);
-                self.add_sentences(line, &mut points);
+                self.add_sentences(line, &mut statements);
                 line.len()
             };
             rest = rest[read..].trim_start_matches(['\n', '\r']);
         }
-        points
+        statements
     }
 
-    /// The item in question form that a text begins with, and its length.
+    /// The item in question form at the start of a text, and its length.
     fn item(&self, text: &str) -> Option<(Answer, usize)> {
         let questions = self.by_first_line.get(first_line(text))?;
         questions.iter().find_map(|&id| {
@@ -119,13 +120,13 @@ impl Reader {
         })
     }
 
-    /// Adds the sentences of a line; what lies between known ones as it stands.
-    fn add_sentences<'a>(&'a self, line: &'a str, points: &mut Vec<Point<'a>>) {
+    /// Adds the sentences of a line. Text between known sentences is added unchanged.
+    fn add_sentences<'a>(&'a self, line: &'a str, statements: &mut Vec<Statement<'a>>) {
         let ends: Vec<usize> = sentence_ends(line).collect();
         let (mut start, mut at) = (0, 0);
         while at < ends.len() {
             let last = ends.len().min(at + self.most_parts);
-            // The longest first: a sentence may begin with another one.
+            // The longest first: one sentence may be the beginning of another.
             let known = (at..last).rev().find_map(|end| {
                 let answer = self.answer(line[start..ends[end]].trim())?;
                 Some((answer, end))
@@ -133,37 +134,37 @@ impl Reader {
             let end = known.map_or(at, |(_, end)| end);
             let text = line[start..ends[end]].trim();
             if !text.is_empty() {
-                points.push(Point { answer: known.map(|(answer, _)| answer), text });
+                statements.push(Statement { answer: known.map(|(answer, _)| answer), text });
             }
             (start, at) = (ends[end], end + 1);
         }
     }
 
-    /// What a sentence answers.
+    /// The answer that a sentence states.
     fn answer(&self, sentence: &str) -> Option<Answer> {
         let known = self.sentences.get(sentence).copied();
         known.or_else(|| self.templates.iter().find_map(|template| template.answer(sentence)))
     }
 
-    /// The question of a block: its text, and below it the options where there are any.
-    pub(super) fn asked<'a>(&'a self, block: &'a str) -> Asked<'a> {
+    /// The question in a block: its text, followed by its options, if any.
+    pub(super) fn asked<'a>(&'a self, block: &'a str) -> AskedQuestion<'a> {
         let (text, options) = block.rsplit_once("\nOptions:\n").unwrap_or((block, ""));
-        self.asked_apart(text, options)
+        self.asked_from_parts(text, options)
     }
 
     /// The question with this text and these options.
-    pub(super) fn asked_apart<'a>(&'a self, text: &'a str, options: &'a str) -> Asked<'a> {
+    pub(super) fn asked_from_parts<'a>(&'a self, text: &'a str, options: &'a str) -> AskedQuestion<'a> {
         let (codes, labels): (Vec<Code>, Vec<&str>) = options.lines().filter_map(option).unzip();
         let same_text = self.by_first_line.get(first_line(text)).into_iter().flatten();
         let mut entries = same_text.map(|&id| self.codebook.question(id)).filter(|question| question.text == text);
         let question =
             entries.find(|question| question.options.iter().map(|option| option.code).eq(codes.iter().copied()));
-        Asked { text, question, codes, labels }
+        AskedQuestion { text, question, codes, labels }
     }
 }
 
 impl Template {
-    /// The template of a question whose answers are numbers that mean themselves.
+    /// The template of an open question whose code is the number itself.
     fn of(question: &Question) -> Option<Self> {
         if question.open != Some(OpenValues::Number) {
             return None;
@@ -184,7 +185,7 @@ fn option(line: &str) -> Option<(Code, &str)> {
     Some((Code(code.trim().parse().ok()?), label.trim()))
 }
 
-/// The code of an answer that is given by its label, or as the number itself.
+/// The code of an answer given by its label or as a number.
 fn code_of(question: &Question, value: &str) -> Option<Code> {
     let labelled = question.options.iter().find(|option| option.label == value).map(|option| option.code);
     labelled.or_else(|| value.parse().ok().map(Code))
@@ -194,12 +195,12 @@ fn first_line(text: &str) -> &str {
     text.split('\n').next().unwrap_or_default()
 }
 
-/// What follows `line`, if the text begins with it as a whole line.
+/// The text after `line`, if it begins with that whole line.
 fn after_line<'a>(text: &'a str, line: &str) -> Option<&'a str> {
     text.strip_prefix(line)?.strip_prefix('\n')
 }
 
-/// Where the sentences of a line may end: after `.`, `!` or `?` and closing marks before a space, and at the end.
+/// Where sentences of a line may end: after `.`, `!`, `?` or a closing mark before a space, and at the end of the line.
 fn sentence_ends(line: &str) -> impl Iterator<Item = usize> + '_ {
     let bytes = line.as_bytes();
     let inner = bytes.windows(2).enumerate().filter_map(|(at, pair)| {
@@ -253,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn every_question_is_recognised_by_its_block() {
+    fn every_question_block_is_recognised() {
         let codebook = Arc::new(Codebook::built_in());
         let reader = Reader::new(Arc::clone(&codebook));
         for question in codebook.questions() {

@@ -1,46 +1,46 @@
-//! Writes a backstory: every sentence of the profile, put in order, with a few words between.
+//! Writes a backstory: the sentences of the profile in the order of the questionnaire, with an opening per paragraph.
 
 use valuesim_shared::codebook::Category;
 
-use super::draw::Draw;
-use super::reader::{Point, Reader};
+use super::reader::{Reader, Statement};
+use super::rng::Rng;
 
-/// Sentences of a paragraph.
-const PARAGRAPH: usize = 15;
+/// The maximum number of sentences in a paragraph.
+const SENTENCES_PER_PARAGRAPH: usize = 15;
 
-/// The backstory of somebody with this profile. No sentence of the profile is changed, so all can be found again.
-pub(super) fn write(reader: &Reader, profile: &str, draw: &mut Draw) -> String {
-    let mut points = reader.points(profile);
-    // What cannot be told stands first, and as it was; all else in the order of the questionnaire.
-    points.sort_by_key(|point| point.answer.map(|(question, _)| question));
-    let section = |point: &Point<'_>| point.answer.map(|(id, _)| reader.question(id).section.as_str());
+/// The backstory of a person with this profile. Keeps every sentence unchanged, so that all can be read back.
+pub(super) fn write(reader: &Reader, profile: &str, rng: &mut Rng) -> String {
+    let mut statements = reader.statements(profile);
+    // Unrecognised sentences come first, in their original order; all others in the order of the questionnaire.
+    statements.sort_by_key(|statement| statement.answer.map(|(question, _)| question));
+    let section = |statement: &Statement<'_>| statement.answer.map(|(id, _)| reader.question(id).section.as_str());
     let mut story = String::with_capacity(profile.len() * 5 / 4);
-    for section in points.chunk_by(|one, other| section(one) == section(other)) {
+    for section in statements.chunk_by(|one, other| section(one) == section(other)) {
         let category = section[0].answer.map(|(question, _)| reader.question(question).category);
-        for (at, paragraph) in section.chunks(PARAGRAPH).enumerate() {
+        for (at, paragraph) in section.chunks(SENTENCES_PER_PARAGRAPH).enumerate() {
             let lead = if at == 0 { opening(category) } else { &MORE };
-            add_paragraph(&mut story, lead[draw.below(lead.len())], paragraph);
+            add_paragraph(&mut story, lead[rng.below(lead.len())], paragraph);
         }
     }
     story.truncate(story.trim_end().len());
     story
 }
 
-fn add_paragraph(story: &mut String, lead: &str, points: &[Point<'_>]) {
+fn add_paragraph(story: &mut String, lead: &str, statements: &[Statement<'_>]) {
     story.push_str(lead);
     let mut gap = ' ';
-    for point in points {
+    for statement in statements {
         story.push(gap);
-        story.push_str(point.text);
-        // A sentence without an end of its own gets a line of its own, or it would run into the next.
-        gap = if point.text.ends_with(['.', '!', '?']) { ' ' } else { '\n' };
+        story.push_str(statement.text);
+        // Without end punctuation, a sentence needs a line break, or it would run into the next one.
+        gap = if statement.text.ends_with(['.', '!', '?']) { ' ' } else { '\n' };
     }
     story.push_str("\n\n");
 }
 
 const MORE: [&str; 3] = ["There is more to it.", "Nor is that all.", "A few more things belong here."];
 
-/// Ways to begin what is said about a part of life.
+/// Opening sentences for a section.
 fn opening(category: Option<Category>) -> &'static [&'static str] {
     match category {
         None => &["These are the plain facts about you.", "To begin with the facts of your life."],

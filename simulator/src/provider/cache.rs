@@ -1,4 +1,4 @@
-//! Keeps account of a prompt cache: how much of a prompt's beginning was seen before.
+//! Simulates a prefix cache: how much of a prompt's beginning was seen before.
 
 use std::sync::Mutex;
 
@@ -6,64 +6,64 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::options::{CacheRule, ProviderOptions};
 use super::tokens;
-use crate::person::Recent;
+use crate::person::LruMap;
 
-/// Tokens of a block of DeepSeek's cache (their guide on context caching: 64 tokens are the storage unit).
+/// The block size of DeepSeek's cache (its guide on context caching: 64 tokens are the storage unit).
 const DEEPSEEK_BLOCK_TOKENS: u64 = 64;
 
-/// A cache of the beginnings of answered prompts, in whole blocks.
+/// A cache of the prefixes of answered prompts, in whole blocks.
 #[derive(Debug)]
 pub(crate) struct PrefixCache {
     block_tokens: u64,
-    /// In how many earlier prompts a block must have been to count.
-    times: u8,
-    /// Blocks by the hash of all the text up to their end, with the number of prompts that had them.
-    blocks: Mutex<Recent<u64, u8>>,
+    /// The number of earlier prompts that must contain a block before it counts as cached.
+    min_prompts: u8,
+    /// The number of prompts that contained each block; the key is the hash of all text up to the block's end.
+    blocks: Mutex<LruMap<u64, u8>>,
 }
 
-/// What the cache says about a prompt; handed back when the prompt is answered.
+/// The result of looking up a prompt; pass it to [`PrefixCache::insert`] when the prompt is answered.
 #[derive(Debug)]
 pub(crate) struct Lookup {
-    /// Tokens that were in the cache.
+    /// The number of cached tokens.
     pub(crate) cached_tokens: u64,
     blocks: Vec<u64>,
 }
 
 impl PrefixCache {
-    /// The cache of the options, if they want one.
+    /// The cache that the options describe, if any.
     pub(crate) fn new(options: &ProviderOptions) -> Option<Self> {
-        let (block_tokens, times) = match options.cache {
+        let (block_tokens, min_prompts) = match options.cache {
             CacheRule::None => return None,
             CacheRule::Vllm { block_tokens } => (u64::from(block_tokens), 1),
             CacheRule::DeepSeek => (DEEPSEEK_BLOCK_TOKENS, 2),
         };
         let capacity = usize::try_from(options.cache_tokens / block_tokens).unwrap_or(usize::MAX);
-        Some(Self { block_tokens, times, blocks: Mutex::new(Recent::new(capacity)) })
+        Some(Self { block_tokens, min_prompts, blocks: Mutex::new(LruMap::new(capacity)) })
     }
 
-    /// How much of the text is in the cache. The last token never is: a model must read something to answer.
-    pub(crate) fn look(&self, text: &str) -> Lookup {
+    /// How much of the text is cached. The last token never is: a model must process at least one token to answer.
+    pub(crate) fn look_up(&self, text: &str) -> Lookup {
         let blocks = self.hashes(text.as_bytes());
-        let most = tokens::tokens(text.len()).saturating_sub(1) / self.block_tokens;
+        let max_blocks = tokens::tokens(text.len()).saturating_sub(1) / self.block_tokens;
         let mut cache = self.blocks.lock().expect("nothing panics while it holds the cache");
-        let mut is_cached = |block: &u64| cache.get(block).is_some_and(|&mut times| times >= self.times);
-        let cached = blocks.iter().zip(0..most).take_while(|(block, _)| is_cached(block)).count();
+        let mut is_cached = |block: &u64| cache.get(block).is_some_and(|&mut prompts| prompts >= self.min_prompts);
+        let cached = blocks.iter().zip(0..max_blocks).take_while(|(block, _)| is_cached(block)).count();
         drop(cache);
         Lookup { cached_tokens: cached as u64 * self.block_tokens, blocks }
     }
 
-    /// Puts an answered prompt into the cache.
-    pub(crate) fn keep(&self, lookup: &Lookup) {
+    /// Adds an answered prompt to the cache.
+    pub(crate) fn insert(&self, lookup: &Lookup) {
         let mut cache = self.blocks.lock().expect("nothing panics while it holds the cache");
         for &block in &lookup.blocks {
             match cache.get(&block) {
-                Some(times) => *times = times.saturating_add(1),
+                Some(prompts) => *prompts = prompts.saturating_add(1),
                 None => cache.insert(block, 1),
             }
         }
     }
 
-    /// The hash of each whole block and all before it.
+    /// The hash of each whole block and all text before it.
     fn hashes(&self, text: &[u8]) -> Vec<u64> {
         let whole_blocks = (1..).map(|count| tokens::bytes(count * self.block_tokens));
         let mut hashes = Vec::new();
@@ -81,16 +81,16 @@ impl PrefixCache {
 mod tests {
     use super::*;
 
-    /// Sends prompts one after the other, each `(text, copies)` pieces put together; compares the cached tokens.
+    /// Looks up and inserts prompts in order, each the concatenation of `(text, copies)`; compares the cached tokens.
     #[track_caller]
     fn check(cache: CacheRule, cache_tokens: u64, prompts: &[(&[(&str, usize)], u64)]) {
         let options = ProviderOptions { cache, cache_tokens, ..ProviderOptions::default() };
         let cache = PrefixCache::new(&options).unwrap();
         for (at, (pieces, expected)) in prompts.iter().enumerate() {
             let text: String = pieces.iter().map(|(text, copies)| text.repeat(*copies)).collect();
-            let lookup = cache.look(&text);
+            let lookup = cache.look_up(&text);
             assert_eq!(lookup.cached_tokens, *expected, "prompt {at}");
-            cache.keep(&lookup);
+            cache.insert(&lookup);
         }
     }
 
@@ -98,7 +98,7 @@ mod tests {
     const VLLM: CacheRule = CacheRule::Vllm { block_tokens: 10 };
 
     #[test]
-    fn vllm_reuses_whole_blocks_of_what_was_seen_once() {
+    fn vllm_reuses_whole_blocks_seen_in_one_prompt() {
         check(
             VLLM,
             1_000_000,
@@ -112,13 +112,13 @@ mod tests {
     }
 
     #[test]
-    fn vllm_always_reads_the_last_token() {
+    fn vllm_never_caches_the_last_token() {
         check(VLLM, 1_000_000, &[(&[("a", 92)], 0), (&[("a", 92)], 10), (&[("a", 93)], 20)]);
     }
 
     #[test]
-    fn deepseek_reuses_what_two_prompts_had() {
-        // 320 tokens, five blocks, have 1472 bytes.
+    fn deepseek_reuses_blocks_seen_in_two_prompts() {
+        // 1472 bytes are 320 tokens: five blocks.
         let prompt = |end: &'static str| [("a", 1472), (end, 400)];
         check(
             CacheRule::DeepSeek,
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_used_is_forgotten() {
+    fn unused_blocks_are_evicted() {
         let others: Vec<String> = (0..40).map(|at| format!("{at:02}")).collect();
         let mut prompts: Vec<[(&str, usize); 1]> = vec![[("a", 93)]];
         prompts.extend(others.iter().map(|other| [(other.as_str(), 40)]));

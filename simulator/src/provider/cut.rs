@@ -1,4 +1,4 @@
-//! Breaks a connection in the middle of a reply.
+//! Cuts a connection in the middle of a reply.
 
 use std::io;
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use super::server::json_response;
 pub(crate) fn response(mut body: Vec<u8>) -> Response {
     let announced = body.len();
     body.truncate(announced / 2);
-    let mut response = json_response(Body::from_stream(ReaderStream::new(Half { rest: body, pause: Pause::Due })));
+    let mut response = json_response(Body::from_stream(ReaderStream::new(Half { rest: body, flush: Flush::Pending })));
     response.headers_mut().insert(header::CONTENT_LENGTH, announced.into());
     response
 }
@@ -24,13 +24,13 @@ pub(crate) fn response(mut body: Vec<u8>) -> Response {
 /// Reads as the first half of a reply, then fails.
 struct Half {
     rest: Vec<u8>,
-    pause: Pause,
+    flush: Flush,
 }
 
-/// Whether the server has had a moment to send what it got before the failure.
-enum Pause {
-    Due,
-    Over,
+/// Whether the server has had a chance to send the first half before the failure.
+enum Flush {
+    Pending,
+    Done,
 }
 
 impl AsyncRead for Half {
@@ -41,8 +41,8 @@ impl AsyncRead for Half {
             self.rest.drain(..count);
             return Poll::Ready(Ok(()));
         }
-        if matches!(self.pause, Pause::Due) {
-            self.pause = Pause::Over;
+        if matches!(self.flush, Flush::Pending) {
+            self.flush = Flush::Done;
             context.waker().wake_by_ref();
             return Poll::Pending;
         }

@@ -1,34 +1,34 @@
-//! Decides which calls fail and how, and which replies are spoilt.
+//! Decides which calls fail and how, and which replies are defective.
 
 use std::time::Duration;
 
 use super::options::{Latency, ProviderOptions};
 use super::tokens;
-use crate::person::{Draw, Purpose};
+use crate::person::{Purpose, Rng};
 
-/// How a call ends other than with a reply.
+/// How a call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// An internal error: 500.
     Broken,
     /// An overloaded engine: 503.
     Overloaded,
-    /// No reply, ever.
+    /// No reply at all.
     Hang,
-    /// A connection that breaks in the middle of the reply.
+    /// A connection cut in the middle of the reply.
     Cut,
 }
 
-/// Why a reply says that it ended.
+/// The reason that a reply gives for its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Finish {
+pub(crate) enum FinishReason {
     Stop,
     Length,
     ContentFilter,
 }
 
-impl Finish {
-    /// The word of the API.
+impl FinishReason {
+    /// The API's name for it.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Stop => "stop",
@@ -38,39 +38,39 @@ impl Finish {
     }
 }
 
-/// What is done to a reply.
+/// A deliberate defect of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Spoil {
-    /// Nothing.
-    Not,
-    /// It does not keep to the format.
+pub(crate) enum Defect {
+    /// The reply is intact.
+    None,
+    /// It violates the format.
     Malformed,
     /// It ends too early.
     Truncated,
-    /// The model will not.
+    /// The model refuses to answer.
     Refused,
 }
 
-/// The message of a call as it will be sent.
+/// The message to send as the reply to a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Said {
-    /// What the model says.
+pub(crate) struct ReplyMessage {
+    /// The text.
     pub(crate) content: Option<String>,
-    /// In which words it refuses, where it does so by the API's own field.
+    /// The text of a refusal in the API's own field.
     pub(crate) refusal: Option<&'static str>,
     /// Why it ended.
-    pub(crate) finish: Finish,
-    /// What was done to it.
-    pub(crate) spoil: Spoil,
+    pub(crate) finish: FinishReason,
+    /// Its deliberate defect.
+    pub(crate) defect: Defect,
 }
 
 const REFUSAL: &str = "I'm sorry, but I can't help with that request. (simulated)";
 
-/// Whether this try of a prompt fails; another try has another draw, so that who tries again gets through.
+/// How this attempt at a prompt fails, if it does. Each attempt is drawn separately, so a retry succeeds eventually.
 pub(crate) fn fault(options: &ProviderOptions, digest: u128, attempt: u64) -> Option<Fault> {
-    let mut draw = Draw::new(digest, options.seed, Purpose::Fault, attempt);
-    let at = draw.uniform();
-    let overloaded = draw.below(2) == 1;
+    let mut rng = Rng::new(digest, options.seed, Purpose::Fault, attempt);
+    let at = rng.uniform();
+    let overloaded = rng.below(2) == 1;
     let [errors, hangs, cuts] = sums([options.error_rate, options.hang_rate, options.cut_rate]);
     match at {
         _ if at < errors => Some(if overloaded { Fault::Overloaded } else { Fault::Broken }),
@@ -80,55 +80,66 @@ pub(crate) fn fault(options: &ProviderOptions, digest: u128, attempt: u64) -> Op
     }
 }
 
-/// Whether a prompt is one that the provider does not understand, however often it is sent.
+/// Whether the provider rejects a prompt every time it is sent.
 pub(crate) fn is_rejected(options: &ProviderOptions, digest: u128) -> bool {
-    Draw::new(digest, options.seed, Purpose::Rejection, 0).uniform() < options.bad_request_rate
+    Rng::new(digest, options.seed, Purpose::Rejection, 0).uniform() < options.bad_request_rate
 }
 
-/// How long this try of a prompt takes.
+/// How long this attempt at a prompt takes.
 pub(crate) fn latency(options: &ProviderOptions, digest: u128, attempt: u64) -> Duration {
     match options.latency {
         Latency::None => Duration::ZERO,
         Latency::Fixed(time) => time,
         Latency::Lognormal { median, sigma } => {
-            let spread = Draw::new(digest, options.seed, Purpose::Latency, attempt).normal();
+            let spread = Rng::new(digest, options.seed, Purpose::Latency, attempt).normal();
             median.mul_f64((sigma * spread).exp())
         }
     }
 }
 
-/// Makes of a reply what is sent: spoilt or not as the prompt and the seed will have it, and no longer than allowed.
-pub(crate) fn finish(options: &ProviderOptions, digest: u128, reply: String, most_tokens: Option<u64>) -> Said {
-    let mut said = spoilt(options, digest, reply);
-    if let (Some(content), Some(most)) = (&mut said.content, most_tokens) {
+/// The message for a reply: defective if prompt and seed say so, and no longer than allowed.
+pub(crate) fn finish_reply(
+    options: &ProviderOptions,
+    digest: u128,
+    reply: String,
+    max_tokens: Option<u64>,
+) -> ReplyMessage {
+    let mut message = with_defect(options, digest, reply);
+    if let (Some(content), Some(most)) = (&mut message.content, max_tokens) {
         let cut = tokens::first(most, content).len();
         if cut < content.len() {
             content.truncate(cut);
-            said.finish = Finish::Length;
+            message.finish = FinishReason::Length;
         }
     }
-    said
+    message
 }
 
-fn spoilt(options: &ProviderOptions, digest: u128, mut reply: String) -> Said {
-    let mut draw = Draw::new(digest, options.seed, Purpose::Spoil, 0);
-    let at = draw.uniform();
+fn with_defect(options: &ProviderOptions, digest: u128, mut reply: String) -> ReplyMessage {
+    let mut rng = Rng::new(digest, options.seed, Purpose::Defect, 0);
+    let at = rng.uniform();
     let [malformed, truncated, refused] = sums([options.malformed_rate, options.truncated_rate, options.refusal_rate]);
     if at < malformed {
-        let content = Some(MALFORMED[draw.below(MALFORMED.len())].to_owned());
-        return Said { content, refusal: None, finish: Finish::Stop, spoil: Spoil::Malformed };
+        let content = Some(MALFORMED[rng.below(MALFORMED.len())].to_owned());
+        return ReplyMessage { content, refusal: None, finish: FinishReason::Stop, defect: Defect::Malformed };
     }
     if at < truncated {
-        let cut = reply.floor_char_boundary(draw.below(reply.len().max(1)));
+        let cut = reply.floor_char_boundary(rng.below(reply.len().max(1)));
         reply.truncate(cut);
-        return Said { content: Some(reply), refusal: None, finish: Finish::Length, spoil: Spoil::Truncated };
+        return ReplyMessage {
+            content: Some(reply),
+            refusal: None,
+            finish: FinishReason::Length,
+            defect: Defect::Truncated,
+        };
     }
-    if at < refused { refusal(&mut draw) } else { Said { content: Some(reply), ..UNSPOILT } }
+    if at < refused { refusal(&mut rng) } else { ReplyMessage { content: Some(reply), ..INTACT } }
 }
 
-const UNSPOILT: Said = Said { content: None, refusal: None, finish: Finish::Stop, spoil: Spoil::Not };
+const INTACT: ReplyMessage =
+    ReplyMessage { content: None, refusal: None, finish: FinishReason::Stop, defect: Defect::None };
 
-/// Replies that do not keep to the format: no parser can find an option in them.
+/// Replies that violate the format: no parser can find an option in them.
 const MALFORMED: [&str; 5] = [
     "",
     "(simulated) This person would most likely lean towards agreeing, though it depends on the day.",
@@ -137,17 +148,17 @@ const MALFORMED: [&str; 5] = [
     "Answer: [option number]\nAnalysis: [your reasoning] (simulated)",
 ];
 
-/// The three ways in which providers refuse: in words, in a field of the API, by a filter.
-fn refusal(draw: &mut Draw) -> Said {
-    let refused = Said { spoil: Spoil::Refused, ..UNSPOILT };
-    match draw.below(3) {
-        0 => Said { content: Some(REFUSAL.to_owned()), ..refused },
-        1 => Said { refusal: Some(REFUSAL), ..refused },
-        _ => Said { content: Some(String::new()), finish: Finish::ContentFilter, ..refused },
+/// One of the three ways in which providers refuse: as text, in a field of the API, by a content filter.
+fn refusal(rng: &mut Rng) -> ReplyMessage {
+    let refused = ReplyMessage { defect: Defect::Refused, ..INTACT };
+    match rng.below(3) {
+        0 => ReplyMessage { content: Some(REFUSAL.to_owned()), ..refused },
+        1 => ReplyMessage { refusal: Some(REFUSAL), ..refused },
+        _ => ReplyMessage { content: Some(String::new()), finish: FinishReason::ContentFilter, ..refused },
     }
 }
 
-/// Running sums: the ends of the stretches of 0..1 that belong to each share.
+/// Cumulative sums: the upper bounds of each share's interval in 0..1.
 fn sums([first, second, third]: [f64; 3]) -> [f64; 3] {
     [first, first + second, first + second + third]
 }
@@ -161,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_option_can_be_read_from_a_malformed_reply() {
+    fn malformed_replies_contain_no_option() {
         let codebook = Codebook::built_in();
         for question in codebook.questions().iter().filter(|question| !question.options.is_empty()) {
             for reply in MALFORMED {
@@ -172,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_come_at_their_rates_and_a_later_try_gets_through() {
+    fn faults_occur_at_their_rates_and_a_retry_succeeds() {
         let options = ProviderOptions { error_rate: 0.1, hang_rate: 0.1, cut_rate: 0.2, ..ProviderOptions::default() };
         let faults: Vec<_> = (0..4000).map(|digest| fault(&options, digest, 1)).collect();
         let share =
@@ -188,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn rejected_prompts_come_at_their_rate() {
+    fn prompts_are_rejected_at_their_rate() {
         let options = ProviderOptions { bad_request_rate: 0.2, ..ProviderOptions::default() };
         let rejected = (0..4000).filter(|&digest| is_rejected(&options, digest)).count();
         assert!((700..900).contains(&rejected), "{rejected}");
@@ -196,17 +207,18 @@ mod tests {
     }
 
     #[test]
-    fn spoilt_replies_come_at_their_rates_whatever_the_attempt() {
+    fn defective_replies_occur_at_their_rates() {
         let options = ProviderOptions { malformed_rate: 0.3, truncated_rate: 0.3, ..ProviderOptions::default() };
-        let said: Vec<_> = (0..2000).map(|digest| finish(&options, digest, "Answer: 1".to_owned(), None)).collect();
-        for (spoil, rate) in [(Spoil::Malformed, 0.3), (Spoil::Truncated, 0.3), (Spoil::Refused, 0.0)] {
-            let share = said.iter().filter(|said| said.spoil == spoil).count() as f64 / 2000.0;
-            assert!((share - rate).abs() < 0.04, "{spoil:?}: {share}");
+        let message: Vec<_> =
+            (0..2000).map(|digest| finish_reply(&options, digest, "Answer: 1".to_owned(), None)).collect();
+        for (defect, rate) in [(Defect::Malformed, 0.3), (Defect::Truncated, 0.3), (Defect::Refused, 0.0)] {
+            let share = message.iter().filter(|message| message.defect == defect).count() as f64 / 2000.0;
+            assert!((share - rate).abs() < 0.04, "{defect:?}: {share}");
         }
     }
 
     #[test]
-    fn the_median_latency_is_in_the_middle() {
+    fn half_of_the_latencies_are_below_the_median() {
         let latency = Latency::Lognormal { median: Duration::from_secs(2), sigma: 0.5 };
         let options = ProviderOptions { latency, ..ProviderOptions::default() };
         let shorter = (0..2000).filter(|&digest| super::latency(&options, digest, 1).as_secs_f64() < 2.0).count();
@@ -214,10 +226,10 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_is_cut_to_the_tokens_asked_for() {
+    fn a_reply_is_truncated_to_the_maximum_tokens() {
         let options = ProviderOptions::default();
-        let said = finish(&options, 1, "x".repeat(100), Some(5));
-        assert_eq!((said.content.unwrap().len(), said.finish), (23, Finish::Length));
-        assert_eq!(finish(&options, 1, "x".repeat(23), Some(5)).finish, Finish::Stop);
+        let message = finish_reply(&options, 1, "x".repeat(100), Some(5));
+        assert_eq!((message.content.unwrap().len(), message.finish), (23, FinishReason::Length));
+        assert_eq!(finish_reply(&options, 1, "x".repeat(23), Some(5)).finish, FinishReason::Stop);
     }
 }

@@ -1,12 +1,12 @@
-//! Writes the headers that tell a client what is left of its limits, as OpenAI does.
+//! Writes rate limit headers, as OpenAI does.
 
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::gate::Left;
+use super::rate_limiter::LimitStatus;
 
-/// The header that every reply carries: nothing that comes from here is from a model.
+/// The header of every reply, which says that it is not from a model.
 const SIMULATED: HeaderName = HeaderName::from_static("x-valuesim-simulated");
 
 const REQUESTS: [HeaderName; 3] = [
@@ -21,19 +21,19 @@ const TOKENS: [HeaderName; 3] = [
     HeaderName::from_static("x-ratelimit-reset-tokens"),
 ];
 
-/// Adds the headers; `left` holds the limits on requests and on tokens, where there are such.
-pub(crate) fn add(headers: &mut HeaderMap, left: [Option<Left>; 2]) {
+/// Adds the headers; `limits` are those on requests and on tokens, if they are set.
+pub(crate) fn add(headers: &mut HeaderMap, limits: [Option<LimitStatus>; 2]) {
     headers.insert(SIMULATED, HeaderValue::from_static("true"));
-    for (names, left) in [REQUESTS, TOKENS].into_iter().zip(left) {
-        let Some(Left { most, remaining, reset }) = left else { continue };
+    for (names, limits) in [REQUESTS, TOKENS].into_iter().zip(limits) {
+        let Some(LimitStatus { max, remaining, reset }) = limits else { continue };
         let reset = HeaderValue::from_str(&duration_text(reset)).expect("digits and letters make a header");
-        for (name, value) in names.into_iter().zip([most.into(), remaining.into(), reset]) {
+        for (name, value) in names.into_iter().zip([max.into(), remaining.into(), reset]) {
             headers.insert(name, value);
         }
     }
 }
 
-/// A time as OpenAI's headers write it: `12ms`, `1s`, `6m0s`, `1h0m0s`; rounded up.
+/// A duration in the format of OpenAI's headers: `12ms`, `1s`, `6m0s`, `1h0m0s`; rounded up.
 fn duration_text(time: Duration) -> String {
     let ms = time.as_nanos().div_ceil(1_000_000);
     if ms < 1000 {
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_written_as_the_real_headers_do() {
+    fn durations_have_the_format_of_the_real_headers() {
         let cases = [
             (0, "0ms"),
             (11_200, "12ms"),

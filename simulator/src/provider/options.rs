@@ -1,53 +1,54 @@
-//! How a simulated provider behaves: its limits, its slowness, its faults, its cache.
+//! How a simulated provider behaves: limits, latency, faults, cache.
 
 use std::time::Duration;
 
 use secrecy::SecretString;
 
-/// Everything that can be chosen about a simulated provider. The default never fails, never waits and knows no limit.
+/// The options of a simulated provider. By default it has no faults, no latency and no limits.
 #[derive(Debug, Clone)]
 pub struct ProviderOptions {
-    /// Replies and faults follow from this number and the prompt alone.
+    /// Determines replies and faults, together with the prompt.
     pub seed: u64,
     /// How long a reply takes.
     pub latency: Latency,
-    /// Most calls a minute.
+    /// The maximum calls per minute.
     pub requests_per_minute: Option<u32>,
-    /// Most tokens a minute, of prompts and replies together.
+    /// The maximum tokens per minute, of prompts and replies together.
     pub tokens_per_minute: Option<u64>,
-    /// Most calls at a time.
+    /// The maximum concurrent calls.
     pub max_in_flight: Option<u32>,
-    /// The sliding window in which the limits hold; the share of a minute that it is, is the share of the limit.
+    /// The sliding window of the limits. A shorter window than a minute has a proportional share of each limit.
     pub window: Duration,
-    /// The only key that is accepted; without one any key will do, and none.
+    /// The only accepted key; without it, no key is required and any is accepted.
     pub api_key: Option<SecretString>,
-    /// The models that exist; without a list every model does.
+    /// The existing models; without a list, every model exists.
     pub models: Option<Vec<String>>,
-    /// Share of calls that are answered 500 or 503.
+    /// Share of calls answered with 500 or 503.
     pub error_rate: f64,
     /// Share of calls that are never answered.
     pub hang_rate: f64,
-    /// Share of calls whose connection breaks in the middle of the reply.
+    /// Share of calls whose connection is cut in the middle of the reply.
     pub cut_rate: f64,
-    /// Share of prompts whose reply does not keep to the format.
+    /// Share of prompts whose reply violates the format.
     pub malformed_rate: f64,
     /// Share of prompts whose reply ends too early, with the finish reason `length`.
     pub truncated_rate: f64,
     /// Share of prompts that are refused.
     pub refusal_rate: f64,
-    /// Share of prompts that are answered 400 whenever they are sent, until [`Provider::mend`](super::Provider::mend).
+    /// Share of prompts that are always answered with 400, until
+    /// [`Provider::accept_rejected_prompts`](super::Provider::accept_rejected_prompts).
     pub bad_request_rate: f64,
-    /// How the prompt cache counts.
+    /// How the prompt cache works.
     pub cache: CacheRule,
-    /// Tokens that the prompt cache holds at least; what was used least recently goes first.
+    /// The minimum capacity of the prompt cache in tokens; the least recently used blocks are evicted first.
     pub cache_tokens: u64,
-    /// Most bytes of a request body; larger ones are answered 413.
-    pub most_body_bytes: usize,
-    /// How many prompts are remembered to recognise repeated ones, at about 50 bytes each; later ones are not.
+    /// The maximum bytes of a request body; larger ones are answered with 413.
+    pub max_body_bytes: usize,
+    /// How many prompts are remembered to recognise repeated ones, at about 50 bytes each. Further prompts are not.
     pub prompts_remembered: usize,
-    /// Instead of a person's reply, this many bytes that are always the same: to measure a client's speed.
+    /// A fixed reply of this many bytes in place of the person's, to measure a client's speed.
     pub fixed_reply: Option<usize>,
-    /// The same for backstories, where they are to have another length.
+    /// The same for backstories, if their length is to differ.
     pub fixed_story: Option<usize>,
 }
 
@@ -71,7 +72,7 @@ impl Default for ProviderOptions {
             bad_request_rate: 0.0,
             cache: CacheRule::None,
             cache_tokens: 20_000_000,
-            most_body_bytes: 4 << 20,
+            max_body_bytes: 4 << 20,
             prompts_remembered: 2_000_000,
             fixed_reply: None,
             fixed_story: None,
@@ -82,12 +83,12 @@ impl Default for ProviderOptions {
 /// How long a reply takes.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
 pub enum Latency {
-    /// No longer than it takes to write.
+    /// No added latency.
     #[default]
     None,
     /// Always the same time.
     Fixed(Duration),
-    /// Log-normal: half of the replies take less than the median, a few take much longer.
+    /// Log-normal: half of the replies take less than the median, and a few take much longer.
     Lognormal {
         /// The median.
         median: Duration,
@@ -96,25 +97,25 @@ pub enum Latency {
     },
 }
 
-/// How the prompt cache counts.
+/// How the prompt cache works.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum CacheRule {
-    /// There is none: 0 cached tokens.
+    /// No cache: always 0 cached tokens.
     #[default]
     None,
-    /// Whole blocks of the longest beginning that an earlier, answered prompt had (vLLM, automatic prefix caching).
+    /// Whole blocks of the longest common prefix with an earlier, answered prompt (vLLM, automatic prefix caching).
     Vllm {
         /// Tokens of a block.
         block_tokens: u32,
     },
-    /// Whole blocks of 64 tokens of the longest beginning that two earlier, answered prompts had.
+    /// Whole blocks of 64 tokens of the longest common prefix with two earlier, answered prompts.
     DeepSeek,
 }
 
-/// An option that makes no sense.
+/// An invalid option.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum OptionsError {
-    /// A share is not one.
+    /// A share is not between 0 and 1.
     #[error("{name} is {value}: expected a share from 0 to 1")]
     NotAShare {
         /// Which option.
@@ -122,7 +123,7 @@ pub enum OptionsError {
         /// What it was set to.
         value: f64,
     },
-    /// The shares of one kind of fault sum to more than everything.
+    /// The shares of one kind of fault sum to more than 1.
     #[error("{names} sum to {sum}: expected at most 1")]
     MoreThanAll {
         /// Which options.
@@ -130,7 +131,7 @@ pub enum OptionsError {
         /// Their sum.
         sum: f64,
     },
-    /// A number that must not be zero is.
+    /// A number is 0 that must not be.
     #[error("{name} is 0: expected at least 1{hint}")]
     Zero {
         /// Which option.
@@ -138,13 +139,13 @@ pub enum OptionsError {
         /// What to do instead.
         hint: &'static str,
     },
-    /// The spread of the latency is not a number from 0 up.
+    /// The spread of the latency is not a number from 0 to 5.
     #[error("the latency's sigma is {0}: expected a number from 0 to 5")]
     Sigma(f64),
 }
 
 impl ProviderOptions {
-    /// Checks that every option makes sense.
+    /// Checks that every option is valid.
     pub fn check(&self) -> Result<(), OptionsError> {
         self.check_shares()?;
         let zeros = [
@@ -165,7 +166,7 @@ impl ProviderOptions {
 
     fn check_shares(&self) -> Result<(), OptionsError> {
         let faults = [("error_rate", self.error_rate), ("hang_rate", self.hang_rate), ("cut_rate", self.cut_rate)];
-        let spoils = [
+        let defects = [
             ("malformed_rate", self.malformed_rate),
             ("truncated_rate", self.truncated_rate),
             ("refusal_rate", self.refusal_rate),
@@ -173,7 +174,7 @@ impl ProviderOptions {
         let rejected = [("bad_request_rate", self.bad_request_rate)];
         let all = [
             (&faults[..], "error_rate, hang_rate and cut_rate"),
-            (&spoils[..], "malformed_rate, truncated_rate and refusal_rate"),
+            (&defects[..], "malformed_rate, truncated_rate and refusal_rate"),
             (&rejected[..], "bad_request_rate"),
         ];
         for (shares, names) in all {
@@ -181,7 +182,7 @@ impl ProviderOptions {
                 return Err(OptionsError::NotAShare { name, value });
             }
             let sum = shares.iter().map(|(_, value)| value).sum();
-            // Room for the rounding of a sum such as 0.1 + 0.2 + 0.7.
+            // Tolerates rounding in a sum such as 0.1 + 0.2 + 0.7.
             if sum > 1.0 + 1e-9 {
                 return Err(OptionsError::MoreThanAll { names, sum });
             }
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn options_that_make_no_sense_are_refused_by_name() {
+    fn invalid_options_are_refused_by_name() {
         let normal = ProviderOptions::default;
         check(&normal(), "");
         check(&ProviderOptions { error_rate: -0.1, ..normal() }, "error_rate is -0.1: expected a share from 0 to 1");

@@ -1,10 +1,10 @@
-//! Lets a limited number of replies through, for tests that need calls to stay in flight until they say otherwise.
+//! Lets a limited number of replies through, for tests that keep calls in flight until they release them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::watch;
 
-/// Open at first. Counts every reply that passes, whatever the limit is at that time.
+/// Initially open. Counts every reply that passes, regardless of the limit at that time.
 #[derive(Debug)]
 pub(crate) struct ReplyGate {
     limit: watch::Sender<u64>,
@@ -18,17 +18,17 @@ impl Default for ReplyGate {
 }
 
 impl ReplyGate {
-    /// Closes the gate once so many replies have passed since the start.
+    /// Closes the gate once this many replies have passed since the start.
     pub(crate) fn close_after(&self, replies: u64) {
         self.limit.send_replace(replies);
     }
 
-    /// Lets all replies pass, those that wait included.
+    /// Lets all replies pass, including those that wait.
     pub(crate) fn open(&self) {
         self.close_after(u64::MAX);
     }
 
-    /// Waits until the reply may pass. A caller that gives up before has not passed.
+    /// Waits until the reply may pass. A caller that gives up is not counted.
     pub(crate) async fn pass(&self) {
         if self.try_pass(*self.limit.borrow()) {
             return;
@@ -57,12 +57,12 @@ mod tests {
     }
 
     #[test]
-    fn so_many_pass_and_the_next_waits_until_it_may() {
+    fn the_limit_passes_and_the_next_waits_until_it_may() {
         let gate = ReplyGate::default();
         gate.close_after(2);
         assert!(passes(pin!(gate.pass())));
         assert!(passes(pin!(gate.pass())));
-        assert!(!passes(pin!(gate.pass())), "one that gives up takes nobody's turn");
+        assert!(!passes(pin!(gate.pass())), "a reply that gives up is not counted");
         let mut third = pin!(gate.pass());
         assert!(!passes(third.as_mut()));
         gate.close_after(3);
@@ -71,6 +71,6 @@ mod tests {
         gate.open();
         assert!(passes(pin!(gate.pass())));
         gate.close_after(0);
-        assert!(!passes(pin!(gate.pass())), "a limit that is passed already lets no more through");
+        assert!(!passes(pin!(gate.pass())), "a limit below the replies so far lets no more through");
     }
 }

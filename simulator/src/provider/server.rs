@@ -14,54 +14,54 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::codebook::Codebook;
 
+use super::api_error::ApiError;
 use super::cache::{Lookup, PrefixCache};
+use super::completion::{self, CallTokens};
 use super::cut;
-use super::fault::{self, Fault, Said};
-use super::gate::Gate;
+use super::fault::{self, Fault, ReplyMessage};
 use super::headers;
 use super::options::ProviderOptions;
-use super::problem::Problem;
-use super::prompts::Prompts;
-use super::reply::{self, Used};
+use super::prompt_history::PromptHistory;
+use super::rate_limiter::RateLimiter;
 use super::reply_gate::ReplyGate;
 use super::request;
 use super::stats::{Counter, Event, Stats};
 use super::tokens;
 use crate::person::{Conversation, Kind, Person};
 
-/// Everything that a running provider knows.
+/// The state of a running provider.
 #[derive(Debug)]
-pub(crate) struct Desk {
+pub(crate) struct ProviderState {
     options: ProviderOptions,
-    voice: Voice,
-    gate: Gate,
+    source: ReplySource,
+    limiter: RateLimiter,
     cache: Option<PrefixCache>,
-    prompts: Prompts,
+    prompts: PromptHistory,
     counter: Counter,
     stop: CancellationToken,
     reply_gate: ReplyGate,
-    /// Whether prompts that were rejected are answered now.
-    is_mended: AtomicBool,
+    /// Whether prompts that `bad_request_rate` rejects are answered now.
+    accepts_rejected_prompts: AtomicBool,
 }
 
-/// Who replies.
+/// The source of replies.
 #[derive(Debug)]
-enum Voice {
+enum ReplySource {
     Person(Box<Person>),
     Fixed { reply: String, story: String },
 }
 
-/// A call that was let in.
+/// An admitted call.
 #[derive(Debug, Clone, Copy)]
 struct Call<'a> {
     model: &'a str,
     digest: u128,
     attempt: u64,
-    used: Used,
+    tokens: CallTokens,
 }
 
 /// The routes of the provider.
-pub(crate) fn router(desk: Arc<Desk>) -> Router {
+pub(crate) fn router(state: Arc<ProviderState>) -> Router {
     Router::new()
         .route("/v1/chat/completions", post(chat))
         .route("/v1/models", get(models))
@@ -69,67 +69,68 @@ pub(crate) fn router(desk: Arc<Desk>) -> Router {
         .route("/stats/reset", post(reset))
         .route("/healthz", get(|| async { "ok\n" }))
         .fallback(unknown)
-        .with_state(desk)
+        .with_state(state)
 }
 
-async fn chat(State(desk): State<Arc<Desk>>, request: Request) -> Response {
-    desk.counter.count(Event::Requested);
-    let response = desk.chat(request).await;
-    desk.finished(response)
+async fn chat(State(state): State<Arc<ProviderState>>, request: Request) -> Response {
+    state.counter.count(Event::Requested);
+    let response = state.chat(request).await;
+    state.finished(response)
 }
 
-async fn models(State(desk): State<Arc<Desk>>, headers: HeaderMap) -> Response {
-    let names = desk.options.models.clone().unwrap_or_else(|| vec!["simulated".to_owned()]);
+async fn models(State(state): State<Arc<ProviderState>>, headers: HeaderMap) -> Response {
+    let names = state.options.models.clone().unwrap_or_else(|| vec!["simulated".to_owned()]);
     let model = |id| json!({"id": id, "object": "model", "created": 0, "owned_by": "valuesim-simulator"});
     let data: Vec<_> = names.into_iter().map(model).collect();
-    let response = desk.authorize(&headers).map(|()| Json(json!({"object": "list", "data": data})).into_response());
-    desk.finished(response)
+    let response = state.authorize(&headers).map(|()| Json(json!({"object": "list", "data": data})).into_response());
+    state.finished(response)
 }
 
-async fn stats(State(desk): State<Arc<Desk>>) -> Json<Stats> {
-    Json(desk.stats())
+async fn stats(State(state): State<Arc<ProviderState>>) -> Json<Stats> {
+    Json(state.stats())
 }
 
-async fn reset(State(desk): State<Arc<Desk>>, headers: HeaderMap) -> Response {
-    let response = desk.authorize(&headers).map(|()| {
-        desk.counter.reset();
-        desk.gate.reset_most();
-        desk.prompts.reset();
+async fn reset(State(state): State<Arc<ProviderState>>, headers: HeaderMap) -> Response {
+    let response = state.authorize(&headers).map(|()| {
+        state.counter.reset();
+        state.limiter.reset_peak();
+        state.prompts.reset();
         StatusCode::NO_CONTENT.into_response()
     });
-    response.unwrap_or_else(Problem::into_response)
+    response.unwrap_or_else(ApiError::into_response)
 }
 
-async fn unknown(State(desk): State<Arc<Desk>>, uri: Uri) -> Response {
-    desk.finished(Err(Problem::UnknownUrl(uri.path().to_owned())))
+async fn unknown(State(state): State<Arc<ProviderState>>, uri: Uri) -> Response {
+    state.finished(Err(ApiError::UnknownUrl(uri.path().to_owned())))
 }
 
-impl Desk {
+impl ProviderState {
     pub(crate) fn new(options: ProviderOptions, codebook: Arc<Codebook>, stop: CancellationToken) -> Self {
-        let voice = match options.fixed_reply {
-            Some(bytes) => {
-                Voice::Fixed { reply: fixed_reply(bytes), story: fixed_reply(options.fixed_story.unwrap_or(bytes)) }
-            }
-            None => Voice::Person(Box::new(Person::new(codebook, options.seed))),
+        let source = match options.fixed_reply {
+            Some(bytes) => ReplySource::Fixed {
+                reply: fixed_reply(bytes),
+                story: fixed_reply(options.fixed_story.unwrap_or(bytes)),
+            },
+            None => ReplySource::Person(Box::new(Person::new(codebook, options.seed))),
         };
-        let gate = Gate::new(&options);
+        let limiter = RateLimiter::new(&options);
         let cache = PrefixCache::new(&options);
-        let prompts = Prompts::new(options.prompts_remembered);
+        let prompts = PromptHistory::new(options.prompts_remembered);
         Self {
             options,
-            voice,
-            gate,
+            source,
+            limiter,
             cache,
             prompts,
             counter: Counter::default(),
             stop,
             reply_gate: ReplyGate::default(),
-            is_mended: AtomicBool::new(false),
+            accepts_rejected_prompts: AtomicBool::new(false),
         }
     }
 
-    pub(crate) fn mend(&self) {
-        self.is_mended.store(true, Ordering::Relaxed);
+    pub(crate) fn accept_rejected_prompts(&self) {
+        self.accepts_rejected_prompts.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn reply_gate(&self) -> &ReplyGate {
@@ -137,83 +138,89 @@ impl Desk {
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        let window_ms = u64::try_from(self.gate.window().as_millis()).unwrap_or(u64::MAX);
-        self.counter.stats(self.gate.passed(), self.prompts.known(), window_ms)
+        let window_ms = u64::try_from(self.limiter.window().as_millis()).unwrap_or(u64::MAX);
+        self.counter.stats(self.limiter.traffic(), self.prompts.counts(), window_ms)
     }
 
-    /// Counts an error where there is one, and adds the headers.
-    fn finished(&self, response: Result<Response, Problem>) -> Response {
-        let mut response = response.unwrap_or_else(|problem| {
-            self.counter.count(Event::Failed(problem.status().as_u16()));
-            problem.into_response()
+    /// Counts an error, if there is one, and adds the headers.
+    fn finished(&self, response: Result<Response, ApiError>) -> Response {
+        let mut response = response.unwrap_or_else(|error| {
+            self.counter.count(Event::Failed(error.status().as_u16()));
+            error.into_response()
         });
-        headers::add(response.headers_mut(), self.gate.left());
+        headers::add(response.headers_mut(), self.limiter.remaining());
         response
     }
 
-    async fn chat(&self, request: Request) -> Result<Response, Problem> {
+    async fn chat(&self, request: Request) -> Result<Response, ApiError> {
         self.authorize(request.headers())?;
         let body = self.read(request).await?;
-        let asked = request::read(&body)?;
-        let conversation = &asked.conversation;
+        let request = request::parse(&body)?;
+        let conversation = &request.conversation;
         self.check_model(&conversation.model)?;
-        self.answer(conversation, asked.most_tokens).await
+        self.answer(conversation, request.max_tokens).await
     }
 
-    fn authorize(&self, headers: &HeaderMap) -> Result<(), Problem> {
+    fn authorize(&self, headers: &HeaderMap) -> Result<(), ApiError> {
         let Some(key) = &self.options.api_key else { return Ok(()) };
         let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let is_right = given.and_then(|value| value.strip_prefix("Bearer ")) == Some(key.expose_secret());
-        if is_right { Ok(()) } else { Err(Problem::WrongKey) }
+        if is_right { Ok(()) } else { Err(ApiError::WrongKey) }
     }
 
-    async fn read(&self, request: Request) -> Result<Bytes, Problem> {
-        let most = self.options.most_body_bytes;
-        // A body that breaks off ends here too: its sender is gone and reads nothing.
-        to_bytes(request.into_body(), most).await.map_err(|_| Problem::TooLarge(most))
+    async fn read(&self, request: Request) -> Result<Bytes, ApiError> {
+        let max = self.options.max_body_bytes;
+        // An incomplete body gets the same error, which nobody reads: its sender is gone.
+        to_bytes(request.into_body(), max).await.map_err(|_| ApiError::TooLarge(max))
     }
 
-    fn check_model(&self, model: &str) -> Result<(), Problem> {
+    fn check_model(&self, model: &str) -> Result<(), ApiError> {
         let is_known = self.options.models.as_ref().is_none_or(|models| models.iter().any(|known| known == model));
-        if is_known { Ok(()) } else { Err(Problem::UnknownModel(model.to_owned())) }
+        if is_known { Ok(()) } else { Err(ApiError::UnknownModel(model.to_owned())) }
     }
 
-    async fn answer(&self, conversation: &Conversation<'_>, most_tokens: Option<u64>) -> Result<Response, Problem> {
+    async fn answer(&self, conversation: &Conversation<'_>, max_tokens: Option<u64>) -> Result<Response, ApiError> {
         let kind = Kind::of(&conversation.messages);
         self.counter.count(Event::Called(kind));
         let text = conversation.text();
         let input = tokens::tokens(text.len());
-        let limited = |closed| Problem::RateLimited { model: conversation.model.to_string(), closed };
-        // Looked at before the reply is made, which is the dear part; passed only when the reply's length is known.
-        self.gate.look(input).map_err(limited)?;
+        let limited = |exceeded| ApiError::RateLimited { model: conversation.model.to_string(), exceeded };
+        // Check first, because generating the reply is expensive; admit the call once the reply's length is known.
+        self.limiter.check(input).map_err(limited)?;
         let digest = conversation.digest();
-        if fault::is_rejected(&self.options, digest) && !self.is_mended.load(Ordering::Relaxed) {
-            return Err(Problem::Rejected);
+        if fault::is_rejected(&self.options, digest) && !self.accepts_rejected_prompts.load(Ordering::Relaxed) {
+            return Err(ApiError::Rejected);
         }
-        let said = fault::finish(&self.options, digest, self.reply(kind, conversation, digest), most_tokens);
-        let output = tokens::tokens(said.content.as_deref().or(said.refusal).map_or(0, str::len));
-        let _in_flight = self.gate.pass(input + output).map_err(limited)?;
+        let message = fault::finish_reply(&self.options, digest, self.reply(kind, conversation, digest), max_tokens);
+        let output = tokens::tokens(message.content.as_deref().or(message.refusal).map_or(0, str::len));
+        let _in_flight = self.limiter.admit(input + output).map_err(limited)?;
 
-        let lookup = self.cache.as_ref().map(|cache| cache.look(&text));
+        let lookup = self.cache.as_ref().map(|cache| cache.look_up(&text));
         let cached_input = lookup.as_ref().map_or(0, |lookup| lookup.cached_tokens);
-        let attempt = self.prompts.try_again(digest);
-        let call = Call { model: &conversation.model, digest, attempt, used: Used { input, cached_input, output } };
-        let waiting = Waiting { counter: &self.counter, is_over: false };
-        let response = self.say(call, &said, lookup).await;
-        waiting.over();
+        let attempt = self.prompts.count_attempt(digest);
+        let call =
+            Call { model: &conversation.model, digest, attempt, tokens: CallTokens { input, cached_input, output } };
+        let guard = AbandonGuard { counter: &self.counter, is_finished: false };
+        let response = self.respond(call, &message, lookup).await;
+        guard.finish();
         response
     }
 
     fn reply(&self, kind: Kind, conversation: &Conversation<'_>, digest: u128) -> String {
-        match &self.voice {
-            Voice::Person(person) => person.reply(kind, &conversation.messages, digest),
-            Voice::Fixed { story, .. } if kind == Kind::Story => story.clone(),
-            Voice::Fixed { reply, .. } => reply.clone(),
+        match &self.source {
+            ReplySource::Person(person) => person.reply(kind, &conversation.messages, digest),
+            ReplySource::Fixed { story, .. } if kind == Kind::Story => story.clone(),
+            ReplySource::Fixed { reply, .. } => reply.clone(),
         }
     }
 
-    /// Waits as long as the reply takes, and sends it; or fails as this call is to fail.
-    async fn say(&self, call: Call<'_>, said: &Said, lookup: Option<Lookup>) -> Result<Response, Problem> {
+    /// Waits for the latency, then sends the reply or fails with this call's fault.
+    async fn respond(
+        &self,
+        call: Call<'_>,
+        message: &ReplyMessage,
+        lookup: Option<Lookup>,
+    ) -> Result<Response, ApiError> {
         let latency = fault::latency(&self.options, call.digest, call.attempt);
         if !latency.is_zero() {
             tokio::time::sleep(latency).await;
@@ -225,50 +232,50 @@ impl Desk {
             () = self.stop.cancelled() => {}
         }
         match fault::fault(&self.options, call.digest, call.attempt) {
-            Some(Fault::Broken) => Err(Problem::Broken),
-            Some(Fault::Overloaded) => Err(Problem::Overloaded),
+            Some(Fault::Broken) => Err(ApiError::Broken),
+            Some(Fault::Overloaded) => Err(ApiError::Overloaded),
             Some(Fault::Hang) => {
                 self.counter.count(Event::Hung);
                 self.stop.cancelled().await;
-                Err(Problem::Overloaded)
+                Err(ApiError::Overloaded)
             }
             Some(Fault::Cut) => {
-                self.counter.count(Event::Cut { tokens: call.used.input + call.used.output });
-                Ok(cut::response(self.body(call, said)))
+                self.counter.count(Event::Cut { tokens: call.tokens.input + call.tokens.output });
+                Ok(cut::response(self.body(call, message)))
             }
             None => {
                 if let (Some(cache), Some(lookup)) = (&self.cache, lookup) {
-                    // Only now: a prompt that is still being read helps no other.
-                    cache.keep(&lookup);
+                    // Only now: a prompt in progress is not in the cache yet.
+                    cache.insert(&lookup);
                 }
                 self.prompts.answered(call.digest);
-                let Used { input, cached_input, output } = call.used;
-                self.counter.count(Event::Answered { input, cached_input, output, spoil: said.spoil });
-                Ok(json_response(self.body(call, said).into()))
+                let CallTokens { input, cached_input, output } = call.tokens;
+                self.counter.count(Event::Answered { input, cached_input, output, defect: message.defect });
+                Ok(json_response(self.body(call, message).into()))
             }
         }
     }
 
-    fn body(&self, call: Call<'_>, said: &Said) -> Vec<u8> {
-        reply::body(call.model, call.digest, said, (call.used, self.options.cache))
+    fn body(&self, call: Call<'_>, message: &ReplyMessage) -> Vec<u8> {
+        completion::body(call.model, call.digest, message, (call.tokens, self.options.cache))
     }
 }
 
-/// A client that waits for its answer; when it goes away, the server drops the call, and with it this.
-struct Waiting<'a> {
+/// Counts a call as abandoned if it is dropped before its end: when a client disconnects, the server drops the call.
+struct AbandonGuard<'a> {
     counter: &'a Counter,
-    is_over: bool,
+    is_finished: bool,
 }
 
-impl Waiting<'_> {
-    fn over(mut self) {
-        self.is_over = true;
+impl AbandonGuard<'_> {
+    fn finish(mut self) {
+        self.is_finished = true;
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for AbandonGuard<'_> {
     fn drop(&mut self) {
-        if !self.is_over {
+        if !self.is_finished {
             self.counter.count(Event::Abandoned);
         }
     }
@@ -278,7 +285,7 @@ pub(super) fn json_response(body: Body) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-/// A reply of so many bytes that keeps to the format, if there is room for it.
+/// A reply of this many bytes, in the correct format if there is room for it.
 fn fixed_reply(bytes: usize) -> String {
     let mut text = "Answer: 1\nAnalysis: (simulated) ".to_owned();
     text.extend("a fixed reply, made to measure speed. ".chars().cycle().take(bytes.saturating_sub(text.len())));

@@ -1,19 +1,19 @@
-//! Counts tokens by a fixed rule: one token is 4.6 bytes of UTF-8, about what tokenizers make of English prose.
+//! Counts tokens by a fixed rule: one token is 4.6 bytes of UTF-8, about the average of English prose.
 
-/// Bytes of five tokens.
-const BYTES_OF_FIVE: usize = 23;
+/// The bytes of five tokens.
+const BYTES_PER_FIVE_TOKENS: usize = 23;
 
-/// How many tokens a text of `bytes` bytes is; a started token counts.
+/// The number of tokens in a text of `bytes` bytes, rounded up.
 pub(crate) fn tokens(bytes: usize) -> u64 {
-    (bytes * 5).div_ceil(BYTES_OF_FIVE) as u64
+    (bytes * 5).div_ceil(BYTES_PER_FIVE_TOKENS) as u64
 }
 
-/// How many bytes `tokens` tokens cover.
+/// The number of bytes in `tokens` tokens.
 pub(crate) fn bytes(tokens: u64) -> usize {
-    usize::try_from(tokens).map_or(usize::MAX, |tokens| tokens.saturating_mul(BYTES_OF_FIVE) / 5)
+    usize::try_from(tokens).map_or(usize::MAX, |tokens| tokens.saturating_mul(BYTES_PER_FIVE_TOKENS) / 5)
 }
 
-/// The first `tokens` tokens of a text, cut back to a whole character.
+/// The first `tokens` tokens of a text, truncated to a character boundary.
 pub(crate) fn first(tokens: u64, text: &str) -> &str {
     &text[..text.floor_char_boundary(bytes(tokens))]
 }
@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cut_text_has_the_tokens_it_was_cut_to() {
+    fn a_truncated_text_has_the_requested_tokens() {
         let text = "täglich grüßt das Murmeltier, and again".repeat(12);
         for count in 0..90 {
             let cut = first(count, &text);

@@ -1,12 +1,12 @@
-//! One respondent of a synthetic survey, and how the survey is labelled.
+//! One respondent of a synthetic survey, and the survey's labels.
 
 use valuesim_shared::id::{Code, Country, QUESTIONS};
 
-use super::chance::Chance;
+use super::keyed_rng::KeyedRng;
 
-/// What the `version` column says.
+/// The value of the `version` column.
 pub const VERSION: &str = "synthetic (made by valuesim in the format of 6-0-0)";
-/// What the `doi` column says.
+/// The value of the `doi` column.
 pub const DOI: &str = "synthetic (no survey data)";
 
 /// One respondent of a synthetic survey.
@@ -17,9 +17,9 @@ pub struct SynthRow {
     /// The answers to Q1 to Q290, missing codes included.
     pub codes: [Code; QUESTIONS],
     /// The position of the country among the surveyed ones.
-    pub(super) place: usize,
+    pub(super) country_index: usize,
     /// The respondent's number within the country, counted from 1.
     pub(super) number: u32,
-    /// Where the other columns' values are drawn from.
-    pub(super) chance: Chance,
+    /// The source of the other columns' random values.
+    pub(super) rng: KeyedRng,
 }

@@ -1,4 +1,4 @@
-//! What a synthetic survey must be like.
+//! Tests of the synthetic survey: format, missing answers, consistency and correlations.
 
 use std::collections::BTreeMap;
 
@@ -25,8 +25,8 @@ fn code(row: &SynthRow, question: usize) -> Code {
     row.codes[question - 1]
 }
 
-/// The cells of a line; the file has no quote inside a quoted cell.
-fn cells(line: &str) -> Vec<&str> {
+/// The fields of a line; no quoted field contains a quote.
+fn fields(line: &str) -> Vec<&str> {
     let mut quoted = false;
     line.split(|c: char| {
         quoted ^= c == '"';
@@ -45,21 +45,21 @@ fn the_header_is_the_official_one() {
 }
 
 #[test]
-fn every_line_has_every_column_in_its_official_type() {
+fn every_line_has_all_columns_with_their_official_types() {
     let columns = fixture("wvs7_v6_columns.json");
     let columns = columns["columns"].as_array().expect("a list");
     let text = csv(SMALL);
     for (number, line) in text.lines().enumerate().skip(1) {
-        let cells = cells(line);
-        assert_eq!(cells.len(), columns.len(), "line {number}");
-        for (cell, column) in cells.iter().zip(columns) {
+        let fields = fields(line);
+        assert_eq!(fields.len(), columns.len(), "line {number}");
+        for (field, column) in fields.iter().zip(columns) {
             let (name, blank) = (column[0].as_str().expect("text"), column[2].as_f64().expect("a share"));
             let fits = match column[1].as_str().expect("text") {
-                "int" => cell.parse::<i32>().is_ok(),
-                "float" if !cell.is_empty() => cell.contains('.') && cell.parse::<f64>().is_ok(),
-                _ => !cell.is_empty() || blank > 0.0,
+                "int" => field.parse::<i32>().is_ok(),
+                "float" if !field.is_empty() => field.contains('.') && field.parse::<f64>().is_ok(),
+                _ => !field.is_empty() || blank > 0.0,
             };
-            assert!(fits, "line {number}, {name}: {cell:?}");
+            assert!(fits, "line {number}, {name}: {field:?}");
         }
     }
 }
@@ -67,19 +67,19 @@ fn every_line_has_every_column_in_its_official_type() {
 #[test]
 fn the_file_says_that_it_is_synthetic() {
     let text = csv(Synth { respondents: 1, seed: 1 });
-    let line = cells(text.lines().nth(1).expect("one respondent"));
+    let line = fields(text.lines().nth(1).expect("one respondent"));
     assert!(line[0].starts_with("synthetic") && line[1].starts_with("synthetic"), "{:?}", &line[..2]);
     assert!(SMALL.survey().is_synthetic());
 }
 
 #[test]
-fn the_seed_decides() {
+fn the_seed_determines_the_survey() {
     assert_eq!(csv(SMALL), csv(SMALL));
     assert_ne!(csv(SMALL), csv(Synth { seed: 2, ..SMALL }));
 }
 
 #[test]
-fn the_survey_in_memory_is_the_written_one() {
+fn the_survey_in_memory_equals_the_written_one() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("survey.csv");
     SMALL.write_csv(std::fs::File::create(&file).expect("a new file")).expect("space on the disk");
@@ -94,7 +94,7 @@ fn the_survey_in_memory_is_the_written_one() {
 }
 
 #[test]
-fn countries_come_in_official_order() {
+fn countries_are_in_official_order() {
     let countries: Vec<_> = SMALL.rows().map(|row| row.country).collect();
     assert_eq!(countries.len(), 400);
     assert!(countries.is_sorted());
@@ -140,17 +140,17 @@ fn questions_are_answered_as_often_as_in_the_official_file() {
     for question in QuestionId::all() {
         let wanted = facts[question.to_string()]["valid_share_v6_n500"].as_f64().expect("a share");
         let share = f64::from(answered[question.index()]) / f64::from(synth.respondents);
-        // Countries that leave a question out come in lumps.
+        // Whole countries skip a question, so the share varies in large steps.
         assert!((share - wanted).abs() < 0.17, "{question}: {share} instead of {wanted}");
     }
 }
 
 #[test]
-fn the_facts_of_a_life_agree() {
+fn the_facts_of_a_respondent_are_consistent() {
     let valid =
         |row: &SynthRow, question| Some(code(row, question)).filter(|code| !code.is_missing()).map(|code| code.0);
     let text = csv(Synth { respondents: 1500, seed: 6 });
-    let years = text.lines().skip(1).map(|line| cells(line)[3].parse::<i32>().expect("a year"));
+    let years = text.lines().skip(1).map(|line| fields(line)[3].parse::<i32>().expect("a year"));
     for (row, year) in (Synth { respondents: 1500, seed: 6 }).rows().zip(years) {
         let country = i32::from(row.country.0);
         if let (Some(born), Some(age)) = (valid(&row, 261), valid(&row, 262)) {
@@ -165,8 +165,8 @@ fn the_facts_of_a_life_agree() {
         if let (Some(people), Some(children)) = (valid(&row, 270), valid(&row, 274)) {
             assert!((1..=63).contains(&people) && (0..=24).contains(&children));
         }
-        let spouse_is_left_out = code(&row, 276) == Code(-3);
-        assert!(!spouse_is_left_out || valid(&row, 273).is_none_or(|status| status > 2));
+        let has_no_spouse = code(&row, 276) == Code(-3);
+        assert!(!has_no_spouse || valid(&row, 273).is_none_or(|status| status > 2));
     }
 }
 
@@ -219,7 +219,7 @@ fn countries_differ() {
     assert!(mean(818) > mean(156) + 2.0 && mean(818) > mean(528) + 2.0, "{} {} {}", mean(818), mean(156), mean(528));
 }
 
-/// The code that most of these rows have.
+/// The most frequent code in these rows.
 fn mode(rows: &[SynthRow], question: usize) -> Code {
     let mut counts = BTreeMap::new();
     for row in rows.iter().filter(|row| !code(row, question).is_missing()) {
@@ -228,19 +228,19 @@ fn mode(rows: &[SynthRow], question: usize) -> Code {
     counts.into_iter().max_by_key(|&(_, count)| count).expect("somebody answered").0
 }
 
-/// How well each fifth of the questions is predicted from `known` answers to the others: the share of answers that are
-/// the most frequent one, and the share that are the most likely one.
+/// The accuracy of predicting each fifth of the questions, by the most frequent answer and by the most likely answer
+/// given `known` answers to the other questions.
 fn accuracies(rows: &[SynthRow], known: usize) -> (f64, f64) {
     let (codebook, model) = (Codebook::built_in(), TraitModel::new(&Codebook::built_in()));
     let modes: Vec<_> = (1..=QUESTIONS).map(|question| mode(rows, question)).collect();
     let (mut asked, mut by_mode, mut by_traits) = (0, 0, 0);
     for (row, fold) in rows.iter().zip((0..5).cycle()) {
-        let told: Vec<_> = QuestionId::all()
+        let known_answers: Vec<_> = QuestionId::all()
             .filter(|question| question.index() % 5 != fold)
             .map(|question| (question, row.codes[question.index()]))
             .take(known)
             .collect();
-        let traits = model.estimate(&told);
+        let traits = model.estimate(&known_answers);
         for question in QuestionId::all().filter(|question| question.index() % 5 == fold) {
             let truth = row.codes[question.index()];
             if truth.is_missing() || codebook.question(question).options.is_empty() {

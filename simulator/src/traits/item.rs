@@ -1,35 +1,35 @@
-//! One question as an ordered choice: which leaning leads to which answer, and what an answer says about the leaning.
+//! One question as an ordered probit model: which leaning leads to which answer, and what an answer says about it.
 
 use std::iter;
 
 use valuesim_shared::codebook::{Codebook, Question};
 use valuesim_shared::id::{Code, QuestionId};
 
-use super::estimate::Posterior;
+use super::posterior::Posterior;
 use super::{Trait, Traits, Weighted, normal, weights};
 
-/// The table of questions; its head says what is in it.
+/// The table of questions; its header describes the columns.
 const TABLE: &str = include_str!("../../data/items.tsv");
-/// The weight of an option that the table does not know, in percent of the population.
+/// The share of an option that is missing from the table, in percent of the population.
 const RARE_PERCENT: f64 = 0.1;
-/// The year that birth years are read against: the middle of the seventh wave's field work.
+/// The year for converting birth years to ages: the middle of the seventh wave's field work.
 const SURVEY_YEAR: i32 = 2019;
-/// The age of the average respondent, and how many years make a standard deviation.
+/// Mean and standard deviation of the respondents' age, in years.
 const AGE_YEARS: (f64, f64) = (42.0, 16.5);
-/// How certain a stated age is, beside the prior's certainty of 1.
-const AGE_CERTAINTY: f64 = 20.0;
+/// The precision of a stated age; the prior's is 1.
+const AGE_PRECISION: f64 = 20.0;
 
 /// The model of one question.
 #[derive(Debug, Clone)]
 pub(crate) struct Item {
-    /// What moves the leaning, which is standard normal in the population.
+    /// The traits that make up the leaning, which is standard normal in the population.
     pub(crate) weights: Vec<Weighted>,
     /// The answers, from the lowest leaning to the highest.
     pub(crate) answers: Vec<Answer>,
     /// The share of the leaning's variance that traits explain.
     pub(crate) explained: f64,
-    /// How certain an answer tells the weighted sum of traits: 1 / variance of the reading's error.
-    certainty: f64,
+    /// How precisely an answer measures the weighted sum of traits: 1 / variance of the error.
+    precision: f64,
 }
 
 /// One answer of a question.
@@ -37,15 +37,15 @@ pub(crate) struct Item {
 pub(crate) struct Answer {
     /// The answer's code.
     pub(crate) code: Code,
-    /// The leaning up to which it is given; infinite for the last.
-    pub(crate) cut: f64,
+    /// The highest leaning that leads to this answer; infinite for the last.
+    pub(crate) threshold: f64,
     /// The option's position in the codebook.
     option: usize,
-    /// The weighted sum of traits that it is read as.
-    reading: f64,
+    /// The weighted sum of traits that the answer stands for.
+    observed: f64,
 }
 
-/// The models of a codebook's questions in order; open questions have none.
+/// The models of a codebook's questions, in order; `None` for open questions.
 pub(super) fn items(codebook: &Codebook) -> Vec<Option<Item>> {
     let mut table: Vec<Option<Row>> = iter::repeat_with(|| None).take(codebook.questions().len()).collect();
     for row in rows() {
@@ -84,12 +84,12 @@ fn item(question: &Question, row: Option<Row>) -> Option<Item> {
     let row = row.unwrap_or_else(|| Row { question: question.id, percents: Vec::new(), weights: Vec::new() });
     let shares = shares(question, &row.percents);
     let explained = row.weights.iter().map(|(_, weight)| weight * weight).sum();
-    let mut answers = cut(&shares);
-    let seen = read(&mut answers);
-    Some(Item { weights: row.weights, answers, explained, certainty: seen / (1.0 - seen * explained) })
+    let mut answers = answers(&shares);
+    let retained = set_observed(&mut answers);
+    Some(Item { weights: row.weights, answers, explained, precision: retained / (1.0 - retained * explained) })
 }
 
-/// The share of each option by its position in the codebook, in the table's order, then the unknown ones.
+/// Position in the codebook, code and share of each option: first those in the table, in its order, then the others.
 fn shares(question: &Question, percents: &[(Code, f64)]) -> Vec<(usize, Code, f64)> {
     let options = || question.options.iter().enumerate().map(|(at, option)| (at, option.code));
     let known = percents.iter().filter_map(|&(code, percent)| {
@@ -106,46 +106,46 @@ fn shares(question: &Question, percents: &[(Code, f64)]) -> Vec<(usize, Code, f6
     shares
 }
 
-/// Cuts the leaning so that each answer gets its share of the population.
-fn cut(shares: &[(usize, Code, f64)]) -> Vec<Answer> {
+/// The answers, with thresholds that give each its share of the population.
+fn answers(shares: &[(usize, Code, f64)]) -> Vec<Answer> {
     let mut below = 0.0;
     let mut answers: Vec<_> = shares
         .iter()
         .map(|&(option, code, share)| {
             below += share;
-            Answer { code, cut: normal::quantile(below), option, reading: 0.0 }
+            Answer { code, threshold: normal::quantile(below), option, observed: 0.0 }
         })
         .collect();
     if let Some(last) = answers.last_mut() {
-        last.cut = f64::INFINITY;
+        last.threshold = f64::INFINITY;
     }
     answers
 }
 
-/// Sets what each answer is read as; returns the share of the leaning's variance that shows in the answer.
+/// Sets the observed value of each answer; returns the share of the leaning's variance that the answers retain.
 ///
-/// An answer stands for the mean leaning of those who give it. These means vary less than the leaning; stretched by how
-/// much less, they are readings that are right on average.
-fn read(answers: &mut [Answer]) -> f64 {
-    let mut seen = 0.0;
+/// An answer stands for the mean leaning of those who give it. These means vary less than the leaning, so they are
+/// scaled up by the retained share to be unbiased observations.
+fn set_observed(answers: &mut [Answer]) -> f64 {
+    let mut retained = 0.0;
     let mut from = f64::NEG_INFINITY;
     for answer in answers.iter_mut() {
-        let share = (normal::below(answer.cut) - normal::below(from)).max(1e-6);
-        answer.reading = (normal::density(from) - normal::density(answer.cut)) / share;
-        seen += share * answer.reading * answer.reading;
-        from = answer.cut;
+        let share = (normal::below(answer.threshold) - normal::below(from)).max(1e-6);
+        answer.observed = (normal::density(from) - normal::density(answer.threshold)) / share;
+        retained += share * answer.observed * answer.observed;
+        from = answer.threshold;
     }
     for answer in answers {
-        answer.reading = if seen > 0.0 { answer.reading / seen } else { 0.0 };
+        answer.observed = if retained > 0.0 { answer.observed / retained } else { 0.0 };
     }
-    seen.min(1.0)
+    retained.min(1.0)
 }
 
 impl Item {
-    /// Adds what an answer says; codes that the question does not have say nothing.
-    pub(super) fn tell(&self, code: Code, posterior: &mut Posterior) {
+    /// Adds the observation of an answer; ignores codes that the question does not have.
+    pub(super) fn observe(&self, code: Code, posterior: &mut Posterior) {
         if let Some(answer) = self.answers.iter().find(|answer| answer.code == code) {
-            posterior.tell(&self.weights, answer.reading, self.certainty);
+            posterior.observe(&self.weights, answer.observed, self.precision);
         }
     }
 
@@ -157,7 +157,7 @@ impl Item {
         let mut probabilities = vec![0.0; self.answers.len()];
         let mut below = 0.0;
         for answer in &self.answers {
-            let up_to = normal::below((answer.cut - leaning) / spread).max(below);
+            let up_to = normal::below((answer.threshold - leaning) / spread).max(below);
             probabilities[answer.option] = up_to - below;
             below = up_to;
         }
@@ -165,8 +165,8 @@ impl Item {
     }
 }
 
-/// Adds what an age or a year of birth says; other open questions say nothing about traits.
-pub(super) fn tell_number(question: QuestionId, code: Code, posterior: &mut Posterior) {
+/// Adds the observation of an age or a year of birth; other open questions say nothing about traits.
+pub(super) fn observe_number(question: QuestionId, code: Code, posterior: &mut Posterior) {
     if code.is_missing() {
         return;
     }
@@ -176,7 +176,7 @@ pub(super) fn tell_number(question: QuestionId, code: Code, posterior: &mut Post
         _ => return,
     };
     let age = ((f64::from(years) - AGE_YEARS.0) / AGE_YEARS.1).clamp(-2.0, 3.0);
-    posterior.tell(&[(Trait::Age, 1.0)], age, AGE_CERTAINTY);
+    posterior.observe(&[(Trait::Age, 1.0)], age, AGE_PRECISION);
 }
 
 #[cfg(test)]
@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_has_every_question_with_options_once_with_its_codes() {
+    fn the_table_lists_every_question_with_options_once_and_all_its_codes() {
         let codebook = Codebook::built_in();
         let mut listed: Vec<_> = rows().map(|row| row.question).collect();
         let with_options: Vec<_> =
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_are_percentages_and_leave_room_for_chance() {
+    fn percentages_sum_to_100_and_traits_leave_a_residual() {
         for row in rows() {
             let sum: f64 = row.percents.iter().map(|(_, percent)| percent).sum();
             let explained: f64 = row.weights.iter().map(|(_, weight)| weight * weight).sum();
@@ -211,11 +211,11 @@ mod tests {
     }
 
     #[test]
-    fn readings_of_a_fair_coin() {
-        let mut answers = cut(&[(0, Code(1), 0.5), (1, Code(2), 0.5)]);
-        let seen = read(&mut answers);
+    fn two_equally_frequent_answers_retain_the_known_share_of_the_variance() {
+        let mut answers = answers(&[(0, Code(1), 0.5), (1, Code(2), 0.5)]);
+        let retained = set_observed(&mut answers);
         // The mean of half a normal distribution is sqrt(2 / pi), its share of the variance 2 / pi.
-        assert!((seen - 2.0 / std::f64::consts::PI).abs() < 1e-6, "{seen}");
-        assert!((answers[1].reading - seen.sqrt() / seen).abs() < 1e-6 && answers[0].cut.abs() < 1e-6);
+        assert!((retained - 2.0 / std::f64::consts::PI).abs() < 1e-6, "{retained}");
+        assert!((answers[1].observed - retained.sqrt() / retained).abs() < 1e-6 && answers[0].threshold.abs() < 1e-6);
     }
 }

@@ -7,7 +7,7 @@ pub(crate) fn density(x: f64) -> f64 {
     (-0.5 * x * x).exp() / (2.0 * PI).sqrt()
 }
 
-/// The share of the distribution below `x`, to 2e-7 (complementary error function after Abramowitz and Stegun 7.1.26).
+/// The share of the distribution below `x`, accurate to 2e-7 (error function after Abramowitz and Stegun 7.1.26).
 pub(crate) fn below(x: f64) -> f64 {
     let z = x.abs() / SQRT_2;
     let t = 1.0 / (1.0 + 0.327_591_1 * z);
@@ -17,7 +17,7 @@ pub(crate) fn below(x: f64) -> f64 {
     if x < 0.0 { tail } else { 1.0 - tail }
 }
 
-/// The `x` with `share` of the distribution below it, to about 1e-6; infinite at 0 and 1.
+/// The `x` with `share` of the distribution below it, accurate to about 1e-6; infinite at 0 and 1.
 pub(crate) fn quantile(share: f64) -> f64 {
     if share <= 0.0 {
         return f64::NEG_INFINITY;
@@ -33,7 +33,7 @@ pub(crate) fn quantile(share: f64) -> f64 {
     if share < 0.5 { x } else { -x }
 }
 
-/// The quantile of a lower tail to 5e-4 (Abramowitz and Stegun 26.2.23), for the steps of Newton to start from.
+/// The quantile of a lower tail, accurate to 5e-4 (Abramowitz and Stegun 26.2.23); the start for Newton's method.
 fn rough_quantile(tail: f64) -> f64 {
     let t = (-2.0 * tail.ln()).sqrt();
     let above = 2.515_517 + t * (0.802_853 + t * 0.010_328);
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_lead_back_to_their_shares() {
+    fn quantiles_invert_shares() {
         for share in [0.001, 0.02, 0.3, 0.5, 0.77, 0.99, 0.9995] {
             assert!((below(quantile(share)) - share).abs() < 1e-6, "{share}: {}", quantile(share));
         }

@@ -3,7 +3,7 @@
 /// How many traits there are.
 pub const TRAITS: usize = Trait::ALL.len();
 
-/// A lasting difference between people that shows in many of their answers; a higher value means more of it.
+/// A lasting difference between people that affects many of their answers; a higher value means more of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Trait {
     /// Faith and practice.
@@ -44,7 +44,7 @@ pub enum Trait {
     Education,
     /// Household income and class.
     Income,
-    /// Being a woman: a leaning like the others, of which the question about sex shows the sign.
+    /// Being a woman: a continuous trait like the others; the question about sex shows its sign.
     Female,
     /// Closeness to place and country.
     Belonging,
@@ -114,10 +114,10 @@ impl Trait {
     }
 }
 
-/// A trait and how strongly it counts.
+/// A trait and its weight.
 pub(crate) type Weighted = (Trait, f64);
 
-/// Reads `religiosity 0.6, permissiveness -0.2` of a table of this crate.
+/// Reads weights such as `religiosity 0.6, permissiveness -0.2` from a table of this crate.
 pub(crate) fn weights(text: &str) -> Vec<Weighted> {
     let weight = |entry: &str| {
         let (name, weight) = entry.trim().split_once(' ')?;
@@ -136,7 +136,7 @@ pub struct Traits {
 }
 
 impl Traits {
-    /// Somebody of whom nothing is known.
+    /// A person about whom nothing is known.
     pub const fn unknown() -> Self {
         Self { means: [0.0; TRAITS], variances: [1.0; TRAITS] }
     }

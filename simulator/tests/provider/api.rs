@@ -1,4 +1,4 @@
-//! Shapes, errors, determinism and statistics of the simulated provider.
+//! Formats, errors, determinism and statistics of the simulated provider.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ fn question_prompts(count: usize) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_reply_has_the_shape_of_the_api() {
+async fn a_reply_has_the_format_of_the_api() {
     let client = Client::start(normal()).await;
     let response = client.respond(&question_prompts(1)[0]).await;
     assert_eq!(response.headers()["x-valuesim-simulated"], "true");
@@ -40,8 +40,8 @@ async fn a_reply_has_the_shape_of_the_api() {
     for field in ["id", "created", "usage"] {
         reply.as_object_mut().unwrap().remove(field);
     }
-    let said = reply["choices"][0]["message"].as_object_mut().unwrap().remove("content");
-    assert!(said.is_some());
+    let content = reply["choices"][0]["message"].as_object_mut().unwrap().remove("content");
+    assert!(content.is_some());
     let expected = json!({
         "object": "chat.completion", "model": "gpt-sim", "system_fingerprint": "valuesim-simulator",
         "choices": [{
@@ -53,7 +53,7 @@ async fn a_reply_has_the_shape_of_the_api() {
 }
 
 #[tokio::test]
-async fn a_reply_is_no_longer_than_asked_for() {
+async fn a_reply_has_at_most_the_requested_tokens() {
     let client = Client::start(normal()).await;
     for field in ["max_tokens", "max_completion_tokens"] {
         let mut body = body(&question_prompts(1)[0]);
@@ -75,11 +75,11 @@ fn check_error(error: &Value, expected: &Value) {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_request_is_said_as_the_api_says_it() {
+async fn errors_have_the_format_of_the_api() {
     let options = ProviderOptions {
         api_key: Some("right".to_owned().into()),
         models: Some(vec!["gpt-sim".to_owned()]),
-        most_body_bytes: 1000,
+        max_body_bytes: 1000,
         ..normal()
     };
     let client = Client::start(options).await;
@@ -91,16 +91,16 @@ async fn what_is_wrong_with_a_request_is_said_as_the_api_says_it() {
     };
     let error = |kind: &str, param: Value, code: Value| json!({"type": kind, "param": param, "code": code});
     let invalid = |param: &str, code: &str| error("invalid_request_error", json!(param), json!(code));
-    let bare = |code: Value| error("invalid_request_error", Value::Null, code);
+    let without_param = |code: Value| error("invalid_request_error", Value::Null, code);
     let cases = [
-        (ok.to_string(), "wrong", 401, bare(json!("invalid_api_key"))),
-        (ok.to_string(), "", 401, bare(json!("invalid_api_key"))),
-        ("{\"model\": ".to_owned(), "right", 400, bare(Value::Null)),
+        (ok.to_string(), "wrong", 401, without_param(json!("invalid_api_key"))),
+        (ok.to_string(), "", 401, without_param(json!("invalid_api_key"))),
+        ("{\"model\": ".to_owned(), "right", 400, without_param(Value::Null)),
         (with("messages", json!([])), "right", 400, invalid("messages", "missing_required_parameter")),
         (with("model", Value::Null), "right", 400, invalid("model", "missing_required_parameter")),
         (with("stream", json!(true)), "right", 400, invalid("stream", "unsupported_value")),
         (with("model", json!("gpt-9")), "right", 404, invalid("model", "model_not_found")),
-        (with("user", json!("x".repeat(1000))), "right", 413, bare(json!("request_too_large"))),
+        (with("user", json!("x".repeat(1000))), "right", 413, without_param(json!("request_too_large"))),
     ];
     for (body, key, status, expected) in cases {
         let response = client.try_post(body, key).await.unwrap();
@@ -112,11 +112,11 @@ async fn what_is_wrong_with_a_request_is_said_as_the_api_says_it() {
     let stats = client.stats().await;
     assert_eq!((stats.requests, stats.answered), (9, 1));
     assert_eq!(stats.errors.into_iter().collect::<Vec<_>>(), [(400, 4), (401, 2), (404, 1), (413, 1)]);
-    assert_eq!(client.reset().await, 401, "what changes anything needs the key");
+    assert_eq!(client.reset().await, 401, "a reset requires the key");
 }
 
 #[tokio::test]
-async fn other_pages() {
+async fn models_health_and_unknown_urls() {
     let client =
         Client::start(ProviderOptions { models: Some(vec!["a".to_owned(), "b".to_owned()]), ..normal() }).await;
     let models: Value = serde_json::from_slice(&client.get("/v1/models").await.bytes().await.unwrap()).unwrap();
@@ -129,19 +129,19 @@ async fn other_pages() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn replies_do_not_depend_on_order_or_company() {
+async fn replies_do_not_depend_on_order_or_concurrency() {
     let prompts = question_prompts(40);
     let options = || ProviderOptions { malformed_rate: 0.1, truncated_rate: 0.1, refusal_rate: 0.1, ..normal() };
-    let alone = Client::start(options()).await;
+    let sequential = Client::start(options()).await;
     let mut one_by_one = Vec::new();
     for prompt in prompts.iter().rev() {
-        one_by_one.push(alone.ask(prompt).await["choices"].clone());
+        one_by_one.push(sequential.ask(prompt).await["choices"].clone());
     }
     one_by_one.reverse();
-    let crowd = Arc::new(Client::start(options()).await);
+    let concurrent = Arc::new(Client::start(options()).await);
     let ask = |prompt: &String| {
-        let (crowd, prompt) = (Arc::clone(&crowd), prompt.clone());
-        tokio::spawn(async move { crowd.ask(&prompt).await["choices"].clone() })
+        let (concurrent, prompt) = (Arc::clone(&concurrent), prompt.clone());
+        tokio::spawn(async move { concurrent.ask(&prompt).await["choices"].clone() })
     };
     let calls: Vec<_> = prompts.iter().map(ask).collect();
     for (call, expected) in calls.into_iter().zip(one_by_one) {
@@ -150,13 +150,13 @@ async fn replies_do_not_depend_on_order_or_company() {
     let other_seed = Client::start(ProviderOptions { seed: 7, ..options() }).await;
     let mut differ = 0;
     for prompt in &prompts {
-        differ += u32::from(other_seed.ask(prompt).await["choices"] != alone.ask(prompt).await["choices"]);
+        differ += u32::from(other_seed.ask(prompt).await["choices"] != sequential.ask(prompt).await["choices"]);
     }
     assert!(differ > 20, "{differ}");
 }
 
 #[tokio::test]
-async fn stats_tell_calls_by_kind_and_repeated_prompts() {
+async fn stats_count_calls_by_kind_and_repeated_prompts() {
     let client = Client::start(normal()).await;
     let codebook = Codebook::built_in();
     let question = &codebook.questions()[0];
@@ -199,7 +199,7 @@ async fn stats_tell_calls_by_kind_and_repeated_prompts() {
 }
 
 #[tokio::test]
-async fn a_reminder_is_a_prompt_of_its_own() {
+async fn a_reminder_is_a_separate_prompt() {
     let client = Client::start(normal()).await;
     let prompt = &question_prompts(1)[0];
     let first = client.ask(prompt).await;
@@ -217,7 +217,7 @@ async fn a_reminder_is_a_prompt_of_its_own() {
 #[tokio::test]
 async fn a_fixed_reply_is_always_the_same() {
     let client = Client::start(ProviderOptions { fixed_reply: Some(600), ..normal() }).await;
-    let said = client.say(&question_prompts(1)[0]).await;
-    assert_eq!((said.len(), said.starts_with("Answer: 1\nAnalysis: (simulated)")), (600, true));
-    assert_eq!(client.say("hello").await, said);
+    let reply = client.ask_for_text(&question_prompts(1)[0]).await;
+    assert_eq!((reply.len(), reply.starts_with("Answer: 1\nAnalysis: (simulated)")), (600, true));
+    assert_eq!(client.ask_for_text("hello").await, reply);
 }

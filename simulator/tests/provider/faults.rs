@@ -1,4 +1,4 @@
-//! The simulated provider with faults and spoilt replies, and its cache.
+//! The simulated provider with faults, defective replies and a cache.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ fn normal() -> ProviderOptions {
 }
 
 #[tokio::test]
-async fn faults_happen_and_a_retry_gets_through() {
+async fn faults_happen_and_a_retry_succeeds() {
     let options = ProviderOptions { error_rate: 0.3, cut_rate: 0.3, ..normal() };
     let client = Client::start(options).await;
     let mut tries = 0;
@@ -42,7 +42,7 @@ async fn faults_happen_and_a_retry_gets_through() {
 }
 
 #[tokio::test]
-async fn a_call_that_hangs_ends_with_the_client_or_with_the_provider() {
+async fn a_hanging_call_ends_when_the_client_or_the_provider_stops() {
     let client = Arc::new(Client::start(ProviderOptions { hang_rate: 1.0, ..normal() }).await);
     let call = |text: &'static str| {
         let client = Arc::clone(&client);
@@ -69,7 +69,7 @@ async fn a_call_that_hangs_ends_with_the_client_or_with_the_provider() {
 }
 
 #[tokio::test]
-async fn spoilt_replies_are_spoilt_every_time() {
+async fn defective_replies_are_reproducible() {
     let options = ProviderOptions { malformed_rate: 0.3, truncated_rate: 0.3, refusal_rate: 0.3, ..normal() };
     let client = Client::start(options).await;
     let mut finish_reasons = Vec::new();
@@ -86,7 +86,7 @@ async fn spoilt_replies_are_spoilt_every_time() {
 }
 
 #[tokio::test]
-async fn the_cache_is_reported_as_vllm_and_as_deepseek_do() {
+async fn cached_tokens_are_reported_in_the_fields_of_vllm_and_deepseek() {
     let shared = "word ".repeat(400);
     let usages = async |cache| {
         let client = Client::start(ProviderOptions { cache, ..normal() }).await;
@@ -96,7 +96,7 @@ async fn the_cache_is_reported_as_vllm_and_as_deepseek_do() {
         }
         (usages, client.stats().await.tokens)
     };
-    // 2000 bytes of 4.6 to a token: 434 whole tokens, 27 blocks of 16, 6 of 64.
+    // 2000 bytes at 4.6 per token: 434 whole tokens, 27 blocks of 16, 6 of 64.
     let (vllm, tokens) = usages(CacheRule::Vllm { block_tokens: 16 }).await;
     let cached: Vec<_> = vllm.iter().map(|usage| usage["prompt_tokens_details"]["cached_tokens"].as_u64()).collect();
     assert_eq!(cached, [Some(0), Some(432), Some(432)]);
@@ -112,7 +112,7 @@ async fn the_cache_is_reported_as_vllm_and_as_deepseek_do() {
 }
 
 #[tokio::test]
-async fn a_provider_with_senseless_options_does_not_start() {
+async fn a_provider_with_invalid_options_does_not_start() {
     let options = ProviderOptions { error_rate: 2.0, ..normal() };
     let codebook = Arc::new(valuesim_shared::codebook::Codebook::built_in());
     let listen = std::net::SocketAddr::from(([127, 0, 0, 1], 0));

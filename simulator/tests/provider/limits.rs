@@ -1,4 +1,4 @@
-//! The simulated provider under limits.
+//! The simulated provider's limits.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ fn header<'a>(response: &'a reqwest::Response, name: &str) -> &'a str {
 }
 
 #[tokio::test]
-async fn limits_are_told_in_headers_and_refusals_say_when_to_come_back() {
+async fn headers_report_limits_and_refusals_say_when_to_retry() {
     let options = ProviderOptions { requests_per_minute: Some(2), tokens_per_minute: Some(100_000), ..normal() };
     let client = Client::start(options).await;
     let first = client.respond("hello").await;
@@ -44,7 +44,7 @@ async fn limits_are_told_in_headers_and_refusals_say_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn who_comes_back_when_told_gets_in_and_no_window_is_above_the_limit() {
+async fn a_retry_on_time_is_admitted_and_no_window_exceeds_the_limit() {
     // 5 calls in any 300 ms.
     let window = Duration::from_millis(300);
     let options = ProviderOptions { requests_per_minute: Some(1000), window, ..normal() };
@@ -73,7 +73,7 @@ async fn who_comes_back_when_told_gets_in_and_no_window_is_above_the_limit() {
 }
 
 #[tokio::test]
-async fn calls_at_a_time_are_limited_and_counted() {
+async fn concurrent_calls_are_limited_and_counted() {
     let client = Arc::new(Client::start(ProviderOptions { max_in_flight: Some(3), ..normal() }).await);
     client.provider.hold_after(0);
     let mut calls = JoinSet::new();

@@ -1,28 +1,28 @@
-//! Lines of a CSV file, written into one buffer without an allocation for each value.
+//! A buffer for the lines of a CSV file, which needs no allocation for each value.
 
-/// Numbers below this are copied from a table of their digits.
-const SMALL: usize = 1000;
+/// Digits of numbers below this are copied from a table.
+const TABLE_SIZE: usize = 1000;
 
 /// A buffer of comma-separated lines.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct CsvBuffer {
     bytes: Vec<u8>,
-    /// The digits of small numbers, and how many there are.
+    /// The digits of each small number, and their count.
     small: Vec<([u8; 3], u8)>,
 }
 
-impl Line {
-    /// An empty buffer that holds this many bytes before it grows.
+impl CsvBuffer {
+    /// An empty buffer with this initial capacity.
     pub(super) fn with_capacity(bytes: usize) -> Self {
-        Self { bytes: Vec::with_capacity(bytes), small: (0..SMALL).map(small_digits).collect() }
+        Self { bytes: Vec::with_capacity(bytes), small: (0..TABLE_SIZE).map(small_digits).collect() }
     }
 
-    /// What was written.
+    /// The bytes written so far.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Forgets what was written.
+    /// Empties the buffer.
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
     }
@@ -32,25 +32,25 @@ impl Line {
         self.bytes.push(b',');
     }
 
-    /// Ends the line, in place of the comma after its last value.
+    /// Ends the line: replaces the comma after the last value.
     pub(super) fn end(&mut self) {
         self.bytes.pop();
         self.bytes.push(b'\n');
     }
 
-    /// Writes text that is ready for the file.
+    /// Writes text as it is.
     pub(super) fn text(&mut self, text: &str) {
         self.bytes.extend_from_slice(text.as_bytes());
     }
 
-    /// Writes text in quotes; it has none itself.
+    /// Writes text in quotes; the text must not contain any.
     pub(super) fn quoted(&mut self, text: &str) {
         self.bytes.push(b'"');
         self.text(text);
         self.bytes.push(b'"');
     }
 
-    /// Writes bytes that are ready for the file.
+    /// Writes bytes as they are.
     pub(super) fn raw(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
@@ -63,7 +63,7 @@ impl Line {
         self.digits(value.unsigned_abs());
     }
 
-    /// Writes `millionths` as a number with up to six decimals, at least one, as the official file does.
+    /// Writes `millionths` as a number with one to six decimals, as the official file does.
     pub(super) fn float(&mut self, millionths: i64) {
         if millionths < 0 {
             self.bytes.push(b'-');
@@ -117,8 +117,8 @@ mod tests {
 
     use super::*;
 
-    fn written(write: impl FnOnce(&mut Line)) -> String {
-        let mut line = Line::with_capacity(0);
+    fn written(write: impl FnOnce(&mut CsvBuffer)) -> String {
+        let mut line = CsvBuffer::with_capacity(0);
         write(&mut line);
         String::from_utf8(line.bytes().to_vec()).expect("ASCII")
     }

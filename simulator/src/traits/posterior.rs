@@ -1,31 +1,31 @@
-//! Estimates traits from answers: the normal distribution that is left of everybody who answers so.
+//! Estimates traits from answers: the posterior distribution, given a standard normal prior.
 
 use super::{TRAITS, Traits, Weighted};
 
-/// What is known about a person's traits, while answers are coming in.
+/// The distribution of a person's traits, given the answers so far.
 ///
-/// A standard normal prior, to which each answer adds a noisy reading of a weighted sum of traits.
+/// Starts from a standard normal prior; each answer adds a noisy observation of a weighted sum of traits.
 #[derive(Debug)]
 pub(crate) struct Posterior {
     precision: [[f64; TRAITS]; TRAITS],
-    pull: [f64; TRAITS],
+    information: [f64; TRAITS],
 }
 
 impl Posterior {
-    /// Nothing known.
+    /// The prior: nothing known.
     pub(super) fn new() -> Self {
         let mut precision = [[0.0; TRAITS]; TRAITS];
         for (at, row) in precision.iter_mut().enumerate() {
             row[at] = 1.0;
         }
-        Self { precision, pull: [0.0; TRAITS] }
+        Self { precision, information: [0.0; TRAITS] }
     }
 
-    /// Takes in that the weighted sum of traits was read as `value`, with a reading error of variance 1 / `certainty`.
-    pub(super) fn tell(&mut self, weights: &[Weighted], value: f64, certainty: f64) {
+    /// Adds an observation of the weighted sum of traits with an error of variance 1 / `precision`.
+    pub(super) fn observe(&mut self, weights: &[Weighted], value: f64, precision: f64) {
         for &(one, weight) in weights {
-            let weighted = certainty * weight;
-            self.pull[one.index()] += weighted * value;
+            let weighted = precision * weight;
+            self.information[one.index()] += weighted * value;
             for &(other, other_weight) in weights {
                 self.precision[one.index()][other.index()] += weighted * other_weight;
             }
@@ -37,7 +37,7 @@ impl Posterior {
         let inverse_root = inverse_root(&self.precision);
         let mut traits = Traits { means: [0.0; TRAITS], variances: [0.0; TRAITS] };
         for row in &inverse_root {
-            let along: f64 = row.iter().zip(&self.pull).map(|(a, b)| a * b).sum();
+            let along: f64 = row.iter().zip(&self.information).map(|(a, b)| a * b).sum();
             for (at, &entry) in row.iter().enumerate() {
                 traits.means[at] += entry * along;
                 traits.variances[at] += entry * entry;
@@ -47,7 +47,7 @@ impl Posterior {
     }
 }
 
-/// The inverse of the Cholesky factor of a matrix, which times itself, transposed first, is the matrix's inverse.
+/// The inverse of a matrix's Cholesky factor: its transpose times itself is the inverse of the matrix.
 fn inverse_root(matrix: &[[f64; TRAITS]; TRAITS]) -> [[f64; TRAITS]; TRAITS] {
     let root = root(matrix);
     let mut inverse: [[f64; TRAITS]; TRAITS] = [[0.0; TRAITS]; TRAITS];
@@ -62,7 +62,7 @@ fn inverse_root(matrix: &[[f64; TRAITS]; TRAITS]) -> [[f64; TRAITS]; TRAITS] {
     inverse
 }
 
-/// The Cholesky factor of a symmetric matrix whose eigenvalues are 1 or more, as every precision here has.
+/// The Cholesky factor of a symmetric matrix whose eigenvalues are at least 1, as in every precision matrix here.
 fn root(matrix: &[[f64; TRAITS]; TRAITS]) -> [[f64; TRAITS]; TRAITS] {
     let mut root = [[0.0; TRAITS]; TRAITS];
     for row in 0..TRAITS {
@@ -81,19 +81,19 @@ mod tests {
     use crate::traits::Trait;
 
     #[test]
-    fn one_reading_is_weighed_against_the_prior() {
+    fn one_observation_is_weighed_against_the_prior() {
         let mut posterior = Posterior::new();
-        posterior.tell(&[(Trait::Trust, 0.5)], 2.0, 4.0);
+        posterior.observe(&[(Trait::Trust, 0.5)], 2.0, 4.0);
         let traits = posterior.traits();
-        // By hand: precision 1 + 4 x 0.25 = 2, pull 4 x 0.5 x 2 = 4.
+        // By hand: precision 1 + 4 x 0.25 = 2, information 4 x 0.5 x 2 = 4.
         assert!((traits.mean(Trait::Trust) - 2.0).abs() < 1e-12 && (traits.variance(Trait::Trust) - 0.5).abs() < 1e-12);
         assert!(traits.mean(Trait::Age).abs() < 1e-12 && (traits.variance(Trait::Age) - 1.0).abs() < 1e-12);
     }
 
     #[test]
-    fn a_reading_of_two_traits_is_shared_between_them() {
+    fn an_observation_of_two_traits_is_shared_between_them() {
         let mut posterior = Posterior::new();
-        posterior.tell(&[(Trait::Trust, 1.0), (Trait::Age, -1.0)], 3.0, 1.0);
+        posterior.observe(&[(Trait::Trust, 1.0), (Trait::Age, -1.0)], 3.0, 1.0);
         let traits = posterior.traits();
         // By hand: the inverse of [[2, -1], [-1, 2]] times (3, -3).
         assert!((traits.mean(Trait::Trust) - 1.0).abs() < 1e-12 && (traits.mean(Trait::Age) + 1.0).abs() < 1e-12);

@@ -1,25 +1,25 @@
-//! A bounded map that forgets what has not been used for longest, roughly.
+//! A bounded map that evicts approximately the least recently used entries.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// Two generations of entries: when the young one is full it becomes the old one, and the old one is forgotten.
-/// An entry that is looked up moves to the young generation. Holds at least `capacity` and at most twice as many
-/// of the entries used last.
+/// Two generations of entries: when the young one is full, it replaces the old one, whose entries are dropped.
+/// Looking up an entry moves it to the young generation. Holds between `capacity` and twice as many of the most
+/// recently used entries.
 #[derive(Debug)]
-pub(crate) struct Recent<K, V> {
+pub(crate) struct LruMap<K, V> {
     young: HashMap<K, V>,
     old: HashMap<K, V>,
     capacity: usize,
 }
 
-impl<K: Eq + Hash + Copy, V> Recent<K, V> {
+impl<K: Eq + Hash + Copy, V> LruMap<K, V> {
     /// An empty map; a capacity of 0 counts as 1.
     pub(crate) fn new(capacity: usize) -> Self {
         Self { young: HashMap::new(), old: HashMap::new(), capacity: capacity.max(1) }
     }
 
-    /// The entry of a key, now the youngest.
+    /// The entry of a key; marks it as recently used.
     pub(crate) fn get(&mut self, key: &K) -> Option<&mut V> {
         if let Some(value) = self.old.remove(key) {
             self.insert(*key, value);
@@ -41,14 +41,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_used_stays_and_the_rest_goes() {
-        let mut recent = Recent::new(10);
+    fn used_entries_stay_and_unused_entries_are_evicted() {
+        let mut map = LruMap::new(10);
         for key in 0..1000 {
-            recent.insert(key, key);
-            assert_eq!(recent.get(&0), Some(&mut 0), "used at every step");
+            map.insert(key, key);
+            assert_eq!(map.get(&0), Some(&mut 0), "used at every step");
         }
-        assert_eq!(recent.get(&500), None);
-        assert_eq!(recent.get(&999), Some(&mut 999));
-        assert!(recent.young.len() <= 10 && recent.old.len() <= 10);
+        assert_eq!(map.get(&500), None);
+        assert_eq!(map.get(&999), Some(&mut 999));
+        assert!(map.young.len() <= 10 && map.old.len() <= 10);
     }
 }

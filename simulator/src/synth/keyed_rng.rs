@@ -1,66 +1,66 @@
-//! Random numbers by name: every draw is a hash of who it is for and what it is for, so order never matters.
+//! Keyed random numbers: each draw is a hash of its owner and its purpose, so the order of draws does not matter.
 
 use crate::traits::normal;
 
-/// How many steps the table of normal deviates has.
+/// The size of the table of normal deviates.
 const NORMAL_STEPS: u32 = 4096;
-/// The key of what is the same for every seed.
-const WORLD: u64 = 0x0077_7673_2d77_6f72;
+/// The key of the countries, which are the same for every seed.
+const COUNTRIES_KEY: u64 = 0x0077_7673_2d77_6f72;
 
-/// Where the draws of one respondent, or of one country, come from.
+/// The random numbers of one respondent or one country.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Chance(u64);
+pub(super) struct KeyedRng(u64);
 
-/// What a draw is for. Each variant has draws of its own.
+/// The purpose of a draw. Each purpose has its own number.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Draw {
     /// A trait.
     Trait(usize),
-    /// The own part of an answer.
+    /// The residual of an answer's leaning.
     Answer(usize),
-    /// Whether, and how, an answer is missing.
-    Gap(usize),
-    /// How careless with answering somebody is.
-    Carelessness,
+    /// Whether and why an answer is missing.
+    Missing(usize),
+    /// How often a person does not answer.
+    Nonresponse,
     /// A fact of the respondent's life.
-    Life(Life),
+    Life(LifeFact),
     /// The value of a column that is not a question.
     Column(usize),
 }
 
-/// A fact of a respondent's life that is drawn apart from the traits.
+/// A fact of a respondent's life that does not depend on traits alone.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Life {
+pub(super) enum LifeFact {
     /// Whether this year's birthday is still to come.
     Birthday,
-    /// Which religion.
+    /// The religion.
     Denomination,
-    /// Whether an immigrant's mother is one too.
+    /// Whether an immigrant's mother immigrated too.
     MotherMoved,
-    /// Whether an immigrant's father is one too.
+    /// Whether an immigrant's father immigrated too.
     FatherMoved,
-    /// From where the family came.
+    /// The family's country of origin.
     Origin,
-    /// How many children.
+    /// The number of children.
     Children,
-    /// How many others live in the household.
+    /// The number of other people in the household.
     Household,
-    /// Which language at home.
+    /// The language spoken at home.
     Language,
-    /// Which party.
+    /// The party.
     Party,
-    /// Which ethnic group.
+    /// The ethnic group.
     Group,
 }
 
 impl Draw {
-    /// A number of its own for each draw.
+    /// A unique number for each purpose.
     const fn stream(self) -> u64 {
         let (kind, at) = match self {
             Self::Trait(at) => (1, at),
             Self::Answer(at) => (2, at),
-            Self::Gap(at) => (3, at),
-            Self::Carelessness => (4, 0),
+            Self::Missing(at) => (3, at),
+            Self::Nonresponse => (4, 0),
             Self::Life(fact) => (5, fact as usize),
             Self::Column(at) => (6, at),
         };
@@ -68,15 +68,15 @@ impl Draw {
     }
 }
 
-impl Chance {
-    /// The draws of the respondent in 0-based row `row` of the survey with this seed.
+impl KeyedRng {
+    /// The random numbers of the respondent in 0-based row `row` of the survey with this seed.
     pub(super) const fn of_row(seed: u64, row: u32) -> Self {
         Self(mix(mix(seed) ^ row as u64))
     }
 
-    /// The draws of a country, the same for every seed.
+    /// The random numbers of a country, the same for every seed.
     pub(super) const fn of_country(code: u16) -> Self {
-        Self(mix(mix(WORLD) ^ code as u64))
+        Self(mix(mix(COUNTRIES_KEY) ^ code as u64))
     }
 
     /// 64 random bits.
@@ -84,8 +84,8 @@ impl Chance {
         mix(self.0 ^ mix(draw.stream()))
     }
 
-    /// A number from 0 up to 1.
-    pub(super) fn share(self, draw: Draw) -> f64 {
+    /// A uniform number in [0, 1).
+    pub(super) fn uniform(self, draw: Draw) -> f64 {
         f64::from(upper_half(self.bits(draw))) / (f64::from(u32::MAX) + 1.0)
     }
 
@@ -95,18 +95,17 @@ impl Chance {
         upper_half(upper_half(self.bits(draw)) as u64 * bound as u64)
     }
 
-    /// How many trials in a row succeed, each with probability `share`.
-    pub(super) fn streak(self, draw: Draw, share: f64) -> i32 {
-        let luck = (1.0 - self.share(draw)).ln() / share.ln();
-        whole(luck)
+    /// A geometric number: how many trials in a row succeed, each with probability `success`.
+    pub(super) fn geometric(self, draw: Draw, success: f64) -> i32 {
+        whole((1.0 - self.uniform(draw)).ln() / success.ln())
     }
 }
 
-/// Standard normal deviates, looked up: as exact as a synthetic survey needs, at a tenth of the time.
+/// A lookup table of standard normal deviates: accurate enough for a synthetic survey, and ten times faster.
 #[derive(Debug)]
-pub(super) struct Normals(Vec<f32>);
+pub(super) struct NormalTable(Vec<f32>);
 
-impl Normals {
+impl NormalTable {
     /// Fills the table.
     pub(super) fn new() -> Self {
         let middle = |step: u32| (f64::from(step) + 0.5) / f64::from(NORMAL_STEPS);
@@ -114,8 +113,8 @@ impl Normals {
     }
 
     /// A standard normal deviate.
-    pub(super) fn draw(&self, chance: Chance, draw: Draw) -> f32 {
-        self.0[upper_half(chance.bits(draw)) as usize >> (32 - NORMAL_STEPS.ilog2())]
+    pub(super) fn draw(&self, rng: KeyedRng, draw: Draw) -> f32 {
+        self.0[upper_half(rng.bits(draw)) as usize >> (32 - NORMAL_STEPS.ilog2())]
     }
 }
 
@@ -149,13 +148,13 @@ mod tests {
 
     #[test]
     fn draws_depend_on_seed_row_and_purpose() {
-        let one = Chance::of_row(1, 1).bits(Draw::Answer(1));
-        assert_eq!(one, Chance::of_row(1, 1).bits(Draw::Answer(1)));
+        let one = KeyedRng::of_row(1, 1).bits(Draw::Answer(1));
+        assert_eq!(one, KeyedRng::of_row(1, 1).bits(Draw::Answer(1)));
         for other in [
-            Chance::of_row(2, 1).bits(Draw::Answer(1)),
-            Chance::of_row(1, 2).bits(Draw::Answer(1)),
-            Chance::of_row(1, 1).bits(Draw::Answer(2)),
-            Chance::of_row(1, 1).bits(Draw::Gap(1)),
+            KeyedRng::of_row(2, 1).bits(Draw::Answer(1)),
+            KeyedRng::of_row(1, 2).bits(Draw::Answer(1)),
+            KeyedRng::of_row(1, 1).bits(Draw::Answer(2)),
+            KeyedRng::of_row(1, 1).bits(Draw::Missing(1)),
         ] {
             assert_ne!(one, other);
         }
@@ -163,9 +162,9 @@ mod tests {
 
     #[test]
     fn normal_draws_have_mean_0_and_variance_1() {
-        let normals = Normals::new();
+        let normals = NormalTable::new();
         let draws: Vec<f64> =
-            (0..20_000).map(|row| f64::from(normals.draw(Chance::of_row(7, row), Draw::Carelessness))).collect();
+            (0..20_000).map(|row| f64::from(normals.draw(KeyedRng::of_row(7, row), Draw::Nonresponse))).collect();
         let mean = draws.iter().sum::<f64>() / draws.len() as f64;
         let variance = draws.iter().map(|draw| draw * draw).sum::<f64>() / draws.len() as f64;
         assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.03, "{mean} {variance}");
@@ -173,7 +172,7 @@ mod tests {
 
     #[test]
     fn whole_numbers_stay_below_their_bound() {
-        let drawn: Vec<_> = (0..1000).map(|row| Chance::of_row(3, row).below(Draw::Column(0), 5)).collect();
+        let drawn: Vec<_> = (0..1000).map(|row| KeyedRng::of_row(3, row).below(Draw::Column(0), 5)).collect();
         assert!((0..5).all(|value| drawn.contains(&value)) && drawn.iter().all(|&value| value < 5));
     }
 }

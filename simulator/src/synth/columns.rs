@@ -1,29 +1,29 @@
-//! The 613 columns of the official file: their names in order, and what fills each.
+//! The 613 columns of the official file: their names in order, and the content of each.
 
 use valuesim_shared::id::{Code, QuestionId};
 
-use super::chance::Draw;
-use super::line::Line;
-use super::own::{self, Fill};
-use super::place::{self, Place};
-use super::{SynthRow, own::Context};
+use super::countries::{self, CountryFacts};
+use super::csv_buffer::CsvBuffer;
+use super::custom_column::{self, Fill};
+use super::keyed_rng::Draw;
+use super::{SynthRow, custom_column::Context};
 
-/// The table of columns; its head says what is in it.
+/// The table of columns; its header describes the fields.
 const TABLE: &str = include_str!("../../data/columns.tsv");
-/// One in so many figures about a country is unknown there.
+/// One in this many figures about a country is unknown.
 const UNKNOWN_ONE_IN: u32 = 64;
-/// How a figure about a country that is unknown is written.
+/// The code of an unknown figure about a country.
 const UNKNOWN: &str = "-9999.0";
-/// One in so many countries was asked a question for some regions of the world only.
+/// A regional question was asked in one of this many countries.
 const REGIONAL_ONE_IN: u32 = 8;
 const NOT_ASKED: i32 = -4;
 
 /// The columns of a file.
 #[derive(Debug)]
 pub(super) struct Columns {
-    places: Vec<Place>,
+    countries: Vec<CountryFacts>,
     in_order: Vec<Column>,
-    /// The figures about each country, ready for the file: they stand side by side in it.
+    /// The figures about each country, already formatted: their columns are adjacent.
     figures: Vec<Vec<u8>>,
 }
 
@@ -33,16 +33,16 @@ struct Column {
     content: Content,
 }
 
-/// What fills a column.
+/// The content of a column.
 #[derive(Debug)]
 enum Content {
     /// Answers to a question.
     Question(usize),
     /// Whether the respondent is a member, from the answer to a question.
     Member(usize),
-    /// Something with a rule of its own.
-    Own(Fill),
-    /// A question that was asked in some countries.
+    /// A value with its own rule.
+    Custom(Fill),
+    /// A question that was asked in some countries only.
     Regional,
     /// A number from 0 to 1 about the respondent; blank for this share of respondents.
     Index(f64),
@@ -75,7 +75,7 @@ fn content([name, kind, share]: [&str; 3]) -> Content {
     match kind {
         "question" => Content::Question(question(name)),
         "member" => Content::Member(question(name.trim_end_matches('R'))),
-        "own" => Content::Own(own::fill(name).expect("every column with a rule of its own has one")),
+        "custom" => Content::Custom(custom_column::fill(name).expect("every custom column has a rule")),
         "regional" => Content::Regional,
         "index" => Content::Index(parse_share(share)),
         "country" => Content::Country,
@@ -89,13 +89,13 @@ impl Columns {
     /// The columns of v6.0.
     pub(super) fn new() -> Self {
         let in_order: Vec<_> = fields().map(|fields| Column { name: fields[0], content: content(fields) }).collect();
-        let places = place::places();
-        let figures = places.iter().map(|place| figures(place, &in_order)).collect();
-        Self { places, in_order, figures }
+        let countries = countries::countries();
+        let figures = countries.iter().map(|country| figures(country, &in_order)).collect();
+        Self { countries, in_order, figures }
     }
 
-    /// Writes the line of names.
-    pub(super) fn write_header(&self, line: &mut Line) {
+    /// Writes the header line.
+    pub(super) fn write_header(&self, line: &mut CsvBuffer) {
         for column in &self.in_order {
             line.text(column.name);
             line.comma();
@@ -104,18 +104,18 @@ impl Columns {
     }
 
     /// Writes a respondent's line.
-    pub(super) fn write_row(&self, row: &SynthRow, line: &mut Line) {
-        let place = &self.places[row.place];
+    pub(super) fn write_row(&self, row: &SynthRow, line: &mut CsvBuffer) {
+        let country = &self.countries[row.country_index];
         let mut figures_written = false;
         for (at, column) in self.in_order.iter().enumerate() {
             if matches!(column.content, Content::Country) {
                 if !figures_written {
-                    line.raw(&self.figures[row.place]);
+                    line.raw(&self.figures[row.country_index]);
                     figures_written = true;
                 }
                 continue;
             }
-            column.content.write(&Context { row, place, draw: Draw::Column(at) }, line);
+            column.content.write(&Context { row, country, draw: Draw::Column(at) }, line);
             line.comma();
         }
         line.end();
@@ -123,15 +123,15 @@ impl Columns {
 }
 
 impl Content {
-    fn write(&self, context: &Context<'_>, line: &mut Line) {
-        let Context { row, place, draw } = *context;
+    fn write(&self, context: &Context<'_>, line: &mut CsvBuffer) {
+        let Context { row, country, draw } = *context;
         match self {
             Self::Question(at) => line.int(row.codes[*at].0),
             Self::Member(at) => line.int(member(row.codes[*at])),
-            Self::Own(fill) => fill(context, line),
+            Self::Custom(fill) => fill(context, line),
             Self::Regional => line.int(regional(context)),
             Self::Index(blank) => write_index(context, *blank, line),
-            Self::Country => write_figure(place, draw, line),
+            Self::Country => write_figure(country, draw, line),
             Self::Party(blank) => write_party(context, *blank, line),
             Self::PartyText(blank) => write_party_name(context, *blank, line),
         }
@@ -139,19 +139,19 @@ impl Content {
 }
 
 /// A country's figures with a comma after each.
-fn figures(place: &Place, columns: &[Column]) -> Vec<u8> {
-    let mut line = Line::with_capacity(0);
+fn figures(country: &CountryFacts, columns: &[Column]) -> Vec<u8> {
+    let mut line = CsvBuffer::with_capacity(0);
     for (at, column) in columns.iter().enumerate() {
         if matches!(column.content, Content::Country) {
-            write_figure(place, Draw::Column(at), &mut line);
+            write_figure(country, Draw::Column(at), &mut line);
             line.comma();
         }
     }
     line.bytes().to_vec()
 }
 
-fn write_figure(place: &Place, draw: Draw, line: &mut Line) {
-    let tenths = place.chance.below(draw, UNKNOWN_ONE_IN * 10);
+fn write_figure(country: &CountryFacts, draw: Draw, line: &mut CsvBuffer) {
+    let tenths = country.rng.below(draw, UNKNOWN_ONE_IN * 10);
     if tenths < 10 {
         line.text(UNKNOWN);
     } else {
@@ -164,32 +164,32 @@ fn member(code: Code) -> i32 {
 }
 
 fn regional(context: &Context<'_>) -> i32 {
-    if context.place.chance.below(context.draw, REGIONAL_ONE_IN) > 0 {
+    if context.country.rng.below(context.draw, REGIONAL_ONE_IN) > 0 {
         return NOT_ASKED;
     }
     context.whole(1, 4)
 }
 
-fn write_index(context: &Context<'_>, blank: f64, line: &mut Line) {
-    let share = context.share();
+fn write_index(context: &Context<'_>, blank: f64, line: &mut CsvBuffer) {
+    let share = context.uniform();
     if share >= blank {
-        line.float(i64::from(context.row.chance.below(context.draw, 101)) * 10_000);
+        line.float(i64::from(context.row.rng.below(context.draw, 101)) * 10_000);
     }
 }
 
-/// What is known of a party is known together: the same draw decides on all its columns.
+/// One draw decides for all columns about a party: they are known or blank together.
 fn is_blank(context: &Context<'_>, blank: f64) -> bool {
-    context.row.codes[223 - 1].is_missing() || context.row.chance.share(Draw::Column(usize::MAX)) < blank
+    context.row.codes[223 - 1].is_missing() || context.row.rng.uniform(Draw::Column(usize::MAX)) < blank
 }
 
-fn write_party(context: &Context<'_>, blank: f64, line: &mut Line) {
+fn write_party(context: &Context<'_>, blank: f64, line: &mut CsvBuffer) {
     if !is_blank(context, blank) {
-        line.float(i64::from(context.row.chance.below(context.draw, 1000)) * 10_000);
+        line.float(i64::from(context.row.rng.below(context.draw, 1000)) * 10_000);
     }
 }
 
-/// Every other name has a comma and is quoted, as some are in the official file.
-fn write_party_name(context: &Context<'_>, blank: f64, line: &mut Line) {
+/// Every other name contains a comma and is quoted, as some are in the official file.
+fn write_party_name(context: &Context<'_>, blank: f64, line: &mut CsvBuffer) {
     if is_blank(context, blank) {
         return;
     }
@@ -198,7 +198,7 @@ fn write_party_name(context: &Context<'_>, blank: f64, line: &mut Line) {
         line.quoted(PARTIES[party / 2 % PARTIES.len()]);
     } else {
         line.text("Party of ");
-        line.text(context.place.alpha);
+        line.text(context.country.alpha);
     }
 }
 
@@ -210,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_figures_of_a_country_stand_side_by_side() {
+    fn the_columns_of_country_figures_are_adjacent() {
         let kinds: Vec<_> = fields().map(|[_, kind, _]| kind == "country").collect();
         let from = kinds.iter().position(|&figure| figure).expect("there are figures");
         let figures = kinds.iter().filter(|&&figure| figure).count();
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn every_question_has_its_share_of_answers() {
+    fn every_question_has_a_share_of_valid_answers() {
         assert_eq!(valid_shares().count(), valuesim_shared::id::QUESTIONS);
         assert!(valid_shares().all(|share| (0.5..=1.0).contains(&share)));
     }

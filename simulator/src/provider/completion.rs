@@ -1,15 +1,15 @@
-//! Writes a chat completion in the shape of the API.
+//! Writes a chat completion in the API's format.
 
 use std::time::SystemTime;
 
 use serde::Serialize;
 
-use super::fault::{Finish, Said};
+use super::fault::{FinishReason, ReplyMessage};
 use super::options::CacheRule;
 
-/// What was used, as it is billed.
+/// The tokens of a call, as they are billed.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Used {
+pub(crate) struct CallTokens {
     pub(crate) input: u64,
     pub(crate) cached_input: u64,
     pub(crate) output: u64,
@@ -60,8 +60,8 @@ struct PromptDetails {
 }
 
 impl Usage {
-    /// The usage as the provider with this cache reports it.
-    fn new(used: Used, cache: CacheRule) -> Self {
+    /// The usage as a provider with this cache reports it.
+    fn new(used: CallTokens, cache: CacheRule) -> Self {
         let is_deepseek = cache == CacheRule::DeepSeek;
         Self {
             prompt_tokens: used.input,
@@ -74,9 +74,9 @@ impl Usage {
     }
 }
 
-/// The body of a reply. Only `created` depends on the time.
-pub(crate) fn body(model: &str, digest: u128, said: &Said, usage: (Used, CacheRule)) -> Vec<u8> {
-    let Said { content, refusal, finish, .. } = said;
+/// The body of a response. Only `created` depends on the time.
+pub(crate) fn body(model: &str, digest: u128, message: &ReplyMessage, usage: (CallTokens, CacheRule)) -> Vec<u8> {
+    let ReplyMessage { content, refusal, finish, .. } = message;
     let completion = Completion {
         id: format!("chatcmpl-sim-{digest:032x}"),
         object: "chat.completion",
@@ -87,7 +87,7 @@ pub(crate) fn body(model: &str, digest: u128, said: &Said, usage: (Used, CacheRu
             index: 0,
             message: Answer { role: "assistant", content: content.as_deref(), refusal: *refusal },
             logprobs: None,
-            finish_reason: Finish::name(*finish),
+            finish_reason: FinishReason::name(*finish),
         }],
         usage: Usage::new(usage.0, usage.1),
     };

@@ -1,4 +1,4 @@
-//! Puts answers into words.
+//! Writes the text of replies.
 
 use std::fmt::Write as _;
 
@@ -6,25 +6,25 @@ use valuesim_shared::id::Code;
 
 use super::odds::Odds;
 use super::prompt::Kind;
-use super::reader::Asked;
+use super::reader::AskedQuestion;
 
-/// What is said to a prompt that asks for nothing in particular.
+/// The reply to a prompt that contains no question.
 pub(super) const GREETING: &str = "Thank you for the message. This is valuesim's simulated provider: there is no \
                                    language model here, only somebody who answers surveys. (simulated)";
 
-/// Most bytes of a reason that are quoted.
+/// The maximum number of bytes quoted from a reason.
 const QUOTED_BYTES: usize = 130;
 
-/// The choice alone: number and label.
-pub(super) fn option(asked: &Asked<'_>, code: Code) -> String {
+/// The chosen option alone: number and label.
+pub(super) fn option(asked: &AskedQuestion<'_>, code: Code) -> String {
     match label(asked, code) {
         Some(label) => format!("{code}: {label} (simulated)"),
         None => format!("{code} (simulated)"),
     }
 }
 
-/// A module's answer with its analysis, in the format that the prompt asks for.
-pub(super) fn module(kind: Kind, asked: &Asked<'_>, odds: &Odds, reasons: &[&str]) -> String {
+/// A module's answer and analysis, in the format that the prompt requests.
+pub(super) fn module(kind: Kind, asked: &AskedQuestion<'_>, odds: &Odds, reasons: &[&str]) -> String {
     let (view, close) = perspective(kind);
     let mut text = answer(odds.best());
     write!(text, "(simulated) {view}, this person comes out at {}.", choice(asked, odds.best())).expect(IN_MEMORY);
@@ -40,7 +40,7 @@ pub(super) fn module(kind: Kind, asked: &Asked<'_>, odds: &Odds, reasons: &[&str
 }
 
 /// The coordinator's decision, in the same format.
-pub(super) fn coordinator(asked: &Asked<'_>, odds: &Odds) -> String {
+pub(super) fn coordinator(asked: &AskedQuestion<'_>, odds: &Odds) -> String {
     let best = odds.best();
     let mut text = answer(best);
     write!(
@@ -81,11 +81,11 @@ fn perspective(kind: Kind) -> (&'static str, &'static str) {
 }
 
 /// An option by number and label.
-fn choice(asked: &Asked<'_>, code: Code) -> String {
+fn choice(asked: &AskedQuestion<'_>, code: Code) -> String {
     label(asked, code).map_or_else(|| code.to_string(), |label| format!("{code} ({label})"))
 }
 
-fn label<'a>(asked: &Asked<'a>, code: Code) -> Option<&'a str> {
+fn label<'a>(asked: &AskedQuestion<'a>, code: Code) -> Option<&'a str> {
     let at = asked.codes.iter().position(|&of| of == code)?;
     asked.labels.get(at).copied()
 }

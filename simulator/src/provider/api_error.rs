@@ -1,4 +1,4 @@
-//! Says no in the shape in which OpenAI's API does.
+//! The errors of the API, in OpenAI's format.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::gate::{Closed, Limit};
+use super::rate_limiter::{Limit, LimitExceeded};
 
-/// Why a request is not answered; the text is the message that the client gets, which quotes fields as the API does.
+/// Why a request is refused. The text is the message to the client, which quotes fields as the API does.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Problem {
+pub(crate) enum ApiError {
     #[error("We could not parse the JSON body of your request: {0}.")]
     Unreadable(String),
     #[error("Missing required parameter: '{0}'.")]
@@ -27,24 +27,24 @@ pub(crate) enum Problem {
     UnknownUrl(String),
     #[error("The request body is larger than {0} bytes.")]
     TooLarge(usize),
-    #[error("{}", limit_text(.model, .closed))]
-    RateLimited { model: String, closed: Closed },
+    #[error("{}", limit_text(.model, .exceeded))]
+    RateLimited { model: String, exceeded: LimitExceeded },
     #[error("The server had an error while processing your request. (simulated)")]
     Broken,
     #[error("The engine is currently overloaded, please try again later. (simulated)")]
     Overloaded,
 }
 
-fn limit_text(model: &str, closed: &Closed) -> String {
-    let Closed { limit, most, used, needed, retry_after } = closed;
+fn limit_text(model: &str, exceeded: &LimitExceeded) -> String {
+    let LimitExceeded { limit, max, used, needed, retry_after } = exceeded;
     let what = match limit {
         Limit::Requests => "requests per min (RPM)",
         Limit::Tokens => "tokens per min (TPM)",
         Limit::InFlight => "concurrent requests",
     };
-    let again =
-        if needed > most { "It can never pass".to_owned() } else { format!("Please try again in {retry_after:?}") };
-    format!("Rate limit reached for {model} on {what}: Limit {most}, Used {used}, Requested {needed}. {again}.")
+    let advice =
+        if needed > max { "It can never pass".to_owned() } else { format!("Please try again in {retry_after:?}") };
+    format!("Rate limit reached for {model} on {what}: Limit {max}, Used {used}, Requested {needed}. {advice}.")
 }
 
 #[derive(Serialize)]
@@ -60,8 +60,8 @@ struct ErrorObject<'a> {
     code: Option<&'a str>,
 }
 
-impl Problem {
-    /// The status of the response.
+impl ApiError {
+    /// The HTTP status.
     pub(crate) const fn status(&self) -> StatusCode {
         match self {
             Self::Unreadable(_) | Self::Missing(_) | Self::Unsupported { .. } | Self::Rejected => {
@@ -78,7 +78,7 @@ impl Problem {
 
     fn r#type(&self) -> &'static str {
         match self {
-            Self::RateLimited { closed, .. } => match closed.limit {
+            Self::RateLimited { exceeded, .. } => match exceeded.limit {
                 Limit::Requests | Limit::InFlight => "requests",
                 Limit::Tokens => "tokens",
             },
@@ -110,13 +110,13 @@ impl Problem {
     }
 }
 
-impl IntoResponse for Problem {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let error =
             ErrorObject { message: self.to_string(), r#type: self.r#type(), param: self.param(), code: self.code() };
         let mut response = (self.status(), axum::Json(Body { error })).into_response();
-        if let Self::RateLimited { closed, .. } = self {
-            for (name, value) in retry_after(closed.retry_after) {
+        if let Self::RateLimited { exceeded, .. } = self {
+            for (name, value) in retry_after(exceeded.retry_after) {
                 response.headers_mut().insert(name, value);
             }
         }
@@ -124,7 +124,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// When to come back, in whole seconds and in whole milliseconds, both rounded up.
+/// The headers that say when to retry, in whole seconds and in whole milliseconds, both rounded up.
 fn retry_after(wait: Duration) -> [(HeaderName, HeaderValue); 2] {
     let ms = u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
     [
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_are_rounded_up_so_that_who_obeys_gets_in() {
+    fn waits_are_rounded_up_so_that_a_retry_on_time_is_admitted() {
         let values = |wait| retry_after(wait).map(|(_, value)| value.to_str().unwrap().to_owned());
         assert_eq!(values(Duration::from_micros(1500)), ["1", "2"]);
         assert_eq!(values(Duration::from_secs(2)), ["2", "2000"]);
@@ -146,10 +146,10 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_never_fits_is_told_so() {
-        let closed =
-            Closed { limit: Limit::Tokens, most: 10, used: 0, needed: 11, retry_after: Duration::from_mins(1) };
-        let text = Problem::RateLimited { model: "m".to_owned(), closed }.to_string();
+    fn a_call_that_exceeds_the_limit_alone_is_told_that_it_can_never_pass() {
+        let exceeded =
+            LimitExceeded { limit: Limit::Tokens, max: 10, used: 0, needed: 11, retry_after: Duration::from_mins(1) };
+        let text = ApiError::RateLimited { model: "m".to_owned(), exceeded }.to_string();
         assert_eq!(
             text,
             "Rate limit reached for m on tokens per min (TPM): Limit 10, Used 0, Requested 11. It can never pass."

@@ -1,39 +1,39 @@
-//! The columns with rules of their own: labels, numbers of the interview, weights, and what follows from answers.
+//! The columns with their own rules: labels, data on the interview, weights, and recoded answers.
 
 use valuesim_shared::id::Code;
 
-use super::chance::Draw;
-use super::line::Line;
-use super::place::Place;
+use super::countries::CountryFacts;
+use super::csv_buffer::CsvBuffer;
+use super::keyed_rng::Draw;
 use super::{DOI, SynthRow, VERSION};
 
-/// Writes a value.
-pub(super) type Fill = fn(&Context<'_>, &mut Line);
+/// Writes the value of a column.
+pub(super) type Fill = fn(&Context<'_>, &mut CsvBuffer);
 
-/// What a value depends on.
+/// The data that determine a value.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Context<'a> {
-    /// Who was interviewed.
+    /// The respondent.
     pub(super) row: &'a SynthRow,
-    /// Where.
-    pub(super) place: &'a Place,
-    /// The draw of the column.
+    /// The country of the interview.
+    pub(super) country: &'a CountryFacts,
+    /// The column's draw.
     pub(super) draw: Draw,
 }
 
 impl Context<'_> {
-    /// A drawn whole number of this range.
+    /// A random whole number in this range, both ends included.
     pub(super) fn whole(&self, least: i32, most: i32) -> i32 {
         let values = most.abs_diff(least) + 1;
-        least.saturating_add_unsigned(self.row.chance.below(self.draw, values))
+        least.saturating_add_unsigned(self.row.rng.below(self.draw, values))
     }
 
-    /// A drawn number from 0 up to 1.
-    pub(super) fn share(&self) -> f64 {
-        self.row.chance.share(self.draw)
+    /// A random number in [0, 1).
+    pub(super) fn uniform(&self) -> f64 {
+        self.row.rng.uniform(self.draw)
     }
 
-    /// A drawn number around `middle`, at most `spread` away, in millionths.
+    /// A random number at most `spread` away from `middle`, in millionths.
     fn around(&self, middle: i32, spread: i32) -> i64 {
         i64::from(middle) + i64::from(self.whole(-spread, spread))
     }
@@ -42,7 +42,7 @@ impl Context<'_> {
         self.row.codes[question - 1]
     }
 
-    fn country(&self) -> i32 {
+    fn country_code(&self) -> i32 {
         i32::from(self.row.country.0)
     }
 
@@ -50,7 +50,7 @@ impl Context<'_> {
         i32::try_from(self.row.number).unwrap_or(i32::MAX)
     }
 
-    /// The answer's group: how many of these bounds it is above, counted from 1; missing codes stay.
+    /// The answer's group: 1 plus the number of bounds that it exceeds. Missing codes are kept.
     fn group(&self, question: usize, bounds: &[i32]) -> i32 {
         let code = self.code(question);
         if code.is_missing() {
@@ -59,19 +59,19 @@ impl Context<'_> {
         bounds.iter().fold(1, |group, &bound| group + i32::from(code.0 > bound))
     }
 
-    /// An education by the country's own list.
+    /// An education level in the country's own list.
     fn local_education(&self, question: usize) -> i32 {
         let code = self.code(question);
-        if code.is_missing() { code.0 } else { self.country() * 1000 + code.0 + 1 }
+        if code.is_missing() { code.0 } else { self.country_code() * 1000 + code.0 + 1 }
     }
 
-    /// The number that the interview has in the country, after this many digits for the wave.
+    /// The interview's id: the country, the wave and the respondent's number.
     fn id(&self, wave: i32) -> i32 {
-        self.country() * 1_000_000 + wave + self.number()
+        self.country_code() * 1_000_000 + wave + self.number()
     }
 }
 
-/// What fills the column with this name.
+/// The rule for the column with this name.
 pub(super) fn fill(name: &str) -> Option<Fill> {
     interview(name).or_else(|| circumstances(name)).or_else(|| from_answers(name))
 }
@@ -81,23 +81,23 @@ fn interview(name: &str) -> Option<Fill> {
         "version" => |_, line| line.text(VERSION),
         "doi" => |_, line| line.text(DOI),
         "A_WAVE" => |_, line| line.int(7),
-        "A_YEAR" => |c, line| line.int(c.place.year),
+        "A_YEAR" => |c, line| line.int(c.country.year),
         "A_STUDY" => |_, line| line.int(2),
-        "B_COUNTRY" => |c, line| line.int(c.country()),
-        "B_COUNTRY_ALPHA" | "V002A_01" | "V001A_01" | "X002_02B" => |c, line| line.text(c.place.alpha),
-        "C_COW_NUM" => |c, line| line.int(c.place.cow.0),
-        "C_COW_ALPHA" => |c, line| line.text(c.place.cow.1),
+        "B_COUNTRY" => |c, line| line.int(c.country_code()),
+        "B_COUNTRY_ALPHA" | "V002A_01" | "V001A_01" | "X002_02B" => |c, line| line.text(c.country.alpha),
+        "C_COW_NUM" => |c, line| line.int(c.country.cow.0),
+        "C_COW_ALPHA" => |c, line| line.text(c.country.cow.1),
         "D_INTERVIEW" => |c, line| line.int(c.id(70_000)),
         "S007" => |c, line| line.int(c.id(720_000)),
-        "J_INTDATE" => |c, line| line.int(c.place.year * 10_000 + c.whole(6, 9) * 100 + 15),
-        "FW_START" => |c, line| line.int(c.place.year * 100 + 6),
-        "FW_END" => |c, line| line.int(c.place.year * 100 + 9),
-        "S025" => |c, line| line.int(c.country() * 10_000 + c.place.year),
+        "J_INTDATE" => |c, line| line.int(c.country.year * 10_000 + c.whole(6, 9) * 100 + 15),
+        "FW_START" => |c, line| line.int(c.country.year * 100 + 6),
+        "FW_END" => |c, line| line.int(c.country.year * 100 + 9),
+        "S025" => |c, line| line.int(c.country_code() * 10_000 + c.country.year),
         "K_TIME_START" => |c, line| line.float(i64::from(c.whole(900, 1700)) * 10_000),
         "K_TIME_END" => |c, line| line.float(i64::from(c.whole(1800, 2200)) * 10_000),
         "K_DURATION" => |c, line| line.int(c.whole(30, 110)),
         "Q_MODE" => |_, line| line.int(1),
-        "L_INTERVIEWER_NUMBER" => |c, line| line.int(c.country() * 1000 + c.whole(1, 60)),
+        "L_INTERVIEWER_NUMBER" => |c, line| line.int(c.country_code() * 1000 + c.whole(1, 60)),
         "E_RESPINT" | "F_INTPRIVACY" => |c, line| line.int(c.whole(1, 3)),
         "E1_LITERACY" => |c, line| line.int(c.whole(1, 2)),
         _ => return None,
@@ -106,16 +106,16 @@ fn interview(name: &str) -> Option<Fill> {
 
 fn circumstances(name: &str) -> Option<Fill> {
     Some(match name {
-        "N_REGION_ISO" | "N_REGION_WVS" => |c, line| line.int(c.country() * 1000 + c.whole(1, 12)),
+        "N_REGION_ISO" | "N_REGION_WVS" => |c, line| line.int(c.country_code() * 1000 + c.whole(1, 12)),
         "N_REGION_NUTS2" | "N_REG_NUTS1" => |_, line| line.int(-4),
-        "N_TOWN" => |c, line| line.float(i64::from(c.country() * 1000 + c.whole(1, 40)) * 1_000_000),
+        "N_TOWN" => |c, line| line.float(i64::from(c.country_code() * 1000 + c.whole(1, 40)) * 1_000_000),
         "G_TOWNSIZE" => |c, line| line.int(c.whole(1, 8)),
         "G_TOWNSIZE2" | "H_SETTLEMENT" => |c, line| line.int(c.whole(1, 5)),
         "H_URBRURAL" => |c, line| line.int(c.whole(1, 2)),
-        "I_PSU" => |c, line| line.int(c.country() * 1000 + c.whole(1, 150)),
+        "I_PSU" => |c, line| line.int(c.country_code() * 1000 + c.whole(1, 150)),
         "O1_LONGITUDE" | "O2_LATITUDE" => |c, line| line.float(c.around(0, 60_000_000)),
-        "S_INTLANGUAGE" => |c, line| line.int(c.place.languages[0]),
-        "LNGE_ISO" => |c, line| line.text(&c.place.alpha[..2]),
+        "S_INTLANGUAGE" => |c, line| line.int(c.country.languages[0]),
+        "LNGE_ISO" => |c, line| line.text(&c.country.alpha[..2]),
         "W_WEIGHT" | "S018" | "PWGHT" => |c, line| line.float(c.around(1_000_000, 400_000)),
         "Q223_ABREV" | "Q223_LOCAL" => |c, line| line.int(c.code(223).0),
         "V001" => |c, line| line.int(c.code(268).0),
@@ -145,7 +145,7 @@ fn from_answers(name: &str) -> Option<Fill> {
     })
 }
 
-/// 1 where both aims of Q154 and Q155 are order and prices, 3 where neither is, else 2.
+/// 1 if Q154 and Q155 are order and prices, 3 if neither is, 2 otherwise.
 fn postmaterialism(context: &Context<'_>) -> i32 {
     let (first, second) = (context.code(154), context.code(155));
     if first.is_missing() || second.is_missing() {
@@ -154,7 +154,7 @@ fn postmaterialism(context: &Context<'_>) -> i32 {
     3 - i32::from(first.0 % 2 == 1) - i32::from(second.0 % 2 == 1)
 }
 
-/// From -2 (independence and determination) to 2 (obedience and faith), by the qualities wanted in children.
+/// From -2 (independence and determination) to 2 (obedience and faith), by the qualities desired in children.
 fn autonomy(context: &Context<'_>) -> i32 {
     let named = |question| i32::from(context.code(question) == Code(1));
     if [8, 14, 15, 17].into_iter().any(|question| context.code(question).is_missing()) {
