@@ -1,4 +1,4 @@
-"""Lets aimock be the provider of `valuesim run`: in peace, with wrong keys, and with chaos."""
+"""Runs `valuesim run` with aimock as its provider: without faults, with wrong keys, and with chaos."""
 
 import json
 import os
@@ -14,8 +14,8 @@ from servers import server
 FIXTURES = Path(__file__).with_name("aimock")
 RUN_SECONDS = 120
 
-# What aimock/answers.json comes to for the 58 questions of fold 1: it answers one question only after a reminder, and
-# refuses one, cuts one off and finds one too long.
+# What aimock/answers.json yields for the 58 questions of fold 1: one is answered only after a reminder, one refused,
+# one cut off, and one too long.
 QUESTIONS = 58
 ENDINGS = {"answered": 54, "answered after a reminder": 1, "refused": 1, "cut off": 1, "too long": 1}
 CALLS = {
@@ -23,7 +23,7 @@ CALLS = {
     "cognitive": QUESTIONS + 1,
     "affective": QUESTIONS + 1,
     "behavioral": QUESTIONS + 1,
-    # Asked where modules disagree, which they do wherever they answer at once.
+    # Asked when modules disagree, which is the case whenever they answer without a reminder.
     "coordinator": ENDINGS["answered"],
     "full_info": QUESTIONS + 1,
 }
@@ -43,18 +43,18 @@ class Aimock:
             return json.load(response)
 
     def journal(self, query=""):
-        """The completion requests that it has seen."""
+        """The completion requests that it has received."""
         return self.ask(f"/journal?path=/v1/chat/completions{query}")
 
     def chaos(self, **rates):
         self.ask("/chaos", "POST", rates)
 
-    def peace(self):
+    def stop_chaos(self):
         self.ask("/chaos", "DELETE")
 
 
 class Run:
-    """`valuesim run` of one respondent and one fold, in a folder of its own."""
+    """`valuesim run` of one respondent and one fold, in a separate folder."""
 
     def __init__(self, valuesim, base_url, folder, *flags, key=None):
         command = [valuesim, "run", "--synthetic", "50", "--users", "1", "--folds", "1", "--json"]
@@ -68,7 +68,7 @@ class Run:
         )
 
     def finish(self):
-        """Waits for the end; the exit code, the events, and what went to standard error."""
+        """Waits for the end, and keeps the exit code, the events and standard error."""
         try:
             out, self.errors = self.process.communicate(timeout=RUN_SECONDS)
         finally:
@@ -82,17 +82,17 @@ class Run:
 
     @property
     def results(self):
-        equal(self.exit_code, 0, f"the exit code (it said: {self.errors})")
+        equal(self.exit_code, 0, f"the exit code (stderr: {self.errors})")
         equal(self.events[-1]["event"], "finished", "the last event")
         return self.events[-1]["results"]
 
     def endings(self):
-        """How asking ended, by method."""
+        """The counts of how predictions ended, by method."""
         arms = [results for results in self.results["arms"] if results["arm"]["model"]]
         return {results["arm"]["method"]: without_zeros(results["score"]["endings"]) for results in arms}
 
     def calls(self, field):
-        """One number of all calls, by stage."""
+        """One total of all calls, by stage."""
         (spend,) = self.results["spend"]
         return {stage: totals[field] for stage, totals in spend["stages"].items()}
 
@@ -105,35 +105,35 @@ def without_zeros(counts):
 
 
 def run(checks, valuesim, aimock):
-    # Port 0 takes a free one; the journal keeps every request.
+    # Port 0 selects a free port; the journal keeps every request.
     command = [aimock, "-p", "0", "-h", "127.0.0.1", "-f", str(FIXTURES), "--journal-max", "0", "--validate-on-load"]
-    for check in (peace, rate_limits, every_sort_of_trouble):
+    for check in (without_faults, rate_limits, all_kinds_of_faults):
         with server(command) as address, tempfile.TemporaryDirectory() as folder:
             check(checks, valuesim, Aimock(address), folder)
     with server(command, {"AIMOCK_API_KEYS": "right"}) as address, tempfile.TemporaryDirectory() as folder:
         keys(checks, valuesim, address, folder)
 
 
-def peace(checks, valuesim, aimock, folder):
+def without_faults(checks, valuesim, aimock, folder):
     done = Run(valuesim, f"{aimock.address}/v1", folder).finish()
     journal = aimock.journal()
     with checks("aimock: a run finishes"):
         equal(done.results["cells_finished"], 1, "cells finished")
     with checks("aimock: every prediction ends as the fixtures imply"):
         equal(done.endings(), {"valuesim": ENDINGS, "full-info": ENDINGS}, "endings")
-    with checks("aimock: every call that it saw is counted, by stage"):
+    with checks("aimock: every call that it received is counted by stage"):
         equal(done.calls("requests"), CALLS, "requests")
         equal(len(journal), sum(CALLS.values()), "requests in its journal")
         equal(done.total("failed"), TOO_LONG, "failed calls")
-    with checks("aimock: tokens are those that it reported"):
+    with checks("aimock: tokens equal those that it reported"):
         used = [entry["response"]["fixture"]["response"].get("usage", {}) for entry in journal]
         for field, name in (("input_tokens", "prompt_tokens"), ("output_tokens", "completion_tokens")):
             equal(done.total(field), sum(usage.get(name, 0) for usage in used), field)
-    with checks("aimock: the model that it names is reported"):
+    with checks("aimock: the model name in its replies is reported"):
         equal([spend["reported_models"] for spend in done.results["spend"]], [["gpt-3.5-turbo"]], "reported models")
-    with checks("aimock: requests are the method's and have nothing else in them"):
+    with checks("aimock: requests contain only the method's fields and roles"):
         bodies = [entry["body"] for entry in journal]
-        # aimock notes the kind of endpoint beside the fields that were sent.
+        # aimock adds the kind of endpoint to the fields that were sent.
         fields = {tuple(sorted(name for name in body if not name.startswith("_"))) for body in bodies}
         equal(fields, {("messages", "model", "temperature")}, "fields")
         equal({body["temperature"] for body in bodies}, {0}, "temperatures")
@@ -143,12 +143,12 @@ def peace(checks, valuesim, aimock, folder):
 
 
 def rate_limits(checks, valuesim, aimock, folder):
-    with checks("aimock: a run outlives a time in which every call meets the rate limit"):
+    with checks("aimock: a run survives a period in which every call exceeds the rate limit"):
         aimock.chaos(rateLimitRate=1)
         running = Run(valuesim, f"{aimock.address}/v1", folder)
         try:
             await_refusals(aimock, running)
-            aimock.peace()
+            aimock.stop_chaos()
         finally:
             running.finish()
         equal(running.results["cells_finished"], 1, "cells finished")
@@ -159,39 +159,39 @@ def rate_limits(checks, valuesim, aimock, folder):
         equal(running.total("failed"), refused + TOO_LONG, "failed calls")
         equal(running.total("requests"), sum(CALLS.values()) + refused, "requests")
     with checks("aimock: its Retry-After is obeyed"):
-        # One story is all that can be asked for at first, so the refusals come one after the other.
+        # At first only one story can be requested, so the refusals come one after the other.
         times = [entry["timestamp"] / 1000 for entry in aimock.journal("&status=429")]
         pauses = [later - earlier for earlier, later in zip(times, times[1:])]
-        holds(pauses and min(pauses) >= 0.95, f"a second or more between any two: {pauses}")
+        holds(pauses and min(pauses) >= 0.95, f"at least a second between any two: {pauses}")
 
 
 def await_refusals(aimock, running):
-    """Waits until two calls were refused, or the run has ended for whatever reason."""
+    """Waits until two calls were refused, or the run has ended."""
     while running.process.poll() is None:
         if len(aimock.journal("&status=429")) >= 2:
             return
         time.sleep(0.1)
 
 
-def every_sort_of_trouble(checks, valuesim, aimock, folder):
-    with checks("aimock: a run outlives errors, broken answers, cut connections and rate limits"):
+def all_kinds_of_faults(checks, valuesim, aimock, folder):
+    with checks("aimock: a run survives errors, malformed answers, cut connections and rate limits"):
         aimock.chaos(dropRate=0.1, malformedRate=0.02, disconnectRate=0.1, rateLimitRate=0.1)
         done = Run(valuesim, f"{aimock.address}/v1", folder).finish()
         equal(done.endings(), {"valuesim": ENDINGS, "full-info": ENDINGS}, "endings")
-    with checks("aimock: every attempt of it is counted"):
+    with checks("aimock: every attempt is counted"):
         journal = aimock.journal()
-        spoilt = [entry for entry in journal if "chaosAction" in entry["response"]]
-        holds(spoilt, "there was chaos")
+        faulty = [entry for entry in journal if "chaosAction" in entry["response"]]
+        holds(faulty, "there was chaos")
         equal(done.total("requests"), len(journal), "requests")
-        equal(done.total("failed"), len(spoilt) + TOO_LONG, "failed calls")
+        equal(done.total("failed"), len(faulty) + TOO_LONG, "failed calls")
         equal(done.total("answered"), sum(CALLS.values()) - TOO_LONG, "answered calls")
 
 
 def keys(checks, valuesim, address, folder):
     with checks("aimock: a wrong key ends the run at once, with the exit code for usage"):
         wrong = Run(valuesim, f"{address}/v1", folder, key="wrong").finish()
-        equal(wrong.exit_code, 2, f"the exit code (it said: {wrong.errors})")
-        holds("refused the key" in wrong.errors and "Invalid API key" in wrong.errors, f"it says why: {wrong.errors}")
+        equal(wrong.exit_code, 2, f"the exit code (stderr: {wrong.errors})")
+        holds("refused the key" in wrong.errors and "Invalid API key" in wrong.errors, f"the reason: {wrong.errors}")
     with checks("aimock: with the right key the same run finishes"):
         right = Run(valuesim, f"{address}/v1", folder, key="right").finish()
         equal(right.endings(), {"valuesim": ENDINGS, "full-info": ENDINGS}, "endings")

@@ -14,7 +14,7 @@ class Checks:
     def __call__(self, name):
         try:
             yield
-        except Exception as error:  # whatever it is, the other checks go on
+        except Exception as error:  # the other checks run regardless
             self.failed += 1
             print(f"FAILED {name}: {type(error).__name__}: {error}", flush=True)
         else:
@@ -29,11 +29,11 @@ def equal(got, expected, what="value"):
 
 def holds(condition, what):
     if not condition:
-        raise AssertionError(f"not so: {what}")
+        raise AssertionError(f"false: {what}")
 
 
 def raised(kind, action):
-    """The error of this kind that the action ends with."""
+    """The error of this kind that the action raises."""
     try:
         got = action()
     except kind as error:

@@ -1,4 +1,4 @@
-"""Runs all checks and ends with how many passed: main.py VALUESIM AIMOCK, the paths of both programs."""
+"""Runs all checks and prints how many passed. Usage: main.py VALUESIM AIMOCK, the paths of both programs."""
 
 import sys
 
@@ -9,9 +9,9 @@ from checks import Checks
 
 def main(valuesim, aimock):
     checks = Checks()
-    with checks("aimock: the checks ran to their end"):
+    with checks("aimock: all checks ran"):
         aimock_checks.run(checks, valuesim, aimock)
-    with checks("openai: the checks ran to their end"):
+    with checks("openai: all checks ran"):
         openai_checks.run(checks, valuesim)
     print(f"{checks.passed} passed, {checks.failed} failed")
     return 1 if checks.failed else 0

@@ -1,4 +1,4 @@
-"""Lets the official Python client judge the simulated provider: its shapes, errors, limits, and the client's retries."""
+"""Checks the simulated provider with the official Python client: formats, errors, limits, and the client's retries."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ def run(checks, valuesim):
         models(checks, address)
         errors(checks, address)
         many_at_once(checks, address)
-    # 60 a minute, held in windows of two seconds: two calls pass, the third has to wait.
+    # 60 a minute in windows of two seconds: two calls pass, the third has to wait.
     with provider("--requests-per-minute", "60", "--window", "2") as address:
         refused(checks, address)
     with provider("--requests-per-minute", "60", "--window", "2") as address:
@@ -59,31 +59,31 @@ def stats(address):
 
 
 def completions(checks, address):
-    judge = client(address)
+    api = client(address)
     with checks("openai: a completion has content, usage, finish reason and model"):
-        reply = ask(judge)
+        reply = ask(api)
         (choice,) = reply.choices
         equal((reply.object, reply.model, choice.finish_reason), ("chat.completion", MODELS[0], "stop"), "reply")
         equal(choice.message.role, "assistant", "role")
         holds(choice.message.content, "there is content")
         holds(reply.usage.prompt_tokens > 0 and reply.usage.completion_tokens > 0, "there are tokens")
         equal(reply.usage.total_tokens, reply.usage.prompt_tokens + reply.usage.completion_tokens, "total tokens")
-    with checks("openai: a completion has all that the client's own type demands, of the right types"):
-        raw = judge.chat.completions.with_raw_response.create(model=MODELS[0], messages=QUESTION)
+    with checks("openai: a completion has all fields of the client's own type, with the right types"):
+        raw = api.chat.completions.with_raw_response.create(model=MODELS[0], messages=QUESTION)
         ChatCompletion.model_validate_json(raw.text if isinstance(raw.text, str) else raw.text(), strict=True)
     with checks("openai: the same prompt gets the same content"):
-        equal(ask(judge).choices, reply.choices, "choices")
-    with checks("openai: cached tokens are told"):
+        equal(ask(api).choices, reply.choices, "choices")
+    with checks("openai: cached tokens are reported"):
         prompt = [{"role": "user", "content": "A long beginning. " * 50 + "What now?"}]
-        cached = [ask(judge, messages=prompt).usage.prompt_tokens_details.cached_tokens for _ in range(2)]
+        cached = [ask(api, messages=prompt).usage.prompt_tokens_details.cached_tokens for _ in range(2)]
         holds(cached[0] == 0 and cached[1] > 100, f"{cached} tokens: none at first, then most")
     for field in ("max_tokens", "max_completion_tokens"):
         with checks(f"openai: {field} ends a reply with the finish reason length"):
-            short = ask(judge, **{field: 2})
+            short = ask(api, **{field: 2})
             equal((short.choices[0].finish_reason, short.usage.completion_tokens), ("length", 2), "reply")
     with checks("openai: content may come in parts"):
         parts = [{"role": "user", "content": [{"type": "text", "text": QUESTION[0]["content"]}]}]
-        equal(ask(judge, messages=parts).choices, reply.choices, "choices")
+        equal(ask(api, messages=parts).choices, reply.choices, "choices")
 
 
 def models(checks, address):
@@ -105,7 +105,7 @@ def errors(checks, address):
         error = raised(openai.NotFoundError, lambda: ask(client(address), model="sim-none"))
         equal((error.status_code, error.code, error.param), (404, "model_not_found", "model"), "status, code, param")
     malformed = {
-        "messages that are no list": ({"messages": "hello"}, None),
+        "messages that are not a list": ({"messages": "hello"}, None),
         "no messages": ({"messages": []}, "messages"),
         "a reply of no tokens": ({"max_tokens": 0}, "max_tokens"),
         "a stream": ({"stream": True}, "stream"),
@@ -119,9 +119,9 @@ def errors(checks, address):
 
 def many_at_once(checks, address):
     async def all_of_them():
-        async with client(address, openai.AsyncOpenAI) as judge:
+        async with client(address, openai.AsyncOpenAI) as api:
             prompts = [[{"role": "user", "content": f"{number}. {QUESTION[0]['content']}"}] for number in range(32)]
-            return await asyncio.gather(*(ask(judge, messages=prompt) for prompt in prompts))
+            return await asyncio.gather(*(ask(api, messages=prompt) for prompt in prompts))
 
     with checks("openai: the asynchronous client makes 32 calls at once"):
         before = stats(address)["answered"]
@@ -132,35 +132,35 @@ def many_at_once(checks, address):
 
 
 def refused(checks, address):
-    judge = client(address)
-    with checks("openai: headers tell what is left of the limit"):
-        left = [raw.headers["x-ratelimit-remaining-requests"] for raw in two_calls(judge)]
+    api = client(address)
+    with checks("openai: headers report the remaining requests"):
+        left = [raw.headers["x-ratelimit-remaining-requests"] for raw in two_calls(api)]
         equal(left, ["1", "0"], "requests left")
     with checks("openai: a call above the limit raises RateLimitError"):
-        error = raised(openai.RateLimitError, lambda: ask(judge))
+        error = raised(openai.RateLimitError, lambda: ask(api))
         equal((error.status_code, error.code, error.type), (429, "rate_limit_exceeded", "requests"), "error")
         seconds, milliseconds = (error.response.headers[name] for name in ("retry-after", "retry-after-ms"))
         holds(0 < int(milliseconds) <= 2000 and int(seconds) in (1, 2), f"{seconds} s, {milliseconds} ms")
 
 
-def two_calls(judge):
-    return [judge.chat.completions.with_raw_response.create(model="any", messages=QUESTION) for _ in range(2)]
+def two_calls(api):
+    return [api.chat.completions.with_raw_response.create(model="any", messages=QUESTION) for _ in range(2)]
 
 
 def retried(checks, address):
-    with checks("openai: with its own retries the client waits as it was told, and gets through"):
-        judge = client(address, max_retries=2)
+    with checks("openai: the client's own retry waits as long as the reply says, and succeeds"):
+        api = client(address, max_retries=2)
         start = time.monotonic()
         for _ in range(3):
-            ask(judge)
+            ask(api)
         took = time.monotonic() - start
-        # The second at which the third may pass was told to it, so that one retry is enough.
+        # The reply says when the third call may pass, so one retry is enough.
         equal(stats(address)["errors"], {"429": 1}, "errors")
-        holds(2 <= took < 4, f"{took:.2f} s is a window and a little more")
+        holds(2 <= took < 4, f"{took:.2f} s is slightly longer than a window")
 
 
 def refusals(checks, address):
-    with checks("openai: refusals are read: in words, in the field refusal, by the content filter"):
+    with checks("openai: refusals are parsed: as text, in the field refusal, by the content filter"):
         prompts = [[{"role": "user", "content": f"{number}. {QUESTION[0]['content']}"}] for number in range(40)]
         choices = [ask(client(address), messages=prompt).choices[0] for prompt in prompts]
         kinds = {

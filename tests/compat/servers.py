@@ -1,4 +1,4 @@
-"""Starts servers on free ports, learns their addresses from what they print, and stops them."""
+"""Starts servers on free ports, reads their addresses from their output, and stops them."""
 
 import os
 import re
@@ -12,7 +12,7 @@ START_SECONDS = 30
 
 @contextmanager
 def server(command, environment=None):
-    """Runs a server while the block runs; gives the address in the first line that has one."""
+    """Runs a server for the duration of the block; yields the first address that it prints."""
     process = subprocess.Popen(
         command,
         env={**os.environ, **(environment or {})},
@@ -21,13 +21,13 @@ def server(command, environment=None):
         stderr=subprocess.STDOUT,
         text=True,
     )
-    # A server that never says where it is would be waited for without end.
+    # Without this, a server that never prints an address would be waited for forever.
     alarm = threading.Timer(START_SECONDS, process.kill)
     alarm.start()
     try:
         address = first_address(process, command)
         alarm.cancel()
-        # What it prints later is read and dropped, so that it never waits for a reader.
+        # Discards its later output, so that it never blocks on a full pipe.
         threading.Thread(target=lambda: process.stdout.read(), daemon=True).start()
         yield address
     finally:
@@ -36,12 +36,12 @@ def server(command, environment=None):
 
 
 def first_address(process, command):
-    said = []
+    output = []
     for line in process.stdout:
-        said.append(line)
+        output.append(line)
         if found := ADDRESS.search(line):
             return found.group()
-    raise RuntimeError(f"{command[0]} ended or said no address within {START_SECONDS} s; it said: {''.join(said)}")
+    raise RuntimeError(f"{command[0]} ended or printed no address within {START_SECONDS} s; output: {''.join(output)}")
 
 
 def stop(process):

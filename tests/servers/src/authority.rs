@@ -1,4 +1,4 @@
-//! Certificates for servers on this machine, by an authority that nobody else trusts.
+//! A private certificate authority for servers on this machine.
 
 use std::path::{Path, PathBuf};
 
@@ -7,16 +7,16 @@ use tempfile::TempDir;
 
 use crate::{ServerError, file};
 
-/// What the servers are called; the last one is reached through a proxy alone.
+/// The servers' names; the last one is only reachable through a proxy.
 const NAMES: [&str; 3] = ["127.0.0.1", "localhost", "provider.test"];
 
-/// An authority with one certificate for all servers of a test. Its files go when it is dropped.
+/// An authority with one certificate for all servers of a test. Dropping it deletes its files.
 pub struct Authority {
     folder: TempDir,
 }
 
 impl Authority {
-    /// Makes the authority, and a certificate by it.
+    /// Creates the authority and a server certificate.
     pub fn new() -> Result<Self, ServerError> {
         let folder = tempfile::tempdir().map_err(ServerError::io("make a folder for certificates"))?;
         let authority = Self { folder };
@@ -41,17 +41,17 @@ impl Authority {
         Ok(files.iter().try_for_each(|(path, text)| file::write(path, text)))
     }
 
-    /// The file that clients are to trust.
+    /// The authority's own certificate, which clients must trust.
     pub fn file(&self) -> PathBuf {
         self.path("authority.pem")
     }
 
-    /// The file with the servers' certificate.
+    /// The servers' certificate.
     pub fn certificate(&self) -> PathBuf {
         self.path("server.pem")
     }
 
-    /// The file with its key.
+    /// The certificate's key.
     pub fn key(&self) -> PathBuf {
         self.path("server-key.pem")
     }

@@ -1,4 +1,4 @@
-//! A RabbitMQ broker of a test's own, or a part of one that is shared.
+//! A private RabbitMQ broker for one test, or a virtual host on a shared one.
 
 pub(crate) mod management;
 pub(crate) mod node;
@@ -12,33 +12,33 @@ use node::{Node, new_cookie};
 use crate::port::local;
 use crate::{Authority, ServerError};
 
-/// RabbitMQ's default, as a share of the machine's memory, and one at which every node is above it.
+/// RabbitMQ's default share of the machine's memory, and a share that every node exceeds.
 const WATERMARK: &str = "0.4";
-const WATERMARK_BELOW_ALL: &str = "0.0000001";
+const EXCEEDED_WATERMARK: &str = "0.0000001";
 
-/// A RabbitMQ node that nobody else uses. Killed and removed when it is dropped.
+/// A private RabbitMQ node. Dropping it kills the node and deletes its data.
 pub struct Broker {
     node: Node,
     vhosts: Mutex<Vec<String>>,
 }
 
 impl Broker {
-    /// Starts a broker on ports of its own with no data; about five seconds.
+    /// Starts an empty broker on free ports; takes about five seconds.
     pub async fn start() -> Result<Self, ServerError> {
         let mut node = Node::new(&new_cookie())?;
         node.start().await?;
         Ok(Self { node, vhosts: Mutex::default() })
     }
 
-    /// The same with a certificate; [`Broker::url`] then is one for TLS.
+    /// The same with TLS; [`Broker::url`] then is a TLS URL.
     pub async fn start_with_tls(authority: &Authority) -> Result<Self, ServerError> {
         let mut node = Node::new(&new_cookie())?;
-        node.speak_tls(authority)?;
+        node.enable_tls(authority)?;
         node.start().await?;
         Ok(Self { node, vhosts: Mutex::default() })
     }
 
-    /// The broker's address without a virtual host: a client's default there is `/`.
+    /// The broker's URL without a virtual host, for which clients use `/`.
     pub fn url(&self) -> String {
         match self.node.tls_port() {
             Some(port) => url(port).replace("amqp://", "amqps://"),
@@ -46,12 +46,12 @@ impl Broker {
         }
     }
 
-    /// The process id of the broker's Erlang machine; none while it does not run.
+    /// The process id of the broker's Erlang VM; `None` while it is not running.
     pub fn pid(&self) -> Option<u32> {
         self.node.pid()
     }
 
-    /// Makes an empty virtual host and returns its address; some ten milliseconds.
+    /// Creates an empty virtual host and returns its URL; takes about ten milliseconds.
     pub async fn new_vhost(&self) -> Result<String, ServerError> {
         let name = new_vhost_name();
         self.node.management.put_vhost(&name).await?;
@@ -59,24 +59,24 @@ impl Broker {
         Ok(format!("{}/{name}", self.url()))
     }
 
-    /// Ends the broker in good order; connections are told. Its data stays.
+    /// Shuts the broker down gracefully, which closes connections. Keeps its data.
     pub async fn stop(&mut self) -> Result<(), ServerError> {
         self.node.stop().await
     }
 
-    /// Kills the broker at once. Its data stays.
+    /// Kills the broker. Keeps its data.
     pub fn kill(&mut self) {
         self.node.kill();
     }
 
-    /// Kills the broker at once and removes its data.
+    /// Kills the broker and deletes its data.
     pub fn kill_and_wipe(&mut self) -> Result<(), ServerError> {
         self.node.kill();
         self.node.wipe()
     }
 
-    /// Starts a stopped, killed or wiped broker on its old ports. The virtual hosts that [`Broker::new_vhost`] made are
-    /// there again, empty after a wipe.
+    /// Starts a stopped, killed or wiped broker on its old ports. Restores the virtual hosts of [`Broker::new_vhost`];
+    /// after a wipe they are empty.
     pub async fn start_again(&mut self) -> Result<(), ServerError> {
         self.node.start().await?;
         let vhosts = self.vhosts.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -86,14 +86,14 @@ impl Broker {
         Ok(())
     }
 
-    /// Makes the broker short of memory: it blocks connections that publish. One to two seconds.
+    /// Raises a memory alarm: the broker blocks connections that publish. Takes one to two seconds.
     pub async fn raise_memory_alarm(&self) -> Result<(), ServerError> {
-        self.node.control(&["set_vm_memory_high_watermark", WATERMARK_BELOW_ALL]).await
+        self.node.rabbitmqctl(&["set_vm_memory_high_watermark", EXCEEDED_WATERMARK]).await
     }
 
-    /// Gives the broker its memory back. One to two seconds.
+    /// Clears the memory alarm. Takes one to two seconds.
     pub async fn clear_memory_alarm(&self) -> Result<(), ServerError> {
-        self.node.control(&["set_vm_memory_high_watermark", WATERMARK]).await
+        self.node.rabbitmqctl(&["set_vm_memory_high_watermark", WATERMARK]).await
     }
 
     pub(crate) fn management(&self) -> Management {
@@ -101,9 +101,9 @@ impl Broker {
     }
 }
 
-/// A virtual host of a broker that others use too. Deleted with its queues when it is dropped.
+/// A virtual host on a shared broker. Dropping it deletes it with its queues.
 pub struct Vhost {
-    /// Its address, with `guest`'s password.
+    /// Its URL, including `guest`'s password.
     pub url: String,
     name: String,
     management: Management,
@@ -118,7 +118,7 @@ impl Vhost {
 }
 
 impl Drop for Vhost {
-    /// Whether it succeeds or not: the broker goes with all its virtual hosts after the last test.
+    /// Ignores failures: the broker is removed with all its virtual hosts after the last test.
     fn drop(&mut self) {
         _ = self.management.delete_vhost(&self.name);
     }
@@ -128,7 +128,7 @@ pub(crate) fn url(port: u16) -> String {
     format!("amqp://guest:guest@{}", local(port))
 }
 
-/// A name that no other test has, also in other processes.
+/// A name that is unique across tests and processes.
 pub(crate) fn new_vhost_name() -> String {
     static MADE: AtomicU32 = AtomicU32::new(0);
     format!("test-{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed))

@@ -1,4 +1,4 @@
-//! Several RabbitMQ nodes on this machine that are one cluster.
+//! A RabbitMQ cluster of several nodes on this machine.
 
 use std::time::Duration;
 
@@ -8,25 +8,25 @@ use crate::broker::node::{Node, new_cookie};
 use crate::broker::{new_vhost_name, url};
 use crate::{ServerError, eventually};
 
-/// The nodes see each other within a second or two of their start; a lost leader is replaced as fast.
+/// Nodes find each other within a second or two of their start, and replace a lost leader as fast.
 const AGREE_LIMIT: Duration = Duration::from_mins(1);
 
-/// A cluster that nobody else uses. Killed and removed when it is dropped.
+/// A private cluster. Dropping it kills the nodes and deletes their data.
 pub struct Cluster {
     nodes: Vec<Node>,
 }
 
-/// A virtual host of a cluster, at each of its nodes.
+/// A virtual host of a cluster.
 #[derive(Debug, Clone)]
 pub struct ClusterVhost {
     /// Its name.
     pub name: String,
-    /// Its address at each node, in the order of the nodes.
+    /// Its URL at each node, in the order of the nodes.
     pub urls: Vec<String>,
 }
 
 impl Cluster {
-    /// Starts a node, then the others, which join it: about twelve seconds on two cores.
+    /// Starts a node, then the others, which join it; takes about twelve seconds on two cores.
     pub async fn start(size: usize) -> Result<Self, ServerError> {
         let cookie = new_cookie();
         let nodes: Result<Vec<Node>, ServerError> = (0..size).map(|_| Node::new(&cookie)).collect();
@@ -42,12 +42,12 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Each node's address without a virtual host.
+    /// Each node's URL without a virtual host.
     pub fn urls(&self) -> Vec<String> {
         self.nodes.iter().map(|node| url(node.port)).collect()
     }
 
-    /// Makes an empty virtual host, and waits until each node that runs serves it.
+    /// Creates an empty virtual host, and waits until each running node serves it.
     pub async fn new_vhost(&self) -> Result<ClusterVhost, ServerError> {
         let name = new_vhost_name();
         self.some_node()?.management.put_vhost(&name).await?;
@@ -56,7 +56,7 @@ impl Cluster {
         Ok(ClusterVhost { name, urls })
     }
 
-    /// The index of the running node that leads a quorum queue. Waits while there is none.
+    /// The index of the running node that leads a quorum queue. Waits until there is one.
     pub async fn leader_of(&self, vhost: &str, queue: &str) -> Result<usize, ServerError> {
         let management = self.some_node()?.management;
         let path = format!("queues/{vhost}/{queue}");
@@ -68,12 +68,12 @@ impl Cluster {
         eventually(&format!("a leader of queue {queue}"), AGREE_LIMIT, look).await
     }
 
-    /// Kills a node at once. Its data stays.
+    /// Kills a node. Keeps its data.
     pub fn kill(&mut self, node: usize) {
         self.nodes[node].kill();
     }
 
-    /// Starts a killed node, which finds the others by itself.
+    /// Starts a killed node, which rejoins the cluster by itself.
     pub async fn start_again(&mut self, node: usize) -> Result<(), ServerError> {
         self.nodes[node].start().await
     }
@@ -83,9 +83,9 @@ impl Cluster {
         let path = format!("vhosts/{vhost}");
         let look = async || {
             let state = management.get(&path).await.ok()?["cluster_state"].take();
-            let waits = |node: &&Node| node.runs() && state[&node.name] != "running";
-            let Some(late) = self.nodes.iter().find(waits) else { return Some(()) };
-            // A node that was too busy when the virtual host was made never starts it by itself.
+            let is_late = |node: &&Node| node.runs() && state[&node.name] != "running";
+            let Some(late) = self.nodes.iter().find(is_late) else { return Some(()) };
+            // A node that was too busy when the virtual host was created never starts it by itself.
             _ = management.start_vhost(vhost, &late.name).await;
             None
         };
@@ -103,13 +103,15 @@ impl Cluster {
     }
 
     fn some_node(&self) -> Result<&Node, ServerError> {
-        let nobody =
-            || ServerError::Refused { request: "a node of the cluster".to_owned(), answer: "none runs".to_owned() };
-        self.nodes.iter().find(|node| node.runs()).ok_or_else(nobody)
+        let none_runs = || ServerError::Refused {
+            request: "a node of the cluster".to_owned(),
+            answer: "none is running".to_owned(),
+        };
+        self.nodes.iter().find(|node| node.runs()).ok_or_else(none_runs)
     }
 }
 
-/// Side by side, as each takes seconds.
+/// Starts the nodes concurrently, because each takes seconds.
 async fn start_all(nodes: &mut [Node]) -> Result<(), ServerError> {
     let [node, rest @ ..] = nodes else { return Ok(()) };
     let (one, others) = tokio::join!(node.start(), Box::pin(start_all(rest)));

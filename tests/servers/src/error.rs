@@ -1,50 +1,50 @@
-//! What can go wrong with a test's server, as sentences: `unwrap` shows the same text as a report would.
+//! The errors of test servers. Their debug output, which `unwrap` shows, is the same text as their display.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Why a server could not be started, stopped or asked.
+/// Why a server could not be started or stopped, or did not answer.
 #[derive(thiserror::Error)]
 pub enum ServerError {
     /// The program is not on this machine.
-    #[error("{program} is not installed, and the tests need it: run tests/servers/install, or install {package}")]
+    #[error("{program} is not installed, but the tests need it: run tests/servers/install, or install {package}")]
     NotInstalled {
         /// Its name.
         program: &'static str,
-        /// The packages that bring it.
+        /// The packages that contain it.
         package: &'static str,
     },
-    /// The program ended while it was started.
-    #[error("{what} ended while it started; its last words in {log}:\n{words}", log = log.display())]
+    /// The program ended during its start.
+    #[error("{what} ended during its start; the end of its log {log}:\n{log_tail}", log = log.display())]
     Ended {
         /// The server.
         what: String,
-        /// Where it writes.
+        /// Its log file.
         log: PathBuf,
         /// The end of that file.
-        words: String,
+        log_tail: String,
     },
-    /// Something did not come about in time.
-    #[error("{what} did not come about within {} s", limit.as_secs())]
-    TooSlow {
+    /// A condition was not met in time.
+    #[error("timed out after {} s while waiting for {what}", limit.as_secs())]
+    Timeout {
         /// What was waited for.
         what: String,
-        /// For how long.
+        /// The time limit.
         limit: Duration,
     },
     /// A request to a server failed or was refused.
     #[error("{request} was answered with {answer}")]
     Refused {
-        /// What was asked.
+        /// The request.
         request: String,
-        /// What came back.
+        /// The answer.
         answer: String,
     },
     /// A file, a process or a connection failed.
     #[error("{doing}: {source}")]
     Io {
-        /// What was being done.
+        /// The operation.
         doing: String,
         /// The system's reason.
         source: std::io::Error,

@@ -1,4 +1,4 @@
-//! Small text files of a server: what it is given to read, what it wrote last.
+//! A server's configuration files and logs.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -6,19 +6,19 @@ use std::path::Path;
 
 use crate::ServerError;
 
-/// Enough of a log to see why a server ended.
-const LAST_LINES: usize = 30;
+/// Enough lines of a log to see why a server ended.
+const TAIL_LINES: usize = 30;
 
-/// Writes a file that only its owner can read: Erlang insists on that for its cookie.
+/// Writes a file that only its owner can read, which Erlang requires for its cookie.
 pub(crate) fn write(path: &Path, text: &str) -> Result<(), ServerError> {
     let doing = || format!("write {}", path.display());
     fs::write(path, text).map_err(ServerError::io(doing()))?;
     fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(ServerError::io(doing()))
 }
 
-/// The last lines of a log, empty if there is none.
-pub(crate) fn last_words(log: &Path) -> String {
+/// The last lines of a log; empty if there is no log.
+pub(crate) fn tail(log: &Path) -> String {
     let text = String::from_utf8_lossy(&fs::read(log).unwrap_or_default()).into_owned();
     let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
+    lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
 }

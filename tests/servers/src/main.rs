@@ -1,5 +1,5 @@
-//! `valuesim-test-servers with COMMAND`: runs a command beside a RabbitMQ and a Redis of its own.
-#![expect(clippy::print_stderr, reason = "a command's trouble is told on stderr")]
+//! `valuesim-test-servers with COMMAND`: runs a command with private RabbitMQ and Redis servers.
+#![expect(clippy::print_stderr, reason = "a command reports errors on stderr")]
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitCode, ExitStatus};
@@ -9,7 +9,7 @@ use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 use valuesim_test_servers::Shared;
 
-/// As shells say it: a command that was ended by signal N.
+/// The base of shell exit codes: a command ended by signal N has exit code 128 + N.
 const ENDED_BY_SIGNAL: i32 = 128;
 
 #[tokio::main(flavor = "current_thread")]
@@ -22,8 +22,8 @@ async fn main() -> ExitCode {
     let mut command = Command::new(program);
     match run(command.args(rest)).await {
         Ok(code) => code,
-        Err(trouble) => {
-            eprintln!("valuesim-test-servers: {trouble}");
+        Err(error) => {
+            eprintln!("valuesim-test-servers: {error}");
             ExitCode::FAILURE
         }
     }
@@ -46,7 +46,7 @@ async fn run(command: &mut Command) -> Result<ExitCode, Box<dyn std::error::Erro
     loop {
         tokio::select! {
             status = child.wait() => return Ok(code_of(status?)),
-            // A terminal has told the command as well: it ends in its own time, and the servers after it.
+            // A terminal sends the signal to the command too. It ends in its own time, and the servers after it.
             _ = interrupts.recv() => {}
             _ = terminations.recv() => terminate(&child),
         }

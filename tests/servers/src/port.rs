@@ -1,17 +1,17 @@
-//! Finds ports for servers.
+//! Finds free ports for servers.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// Below the ports that Linux (32768) and macOS (49152) give to outgoing connections: a server that is stopped finds
-/// its port free when it starts again.
+/// Below the ephemeral ports of Linux (from 32768) and macOS (from 49152), so that a stopped server finds its port
+/// still free when it starts again.
 const FIRST: u16 = 20_000;
 const COUNT: u16 = 12_000;
 
-/// Spreads processes that start at the same time.
+/// Gives processes that start at the same time different ports.
 const STRIDE: u32 = 37;
 
-/// A port of this machine on which nobody listens, another one at each call.
+/// A port on which nobody listens; each call returns a different one.
 pub(crate) fn free_port() -> u16 {
     static TAKEN: AtomicU16 = AtomicU16::new(0);
     let start = std::process::id().wrapping_mul(STRIDE) % u32::from(COUNT);
@@ -24,7 +24,7 @@ pub(crate) fn free_port() -> u16 {
     }
 }
 
-/// The address of a port on the loopback interface.
+/// The loopback address with this port.
 pub(crate) fn local(port: u16) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, port).into()
 }

@@ -1,8 +1,8 @@
 //! A server's process, which never outlives the one that started it.
 //!
 //! ```text
-//! this process ── pipe ──> watchdog (sh)         the pipe ends with this process, in whatever way that ends
-//!      └── child ──> server, a group of its own <── kill -KILL
+//! this process ── pipe ──> watchdog (sh)         the pipe closes when this process ends, however it ends
+//!      └── child ──> server, a separate group   <── kill -KILL
 //! ```
 
 use std::fs::File;
@@ -17,14 +17,14 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::{ServerError, eventually};
 
 /// Waits for a line or for the end of the pipe, then kills the server's process group, if it still runs. Without the
-/// line nobody will need the server's folder again; a server that is about to die may still write a file into it.
+/// line, deletes the server's folder, twice if necessary: a dying server may still write a file into it.
 const WATCHDOG: &str = r#"
 read -r word
 kill -s KILL -- "-$1"
 [ "$word" = keep ] || rm -rf -- "$2" || { sleep 1; rm -rf -- "$2"; }
 "#;
 
-/// A server that is asked to end gets this long: RabbitMQ takes a second or two, on a busy machine more.
+/// How long a server may take to shut down: RabbitMQ takes a second or two, and longer on a busy machine.
 const STOP_LIMIT: Duration = Duration::from_mins(2);
 
 /// A running server and its watchdog. Dropping it kills both.
@@ -62,9 +62,9 @@ impl Process {
         self.child.try_wait().is_ok_and(|status| status.is_some())
     }
 
-    /// Asks the server to end, waits until it has, and kills whatever of it is left.
+    /// Asks the server to end, waits until it has, and kills what remains of its process group.
     pub(crate) async fn stop(mut self) -> Result<(), ServerError> {
-        // It may have ended already, which is as good.
+        // Fails if the server has already ended, which does not matter.
         _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
         eventually("the end of a server", STOP_LIMIT, async || self.has_ended().then_some(())).await
     }
@@ -73,19 +73,19 @@ impl Process {
 fn watch(child: &Child, folder: &Path) -> std::io::Result<Child> {
     let mut watchdog = Command::new("sh");
     watchdog.args(["-c", WATCHDOG, "watchdog", &child.id().to_string()]).arg(folder);
-    // A group of its own: Ctrl-C reaches the whole group of a terminal, and the watchdog must be the last to go.
+    // A separate group: Ctrl-C reaches the terminal's whole foreground group, and the watchdog must end last.
     watchdog.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
     watchdog.spawn()
 }
 
 impl Drop for Process {
-    /// The watchdog does the killing here too: one way to end, used many times in each test run.
+    /// The watchdog kills the server here too, so that the same code is exercised many times in each test run.
     fn drop(&mut self) {
         if let Some(mut pipe) = self.watchdog.stdin.take() {
             _ = pipe.write_all(b"keep\n");
         }
         _ = self.watchdog.wait();
-        // Without effect, unless somebody has killed the watchdog.
+        // Only has an effect if the watchdog was killed.
         _ = self.child.kill();
         _ = self.child.wait();
     }

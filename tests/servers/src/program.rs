@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use crate::ServerError;
 
-/// Where RabbitMQ's own scripts are on Debian. They come before those on the path there, which change the user and
-/// refuse whoever is neither root nor `rabbitmq`.
+/// Debian's folder of RabbitMQ's original scripts. It comes before the path, where Debian's wrapper scripts change the
+/// user and refuse everyone but root and `rabbitmq`.
 const RABBITMQ_SCRIPTS: &str = "/usr/lib/rabbitmq/bin";
 
-/// Folders that are often not on the path: system programs, Homebrew's.
+/// Folders that are often not on the path: those of system programs and Homebrew.
 const OTHER_FOLDERS: [&str; 5] =
     ["/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin", "/opt/homebrew/sbin", "/usr/local/bin"];
 
@@ -21,7 +21,7 @@ pub(crate) fn rabbitmq_scripts() -> Result<PathBuf, ServerError> {
     server.parent().map(Path::to_owned).ok_or_else(missing)
 }
 
-/// Redis or, where that is what the machine has, Valkey: they speak alike.
+/// Redis or, if only that is installed, Valkey, which has the same protocol.
 pub(crate) fn redis_server() -> Result<PathBuf, ServerError> {
     let found = find("redis-server").or_else(|| find("valkey-server"));
     found.ok_or(ServerError::NotInstalled { program: "Redis", package: "redis-server (apt) or redis (brew)" })

@@ -1,4 +1,4 @@
-//! A TCP proxy that breaks what goes through it when a test says so.
+//! A TCP proxy that disrupts its connections when a test says so.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,23 +13,23 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::ServerError;
 use crate::port::{free_port, local};
 
-/// What is read and not yet passed on, in each direction of a connection.
+/// The buffer for each direction of a connection.
 const BUFFER_BYTES: usize = 16 * 1024;
 
-/// Orders follow one another: each is waited for.
-const ORDERS: usize = 1;
+/// Commands are executed one at a time: each caller waits for its own.
+const PENDING_COMMANDS: usize = 1;
 
-/// A proxy in front of one address. It ends with all its connections when it is dropped.
+/// A proxy in front of one or more servers. Dropping it closes all its connections.
 pub struct Proxy {
     address: SocketAddr,
-    orders: mpsc::Sender<(Order, oneshot::Sender<()>)>,
+    commands: mpsc::Sender<(Command, oneshot::Sender<()>)>,
     clients: Arc<AtomicU64>,
     delay_ms: Arc<AtomicU64>,
     task: JoinHandle<()>,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Order {
+enum Command {
     Cut,
     TurnAway,
     Stall,
@@ -37,14 +37,14 @@ enum Order {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Passage {
+enum Flow {
     Open,
     Stalled,
     Shut,
 }
 
 impl Proxy {
-    /// Starts a proxy in front of an address, on a port of its own. The target need not listen yet, and may come and go.
+    /// Starts a proxy in front of an address, on a free port. The target need not listen yet, and may come and go.
     pub async fn start(target: SocketAddr) -> Result<Self, ServerError> {
         Self::to_first_of(vec![target]).await
     }
@@ -52,23 +52,23 @@ impl Proxy {
     async fn to_first_of(targets: Vec<SocketAddr>) -> Result<Self, ServerError> {
         let address = local(free_port());
         let listener = TcpListener::bind(address).await.map_err(ServerError::io("open the proxy's port"))?;
-        let (orders, inbox) = mpsc::channel(ORDERS);
+        let (commands, inbox) = mpsc::channel(PENDING_COMMANDS);
         let (clients, delay_ms) = (Arc::default(), Arc::default());
         let (counted, delay) = (Arc::clone(&clients), Arc::clone(&delay_ms));
         let route = Route { address, targets: targets.into(), clients: counted, delay_ms: delay };
         let task = tokio::spawn(serve(route, listener, inbox));
-        Ok(Self { address, orders, clients, delay_ms, task })
+        Ok(Self { address, commands, clients, delay_ms, task })
     }
 
-    /// Starts a proxy in front of the server that a URL names, and returns it with the URL that leads through it.
+    /// Starts a proxy in front of the server in a URL, and returns it with the URL that leads through it.
     pub async fn in_front_of(url: &str) -> Result<(Self, String), ServerError> {
         let proxy = Self::start(look_up(url).await?).await?;
         let through = proxy.through(url);
         Ok((proxy, through))
     }
 
-    /// The same for servers that do the same: each connection leads to the first of them that takes it, as a load
-    /// balancer's does. The URL is the first one's but for the server.
+    /// The same for equivalent servers: each connection leads to the first that accepts it, as with a load balancer.
+    /// The returned URL is the first one with the proxy's address.
     pub async fn in_front_of_all(urls: &[String]) -> Result<(Self, String), ServerError> {
         let mut targets = Vec::with_capacity(urls.len());
         for url in urls {
@@ -88,24 +88,25 @@ impl Proxy {
         self.address
     }
 
-    /// Closes all connections and refuses new ones, until [`Proxy::heal`]. Done when it returns.
+    /// Closes all connections and refuses new ones, until [`Proxy::heal`]. Takes effect before it returns.
     pub async fn cut(&self) {
-        self.order(Order::Cut).await;
+        self.command(Command::Cut).await;
     }
 
-    /// Closes all connections, and each new one as soon as it is there, until [`Proxy::heal`]. Done when it returns.
+    /// Closes all connections, and each new one once it is accepted, until [`Proxy::heal`]. Takes effect before it
+    /// returns.
     pub async fn turn_away(&self) {
-        self.order(Order::TurnAway).await;
+        self.command(Command::TurnAway).await;
     }
 
-    /// Connections that clients have opened so far, those that were turned away among them.
+    /// The number of connections that clients have opened so far, including those turned away.
     pub fn clients(&self) -> u64 {
         self.clients.load(Ordering::Relaxed)
     }
 
-    /// Lets connections open, but no byte through, until [`Proxy::heal`]. What was on its way may still arrive.
+    /// Accepts connections, but lets no byte through, until [`Proxy::heal`]. Bytes on their way may still arrive.
     pub async fn stall(&self) {
-        self.order(Order::Stall).await;
+        self.command(Command::Stall).await;
     }
 
     /// Lets everything through so much later from now on, each way, as a long way does.
@@ -115,13 +116,13 @@ impl Proxy {
 
     /// Lets everything through again: what was held back by a stall, new connections after a cut.
     pub async fn heal(&self) {
-        self.order(Order::Heal).await;
+        self.command(Command::Heal).await;
     }
 
-    async fn order(&self, order: Order) {
+    async fn command(&self, command: Command) {
         let (done, is_done) = oneshot::channel();
-        self.orders.send((order, done)).await.expect("the proxy's task ends with the proxy");
-        is_done.await.expect("the proxy's task carries out each order");
+        self.commands.send((command, done)).await.expect("the proxy's task ends with the proxy");
+        is_done.await.expect("the proxy's task carries out each command");
     }
 }
 
@@ -131,7 +132,7 @@ impl Drop for Proxy {
     }
 }
 
-/// Where the server of a URL is.
+/// The address of the server in a URL.
 async fn look_up(url: &str) -> Result<SocketAddr, ServerError> {
     let server = host_and_port(url);
     let doing = || format!("look up {server} of {url}");
@@ -139,7 +140,7 @@ async fn look_up(url: &str) -> Result<SocketAddr, ServerError> {
     found.next().ok_or_else(|| ServerError::Refused { request: doing(), answer: "no address".to_owned() })
 }
 
-/// `host:port` of a URL, after the user's name and password.
+/// The `host:port` of a URL, without user name and password.
 fn host_and_port(url: &str) -> &str {
     let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = authority.split(['/', '?']).next().unwrap_or_default();
@@ -154,37 +155,37 @@ struct Route {
     delay_ms: Arc<AtomicU64>,
 }
 
-/// Owns the listener and all connections; dropped, it takes them with it.
-async fn serve(route: Route, listener: TcpListener, mut orders: mpsc::Receiver<(Order, oneshot::Sender<()>)>) {
+/// Owns the listener and all connections; they are closed when it is dropped.
+async fn serve(route: Route, listener: TcpListener, mut commands: mpsc::Receiver<(Command, oneshot::Sender<()>)>) {
     let mut listener = Some(listener);
     let mut connections = JoinSet::new();
-    let passage = watch::Sender::new(Passage::Open);
+    let flow = watch::Sender::new(Flow::Open);
     loop {
         tokio::select! {
-            order = orders.recv() => {
-                let Some((order, done)) = order else { return };
-                match order {
-                    Order::Cut => {
+            command = commands.recv() => {
+                let Some((command, done)) = command else { return };
+                match command {
+                    Command::Cut => {
                         listener = None;
                         connections.shutdown().await;
                     }
-                    Order::TurnAway => {
-                        passage.send_replace(Passage::Shut);
+                    Command::TurnAway => {
+                        flow.send_replace(Flow::Shut);
                         connections.shutdown().await;
                     }
-                    Order::Stall => _ = passage.send_replace(Passage::Stalled),
-                    Order::Heal => {
+                    Command::Stall => _ = flow.send_replace(Flow::Stalled),
+                    Command::Heal => {
                         listener = Some(listen_again(listener, route.address).await);
-                        passage.send_replace(Passage::Open);
+                        flow.send_replace(Flow::Open);
                     }
                 }
-                // Whoever gave the order may have stopped waiting.
+                // The caller may have stopped waiting.
                 _ = done.send(());
             }
             client = accept(listener.as_ref()), if listener.is_some() => {
                 route.clients.fetch_add(1, Ordering::Relaxed);
-                if *passage.borrow() != Passage::Shut {
-                    connections.spawn(relay(client, route.clone(), passage.subscribe()));
+                if *flow.borrow() != Flow::Shut {
+                    connections.spawn(relay(client, route.clone(), flow.subscribe()));
                 }
             }
             Some(_) = connections.join_next() => {}
@@ -199,7 +200,7 @@ async fn listen_again(listener: Option<TcpListener>, address: SocketAddr) -> Tcp
     listener
 }
 
-/// The next client. A client that is gone again before it is accepted is none.
+/// The next client. Skips clients that disconnect before they are accepted.
 async fn accept(listener: Option<&TcpListener>) -> TcpStream {
     let Some(listener) = listener else { return std::future::pending().await };
     loop {
@@ -210,36 +211,36 @@ async fn accept(listener: Option<&TcpListener>) -> TcpStream {
     }
 }
 
-/// Passes bytes both ways until both sides have said all, or one of them is gone.
-async fn relay(client: TcpStream, route: Route, mut passage: watch::Receiver<Passage>) {
-    if passage.wait_for(|now| *now == Passage::Open).await.is_err() {
+/// Passes bytes both ways until both sides have closed their streams, or one connection fails.
+async fn relay(client: TcpStream, route: Route, mut flow: watch::Receiver<Flow>) {
+    if flow.wait_for(|now| *now == Flow::Open).await.is_err() {
         return;
     }
-    // One after the other, and the first that takes it.
+    // Tries the targets in command.
     let Ok(server) = TcpStream::connect(&*route.targets).await else { return };
-    // Small frames are not held back: a proxy should not add delays of its own.
+    // Without Nagle's algorithm: a proxy should not add delays of its own.
     _ = client.set_nodelay(true);
     _ = server.set_nodelay(true);
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let there = pass(from_client, to_server, (passage.clone(), &route.delay_ms));
-    _ = tokio::try_join!(there, pass(from_server, to_client, (passage, &route.delay_ms)));
+    let there = pass(from_client, to_server, (flow.clone(), &route.delay_ms));
+    _ = tokio::try_join!(there, pass(from_server, to_client, (flow, &route.delay_ms)));
 }
 
 async fn pass(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
-    (mut passage, delay_ms): (watch::Receiver<Passage>, &AtomicU64),
+    (mut flow, delay_ms): (watch::Receiver<Flow>, &AtomicU64),
 ) -> std::io::Result<()> {
     let mut buffer = vec![0; BUFFER_BYTES];
     loop {
         let count = from.read(&mut buffer).await?;
         let delay = Duration::from_millis(delay_ms.load(Ordering::Relaxed));
         if !delay.is_zero() {
-            // What comes meanwhile comes together afterwards.
+            // Bytes that arrive meanwhile are passed on together afterwards.
             tokio::time::sleep(delay).await;
         }
-        if passage.wait_for(|now| *now == Passage::Open).await.is_err() {
+        if flow.wait_for(|now| *now == Flow::Open).await.is_err() {
             return Ok(());
         }
         if count == 0 {
@@ -254,7 +255,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_server_of_a_url_is_between_the_password_and_the_path() {
+    fn host_and_port_exclude_credentials_and_path() {
         let check = |url: &str, expected: &str| assert_eq!(host_and_port(url), expected, "{url}");
         check("amqp://guest:guest@127.0.0.1:5672/test-1", "127.0.0.1:5672");
         check("amqp://127.0.0.1:5672?heartbeat=1", "127.0.0.1:5672");

@@ -1,4 +1,4 @@
-//! A Redis or Valkey server of a test's own, or a part of one that is shared.
+//! A private Redis or Valkey server for one test, or a database on a shared one.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -16,44 +16,43 @@ use crate::{Authority, ServerError, eventually, file, program};
 const START_LIMIT: Duration = Duration::from_mins(2);
 const REQUEST_LIMIT: Duration = Duration::from_mins(1);
 
-/// One for each test of a run. A Redis database costs a few hundred bytes.
+/// Enough for each test of a run to have its own. A Redis database takes a few hundred bytes.
 const DATABASES: u32 = 4_096;
 
-/// Database 0 counts the databases that are given away.
+/// The key in database 0 that counts the databases given to tests.
 const COUNTER: &str = "databases-given-to-tests";
 
-/// A Redis server that nobody else uses. Killed and removed when it is dropped.
+/// A private Redis server. Dropping it kills the server and deletes its data.
 pub struct RedisServer {
     port: u16,
     program: PathBuf,
-    /// Beside the other port.
+    /// TLS on an additional port.
     tls: Option<Tls>,
     process: Option<Process>,
-    // Below the process: what is dropped first is what writes into the folder.
+    // After the process, which writes into the folder and so must be dropped first.
     folder: TempDir,
 }
 
-/// How a server speaks TLS.
+/// A server's TLS configuration.
 struct Tls {
     port: u16,
-    /// The authority, the certificate, its key.
+    /// The authority, the certificate, and its key.
     files: [PathBuf; 3],
 }
 
 impl RedisServer {
-    /// Starts a server on a port of its own with no data. What it is told it writes to its log at once and to the disk
-    /// every second.
+    /// Starts an empty server on a free port. It appends writes to its log at once, and syncs the log every second.
     pub async fn start() -> Result<Self, ServerError> {
-        Self::start_speaking(None).await
+        Self::start_with(None).await
     }
 
-    /// The same with a certificate; [`RedisServer::url`] then is one for TLS.
+    /// The same with TLS; [`RedisServer::url`] then is a TLS URL.
     pub async fn start_with_tls(authority: &Authority) -> Result<Self, ServerError> {
         let files = [authority.file(), authority.certificate(), authority.key()];
-        Self::start_speaking(Some(Tls { port: free_port(), files })).await
+        Self::start_with(Some(Tls { port: free_port(), files })).await
     }
 
-    async fn start_speaking(tls: Option<Tls>) -> Result<Self, ServerError> {
+    async fn start_with(tls: Option<Tls>) -> Result<Self, ServerError> {
         let program = program::redis_server()?;
         let folder = tempfile::Builder::new().prefix("valuesim-redis-").tempdir();
         let folder = folder.map_err(ServerError::io("make a folder for Redis"))?;
@@ -62,7 +61,7 @@ impl RedisServer {
         Ok(server)
     }
 
-    /// The server's address without a database: a client's default there is 0.
+    /// The server's URL without a database, for which clients use 0.
     pub fn url(&self) -> String {
         match &self.tls {
             Some(tls) => format!("rediss://{}", local(tls.port)),
@@ -70,7 +69,7 @@ impl RedisServer {
         }
     }
 
-    /// The server's process id; none while it does not run.
+    /// The server's process id; `None` while it is not running.
     pub fn pid(&self) -> Option<u32> {
         self.process.as_ref().map(Process::pid)
     }
@@ -81,29 +80,29 @@ impl RedisServer {
         let process = Process::spawn(&mut self.command(), self.folder.path(), &log)?;
         let process = self.process.insert(process);
         let address = local(self.port);
-        // While it loads its data it answers, but with an error.
+        // While it loads its data, it answers with an error.
         let answers = || ask(address, &["PING"]).is_ok();
         let ready = async || (process.has_ended() || answers()).then_some(());
         eventually("Redis", START_LIMIT, ready).await?;
         if process.has_ended() {
             self.process = None;
-            return Err(ServerError::Ended { what: "Redis".to_owned(), words: file::last_words(&log), log });
+            return Err(ServerError::Ended { what: "Redis".to_owned(), log_tail: file::tail(&log), log });
         }
         Ok(())
     }
 
-    /// Ends the server in good order. Its data stays.
+    /// Shuts the server down gracefully. Keeps its data.
     pub async fn stop(&mut self) -> Result<(), ServerError> {
         let Some(process) = self.process.take() else { return Ok(()) };
         process.stop().await
     }
 
-    /// Kills the server at once. Its data stays.
+    /// Kills the server. Keeps its data.
     pub fn kill(&mut self) {
         self.process = None;
     }
 
-    /// Removes all data.
+    /// Deletes all data.
     pub fn flush(&self) -> Result<(), ServerError> {
         ask(local(self.port), &["FLUSHALL"]).map(|_| ())
     }
@@ -116,7 +115,7 @@ impl RedisServer {
         let mut command = Command::new(&self.program);
         command.args(["--bind", "127.0.0.1", "--port", &self.port.to_string()]).arg("--dir").arg(self.folder.path());
         command.args(["--appendonly", "yes", "--appendfsync", "everysec", "--save", ""]);
-        // As the README says for fleets: a log that is written anew every 64 MB costs a busy server more than its writes.
+        // As the README recommends for fleets: rewriting the log every 64 MB costs a busy server more than its writes.
         command.args(["--auto-aof-rewrite-min-size", "512mb"]);
         command.args(["--databases", &DATABASES.to_string()]);
         if let Some(Tls { port, files: [trusted, certificate, key] }) = &self.tls {
@@ -128,11 +127,11 @@ impl RedisServer {
     }
 }
 
-/// A numbered database of a server that others use too: keys need no prefix. Emptied when it is dropped.
+/// A numbered database on a shared server: keys need no prefix. Dropping it deletes its keys.
 ///
-/// What concerns the whole server (`FLUSHALL`, `CONFIG SET`, a restart) needs a [`RedisServer`] of the test's own.
+/// Commands that affect the whole server (`FLUSHALL`, `CONFIG SET`, a restart) need a private [`RedisServer`].
 pub struct Database {
-    /// Its address: the server's, with the database's number.
+    /// The server's URL with the database's number.
     pub url: String,
     number: String,
     server: SocketAddr,
@@ -146,13 +145,13 @@ impl Database {
 }
 
 impl Drop for Database {
-    /// Whether it succeeds or not: the server goes with all its databases after the last test.
+    /// Ignores failures: the server is removed with all its databases after the last test.
     fn drop(&mut self) {
         _ = ask(self.server, &[&format!("SELECT {}", self.number), "FLUSHDB"]);
     }
 }
 
-/// Sends commands without spaces in their words, and returns the last answer's line without its sign.
+/// Sends commands whose words contain no spaces, and returns the last answer's line without its type prefix.
 fn ask(server: SocketAddr, commands: &[&str]) -> Result<String, ServerError> {
     let request = || format!("Redis's {}", commands.join(", "));
     let answer = exchange(server, commands).map_err(ServerError::io(request()))?;

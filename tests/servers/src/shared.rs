@@ -1,4 +1,4 @@
-//! One broker and one store for many tests, a clean part of them for each.
+//! One broker and one store for many tests; each test has its own virtual host and database.
 
 use std::env;
 use std::net::SocketAddr;
@@ -12,30 +12,30 @@ const AMQP_URL: &str = "VALUESIM_TEST_AMQP_URL";
 const AMQP_API: &str = "VALUESIM_TEST_AMQP_API";
 const REDIS_URL: &str = "VALUESIM_TEST_REDIS_URL";
 
-/// The servers of a test run, and how its processes find them.
+/// The shared servers of a test run.
 pub struct Shared {
     broker: Broker,
     redis: RedisServer,
 }
 
 impl Shared {
-    /// Starts both side by side.
+    /// Starts both concurrently.
     pub async fn start() -> Result<Self, ServerError> {
         let (broker, redis) = tokio::join!(Broker::start(), RedisServer::start());
         Ok(Self { broker: broker?, redis: redis? })
     }
 
-    /// The variables that [`shared_broker`] and [`shared_redis`] read.
+    /// The environment variables that [`shared_broker`] and [`shared_redis`] read.
     pub fn variables(&self) -> [(&'static str, String); 3] {
         let api = self.broker.management().0.to_string();
         [(AMQP_URL, self.broker.url()), (AMQP_API, api), (REDIS_URL, self.redis.url())]
     }
 }
 
-/// A virtual host of the test run's broker; outside `valuesim-test-servers with`, of one that this process starts.
+/// A virtual host on the test run's broker or, outside `valuesim-test-servers with`, on one that this process starts.
 ///
 /// # Panics
-/// With what to do, if there is no broker to be had.
+/// If no broker is available; the message says what to do.
 pub async fn shared_broker() -> Vhost {
     let made = match (env::var(AMQP_URL), env::var(AMQP_API)) {
         (Ok(url), Ok(api)) => Vhost::new(&url, Management(address(AMQP_API, &api))).await,
@@ -44,10 +44,10 @@ pub async fn shared_broker() -> Vhost {
     made.unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// A database of the test run's Redis; outside `valuesim-test-servers with`, of one that this process starts.
+/// A database on the test run's Redis or, outside `valuesim-test-servers with`, on one that this process starts.
 ///
 /// # Panics
-/// With what to do, if there is no Redis to be had.
+/// If no Redis is available; the message says what to do.
 pub async fn shared_redis() -> Database {
     let made = match env::var(REDIS_URL) {
         Ok(url) => Database::new(address(REDIS_URL, url.trim_start_matches("redis://"))),

@@ -1,4 +1,4 @@
-//! A turn for tests that start many processes: few have one at a time, in however many threads and processes tests run.
+//! Limits how many tests start many processes at a time, across all threads and processes of a test run.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -8,15 +8,15 @@ use rustix::process::getuid;
 
 use crate::{ServerError, eventually};
 
-/// So many tests have a turn at a time.
+/// How many tests have a turn at a time.
 const TURNS: usize = 2;
 
-/// A ceiling for what hangs: all tests that take turns need less in all.
+/// A limit for hangs: all tests that take turns need less time together.
 const LIMIT: Duration = Duration::from_hours(1);
 
 /// The right to start many processes, until it is dropped or its process ends.
 ///
-/// A turn is the lock of one of a few files, which the system takes back in whatever way a process ends.
+/// A turn is a lock on one of a few files, which the system releases however a process ends.
 #[derive(Debug)]
 pub struct Turn {
     _lock: File,
@@ -26,7 +26,7 @@ impl Turn {
     /// Waits for a turn.
     ///
     /// # Panics
-    /// Where the files cannot be locked.
+    /// If the files cannot be locked.
     pub async fn take() -> Self {
         Self::take_in(&folder()).await.unwrap_or_else(|error| panic!("{error}"))
     }
@@ -42,7 +42,7 @@ impl Turn {
     }
 }
 
-/// Locks the file if nobody else has.
+/// Locks the file, unless it is locked already.
 fn is_free(file: &File) -> bool {
     match file.try_lock() {
         Ok(()) => true,
@@ -61,7 +61,7 @@ fn open(folder: &Path) -> Result<Vec<File>, ServerError> {
     (0..TURNS).map(open).collect()
 }
 
-/// One for each user, who may not write to the files of another.
+/// A separate folder for each user, because users cannot write to each other's files.
 fn folder() -> PathBuf {
     std::env::temp_dir().join(format!("valuesim-tests-of-{}", getuid().as_raw()))
 }
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn who_comes_when_all_turns_are_taken_waits_for_the_end_of_one() {
+    async fn when_all_turns_are_taken_the_next_test_waits() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let take = || Turn::take_in(folder.path());
         let (one, other) = (take().await.expect("a turn"), take().await.expect("a turn"));

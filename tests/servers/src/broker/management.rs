@@ -1,4 +1,4 @@
-//! The few requests of RabbitMQ's management API that tests make: faster by far than `rabbitmqctl`.
+//! The requests to RabbitMQ's management API that tests need: much faster than `rabbitmqctl`.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -16,7 +16,7 @@ const ALL_PERMISSIONS: &str = r#"{"configure":".*","write":".*","read":".*"}"#;
 /// A ceiling for what hangs.
 const REQUEST_LIMIT: Duration = Duration::from_mins(1);
 
-/// The API answers a little later than the broker's own port after a start, and not at all while the tables are synced.
+/// After a start, the API answers a little later than the broker's own port, and not at all while tables are synced.
 const READY_LIMIT: Duration = Duration::from_mins(2);
 
 /// The management API of one node.
@@ -24,27 +24,27 @@ const READY_LIMIT: Duration = Duration::from_mins(2);
 pub(crate) struct Management(pub(crate) SocketAddr);
 
 impl Management {
-    /// Makes a virtual host, or leaves the one that is there.
+    /// Creates a virtual host, unless it exists.
     pub(crate) async fn put_vhost(self, name: &str) -> Result<(), ServerError> {
         let put = async || {
             self.ask_aside("PUT", format!("vhosts/{name}"), "").await.ok()?;
-            // A broker that is interrupted between the two makes a virtual host that nobody may enter.
+            // A broker that is interrupted between the two requests has a virtual host without permissions.
             self.ask_aside("PUT", format!("permissions/{name}/guest"), ALL_PERMISSIONS).await.ok()
         };
         eventually(&format!("virtual host {name}"), READY_LIMIT, put).await.map(|_| ())
     }
 
-    /// Starts a virtual host at a node that did not hear of it when it was made.
+    /// Starts a virtual host at a node that missed its creation.
     pub(crate) async fn start_vhost(self, name: &str, node: &str) -> Result<(), ServerError> {
         self.ask_aside("POST", format!("vhosts/{name}/start/{node}"), "").await.map(|_| ())
     }
 
-    /// Deletes a virtual host with all that is in it. Blocks the thread, for some ten milliseconds.
+    /// Deletes a virtual host and its content. Blocks the thread for about ten milliseconds.
     pub(crate) fn delete_vhost(self, name: &str) -> Result<(), ServerError> {
         self.ask("DELETE", &format!("vhosts/{name}"), "").map(|_| ())
     }
 
-    /// What the API says about something.
+    /// The API's answer to a GET request.
     pub(crate) async fn get(self, path: &str) -> Result<Value, ServerError> {
         let body = self.ask_aside("GET", path.to_owned(), "").await?;
         let refused = |error| ServerError::Refused { request: format!("GET /api/{path}"), answer: format!("{error}") };
@@ -65,7 +65,7 @@ impl Management {
         if done { Ok(body.to_owned()) } else { Err(ServerError::Refused { request, answer: answer.clone() }) }
     }
 
-    /// HTTP 1.0: the answer ends with the connection.
+    /// Uses HTTP 1.0, where the answer ends with the connection.
     fn exchange(self, request: &str, body: &str) -> std::io::Result<String> {
         let mut connection = TcpStream::connect_timeout(&self.0, REQUEST_LIMIT)?;
         connection.set_read_timeout(Some(REQUEST_LIMIT))?;

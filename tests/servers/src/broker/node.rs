@@ -1,4 +1,4 @@
-//! One RabbitMQ node: its folder, its settings, its life and death.
+//! One RabbitMQ node: its folder, settings, start and end.
 
 use std::fs;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -18,42 +18,42 @@ use crate::{Authority, ServerError, eventually, file, program};
 /// A node starts in about five seconds on an idle machine of two cores.
 const START_LIMIT: Duration = Duration::from_mins(2);
 
-/// Two schedulers and no spinning: tests run beside it. Other nodes are heard from this machine only.
+/// Two schedulers without busy waiting, because tests run at the same time. Accepts nodes of this machine only.
 const ERLANG: &str = "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}";
 
-/// A small write-ahead log, and no statistics: nobody looks at graphs.
+/// A small write-ahead log, and no statistics, which tests do not use.
 const SETTINGS: &str = "\
 raft.wal_max_size_bytes = 67108864
 management.tcp.ip = 127.0.0.1
 management_agent.disable_metrics_collector = true
 ";
 
-/// What a client sends first, and the type of the frame with which a broker that is ready answers.
+/// What a client sends first, and the type of the frame that a ready broker answers with.
 const AMQP_HELLO: &[u8] = b"AMQP\x00\x00\x09\x01";
 const METHOD_FRAME: u8 = 1;
 
-/// A node, running or not. Its folder goes when it is dropped.
+/// A node, running or not. Dropping it deletes its folder.
 pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) port: u16,
     pub(crate) management: Management,
     distribution_port: u16,
     scripts: PathBuf,
-    /// Beside the other port.
+    /// TLS on an additional port.
     tls: Option<Tls>,
     process: Option<Process>,
-    // Below the process: what is dropped first is what writes into the folder.
+    // After the process, which writes into the folder and so must be dropped first.
     folder: TempDir,
 }
 
-/// How a node speaks TLS.
+/// A node's TLS configuration.
 struct Tls {
     port: u16,
     settings: String,
 }
 
 impl Node {
-    /// A node that shares a cookie with its peers, if there are any. It does not run yet.
+    /// A node that shares a cookie with its peers, if any. Does not start it.
     pub(crate) fn new(cookie: &str) -> Result<Self, ServerError> {
         let scripts = program::rabbitmq_scripts()?;
         let folder = tempfile::Builder::new().prefix("valuesim-rabbitmq-").tempdir();
@@ -68,7 +68,7 @@ impl Node {
         Ok(node)
     }
 
-    /// Writes the settings; a node that starts for the first time joins the `peers` that run.
+    /// Writes the settings; on its first start the node joins the running `peers`.
     pub(crate) fn configure(&self, peers: &[&str]) -> Result<(), ServerError> {
         let management_port = self.management.0.port();
         let ports = format!("listeners.tcp.1 = 127.0.0.1:{}\nmanagement.tcp.port = {management_port}\n", self.port);
@@ -77,8 +77,8 @@ impl Node {
         file::write(&self.path("rabbitmq.conf"), &format!("{ports}{SETTINGS}{peers}{tls}"))
     }
 
-    /// Lets it speak TLS too, on another port.
-    pub(crate) fn speak_tls(&mut self, authority: &Authority) -> Result<(), ServerError> {
+    /// Enables TLS on an additional port.
+    pub(crate) fn enable_tls(&mut self, authority: &Authority) -> Result<(), ServerError> {
         let port = free_port();
         let (trusted, certificate, key) = (authority.file(), authority.certificate(), authority.key());
         let files = [("cacertfile", trusted), ("certfile", certificate), ("keyfile", key)];
@@ -88,47 +88,47 @@ impl Node {
         self.configure(&[])
     }
 
-    /// Where it speaks TLS, if it does.
+    /// The TLS port, if TLS is enabled.
     pub(crate) fn tls_port(&self) -> Option<u16> {
         self.tls.as_ref().map(|tls| tls.port)
     }
 
-    /// Starts the node with the data that it has, and waits until it takes connections.
+    /// Starts the node with its existing data, and waits until it accepts connections.
     pub(crate) async fn start(&mut self) -> Result<(), ServerError> {
         let mut command = self.script("rabbitmq-server");
-        // The script then becomes the server, rather than waiting for it.
+        // Makes the script exec the server instead of waiting for it.
         command.env("RUNNING_UNDER_SYSTEMD", "true");
         let log = self.path("output.log");
         let process = self.process.insert(Process::spawn(&mut command, self.folder.path(), &log)?);
         let what = format!("RabbitMQ node {}", self.name);
         let port = self.port;
-        let ready = async || (process.has_ended() || greets(port).await.unwrap_or(false)).then_some(());
+        let ready = async || (process.has_ended() || answers_amqp(port).await.unwrap_or(false)).then_some(());
         eventually(&what, START_LIMIT, ready).await?;
         if process.has_ended() {
             self.process = None;
-            return Err(ServerError::Ended { what, words: file::last_words(&log), log });
+            return Err(ServerError::Ended { what, log_tail: file::tail(&log), log });
         }
         Ok(())
     }
 
-    /// Ends the node in good order and keeps its data.
+    /// Shuts the node down gracefully and keeps its data.
     pub(crate) async fn stop(&mut self) -> Result<(), ServerError> {
         let Some(process) = self.process.take() else { return Ok(()) };
         process.stop().await
     }
 
-    /// Ends the node as a failure of power would, but for what the system still writes.
+    /// Ends the node like a power failure, except that the system still writes its cached data.
     pub(crate) fn kill(&mut self) {
         self.process = None;
     }
 
-    /// Removes the data of a node that does not run.
+    /// Deletes the data of a stopped node.
     pub(crate) fn wipe(&self) -> Result<(), ServerError> {
         let data = self.path("data");
         fs::remove_dir_all(&data).map_err(ServerError::io(format!("remove {}", data.display())))
     }
 
-    /// The process id of the Erlang machine; none while the node does not run.
+    /// The process id of the Erlang VM; `None` while the node is not running.
     pub(crate) fn pid(&self) -> Option<u32> {
         self.process.as_ref().map(Process::pid)
     }
@@ -138,7 +138,7 @@ impl Node {
     }
 
     /// Runs `rabbitmqctl`, which takes a second or two.
-    pub(crate) async fn control(&self, arguments: &[&str]) -> Result<(), ServerError> {
+    pub(crate) async fn rabbitmqctl(&self, arguments: &[&str]) -> Result<(), ServerError> {
         let request = format!("rabbitmqctl {}", arguments.join(" "));
         let mut command = tokio::process::Command::from(self.script("rabbitmqctl"));
         let output = command.args(arguments).output().await.map_err(ServerError::io(request.clone()))?;
@@ -148,7 +148,7 @@ impl Node {
         Err(ServerError::Refused { request, answer: String::from_utf8_lossy(&output.stderr).into_owned() })
     }
 
-    /// A script of RabbitMQ with the environment of this node, and no other setting of the machine.
+    /// A RabbitMQ script with the environment of this node, without the machine's other RabbitMQ settings.
     fn script(&self, name: &str) -> Command {
         let mut command = Command::new(self.scripts.join(name));
         for (key, _) in std::env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("RABBITMQ_")) {
@@ -165,7 +165,7 @@ impl Node {
             .env("RABBITMQ_MNESIA_BASE", self.path("data"))
             .env("RABBITMQ_LOG_BASE", self.path("log"))
             .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", ERLANG)
-            // Zero: a node that is killed writes no dump of its memory.
+            // A killed node writes no crash dump.
             .env("ERL_CRASH_DUMP_SECONDS", "0");
         command
     }
@@ -181,14 +181,14 @@ fn peer_settings(peers: &[&str]) -> String {
     lines.fold(backend, |text, (peer, n)| text + &format!("cluster_formation.classic_config.nodes.{n} = {peer}\n"))
 }
 
-/// Whether the port answers as a broker that is ready does.
-async fn greets(port: u16) -> std::io::Result<bool> {
+/// Whether the port answers like a ready broker.
+async fn answers_amqp(port: u16) -> std::io::Result<bool> {
     let mut connection = TcpStream::connect(local(port)).await?;
     connection.write_all(AMQP_HELLO).await?;
     Ok(connection.read_u8().await? == METHOD_FRAME)
 }
 
-/// A secret that nodes have to share: whoever knows it may run code in them.
+/// A secret shared by the nodes of a cluster: anyone who knows it can run code in them.
 pub(crate) fn new_cookie() -> String {
     let [first, second] = [(); 2].map(|()| RandomState::new().build_hasher().finish());
     format!("{first:016x}{second:016x}")

@@ -1,4 +1,4 @@
-//! A client of RabbitMQ with one quorum queue.
+//! A RabbitMQ client with one quorum queue.
 
 use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
@@ -21,7 +21,7 @@ impl Client {
         Ok(Self { connection, channel })
     }
 
-    /// Makes the queue or finds it, and returns the number of its messages.
+    /// Declares the queue, and returns the number of its messages.
     pub(crate) async fn declare(&self) -> lapin::Result<u32> {
         let mut arguments = FieldTable::default();
         arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
@@ -39,7 +39,7 @@ impl Client {
         assert_eq!(self.send(text).await.unwrap().await.unwrap(), Confirmation::Ack(None));
     }
 
-    /// The first message of the queue, which goes back when the connection ends.
+    /// The first message of the queue. It is requeued when the connection ends.
     pub(crate) async fn peek(&self) -> lapin::Result<Option<String>> {
         let got = self.channel.basic_get(QUEUE.into(), BasicGetOptions::default()).await?;
         Ok(got.map(|message| String::from_utf8(message.delivery.data).unwrap()))

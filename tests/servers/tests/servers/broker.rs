@@ -1,4 +1,4 @@
-//! A broker of one's own, and a shared one.
+//! Private and shared brokers.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::amqp::Client;
 const SOON: Duration = Duration::from_mins(2);
 
 #[tokio::test]
-async fn what_is_durable_outlives_a_stop_but_no_wipe() {
+async fn durable_messages_survive_a_stop_but_not_a_wipe() {
     let mut broker = Broker::start().await.unwrap();
     let url = broker.new_vhost().await.unwrap();
     let client = Client::connect(&url).await.unwrap();
@@ -19,14 +19,14 @@ async fn what_is_durable_outlives_a_stop_but_no_wipe() {
     client.publish("kept").await;
 
     broker.stop().await.unwrap();
-    assert!(Client::connect(&url).await.is_err(), "a stopped broker took a connection");
+    assert!(Client::connect(&url).await.is_err(), "a stopped broker accepted a connection");
     broker.start_again().await.unwrap();
     assert_eq!(message(&url).await, "kept");
 
     broker.kill_and_wipe().unwrap();
     broker.start_again().await.unwrap();
-    let client = Client::connect(&url).await.expect("the virtual host is made again");
-    assert!(client.peek().await.is_err(), "the queue outlived the wipe");
+    let client = Client::connect(&url).await.expect("the virtual host exists again");
+    assert!(client.peek().await.is_err(), "the queue survived the wipe");
 }
 
 /// The first message. A quorum queue needs a moment to choose its leader after a start.
@@ -36,26 +36,26 @@ async fn message(url: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_memory_alarm_holds_publishers_back_until_it_is_cleared() {
+async fn a_memory_alarm_blocks_publishers_until_it_is_cleared() {
     let broker = Broker::start().await.unwrap();
     let url = broker.new_vhost().await.unwrap();
     let client = Client::connect(&url).await.unwrap();
     client.declare().await.unwrap();
 
     broker.raise_memory_alarm().await.unwrap();
-    let confirm = client.send("held back").await.unwrap();
+    let confirm = client.send("blocked").await.unwrap();
     let blocked = async || client.connection.status().blocked().then_some(());
     eventually("connection.blocked", SOON, blocked).await.unwrap();
-    // The broker no longer reads from a connection that it has blocked.
+    // The broker no longer reads from a blocked connection, so peek through another one.
     let reader = Client::connect(&url).await.unwrap();
-    assert_eq!(reader.peek().await.unwrap(), None, "a blocked broker took a message");
+    assert_eq!(reader.peek().await.unwrap(), None, "a blocked broker accepted a message");
 
     broker.clear_memory_alarm().await.unwrap();
     assert_eq!(confirm.await.unwrap(), Confirmation::Ack(None));
 }
 
 #[tokio::test]
-async fn each_test_has_a_virtual_host_of_its_own() {
+async fn each_test_has_its_own_virtual_host() {
     let (one, other) = (shared_broker().await, shared_broker().await);
     let client = Client::connect(&one.url).await.unwrap();
     client.declare().await.unwrap();
@@ -67,5 +67,5 @@ async fn each_test_has_a_virtual_host_of_its_own() {
 
     let url = one.url.clone();
     drop(one);
-    assert!(Client::connect(&url).await.is_err(), "the virtual host outlived its test");
+    assert!(Client::connect(&url).await.is_err(), "the virtual host survived its test");
 }

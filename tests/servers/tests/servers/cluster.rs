@@ -1,4 +1,4 @@
-//! Three nodes, of which the one that leads is killed.
+//! A cluster of three nodes whose leader is killed.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::amqp::{Client, QUEUE};
 const SOON: Duration = Duration::from_mins(2);
 
 #[tokio::test]
-async fn a_queue_outlives_its_leader() {
+async fn a_queue_survives_its_leader() {
     let mut cluster = Cluster::start(3).await.unwrap();
     let vhost = cluster.new_vhost().await.unwrap();
     let client = Client::connect(&vhost.urls[1]).await.unwrap();

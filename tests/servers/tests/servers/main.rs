@@ -1,4 +1,4 @@
-//! The tests' servers, tested: they start, break, come back and go, as the tests that use them rely on.
+//! Tests of the test servers: they start, fail, restart and end as other tests expect.
 #![expect(clippy::unwrap_used, reason = "in a test, an unwrap is a check")]
 
 mod amqp;

@@ -1,4 +1,4 @@
-//! The proxy: through, cut, stalled, healed.
+//! The proxy: open, cut, turning away, stalled and healed.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -9,10 +9,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use valuesim_test_servers::Proxy;
 
-/// Long enough for a byte that passes to arrive; nothing can show that none ever will.
+/// Long enough for a byte to arrive if the proxy passes it; no wait can prove that it never will.
 const A_WHILE: Duration = Duration::from_millis(200);
 
-/// A server that sends back what it gets.
+/// A server that echoes what it receives.
 async fn echo() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -39,7 +39,7 @@ async fn hear(connection: &mut TcpStream, count: usize) -> std::io::Result<Strin
 }
 
 #[tokio::test]
-async fn a_cut_closes_and_refuses_until_it_is_healed() {
+async fn a_cut_proxy_closes_and_refuses_connections_until_it_is_healed() {
     let proxy = Proxy::start(echo().await).await.unwrap();
     let mut connection = TcpStream::connect(proxy.address()).await.unwrap();
     assert_eq!(say(&mut connection, "before").await.unwrap(), "before");
@@ -55,7 +55,7 @@ async fn a_cut_closes_and_refuses_until_it_is_healed() {
 }
 
 #[tokio::test]
-async fn who_is_turned_away_is_counted_and_let_through_once_it_is_healed() {
+async fn connections_turned_away_are_counted_and_new_ones_pass_once_it_is_healed() {
     let proxy = Proxy::start(echo().await).await.unwrap();
     let mut connection = TcpStream::connect(proxy.address()).await.unwrap();
     assert_eq!(say(&mut connection, "before").await.unwrap(), "before");
@@ -64,7 +64,7 @@ async fn who_is_turned_away_is_counted_and_let_through_once_it_is_healed() {
     proxy.turn_away().await;
     assert!(say(&mut connection, "shut").await.is_err(), "a closed connection answered");
     let mut connection = TcpStream::connect(proxy.address()).await.unwrap();
-    assert!(say(&mut connection, "shut").await.is_err(), "who was turned away got an answer");
+    assert!(say(&mut connection, "shut").await.is_err(), "a connection that was turned away answered");
     assert_eq!(proxy.clients(), 2);
 
     proxy.heal().await;
@@ -73,7 +73,7 @@ async fn who_is_turned_away_is_counted_and_let_through_once_it_is_healed() {
 }
 
 #[tokio::test]
-async fn the_first_server_that_takes_a_connection_gets_it() {
+async fn a_connection_leads_to_the_first_server_that_accepts_it() {
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let urls = [nobody, echo().await].map(|server| format!("tcp://{server}/path"));
     let (proxy, through) = Proxy::in_front_of_all(&urls).await.unwrap();
@@ -83,7 +83,7 @@ async fn the_first_server_that_takes_a_connection_gets_it() {
 }
 
 #[tokio::test]
-async fn a_stall_holds_back_every_byte_and_loses_none() {
+async fn a_stall_delays_every_byte_and_loses_none() {
     let proxy = Proxy::start(echo().await).await.unwrap();
     let mut old = TcpStream::connect(proxy.address()).await.unwrap();
     assert_eq!(say(&mut old, "before").await.unwrap(), "before");
@@ -101,7 +101,7 @@ async fn a_stall_holds_back_every_byte_and_loses_none() {
 }
 
 #[tokio::test]
-async fn a_stalled_connection_takes_no_more_than_its_buffers() {
+async fn a_stalled_connection_accepts_no_more_than_its_buffers() {
     let proxy = Proxy::start(echo().await).await.unwrap();
     let mut connection = TcpStream::connect(proxy.address()).await.unwrap();
     assert_eq!(say(&mut connection, "before").await.unwrap(), "before");
@@ -110,7 +110,7 @@ async fn a_stalled_connection_takes_no_more_than_its_buffers() {
     let mut taken = 0;
     while let Ok(count) = timeout(A_WHILE, connection.write(&flood)).await {
         taken += count.unwrap();
-        assert!(taken < 64 << 20, "the proxy keeps all that it is sent");
+        assert!(taken < 64 << 20, "the proxy buffers everything that it receives");
     }
 }
 
@@ -125,11 +125,11 @@ async fn a_stalled_connection_can_be_cut() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_is_dropped_leaves_nobody_waiting() {
+async fn dropping_a_proxy_closes_its_connections() {
     let (proxy, url) = Proxy::in_front_of(&format!("amqp://guest:guest@{}/v", echo().await)).await.unwrap();
     assert_eq!(url, format!("amqp://guest:guest@{}/v", proxy.address()));
     let mut connection = TcpStream::connect(proxy.address()).await.unwrap();
     assert_eq!(say(&mut connection, "before").await.unwrap(), "before");
     drop(proxy);
-    assert!(say(&mut connection, "after").await.is_err(), "a proxy that is gone answered");
+    assert!(say(&mut connection, "after").await.is_err(), "a dropped proxy answered");
 }

@@ -1,4 +1,4 @@
-//! A Redis of one's own, and a shared one.
+//! Private and shared Redis servers.
 
 use valuesim_test_servers::{RedisServer, shared_redis};
 
@@ -7,7 +7,7 @@ use crate::resp::ask;
 const NOTHING: &str = "$-1";
 
 #[tokio::test]
-async fn data_outlives_a_stop_and_a_kill_but_no_flush() {
+async fn data_survives_a_stop_and_a_kill_but_not_a_flush() {
     let mut redis = RedisServer::start().await.unwrap();
     let url = redis.url();
     assert_eq!(ask(&url, "SET story written").await.unwrap(), "+OK");
@@ -27,7 +27,7 @@ async fn data_outlives_a_stop_and_a_kill_but_no_flush() {
 }
 
 #[tokio::test]
-async fn each_test_has_a_database_of_its_own() {
+async fn each_test_has_its_own_database() {
     let (one, other) = (shared_redis().await, shared_redis().await);
     ask(&one.url, "SET story mine").await.unwrap();
     assert_eq!(ask(&other.url, "GET story").await.unwrap(), NOTHING);
@@ -35,5 +35,5 @@ async fn each_test_has_a_database_of_its_own() {
 
     let url = one.url.clone();
     drop(one);
-    assert_eq!(ask(&url, "GET story").await.unwrap(), NOTHING, "the data outlived its test");
+    assert_eq!(ask(&url, "GET story").await.unwrap(), NOTHING, "the data survived its test");
 }

@@ -1,4 +1,4 @@
-//! `valuesim-test-servers with`: what its command gets, and that no server is left, however it ends.
+//! `valuesim-test-servers with`: what its command receives, and that no server remains, however it ends.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -16,7 +16,7 @@ use crate::resp::ask;
 /// A ceiling for what hangs.
 const SOON: Duration = Duration::from_mins(2);
 
-/// A `with` whose command has told its servers' addresses and now waits for the end of its input.
+/// A `with` whose command has printed its servers' URLs and now waits for the end of its input.
 struct Running {
     wrapper: Child,
     input: Option<ChildStdin>,
@@ -36,7 +36,7 @@ impl Running {
         let [amqp, redis] = [lines.next_line().await, lines.next_line().await].map(|line| line.unwrap().unwrap());
         let input = wrapper.stdin.take();
         let running = Self { wrapper, input, amqp, redis, folder };
-        assert!(running.broker_answers().await && running.redis_answers().await, "the command came before its servers");
+        assert!(running.broker_answers().await && running.redis_answers().await, "the command precedes its servers");
         running
     }
 
@@ -53,8 +53,8 @@ impl Running {
         ask(&self.redis, "PING").await.is_ok()
     }
 
-    /// Neither server nor file is there any more.
-    async fn nothing_is_left(&self) {
+    /// Waits until neither servers nor files remain.
+    async fn assert_nothing_remains(&self) {
         let no_file = || self.folder.path().read_dir().unwrap().next().is_none();
         let gone = async || (no_file() && !self.redis_answers().await && !self.broker_answers().await).then_some(());
         eventually("the end of the servers", SOON, gone).await.unwrap();
@@ -68,38 +68,38 @@ fn with(command: &[&str], temporary: &Path) -> Command {
 }
 
 #[tokio::test]
-async fn the_servers_go_with_their_command() {
+async fn the_servers_end_with_their_command() {
     let mut running = Running::start().await;
     drop(running.input.take());
     assert_eq!(running.wrapper.wait().await.unwrap().code(), Some(7));
-    running.nothing_is_left().await;
+    running.assert_nothing_remains().await;
 }
 
 #[tokio::test]
-async fn the_servers_go_when_the_wrapper_is_terminated() {
+async fn the_servers_end_when_the_wrapper_is_terminated() {
     let mut running = Running::start().await;
     running.signal(Signal::TERM);
     let ended_by_sigterm = 128 + 15;
     assert_eq!(running.wrapper.wait().await.unwrap().code(), Some(ended_by_sigterm));
-    running.nothing_is_left().await;
+    running.assert_nothing_remains().await;
 }
 
 #[tokio::test]
-async fn the_servers_go_when_the_wrapper_is_killed() {
+async fn the_servers_end_when_the_wrapper_is_killed() {
     let mut running = Running::start().await;
     running.signal(Signal::KILL);
     running.wrapper.wait().await.unwrap();
-    running.nothing_is_left().await;
+    running.assert_nothing_remains().await;
 }
 
 #[tokio::test]
-async fn what_is_no_command_is_told() {
+async fn invalid_arguments_print_the_usage() {
     let check = async |arguments: &[&str], code: i32, expected: &str| {
         let mut wrapper = Command::new(env!("CARGO_BIN_EXE_valuesim-test-servers"));
         let output = wrapper.args(arguments).output().await.unwrap();
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(code), "{told}");
-        assert!(told.contains(expected), "{told}");
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{message}");
+        assert!(message.contains(expected), "{message}");
     };
     check(&[], 2, "usage: valuesim-test-servers with COMMAND").await;
     check(&["with"], 2, "usage").await;

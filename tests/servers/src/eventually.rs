@@ -1,16 +1,16 @@
-//! Waits for what becomes true by and by, for as long as is sensible.
+//! Waits until a condition is met or a time limit is reached.
 
 use std::time::{Duration, Instant};
 
 use crate::ServerError;
 
-/// How often is looked. Short beside the seconds that a server takes, long enough to leave the processor to it.
+/// The polling interval: short compared with the seconds that a server takes, but long enough to leave it the CPU.
 const INTERVAL: Duration = Duration::from_millis(20);
 
-/// Looks until `look` finds something, and returns that.
+/// Calls `look` until it returns a value, and returns that.
 ///
 /// # Errors
-/// `TooSlow` with `what` after `limit`.
+/// [`ServerError::Timeout`] with `what` after `limit`.
 pub async fn eventually<T>(
     what: &str,
     limit: Duration,
@@ -22,7 +22,7 @@ pub async fn eventually<T>(
             return Ok(found);
         }
         if start.elapsed() > limit {
-            return Err(ServerError::TooSlow { what: what.to_owned(), limit });
+            return Err(ServerError::Timeout { what: what.to_owned(), limit });
         }
         tokio::time::sleep(INTERVAL).await;
     }
