@@ -106,10 +106,26 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
         http_status: &HttpStatus,
         assignment: Assignment<'_>,
     ) -> Result<Self, FleetError> {
+        let (control, run, process) = (servers.control.clone(), assignment.manifest.run.clone(), this_process());
+        leadership::take(&control, &run, &process).await?;
+        let begun = tokio::select! {
+            begun = Self::begin(servers, http_status, assignment, process.clone()) => begun,
+            failed = leadership::keep(&control, &run, &process) => failed,
+        };
+        if begun.is_err() {
+            leadership::release(&control, &run, &process).await;
+        }
+        begun
+    }
+
+    async fn begin(
+        servers: Servers<Q, S, C>,
+        http_status: &HttpStatus,
+        assignment: Assignment<'_>,
+        process: Process,
+    ) -> Result<Self, FleetError> {
         let Assignment { manifest, plan, survey, ledger, folder, window, task_version, spent_before, tell } =
             assignment;
-        let process = this_process();
-        leadership::refuse(&servers.control, &manifest.run, &process).await?;
         let cursor_file = folder.join(CURSOR_FILE);
         let coordinator = Coordinator::new(
             &manifest,
@@ -165,7 +181,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
             never = self.keep_manifest() => never,
             never = self.look_for_lost() => never,
             never = self.look_for_dead() => never,
-            failed = self.yield_to_another() => failed,
+            failed = leadership::keep(&self.servers.control, &self.manifest.run, &self.process) => failed,
         };
         self.heartbeat.update_metrics();
         let end = match (end, self.cancelled_by.get()) {
@@ -183,6 +199,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
             Err(error) => self.heartbeat.stopped_by(error.to_string()).await,
         }
         self.heartbeat.ends().await;
+        leadership::release(&self.servers.control, &self.manifest.run, &self.process).await;
         self.servers.queue.close().await;
         end
     }

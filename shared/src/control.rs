@@ -2,6 +2,10 @@
 //!
 //! None of it decides a result. What is not known is not obeyed: without a word from the server a run goes on as it was.
 
+mod folder;
+mod local;
+mod memory;
+mod message;
 mod port;
 mod process;
 mod redis;
@@ -13,10 +17,14 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use self::port::is_older;
 use crate::id::RunId;
 use crate::money::NanoUsd;
 
-pub use self::port::{Control, ControlError, Following};
+pub use self::folder::FolderControl;
+pub use self::local::{Entries, Entry, LocalControl};
+pub use self::memory::MemoryControl;
+pub use self::port::{Control, ControlError, Following, Lead};
 pub use self::process::{operator, this_process};
 pub use self::redis::RedisControl;
 
@@ -31,6 +39,9 @@ pub const REPORT_EVERY: Duration = Duration::from_secs(2);
 
 /// How long a process counts as alive after it last said so: a few reports may be late.
 pub const REPORT_EXPIRY: Duration = Duration::from_secs(10);
+
+/// How long a coordinator leads its run after it last said so, which it does every [`REPORT_EVERY`].
+pub const LEASE_EXPIRY: Duration = Duration::from_secs(10);
 
 /// A moment: milliseconds since 1970 in UTC, by the clock of whoever wrote it.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

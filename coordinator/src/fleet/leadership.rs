@@ -1,23 +1,24 @@
-//! Another coordinator of the same run: two would each get a part of the outcomes, and neither run would end.
+//! One coordinator leads a run: two would each get a part of the outcomes, and neither run would end.
 //!
-//! The lock on a run's folder bars a second one there; one in another folder or on another machine shows only by its
-//! reports in the store. A process that was killed leaves a report behind for some seconds: what moves on is alive.
+//! The lock on a run's folder bars a second one there; one in another folder or on another machine is barred by the lease in
+//! the store, which the leader renews with every report. A leader whose store is away goes on. Where the store has lost the
+//! lease, two may lead for a moment: the one that started later ends.
+//!
+//! Releases before the lease only report: whoever reports again is alive, and is respected in the same way.
 
 use std::path::Path;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
-use valuesim_shared::control::{Control, ControlError, CoordinatorReport, Process, REPORT_EVERY, UnixMillis};
+use valuesim_shared::control::{Control, ControlError, CoordinatorReport, Lead, Process, REPORT_EVERY, UnixMillis};
 use valuesim_shared::id::RunId;
-use valuesim_shared::queue::QueueAdmin;
-use valuesim_shared::store::Store;
 
-use super::{FleetCoordinator, FleetError};
+use super::FleetError;
 
-/// How long a report is looked at for a sign of life: a little more than what lies between two.
-const MOVES_WITHIN: Duration = Duration::from_millis(2_200);
+/// How long a report is observed for a sign of life: a little more than the time between two.
+const REPORTS_WITHIN: Duration = Duration::from_millis(2_200);
 
-/// How often it is looked at meanwhile.
+/// How often lease and reports are looked at meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// The run has a coordinator already.
@@ -40,13 +41,48 @@ impl AlreadyCoordinated {
     }
 }
 
-/// Fails where another process that coordinates the run is alive. A killed one's successor on the same machine waits for
-/// nothing, another for two seconds.
-pub(super) async fn refuse(control: &impl Control, run: &RunId, ours: &Process) -> Result<(), FleetError> {
+/// Takes the lead of the run. Fails where another process that coordinates it is alive. The successor of a killed one waits
+/// for nothing on the same machine, and until the lease expires on another.
+pub(super) async fn take(control: &impl Control, run: &RunId, ours: &Process) -> Result<(), FleetError> {
+    take_lease(control, run, ours).await?;
+    let refused = respect_reports(control, run, ours).await;
+    if refused.is_err() {
+        release(control, run, ours).await;
+    }
+    refused
+}
+
+/// Gives the lead up, so that a successor need not wait.
+pub(super) async fn release(control: &impl Control, run: &RunId, ours: &Process) {
+    if let Err(error) = control.release_lead(run, ours).await {
+        tracing::debug!(%run, %error, "the lead was not given up; it expires");
+    }
+}
+
+/// Waits until the lease is ours. A lease that has longer to go than before was renewed: its holder is alive.
+async fn take_lease(control: &impl Control, run: &RunId, ours: &Process) -> Result<(), FleetError> {
+    let (mut known, mut gone): (Option<(String, Duration)>, Option<String>) = (None, None);
+    loop {
+        let Lead::Held { by, left } = control.take_lead(run, ours, gone.as_deref()).await? else { return Ok(()) };
+        let is_renewed = known.as_ref().is_some_and(|(id, before)| *id == by.id && left > *before);
+        if is_renewed {
+            return Err(AlreadyCoordinated::new(run, &by).into());
+        }
+        if is_gone(&by, ours) {
+            gone = Some(by.id);
+            continue;
+        }
+        known = Some((by.id, left));
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Waits until it is clear whether any other coordinator that has reported is alive.
+async fn respect_reports(control: &impl Control, run: &RunId, ours: &Process) -> Result<(), FleetError> {
     let mut first = others(control, run, ours).await?;
-    first.retain(|other| !is_gone(other, ours));
+    first.retain(|other| !is_gone(&other.process, ours));
     let start = Instant::now();
-    while !first.is_empty() && start.elapsed() < MOVES_WITHIN {
+    while !first.is_empty() && start.elapsed() < REPORTS_WITHIN {
         sleep(LOOK_EVERY).await;
         let now = others(control, run, ours).await?;
         if let Some(alive) = now.iter().find(|report| has_moved(&first, report)) {
@@ -57,24 +93,33 @@ pub(super) async fn refuse(control: &impl Control, run: &RunId, ours: &Process) 
     Ok(())
 }
 
-impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
-    /// Ends with an error once a coordinator that started before this one shows that it is alive: it was not heard of at the
-    /// start. Both see the same, so that one of them stays.
-    pub(super) async fn yield_to_another<T>(&self) -> Result<T, FleetError> {
-        let (control, run, ours) = (&self.servers.control, &self.manifest.run, &self.process);
-        let age = |process: &Process| (process.started_at, process.id.clone());
-        let mut before = Vec::new();
-        loop {
-            sleep(REPORT_EVERY).await;
-            // While the store is away, nobody is heard of.
-            let Ok(others) = others(control, run, ours).await else { continue };
-            let mut older = others.iter().filter(|other| age(&other.process) < age(ours));
-            if let Some(alive) = older.find(|report| has_moved(&before, report)) {
+/// Keeps the lead, and takes it again where the store has lost it. Ends with an error once a coordinator that started before
+/// this one shows that it is alive. Both see the same, so that one of them stays.
+pub(super) async fn keep<T>(control: &impl Control, run: &RunId, ours: &Process) -> Result<T, FleetError> {
+    let mut before = Vec::new();
+    loop {
+        // While the store is away, nobody is heard of, and nobody else can begin.
+        if let Ok(Some(older)) = control.renew_lead(run, ours).await {
+            return Err(AlreadyCoordinated::new(run, &older).into());
+        }
+        if let Ok(others) = others(control, run, ours).await {
+            if let Some(alive) = older_and_alive(&before, &others, ours) {
                 return Err(AlreadyCoordinated::new(run, &alive.process).into());
             }
             before = others;
         }
+        sleep(REPORT_EVERY).await;
     }
+}
+
+fn older_and_alive<'a>(
+    before: &[CoordinatorReport],
+    others: &'a [CoordinatorReport],
+    ours: &Process,
+) -> Option<&'a CoordinatorReport> {
+    let age = |process: &Process| (process.started_at, process.id.clone());
+    let mut older = others.iter().filter(|other| age(&other.process) < age(ours));
+    older.find(|report| has_moved(before, report))
 }
 
 async fn others(control: &impl Control, run: &RunId, ours: &Process) -> Result<Vec<CoordinatorReport>, ControlError> {
@@ -88,24 +133,27 @@ fn has_moved(before: &[CoordinatorReport], now: &CoordinatorReport) -> bool {
 }
 
 /// Whether it is known that the process has ended: it was one of this machine. Linux shows its processes as folders.
-fn is_gone(report: &CoordinatorReport, ours: &Process) -> bool {
-    let Process { host, pid, .. } = &report.process;
+fn is_gone(other: &Process, ours: &Process) -> bool {
     let processes = Path::new("/proc");
-    *host == ours.host && processes.join("self").exists() && !processes.join(pid.to_string()).exists()
+    other.host == ours.host && processes.join("self").exists() && !processes.join(other.pid.to_string()).exists()
 }
 
 #[cfg(test)]
 mod tests {
-    use valuesim_shared::control::{CONTROL_VERSION, CellCounts, this_process};
+    use valuesim_shared::control::{CONTROL_VERSION, CellCounts, LEASE_EXPIRY, MemoryControl, this_process};
     use valuesim_shared::money::NanoUsd;
 
     use super::*;
+
+    fn run() -> RunId {
+        RunId("r".to_owned())
+    }
 
     fn report(process: Process, at: u64) -> CoordinatorReport {
         CoordinatorReport {
             version: CONTROL_VERSION,
             process,
-            run: RunId("r".to_owned()),
+            run: run(),
             cells: CellCounts::default(),
             cells_per_second: 0.0,
             last_finished_at: None,
@@ -115,6 +163,10 @@ mod tests {
             last_trouble: None,
             at: UnixMillis(at),
         }
+    }
+
+    fn elsewhere(id: &str) -> Process {
+        Process { id: id.to_owned(), host: "elsewhere".to_owned(), ..this_process() }
     }
 
     #[test]
@@ -132,11 +184,80 @@ mod tests {
         let ours = this_process();
         let check = |host: &str, pid, expected| {
             let process = Process { host: host.to_owned(), pid, ..this_process() };
-            assert_eq!(is_gone(&report(process, 1), &ours), expected, "{host} {pid}");
+            assert_eq!(is_gone(&process, &ours), expected, "{host} {pid}");
         };
         check(&ours.host, ours.pid, false);
         // Above the greatest number that Linux gives to a process.
         check(&ours.host, 4_194_305, true);
         check("elsewhere", 4_194_305, false);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_second_coordinator_is_refused_while_the_first_renews_its_lease() {
+        let control = MemoryControl::in_memory();
+        let (first, second) = (elsewhere("c1"), elsewhere("c2"));
+        take(&control, &run(), &first).await.expect("nobody leads");
+        let refused = tokio::select! {
+            taken = take(&control, &run(), &second) => taken,
+            ended = keep::<()>(&control, &run(), &first) => panic!("{ended:?}"),
+        };
+        let said = refused.expect_err("the first is alive").to_string();
+        assert!(said.starts_with("run r is coordinated already, by process "), "{said}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_successor_of_a_killed_one_waits_for_its_lease_at_most() {
+        let control = MemoryControl::in_memory();
+        take(&control, &run(), &elsewhere("c1")).await.expect("nobody leads");
+        let start = Instant::now();
+        take(&control, &run(), &elsewhere("c2")).await.expect("the first is silent");
+        assert!(start.elapsed() <= LEASE_EXPIRY + LOOK_EVERY, "{:?}", start.elapsed());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test(start_paused = true)]
+    async fn the_successor_of_a_killed_one_of_the_same_machine_waits_for_nothing() {
+        let control = MemoryControl::in_memory();
+        let killed = Process { pid: 4_194_305, ..this_process() };
+        take(&control, &run(), &killed).await.expect("nobody leads");
+        let start = Instant::now();
+        take(&control, &run(), &this_process()).await.expect("the first is gone");
+        assert_eq!(start.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_the_store_has_lost_the_lease_the_one_that_started_first_stays() {
+        let control = MemoryControl::in_memory();
+        let first = elsewhere("c1");
+        let second = Process { started_at: UnixMillis(first.started_at.0 + 1), ..elsewhere("c2") };
+        // It finds nothing of the first.
+        take(&control, &run(), &second).await.expect("nobody leads");
+        let ended = tokio::select! {
+            ended = keep::<()>(&control, &run(), &first) => panic!("{ended:?}"),
+            ended = keep::<()>(&control, &run(), &second) => ended,
+        };
+        assert!(matches!(ended, Err(FleetError::AlreadyCoordinated(_))), "{ended:?}");
+        assert!(matches!(control.take_lead(&run(), &second, None).await, Ok(Lead::Held { by, .. }) if by == first));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_coordinator_of_a_release_without_leases_is_respected_by_its_reports() {
+        let control = MemoryControl::in_memory();
+        let old = elsewhere("old");
+        let reporting = async {
+            for at in 1.. {
+                control.report_coordinator(&report(old.clone(), at)).await.expect("writes");
+                sleep(REPORT_EVERY).await;
+            }
+        };
+        let ours = elsewhere("new");
+        let refused = tokio::select! {
+            biased;
+            () = reporting => unreachable!("it reports for ever"),
+            taken = take(&control, &run(), &ours) => taken,
+        };
+        assert!(matches!(refused, Err(FleetError::AlreadyCoordinated(_))), "{refused:?}");
+        // It leaves no lease behind that would bar others.
+        assert_eq!(control.take_lead(&run(), &elsewhere("other"), None).await, Ok(Lead::Ours));
     }
 }

@@ -1,12 +1,14 @@
 //! The port through which operators and processes tell each other about runs; Redis, a folder and memory implement it.
 
 use std::future::Future;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{AboutRun, CoordinatorReport, Found, ORDER_EVERY, Order, WorkerReport};
+use super::{AboutRun, CoordinatorReport, Found, ORDER_EVERY, Order, Process, WorkerReport};
 use crate::id::RunId;
 use crate::link::LinkError;
 
@@ -16,6 +18,39 @@ pub enum ControlError {
     /// The server failed, or will not do it.
     #[error(transparent)]
     Server(#[from] LinkError),
+    /// A file of the run's folder failed.
+    #[error("{action} {path}: {reason}", path = path.display())]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+    /// The order for a run cannot be read.
+    #[error("another release gave the order for run {0}; use that release, or give it again")]
+    OtherRelease(RunId),
+}
+
+/// What became of the wish to lead a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lead {
+    /// The process that asked leads the run.
+    Ours,
+    /// Another one does.
+    Held {
+        /// Which.
+        by: Process,
+        /// For how much longer, unless it renews its lease.
+        left: Duration,
+    },
+}
+
+/// Whether the other process is another one and started before `ours`. Both sides see the same, so that one of two leaders
+/// stays.
+pub(super) fn is_older(other: &Process, ours: &Process) -> bool {
+    (other.started_at, &other.id) < (ours.started_at, &ours.id)
 }
 
 /// What operators want of runs, and what the processes of runs say of themselves.
@@ -66,6 +101,26 @@ pub trait Control: Clone + Send + Sync + 'static {
 
     /// The coordinators that are alive.
     fn coordinators(&self) -> impl Future<Output = Result<Found<CoordinatorReport>, ControlError>> + Send;
+
+    /// Takes the lead of a run, for [`LEASE_EXPIRY`](super::LEASE_EXPIRY), unless another process has it. The process `gone`
+    /// is known to have ended, so that its lease bars nobody.
+    fn take_lead(
+        &self,
+        run: &RunId,
+        process: &Process,
+        gone: Option<&str>,
+    ) -> impl Future<Output = Result<Lead, ControlError>> + Send;
+
+    /// Renews the lead of a run, or takes it again where it was lost, or where a process has it that started later. Returns
+    /// the process that leads the run if that one started earlier.
+    fn renew_lead(
+        &self,
+        run: &RunId,
+        process: &Process,
+    ) -> impl Future<Output = Result<Option<Process>, ControlError>> + Send;
+
+    /// Gives the lead of a run up, if the process has it.
+    fn release_lead(&self, run: &RunId, process: &Process) -> impl Future<Output = Result<(), ControlError>> + Send;
 
     /// What is wrong with it now, if anything is; without how long that has lasted, so that all who see it say the same.
     fn problem(&self) -> Option<String> {

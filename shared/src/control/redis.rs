@@ -3,14 +3,16 @@
 //! Nothing here waits for long: an operator's command says within seconds what it could not reach, and a report that
 //! comes too late is of no use.
 
+mod leader;
+
 use std::time::Duration;
 
 use redis::{Pipeline, Value};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
+use super::message::{decode, encode};
 use super::{
-    AboutRun, CONTROL_VERSION, Control, ControlError, CoordinatorReport, Found, Order, REPORT_EXPIRY, UnixMillis,
+    AboutRun, Control, ControlError, CoordinatorReport, Found, Lead, Order, Process, REPORT_EXPIRY, UnixMillis,
     WorkerReport,
 };
 use crate::id::RunId;
@@ -118,7 +120,7 @@ impl RedisControl {
 impl Control for RedisControl {
     async fn give_order(&self, run: &RunId, order: &Order) -> Result<(), ControlError> {
         let mut commands = Pipeline::new();
-        commands.cmd("SET").arg(key::of_run(run, ORDER)).arg(json(order)).arg("EX").arg(EXPIRY_SECONDS);
+        commands.cmd("SET").arg(key::of_run(run, ORDER)).arg(encode(order)).arg("EX").arg(EXPIRY_SECONDS);
         self.write(commands).await.map(|_| ())
     }
 
@@ -127,12 +129,7 @@ impl Control for RedisControl {
         commands.cmd("GETEX").arg(key::of_run(run, ORDER)).arg("EX").arg(EXPIRY_SECONDS);
         match self.write(commands).await?.first() {
             None | Some(Value::Nil) => Ok(None),
-            Some(order) => parse(order).map(Some).ok_or_else(|| {
-                let address = self.link.address().to_string();
-                let reason =
-                    format!("another release gave the order for run {run}; use that release, or give it again");
-                LinkError::Refused { address, reason }.into()
-            }),
+            Some(order) => parse(order).map(Some).ok_or_else(|| ControlError::OtherRelease(run.clone())),
         }
     }
 
@@ -145,7 +142,7 @@ impl Control for RedisControl {
     async fn announce_under(&self, order: &Order, about: &AboutRun) -> Result<bool, ControlError> {
         let mut commands = Pipeline::new();
         let order_key = key::of_run(&about.run, ORDER);
-        commands.cmd("SET").arg(order_key).arg(json(order)).arg("NX").arg("EX").arg(EXPIRY_SECONDS);
+        commands.cmd("SET").arg(order_key).arg(encode(order)).arg("NX").arg("EX").arg(EXPIRY_SECONDS);
         tell_of(&mut commands, about);
         Ok(matches!(self.write(commands).await?.first(), Some(Value::Okay)))
     }
@@ -179,11 +176,11 @@ impl Control for RedisControl {
     }
 
     async fn report_worker(&self, report: &WorkerReport) -> Result<(), ControlError> {
-        self.report(WORKERS, &report.process.id, json(report)).await
+        self.report(WORKERS, &report.process.id, encode(report)).await
     }
 
     async fn report_coordinator(&self, report: &CoordinatorReport) -> Result<(), ControlError> {
-        self.report(COORDINATORS, &report.process.id, json(report)).await
+        self.report(COORDINATORS, &report.process.id, encode(report)).await
     }
 
     async fn worker_ended(&self, id: &str) -> Result<(), ControlError> {
@@ -202,6 +199,18 @@ impl Control for RedisControl {
         self.reports(COORDINATORS).await
     }
 
+    async fn take_lead(&self, run: &RunId, process: &Process, gone: Option<&str>) -> Result<Lead, ControlError> {
+        leader::take(self, run, process, gone).await
+    }
+
+    async fn renew_lead(&self, run: &RunId, process: &Process) -> Result<Option<Process>, ControlError> {
+        leader::renew(self, run, process).await
+    }
+
+    async fn release_lead(&self, run: &RunId, process: &Process) -> Result<(), ControlError> {
+        leader::release(self, run, process).await
+    }
+
     fn problem(&self) -> Option<String> {
         self.link.state().problem()
     }
@@ -210,7 +219,7 @@ impl Control for RedisControl {
 /// Says how far a run has come.
 fn tell_of(commands: &mut Pipeline, about: &AboutRun) {
     let about_key = key::of_run(&about.run, ABOUT);
-    commands.cmd("SET").arg(about_key).arg(json(about)).arg("EX").arg(EXPIRY_SECONDS);
+    commands.cmd("SET").arg(about_key).arg(encode(about)).arg("EX").arg(EXPIRY_SECONDS);
     enlist(commands, RUNS, &about.run.0);
 }
 
@@ -224,20 +233,8 @@ fn enlist(commands: &mut Pipeline, list: &str, member: &str) {
     commands.cmd("EXPIRE").arg(&list).arg(EXPIRY_SECONDS);
 }
 
-fn json(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).expect("what is told can be written as JSON")
-}
-
-/// Reads what was told; none where it is of a newer version or no such thing.
+/// Reads what was told; none where it is of another version or no such thing.
 fn parse<T: DeserializeOwned>(answer: &Value) -> Option<T> {
-    #[derive(Deserialize)]
-    struct Head {
-        version: u16,
-    }
     let Value::BulkString(json) = answer else { return None };
-    let head: Head = serde_json::from_slice(json).ok()?;
-    if head.version != CONTROL_VERSION {
-        return None;
-    }
-    serde_json::from_slice(json).ok()
+    decode(json)
 }

@@ -15,6 +15,7 @@
 //! | `valuesim:{RUN/MODEL/FOLD}:finished` | bitmap | the respondents whose cells are in the ledger, by row | 30 days |
 //! | `valuesim:{RUN}:order` | string | what an operator wants of the run | 30 days |
 //! | `valuesim:{RUN}:about` | string | what the run is | 30 days |
+//! | `valuesim:{RUN}:leader` | string | the coordinator that leads the run | 10 seconds |
 //! | `valuesim:{runs}` | sorted set | the runs, by when they were last heard of | 30 days |
 //! | `valuesim:{workers}`, `valuesim:{coordinators}` | sorted set | processes, by when they were last heard of | 30 days |
 //! | `valuesim:{workers}:ID`, `valuesim:{coordinators}:ID` | string | what a process last said of itself | 10 seconds |
@@ -64,7 +65,7 @@ pub(crate) fn all_of_run(run: &RunId) -> String {
 }
 
 /// A run id with nothing in it that means something in a key or a pattern. Ids that the coordinator gives are plain.
-fn plain(run: &str) -> Cow<'_, str> {
+pub(crate) fn plain(run: &str) -> Cow<'_, str> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     if run.bytes().all(is_plain) {
         return Cow::Borrowed(run);

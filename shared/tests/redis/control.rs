@@ -1,14 +1,14 @@
-//! Orders that are obeyed within a second, and lists of what is alive.
+//! What of orders and signs of life is Redis' own: expiry, other releases, a server that is away or takes no writes.
 
 use valuesim_shared::control::{
-    AboutRun, CONTROL_VERSION, CellCounts, Control as _, ControlError, CoordinatorReport, Order, Process, RedisControl,
-    RunPhase, UnixMillis, Wish, WorkerReport,
+    AboutRun, CONTROL_VERSION, CellCounts, Control as _, ControlError, CoordinatorReport, Lead, Process, RedisControl,
+    RunPhase, UnixMillis, WorkerReport,
 };
 use valuesim_shared::link::LinkError;
 use valuesim_shared::money::NanoUsd;
 use valuesim_test_servers::{Proxy, RedisServer, shared_redis};
 
-use crate::support::{LIMIT, command, link, plain, run};
+use crate::support::{command, link, plain, run};
 
 fn process(id: &str) -> Process {
     let (host, release) = ("host".to_owned(), "0.1.0".to_owned());
@@ -64,24 +64,6 @@ fn about(name: &str, phase: RunPhase) -> AboutRun {
 }
 
 #[tokio::test]
-async fn an_order_is_seen_by_all_who_follow() {
-    let database = shared_redis().await;
-    let (operator, other) = tokio::join!(link(&database.url), link(&database.url));
-    let (operator, other) = (RedisControl::new(operator), RedisControl::new(other));
-    let mut following = other.follow(&run("r")).await;
-    assert_eq!(*following.order.borrow(), None);
-    for wish in [Wish::Pause, Wish::Go, Wish::Cancel] {
-        let order = Order::new(wish, "ada@host".to_owned());
-        operator.give_order(&run("r"), &order).await.expect("writes");
-        let seen = following.order.wait_for(|seen| seen.as_ref() == Some(&order));
-        tokio::time::timeout(LIMIT, seen).await.expect("in time").expect("it is followed");
-    }
-    assert_eq!(operator.order(&run("other")).await, Ok(None));
-    // Who comes later finds it.
-    assert_eq!(operator.follow(&run("r")).await.order.borrow().as_ref().map(|order| order.wish), Some(Wish::Cancel));
-}
-
-#[tokio::test]
 async fn an_order_of_a_newer_release_is_no_reason_to_go_on() {
     let database = shared_redis().await;
     let control = RedisControl::new(link(&database.url).await);
@@ -92,28 +74,29 @@ async fn an_order_of_a_newer_release_is_no_reason_to_go_on() {
 }
 
 #[tokio::test]
-async fn workers_and_coordinators_are_listed_while_they_are_alive() {
+async fn a_process_that_is_not_heard_of_any_more_leaves_its_list() {
     let database = shared_redis().await;
     let control = RedisControl::new(link(&database.url).await);
-    assert_eq!(control.workers().await.expect("reads").all, []);
-    let (one, other) = (worker("w1"), worker("w2"));
-    control.report_worker(&one).await.expect("writes");
-    control.report_worker(&WorkerReport { draining: true, ..other.clone() }).await.expect("writes");
-    control.report_worker(&other).await.expect("writes");
     control.report_coordinator(&coordinator("c1")).await.expect("writes");
-    let mut found = control.workers().await.expect("reads").all;
-    found.sort_by(|a, b| a.process.id.cmp(&b.process.id));
-    assert_eq!(found, [one.clone(), other]);
-    let coordinators = control.coordinators().await.expect("reads").all;
-    assert_eq!(coordinators.iter().map(|report| &report.process.id).collect::<Vec<_>>(), ["c1"]);
-
-    // One ends in good order, one is not heard of any more.
-    control.worker_ended("w2").await.expect("writes");
     let mut plain = plain(&database.url).await;
     command(&mut plain, "PEXPIRE valuesim:{coordinators}:c1 0").await;
-    assert_eq!(control.workers().await.expect("reads").all, [one]);
     assert_eq!(control.coordinators().await.expect("reads").all, []);
     assert_eq!(command(&mut plain, "ZCARD valuesim:{coordinators}").await, redis::Value::Int(0));
+}
+
+#[tokio::test]
+async fn a_leader_that_cannot_be_read_bars_nobody() {
+    let database = shared_redis().await;
+    let control = RedisControl::new(link(&database.url).await);
+    let mut plain = plain(&database.url).await;
+    for value in ["nonsense", "7", "{}"] {
+        command(&mut plain, &format!("SET valuesim:{{r}}:leader {value}")).await;
+        assert_eq!(control.renew_lead(&run("r"), &process("c1")).await, Ok(None));
+        command(&mut plain, &format!("SET valuesim:{{r}}:leader {value}")).await;
+        assert_eq!(control.take_lead(&run("r"), &process("c1"), None).await, Ok(Lead::Ours));
+    }
+    let redis::Value::Int(left) = command(&mut plain, "PTTL valuesim:{r}:leader").await else { panic!("a number") };
+    assert!((1..=10_000).contains(&left), "{left} ms");
 }
 
 #[tokio::test]
@@ -138,47 +121,7 @@ async fn a_server_that_takes_no_writes_is_read_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_report_of_a_newer_release_is_counted() {
-    let database = shared_redis().await;
-    let control = RedisControl::new(link(&database.url).await);
-    control.report_worker(&WorkerReport { version: CONTROL_VERSION + 1, ..worker("new") }).await.expect("writes");
-    control.report_worker(&worker("old")).await.expect("writes");
-    let found = control.workers().await.expect("reads");
-    assert_eq!((found.all.len(), found.unreadable), (1, 1));
-}
-
-#[tokio::test]
-async fn runs_are_listed_with_the_orders_for_them_until_they_are_struck_out() {
-    let database = shared_redis().await;
-    let control = RedisControl::new(link(&database.url).await);
-    control.announce(&about("one", RunPhase::Begun)).await.expect("writes");
-    control.announce(&about("other", RunPhase::Begun)).await.expect("writes");
-    control.announce(&about("one", RunPhase::Finished)).await.expect("writes");
-    let order = Order::new(Wish::Pause, "ada".to_owned());
-    control.give_order(&run("other"), &order).await.expect("writes");
-    let mut found = control.runs().await.expect("reads").all;
-    // Both may have been told of within one millisecond.
-    found.sort_by(|(one, _), (other, _)| one.run.cmp(&other.run));
-    assert_eq!(found, [(about("one", RunPhase::Finished), None), (about("other", RunPhase::Begun), Some(order))]);
-    control.strike_out(&run("other")).await.expect("writes");
-    assert_eq!(control.runs().await.expect("reads").all, [(about("one", RunPhase::Finished), None)]);
-}
-
-#[tokio::test]
-async fn an_order_that_was_lost_is_given_again_and_none_is_replaced() {
-    let database = shared_redis().await;
-    let control = RedisControl::new(link(&database.url).await);
-    let (pause, go) = (Order::new(Wish::Pause, "ada".to_owned()), Order::new(Wish::Go, "bob".to_owned()));
-    let begun = about("one", RunPhase::Begun);
-    assert_eq!(control.announce_under(&pause, &begun).await, Ok(true), "there was none");
-    assert_eq!(control.order(&run("one")).await, Ok(Some(pause.clone())));
-    control.give_order(&run("one"), &go).await.expect("writes");
-    assert_eq!(control.announce_under(&pause, &begun).await, Ok(false), "another holds now");
-    assert_eq!(control.runs().await.expect("reads").all, [(begun, Some(go))]);
-}
-
-#[tokio::test]
-async fn an_operator_hears_what_cannot_be_reached() {
+async fn an_operator_hears_within_seconds_what_cannot_be_reached() {
     let database = shared_redis().await;
     let (proxy, through) = Proxy::in_front_of(&database.url).await.expect("starts");
     let control = RedisControl::new(link(&through).await);

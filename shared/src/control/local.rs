@@ -1,0 +1,187 @@
+//! Orders and signs of life on one machine: everything that does not depend on where they are kept.
+
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use super::message::{decode, encode};
+use super::{
+    AboutRun, Control, ControlError, CoordinatorReport, Found, LEASE_EXPIRY, Lead, Order, Process, REPORT_EXPIRY,
+    WorkerReport, is_older,
+};
+use crate::id::RunId;
+use crate::link::key::plain;
+
+/// Named entries that processes share, each with the moment when it was written.
+pub trait Entries: Clone + Send + Sync + 'static {
+    /// An entry and its age, if it is there.
+    fn get(&self, name: &str) -> Result<Option<Entry>, ControlError>;
+
+    /// Writes an entry: readers see the former one or the new one.
+    fn put(&self, name: &str, value: &[u8]) -> Result<(), ControlError>;
+
+    /// Removes an entry, if it is there.
+    fn remove(&self, name: &str) -> Result<(), ControlError>;
+
+    /// The names of all entries, in order.
+    fn names(&self) -> Result<Vec<String>, ControlError>;
+
+    /// Does something that no other process may interrupt.
+    fn exclusively<T>(&self, act: impl FnOnce() -> Result<T, ControlError>) -> Result<T, ControlError>;
+}
+
+/// What is written under a name.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// What is written.
+    pub value: Vec<u8>,
+    /// How long ago.
+    pub age: Duration,
+}
+
+/// Orders and signs of life of runs on one machine. Cheap to clone; clones share what is told.
+#[derive(Debug, Clone)]
+pub struct LocalControl<E> {
+    pub(super) entries: E,
+}
+
+const ORDER: &str = "order";
+const ABOUT: &str = "about";
+const LEADER: &str = "leader";
+const WORKER: &str = "worker";
+const COORDINATOR: &str = "coordinator";
+
+fn name(kind: &str, of: &str) -> String {
+    format!("{kind}-{}", plain(of))
+}
+
+impl<E: Entries> LocalControl<E> {
+    fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ControlError> {
+        Ok(self.entries.get(name)?.and_then(|entry| decode(&entry.value)))
+    }
+
+    fn order_of(&self, run: &RunId) -> Result<Option<Order>, ControlError> {
+        let Some(entry) = self.entries.get(&name(ORDER, &run.0))? else { return Ok(None) };
+        decode(&entry.value).map(Some).ok_or_else(|| ControlError::OtherRelease(run.clone()))
+    }
+
+    /// What was written of a kind, with what was written too long ago removed.
+    fn all<T: DeserializeOwned>(&self, kind: &str, expiry: Option<Duration>) -> Result<Found<T>, ControlError> {
+        let mut found = Found { all: Vec::new(), unreadable: 0 };
+        let prefix = name(kind, "");
+        for name in self.entries.names()?.iter().filter(|name| name.starts_with(&prefix)) {
+            let Some(entry) = self.entries.get(name)? else { continue };
+            match decode(&entry.value) {
+                _ if expiry.is_some_and(|expiry| entry.age >= expiry) => self.entries.remove(name)?,
+                Some(message) => found.all.push(message),
+                None => found.unreadable += 1,
+            }
+        }
+        Ok(found)
+    }
+
+    /// Who leads a run, and for how much longer unless that is renewed.
+    fn leader(&self, run: &RunId) -> Result<Option<(Process, Duration)>, ControlError> {
+        let Some(Entry { value, age }) = self.entries.get(&name(LEADER, &run.0))? else { return Ok(None) };
+        let left = LEASE_EXPIRY.saturating_sub(age);
+        let leader = serde_json::from_slice(&value).ok();
+        Ok(leader.filter(|_| !left.is_zero()).map(|leader| (leader, left)))
+    }
+}
+
+impl<E: Entries> Control for LocalControl<E> {
+    async fn give_order(&self, run: &RunId, order: &Order) -> Result<(), ControlError> {
+        self.entries.put(&name(ORDER, &run.0), &encode(order))
+    }
+
+    async fn order(&self, run: &RunId) -> Result<Option<Order>, ControlError> {
+        self.order_of(run)
+    }
+
+    async fn announce(&self, about: &AboutRun) -> Result<(), ControlError> {
+        self.entries.put(&name(ABOUT, &about.run.0), &encode(about))
+    }
+
+    async fn announce_under(&self, order: &Order, about: &AboutRun) -> Result<bool, ControlError> {
+        self.entries.exclusively(|| {
+            let order_name = name(ORDER, &about.run.0);
+            let is_lost = self.entries.get(&order_name)?.is_none();
+            if is_lost {
+                self.entries.put(&order_name, &encode(order))?;
+            }
+            self.entries.put(&name(ABOUT, &about.run.0), &encode(about))?;
+            Ok(is_lost)
+        })
+    }
+
+    async fn about(&self, run: &RunId) -> Result<Option<AboutRun>, ControlError> {
+        self.read(&name(ABOUT, &run.0))
+    }
+
+    async fn runs(&self) -> Result<Found<(AboutRun, Option<Order>)>, ControlError> {
+        let Found { all, unreadable } = self.all::<AboutRun>(ABOUT, None)?;
+        let with_order = |about: AboutRun| {
+            let order = self.order_of(&about.run).unwrap_or_default();
+            (about, order)
+        };
+        Ok(Found { all: all.into_iter().map(with_order).collect(), unreadable })
+    }
+
+    async fn strike_out(&self, run: &RunId) -> Result<(), ControlError> {
+        self.entries.remove(&name(ABOUT, &run.0))
+    }
+
+    async fn report_worker(&self, report: &WorkerReport) -> Result<(), ControlError> {
+        self.entries.put(&name(WORKER, &report.process.id), &encode(report))
+    }
+
+    async fn report_coordinator(&self, report: &CoordinatorReport) -> Result<(), ControlError> {
+        self.entries.put(&name(COORDINATOR, &report.process.id), &encode(report))
+    }
+
+    async fn worker_ended(&self, id: &str) -> Result<(), ControlError> {
+        self.entries.remove(&name(WORKER, id))
+    }
+
+    async fn coordinator_ended(&self, id: &str) -> Result<(), ControlError> {
+        self.entries.remove(&name(COORDINATOR, id))
+    }
+
+    async fn workers(&self) -> Result<Found<WorkerReport>, ControlError> {
+        self.all(WORKER, Some(REPORT_EXPIRY))
+    }
+
+    async fn coordinators(&self) -> Result<Found<CoordinatorReport>, ControlError> {
+        self.all(COORDINATOR, Some(REPORT_EXPIRY))
+    }
+
+    async fn take_lead(&self, run: &RunId, process: &Process, gone: Option<&str>) -> Result<Lead, ControlError> {
+        self.entries.exclusively(|| {
+            if let Some((by, left)) = self.leader(run)?
+                && by.id != process.id
+                && Some(by.id.as_str()) != gone
+            {
+                return Ok(Lead::Held { by, left });
+            }
+            self.entries.put(&name(LEADER, &run.0), &encode(process))?;
+            Ok(Lead::Ours)
+        })
+    }
+
+    async fn renew_lead(&self, run: &RunId, process: &Process) -> Result<Option<Process>, ControlError> {
+        self.entries.exclusively(|| {
+            let older = self.leader(run)?.map(|(leader, _)| leader).filter(|leader| is_older(leader, process));
+            if older.is_none() {
+                self.entries.put(&name(LEADER, &run.0), &encode(process))?;
+            }
+            Ok(older)
+        })
+    }
+
+    async fn release_lead(&self, run: &RunId, process: &Process) -> Result<(), ControlError> {
+        self.entries.exclusively(|| match self.leader(run)? {
+            Some((leader, _)) if leader.id == process.id => self.entries.remove(&name(LEADER, &run.0)),
+            _ => Ok(()),
+        })
+    }
+}

@@ -1,0 +1,59 @@
+//! Orders and signs of life in the memory of one process.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::time::Instant;
+
+use super::ControlError;
+use super::local::{Entries, Entry, LocalControl};
+
+/// Orders and signs of life that only this process sees.
+pub type MemoryControl = LocalControl<MemoryEntries>;
+
+/// Entries in memory.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryEntries {
+    entries: Arc<Mutex<BTreeMap<String, (Vec<u8>, Instant)>>>,
+    whole: Arc<Mutex<()>>,
+}
+
+impl MemoryControl {
+    /// Nothing has been told yet.
+    pub fn in_memory() -> Self {
+        Self { entries: MemoryEntries::default() }
+    }
+}
+
+impl MemoryEntries {
+    fn entries(&self) -> MutexGuard<'_, BTreeMap<String, (Vec<u8>, Instant)>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entries for MemoryEntries {
+    fn get(&self, name: &str) -> Result<Option<Entry>, ControlError> {
+        let entries = self.entries();
+        let entry = entries.get(name).map(|(value, at)| Entry { value: value.clone(), age: at.elapsed() });
+        Ok(entry)
+    }
+
+    fn put(&self, name: &str, value: &[u8]) -> Result<(), ControlError> {
+        self.entries().insert(name.to_owned(), (value.to_vec(), Instant::now()));
+        Ok(())
+    }
+
+    fn remove(&self, name: &str) -> Result<(), ControlError> {
+        self.entries().remove(name);
+        Ok(())
+    }
+
+    fn names(&self) -> Result<Vec<String>, ControlError> {
+        Ok(self.entries().keys().cloned().collect())
+    }
+
+    fn exclusively<T>(&self, act: impl FnOnce() -> Result<T, ControlError>) -> Result<T, ControlError> {
+        let _whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
+        act()
+    }
+}

@@ -1,0 +1,23 @@
+//! How orders, announcements and reports are written and read: as JSON, whatever carries them.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::CONTROL_VERSION;
+
+pub(super) fn encode(message: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(message).expect("what is told can be written as JSON")
+}
+
+/// Reads a message; none where it is of another version or no such thing.
+pub(super) fn decode<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
+    #[derive(Deserialize)]
+    struct Head {
+        version: u16,
+    }
+    let head: Head = serde_json::from_slice(json).ok()?;
+    if head.version != CONTROL_VERSION {
+        return None;
+    }
+    serde_json::from_slice(json).ok()
+}
