@@ -11,6 +11,7 @@ mod note;
 mod precedence;
 mod progress;
 mod run_folder;
+mod runs_flag;
 mod runtime;
 mod servers;
 mod wiring;
@@ -44,7 +45,7 @@ enum Verb {
     ///
     /// Without arguments it runs a demonstration: a synthetic survey, answered by a simulated provider. Ctrl-C finishes
     /// the calls in flight and stops; the same command resumes.
-    Run(Box<commands::run::Flags>),
+    Run(Box<commands::run::LocalFlags>),
     /// Coordinate an experiment whose calls are made by workers, over RabbitMQ and Redis
     ///
     /// Takes the same experiment as `run` and gives the same results. Any number of `valuesim work` processes, on any

@@ -17,7 +17,10 @@ pub(crate) const LEDGER_FILE: &str = "ledger.redb";
 pub(crate) const EXPERIMENT_FILE: &str = "experiment.toml";
 
 /// The name of the store in a run folder.
-pub(crate) const STORE_FOLDER: &str = "store";
+const STORE_FOLDER: &str = "store";
+
+/// The name of the folder with orders for a run, and what its process says of itself, in a run folder.
+const CONTROL_FOLDER: &str = "control";
 
 /// The name of the file whose lock says who works in a run folder.
 const LOCK_FILE: &str = "run.lock";
@@ -61,6 +64,10 @@ impl RunFolder {
 
     pub(crate) fn store(&self) -> PathBuf {
         self.0.join(STORE_FOLDER)
+    }
+
+    pub(crate) fn control(&self) -> PathBuf {
+        self.0.join(CONTROL_FOLDER)
     }
 
     /// Whether a run has left anything here to go on from.
@@ -138,10 +145,19 @@ impl RunFolder {
 
     /// Removes the store, which serves unfinished cells alone.
     pub(crate) fn remove_store(&self) -> std::io::Result<()> {
-        match std::fs::remove_dir_all(self.store()) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        remove(&self.store())
+    }
+
+    /// Removes the orders, which serve unfinished runs alone.
+    pub(crate) fn remove_control(&self) -> std::io::Result<()> {
+        remove(&self.control())
+    }
+}
+
+fn remove(folder: &Path) -> std::io::Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -94,6 +94,12 @@ pub(crate) struct StoreAddress(Address);
 pub(crate) type Servers = fleet::Servers<RabbitQueue, RedisStore, RedisControl>;
 
 impl ServerFlags {
+    /// The addresses that the flags name, for a process that is called `name` at the broker; none where they name no server.
+    pub(crate) fn addresses_if_given(&self, name: &str) -> anyhow::Result<Option<Addresses>> {
+        let is_given = self.broker.is_given() || self.store.is_given();
+        is_given.then(|| self.addresses(name)).transpose()
+    }
+
     /// The addresses that the flags name, for a process that is called `name` at the broker.
     pub(crate) fn addresses(&self, name: &str) -> anyhow::Result<Addresses> {
         Ok(Addresses { broker: self.broker.address(name)?, store: self.store.address()? })
@@ -109,6 +115,10 @@ impl Either for StorePlace {
 }
 
 impl BrokerFlags {
+    fn is_given(&self) -> bool {
+        self.0.broker.is_some() || self.0.broker_file.is_some()
+    }
+
     /// The address that the flags name, for a process that is called `name` at the broker.
     pub(crate) fn address(&self, name: &str) -> anyhow::Result<BrokerAddress> {
         let BrokerPlace { broker, broker_file, broker_ca } = &self.0;
@@ -128,8 +138,11 @@ impl BrokerFlags {
 impl StoreFlags {
     /// The address that the flags name, if they name one.
     pub(crate) fn address_if_given(&self) -> anyhow::Result<Option<StoreAddress>> {
-        let is_given = self.0.store.is_some() || self.0.store_file.is_some();
-        is_given.then(|| self.address()).transpose()
+        self.is_given().then(|| self.address()).transpose()
+    }
+
+    fn is_given(&self) -> bool {
+        self.0.store.is_some() || self.0.store_file.is_some()
     }
 
     /// The address that the flags name.

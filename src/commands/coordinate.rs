@@ -16,7 +16,8 @@ use valuesim_coordinator::ledger::Ledger;
 use valuesim_shared::experiment::Experiment;
 use valuesim_shared::task::TASK_VERSION;
 
-use super::run::{self, Job, Place, say_when};
+use super::job::Job;
+use super::run::{self, Place, say_when};
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::http::HttpFlags;
 use crate::note::note;

@@ -3,53 +3,74 @@
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use tokio::runtime::Runtime;
-use valuesim_shared::control::{AboutRun, Control as _, Order, RedisControl, RunPhase, UnixMillis, Wish, operator};
+use valuesim_shared::control::{AboutRun, Control, Order, RunPhase, UnixMillis, Wish, operator};
 use valuesim_shared::id::RunId;
 
 use super::viewed::print;
 use crate::age::ago;
 use crate::columns::one_line;
 use crate::exit::{Exit, Failure, OrUsage as _};
+use crate::runs_flag::RunsFlag;
 use crate::servers::StoreFlags;
 
 /// What an order takes.
 #[derive(Debug, Args)]
 #[group(skip)]
 pub(crate) struct Flags {
-    /// The run, as `valuesim runs` lists it
+    /// The run: of a fleet, as `valuesim runs` lists it; without --store, the name of its folder
     #[arg(value_parser = run_id)]
     run: RunId,
 
     #[command(flatten)]
     store: StoreFlags,
+
+    #[command(flatten)]
+    runs: RunsFlag,
 }
 
 /// Gives an order.
 pub(super) fn give(flags: &Flags, wish: Wish) -> Result<Exit, Failure> {
-    let address = flags.store.address().or_usage()?;
-    let said = Runtime::new().context("start the asynchronous runtime")?.block_on(async {
-        let (_, control) = address.reach().await?;
-        tell(&control, &flags.run, Order::new(wish, operator())).await
-    })?;
+    let order = Order::new(wish, operator());
+    let runtime = Runtime::new().context("start the asynchronous runtime")?;
+    let said = match flags.store.address_if_given().or_usage()? {
+        Some(address) => runtime.block_on(async {
+            let (_, control) = address.reach().await?;
+            tell(&control, &flags.run, order, Place::Fleet).await
+        })?,
+        None => {
+            let (control, run) = runtime.block_on(flags.runs.control_of(&flags.run))?;
+            runtime.block_on(tell(&control, &run, order, Place::Folder))?
+        }
+    };
     print(&said).context("write to standard output")?;
     Ok(Exit::Done)
 }
 
-async fn tell(control: &RedisControl, run: &RunId, order: Order) -> anyhow::Result<String> {
+/// Where a run is controlled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Fleet,
+    Folder,
+}
+
+async fn tell(control: &impl Control, run: &RunId, order: Order, place: Place) -> anyhow::Result<String> {
     let runs = control.runs().await?.all;
     let (about, before) = runs.into_iter().find(|(about, _)| about.run == *run).ok_or_else(|| unknown(run))?;
     control.give_order(run, &order).await?;
-    let heard = match order.wish {
-        Wish::Cancel => heard(control, run).await,
-        Wish::Go | Wish::Pause => Heard::ByCoordinator,
+    let heard = match (place, order.wish) {
+        (Place::Folder, _) | (Place::Fleet, Wish::Cancel) => heard(control, run, place).await,
+        (Place::Fleet, Wish::Go | Wish::Pause) => Heard::ByCoordinator,
     };
     Ok(said(&about, &order, before.as_ref(), heard))
 }
 
-async fn heard(control: &RedisControl, run: &RunId) -> Heard {
+async fn heard(control: &impl Control, run: &RunId, place: Place) -> Heard {
     match control.coordinators().await {
         Ok(found) if found.unreadable == 0 && found.all.iter().all(|coordinator| coordinator.run != *run) => {
-            Heard::ByWorkersAlone
+            match place {
+                Place::Fleet => Heard::ByWorkersAlone,
+                Place::Folder => Heard::ByNobody,
+            }
         }
         // What cannot be seen may be there.
         Ok(_) | Err(_) => Heard::ByCoordinator,
@@ -61,6 +82,8 @@ async fn heard(control: &RedisControl, run: &RunId) -> Heard {
 enum Heard {
     ByCoordinator,
     ByWorkersAlone,
+    /// No process works on it: the next one will.
+    ByNobody,
 }
 
 /// What was ordered, and what holds until now.
@@ -77,6 +100,9 @@ fn said(about: &AboutRun, order: &Order, before: Option<&Order>, heard: Heard) -
     };
     let before = before.map_or_else(String::new, |before| format!("\nbefore: {}", in_force(before, order.at)));
     let ended = match about.phase {
+        RunPhase::Begun if heard == Heard::ByNobody => {
+            "\nno process works on the run now; the order holds when the same `valuesim run` goes on with it"
+        }
         RunPhase::Begun => "",
         RunPhase::Finished | RunPhase::Cancelled | RunPhase::OutOfBudget | RunPhase::Failed => {
             "\nthe run has ended; the order holds if it is coordinated again"
@@ -152,6 +178,11 @@ mod tests {
             unheard(RunPhase::Begun),
             "run r1 is cancelled: its workers leave it, and no coordinator is alive to end it; what is finished stays\n\
              `valuesim purge r1 --yes` removes what it has in broker and store\n"
+        );
+        assert_eq!(
+            said(&about(RunPhase::Begun), &pause, None, Heard::ByNobody),
+            "run r1 pauses: no new calls, those under way are finished\n\
+             no process works on the run now; the order holds when the same `valuesim run` goes on with it\n"
         );
         assert!(unheard(RunPhase::Cancelled).starts_with("run r1 is cancelled: it ends, and what is finished stays\n"));
     }

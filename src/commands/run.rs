@@ -3,68 +3,46 @@
 mod announcement;
 mod flags;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
-use valuesim_coordinator::coordinator::RunEnd;
 use valuesim_coordinator::estimate::{Estimate, estimate};
-use valuesim_coordinator::evaluation::{Evaluated, Evaluation};
 use valuesim_coordinator::fleet::FleetEnd;
-use valuesim_coordinator::ledger::{Ledger, LedgerError};
-use valuesim_coordinator::plan::Plan;
-use valuesim_coordinator::predictions::Replies;
-use valuesim_coordinator::provenance::{self, Provenance};
-use valuesim_coordinator::report::{self, RESULTS_VERSION, Results};
-use valuesim_coordinator::run_id::run_id;
+use valuesim_coordinator::ledger::Ledger;
+use valuesim_coordinator::report::{self, Results};
 use valuesim_coordinator::table;
-use valuesim_shared::cell::needs_backstory;
-use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::Experiment;
-use valuesim_shared::id::RunId;
-use valuesim_shared::manifest::Manifest;
-use valuesim_shared::model::ModelSettings;
-use valuesim_shared::survey::Survey;
-use valuesim_simulator::synth::Synth;
+use valuesim_shared::telemetry::HttpStatus;
 use valuesim_worker::error::WorkerError;
 use valuesim_worker::process::ProcessError;
 use valuesim_worker::provider::{Client, ClientError, Deadlines};
 
 use super::coordinate;
+use super::job::Job;
 use crate::damage::guarded;
 use crate::exit::{Exit, Failure, OrUsage as _};
+use crate::http;
 use crate::interrupt::Signals;
 use crate::note::note;
 use crate::progress::{Before, Style, Watch, write_json};
 use crate::run_folder::{EXPERIMENT_FILE, LEDGER_FILE, RunFolder};
 use crate::runtime::beside_other_work;
-use crate::wiring::{OneProcess, start_simulator};
+use crate::wiring::{OneProcess, Parts, start_simulator};
 use announcement::Announcement;
 
-pub(crate) use flags::Flags;
+pub(super) use announcement::facts;
+pub(crate) use flags::{Flags, LocalFlags};
 pub(super) use flags::{fold, respondent};
-
-/// How long a ledger may be held that nobody should hold, and how often it is tried meanwhile.
-const LEDGER_WITHIN: Duration = Duration::from_secs(2);
-const LEDGER_AGAIN_AFTER: Duration = Duration::from_millis(50);
-
-/// An experiment with its data: all that is decided before the first call.
-pub(super) struct Job {
-    pub(super) run: RunId,
-    pub(super) experiment: Experiment,
-    pub(super) codebook: Arc<Codebook>,
-    pub(super) survey: Arc<Survey>,
-    pub(super) plan: Arc<Plan>,
-}
 
 /// Where the calls of a run are made.
 #[derive(Clone, Copy)]
 pub(super) enum Place<'a> {
-    /// In this process.
-    Here,
+    /// In this process, which answers probes and scrapes at this address, if there is one.
+    Here(Option<SocketAddr>),
     /// By workers elsewhere.
     Fleet(&'a coordinate::Flags),
 }
@@ -73,15 +51,15 @@ impl Place<'_> {
     /// A missing key or an impossible address leaves no folder behind.
     fn check(self, experiment: &Experiment) -> Result<(), Failure> {
         match self {
-            Self::Here => check_providers(experiment).or_usage(),
+            Self::Here(_) => check_providers(experiment).or_usage(),
             Self::Fleet(flags) => flags.addresses().map(drop).or_usage(),
         }
     }
 }
 
 /// Runs the experiment, goes on with it, or shows its results again.
-pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
-    start(flags.experiment()?, flags, Place::Here)
+pub(crate) fn run(LocalFlags { run, listen }: &LocalFlags) -> Result<Exit, Failure> {
+    start(run.experiment()?, run, Place::Here(*listen))
 }
 
 /// Announces the experiment, and executes it unless this is a dry run.
@@ -128,20 +106,6 @@ fn check_limits(experiment: &Experiment, estimate: &Estimate) -> anyhow::Result<
 }
 
 impl Job {
-    pub(super) fn prepare(experiment: Experiment) -> Result<Self, Failure> {
-        let codebook = match &experiment.codebook {
-            Some(path) => Codebook::load(path).or_usage()?,
-            None => Codebook::built_in(),
-        };
-        let survey = match &experiment.survey.file {
-            Some(file) => Survey::load(file, &codebook).or_usage()?,
-            None => synthetic(&experiment).survey(),
-        };
-        let plan = Plan::new(&experiment, &survey, &codebook).or_usage()?;
-        let run = run_id(&experiment, &plan, &survey, &codebook);
-        Ok(Self { run, experiment, codebook: Arc::new(codebook), survey: Arc::new(survey), plan: Arc::new(plan) })
-    }
-
     fn execute(&self, folder: &RunFolder, style: Style, place: Place<'_>) -> Result<Exit, Failure> {
         let ledger = self.open_ledger(folder)?;
         let finished = ledger.finished()?.count() as u64;
@@ -160,7 +124,7 @@ impl Job {
         } else {
             let working = async {
                 match place {
-                    Place::Here => self.work(&ledger, folder.path(), style, &stop).await.map(FleetEnd::from),
+                    Place::Here(listen) => self.work(&ledger, (folder, listen), style, &stop).await,
                     Place::Fleet(flags) => Box::pin(self.coordinate(flags, &ledger, folder.path(), style, &stop)).await,
                 }
             };
@@ -201,34 +165,19 @@ impl Job {
         Ok(())
     }
 
-    /// Opens the run's ledger, or makes it, and notes with what the run is executed.
-    fn open_ledger(&self, folder: &RunFolder) -> Result<Arc<Ledger>, Failure> {
-        folder.check_ledger_is_there()?;
-        let ledger = self.ledger_soon(&folder.ledger())?;
-        ledger.note_provenance(&self.provenance())?;
-        folder.write_experiment(&self.experiment)?;
-        Ok(Arc::new(ledger))
-    }
-
-    /// The run's ledger, which a process that was just killed may hold for a moment longer.
-    #[expect(clippy::disallowed_methods, reason = "there is no asynchronous runtime yet")]
-    fn ledger_soon(&self, path: &Path) -> Result<Ledger, LedgerError> {
-        let deadline = Instant::now() + LEDGER_WITHIN;
-        loop {
-            match Ledger::open(path, &self.run) {
-                Err(LedgerError::InUse(_)) if Instant::now() < deadline => std::thread::sleep(LEDGER_AGAIN_AFTER),
-                opened => return opened,
-            }
-        }
-    }
-
     async fn work(
         &self,
         ledger: &Arc<Ledger>,
-        folder: &Path,
+        (folder, listen): (&RunFolder, Option<SocketAddr>),
         style: Style,
         stop: &CancellationToken,
-    ) -> Result<RunEnd, Failure> {
+    ) -> Result<FleetEnd, Failure> {
+        // Before anything is begun: an address that is taken is the user's to mend.
+        let http_status = match listen {
+            Some(address) => Some(HttpStatus::serve_without_servers(address, "run", stop).await.or_usage()?),
+            None => None,
+        };
+        http_status.iter().for_each(|status| http::announce(status));
         let mut models = self.experiment.models.clone();
         let simulator = match &self.experiment.simulate {
             Some(simulation) => Some(start_simulator(simulation, &self.codebook).await?),
@@ -243,31 +192,23 @@ impl Job {
             }
         }
         let manifest = self.manifest(models);
-        let process = OneProcess::new(&manifest, &self.plan, &self.survey, ledger, folder).await.map_err(as_failure)?;
         let before = self.done_before(ledger)?;
+        let parts = Parts {
+            manifest,
+            plan: &self.plan,
+            survey: &self.survey,
+            ledger,
+            folder,
+            spent_before: before.spend.cost,
+            http_status,
+            tell: note,
+        };
+        let process = OneProcess::new(parts).await.map_err(as_failure)?;
         let end = self.watch(&process, before, style, stop).await;
         if let Some(simulator) = simulator {
             simulator.stop().await;
         }
         end.map_err(as_failure)
-    }
-
-    /// The run as its workers need to know it.
-    pub(super) fn manifest(&self, models: Vec<ModelSettings>) -> Manifest {
-        Manifest { models, ..Manifest::of(self.run.clone(), &self.experiment, Codebook::clone(&self.codebook)) }
-    }
-
-    /// What the cells took that are finished already.
-    pub(super) fn done_before(&self, ledger: &Ledger) -> Result<Before, LedgerError> {
-        let mut before = Before::default();
-        let any_story = needs_backstory(&self.experiment.methods);
-        for model in self.plan.models() {
-            for row in ledger.spend(model)? {
-                before.spend.add(&row?.1.total());
-                before.backstories += u64::from(any_story);
-            }
-        }
-        Ok(before)
     }
 
     /// Runs with progress shown, until the end or until `stop` is cancelled.
@@ -277,7 +218,7 @@ impl Job {
         before: Before,
         style: Style,
         stop: &CancellationToken,
-    ) -> anyhow::Result<RunEnd> {
+    ) -> anyhow::Result<FleetEnd> {
         let cells = self.plan.cells();
         let arms = self.experiment.methods.len() as f64;
         let predictions = self.plan.predictions_per_arm() as f64 * arms;
@@ -321,46 +262,12 @@ impl Job {
         if let Err(error) = folder.remove_store() {
             note(&format!("the store of the finished run was not removed: {error}"));
         }
+        if let Err(error) = folder.remove_control() {
+            note(&format!("the control folder of the finished run was not removed: {error}"));
+        }
         show_results(&results, folder.path(), style);
         Ok(Exit::Done)
     }
-
-    /// The run as it is scored.
-    pub(super) fn evaluated<'a>(&'a self, ledger: &'a Ledger) -> Evaluated<'a> {
-        let Self { run, experiment, codebook, survey, plan } = self;
-        Evaluated { run, experiment, plan, survey, codebook, ledger }
-    }
-
-    /// What the run found.
-    pub(super) fn results(&self, evaluation: Evaluation, provenance: &[Provenance]) -> Results {
-        let Self { run, experiment, survey, plan, .. } = self;
-        Results {
-            version: RESULTS_VERSION,
-            run: run.clone(),
-            title: experiment.name.clone().unwrap_or_else(|| run.to_string()),
-            behaviour: experiment.behaviour,
-            simulated: evaluation.replies == Replies::Simulated,
-            synthetic_survey: survey.is_synthetic(),
-            population: plan.population(),
-            cells_planned: plan.cells(),
-            cells_finished: evaluation.cells_finished,
-            cells_dead: evaluation.cells_dead,
-            facts: announcement::facts(experiment, plan, survey),
-            arms: evaluation.arms,
-            spend: evaluation.spend,
-            provenance: provenance::lines(provenance),
-        }
-    }
-
-    /// With what this program executes the run.
-    pub(super) fn provenance(&self) -> Provenance {
-        Provenance::new(&self.experiment, &self.plan, &self.survey, &self.codebook)
-    }
-}
-
-fn synthetic(experiment: &Experiment) -> Synth {
-    let respondents = experiment.survey.synthetic.expect("a resolved experiment has a survey");
-    Synth { respondents, seed: experiment.survey.synthetic_seed }
 }
 
 /// A wrong key or an unknown model is the user's to mend, like a wrong flag.

@@ -21,6 +21,7 @@ use self::look::Look;
 use super::viewed::{Reader, print, print_to};
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::interrupt::Signals;
+use crate::runs_flag::RunsFlag;
 use crate::servers::{Addresses, ServerFlags};
 
 pub(super) use self::text::{phase, spent};
@@ -48,17 +49,23 @@ pub(crate) struct Flags {
 
     #[command(flatten)]
     servers: ServerFlags,
+
+    #[command(flatten)]
+    runs: RunsFlag,
 }
 
 /// Shows the runs once, or again and again.
 pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
-    let addresses = flags.servers.addresses("valuesim status").or_usage()?;
+    let addresses = flags.servers.addresses_if_given("valuesim status").or_usage()?;
     Runtime::new().context("start the asynchronous runtime")?.block_on(Box::pin(flags.look(addresses)))
 }
 
 impl Flags {
-    async fn look(&self, addresses: Addresses) -> Result<Exit, Failure> {
-        let mut look = Look::new(addresses, self.run.clone());
+    async fn look(&self, addresses: Option<Addresses>) -> Result<Exit, Failure> {
+        let mut look = match addresses {
+            Some(addresses) => Look::at_servers(addresses, self.run.clone()),
+            None => self.look_at_folders().await?,
+        };
         if self.watch {
             return Box::pin(self.watch(&mut look)).await;
         }
@@ -67,6 +74,16 @@ impl Flags {
         let told = self.tell(&status);
         look.close().await;
         told
+    }
+
+    async fn look_at_folders(&self) -> Result<Look, Failure> {
+        Ok(match &self.run {
+            Some(run) => {
+                let (control, run) = self.runs.control_of(run).await?;
+                Look::at_folders(vec![control], Some(run))
+            }
+            None => Look::at_folders(self.runs.controls(), None),
+        })
     }
 
     fn tell(&self, status: &Status) -> Result<Exit, Failure> {

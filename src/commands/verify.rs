@@ -8,7 +8,7 @@ use clap::Args;
 use valuesim_coordinator::ledger::{Ledger, LedgerError};
 use valuesim_coordinator::verify::{self, Check, Subject, Verification};
 
-use super::run::Job;
+use super::job::Job;
 use crate::damage::guarded;
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::progress::write_json;

@@ -8,7 +8,7 @@ use clap::Args;
 use valuesim_coordinator::evaluation::Evaluated;
 use valuesim_coordinator::ledger::Ledger;
 
-use super::run::Job;
+use super::job::Job;
 use crate::damage::guarded;
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::run_folder::RunFolder;

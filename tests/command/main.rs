@@ -8,6 +8,7 @@ mod help;
 mod leave_results;
 mod methods;
 mod mistakes;
+mod orders;
 mod provider_mistakes;
 mod proxy;
 mod reference_prompts;

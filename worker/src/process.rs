@@ -2,6 +2,7 @@
 
 mod error;
 mod starvation_watchdog;
+mod under_orders;
 mod worker_pool;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +32,7 @@ use crate::timeouts::{Keeping, Timeouts};
 use crate::worker::Worker;
 
 pub use self::error::ProcessError;
+pub use self::under_orders::work_under_orders;
 pub use self::worker_pool::{Member, WorkerPool};
 
 /// How often it looks which runs there are.

@@ -194,12 +194,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_second_coordinator_is_refused_while_the_first_renews_its_lease() {
-        let control = MemoryControl::in_memory();
+        let (control, r) = (MemoryControl::in_memory(), run());
         let (first, second) = (elsewhere("c1"), elsewhere("c2"));
-        take(&control, &run(), &first).await.expect("nobody leads");
+        take(&control, &r, &first).await.expect("nobody leads");
         let refused = tokio::select! {
-            taken = take(&control, &run(), &second) => taken,
-            ended = keep::<()>(&control, &run(), &first) => panic!("{ended:?}"),
+            taken = take(&control, &r, &second) => taken,
+            ended = keep::<()>(&control, &r, &first) => panic!("{ended:?}"),
         };
         let said = refused.expect_err("the first is alive").to_string();
         assert!(said.starts_with("run r is coordinated already, by process "), "{said}");
@@ -207,42 +207,42 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_successor_of_a_killed_one_waits_for_its_lease_at_most() {
-        let control = MemoryControl::in_memory();
-        take(&control, &run(), &elsewhere("c1")).await.expect("nobody leads");
+        let (control, r) = (MemoryControl::in_memory(), run());
+        take(&control, &r, &elsewhere("c1")).await.expect("nobody leads");
         let start = Instant::now();
-        take(&control, &run(), &elsewhere("c2")).await.expect("the first is silent");
+        take(&control, &r, &elsewhere("c2")).await.expect("the first is silent");
         assert!(start.elapsed() <= LEASE_EXPIRY + LOOK_EVERY, "{:?}", start.elapsed());
     }
 
     #[cfg(target_os = "linux")]
     #[tokio::test(start_paused = true)]
     async fn the_successor_of_a_killed_one_of_the_same_machine_waits_for_nothing() {
-        let control = MemoryControl::in_memory();
+        let (control, r) = (MemoryControl::in_memory(), run());
         let killed = Process { pid: 4_194_305, ..this_process() };
-        take(&control, &run(), &killed).await.expect("nobody leads");
+        take(&control, &r, &killed).await.expect("nobody leads");
         let start = Instant::now();
-        take(&control, &run(), &this_process()).await.expect("the first is gone");
+        take(&control, &r, &this_process()).await.expect("the first is gone");
         assert_eq!(start.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]
     async fn where_the_store_has_lost_the_lease_the_one_that_started_first_stays() {
-        let control = MemoryControl::in_memory();
+        let (control, r) = (MemoryControl::in_memory(), run());
         let first = elsewhere("c1");
         let second = Process { started_at: UnixMillis(first.started_at.0 + 1), ..elsewhere("c2") };
         // It finds nothing of the first.
-        take(&control, &run(), &second).await.expect("nobody leads");
+        take(&control, &r, &second).await.expect("nobody leads");
         let ended = tokio::select! {
-            ended = keep::<()>(&control, &run(), &first) => panic!("{ended:?}"),
-            ended = keep::<()>(&control, &run(), &second) => ended,
+            ended = keep::<()>(&control, &r, &first) => panic!("{ended:?}"),
+            ended = keep::<()>(&control, &r, &second) => ended,
         };
         assert!(matches!(ended, Err(FleetError::AlreadyCoordinated(_))), "{ended:?}");
-        assert!(matches!(control.take_lead(&run(), &second, None).await, Ok(Lead::Held { by, .. }) if by == first));
+        assert!(matches!(control.take_lead(&r, &second, None).await, Ok(Lead::Held { by, .. }) if by == first));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_coordinator_of_a_release_without_leases_is_respected_by_its_reports() {
-        let control = MemoryControl::in_memory();
+        let (control, r) = (MemoryControl::in_memory(), run());
         let old = elsewhere("old");
         let reporting = async {
             for at in 1.. {
@@ -254,10 +254,10 @@ mod tests {
         let refused = tokio::select! {
             biased;
             () = reporting => unreachable!("it reports for ever"),
-            taken = take(&control, &run(), &ours) => taken,
+            taken = take(&control, &r, &ours) => taken,
         };
         assert!(matches!(refused, Err(FleetError::AlreadyCoordinated(_))), "{refused:?}");
         // It leaves no lease behind that would bar others.
-        assert_eq!(control.take_lead(&run(), &elsewhere("other"), None).await, Ok(Lead::Ours));
+        assert_eq!(control.take_lead(&r, &elsewhere("other"), None).await, Ok(Lead::Ours));
     }
 }

@@ -60,7 +60,8 @@ impl MemoryLane {
     fn hand_out(self: &Arc<Self>) -> MemoryDelivery {
         let waiting = self.waiting().pop_front();
         let Waiting { body, deliveries_before } = waiting.expect("a permit of `ready` stands for a message");
-        MemoryDelivery { lane: Arc::clone(self), body, deliveries_before, acked: false }
+        let next_deliveries_before = deliveries_before + 1;
+        MemoryDelivery { lane: Arc::clone(self), body, deliveries_before, next_deliveries_before, acked: false }
     }
 }
 
@@ -89,7 +90,11 @@ impl Queue for MemoryQueue {
         Some(lane.hand_out())
     }
 
-    async fn hand_back(&self, _: &QueueName, delivery: MemoryDelivery, _: Verdict) -> Result<(), QueueError> {
+    async fn hand_back(&self, _: &QueueName, mut delivery: MemoryDelivery, verdict: Verdict) -> Result<(), QueueError> {
+        delivery.next_deliveries_before = match verdict {
+            Verdict::Harmless => 0,
+            Verdict::Unknown => delivery.deliveries_before,
+        };
         drop(delivery);
         Ok(())
     }
@@ -101,6 +106,8 @@ pub struct MemoryDelivery {
     lane: Arc<MemoryLane>,
     body: Bytes,
     deliveries_before: u32,
+    /// What the next delivery has in place of that, unless this one is acknowledged.
+    next_deliveries_before: u32,
     acked: bool,
 }
 
@@ -129,7 +136,7 @@ impl Drop for MemoryDelivery {
         if self.acked {
             self.lane.room.add_permits(1);
         } else {
-            let again = Waiting { body: self.body.clone(), deliveries_before: self.deliveries_before + 1 };
+            let again = Waiting { body: self.body.clone(), deliveries_before: self.next_deliveries_before };
             self.lane.waiting().push_front(again);
             self.lane.ready.add_permits(1);
         }

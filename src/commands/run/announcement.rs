@@ -119,7 +119,7 @@ fn estimate_text(model: &ModelEstimate) -> String {
 }
 
 /// What is run, one fact a line; the report says it in the same words.
-pub(super) fn facts(experiment: &Experiment, plan: &Plan, survey: &Survey) -> Vec<String> {
+pub(in crate::commands) fn facts(experiment: &Experiment, plan: &Plan, survey: &Survey) -> Vec<String> {
     let models: Vec<&str> = experiment.models.iter().map(|model| model.name.as_str()).collect();
     let methods: Vec<_> = experiment.methods.iter().map(|method| method.name()).collect();
     let simulated = if experiment.simulate.is_some() { " (SIMULATED: replies come from this program)" } else { "" };

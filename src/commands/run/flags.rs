@@ -1,5 +1,6 @@
 //! The flags of `valuesim run`, and the experiment that they and the file say together.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -12,6 +13,17 @@ use valuesim_shared::model::{ModelSettings, OutputLimitField};
 use crate::exit::{Failure, OrUsage as _};
 
 /// What `valuesim run` takes.
+#[derive(Debug, Args)]
+pub(crate) struct LocalFlags {
+    #[command(flatten)]
+    pub(crate) run: Flags,
+
+    /// Serve /healthz, /readyz and /metrics at this address while the run goes on; port 0 is any free one
+    #[arg(long, value_name = "ADDRESS", env = "VALUESIM_LISTEN", help_heading = "Run")]
+    pub(crate) listen: Option<SocketAddr>,
+}
+
+/// What `valuesim run` and `valuesim coordinate` take: the experiment, and how it is shown.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub(crate) struct Flags {

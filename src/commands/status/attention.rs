@@ -89,7 +89,8 @@ impl Looked<'_> {
     fn coordinators(&self, said: &mut Vec<String>) {
         match &self.run.coordinators[..] {
             [] if self.is_open() => {
-                let goes_on = "the same `valuesim coordinate` on the same run folder goes on where it was";
+                let verb = if self.status.of_fleet { "coordinate" } else { "run" };
+                let goes_on = format!("the same `valuesim {verb}` on the same run folder goes on where it was");
                 let stopped = self.run.about.as_ref().and_then(|about| Some((about.at, about.stopped_by.as_ref()?)));
                 said.push(match stopped {
                     Some((at, why)) => {

@@ -18,6 +18,9 @@ pub(super) struct Status {
     pub(super) at: UnixMillis,
     /// The servers that could not be asked.
     pub(super) unreached: Vec<Unreached>,
+    /// Whether the runs have a fleet, and not one process each.
+    #[serde(skip)]
+    pub(super) of_fleet: bool,
     pub(super) runs: Vec<RunStatus>,
     /// The workers that are alive, whatever run they serve.
     pub(super) workers: Vec<WorkerReport>,

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 use valuesim_shared::control::{
-    AboutRun, Control as _, ControlError, CoordinatorReport, Order, RedisControl, RunPhase, UnixMillis, WorkerReport,
+    AboutRun, Control, ControlError, CoordinatorReport, FolderControl, Order, RedisControl, RunPhase, UnixMillis,
+    WorkerReport,
 };
 use valuesim_shared::id::RunId;
 use valuesim_shared::queue::{BrokerState, Lane, QueueName, RabbitQueue};
@@ -18,10 +19,22 @@ use crate::servers::{Addresses, BrokerAddress, StoreAddress, hang_up, within};
 /// How long the store may take to answer in all. Each question to it has a shorter limit, which says what came in the way.
 const STORE_WITHIN: Duration = Duration::from_secs(5);
 
-/// Looks at the servers, and keeps its connections for the next look.
+/// Looks at runs, and keeps its connections for the next look.
 pub(super) struct Look {
-    addresses: Addresses,
+    place: Place,
     wanted: Option<RunId>,
+}
+
+/// Where orders and signs of life are.
+enum Place {
+    Servers(Box<Servers>),
+    /// In run folders.
+    Folders(Vec<FolderControl>),
+}
+
+/// The servers of a fleet, and the connections to them.
+struct Servers {
+    addresses: Addresses,
     control: Option<RedisControl>,
     queue: Option<RabbitQueue>,
 }
@@ -36,45 +49,87 @@ struct Told {
 }
 
 impl Look {
-    /// At the `wanted` run, or at all.
-    pub(super) fn new(addresses: Addresses, wanted: Option<RunId>) -> Self {
-        Self { addresses, wanted, control: None, queue: None }
+    /// At the `wanted` run of a fleet, or at all.
+    pub(super) fn at_servers(addresses: Addresses, wanted: Option<RunId>) -> Self {
+        Self { place: Place::Servers(Box::new(Servers { addresses, control: None, queue: None })), wanted }
+    }
+
+    /// At runs that use no servers.
+    pub(super) fn at_folders(controls: Vec<FolderControl>, wanted: Option<RunId>) -> Self {
+        Self { place: Place::Folders(controls), wanted }
     }
 
     /// Looks once; about five seconds where nothing answers.
     pub(super) async fn look(&mut self) -> Status {
-        let Self { addresses, wanted, control, queue } = self;
-        let telling = within("ask the store", STORE_WITHIN, told(control, &addresses.store));
-        let (told, reached) = tokio::join!(telling, reach(queue, &addresses.broker));
-        let mut status = Status {
-            at: UnixMillis::now(),
-            unreached: Vec::new(),
-            runs: Vec::new(),
-            workers: Vec::new(),
-            unreadable: 0,
+        let wanted = self.wanted.as_ref();
+        let mut status = match &mut self.place {
+            Place::Servers(servers) => servers.look(wanted).await,
+            Place::Folders(controls) => look_at_folders(controls, wanted).await,
         };
-        let told = status.or_unreached(Server::Store, told).unwrap_or_default();
-        let queue = status.or_unreached(Server::Broker, reached);
-        status.unreadable = told.unreadable;
-        status.runs = told.of_runs(wanted.as_ref());
-        status.workers = told.workers;
-        if let Some(queue) = queue {
-            let looked = queues_of(&queue, &mut status.runs).await;
-            status.or_unreached(Server::Broker, looked);
-        }
         status.say_what_needs_attention();
         status
     }
 
     /// Hangs up.
     pub(super) async fn close(&self) {
-        if let Some(queue) = &self.queue {
+        if let Place::Servers(servers) = &self.place
+            && let Some(queue) = &servers.queue
+        {
             hang_up(queue).await;
         }
     }
 }
 
+impl Servers {
+    async fn look(&mut self, wanted: Option<&RunId>) -> Status {
+        let Self { addresses, control, queue } = self;
+        let telling = within("ask the store", STORE_WITHIN, told(control, &addresses.store));
+        let (told, reached) = tokio::join!(telling, reach(queue, &addresses.broker));
+        let mut status = Status::of_nothing();
+        let told = status.or_unreached(Server::Store, told).unwrap_or_default();
+        let queue = status.or_unreached(Server::Broker, reached);
+        status.take_in(told, wanted);
+        if let Some(queue) = queue {
+            let looked = queues_of(&queue, &mut status.runs).await;
+            status.or_unreached(Server::Broker, looked);
+        }
+        status
+    }
+}
+
+async fn look_at_folders(controls: &[FolderControl], wanted: Option<&RunId>) -> Status {
+    let mut all = Told::default();
+    let mut status = Status { of_fleet: false, ..Status::of_nothing() };
+    for control in controls {
+        if let Some(told) = status.or_unreached(Server::Store, ask(control).await.map_err(Into::into)) {
+            all.add(told);
+        }
+    }
+    status.take_in(all, wanted);
+    // They are in the memory of the run's process.
+    status.runs.iter_mut().for_each(|run| run.queues = Some(Vec::new()));
+    status
+}
+
 impl Status {
+    /// That of this moment, with nothing found yet.
+    fn of_nothing() -> Self {
+        Self {
+            at: UnixMillis::now(),
+            unreached: Vec::new(),
+            of_fleet: true,
+            runs: Vec::new(),
+            workers: Vec::new(),
+            unreadable: 0,
+        }
+    }
+
+    fn take_in(&mut self, told: Told, wanted: Option<&RunId>) {
+        self.unreadable = told.unreadable;
+        self.runs = told.of_runs(wanted);
+        self.workers = told.workers;
+    }
+
     /// What was found, or a note that it was not.
     fn or_unreached<T>(&mut self, server: Server, found: anyhow::Result<T>) -> Option<T> {
         found.map_err(|error| self.unreached.push(Unreached { server, why: format!("{error:#}") })).ok()
@@ -96,7 +151,7 @@ async fn told(kept: &mut Option<RedisControl>, address: &StoreAddress) -> anyhow
     Ok(ask(control).await?)
 }
 
-async fn ask(control: &RedisControl) -> Result<Told, ControlError> {
+async fn ask(control: &impl Control) -> Result<Told, ControlError> {
     let (runs, coordinators, workers) = tokio::try_join!(control.runs(), control.coordinators(), control.workers())?;
     let unreadable = runs.unreadable + coordinators.unreadable + workers.unreadable;
     Ok(Told {
@@ -135,6 +190,13 @@ async fn queues_of(queue: &RabbitQueue, runs: &mut [RunStatus]) -> anyhow::Resul
 }
 
 impl Told {
+    fn add(&mut self, other: Self) {
+        self.runs.extend(other.runs);
+        self.coordinators.extend(other.coordinators);
+        self.workers.extend(other.workers);
+        self.unreadable += other.unreadable;
+    }
+
     /// The run that is wanted, known or not; otherwise those that have begun and those that somebody coordinates.
     fn of_runs(&self, wanted: Option<&RunId>) -> Vec<RunStatus> {
         if let Some(run) = wanted {

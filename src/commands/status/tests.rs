@@ -102,7 +102,7 @@ fn healthy() -> Status {
         attention: Vec::new(),
     };
     let workers = vec![worker(72), worker(73)];
-    Status { at: UnixMillis(NOW), unreached: Vec::new(), runs: vec![run], workers, unreadable: 0 }
+    Status { at: UnixMillis(NOW), unreached: Vec::new(), of_fleet: true, runs: vec![run], workers, unreadable: 0 }
 }
 
 /// The status as it is shown, once it is said what needs attention.

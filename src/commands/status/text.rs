@@ -22,7 +22,12 @@ pub(super) fn text(status: &Status) -> String {
     let mut parts = vec![heading(status)];
     parts.extend(status.runs.iter().map(|run| run_text(status, run)));
     if status.runs.is_empty() && status.has_reached(Server::Store) {
-        parts.push("no run has begun that has not ended; `valuesim runs` lists all\n".to_owned());
+        parts.push(match status.of_fleet {
+            true => "no run has begun that has not ended; `valuesim runs` lists all\n".to_owned(),
+            false => {
+                "no run in this folder of runs is unfinished; for a fleet, name its --broker and --store\n".to_owned()
+            }
+        });
     }
     if status.has_reached(Server::Store) {
         parts.push(workers(status));
@@ -52,6 +57,7 @@ fn run_text(status: &Status, run: &RunStatus) -> String {
     let mut text = format!("run {}: {}\n", one_line(&run.run.0), state(status, run));
     text += &columns(INDENT, &facts(status, run));
     match &run.queues {
+        Some(queues) if queues.is_empty() => {}
         Some(queues) => text += &format!("\n{}", columns(INDENT, &queue_rows(run, queues))),
         None if status.has_reached(Server::Broker) => {
             let seconds = QUEUES_WITHIN.as_secs();

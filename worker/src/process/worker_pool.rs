@@ -71,6 +71,11 @@ impl<Q: Queue, S: Store, O: PermitOffice> WorkerPool<Q, S, O> {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The name under which the process reports.
+    pub fn id(&self) -> &str {
+        &self.process.id
+    }
+
     /// Adds the worker of a run.
     pub fn join(&self, run: RunId, member: Member<Q, S, O>) {
         if let Some(trouble) = self.unserved().get_mut(&run) {

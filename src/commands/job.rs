@@ -1,0 +1,131 @@
+//! An experiment with its data: all that is decided before the first call, and what is computed after the last.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use valuesim_coordinator::evaluation::{Evaluated, Evaluation};
+use valuesim_coordinator::identity::run_id;
+use valuesim_coordinator::ledger::{Ledger, LedgerError};
+use valuesim_coordinator::plan::Plan;
+use valuesim_coordinator::predictions::Replies;
+use valuesim_coordinator::provenance::{self, Provenance};
+use valuesim_coordinator::report::{RESULTS_VERSION, Results};
+use valuesim_shared::cell::needs_backstory;
+use valuesim_shared::codebook::Codebook;
+use valuesim_shared::experiment::Experiment;
+use valuesim_shared::id::RunId;
+use valuesim_shared::manifest::Manifest;
+use valuesim_shared::model::ModelSettings;
+use valuesim_shared::survey::Survey;
+use valuesim_simulator::synth::Synth;
+
+use super::run::facts;
+use crate::exit::{Failure, OrUsage as _};
+use crate::progress::Before;
+use crate::run_folder::RunFolder;
+
+/// How long a ledger may be held that nobody should hold, and how often it is tried meanwhile.
+const LEDGER_WITHIN: Duration = Duration::from_secs(2);
+const LEDGER_AGAIN_AFTER: Duration = Duration::from_millis(50);
+
+/// An experiment with its data: all that is decided before the first call.
+pub(super) struct Job {
+    pub(super) run: RunId,
+    pub(super) experiment: Experiment,
+    pub(super) codebook: Arc<Codebook>,
+    pub(super) survey: Arc<Survey>,
+    pub(super) plan: Arc<Plan>,
+}
+
+impl Job {
+    pub(super) fn prepare(experiment: Experiment) -> Result<Self, Failure> {
+        let codebook = match &experiment.codebook {
+            Some(path) => Codebook::load(path).or_usage()?,
+            None => Codebook::built_in(),
+        };
+        let survey = match &experiment.survey.file {
+            Some(file) => Survey::load(file, &codebook).or_usage()?,
+            None => synthetic(&experiment).survey(),
+        };
+        let plan = Plan::new(&experiment, &survey, &codebook).or_usage()?;
+        let run = run_id(&experiment, &plan, &survey, &codebook);
+        Ok(Self { run, experiment, codebook: Arc::new(codebook), survey: Arc::new(survey), plan: Arc::new(plan) })
+    }
+
+    /// Opens the run's ledger, or makes it, and notes with what the run is executed.
+    pub(super) fn open_ledger(&self, folder: &RunFolder) -> Result<Arc<Ledger>, Failure> {
+        folder.check_ledger_is_there()?;
+        let ledger = self.ledger_soon(&folder.ledger())?;
+        ledger.note_provenance(&self.provenance())?;
+        folder.write_experiment(&self.experiment)?;
+        Ok(Arc::new(ledger))
+    }
+
+    /// The run's ledger, which a process that was just killed may hold for a moment longer.
+    #[expect(clippy::disallowed_methods, reason = "there is no asynchronous runtime yet")]
+    fn ledger_soon(&self, path: &Path) -> Result<Ledger, LedgerError> {
+        let deadline = Instant::now() + LEDGER_WITHIN;
+        loop {
+            match Ledger::open(path, &self.run) {
+                Err(LedgerError::InUse(_)) if Instant::now() < deadline => std::thread::sleep(LEDGER_AGAIN_AFTER),
+                opened => return opened,
+            }
+        }
+    }
+
+    /// The run as its workers need to know it.
+    pub(super) fn manifest(&self, models: Vec<ModelSettings>) -> Manifest {
+        Manifest { models, ..Manifest::of(self.run.clone(), &self.experiment, Codebook::clone(&self.codebook)) }
+    }
+
+    /// What the cells took that are finished already.
+    pub(super) fn done_before(&self, ledger: &Ledger) -> Result<Before, LedgerError> {
+        let mut before = Before::default();
+        let any_story = needs_backstory(&self.experiment.methods);
+        for model in self.plan.models() {
+            for row in ledger.spend(model)? {
+                before.spend.add(&row?.1.total());
+                before.backstories += u64::from(any_story);
+            }
+        }
+        Ok(before)
+    }
+
+    /// The run as it is scored.
+    pub(super) fn evaluated<'a>(&'a self, ledger: &'a Ledger) -> Evaluated<'a> {
+        let Self { run, experiment, codebook, survey, plan } = self;
+        Evaluated { run, experiment, plan, survey, codebook, ledger }
+    }
+
+    /// What the run found.
+    pub(super) fn results(&self, evaluation: Evaluation, provenance: &[Provenance]) -> Results {
+        let Self { run, experiment, survey, plan, .. } = self;
+        Results {
+            version: RESULTS_VERSION,
+            run: run.clone(),
+            title: experiment.name.clone().unwrap_or_else(|| run.to_string()),
+            behaviour: experiment.behaviour,
+            simulated: evaluation.replies == Replies::Simulated,
+            synthetic_survey: survey.is_synthetic(),
+            population: plan.population(),
+            cells_planned: plan.cells(),
+            cells_finished: evaluation.cells_finished,
+            cells_dead: evaluation.cells_dead,
+            facts: facts(experiment, plan, survey),
+            arms: evaluation.arms,
+            spend: evaluation.spend,
+            provenance: provenance::lines(provenance),
+        }
+    }
+
+    /// With what this program executes the run.
+    pub(super) fn provenance(&self) -> Provenance {
+        Provenance::new(&self.experiment, &self.plan, &self.survey, &self.codebook)
+    }
+}
+
+fn synthetic(experiment: &Experiment) -> Synth {
+    let respondents = experiment.survey.synthetic.expect("a resolved experiment has a survey");
+    Synth { respondents, seed: experiment.survey.synthetic_seed }
+}

@@ -1,0 +1,45 @@
+//! The folder that holds run folders, for commands that look at runs which use no servers.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+use clap::Args;
+use valuesim_shared::control::{Control as _, FolderControl};
+use valuesim_shared::id::RunId;
+
+use crate::exit::{Failure, OrUsage as _};
+use crate::run_folder::RunFolder;
+
+/// Where the runs are that use no servers.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(crate) struct RunsFlag {
+    /// The folder that holds the run folders of runs without a fleet
+    #[arg(long, value_name = "DIR", env = "VALUESIM_RUNS", default_value = "runs", help_heading = "Run")]
+    runs: PathBuf,
+}
+
+impl RunsFlag {
+    /// Orders and signs of life of one run, and its id.
+    pub(crate) async fn control_of(&self, run: &RunId) -> Result<(FolderControl, RunId), Failure> {
+        let fleet = "for a run of a fleet, name its store with --store";
+        let folder = RunFolder::find(&self.runs, Path::new(&run.0));
+        let folder = folder.map_err(|error| anyhow!("{error}; {fleet}")).or_usage()?;
+        let control = FolderControl::in_folder(folder.control());
+        let begun = control.runs().await?.all.into_iter().next();
+        let (about, _) = begun.ok_or_else(|| {
+            let folder = folder.path().display();
+            anyhow!("the run in {folder} is finished, or was not begun by this release of `valuesim run`; {fleet}")
+        })?;
+        Ok((control, about.run))
+    }
+
+    /// Orders and signs of life of all runs that have left any.
+    pub(crate) fn controls(&self) -> Vec<FolderControl> {
+        let folders = std::fs::read_dir(&self.runs).into_iter().flatten().flatten();
+        let controls = folders.map(|folder| RunFolder::at(folder.path()).control());
+        let mut controls: Vec<PathBuf> = controls.filter(|control| control.is_dir()).collect();
+        controls.sort_unstable();
+        controls.into_iter().map(FolderControl::in_folder).collect()
+    }
+}

@@ -1,0 +1,172 @@
+//! Coordinator and worker of a run in one process, connected in memory; orders and signs of life are in the run's folder.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use valuesim_coordinator::coordinator::{Coordinator, Progress, RunEnd};
+use valuesim_coordinator::fleet::{FleetEnd, Heartbeat, RunSize};
+use valuesim_coordinator::ledger::Ledger;
+use valuesim_coordinator::plan::Plan;
+use valuesim_shared::control::{Control as _, FolderControl, Order, RunPhase, Wish, this_process};
+use valuesim_shared::id::RunId;
+use valuesim_shared::manifest::Manifest;
+use valuesim_shared::money::NanoUsd;
+use valuesim_shared::permit::{Limits, LocalOffice, PermitOffice as _};
+use valuesim_shared::queue::MemoryQueue;
+use valuesim_shared::store::{EmbeddedStore, Store as _};
+use valuesim_shared::survey::Survey;
+use valuesim_shared::telemetry::HttpStatus;
+use valuesim_worker::config::WorkerConfig;
+use valuesim_worker::error::WorkerError;
+use valuesim_worker::meter::Meter;
+use valuesim_worker::metrics::Metrics;
+use valuesim_worker::process::{Member, WorkerPool, work_under_orders};
+use valuesim_worker::timeouts::Timeouts;
+use valuesim_worker::worker::Worker;
+
+use super::permit_office;
+use crate::progress::Waiting;
+use crate::run_folder::RunFolder;
+
+/// Cells under way for each call in flight: stories come one by one, so each place needs a cell to write one for.
+const CELLS_FOR_EACH_CALL: usize = 2;
+
+/// Fewest cells under way: enough that a model is not idle while its last stories are written.
+const FEWEST_CELLS: usize = 64;
+
+type LocalWorker = Worker<MemoryQueue, EmbeddedStore, LocalOffice>;
+
+/// Coordinator and worker of a run, connected in memory.
+pub(crate) struct OneProcess {
+    run: RunId,
+    coordinator: Arc<Coordinator<MemoryQueue, EmbeddedStore>>,
+    worker: LocalWorker,
+    office: LocalOffice,
+    control: FolderControl,
+    heartbeat: Heartbeat<MemoryQueue, EmbeddedStore, FolderControl>,
+    pool: Arc<WorkerPool<MemoryQueue, EmbeddedStore, LocalOffice>>,
+    tell: fn(&str),
+}
+
+/// What a run in one process is made of.
+pub(crate) struct Parts<'a> {
+    pub(crate) manifest: Manifest,
+    pub(crate) plan: &'a Arc<Plan>,
+    pub(crate) survey: &'a Arc<Survey>,
+    pub(crate) ledger: &'a Arc<Ledger>,
+    pub(crate) folder: &'a RunFolder,
+    /// What the finished cells have cost.
+    pub(crate) spent_before: NanoUsd,
+    /// Where the process answers probes and scrapes, if it does.
+    pub(crate) http_status: Option<Arc<HttpStatus>>,
+    /// Says to people what the process does.
+    pub(crate) tell: fn(&str),
+}
+
+impl OneProcess {
+    /// Connects both sides. Reads the providers' keys; makes no call.
+    pub(crate) async fn new(parts: Parts<'_>) -> anyhow::Result<Self> {
+        let Parts { manifest, plan, survey, ledger, folder, spent_before, http_status, tell } = parts;
+        let run = manifest.run.clone();
+        let limits: Vec<Limits> = manifest.models.iter().map(|model| model.limits).collect();
+        let most_in_flight = limits.iter().map(|limits| limits.calls_in_flight as usize).max().unwrap_or(1);
+        let window = (most_in_flight * CELLS_FOR_EACH_CALL).max(FEWEST_CELLS);
+        // Every message belongs to a cell of some window, so no queue can fill up while its readers wait for another.
+        let queue = MemoryQueue::new(window * limits.len().max(1));
+        let (store, control) = (EmbeddedStore::open(&folder.store())?, FolderControl::in_folder(folder.control()));
+        store.put_manifest(&run, &manifest.to_bytes()).await?;
+        let (plan, survey, ledger) = (Arc::clone(plan), Arc::clone(survey), Arc::clone(ledger));
+        let size = RunSize { cells: plan.cells(), spent_before };
+        let ports = (queue.clone(), store.clone());
+        let coordinator = Arc::new(Coordinator::new(&manifest, plan, survey, ledger, ports, window)?);
+        let shown = (http_status.as_deref(), tell);
+        let about = (&manifest, this_process());
+        let heartbeat = Heartbeat::new(Arc::clone(&coordinator), control.clone(), about, size, shown).await;
+        let office = permit_office();
+        let metrics = http_status.as_ref().map(|status| Metrics::new(status.registry()));
+        let config = WorkerConfig { metrics, ..WorkerConfig::alone(Timeouts::default()) };
+        let worker = Worker::of_manifest(manifest, (queue, store, office.clone()), config)?;
+        let pool = WorkerPool::new(http_status);
+        let capacity = limits.iter().map(|limits| limits.calls_in_flight).sum();
+        pool.join(run.clone(), Member { worker: worker.clone(), capacity, leave: CancellationToken::new() });
+        Ok(Self { run, coordinator, worker, office, control, heartbeat, pool, tell })
+    }
+
+    pub(crate) fn progress(&self) -> Arc<Progress> {
+        self.coordinator.progress()
+    }
+
+    pub(crate) fn meter(&self) -> Arc<Meter> {
+        self.worker.meter()
+    }
+
+    /// Tells at any moment what keeps calls waiting on purpose.
+    pub(crate) fn waiting(&self) -> Waiting {
+        let office = self.office.clone();
+        Box::new(move || office.waits())
+    }
+
+    /// Runs until all cells are finished, `stop` is cancelled, an operator ends the run, or either side cannot go on. Calls
+    /// in flight are finished and kept in any case.
+    pub(crate) async fn run(&self, stop: &CancellationToken) -> anyhow::Result<FleetEnd> {
+        let no_problems = || [None::<String>; 0];
+        let end = tokio::select! {
+            biased;
+            end = self.coordinate_and_work(stop) => end,
+            never = self.heartbeat.beat(no_problems) => never,
+            () = Arc::clone(&self.pool).report(self.control.clone(), no_problems) => unreachable!("it reports for ever"),
+        };
+        self.heartbeat.update_metrics();
+        let told = match &end {
+            Ok(FleetEnd::Finished) => self.heartbeat.announce(RunPhase::Finished).await,
+            Ok(FleetEnd::Cancelled { .. }) => self.heartbeat.announce(RunPhase::Cancelled).await,
+            Ok(FleetEnd::Interrupted) => Ok(()),
+            Err(error) => {
+                self.heartbeat.stopped_by(format!("{error:#}")).await;
+                Ok(())
+            }
+        };
+        self.heartbeat.ends().await;
+        if let Err(error) = told.and(self.control.worker_ended(self.pool.id()).await) {
+            tracing::debug!(%error, "could not say how this run ended");
+        }
+        end
+    }
+
+    async fn coordinate_and_work(&self, stop: &CancellationToken) -> anyhow::Result<FleetEnd> {
+        let halting = stop.child_token();
+        // The coordinator goes on until the worker has ended: cells that finish meanwhile are paid for, and recorded.
+        let nobody_works = CancellationToken::new();
+        let coordinating = async {
+            let end = self.coordinator.run(&nobody_works).await;
+            halting.cancel();
+            end
+        };
+        let working = async {
+            let end = self.work(&halting).await;
+            nobody_works.cancel();
+            end
+        };
+        let (end, worked) = tokio::join!(coordinating, working);
+        Ok(match (worked?, end?) {
+            (_, RunEnd::Finished) => FleetEnd::Finished,
+            (Some(Order { by, .. }), RunEnd::Interrupted) => FleetEnd::Cancelled { by },
+            (None, RunEnd::Interrupted) => FleetEnd::Interrupted,
+        })
+    }
+
+    /// The order that ended the work, if one did.
+    async fn work(&self, stop: &CancellationToken) -> Result<Option<Order>, WorkerError> {
+        let following = self.control.follow(&self.run).await;
+        let heard = |order: &Order| {
+            self.heartbeat.remember(Some(order));
+            let (run, by, at) = (&self.run, &order.by, order.at);
+            (self.tell)(&match order.wish {
+                Wish::Go => format!("{by} lets this run go on"),
+                Wish::Pause => format!("paused by {by} at {at}: `valuesim resume {run}` lets it go on"),
+                Wish::Cancel => format!("{by} wants this run to end: calls in flight are finished first"),
+            });
+        };
+        work_under_orders(&self.worker, following.order.clone(), stop, heard).await
+    }
+}
