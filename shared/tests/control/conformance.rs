@@ -1,6 +1,6 @@
 //! What every implementation does.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use valuesim_shared::control::{CONTROL_VERSION, Control, LEASE_EXPIRY, Lead, Order, RunPhase, Wish, WorkerReport};
 
@@ -10,18 +10,16 @@ use crate::message::{about, coordinator, process, run, worker};
 /// How long anything here may take before a test fails.
 const LIMIT: Duration = Duration::from_secs(30);
 
-pub(crate) async fn an_order_is_seen_by_all_who_follow_within_about_a_second<I: Implementation>(each: I) {
+pub(crate) async fn an_order_is_seen_by_all_who_follow<I: Implementation>(each: I) {
     let (operator, other) = (each.one(), each.other());
     let mut following = other.follow(&run("r")).await;
     assert_eq!(*following.order.borrow(), None);
-    let start = Instant::now();
     for wish in [Wish::Pause, Wish::Go, Wish::Cancel] {
         let order = Order::new(wish, "ada@host".to_owned());
         operator.give_order(&run("r"), &order).await.expect("writes");
         let seen = following.order.wait_for(|seen| seen.as_ref() == Some(&order));
         tokio::time::timeout(LIMIT, seen).await.expect("in time").expect("it is followed");
     }
-    assert!(start.elapsed() < Duration::from_secs(6), "{:?} for three orders", start.elapsed());
     assert_eq!(operator.order(&run("other")).await, Ok(None));
     // Who comes later finds it.
     assert_eq!(operator.follow(&run("r")).await.order.borrow().as_ref().map(|order| order.wish), Some(Wish::Cancel));

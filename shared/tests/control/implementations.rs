@@ -123,7 +123,7 @@ impl Implementation for Redis {
 macro_rules! suite {
     ($name:ident, $implementation:ty) => {
         mod $name {
-            suite!(@tests $implementation; an_order_is_seen_by_all_who_follow_within_about_a_second
+            suite!(@tests $implementation; an_order_is_seen_by_all_who_follow
                 processes_are_listed_until_they_end_or_are_silent_for_long a_report_of_a_newer_release_is_counted
                 an_order_of_a_newer_release_is_no_reason_to_go_on
                 runs_are_listed_with_the_orders_for_them_until_they_are_struck_out

@@ -8,7 +8,7 @@ use valuesim_shared::link::LinkError;
 use valuesim_shared::money::NanoUsd;
 use valuesim_test_servers::{Proxy, RedisServer, shared_redis};
 
-use crate::support::{command, link, plain, run};
+use crate::support::{LIMIT, command, link, plain, run};
 
 fn process(id: &str) -> Process {
     let (host, release) = ("host".to_owned(), "0.1.0".to_owned());
