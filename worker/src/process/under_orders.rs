@@ -15,45 +15,65 @@ use crate::worker::Worker;
 /// order, when it comes and at the start.
 pub async fn work_under_orders<Q: Queue, S: Store, O: PermitOffice>(
     worker: &Worker<Q, S, O>,
-    mut orders: watch::Receiver<Option<Order>>,
+    orders: watch::Receiver<Option<Order>>,
     stop: &CancellationToken,
     heard: impl Fn(&Order),
 ) -> Result<Option<Order>, WorkerError> {
+    let mut orders = Orders { orders, known: None, heard };
     loop {
-        let order = orders.borrow_and_update().clone();
-        order.iter().for_each(&heard);
-        match order.as_ref().map_or(Wish::Go, |order| order.wish) {
-            Wish::Cancel => return Ok(order),
-            Wish::Pause => {
-                if stop.run_until_cancelled(changed(&mut orders)).await.is_none() {
+        match orders.latest() {
+            Some(order) if order.wish == Wish::Cancel => return Ok(Some(order)),
+            Some(order) if order.wish == Wish::Pause => {
+                if stop.run_until_cancelled(orders.changed()).await.is_none() {
                     return Ok(None);
                 }
             }
-            Wish::Go => {
+            _ => {
                 let leave = stop.child_token();
-                let ended = {
-                    let mut working = std::pin::pin!(worker.work(&leave));
-                    tokio::select! {
-                        biased;
-                        ended = &mut working => Some(ended),
-                        () = changed(&mut orders) => {
-                            leave.cancel();
-                            working.await?;
-                            None
-                        }
-                    }
-                };
-                if let Some(ended) = ended {
-                    return ended.map(|()| None);
+                let mut working = std::pin::pin!(worker.work(&leave));
+                tokio::select! {
+                    biased;
+                    ended = &mut working => return ended.map(|()| None),
+                    () = orders.until_halted() => {}
                 }
+                leave.cancel();
+                working.await?;
             }
         }
     }
 }
 
-/// Waits until there is another order. Where nobody looks for orders any more, there is none.
-async fn changed(orders: &mut watch::Receiver<Option<Order>>) {
-    if orders.changed().await.is_err() {
-        std::future::pending().await
+/// The orders for the run, each of which is heard once.
+struct Orders<H> {
+    orders: watch::Receiver<Option<Order>>,
+    known: Option<Order>,
+    heard: H,
+}
+
+impl<H: Fn(&Order)> Orders<H> {
+    fn latest(&mut self) -> Option<Order> {
+        let order = self.orders.borrow_and_update().clone();
+        if let Some(order) = order.as_ref().filter(|order| Some(*order) != self.known.as_ref()) {
+            (self.heard)(order);
+        }
+        self.known.clone_from(&order);
+        order
+    }
+
+    /// Waits until there is another order. Where nobody looks for orders any more, there is none.
+    async fn changed(&mut self) {
+        if self.orders.changed().await.is_err() {
+            std::future::pending().await
+        }
+    }
+
+    /// Waits until the run is to pause or to end.
+    async fn until_halted(&mut self) {
+        loop {
+            self.changed().await;
+            if self.latest().is_some_and(|order| order.wish != Wish::Go) {
+                return;
+            }
+        }
     }
 }
