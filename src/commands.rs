@@ -4,6 +4,7 @@ pub(crate) mod cancel;
 pub(crate) mod coordinate;
 pub(crate) mod dead;
 pub(crate) mod export;
+mod facts;
 mod job;
 mod order;
 pub(crate) mod pause;

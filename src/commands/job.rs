@@ -20,7 +20,7 @@ use valuesim_shared::model::ModelSettings;
 use valuesim_shared::survey::Survey;
 use valuesim_simulator::synth::Synth;
 
-use super::run::facts;
+use super::facts::facts;
 use crate::exit::{Failure, OrUsage as _};
 use crate::progress::Before;
 use crate::run_folder::RunFolder;

@@ -34,7 +34,6 @@ use crate::runtime::beside_other_work;
 use crate::wiring::{OneProcess, Parts, start_simulator};
 use announcement::Announcement;
 
-pub(super) use announcement::facts;
 pub(crate) use flags::{Flags, LocalFlags};
 pub(super) use flags::{fold, respondent};
 

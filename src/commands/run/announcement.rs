@@ -7,10 +7,11 @@ use serde::Serialize;
 use valuesim_coordinator::estimate::{Estimate, ModelEstimate, Span};
 use valuesim_coordinator::plan::Plan;
 use valuesim_shared::cell::needs_backstory;
-use valuesim_shared::experiment::{Experiment, PAPER_SEED, PAPER_USERS, Users};
+use valuesim_shared::experiment::Experiment;
 use valuesim_shared::id::{Fold, Respondent, RunId};
-use valuesim_shared::survey::{Release, Survey};
+use valuesim_shared::survey::Survey;
 
+use crate::commands::facts::facts;
 use crate::progress::{Style, write_json};
 
 /// The plan of a run, for people and machines.
@@ -116,50 +117,4 @@ fn estimate_text(model: &ModelEstimate) -> String {
         HumanCount(model.tokens.input),
         HumanCount(model.tokens.output),
     )
-}
-
-/// What is run, one fact a line; the report says it in the same words.
-pub(in crate::commands) fn facts(experiment: &Experiment, plan: &Plan, survey: &Survey) -> Vec<String> {
-    let models: Vec<&str> = experiment.models.iter().map(|model| model.name.as_str()).collect();
-    let methods: Vec<_> = experiment.methods.iter().map(|method| method.name()).collect();
-    let simulated = if experiment.simulate.is_some() { " (SIMULATED: replies come from this program)" } else { "" };
-    vec![
-        survey_fact(experiment, survey),
-        sample_fact(experiment, plan, survey),
-        folds_fact(experiment, plan),
-        format!("methods: {}, in behaviour `{}`", methods.join(", "), experiment.behaviour),
-        format!("models: {}{simulated}", models.join(", ")),
-    ]
-}
-
-fn survey_fact(experiment: &Experiment, survey: &Survey) -> String {
-    let rows = HumanCount(survey.respondents() as u64);
-    match &experiment.survey.file {
-        Some(file) => format!("survey: {}, {rows} respondents, version {:?}", file.display(), survey.edition().version),
-        None => format!("survey: SYNTHETIC, {rows} respondents, seed {}", experiment.survey.synthetic_seed),
-    }
-}
-
-fn sample_fact(experiment: &Experiment, plan: &Plan, survey: &Survey) -> String {
-    let sample = &experiment.sample;
-    let count = HumanCount(plan.respondents().len() as u64);
-    let from = if sample.countries.is_empty() { String::new() } else { format!(" of {}", sample.countries.join(", ")) };
-    let papers = survey.edition().release == Release::V6
-        && sample.seed == PAPER_SEED
-        && sample.users == Some(Users::Count(PAPER_USERS))
-        && sample.countries.is_empty();
-    match sample.users {
-        None => format!("sample: the {count} listed respondents{from}"),
-        Some(Users::All) => format!("sample: all {count} respondents{from}"),
-        Some(Users::Count(_)) if papers => format!("sample: the paper's {count} respondents (seed {PAPER_SEED})"),
-        Some(Users::Count(_)) => format!("sample: {count} respondents{from}, drawn with seed {}", sample.seed),
-    }
-}
-
-fn folds_fact(experiment: &Experiment, plan: &Plan) -> String {
-    let folds: Vec<String> = plan.folds().iter().map(ToString::to_string).collect();
-    let held_out = plan.folds().first().map_or(0, |&fold| plan.split().held_out(fold).len());
-    let of = experiment.split.folds;
-    let seed = experiment.split.seed;
-    format!("folds: {} of {of}, each holds out {held_out} questions (seed {seed})", folds.join(", "))
 }
