@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use valuesim_coordinator::evaluation::{Evaluated, Evaluation};
-use valuesim_coordinator::identity::run_id;
+use valuesim_coordinator::run_id::run_id;
 use valuesim_coordinator::ledger::{Ledger, LedgerError};
 use valuesim_coordinator::plan::Plan;
 use valuesim_coordinator::predictions::Replies;
