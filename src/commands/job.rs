@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use valuesim_coordinator::evaluation::{Evaluated, Evaluation};
-use valuesim_coordinator::run_id::run_id;
 use valuesim_coordinator::ledger::{Ledger, LedgerError};
 use valuesim_coordinator::plan::Plan;
 use valuesim_coordinator::predictions::Replies;
 use valuesim_coordinator::provenance::{self, Provenance};
 use valuesim_coordinator::report::{RESULTS_VERSION, Results};
+use valuesim_coordinator::run_id::run_id;
 use valuesim_shared::cell::needs_backstory;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::Experiment;

@@ -86,9 +86,8 @@ impl OneProcess {
         let metrics = http_status.as_ref().map(|status| Metrics::new(status.registry()));
         let config = WorkerConfig { metrics, ..WorkerConfig::alone(Timeouts::default()) };
         let worker = Worker::of_manifest(manifest, (queue, store, office.clone()), config)?;
-        let pool = WorkerPool::new(http_status);
-        let capacity = limits.iter().map(|limits| limits.calls_in_flight).sum();
-        pool.join(run.clone(), Member { worker: worker.clone(), capacity, leave: CancellationToken::new() });
+        let pool = WorkerPool::new(office.clone(), http_status);
+        pool.join(run.clone(), Member { worker: worker.clone(), leave: CancellationToken::new() });
         Ok(Self { run, coordinator, worker, office, control, heartbeat, pool, tell })
     }
 
