@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn an_empty_experiment_is_the_simulated_demonstration() {
-        let demo = Experiment::default().resolve().expect("nothing is wrong with it");
+        let demo = Experiment::default().resolve().expect("is valid");
         assert_eq!(demo.survey.synthetic, Some(DEMO_SURVEY));
         assert_eq!(demo.sample.users, Some(Users::Count(DEMO_USERS)));
         assert_eq!(demo.methods, [Method::ValueSim, Method::FullInfo]);
@@ -291,7 +291,7 @@ mod tests {
             name = 'gpt-3.5-turbo'
             limits = { calls_in_flight = 8 }
         ";
-        let experiment = Experiment::from_toml(text).expect("reads").resolve().expect("fine");
+        let experiment = Experiment::from_toml(text).expect("reads").resolve().expect("is valid");
         let written = toml::to_string(&experiment).expect("writes");
         assert_eq!(Experiment::from_toml(&written).expect("reads back"), experiment);
     }
@@ -321,7 +321,7 @@ mod tests {
             [[model]]
             name = 'unheard-of'
         ";
-        let Problems(problems) = Experiment::from_toml(text).expect("reads").resolve().expect_err("wrong");
+        let Problems(problems) = Experiment::from_toml(text).expect("reads").resolve().expect_err("is invalid");
         let expected = [
             "name \"two words\"",
             "sample:",

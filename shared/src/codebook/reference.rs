@@ -142,7 +142,7 @@ mod tests {
         keys.iter().find_map(|key| fact.get(key)).map(codes).unwrap_or_default()
     }
 
-    /// A `questions.json` with the reference's codes, and an entry that is not one of the questions.
+    /// A `questions.json` with the reference's codes, and an entry for no question of the survey.
     fn questions() -> String {
         let entries = facts().into_iter().map(|(id, fact)| {
             let labels =
