@@ -42,7 +42,7 @@ fn a_file_of_another_kind() {
     check(
         "wvs.csv",
         Some(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"),
-        &["wvs.csv is not a survey file", "other than UTF-8 text", WANTED],
+        &["wvs.csv is not a survey file", "does not begin with UTF-8 text", WANTED],
     );
     check_text(
         "<!DOCTYPE html><html><body>Please log in</body></html>\n",
@@ -99,7 +99,7 @@ fn a_code_that_the_question_does_not_have() {
             "wvs.csv, line 4, column Q57: \"7\" is not a code of this question",
             "expected 1 to 2",
             "-1 to -5",
-            "name a codebook",
+            "use a codebook",
         ],
     );
 }
