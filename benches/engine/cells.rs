@@ -1,4 +1,4 @@
-//! Memory from a thousand to a million cells, with a method that makes no calls: coordinator, queue and ledger alone.
+//! Memory for a thousand and for a million cells without calls: coordinator, queue and ledger alone.
 
 use std::sync::Arc;
 
@@ -22,38 +22,38 @@ use valuesim_simulator::synth::Synth;
 use crate::process::{finish, memory, this_program};
 use crate::table::{Bound, Table};
 
-/// Respondents of the survey in all runs, so that its memory is in all of them.
+/// Respondents of the survey, the same in all runs so that its memory cancels out.
 const RESPONDENTS: u32 = 100_000;
 
-/// Cells for each respondent: five folds with two models.
-const CELLS_OF_RESPONDENT: u32 = 10;
+/// Cells of each respondent: five folds with two models.
+const CELLS_PER_RESPONDENT: u32 = 10;
 
-/// Cells under way for each model.
+/// Cells in progress for each model.
 const WINDOW: usize = 128;
 
-/// How much more memory a million cells may take than a thousand, in megabytes: the plan's four bytes for each
-/// respondent, what the ledger keeps of its file in memory (32 MB), and what the allocator does not give back.
-const MOST_MORE: f64 = 64.0;
+/// The maximum additional memory for a million cells compared with a thousand, in megabytes: the plan's four bytes per
+/// respondent, the ledger's cache (32 MB), and memory that the allocator does not return.
+const MAX_GROWTH: f64 = 64.0;
 
 pub(crate) fn measure(table: &mut Table) -> anyhow::Result<()> {
     let few = peak(1_000)?;
     let many = peak(1_000_000)?;
     table.add("1,000 cells without calls, survey of 100,000: memory, MB", few / 1e6, Bound::None);
     table.add("1,000,000 cells without calls: memory, MB", many / 1e6, Bound::None);
-    table.add("1,000,000 cells without calls: more memory, MB", (many - few) / 1e6, Bound::AtMost(MOST_MORE));
+    table.add("1,000,000 cells without calls: more memory, MB", (many - few) / 1e6, Bound::AtMost(MAX_GROWTH));
     Ok(())
 }
 
-/// The most memory that a process took for so many cells, in bytes.
+/// The peak memory of a process with this many cells, in bytes.
 fn peak(cells: u32) -> anyhow::Result<f64> {
     let (used, output) = finish(this_program(&["as-trivial-run", &cells.to_string()])?)?;
     println!("{cells} cells without calls: {:.1} s", used.seconds);
     Ok(output.trim().parse()?)
 }
 
-/// The role of the child process: runs so many cells, says how much memory it took at most.
+/// The role of the child process: runs this many cells and prints its peak memory.
 pub(crate) fn run(cells: &str) -> anyhow::Result<()> {
-    let users = cells.parse::<u32>()? / CELLS_OF_RESPONDENT;
+    let users = cells.parse::<u32>()? / CELLS_PER_RESPONDENT;
     let mut experiment = Experiment { methods: vec![Method::FullInfo], ..Experiment::default() };
     experiment.sample.users = Some(Users::Count(users));
     experiment.models = ["first", "second"].map(ModelSettings::named).to_vec();
@@ -83,7 +83,7 @@ async fn run_all(experiment: &Experiment, codebook: Codebook, survey: Survey, pl
     Ok(())
 }
 
-/// A worker that needs no call to finish a cell.
+/// A worker that finishes cells without calls.
 async fn answer_at_once(queue: MemoryQueue, run: RunId, model: ModelId) -> anyhow::Result<()> {
     let tasks = QueueName { run: run.clone(), lane: Lane::Cab(model) };
     let results = QueueName { run, lane: Lane::Results };

@@ -1,16 +1,15 @@
 //! Measures the engine against a bare loop of HTTP requests: CPU, speed, memory, and the scan before a resume.
 //!
-//! The provider, the bare loop and the engine are processes of their own, so that the CPU time of each is known from
-//! the kernel, and runs of both sides are interleaved, so that noise of the machine meets both. Of the figures, CPU for
-//! a call as a ratio is the one to trust; calls a second depend on what else the machine does. Fails when a bound is
-//! passed.
+//! The provider, the bare loop and the engine are separate processes, so that the kernel reports the CPU time of each.
+//! Runs of both sides alternate, so that noise of the machine affects both equally. The ratio of CPU per call is the
+//! most reliable figure; calls per second depend on what else the machine does. Fails when a bound is exceeded.
 //!
 //! `cargo bench --bench engine -- calls` measures one part alone; the parts are `calls`, `waiting`, `cells`, `resume`.
 
 #![expect(clippy::print_stdout, reason = "a benchmark's figures are its output")]
 
-#[path = "../measure/bare.rs"]
-mod bare;
+#[path = "../measure/bare_loop.rs"]
+mod bare_loop;
 mod calls;
 mod cells;
 mod command;
@@ -21,9 +20,9 @@ mod full_size;
 #[path = "../measure/process.rs"]
 mod process;
 mod resume;
+mod slow_provider;
 #[path = "../measure/table.rs"]
 mod table;
-mod waiting;
 
 use std::process::ExitCode;
 
@@ -36,7 +35,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
         // The roles of child processes.
-        ["as-bare-loop", url, loop_arguments @ ..] => bare::run(url, loop_arguments)?,
+        ["as-bare-loop", url, loop_arguments @ ..] => bare_loop::run(url, loop_arguments)?,
         ["as-trivial-run", cells] => cells::run(cells)?,
         ["as-resume", ledger] => resume::run(ledger.as_ref())?,
         parts => return measure(parts),
@@ -51,7 +50,7 @@ fn measure(parts: &[&str]) -> anyhow::Result<ExitCode> {
         calls::measure(&mut table).context("measure calls")?;
     }
     if wanted("waiting") {
-        waiting::measure(&mut table).context("measure calls that wait")?;
+        slow_provider::measure(&mut table).context("measure calls with a slow provider")?;
     }
     if wanted("cells") {
         cells::measure(&mut table).context("measure cells without calls")?;

@@ -1,4 +1,4 @@
-//! The scan of a ledger with 28 million predictions, before a run goes on: time and memory.
+//! Time and memory for scanning a ledger with 28 million predictions before a run resumes.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,14 +19,14 @@ use crate::full_size::{experiment_of, outcome, run_id};
 use crate::process::{finish, memory, this_program};
 use crate::table::{Bound, Table};
 
-/// Cells that are written into the ledger in one transaction.
+/// Cells written to the ledger in one transaction.
 const CELLS_PER_COMMIT: usize = 10_000;
 
-/// The longest that the scan may take, in seconds.
-const MOST_SECONDS: f64 = 60.0;
+/// The maximum duration of the scan, in seconds.
+const MAX_SECONDS: f64 = 60.0;
 
-/// The most memory that it may take beyond the survey, in megabytes.
-const MOST_MEMORY: f64 = 200.0;
+/// The maximum memory of the scan in addition to the survey, in megabytes.
+const MAX_MEMORY: f64 = 200.0;
 
 pub(crate) fn measure(table: &mut Table) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
@@ -38,17 +38,17 @@ pub(crate) fn measure(table: &mut Table) -> anyhow::Result<()> {
     println!("ledger of {} cells: {megabytes:.0} MB, written in {:.0} s", plan.cells(), start.elapsed().as_secs_f64());
     let (_, output) = finish(this_program(&["as-resume", &path.to_string_lossy()])?)?;
     let figures: Vec<f64> = output.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
-    let [seconds, bytes] = figures[..] else { anyhow::bail!("the scan said {output:?}") };
-    table.add("resume with 28 million predictions: scan, s", seconds, Bound::AtMost(MOST_SECONDS));
-    table.add("resume with 28 million predictions: memory, MB", bytes / 1e6, Bound::AtMost(MOST_MEMORY));
+    let [seconds, bytes] = figures[..] else { anyhow::bail!("the scan printed {output:?}") };
+    table.add("resume with 28 million predictions: scan, s", seconds, Bound::AtMost(MAX_SECONDS));
+    table.add("resume with 28 million predictions: memory, MB", bytes / 1e6, Bound::AtMost(MAX_MEMORY));
     Ok(())
 }
 
-/// The role of the child process: opens the ledger, asks what is finished, says in how many seconds and how many bytes.
+/// The role of the child process: opens the ledger, scans it for finished cells, and prints seconds and bytes.
 pub(crate) fn run(path: &Path) -> anyhow::Result<()> {
     let (experiment, survey, plan) = experiment_of(Users::All)?;
     let manifest = Manifest::of(run_id(), &experiment, Codebook::built_in());
-    // Forgets the peak of making the survey.
+    // Resets the peak memory, which generating the survey has raised.
     std::fs::write("/proc/self/clear_refs", "5")?;
     let (start, before) = (Instant::now(), memory("self", "VmRSS")?);
     let ledger = Arc::new(Ledger::open(path, &run_id())?);

@@ -1,4 +1,4 @@
-//! How fast others step in for a worker that was killed, and a coordinator comes back.
+//! How fast another worker takes over from a killed one, and how fast a killed coordinator recovers.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -7,46 +7,46 @@ use tokio::time::sleep;
 use valuesim_shared::id::ModelId;
 use valuesim_shared::queue::Lane;
 
+use crate::fleet::{Fleet, depth, queue_of};
 use crate::process::Provider;
 use crate::servers::Servers;
 use crate::table::{Bound, Table};
-use crate::team::{Team, depth, queue_of};
 
-/// Kills of each kind; the slowest counts.
+/// Kills of each kind; the slowest recovery counts.
 const ROUNDS: usize = 3;
 
-/// No call is answered while a worker is killed and another steps in.
-const SLOW: Duration = Duration::from_mins(5);
+/// So long that no call is answered before another worker takes over.
+const LATENCY: Duration = Duration::from_mins(5);
 
-/// Cells of the runs whose worker is killed, and questions of a cell: fewer calls than connections that wait to be accepted
-/// by the provider, or some would be made a second later.
+/// Cells of the runs whose worker is killed, and questions of a cell. More calls than the provider's accept queue holds
+/// would delay some connections by a second.
 const CELLS: u64 = 2;
 const QUESTIONS: u64 = 58;
 
 /// Enough for all calls of those cells.
 const IN_FLIGHT: usize = 1_000;
 
-/// The longest, in seconds, until another worker makes the calls of one that was killed.
-const LONGEST_TAKEOVER: f64 = 1.0;
+/// The maximum seconds until another worker has made the calls of a killed one.
+const MAX_TAKEOVER: f64 = 1.0;
 
-/// The longest, in seconds, from the start of a coordinator until it writes outcomes.
-const LONGEST_RETURN: f64 = 3.0;
+/// The maximum seconds from the start of a coordinator until it writes outcomes.
+const MAX_RECOVERY: f64 = 3.0;
 
-/// Calls that are answered before a coordinator is killed.
+/// Calls answered before a coordinator is killed.
 const BEFORE_KILL: f64 = 20_000.0;
 
-/// Outcomes that wait for it before it starts again.
+/// Outcomes waiting for it before it starts again.
 const WAITING: u32 = 10;
 
-/// How often is looked; part of what is measured.
-const LOOK: Duration = Duration::from_millis(5);
+/// The polling interval, which limits the accuracy of the measurement.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Of what kind the tasks are that a killed worker held.
+/// The kind of tasks that a killed worker had leased.
 struct Kind {
     name: &'static str,
     method: &'static str,
     lane: fn(ModelId) -> Lane,
-    /// Those that it makes at once.
+    /// The number of calls that it makes at once.
     calls: u64,
 }
 
@@ -65,33 +65,33 @@ pub(crate) async fn measure(table: &mut Table) -> anyhow::Result<()> {
         }
         let name = kind.name;
         table.add(format!("a killed worker's {name}: first call by another, s"), first, Bound::None);
-        table.add(format!("a killed worker's {name}: last call, s"), last, Bound::AtMost(LONGEST_TAKEOVER));
+        table.add(format!("a killed worker's {name}: last call, s"), last, Bound::AtMost(MAX_TAKEOVER));
     }
     let mut longest = 0.0_f64;
     for _ in 0..ROUNDS {
         longest = longest.max(kill_coordinator(&servers).await.context("kill a coordinator")?);
     }
-    table.add("a killed coordinator: back at work, s", longest, Bound::AtMost(LONGEST_RETURN));
+    table.add("a killed coordinator: recovery, s", longest, Bound::AtMost(MAX_RECOVERY));
     Ok(())
 }
 
-/// Seconds from the kill of a worker until another has made the first and the last call for its tasks.
+/// Seconds from the kill of a worker until another has made the first and the last call of its tasks.
 async fn kill_worker(servers: &Servers, kind: &Kind) -> anyhow::Result<(f64, f64)> {
-    let provider = Provider::start(SLOW)?;
-    let team = Team::new(servers, &provider).await?;
+    let provider = Provider::start(LATENCY)?;
+    let fleet = Fleet::new(servers, &provider).await?;
     let _coordinator =
-        team.coordinator(&["--methods", kind.method, "--synthetic", "60", "--users", "1", "--folds", "1,2"])?;
-    let tasks = queue_of(&team.run().await?, kind.lane);
-    let queue = team.addresses.queue().await?;
-    let victim = team.worker(IN_FLIGHT)?;
+        fleet.coordinator(&["--methods", kind.method, "--synthetic", "60", "--users", "1", "--folds", "1,2"])?;
+    let tasks = queue_of(&fleet.run().await?, kind.lane);
+    let queue = fleet.addresses.queue().await?;
+    let victim = fleet.worker(IN_FLIGHT)?;
     let requests = async |count: u64| {
         let sent = async || (provider.stats().ok()?["requests"].as_u64()? >= count).then_some(());
-        team.wait("requests", sent).await
+        fleet.wait("requests", sent).await
     };
     requests(kind.calls).await?;
-    let _other = team.worker(IN_FLIGHT)?;
+    let _other = fleet.worker(IN_FLIGHT)?;
     let both = async || (depth(&queue, &tasks).await.ok()?.consumers >= 2).then_some(());
-    team.wait("the other worker", both).await?;
+    fleet.wait("the other worker", both).await?;
     let start = Instant::now();
     drop(victim);
     requests(kind.calls + 1).await?;
@@ -100,27 +100,27 @@ async fn kill_worker(servers: &Servers, kind: &Kind) -> anyhow::Result<(f64, f64
     Ok((first, start.elapsed().as_secs_f64()))
 }
 
-/// Seconds from the start of a coordinator whose predecessor was killed until it has written outcomes.
+/// Seconds from the start of a coordinator, after its predecessor was killed, until it has written outcomes.
 async fn kill_coordinator(servers: &Servers) -> anyhow::Result<f64> {
     let provider = Provider::start(Duration::ZERO)?;
-    let team = Team::new(servers, &provider).await?;
-    let begin = || team.coordinator(&["--methods", "valuesim", "--synthetic", "2000", "--users", "2000"]);
+    let fleet = Fleet::new(servers, &provider).await?;
+    let begin = || fleet.coordinator(&["--methods", "valuesim", "--synthetic", "2000", "--users", "2000"]);
     let coordinator = begin()?;
-    let _worker = team.worker(64)?;
-    team.answered(provider.answered()?, BEFORE_KILL).await?;
+    let _worker = fleet.worker(64)?;
+    fleet.answered(provider.answered()?, BEFORE_KILL).await?;
     drop(coordinator);
-    let run = team.run().await?;
+    let run = fleet.run().await?;
     let results = queue_of(&run, |_| Lane::Results);
-    let queue = team.addresses.queue().await?;
-    team.filled(&queue, &results, WAITING).await?;
+    let queue = fleet.addresses.queue().await?;
+    fleet.filled(&queue, &results, WAITING).await?;
     let start = Instant::now();
     let _coordinator = begin()?;
     while depth(&queue, &results).await?.messages >= WAITING {
-        sleep(LOOK).await;
+        sleep(POLL_INTERVAL).await;
     }
     let fetched = SystemTime::now();
-    while team.ledger_written(&run)? <= fetched {
-        sleep(LOOK).await;
+    while fleet.ledger_written(&run)? <= fetched {
+        sleep(POLL_INTERVAL).await;
     }
     Ok(start.elapsed().as_secs_f64())
 }

@@ -1,4 +1,4 @@
-//! CPU of a worker that has nothing to do, and of one whose provider is down for minutes.
+//! CPU time of an idle worker, and of one whose provider is down for minutes.
 
 use std::time::{Duration, Instant};
 
@@ -7,51 +7,51 @@ use valuesim_shared::queue::Lane;
 use valuesim_test_servers::Proxy;
 
 use crate::cpu::cpu_seconds;
+use crate::fleet::{Fleet, depth, queue_of};
 use crate::process::{Background, Provider};
 use crate::servers::Servers;
 use crate::table::{Bound, Table};
-use crate::team::{Team, depth, queue_of};
 
 const IN_FLIGHT: usize = 64;
 
-/// How long a worker is looked at that serves no run.
+/// How long a worker without a run is measured.
 const WITHOUT_RUN: Duration = Duration::from_mins(1);
 
 /// How long the provider is down.
 const DOWN: Duration = Duration::from_mins(5);
 
-/// Calls that are answered before that, and after it.
+/// The calls answered before and after that.
 const BEFORE: f64 = 5_000.0;
 const AFTER: f64 = 5_000.0;
 
-/// The most CPU time of a worker that waits, as a share of a core.
-const MOST_CPU: f64 = 0.01;
+/// The maximum CPU time of a waiting worker, as a share of a core.
+const MAX_CPU: f64 = 0.01;
 
 pub(crate) async fn measure(table: &mut Table) -> anyhow::Result<()> {
     let provider = Provider::start(Duration::ZERO)?;
     let servers = Servers::start().await?;
     let (proxy, base_url) = Proxy::in_front_of(&provider.base_url).await?;
-    let team = Team::new(&servers, &provider).await?;
-    let worker = team.worker(IN_FLIGHT)?;
+    let fleet = Fleet::new(&servers, &provider).await?;
+    let worker = fleet.worker(IN_FLIGHT)?;
     let share = share_of_core(&worker, WITHOUT_RUN).await?;
-    table.add("CPU of a worker that serves no run, share of a core", share, Bound::AtMost(MOST_CPU));
+    table.add("CPU of a worker that serves no run, share of a core", share, Bound::AtMost(MAX_CPU));
 
     let flags = ["--methods", "valuesim", "--synthetic", "2000", "--users", "2000"];
-    let coordinator = team.coordinator_at(&base_url, &flags)?;
-    team.answered(provider.answered()?, BEFORE).await?;
+    let coordinator = fleet.coordinator_at(&base_url, &flags)?;
+    fleet.answered(provider.answered()?, BEFORE).await?;
     proxy.cut().await;
     let before = provider.answered()?;
     let (of_worker, of_coordinator) =
         tokio::try_join!(share_of_core(&worker, DOWN), share_of_core(&coordinator, DOWN))?;
-    table.add("provider down for five minutes: CPU of the worker, share of a core", of_worker, Bound::AtMost(MOST_CPU));
-    table.add("provider down: CPU of the coordinator, share of a core", of_coordinator, Bound::AtMost(MOST_CPU));
-    let queue = team.addresses.queue().await?;
-    let dead = depth(&queue, &queue_of(&team.run().await?, |_| Lane::Dead)).await?.messages;
+    table.add("provider down for five minutes: CPU of the worker, share of a core", of_worker, Bound::AtMost(MAX_CPU));
+    table.add("provider down: CPU of the coordinator, share of a core", of_coordinator, Bound::AtMost(MAX_CPU));
+    let queue = fleet.addresses.queue().await?;
+    let dead = depth(&queue, &queue_of(&fleet.run().await?, |_| Lane::Dead)).await?.messages;
     queue.close().await;
-    table.add("provider down: tasks that were given up", f64::from(dead), Bound::AtMost(0.0));
+    table.add("provider down: dead letters", f64::from(dead), Bound::AtMost(0.0));
     proxy.heal().await;
     let up = Instant::now();
-    team.answered(before, AFTER).await?;
+    fleet.answered(before, AFTER).await?;
     table.add("provider up again: seconds until 5,000 calls are answered", up.elapsed().as_secs_f64(), Bound::None);
     Ok(())
 }

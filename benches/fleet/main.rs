@@ -1,8 +1,8 @@
-//! Measures the fleet: real coordinators and workers on a RabbitMQ and a Redis of the benchmark's own.
+//! Measures the fleet: real coordinators and workers on private RabbitMQ and Redis servers.
 //!
-//! Everybody is a process of its own, so that the CPU time of each is known from the kernel; what is compared takes
-//! turns, so that noise of the machine meets both. Of the figures, CPU as a ratio is the one to trust; calls and cells a
-//! second depend on what else the machine does. Fails when a bound is passed.
+//! All are separate processes, so that the kernel reports the CPU time of each. Compared measurements alternate, so
+//! that noise of the machine affects both equally. The CPU ratios are the most reliable figures; calls and cells per
+//! second depend on what else the machine does. Fails when a bound is exceeded.
 //!
 //! `cargo bench --bench fleet -- calls` measures one part alone; the parts are `calls`, `waiting`, `dispatch`,
 //! `outcomes`, `backlog`, `memory`, `dry`, `faults`, `idle`.
@@ -10,27 +10,27 @@
 #![expect(clippy::print_stdout, reason = "a benchmark's figures are its output")]
 
 mod backlog;
-#[path = "../measure/bare.rs"]
-mod bare;
+#[path = "../measure/bare_loop.rs"]
+mod bare_loop;
 mod calls;
-mod coordinating;
+mod coordinator_process;
 #[path = "../measure/cpu.rs"]
 mod cpu;
 mod dispatch;
-mod dry;
 mod faults;
+mod fleet;
 #[path = "../measure/full_size.rs"]
 mod full_size;
-mod growth;
 mod idle;
+mod memory_growth;
+mod no_calls;
 mod outcomes;
 #[path = "../measure/process.rs"]
 mod process;
 mod servers;
+mod slow_provider;
 #[path = "../measure/table.rs"]
 mod table;
-mod team;
-mod waiting;
 
 use std::process::ExitCode;
 
@@ -44,11 +44,11 @@ fn main() -> anyhow::Result<ExitCode> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
         // The roles of child processes.
-        ["as-bare-loop", url, loop_arguments @ ..] => bare::run(url, loop_arguments)?,
+        ["as-bare-loop", url, loop_arguments @ ..] => bare_loop::run(url, loop_arguments)?,
         ["as-coordinator", broker, store, folder, users, window] => {
             let addresses = Addresses { broker: (*broker).to_owned(), store: (*store).to_owned() };
             let users = users.parse().map_err(anyhow::Error::msg)?;
-            coordinating::run(&addresses, folder.as_ref(), users, window.parse()?)?;
+            coordinator_process::run(&addresses, folder.as_ref(), users, window.parse()?)?;
         }
         parts => return measure(parts),
     }
@@ -63,7 +63,7 @@ async fn measure(parts: &[&str]) -> anyhow::Result<ExitCode> {
         calls::measure(&mut table).await.context("measure calls")?;
     }
     if wanted("waiting") {
-        waiting::measure(&mut table).await.context("measure calls that wait")?;
+        slow_provider::measure(&mut table).await.context("measure calls with a slow provider")?;
     }
     if wanted("dispatch") {
         dispatch::measure(&mut table).await.context("measure dispatch")?;
@@ -75,16 +75,16 @@ async fn measure(parts: &[&str]) -> anyhow::Result<ExitCode> {
         backlog::measure(&mut table).await.context("measure calls behind a backlog")?;
     }
     if wanted("memory") {
-        growth::measure(&mut table).await.context("measure a worker's memory over time")?;
+        memory_growth::measure(&mut table).await.context("measure a worker's memory over time")?;
     }
     if wanted("dry") {
-        dry::measure(&mut table).await.context("measure cells without calls")?;
+        no_calls::measure(&mut table).await.context("measure cells without calls")?;
     }
     if wanted("faults") {
-        faults::measure(&mut table).await.context("measure how fast others step in")?;
+        faults::measure(&mut table).await.context("measure recovery from killed processes")?;
     }
     if wanted("idle") {
-        idle::measure(&mut table).await.context("measure workers that wait")?;
+        idle::measure(&mut table).await.context("measure idle workers")?;
     }
     println!("{table}");
     Ok(if table.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

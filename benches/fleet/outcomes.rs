@@ -1,4 +1,4 @@
-//! Outcomes a second from a full results queue into the ledger on the disk.
+//! Outcomes per second from a full results queue to the ledger on disk.
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -6,20 +6,20 @@ use valuesim_shared::experiment::Users;
 use valuesim_shared::id::ModelId;
 use valuesim_shared::queue::{Lane, Queue as _, RabbitQueue};
 
-use crate::coordinating::{coordinate, cursor};
+use crate::coordinator_process::{coordinate, cursor};
+use crate::fleet::queue_of;
 use crate::full_size::{experiment_of, outcome, run_id};
 use crate::servers::Servers;
 use crate::table::{Bound, Table};
-use crate::team::queue_of;
 
 /// Respondents with five cells each.
 const USERS: u32 = 20_000;
 
-/// How many outcomes are sent side by side.
+/// How many outcomes are published concurrently.
 const CONFIRMS_IN_FLIGHT: usize = 512;
 
-/// The fewest cells a second.
-const FEWEST_CELLS: f64 = 20_000.0;
+/// The minimum cells per second.
+const MIN_CELLS: f64 = 20_000.0;
 
 pub(crate) async fn measure(table: &mut Table) -> anyhow::Result<()> {
     let servers = Servers::start().await?;
@@ -28,20 +28,20 @@ pub(crate) async fn measure(table: &mut Table) -> anyhow::Result<()> {
     let queue = addresses.queue().await?;
     let (cells, bytes) = fill(&queue).await?;
     queue.close().await;
-    // They were all sent once, so that their outcomes may come.
+    // Marks all cells as dispatched, so that the coordinator accepts their outcomes.
     cursor(folder.path()).advance(ModelId(0), cells)?;
     let (broker, store) = servers.used()?;
     let done = coordinate(&addresses, folder.path(), &USERS.to_string(), cells)?;
     let (broker_after, store_after) = servers.used()?;
     table.add("bytes of an outcome", bytes, Bound::None);
-    table.add("outcomes into the ledger in a second", cells as f64 / done.seconds, Bound::AtLeast(FEWEST_CELLS));
+    table.add("outcomes into the ledger per second", cells as f64 / done.seconds, Bound::AtLeast(MIN_CELLS));
     table.add("outcomes: CPU seconds of the coordinator, survey included", done.used.cpu_seconds, Bound::None);
     table.add("outcomes: CPU seconds of the broker", broker_after - broker, Bound::None);
     table.add("outcomes: CPU seconds of the store", store_after - store, Bound::None);
     Ok(())
 }
 
-/// Sends the outcomes of all cells; how many there are, and how many bytes each has in the mean.
+/// Publishes the outcomes of all cells; returns their number and mean size in bytes.
 async fn fill(queue: &RabbitQueue) -> anyhow::Result<(u64, f64)> {
     let (_, _, plan) = experiment_of(Users::Count(USERS))?;
     let results = queue_of(&run_id(), |_| Lane::Results);

@@ -1,4 +1,4 @@
-//! A broker and a store of the benchmark's own, and what they used.
+//! The benchmark's own broker and store, and their CPU usage.
 
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ use valuesim_test_servers::{Broker, RedisServer};
 
 use crate::cpu::cpu_seconds;
 
-/// How long the store may take to answer at first.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The time limit for connecting to the store.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Servers that nobody else uses. They end when this is dropped.
+/// Private servers. Dropping this stops them.
 pub(crate) struct Servers {
     broker: Broker,
     store: RedisServer,
 }
 
-/// Where a fleet finds them.
+/// Their URLs.
 #[derive(Debug, Clone)]
 pub(crate) struct Addresses {
     pub(crate) broker: String,
@@ -31,16 +31,16 @@ impl Servers {
         Ok(Self { broker: Broker::start().await?, store: RedisServer::start().await? })
     }
 
-    /// A virtual host that nobody has used, and a store with nothing in it.
+    /// A new virtual host and an emptied store.
     pub(crate) async fn fresh(&self) -> anyhow::Result<Addresses> {
         self.store.flush()?;
         Ok(Addresses { broker: self.broker.new_vhost().await?, store: self.store.url() })
     }
 
-    /// CPU seconds that broker and store used so far.
+    /// The CPU seconds of broker and store so far.
     pub(crate) fn used(&self) -> anyhow::Result<(f64, f64)> {
         let pids = self.broker.pid().zip(self.store.pid());
-        let (broker, store) = pids.context("the servers run")?;
+        let (broker, store) = pids.context("a server is not running")?;
         Ok((cpu_seconds(&broker.to_string())?.0, cpu_seconds(&store.to_string())?.0))
     }
 }
@@ -52,6 +52,6 @@ impl Addresses {
     }
 
     pub(crate) async fn store(&self) -> anyhow::Result<RedisStore> {
-        Ok(RedisStore::connect(&self.store.parse()?, PATIENCE).await?)
+        Ok(RedisStore::connect(&self.store.parse()?, CONNECT_TIMEOUT).await?)
     }
 }

@@ -1,4 +1,4 @@
-//! An experiment of full size, made up, and what comes out of its cells.
+//! A full-size synthetic experiment, and typical outcomes of its cells.
 
 use valuesim_coordinator::plan::Plan;
 use valuesim_shared::codebook::Codebook;
@@ -26,7 +26,7 @@ pub(crate) fn run_id() -> RunId {
     RunId("bench".to_owned())
 }
 
-/// An experiment with some of the respondents of a survey of full size, or all.
+/// An experiment with some or all respondents of a full-size survey.
 pub(crate) fn experiment_of(users: Users) -> anyhow::Result<(Experiment, Survey, Plan)> {
     let mut experiment = Experiment { methods: vec![Method::ValueSim], ..Experiment::default() };
     experiment.sample.users = Some(users);
@@ -36,7 +36,7 @@ pub(crate) fn experiment_of(users: Users) -> anyhow::Result<(Experiment, Survey,
     Ok((experiment, survey, plan))
 }
 
-/// A cell as it usually comes out.
+/// A typical outcome of a cell.
 pub(crate) fn outcome(cell: Cell) -> CellOutcome {
     let story = StoryResult { ended: Ended::Answered, characters: 3_512, asked: 1 };
     let modules = Module::ALL.map(|module| ModuleResult { stage: module.into(), answers: answers(), ended: ended() });

@@ -1,4 +1,4 @@
-//! Runs programs as child processes and says what they used.
+//! Runs programs as child processes and measures their resource usage.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -14,21 +14,21 @@ use crate::cpu::cpu_seconds;
 /// Bytes of the simulated provider's replies.
 const REPLY_BYTES: &str = "600";
 
-/// Bytes of its backstories, so that the prompts that hold one have 12,000.
+/// Bytes of its backstories, so that prompts with a backstory have 12,000.
 const STORY_BYTES: &str = "11000";
 
 /// Bytes of five tokens, by the simulated provider's count.
 const BYTES_OF_FIVE_TOKENS: f64 = 23.0;
 
-/// What a program used from start to end.
+/// A program's resource usage from start to end.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Used {
+pub(crate) struct Usage {
     /// User and system time in seconds.
     pub(crate) cpu_seconds: f64,
     pub(crate) seconds: f64,
 }
 
-/// The `valuesim` command, without any settings from the environment.
+/// The `valuesim` command, without settings from the environment.
 pub(crate) fn valuesim(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_valuesim"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("VALUESIM_")) {
@@ -45,11 +45,11 @@ pub(crate) fn this_program(arguments: &[&str]) -> anyhow::Result<Command> {
     Ok(command)
 }
 
-/// Runs a program to its end; returns what it used and what it wrote to standard output.
-pub(crate) fn finish(mut command: Command) -> anyhow::Result<(Used, String)> {
+/// Runs a program to its end; returns its resource usage and its standard output.
+pub(crate) fn finish(mut command: Command) -> anyhow::Result<(Usage, String)> {
     let (start, (_, before)) = (Instant::now(), cpu_seconds("self")?);
     let Output { status, stdout, stderr } = command.output().with_context(|| format!("run {command:?}"))?;
-    let used = Used { cpu_seconds: cpu_seconds("self")?.1 - before, seconds: start.elapsed().as_secs_f64() };
+    let used = Usage { cpu_seconds: cpu_seconds("self")?.1 - before, seconds: start.elapsed().as_secs_f64() };
     ensure!(status.success(), "{command:?} ended with {status}: {}", String::from_utf8_lossy(&stderr));
     Ok((used, String::from_utf8(stdout)?))
 }
@@ -62,7 +62,7 @@ pub(crate) fn memory(pid: &str, field: &str) -> anyhow::Result<f64> {
     Ok(kilobytes.trim().trim_end_matches(" kB").parse::<f64>()? * 1024.0)
 }
 
-/// A program that goes on in the background until this is dropped.
+/// A program in the background, killed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Background(pub(crate) Child);
 
@@ -74,13 +74,13 @@ impl Background {
 
 impl Drop for Background {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // Fails if it has ended by itself.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// The simulated provider in its own process.
+/// The simulated provider in a separate process.
 #[derive(Debug)]
 pub(crate) struct Provider {
     pub(crate) base_url: String,
@@ -95,18 +95,18 @@ impl Provider {
         let mut process = Background(command.stdout(Stdio::piped()).spawn().context("start the provider")?);
         let mut line = String::new();
         BufReader::new(process.0.stdout.take().context("it has an output")?).read_line(&mut line)?;
-        let Some((_, url)) = line.trim().split_once(" at ") else { bail!("the provider said {line:?}") };
+        let Some((_, url)) = line.trim().split_once(" at ") else { bail!("the provider printed {line:?}") };
         Ok(Self { base_url: url.to_owned(), _process: process })
     }
 
-    /// Calls that it has answered, and tokens of their prompts.
+    /// The calls answered so far, and the tokens of their prompts.
     pub(crate) fn answered(&self) -> anyhow::Result<Answered> {
         let stats = self.stats()?;
         let count = |value: &Value| value.as_f64().context("read the statistics");
         Ok(Answered { calls: count(&stats["answered"])?, prompt_tokens: count(&stats["tokens"]["input"])? })
     }
 
-    /// What it says of itself.
+    /// Its statistics.
     pub(crate) fn stats(&self) -> anyhow::Result<Value> {
         let address = self.base_url.trim_start_matches("http://").trim_end_matches("/v1");
         let mut connection = TcpStream::connect(address)?;
@@ -118,7 +118,7 @@ impl Provider {
     }
 }
 
-/// What a provider has answered so far.
+/// The calls that a provider has answered.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Answered {
     pub(crate) calls: f64,
@@ -133,7 +133,7 @@ impl Answered {
     }
 }
 
-/// The whole number that is nearest to a count.
+/// A count, rounded to a whole number.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts, all positive and small")]
 pub(crate) fn whole(count: f64) -> usize {
     count.round() as usize

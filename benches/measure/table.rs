@@ -1,19 +1,19 @@
-//! The figures beside their bounds.
+//! A table of measured figures and their bounds.
 
 use std::fmt;
 
-/// What a figure may be.
+/// The bound of a figure.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Bound {
-    /// No more than this.
+    /// At most this.
     AtMost(f64),
-    /// No less than this.
+    /// At least this.
     AtLeast(f64),
-    /// Anything: shown for orientation.
+    /// No bound: shown for information.
     None,
 }
 
-/// Figures in the order in which they were measured.
+/// Figures in the order of measurement.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     rows: Vec<Row>,
@@ -61,7 +61,7 @@ impl fmt::Display for Table {
     }
 }
 
-/// The value in the middle.
+/// The middle value.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     values[values.len() / 2]

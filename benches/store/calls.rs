@@ -1,4 +1,4 @@
-//! What is written for each call, its note and its reply: CPU time of this process and of Redis, beside the bare client.
+//! CPU time per call for writing its note and reply, here and in Redis, compared with the Redis client alone.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,20 +18,20 @@ use crate::table::{Bound, Table, median};
 const CALLS: u32 = 200_000;
 
 /// Calls of a cell: three modules for each of 58 questions.
-const CALLS_OF_A_CELL: u32 = 174;
+const CALLS_PER_CELL: u32 = 174;
 
 /// A reply's length in bytes.
 const REPLY_BYTES: usize = 600;
 
-/// Bytes whose digest takes about 3 microseconds, and how often that is taken for half a request.
+/// Bytes whose digest takes about 3 microseconds, and how many digests simulate half a request.
 const WORK_BYTES: usize = 12 << 10;
 const WORK_TIMES: usize = 4;
 
-/// Microseconds of CPU that note and reply of one call may cost here and in Redis together: a bare HTTP call takes 27 to
-/// 35, and worker, broker and store may take twice that.
-const MOST_MICROSECONDS: f64 = 10.0;
+/// The maximum CPU time per call for note and reply, here and in Redis together, in microseconds. A bare HTTP call
+/// takes 27 to 35, and worker, broker and store may take twice that.
+const MAX_MICROSECONDS: f64 = 10.0;
 
-/// Rounds, of which the median counts; store and bare client take turns, so that noise of the machine meets both.
+/// Rounds; the median counts. Store and bare client alternate, so that noise of the machine affects both equally.
 const ROUNDS: usize = 3;
 
 pub(crate) async fn measure(table: &mut Table) -> anyhow::Result<()> {
@@ -41,8 +41,8 @@ pub(crate) async fn measure(table: &mut Table) -> anyhow::Result<()> {
             store.push(measure_store(in_flight).await?);
             bare.push(measure_bare(in_flight).await?);
         }
-        // One caller alone is never in a hurry: it waits for a provider.
-        let bound = if in_flight == 1 { Bound::None } else { Bound::AtMost(MOST_MICROSECONDS) };
+        // No bound for a single caller: it spends its time waiting for a provider.
+        let bound = if in_flight == 1 { Bound::None } else { Bound::AtMost(MAX_MICROSECONDS) };
         add(table, &format!("the store, {in_flight} in flight"), &store, bound);
         add(table, &format!("HINCRBY and HSET, {in_flight} in flight"), &bare, Bound::None);
     }
@@ -52,7 +52,7 @@ pub(crate) async fn measure(table: &mut Table) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// As in a worker, where each call takes as much CPU as an HTTP request: what the store adds to that.
+/// The store's additional CPU time when each call also costs as much CPU as an HTTP request, as in a worker.
 async fn measure_among_work(table: &mut Table, in_flight: u32) -> anyhow::Result<()> {
     let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
@@ -64,14 +64,9 @@ async fn measure_among_work(table: &mut Table, in_flight: u32) -> anyhow::Result
         let before = Before::now(&mut server).await?;
         share_out(in_flight, |next| work_and_write(store.clone(), next)).await;
         let used = before.until_now(&mut server).await?;
-        rounds.push(Used { client: used.client - alone.client, ..used });
+        rounds.push(CallCost { client: used.client - alone.client, ..used });
     }
-    add(
-        table,
-        &format!("the store among other work, {in_flight} in flight"),
-        &rounds,
-        Bound::AtMost(MOST_MICROSECONDS),
-    );
+    add(table, &format!("the store among other work, {in_flight} in flight"), &rounds, Bound::AtMost(MAX_MICROSECONDS));
     Ok(())
 }
 
@@ -92,7 +87,7 @@ async fn work_and_write(store: RedisStore, next: Arc<AtomicU32>) {
     store.settle().await.expect("writes");
 }
 
-/// The CPU time of an HTTP request, in two halves: it is sent, and its answer is read.
+/// Uses the CPU time of an HTTP request, in two halves: sending it, and reading its answer.
 async fn work() {
     for _ in 0..2 {
         for _ in 0..WORK_TIMES {
@@ -102,19 +97,19 @@ async fn work() {
     }
 }
 
-async fn measure_store(in_flight: u32) -> anyhow::Result<Used> {
+async fn measure_store(in_flight: u32) -> anyhow::Result<CallCost> {
     let mut server = Server::start().await?;
     let store = server.store().await?;
     let before = Before::now(&mut server).await?;
     share_out(in_flight, |next| write_through_store(store.clone(), next)).await;
     let used = before.until_now(&mut server).await?;
     let record = store.cell_record(&run(), cell_of(0)).await?;
-    anyhow::ensure!(record.replies.len() == CALLS_OF_A_CELL as usize, "{} replies of a cell", record.replies.len());
+    anyhow::ensure!(record.replies.len() == CALLS_PER_CELL as usize, "{} replies of a cell", record.replies.len());
     Ok(used)
 }
 
-/// A counter in a hash and a field for each reply, through the client as it is: what the store is measured against.
-async fn measure_bare(in_flight: u32) -> anyhow::Result<Used> {
+/// A hash counter and a hash field for each reply, written with the Redis client alone: the reference for the store.
+async fn measure_bare(in_flight: u32) -> anyhow::Result<CallCost> {
     let mut server = Server::start().await?;
     let connection = server.connection.clone();
     let before = Before::now(&mut server).await?;
@@ -122,7 +117,7 @@ async fn measure_bare(in_flight: u32) -> anyhow::Result<Used> {
     before.until_now(&mut server).await
 }
 
-/// Has so many tasks make the calls between them.
+/// Spreads the calls over this many tasks.
 async fn share_out<F: Future<Output = ()> + Send + 'static>(in_flight: u32, task: impl Fn(Arc<AtomicU32>) -> F) {
     let next = Arc::new(AtomicU32::new(0));
     let tasks: JoinSet<()> = (0..in_flight).map(|_| task(Arc::clone(&next))).collect();
@@ -142,7 +137,7 @@ async fn write_through_store(store: RedisStore, next: Arc<AtomicU32>) {
 async fn write_bare(mut connection: MultiplexedConnection, next: Arc<AtomicU32>) {
     let reply = "x".repeat(REPLY_BYTES);
     while let Some(call) = take(&next) {
-        let (cell, field) = (format!("bench:{{{}}}", call / CALLS_OF_A_CELL), call % CALLS_OF_A_CELL);
+        let (cell, field) = (format!("bench:{{{}}}", call / CALLS_PER_CELL), call % CALLS_PER_CELL);
         let noted = redis::cmd("HINCRBY").arg(&cell).arg(field).arg(1).exec_async(&mut connection).await;
         noted.expect("writes");
         let recorded = redis::cmd("HSET").arg(&cell).arg(1000 + field).arg(&reply).exec_async(&mut connection).await;
@@ -154,7 +149,7 @@ fn take(next: &AtomicU32) -> Option<u32> {
     Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&call| call < CALLS)
 }
 
-/// What was used before a measurement.
+/// The resources used before a measurement.
 struct Before {
     start: Instant,
     client: f64,
@@ -166,9 +161,9 @@ impl Before {
         Ok(Self { start: Instant::now(), client: cpu_seconds("self")?, redis: server.cpu_seconds().await? })
     }
 
-    async fn until_now(self, server: &mut Server) -> anyhow::Result<Used> {
+    async fn until_now(self, server: &mut Server) -> anyhow::Result<CallCost> {
         let for_a_call = 1e6 / f64::from(CALLS);
-        Ok(Used {
+        Ok(CallCost {
             client: (cpu_seconds("self")? - self.client) * for_a_call,
             redis: (server.cpu_seconds().await? - self.redis) * for_a_call,
             rate: f64::from(CALLS) / self.start.elapsed().as_secs_f64(),
@@ -176,20 +171,20 @@ impl Before {
     }
 }
 
-/// What was used: microseconds of CPU for a call, and calls in a second.
+/// The measured usage: microseconds of CPU per call, and calls per second.
 #[derive(Debug, Clone, Copy)]
-struct Used {
+struct CallCost {
     client: f64,
     redis: f64,
     rate: f64,
 }
 
-fn add(table: &mut Table, what: &str, rounds: &[Used], bound: Bound) {
-    let of_rounds = |figure: fn(&Used) -> f64| median(rounds.iter().map(figure).collect());
-    table.add(format!("microseconds of CPU here for a call: {what}"), of_rounds(|used| used.client), Bound::None);
-    table.add(format!("microseconds of Redis's CPU for a call: {what}"), of_rounds(|used| used.redis), Bound::None);
+fn add(table: &mut Table, what: &str, rounds: &[CallCost], bound: Bound) {
+    let of_rounds = |figure: fn(&CallCost) -> f64| median(rounds.iter().map(figure).collect());
+    table.add(format!("microseconds of CPU here per call: {what}"), of_rounds(|used| used.client), Bound::None);
+    table.add(format!("microseconds of Redis's CPU per call: {what}"), of_rounds(|used| used.redis), Bound::None);
     table.add(format!("both: {what}"), of_rounds(|used| used.client + used.redis), bound);
-    table.add(format!("calls in a second: {what}"), of_rounds(|used| used.rate), Bound::None);
+    table.add(format!("calls per second: {what}"), of_rounds(|used| used.rate), Bound::None);
 }
 
 fn run() -> RunId {
@@ -197,13 +192,13 @@ fn run() -> RunId {
 }
 
 fn cell_of(call: u32) -> Cell {
-    let respondent = Respondent::new(call / CALLS_OF_A_CELL + 1).expect("counts from 1");
+    let respondent = Respondent::new(call / CALLS_PER_CELL + 1).expect("counts from 1");
     Cell { model: ModelId(0), respondent, fold: Fold::new(1).expect("counts from 1") }
 }
 
 fn key_of(call: u32) -> CallKey {
     let stages = [Stage::COGNITIVE, Stage::AFFECTIVE, Stage::BEHAVIORAL];
-    let of_cell = call % CALLS_OF_A_CELL;
+    let of_cell = call % CALLS_PER_CELL;
     let question = u16::try_from(of_cell / 3 + 1).expect("is small");
     CallKey { stage: stages[of_cell as usize % 3], question: QuestionId::new(question), asked_before: 0 }
 }

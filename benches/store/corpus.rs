@@ -1,4 +1,4 @@
-//! Backstories of real length, one for each of many people.
+//! Backstories of realistic length for many people.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use valuesim_shared::split::Split;
 use valuesim_simulator::person::{Conversation, Kind, Message, Person};
 use valuesim_simulator::synth::{Synth, SynthRow};
 
-/// Characters of a backstory: what the paper's models write at most.
+/// Characters of a backstory: the maximum that the paper's models write.
 const CHARACTERS: usize = 10_000;
 
-/// One word in so many is another one in texts that are to be less alike.
-const EVERY: usize = 4;
+/// In less similar texts, one word in this many is replaced.
+const REPLACED_ONE_IN: usize = 4;
 
-/// Texts of the simulated person, from the profiles of so many respondents.
+/// Backstories by the simulated person, from the profiles of this many respondents.
 pub(crate) fn stories(count: u32) -> anyhow::Result<Vec<String>> {
     let codebook = Arc::new(Codebook::built_in());
     let split = Split::new(42, 5)?;
@@ -33,7 +33,7 @@ pub(crate) fn stories(count: u32) -> anyhow::Result<Vec<String>> {
     rows.iter().enumerate().map(tell).collect()
 }
 
-/// The story of one respondent, drawn out to its length with what was left out of it, as a wordier model would.
+/// The story of one respondent, extended to its length with the profile's items in question form.
 fn story(person: &Person, codebook: &Codebook, row: &SynthRow, kept: &[QuestionId]) -> anyhow::Result<String> {
     let answers = kept.iter().map(|&id| (id, row.codes[id.index()]));
     let profile = ProfileText::new(codebook, Behaviour::Corrected);
@@ -50,10 +50,10 @@ fn story(person: &Person, codebook: &Codebook, row: &SynthRow, kept: &[QuestionI
         text.push_str(&item);
     }
     text.truncate(text.floor_char_boundary(CHARACTERS));
-    Some(text).filter(|text| !text.is_empty()).context("the simulated person tells something")
+    Some(text).filter(|text| !text.is_empty()).context("the simulated person wrote an empty story")
 }
 
-/// The same texts with every fourth word drawn from all words of all of them: less alike than what a model writes.
+/// The same texts with every fourth word drawn from the words of all texts: less similar than a model's.
 pub(crate) fn with_other_words(stories: &[String]) -> Vec<String> {
     let mut words: Vec<&str> = stories.iter().take(200).flat_map(|story| story.split(' ')).collect();
     words.sort_unstable();
@@ -65,7 +65,7 @@ pub(crate) fn with_other_words(stories: &[String]) -> Vec<String> {
     };
     let change = |story: &String| {
         let changed = story.split(' ').enumerate();
-        changed.map(|(at, word)| if at % EVERY == 0 { other() } else { word }).collect::<Vec<_>>().join(" ")
+        changed.map(|(at, word)| if at % REPLACED_ONE_IN == 0 { other() } else { word }).collect::<Vec<_>>().join(" ")
     };
     stories.iter().map(change).collect()
 }

@@ -1,7 +1,7 @@
-//! Measures the store on a real Redis: the room that backstories take, and the CPU time of what is written for each call.
+//! Measures the store on a real Redis: the memory of backstories, and the CPU time of writing for each call.
 //!
-//! Fails when a bound is passed. `cargo bench --bench store -- stories` measures one part alone; the parts are `stories`
-//! and `calls`.
+//! Fails when a bound is exceeded. `cargo bench --bench store -- stories` measures one part alone; the parts are
+//! `stories` and `calls`.
 
 #![expect(clippy::print_stdout, reason = "a benchmark's figures are its output")]
 
@@ -29,7 +29,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         stories::measure(&mut table).await.context("measure backstories")?;
     }
     if wanted("calls") {
-        calls::measure(&mut table).await.context("measure what is written for calls")?;
+        calls::measure(&mut table).await.context("measure writing for calls")?;
     }
     println!("{table}");
     Ok(if table.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

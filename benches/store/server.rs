@@ -1,4 +1,4 @@
-//! A Redis for measurements, and what it says of itself.
+//! A Redis for measurements, and its statistics.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use valuesim_test_servers::RedisServer;
 
 use crate::cpu;
 
-/// A server that nobody else uses.
+/// A private server.
 pub(crate) struct Server {
     server: RedisServer,
     pub(crate) connection: MultiplexedConnection,
@@ -26,12 +26,12 @@ impl Server {
         Ok(RedisStore::connect(&self.server.url().parse()?, Duration::from_secs(5)).await?)
     }
 
-    /// Bytes of memory that it uses.
+    /// Its memory usage in bytes.
     pub(crate) async fn memory(&mut self) -> anyhow::Result<f64> {
         self.figure("memory", "used_memory").await
     }
 
-    /// CPU seconds that it used so far.
+    /// Its CPU seconds so far.
     pub(crate) async fn cpu_seconds(&mut self) -> anyhow::Result<f64> {
         let pid = self.figure("server", "process_id").await?;
         cpu_seconds(&pid.to_string())
@@ -40,11 +40,11 @@ impl Server {
     async fn figure(&mut self, section: &str, name: &str) -> anyhow::Result<f64> {
         let info: String = redis::cmd("INFO").arg(section).query_async(&mut self.connection).await?;
         let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        Ok(line.with_context(|| format!("find {name} in what Redis says of itself"))?.trim().parse()?)
+        Ok(line.with_context(|| format!("find {name} in Redis's INFO"))?.trim().parse()?)
     }
 }
 
-/// CPU seconds of a process, all threads: `self` is this one.
+/// CPU seconds of all threads of a process; the pid `self` is this process.
 pub(crate) fn cpu_seconds(pid: &str) -> anyhow::Result<f64> {
     cpu::cpu_seconds(pid).map(|(own, _)| own)
 }

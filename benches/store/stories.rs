@@ -1,4 +1,4 @@
-//! Ten thousand backstories: what share of their size they take in Redis, and what packing them costs.
+//! The memory of ten thousand backstories in Redis relative to their size, and the CPU time of compressing them.
 
 use std::time::Instant;
 
@@ -12,23 +12,23 @@ use crate::{corpus, server};
 
 const STORIES: u32 = 10_000;
 
-/// What the store may take of the stories' own size.
-const SHARE: f64 = 0.25;
+/// The maximum memory in the store relative to the size of the stories.
+const MAX_SHARE: f64 = 0.25;
 
 pub(crate) async fn measure(table: &mut Table) -> anyhow::Result<()> {
     let stories = corpus::stories(STORIES)?;
     let mean = stories.iter().map(String::len).sum::<usize>() as f64 / stories.len() as f64;
     table.add("bytes of a backstory, on average", mean, Bound::AtLeast(9_000.0));
-    let share = keep(table, "", &stories).await?;
-    table.add("memory that Redis takes for 10,000 backstories / their size", share, Bound::AtMost(SHARE));
+    let share = write_and_read(table, "", &stories).await?;
+    table.add("memory that Redis takes for 10,000 backstories / their size", share, Bound::AtMost(MAX_SHARE));
     let others = corpus::with_other_words(&stories);
-    let share = keep(table, ", every fourth word another", &others).await?;
-    table.add("memory / size, every fourth word another", share, Bound::None);
+    let share = write_and_read(table, ", every fourth word replaced", &others).await?;
+    table.add("memory / size, every fourth word replaced", share, Bound::None);
     Ok(())
 }
 
-/// Keeps the stories on a server of their own and reads some back; returns the share of their size that they take.
-async fn keep(table: &mut Table, which: &str, stories: &[String]) -> anyhow::Result<f64> {
+/// Writes the stories to an empty server and reads some back; returns their memory relative to their size.
+async fn write_and_read(table: &mut Table, which: &str, stories: &[String]) -> anyhow::Result<f64> {
     let mut server = Server::start().await?;
     let store = server.store().await?;
     let run = RunId("bench-0123456789ab".to_owned());
@@ -42,7 +42,7 @@ async fn keep(table: &mut Table, which: &str, stories: &[String]) -> anyhow::Res
     table.add(format!("milliseconds of CPU to write a story{which}"), client / count * 1e3, Bound::None);
     table.add(format!("milliseconds of Redis's CPU for it{which}"), redis / count * 1e3, Bound::None);
     table.add(
-        format!("stories written in a second, one by one{which}"),
+        format!("stories written per second, one by one{which}"),
         count / start.elapsed().as_secs_f64(),
         Bound::None,
     );

@@ -1,38 +1,37 @@
-//! A full-size run whose cells need no call: everything but the provider, and the coordinator's memory.
+//! A full-size run without calls: the cost of everything except the provider, and the coordinator's memory.
 
 use std::process::Stdio;
 
-use crate::coordinating::{Coordinated, coordinate};
+use crate::coordinator_process::{CoordinatorUsage, coordinate};
 use crate::cpu::cpu_seconds;
 use crate::full_size::run_id;
 use crate::process::{Background, memory, valuesim};
 use crate::servers::{Addresses, Servers};
 use crate::table::{Bound, Table};
 
-/// Respondents with five cells each: few, as many as fill what the ledger keeps of its file in memory (32 MB), and all
-/// 97,220.
+/// Respondents with five cells each: few, enough to fill the ledger's cache (32 MB), and all 97,220.
 const FEW: &str = "2000";
 const SOME: &str = "50000";
 const ALL: &str = "all";
 
 const CELLS: f64 = 486_100.0;
 
-/// Cells under way: what a coordinator takes where nothing is said.
+/// Cells in progress: the coordinator's default.
 const WINDOW: u64 = 2_000;
 
 const WORKERS: usize = 2;
 
-/// How much more memory a coordinator may take for all cells than for some, in megabytes: what the allocator does not give
-/// back.
-const MOST_MORE: f64 = 16.0;
+/// The maximum additional memory of a coordinator for all cells compared with some, in megabytes: memory that the
+/// allocator does not return.
+const MAX_GROWTH: f64 = 16.0;
 
-/// What a run took beside its coordinator.
-struct Rest {
+/// The resource usage of a run without its coordinator.
+struct OtherUsage {
     /// CPU seconds.
     workers: f64,
     broker: f64,
     store: f64,
-    /// Bytes resident at most, of the worker that took most.
+    /// Peak resident bytes of the worker with the highest peak.
     memory: f64,
 }
 
@@ -41,7 +40,7 @@ pub(crate) async fn measure(table: &mut Table) -> anyhow::Result<()> {
     let (all, rest) = run(ALL).await?;
     let mut row = |what: &str, figure, bound| table.add(format!("486,100 cells without calls: {what}"), figure, bound);
     row("seconds", all.seconds, Bound::None);
-    row("cells a second", CELLS / all.seconds, Bound::None);
+    row("cells per second", CELLS / all.seconds, Bound::None);
     row("CPU seconds of the coordinator", all.used.cpu_seconds, Bound::None);
     row("seconds of its process", all.used.seconds, Bound::None);
     row("CPU seconds of two workers", rest.workers, Bound::None);
@@ -52,11 +51,11 @@ pub(crate) async fn measure(table: &mut Table) -> anyhow::Result<()> {
     table.add("10,000 cells of the same survey: its memory, MB", few.memory / 1e6, Bound::None);
     table.add("250,000 cells: its memory, with a full cache of the ledger, MB", some.memory / 1e6, Bound::None);
     let more = (all.memory - some.memory) / 1e6;
-    table.add("more memory for 486,100 cells than for 250,000, MB", more, Bound::AtMost(MOST_MORE));
+    table.add("more memory for 486,100 cells than for 250,000, MB", more, Bound::AtMost(MAX_GROWTH));
     Ok(())
 }
 
-async fn run(users: &str) -> anyhow::Result<(Coordinated, Rest)> {
+async fn run(users: &str) -> anyhow::Result<(CoordinatorUsage, OtherUsage)> {
     let servers = Servers::start().await?;
     let addresses = servers.fresh().await?;
     let folder = tempfile::tempdir()?;
@@ -64,7 +63,7 @@ async fn run(users: &str) -> anyhow::Result<(Coordinated, Rest)> {
     let (broker, store) = servers.used()?;
     let coordinated = coordinate(&addresses, folder.path(), users, WINDOW)?;
     let (broker_after, store_after) = servers.used()?;
-    let mut rest = Rest { workers: 0.0, broker: broker_after - broker, store: store_after - store, memory: 0.0 };
+    let mut rest = OtherUsage { workers: 0.0, broker: broker_after - broker, store: store_after - store, memory: 0.0 };
     for worker in &workers {
         rest.workers += cpu_seconds(&worker.pid())?.0;
         rest.memory = rest.memory.max(memory(&worker.pid(), "VmHWM")?);

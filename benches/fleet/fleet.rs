@@ -1,4 +1,4 @@
-//! A coordinator and its workers, started as a user starts them, and what they used.
+//! A coordinator and its workers, started as a user would start them, and their resource usage.
 
 use std::fs::File;
 use std::process::{Command, Stdio};
@@ -14,20 +14,20 @@ use crate::cpu::cpu_seconds;
 use crate::process::{Answered, Background, Provider, valuesim};
 use crate::servers::{Addresses, Servers};
 
-/// Longer than anything takes that is waited for, on a busy machine too.
-const PATIENCE: Duration = Duration::from_mins(10);
+/// The time limit for every wait, long enough for a busy machine.
+const WAIT_LIMIT: Duration = Duration::from_mins(10);
 
-/// Where the processes of one run meet. They are the caller's.
-pub(crate) struct Team<'a> {
+/// The shared environment of one run's processes, which the caller owns.
+pub(crate) struct Fleet<'a> {
     provider: &'a Provider,
     servers: &'a Servers,
     pub(crate) addresses: Addresses,
     folder: TempDir,
 }
 
-/// What everybody has used so far, at a moment.
+/// The resource usage of all processes at one moment.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Look {
+pub(crate) struct Snapshot {
     at: Instant,
     answered: Answered,
     /// CPU seconds.
@@ -37,21 +37,21 @@ pub(crate) struct Look {
     coordinator: f64,
 }
 
-/// What calls took in the mean between two looks.
+/// The mean cost of a call between two snapshots.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Taken {
+pub(crate) struct CallCost {
     pub(crate) calls: f64,
     pub(crate) calls_per_second: f64,
     pub(crate) prompt_bytes: usize,
-    /// CPU seconds for a call.
+    /// CPU seconds per call.
     pub(crate) worker: f64,
     pub(crate) broker: f64,
     pub(crate) store: f64,
     pub(crate) coordinator: f64,
 }
 
-impl Taken {
-    /// CPU seconds for a call of all who do the work.
+impl CallCost {
+    /// CPU seconds per call of worker, broker and store.
     pub(crate) fn without_coordinator(&self) -> f64 {
         self.worker + self.broker + self.store
     }
@@ -61,18 +61,18 @@ impl Taken {
     }
 }
 
-impl<'a> Team<'a> {
-    /// A team whose queues and store are empty.
+impl<'a> Fleet<'a> {
+    /// A fleet with empty queues and an empty store.
     pub(crate) async fn new(servers: &'a Servers, provider: &'a Provider) -> anyhow::Result<Self> {
         Ok(Self { provider, servers, addresses: servers.fresh().await?, folder: tempfile::tempdir()? })
     }
 
-    /// Starts a coordinator with limits that count and never bind: so many requests a minute no provider takes.
+    /// Starts a coordinator. A rate limit is set, so that it is counted, but too high to ever be reached.
     pub(crate) fn coordinator(&self, flags: &[&str]) -> anyhow::Result<Background> {
         self.coordinator_at(&self.provider.base_url, flags)
     }
 
-    /// The same where workers find the provider elsewhere.
+    /// The same with a different URL of the provider.
     pub(crate) fn coordinator_at(&self, base_url: &str, flags: &[&str]) -> anyhow::Result<Background> {
         let mut command = valuesim(&["coordinate", "--model", "m", "--base-url", base_url]);
         command.args(["--requests-per-minute", "100000000"]).arg("--runs").arg(self.folder.path().join("runs"));
@@ -87,7 +87,7 @@ impl<'a> Team<'a> {
         self.start(command, "worker")
     }
 
-    /// What is said goes into a file, the last of each kind for whoever looks for a fault.
+    /// Standard error goes to a log file, which [`Fleet::wait`] reports. Later processes of the same kind overwrite it.
     fn start(&self, mut command: Command, name: &str) -> anyhow::Result<Background> {
         let log = File::create(self.folder.path().join(format!("{name}.log")))?;
         command.env("VALUESIM_BROKER", &self.addresses.broker).env("VALUESIM_STORE", &self.addresses.store);
@@ -95,7 +95,7 @@ impl<'a> Team<'a> {
         Ok(Background(command.spawn().with_context(|| format!("start the {name}"))?))
     }
 
-    /// The run's name, once the coordinator has begun it.
+    /// Waits until the coordinator has begun the run; returns its id.
     pub(crate) async fn run(&self) -> anyhow::Result<RunId> {
         let runs = self.folder.path().join("runs");
         let begun = async || {
@@ -106,38 +106,38 @@ impl<'a> Team<'a> {
         Ok(RunId(self.wait("a run folder", begun).await?))
     }
 
-    /// When the run's ledger was written last.
+    /// When the run's ledger was last written.
     pub(crate) fn ledger_written(&self, run: &RunId) -> anyhow::Result<std::time::SystemTime> {
         let ledger = self.folder.path().join("runs").join(&run.0).join("ledger.redb");
         Ok(std::fs::metadata(ledger)?.modified()?)
     }
 
-    /// Waits until the provider has answered so many calls more than at `before`.
+    /// Waits until the provider has answered this many more calls than at `before`.
     pub(crate) async fn answered(&self, before: Answered, calls: f64) -> anyhow::Result<()> {
         let enough = async || (self.provider.answered().ok()?.calls >= before.calls + calls).then_some(());
         self.wait("answered calls", enough).await
     }
 
-    /// Waits until so many messages wait in a queue.
+    /// Waits until a queue has at least this many messages.
     pub(crate) async fn filled(&self, queue: &RabbitQueue, name: &QueueName, messages: u32) -> anyhow::Result<()> {
         let filled = async || (depth(queue, name).await.ok()?.messages >= messages).then_some(());
         self.wait("a full queue", filled).await
     }
 
-    /// Waits for something; says what the processes said where it does not come.
+    /// Waits for a condition; a timeout reports the logs of the processes.
     pub(crate) async fn wait<T>(&self, what: &str, look: impl AsyncFnMut() -> Option<T>) -> anyhow::Result<T> {
-        let waited = eventually(what, PATIENCE, look).await;
-        waited.with_context(|| format!("coordinator: {}\nworker: {}", self.said("coordinator"), self.said("worker")))
+        let waited = eventually(what, WAIT_LIMIT, look).await;
+        waited.with_context(|| format!("coordinator: {}\nworker: {}", self.log("coordinator"), self.log("worker")))
     }
 
-    fn said(&self, name: &str) -> String {
+    fn log(&self, name: &str) -> String {
         std::fs::read_to_string(self.folder.path().join(format!("{name}.log"))).unwrap_or_default()
     }
 
-    /// What everybody has used so far.
-    pub(crate) fn look(&self, coordinator: &Background, worker: &Background) -> anyhow::Result<Look> {
+    /// The resource usage of all processes so far.
+    pub(crate) fn snapshot(&self, coordinator: &Background, worker: &Background) -> anyhow::Result<Snapshot> {
         let (broker, store) = self.servers.used()?;
-        Ok(Look {
+        Ok(Snapshot {
             at: Instant::now(),
             answered: self.provider.answered()?,
             worker: cpu_seconds(&worker.pid())?.0,
@@ -147,24 +147,24 @@ impl<'a> Team<'a> {
         })
     }
 
-    /// What calls take in the mean when so many have been answered and as many as `counted` follow.
+    /// The mean cost of the `measured` calls after the first `warm_up` calls.
     pub(crate) async fn measure(
         &self,
         coordinator: &Background,
         worker: &Background,
-        (warm_up, counted): (f64, f64),
-    ) -> anyhow::Result<Taken> {
+        (warm_up, measured): (f64, f64),
+    ) -> anyhow::Result<CallCost> {
         self.answered(self.provider.answered()?, warm_up).await?;
-        let before = self.look(coordinator, worker)?;
-        self.answered(before.answered, counted).await?;
-        Ok(self.look(coordinator, worker)?.since(&before))
+        let before = self.snapshot(coordinator, worker)?;
+        self.answered(before.answered, measured).await?;
+        Ok(self.snapshot(coordinator, worker)?.since(&before))
     }
 }
 
-impl Look {
-    fn since(&self, before: &Self) -> Taken {
+impl Snapshot {
+    fn since(&self, before: &Self) -> CallCost {
         let calls = self.answered.calls - before.answered.calls;
-        Taken {
+        CallCost {
             calls,
             calls_per_second: calls / (self.at - before.at).as_secs_f64(),
             prompt_bytes: self.answered.prompt_bytes_since(before.answered),
@@ -176,12 +176,12 @@ impl Look {
     }
 }
 
-/// The queue of a run's only model, or of the run.
+/// A queue of the run's only model, or of the run.
 pub(crate) fn queue_of(run: &RunId, lane: fn(ModelId) -> Lane) -> QueueName {
     QueueName { run: run.clone(), lane: lane(ModelId(0)) }
 }
 
-/// How full a queue is; empty where there is none yet.
+/// The depth of a queue; 0 if it does not exist yet.
 pub(crate) async fn depth(queue: &RabbitQueue, name: &QueueName) -> anyhow::Result<Depth> {
     Ok(queue.depth(name).await?.unwrap_or(Depth { messages: 0, consumers: 0 }))
 }

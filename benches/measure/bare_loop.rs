@@ -1,4 +1,4 @@
-//! The bare loop: what anyone who sends the same requests with the same HTTP library has to pay.
+//! The bare loop: the minimum cost of sending the same requests with the same HTTP library.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,29 +10,29 @@ use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::process::{Used, finish, this_program};
+use crate::process::{Usage, finish, this_program};
 
-/// Different bodies of a loop: as many as a cell has prompts, so that no body is at hand because it was just sent.
+/// The number of different bodies: as many as a cell has prompts, so that no reused body is still in the CPU cache.
 const BODIES: usize = 175;
 
-/// What a loop came to.
+/// The cost and speed of a loop.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Bare {
+pub(crate) struct BareLoop {
     pub(crate) cpu_seconds_per_call: f64,
     pub(crate) calls_per_second: f64,
 }
 
-/// Makes `calls` calls in a process of their own.
-pub(crate) fn measure(url: &str, in_flight: usize, calls: usize, prompt_bytes: usize) -> anyhow::Result<Bare> {
+/// Makes `calls` calls in a child process.
+pub(crate) fn measure(url: &str, in_flight: usize, calls: usize, prompt_bytes: usize) -> anyhow::Result<BareLoop> {
     let numbers = [in_flight, calls, prompt_bytes].map(|number| number.to_string());
     let mut command = this_program(&["as-bare-loop", url])?;
     command.args(numbers);
-    let (Used { cpu_seconds, .. }, output) = finish(command)?;
+    let (Usage { cpu_seconds, .. }, output) = finish(command)?;
     let seconds: f64 = output.trim().parse()?;
-    Ok(Bare { cpu_seconds_per_call: cpu_seconds / calls as f64, calls_per_second: calls as f64 / seconds })
+    Ok(BareLoop { cpu_seconds_per_call: cpu_seconds / calls as f64, calls_per_second: calls as f64 / seconds })
 }
 
-/// The role of the child process: makes the calls, says how many seconds that took.
+/// The role of the child process: makes the calls and prints how many seconds they took.
 #[tokio::main]
 pub(crate) async fn run(url: &str, arguments: &[&str]) -> anyhow::Result<()> {
     let numbers: Vec<usize> = arguments.iter().map(|number| number.parse()).collect::<Result<_, _>>()?;
@@ -58,9 +58,9 @@ pub(crate) async fn run(url: &str, arguments: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A client set up as the engine's is.
+/// A client with the engine's settings.
 fn client() -> anyhow::Result<Client> {
-    // An error says that there is one already.
+    // Fails if a provider is already installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = Client::builder().retry(reqwest::retry::never()).http1_only().tls_certs_only([]).no_proxy();
     builder.build().context("set up the HTTP client")
@@ -72,7 +72,7 @@ fn body(number: usize, bytes: usize) -> Vec<u8> {
     json!({"model": "m", "temperature": 0, "messages": [{"role": "user", "content": prompt}]}).to_string().into_bytes()
 }
 
-/// The requests that all loops make together.
+/// The requests that the concurrent loops share.
 struct Requests {
     client: Client,
     url: String,
@@ -88,7 +88,7 @@ impl Requests {
             if call >= self.calls {
                 return Ok(());
             }
-            // Every prompt is another one, so a body is written for each call here too.
+            // The engine writes a body for each call, so the bare loop copies one.
             let body = self.bodies[call % BODIES].clone();
             let request =
                 self.client.post(&self.url).header(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -1,4 +1,4 @@
-//! A coordinator of a full-size survey in a process of its own, for cells that need no call.
+//! A coordinator of a full-size survey in a child process, for cells without calls.
 
 use std::path::Path;
 use std::process::Command;
@@ -15,24 +15,24 @@ use valuesim_shared::manifest::Manifest;
 use valuesim_shared::store::Store as _;
 
 use crate::full_size::{experiment_of, run_id};
-use crate::process::{Used, finish, memory, this_program};
+use crate::process::{Usage, finish, memory, this_program};
 use crate::servers::Addresses;
 
-/// Nobody is there, and nobody is called.
+/// An address without a listener; it is never called.
 const NO_PROVIDER: &str = "http://127.0.0.1:9/v1";
 
-/// The name of the file that says how far a run was dispatched.
+/// The name of the file that records the progress of dispatch.
 const CURSOR: &str = "dispatched";
 
-/// What a coordinator came to.
+/// The resource usage of a coordinator.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Coordinated {
-    /// From the first cell to the end.
+pub(crate) struct CoordinatorUsage {
+    /// Seconds from the first cell to the end.
     pub(crate) seconds: f64,
-    /// Bytes resident at most.
+    /// Peak resident bytes.
     pub(crate) memory: f64,
-    /// What the process used, survey and all.
-    pub(crate) used: Used,
+    /// The usage of the whole process, including the survey.
+    pub(crate) used: Usage,
 }
 
 /// The cursor of a coordinator that works in `folder`.
@@ -40,29 +40,29 @@ pub(crate) fn cursor(folder: &Path) -> Cursor {
     Cursor::at(&folder.join(CURSOR))
 }
 
-/// Coordinates cells of `users` in a child process, until none is open.
+/// Coordinates the cells of `users` in a child process until all are finished.
 pub(crate) fn coordinate(
     addresses: &Addresses,
     folder: &Path,
     users: &str,
     window: u64,
-) -> anyhow::Result<Coordinated> {
+) -> anyhow::Result<CoordinatorUsage> {
     let mut command: Command = this_program(&["as-coordinator", &addresses.broker, &addresses.store])?;
     command.arg(folder).args([users, &window.to_string()]);
     let (used, output) = finish(command)?;
     let figures: Vec<f64> = output.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
-    let [seconds, memory] = figures[..] else { anyhow::bail!("the coordinator said {output:?}") };
-    Ok(Coordinated { seconds, memory, used })
+    let [seconds, memory] = figures[..] else { anyhow::bail!("the coordinator printed {output:?}") };
+    Ok(CoordinatorUsage { seconds, memory, used })
 }
 
-/// The role of the child process: coordinates, says how many seconds it took and how many bytes at most.
+/// The role of the child process: coordinates, and prints seconds and peak bytes.
 #[tokio::main]
 pub(crate) async fn run(addresses: &Addresses, folder: &Path, users: Users, window: usize) -> anyhow::Result<()> {
     let (experiment, survey, plan) = experiment_of(users)?;
     let mut manifest = Manifest::of(run_id(), &experiment, Codebook::built_in());
     manifest.methods.clear();
     manifest.models.iter_mut().for_each(|model| model.base_url = Some(NO_PROVIDER.to_owned()));
-    // Forgets the peak of making the survey.
+    // Resets the peak memory, which generating the survey has raised.
     std::fs::write("/proc/self/clear_refs", "5")?;
     let (queue, store) = (addresses.queue().await?, addresses.store().await?);
     store.put_manifest(&manifest.run, &manifest.to_bytes()).await?;
