@@ -14,7 +14,7 @@ use crate::run_folder::RunFolder;
 #[derive(Debug, Args)]
 #[group(skip)]
 pub(crate) struct RunsFlag {
-    /// The folder that holds the run folders of runs without a fleet
+    /// The folder that contains the run folders, for a run of `valuesim run`
     #[arg(long, value_name = "DIR", env = "VALUESIM_RUNS", default_value = "runs", help_heading = "Run")]
     runs: PathBuf,
 }

@@ -17,7 +17,7 @@ use crate::servers::StoreFlags;
 #[derive(Debug, Args)]
 #[group(skip)]
 pub(crate) struct Flags {
-    /// The run: of a fleet, as `valuesim runs` lists it; without --store, the name of its folder
+    /// The run, as `valuesim runs` lists it; without --store, the name of its run folder
     #[arg(value_parser = run_id)]
     run: RunId,
 
