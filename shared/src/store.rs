@@ -73,30 +73,30 @@ pub struct Backstory {
 
 /// Who works on a cell: a name that no other attempt at a task has.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Holder(pub String);
+pub struct Owner(pub String);
 
-/// What became of a claim to a cell.
+/// What came of asking for the lease of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Claim {
-    /// The cell is the claimant's.
+pub enum Lease {
+    /// Whoever asked has the lease.
     Granted,
-    /// Somebody else works on it, or did until a moment ago.
-    Held,
-    /// Its outcome is in the ledger.
+    /// Another attempt has it, or had it until a moment ago.
+    HeldByAnother,
+    /// The cell's outcome is in the ledger: there is nothing left to do.
     Finished,
 }
 
-/// What a claim is made on.
+/// Why a lease is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ground {
-    /// Its task was delivered for the first time: it may be a copy of one that somebody else has.
+pub enum LeaseReason {
+    /// The task was delivered for the first time. It may be a copy of one that another attempt works on.
     FirstDelivery,
-    /// Its task was delivered before: the queue has taken it from whoever had it.
+    /// The task was delivered before: the queue has taken it from whoever had it.
     TakeOver,
 }
 
-/// How long a claim stands that is not renewed.
-pub const CLAIM_EXPIRY: Duration = Duration::from_mins(1);
+/// How long a lease lasts unless it is renewed.
+pub const LEASE_EXPIRY: Duration = Duration::from_mins(1);
 
 /// Why the store did not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -186,41 +186,42 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// What is known of a cell's calls; empty for a cell that nobody has begun.
     fn cell_record(&self, run: &RunId, cell: Cell) -> impl Future<Output = Result<CellRecord, StoreError>> + Send;
 
-    /// Claims a cell for work on it, so that two copies of a task are not done side by side. It stands for
-    /// [`CLAIM_EXPIRY`], and as long again with each [`renew`](Self::renew). Where the store has lost its data, or does not
-    /// know other processes, a claim is granted twice, which costs calls and changes no result.
-    fn claim(
+    /// Asks for the lease of a cell, so that two copies of a task are not worked on at the same time. It lasts for
+    /// [`LEASE_EXPIRY`] from now and from each [renewal](Self::renew_lease). A store that has lost its data, or that other
+    /// processes do not share, may grant it twice, which costs calls and changes no result.
+    fn acquire_lease(
         &self,
         _run: &RunId,
         _cell: Cell,
-        _holder: &Holder,
-        _ground: Ground,
-    ) -> impl Future<Output = Result<Claim, StoreError>> + Send {
-        std::future::ready(Ok(Claim::Granted))
+        _owner: &Owner,
+        _reason: LeaseReason,
+    ) -> impl Future<Output = Result<Lease, StoreError>> + Send {
+        std::future::ready(Ok(Lease::Granted))
     }
 
-    /// Says that the holder still works on the cell; whether it is still the holder's.
-    fn renew(
+    /// Renews the owner's lease of a cell; returns `false` if another owner has it now.
+    fn renew_lease(
         &self,
         _run: &RunId,
         _cell: Cell,
-        _holder: &Holder,
+        _owner: &Owner,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send {
         std::future::ready(Ok(true))
     }
 
-    /// Says that the holder works on the cell no more; what others hold stays theirs.
-    fn release(
+    /// Gives the owner's lease of a cell back; another owner's lease stays.
+    fn release_lease(
         &self,
         _run: &RunId,
         _cell: Cell,
-        _holder: &Holder,
+        _owner: &Owner,
     ) -> impl Future<Output = Result<(), StoreError>> + Send {
         std::future::ready(Ok(()))
     }
 
-    /// Says which cells are in the ledger, so that no worker claims them: those of `first_of_each`'s models and folds, one
-    /// cell for each of these, are `finished` and no others. A store that knows one process alone need not.
+    /// Says which cells the ledger has, so that no worker begins them: `finished` and no others, of all models and folds of
+    /// which `first_of_each` has a cell. It replaces what the store knew, because a ledger may have been lost or put back
+    /// from an older copy; only the run's coordinator may say it. A store of one process does not need it.
     fn put_finished(
         &self,
         _run: &RunId,

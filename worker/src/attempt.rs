@@ -1,11 +1,11 @@
-//! One attempt at a task: claims the task's cell, does its stage, and stops in time where it is not to go on.
+//! One attempt at a task: leases the task's cell, does its stage, and stops in time if it must not go on.
 //!
 //! It stops, with its calls in flight finished and their replies kept, when the worker is to stop, when the queue has given
 //! the task to somebody else, when another attempt has taken the cell over, and when the task was held for too long.
 //!
 //! ```text
 //!   worker's stop ──> attempt's stop: its time runs out ──> calls' stop: no more are made
-//!                          ^ gone, held too long, claim lost      ^ one failed, and the others would too
+//!                          ^ gone, held too long, lease lost      ^ one failed, and the others would too
 //! ```
 
 use std::any::Any;
@@ -22,7 +22,7 @@ use valuesim_shared::dead_letter::OnBadMessage;
 use valuesim_shared::outcome::CellOutcome;
 use valuesim_shared::permit::PermitOffice;
 use valuesim_shared::queue::{Lane, Queue, QueueName};
-use valuesim_shared::store::{CLAIM_EXPIRY, Claim, Ground, Holder, Store};
+use valuesim_shared::store::{LEASE_EXPIRY, Lease, LeaseReason, Owner, Store};
 use valuesim_shared::task::{Task, TaskKind};
 
 use crate::backpressure::ReadyCalls;
@@ -31,10 +31,10 @@ use crate::error::WorkerError;
 use crate::halt::Halt;
 use crate::{cab, story};
 
-/// How often a claim is made anew that somebody else has.
-const CLAIM_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// How long to wait before asking again for a lease that another attempt has.
+const LEASE_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// How long saying goodbye to a cell may take: a claim that is not released expires.
+/// How long giving a lease back may take: one that is not given back expires.
 const RELEASE_WITHIN: Duration = Duration::from_secs(2);
 
 /// The message that takes a cell on.
@@ -63,7 +63,7 @@ pub(crate) enum End {
 pub(crate) struct Attempt<Q, S, O: PermitOffice> {
     context: Arc<Context<Q, S, O>>,
     pub(crate) task: Arc<Task>,
-    holder: Holder,
+    owner: Owner,
 }
 
 impl<Q: Queue, S: Store, O: PermitOffice> Attempt<Q, S, O> {
@@ -73,19 +73,19 @@ impl<Q: Queue, S: Store, O: PermitOffice> Attempt<Q, S, O> {
             OnBadMessage::DeadLetter { by } => by.as_str(),
             OnBadMessage::EndProcess => "one process",
         };
-        let holder = Holder(format!("{who}/{}", NEXT.fetch_add(1, Ordering::Relaxed)));
-        Self { context: Arc::clone(context), task: Arc::new(task), holder }
+        let owner = Owner(format!("{who}/{}", NEXT.fetch_add(1, Ordering::Relaxed)));
+        Self { context: Arc::clone(context), task: Arc::new(task), owner }
     }
 
     /// Does the task. `gone` returns when the queue has taken it back.
     pub(crate) async fn run(
         &self,
         ready: ReadyCalls,
-        (ground, gone): (Ground, impl Future<Output = ()>),
+        (reason, gone): (LeaseReason, impl Future<Output = ()>),
         halt: &CancellationToken,
     ) -> End {
         let own = halt.child_token();
-        let doing = AssertUnwindSafe(self.claim_and_do(ready, ground, &own)).catch_unwind();
+        let doing = AssertUnwindSafe(self.lease_and_do(ready, reason, &own)).catch_unwind();
         let end = tokio::select! {
             biased;
             done = doing => match done {
@@ -96,9 +96,9 @@ impl<Q: Queue, S: Store, O: PermitOffice> Attempt<Q, S, O> {
             },
             () = self.out_of_time(gone, &own) => End::Stopped,
         };
-        let releasing = self.context.store.release(&self.task.run, self.task.cell, &self.holder);
+        let releasing = self.context.store.release_lease(&self.task.run, self.task.cell, &self.owner);
         if !matches!(timeout(RELEASE_WITHIN, releasing).await, Ok(Ok(()))) {
-            tracing::debug!(cell = %self.task.cell, "a claim was not released; it expires");
+            tracing::debug!(cell = %self.task.cell, "could not release the lease of a cell; it expires");
         }
         end
     }
@@ -113,13 +113,13 @@ impl<Q: Queue, S: Store, O: PermitOffice> Attempt<Q, S, O> {
         wait_for(self.context.keeping.grace).await;
     }
 
-    async fn claim_and_do(&self, ready: ReadyCalls, ground: Ground, own: &CancellationToken) -> Result<End, Halt> {
-        if ground == Ground::TakeOver && self.is_told().await? {
-            // Its CAB task may be under way, with the claim: whoever does that is left alone.
+    async fn lease_and_do(&self, ready: ReadyCalls, reason: LeaseReason, own: &CancellationToken) -> Result<End, Halt> {
+        if reason == LeaseReason::TakeOver && self.is_told().await? {
+            // Another attempt may be working on its CAB task under a lease, which it keeps.
             self.publish(&self.task.of_kind(TaskKind::Cab)).await?;
             return Ok(End::Done);
         }
-        if self.claim(ground, own).await? == Claim::Finished {
+        if self.lease(reason, own).await? == Lease::Finished {
             return Ok(End::Duplicate);
         }
         // A call that fails stops the others, and not the attempt: those in flight are waited for, however long they take.
@@ -127,40 +127,40 @@ impl<Q: Queue, S: Store, O: PermitOffice> Attempt<Q, S, O> {
         let next = tokio::select! {
             biased;
             next = self.stage(ready, &calls) => next?,
-            never = self.keep_claim(own) => never,
+            never = self.keep_lease(own) => never,
         };
         match next {
             Next::Task(task) => self.send_on(&task).await?,
-            // The claim stays until the coordinator has the outcome in its ledger.
+            // The lease stays until the coordinator has the outcome in its ledger.
             Next::Outcome(outcome) => tokio::select! {
                 biased;
                 sent = self.send_in(&outcome) => sent?,
-                never = self.keep_claim(own) => never,
+                never = self.keep_lease(own) => never,
             },
         }
         Ok(End::Done)
     }
 
     /// Waits until the cell is this attempt's, or finished.
-    async fn claim(&self, ground: Ground, own: &CancellationToken) -> Result<Claim, Halt> {
+    async fn lease(&self, reason: LeaseReason, own: &CancellationToken) -> Result<Lease, Halt> {
         let Task { run, cell, .. } = &*self.task;
         loop {
-            let claim = self.context.store.claim(run, *cell, &self.holder, ground).await?;
-            if claim != Claim::Held {
-                return Ok(claim);
+            let lease = self.context.store.acquire_lease(run, *cell, &self.owner, reason).await?;
+            if lease != Lease::HeldByAnother {
+                return Ok(lease);
             }
-            let again = own.run_until_cancelled(sleep(CLAIM_AGAIN_AFTER)).await;
+            let again = own.run_until_cancelled(sleep(LEASE_AGAIN_AFTER)).await;
             again.ok_or(Halt::Stopped)?;
         }
     }
 
-    /// Keeps the claim from expiring; asks the attempt to stop if it is somebody else's.
-    async fn keep_claim<T>(&self, own: &CancellationToken) -> T {
-        let every = CLAIM_EXPIRY / 3;
+    /// Renews the lease; asks the attempt to stop if another attempt has it.
+    async fn keep_lease<T>(&self, own: &CancellationToken) -> T {
+        let every = LEASE_EXPIRY / 3;
         let mut renewals = interval_at(tokio::time::Instant::now() + every, every);
         loop {
             renewals.tick().await;
-            let renewed = self.context.store.renew(&self.task.run, self.task.cell, &self.holder).await;
+            let renewed = self.context.store.renew_lease(&self.task.run, self.task.cell, &self.owner).await;
             if matches!(renewed, Ok(false)) {
                 own.cancel();
             }
@@ -187,7 +187,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Attempt<Q, S, O> {
 
     /// Lets the cell go, and sends its next task: whoever gets that need not wait for the cell.
     async fn send_on(&self, task: &Task) -> Result<(), Halt> {
-        self.context.store.release(&task.run, task.cell, &self.holder).await?;
+        self.context.store.release_lease(&task.run, task.cell, &self.owner).await?;
         self.publish(task).await
     }
 

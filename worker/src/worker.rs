@@ -18,7 +18,7 @@ use valuesim_shared::manifest::Manifest;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::permit::PermitOffice;
 use valuesim_shared::queue::{Delivery, Queue, QueueName, Verdict};
-use valuesim_shared::store::{Ground, Store};
+use valuesim_shared::store::{LeaseReason, Store};
 use valuesim_shared::task::{Task, TaskKind};
 
 use crate::attempt::{Attempt, End};
@@ -160,8 +160,8 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
         let taken_at = Instant::now();
         let attempt = Attempt::new(&self.context, task);
         let kind = attempt.task.kind;
-        let ground = if delivery.deliveries_before() == 0 { Ground::FirstDelivery } else { Ground::TakeOver };
-        let end = attempt.run(ready, (ground, delivery.gone()), &halt).await;
+        let reason = if delivery.deliveries_before() == 0 { LeaseReason::FirstDelivery } else { LeaseReason::TakeOver };
+        let end = attempt.run(ready, (reason, delivery.gone()), &halt).await;
         match end {
             // What the store keeps for the cell stays until the coordinator has its outcome on the disk. An
             // acknowledgement that does not arrive only lets the task come again.

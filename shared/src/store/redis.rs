@@ -11,8 +11,9 @@
 //! "Safe" is what the server says it has. With `appendonly yes` and `appendfsync everysec` a server that loses its power
 //! loses up to a second of that, which then is asked for again.
 
-mod claim;
 mod dictionary;
+mod finished;
+mod lease;
 mod names;
 mod purge;
 mod shelf;
@@ -30,7 +31,7 @@ use self::shelf::Shelf;
 use self::story::Packed;
 use self::writer::{Write, Writer};
 use super::journal::{CallEvent, Marks, RecordReader};
-use super::{Backstory, CallKey, CellRecord, Claim, Ground, Holder, RecordedReply, Store, StoreError};
+use super::{Backstory, CallKey, CellRecord, Lease, LeaseReason, Owner, RecordedReply, Store, StoreError};
 use crate::id::{Cell, RunId};
 use crate::link::key::{self, EXPIRY_SECONDS};
 use crate::link::{Address, Link, LinkError, LinkState};
@@ -179,16 +180,22 @@ impl Store for RedisStore {
         Ok(self.writer.write(Write::Finish { run: run.clone(), cell }).await?)
     }
 
-    async fn claim(&self, run: &RunId, cell: Cell, holder: &Holder, ground: Ground) -> Result<Claim, StoreError> {
-        self.try_claim(run, cell, holder, ground).await
+    async fn acquire_lease(
+        &self,
+        run: &RunId,
+        cell: Cell,
+        owner: &Owner,
+        reason: LeaseReason,
+    ) -> Result<Lease, StoreError> {
+        self.try_lease(run, cell, owner, reason).await
     }
 
-    async fn renew(&self, run: &RunId, cell: Cell, holder: &Holder) -> Result<bool, StoreError> {
-        self.renew_claim(run, cell, holder).await
+    async fn renew_lease(&self, run: &RunId, cell: Cell, owner: &Owner) -> Result<bool, StoreError> {
+        self.extend_lease(run, cell, owner).await
     }
 
-    async fn release(&self, run: &RunId, cell: Cell, holder: &Holder) -> Result<(), StoreError> {
-        self.release_claim(run, cell, holder).await
+    async fn release_lease(&self, run: &RunId, cell: Cell, owner: &Owner) -> Result<(), StoreError> {
+        self.remove_lease(run, cell, owner).await
     }
 
     async fn put_finished(

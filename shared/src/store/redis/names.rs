@@ -10,8 +10,8 @@ pub(super) const STORY: &str = "story";
 pub(super) const CALLS: &str = "calls";
 pub(super) const MANIFEST: &str = "manifest";
 
-/// The end of a claim's key.
-pub(super) const HOLDER: &str = "holder";
+/// The end of the key of a cell's lease, under which its owner is.
+pub(super) const OWNER: &str = "holder";
 
 /// The end of the key of a bitmap with one bit for each respondent.
 const FINISHED: &str = "finished";
