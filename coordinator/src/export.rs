@@ -1,15 +1,16 @@
 //! Writes what a run's ledger holds as one flat table, in the formats that data frames read.
 //!
-//! Three tables, each in the order of the ledger (model, respondent, fold), with memory that does not grow with them:
-//! the predictions with the columns of `predictions.parquet`, the transcripts with a row for each call that was kept,
-//! and the calls with a row for each cell and stage.
+//! There are three tables: predictions, with the columns of `predictions.parquet`; transcripts, with a row for each call
+//! that was kept; and calls, with a row for each cell and stage. Each is in the order of the ledger (model, respondent,
+//! fold) and needs the same memory whatever its length.
 
+mod broken_pipe;
 mod calls;
 mod error;
 mod format;
 mod labels;
 mod predictions;
-mod reader;
+
 mod sheet;
 mod transcripts;
 
@@ -21,7 +22,8 @@ use crate::predictions as predictions_file;
 pub use error::ExportError;
 pub use format::Format;
 use labels::is_simulated;
-use reader::Read;
+
+use broken_pipe::WatchedPipe;
 use sheet::Sheet;
 
 /// What is exported.
@@ -56,8 +58,8 @@ impl Table {
 
 /// Writes a table to `out`; returns the number of rows.
 pub fn export<W: Write + Send>(of: &Evaluated<'_>, table: Table, format: Format, out: W) -> Result<u64, ExportError> {
-    let (out, left) = Read::new(out);
-    write(of, table, format, out).map_err(|error| if left.is_so() { ExportError::ReaderLeft } else { error })
+    let (out, broken_pipe) = WatchedPipe::new(out);
+    write(of, table, format, out).map_err(|error| if broken_pipe.was_seen() { ExportError::ReaderLeft } else { error })
 }
 
 fn write<W: Write + Send>(of: &Evaluated<'_>, table: Table, format: Format, out: W) -> Result<u64, ExportError> {

@@ -1,4 +1,4 @@
-//! Writes every prediction of a run to a Parquet file, which data frames in Python and R read.
+//! Writes every prediction of a run to a Parquet file, which data frames in Python and R can read.
 //!
 //! It has one row for each question of each respondent and arm. `columns.rs` says what its columns are.
 
@@ -42,7 +42,7 @@ pub enum PredictionsError {
     },
 }
 
-/// A predictions file that is being written. It is in its place, whole, once [`finish`](Self::finish) returns.
+/// A predictions file that is being written. The complete file has its final name once [`finish`](Self::finish) returns.
 #[derive(Debug)]
 pub struct PredictionsWriter {
     encoder: Encoder<File>,
@@ -50,19 +50,19 @@ pub struct PredictionsWriter {
     unfinished: Unfinished,
 }
 
-/// The name of a file that is not finished. The file is gone when this is dropped, unless it was renamed.
+/// The name of an unfinished file. Dropping it removes the file, unless the file was renamed.
 #[derive(Debug)]
 struct Unfinished(PathBuf);
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        // What went wrong is told elsewhere; half a file is of no use to anybody.
+        // The caller reports what went wrong; half a file is of no use to anybody.
         let _ = std::fs::remove_file(&self.0);
     }
 }
 
 impl PredictionsWriter {
-    /// Begins the file `path`. Until it is finished it is called `<path>.unfinished`, and what was there before stays.
+    /// Begins the file `path`. Until it is finished it is called `<path>.unfinished`, and an earlier file stays in place.
     ///
     /// # Panics
     /// Never: the schema is a constant that a test reads.
@@ -84,7 +84,7 @@ impl PredictionsWriter {
         written.map_err(|source| PredictionsError::Write { path: self.unfinished.0.clone(), source })
     }
 
-    /// Completes the file and puts it in its place; returns the number of rows.
+    /// Completes the file and gives it its final name; returns the number of rows.
     pub fn finish(self) -> Result<u64, PredictionsError> {
         let failed = |source| PredictionsError::Write { path: self.unfinished.0.clone(), source };
         let (file, rows) = self.encoder.finish().map_err(failed)?;

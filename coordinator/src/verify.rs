@@ -1,4 +1,4 @@
-//! Proves a run: what can be counted and computed again is, and is compared with what the run left.
+//! Verifies a run: counts and computes everything again that can be, and compares it with what the run left behind.
 
 mod cells;
 mod check;
@@ -18,21 +18,21 @@ use cells::Rows;
 
 pub use check::Check;
 
-/// A run that is to be proven.
+/// A run to verify.
 pub struct Subject<'a> {
     /// The run as its experiment and its survey say it is, with its ledger.
     pub evaluated: Evaluated<'a>,
     /// The run folder.
     pub folder: &'a Path,
-    /// Files of the folder that are not results, and are proven by being read: the ledger, the experiment.
+    /// Files of the folder that are not results but sources, which are verified by reading them: the ledger, the experiment.
     pub sources: &'a [&'a str],
-    /// With what this program would execute the run.
+    /// What this program would execute the run with.
     pub provenance: &'a Provenance,
-    /// Makes the run's results of its scores.
+    /// Makes the run's results from its scores.
     pub results: &'a dyn Fn(Evaluation, &[Provenance]) -> Results,
 }
 
-/// What came of it.
+/// What a verification found.
 #[derive(Debug, Serialize)]
 pub struct Verification {
     /// Which run.
@@ -41,20 +41,20 @@ pub struct Verification {
     pub sound: bool,
     /// Whether no cell is open and the results are written.
     pub complete: bool,
-    /// Cells of the plan.
+    /// Number of cells in the plan.
     pub cells_planned: u64,
-    /// Those of them that are in the ledger.
+    /// How many of them are in the ledger.
     pub cells_finished: u64,
-    /// Those of them that were given up.
+    /// How many of them are dead: given up after failing too often.
     pub cells_dead: u64,
-    /// The first of those that are neither.
+    /// The first cell of the plan that is neither.
     pub first_open: Option<Cell>,
-    /// Everything that was looked at.
+    /// All checks that were made.
     pub checks: Vec<Check>,
 }
 
 impl Verification {
-    /// Of a run whose ledger cannot be read at all.
+    /// The verification of a run whose ledger cannot be read at all.
     pub fn of_unreadable(run: &RunId, cells_planned: u64, reason: String) -> Self {
         let checks = vec![Check::failed("ledger", reason)];
         Self {
@@ -70,7 +70,7 @@ impl Verification {
     }
 }
 
-/// Makes all checks. The ledger was opened to be looked at, which has checked its pages; nothing is changed.
+/// Makes all checks and changes nothing. The pages of the ledger were checked when it was opened.
 pub fn verify(subject: &Subject<'_>) -> Result<Verification, LedgerError> {
     let Evaluated { run, experiment, plan, ledger, .. } = subject.evaluated;
     let rows = Rows::read(ledger, plan)?;
@@ -104,7 +104,7 @@ pub fn verify(subject: &Subject<'_>) -> Result<Verification, LedgerError> {
     })
 }
 
-/// The run id is computed again from experiment, survey, codebook and prompts.
+/// Checks that experiment, survey, codebook and prompts give the run id of the ledger.
 fn identity(subject: &Subject<'_>) -> Result<Check, LedgerError> {
     let Evaluated { run, ledger, .. } = subject.evaluated;
     let mut check = Check::new("run", format!("experiment, survey, codebook and prompts give the run {run}"));

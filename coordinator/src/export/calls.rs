@@ -24,11 +24,11 @@ pub(super) const COLUMNS: &[Column] = &[
     Column::required("input_tokens", Kind::Int64),
     Column::required("cached_tokens", Kind::Int64),
     Column::required("output_tokens", Kind::Int64),
-    // Without a price nothing is known about the cost, which is not the same as nothing.
+    // Missing if the model has no price: an unknown cost is not a cost of 0.
     Column::optional("cost_nano_usd", Kind::Int64),
     Column::optional("unsure_likely_nano_usd", Kind::Int64),
     Column::optional("unsure_at_most_nano_usd", Kind::Int64),
-    // All models that answered in the cell, in whatever stage.
+    // All models that answered in the cell, whatever the stage.
     Column::required("reported_models", Kind::Text),
     Column::required("simulated", Kind::Flag),
 ];

@@ -21,12 +21,12 @@ pub enum ExportError {
     /// A transcript is damaged.
     #[error("the ledger's transcript of {cell}: {source}")]
     Transcript {
-        /// Whose.
+        /// The cell whose transcript it is.
         cell: Cell,
         /// What is wrong with it.
         source: TranscriptError,
     },
-    /// Whoever read the table went away before its end.
+    /// The reader of the table went away before its end.
     #[error("write the table: its reader went away")]
     ReaderLeft,
     /// The table could not be written.
@@ -38,7 +38,7 @@ pub enum ExportError {
 }
 
 impl ExportError {
-    /// Whether the reader of the table went away, as `head` does: nobody is left to tell.
+    /// Whether the reader of the table went away, as `head` does. Nobody is left to report an error to.
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::ReaderLeft)
     }

@@ -1,7 +1,7 @@
 //! A row for each call that was kept: what the model was asked and what it said.
 //!
-//! `prompt` is what was said to the model last: a reminder of the format where `asked_before` is not 0, whose prompt and
-//! first reply are the row before.
+//! `prompt` is the last message to the model. Where `asked_before` is not 0 that is a reminder of the format; the prompt and
+//! the first reply are in the row before it.
 
 use std::io::Write;
 
@@ -20,11 +20,11 @@ pub(super) const COLUMNS: &[Column] = &[
     Column::required("fold", Kind::Int32),
     Column::required("model", Kind::Text),
     Column::required("stage", Kind::Text),
-    // None for the backstory.
+    // Missing for the backstory.
     Column::optional("question", Kind::Text),
     Column::required("asked_before", Kind::Int32),
     Column::required("prompt", Kind::Text),
-    // None where the provider gave none.
+    // Missing if the provider sent none.
     Column::optional("reply", Kind::Text),
     Column::required("finish", Kind::Text),
     Column::optional("input_tokens", Kind::Int64),

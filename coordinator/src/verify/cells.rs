@@ -1,4 +1,4 @@
-//! Whether the ledger has the plan's cells, each once and whole.
+//! Checks that the ledger has the cells of the plan, each one once and complete.
 
 use std::collections::HashSet;
 
@@ -69,7 +69,7 @@ impl Rows {
         Ok(())
     }
 
-    /// Notes a damaged row and goes on; any other error of the ledger ends the reading.
+    /// Adds a damaged row to the problems; any other error of the ledger is returned.
     fn readable<T>(&mut self, row: Result<T, LedgerError>) -> Result<Option<T>, LedgerError> {
         match row {
             Ok(row) => Ok(Some(row)),
@@ -85,26 +85,26 @@ impl Rows {
         self.check.clone()
     }
 
-    /// How many of the plan's cells are there.
+    /// How many cells of the plan are finished.
     pub(super) fn finished_of(&self, plan: &Plan) -> u64 {
         let is_there = |cell: &Cell| self.finished.contains(cell);
         plan.models().map(|model| plan.cells_of(model).filter(is_there).count() as u64).sum()
     }
 
-    /// How many of the plan's cells were given up.
+    /// How many cells of the plan are dead.
     pub(super) fn dead_of(&self, plan: &Plan) -> u64 {
         let is_dead = |cell: &Cell| self.dead.contains_key(cell) && !self.finished.contains(cell);
         plan.models().map(|model| plan.cells_of(model).filter(is_dead).count() as u64).sum()
     }
 
-    /// The first of the plan's cells that is neither finished nor given up.
+    /// The first cell of the plan that is neither finished nor dead.
     pub(super) fn first_open(&self, plan: &Plan) -> Option<Cell> {
         let is_open = |cell: &Cell| !self.finished.contains(cell) && !self.dead.contains_key(cell);
         plan.models().find_map(|model| plan.cells_of(model).find(is_open))
     }
 }
 
-/// Planned = finished + given up + open, and nothing beside.
+/// Checks that planned = finished + dead + open, and that the ledger has no other cells.
 pub(super) fn counts(plan: &Plan, rows: &Rows) -> Check {
     let (planned, finished) = (plan.cells(), rows.finished_of(plan));
     let dead = rows.dead_of(plan);
@@ -125,7 +125,7 @@ pub(super) fn counts(plan: &Plan, rows: &Rows) -> Check {
     check
 }
 
-/// Which of the finished cells have a transcript, and that those are whole.
+/// Counts the finished cells that have a transcript, and checks that these are complete.
 pub(super) fn transcripts(ledger: &Ledger, plan: &Plan, rows: &Rows) -> Result<Check, LedgerError> {
     let mut check = Check::new("transcripts", "");
     let mut kept = 0;
@@ -147,7 +147,7 @@ pub(super) fn transcripts(ledger: &Ledger, plan: &Plan, rows: &Rows) -> Result<C
     Ok(check)
 }
 
-/// Every prediction is there: each arm of the experiment, one entry for each question that its fold holds out.
+/// Checks that every prediction is there: for each arm of the experiment, one for each question that the fold holds out.
 pub(super) fn fits(ledger: &Ledger, plan: &Plan, experiment: &Experiment) -> Result<Check, LedgerError> {
     let mut check = Check::new("predictions", "every arm has a prediction for each question of its fold");
     let planned = plan.planned();
@@ -159,7 +159,7 @@ pub(super) fn fits(ledger: &Ledger, plan: &Plan, experiment: &Experiment) -> Res
                         check.problem(format_args!("{cell}: {misfit}"));
                     }
                 }
-                // Counted elsewhere.
+                // Other checks report these.
                 Ok(_) | Err(LedgerError::Damaged { .. }) => {}
                 Err(error) => return Err(error),
             }

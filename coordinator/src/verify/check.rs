@@ -1,22 +1,22 @@
-//! One thing that is proven, and what is wrong with it.
+//! One check of a verification, and the problems that it found.
 
 use std::fmt::Display;
 
 use serde::Serialize;
 
-/// How many problems of one check are told; the rest is counted.
+/// How many problems of one check are listed; the rest are only counted.
 const MOST_PROBLEMS: usize = 10;
 
-/// One thing that was looked at.
+/// One check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// What it is about, in one word.
+    /// Its subject, in a word or two.
     pub name: &'static str,
-    /// What holds where there is no problem.
+    /// What holds if there is no problem.
     pub said: String,
-    /// What is wrong, and where: the first ten.
+    /// What is wrong and where: the first ten problems.
     pub problems: Vec<String>,
-    /// How many more there are.
+    /// How many problems there are beside these.
     pub more_problems: u64,
 }
 
@@ -31,7 +31,7 @@ impl Check {
         check
     }
 
-    /// Of something that says nothing while the ledger is wrong.
+    /// A check that cannot be made while the ledger is not sound.
     pub(super) fn impossible(name: &'static str) -> Self {
         Self::failed(name, "not compared: the ledger they come from is not sound")
     }

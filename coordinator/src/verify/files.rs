@@ -1,4 +1,4 @@
-//! Whether the files of a run's results say what its ledger says.
+//! Checks that the result files of a run say what its ledger says.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::evaluation::{EvaluationError, PREDICTIONS_FILE};
 use crate::ledger::LedgerError;
 use crate::report::{self, REPORT_FILE, RESULTS_FILE, Results};
 
-/// Scores the ledger again and compares. `first_open` is the first cell that the ledger does not have.
+/// Scores the ledger again and compares the result files with it. `first_open` is the first cell that the ledger lacks.
 pub(super) fn compare(subject: &Subject<'_>, first_open: Option<Cell>) -> Result<Vec<Check>, LedgerError> {
     match made_again(subject, first_open) {
         Ok(checks) => Ok(checks),
@@ -43,7 +43,7 @@ fn results_file(path: &Path, expected: &Results, first_open: Option<Cell>) -> Ch
     let Some(text) = read(path) else { return not_written("results", path) };
     let mut check = Check::new("results", "the scores of the ledger are those of results.json, to the last digit");
     match text.map_err(|error| error.to_string()).and_then(|text| parse(&text)) {
-        // Everything differs then, and all for this reason.
+        // Everything else differs too then, for this one reason.
         Ok((results, _)) if results.cells_finished != expected.cells_finished => {
             let (then, now) = (results.cells_finished, expected.cells_finished);
             let missing = first_open.map_or_else(String::new, |cell| format!("; not there: {cell}"));
@@ -58,7 +58,7 @@ fn results_file(path: &Path, expected: &Results, first_open: Option<Cell>) -> Ch
     check
 }
 
-/// Results as they are meant and as they are written.
+/// The results, and the JSON in which they are written.
 fn parse(text: &str) -> Result<(Results, Value), String> {
     let results = Results::from_json(text).map_err(|error| error.to_string())?;
     let written = serde_json::from_str(text).map_err(|error| error.to_string())?;
@@ -80,7 +80,7 @@ fn report_file(path: &Path, expected: &Results) -> Check {
     check
 }
 
-/// Says which files of the run folder nothing is proven of.
+/// Lists the files of the run folder that no check looks at.
 pub(super) fn others(folder: &Path, sources: &[&str]) -> Check {
     let Ok(entries) = std::fs::read_dir(folder) else { return Check::failed("other files", "cannot be listed") };
     let results = [RESULTS_FILE, REPORT_FILE, PREDICTIONS_FILE];
@@ -93,7 +93,7 @@ pub(super) fn others(folder: &Path, sources: &[&str]) -> Check {
     Check::new("other files", said)
 }
 
-/// The text of a file; none where it is not there.
+/// The text of a file; `None` if there is no such file.
 fn read(path: &Path) -> Option<std::io::Result<String>> {
     path.exists().then(|| std::fs::read_to_string(path))
 }
@@ -105,7 +105,7 @@ fn not_written(name: &'static str, path: &Path) -> Check {
     )
 }
 
-/// Notes every value of `found` that is not that of `expected`, by its place.
+/// Adds a problem for every value of `found` that differs from `expected`, with its path.
 fn differences(place: &str, found: &Value, expected: &Value, check: &mut Check) {
     match (found, expected) {
         (Value::Object(found), Value::Object(expected)) => {
@@ -125,7 +125,7 @@ fn differences(place: &str, found: &Value, expected: &Value, check: &mut Check) 
     }
 }
 
-/// The first line of `found` that is not that of `expected`, and its number from 1.
+/// The first line of `found` that differs from `expected`, and its number, starting at 1.
 fn first_difference<'a>(found: &'a str, expected: &str) -> Option<(usize, &'a str)> {
     if found == expected {
         return None;

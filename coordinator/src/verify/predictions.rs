@@ -1,8 +1,8 @@
-//! Whether `predictions.parquet` says what the ledger says.
+//! Checks that `predictions.parquet` says what the ledger says.
 //!
-//! The file is made again, into nothing, and compared with the one that is there byte by byte: one pass, in the memory
-//! of a row group. Where the bytes differ, the rows are read and compared, which tells what is wrong, and whether it is
-//! only that another release wrote the same rows in other bytes.
+//! The file is written again without keeping it, and its bytes are compared with those of the file that is there: one pass,
+//! in the memory of one row group. If they differ, the rows are read and compared. That shows what is wrong, or that
+//! another release wrote the same rows in other bytes.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Write};
@@ -17,33 +17,33 @@ use crate::parquet_table::{Rows, TableReader};
 use crate::predictions::{About, Batch, BatchRows, Encoder, Names, RELEASE, TABLE, columns};
 use crate::score::Prediction;
 
-/// Bytes that are read from the file at a time.
+/// How many bytes of the file are read at a time.
 const READ_BYTES: usize = 1 << 16;
 
-/// Rows that are compared at a time.
+/// How many rows are compared at a time.
 const ROWS_AT_ONCE: usize = 1 << 13;
 
 /// The name of the check.
 const NAME: &str = "predictions file";
 
-/// What the file's bytes are beside those that the ledger gives.
+/// How the bytes of the file compare with those that the ledger gives.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Bytes {
     /// The same.
     Same,
-    /// Not the same, or they cannot be read.
+    /// Different, or not readable.
     Other,
 }
 
-/// Makes the file again and compares its bytes.
+/// Writes the file again and compares the bytes.
 pub(super) struct SameBytes {
-    /// None once a difference was found.
+    /// `None` once a difference has been found.
     encoder: Option<Encoder<Against>>,
     rows: u64,
 }
 
 impl SameBytes {
-    /// Compares with the file at `path`; one that cannot be opened is not the same.
+    /// Compares with the file at `path`. A file that cannot be opened counts as different.
     pub(super) fn new(path: &Path, codebook: &Codebook, about: &About) -> Self {
         let encoder = File::open(path).ok().and_then(|file| {
             let against = Against(BufReader::with_capacity(READ_BYTES, file));
@@ -52,7 +52,7 @@ impl SameBytes {
         Self { encoder, rows: 0 }
     }
 
-    /// How the bytes are, and how many rows the ledger gives.
+    /// How the bytes compare, and how many rows the ledger gives.
     pub(super) fn finish(self) -> (Bytes, u64) {
         let is_same = self.encoder.is_some_and(|encoder| encoder.finish().is_ok_and(|(file, _)| file.ends_here()));
         (if is_same { Bytes::Same } else { Bytes::Other }, self.rows)
@@ -69,7 +69,7 @@ impl Sink for SameBytes {
     }
 }
 
-/// A file that fails to take bytes that are not its own.
+/// A file to which only the bytes that it already has can be written.
 struct Against(BufReader<File>);
 
 impl Against {
@@ -94,7 +94,7 @@ impl Write for Against {
     }
 }
 
-/// What is to be said of the file at `path`, which is there, once its bytes are compared.
+/// The check of the file at `path`, which exists, once its bytes have been compared.
 pub(super) fn check(path: &Path, of: &Evaluated<'_>, bytes: &Bytes, rows: u64) -> Result<Check, EvaluationError> {
     let said = format!("predictions.parquet has the run's {rows} predictions, to the last byte");
     let mut check = Check::new(NAME, said);
@@ -115,12 +115,12 @@ fn unreadable(path: &Path, error: &ParquetError) -> String {
     format!("{}: {error}", path.display())
 }
 
-/// Reads the file's rows along with the ledger's.
+/// Compares the rows of the file with those of the ledger.
 struct Comparison<'a> {
     stored: TableReader,
     names: Names,
     expected: Rows,
-    /// Rows that were compared.
+    /// How many rows have been compared.
     done: u64,
     check: &'a mut Check,
     unreadable: Option<ParquetError>,
@@ -205,7 +205,7 @@ impl Sink for Comparison<'_> {
     }
 }
 
-/// Compares what the file says about itself; returns whether this release wrote it, with this Parquet library.
+/// Compares the file's metadata. Returns whether this release wrote the file, with the same version of the Parquet library.
 fn compare_metadata(stored: &TableReader, about: &About, check: &mut Check) -> bool {
     let mut is_by_this_release = stored.library() == Some(parquet::file::properties::DEFAULT_CREATED_BY);
     for (key, expected) in about.metadata() {

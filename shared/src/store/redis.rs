@@ -12,11 +12,12 @@
 //! loses up to a second of that, which then is asked for again.
 
 mod dictionary;
+mod dictionary_cache;
 mod finished;
 mod lease;
 mod names;
 mod purge;
-mod shelf;
+
 mod story;
 mod writer;
 
@@ -26,8 +27,8 @@ use std::time::Duration;
 
 use redis::{Pipeline, Value};
 
+use self::dictionary_cache::DictionaryCache;
 use self::names::{CALLS, MANIFEST, STORY, bytes};
-use self::shelf::Shelf;
 use self::story::Packed;
 use self::writer::{Write, Writer};
 use super::journal::{CallEvent, Marks, RecordReader};
@@ -42,7 +43,7 @@ use crate::outcome::UncertainSpend;
 pub struct RedisStore {
     link: Link,
     writer: Arc<Writer>,
-    shelf: Shelf,
+    dictionaries: DictionaryCache,
     marks: Arc<Marks>,
 }
 
@@ -55,8 +56,8 @@ impl RedisStore {
     /// A store behind a connection that may have other uses too.
     pub fn new(link: Link) -> Self {
         let writer = Arc::new(Writer::new(link.clone()));
-        let shelf = Shelf::new(link.clone());
-        Self { link, writer, shelf, marks: Arc::new(Marks::new()) }
+        let dictionaries = DictionaryCache::new(link.clone());
+        Self { link, writer, dictionaries, marks: Arc::new(Marks::new()) }
     }
 
     /// The connection.
@@ -84,7 +85,7 @@ impl RedisStore {
     async fn unpack(&self, run: &RunId, cell: Cell, bytes: &[u8]) -> Result<Option<Backstory>, StoreError> {
         let packed = Packed::read(bytes);
         let dictionary = match packed {
-            Some(Packed::WithDictionary(id, _)) => self.shelf.get(run, id).await?,
+            Some(Packed::WithDictionary(id, _)) => self.dictionaries.get(run, id).await?,
             Some(Packed::Plain(_)) | None => None,
         };
         let unpacked = packed.map(|packed| packed.unpack(dictionary.as_deref()));
@@ -117,7 +118,7 @@ impl Store for RedisStore {
     }
 
     async fn put_backstory(&self, run: &RunId, cell: Cell, story: &Backstory) -> Result<(), StoreError> {
-        let dictionary = self.shelf.of_run(run).await?;
+        let dictionary = self.dictionaries.of_run(run).await?;
         let packed = story::pack(story, dictionary.as_deref()).map_err(|error| StoreError::Failed {
             action: "compress a backstory for",
             place: self.link.address().to_string(),
@@ -127,12 +128,12 @@ impl Store for RedisStore {
         let story_key = key::of_cell(run, cell, STORY);
         commands.cmd("SET").arg(story_key).arg(packed.as_slice()).arg("NX").arg("EX").arg(EXPIRY_SECONDS);
         if let Some(dictionary) = &dictionary {
-            Shelf::refresh(run, dictionary, &mut commands);
+            DictionaryCache::refresh(run, dictionary, &mut commands);
         }
         let answers = self.link.write(commands).await?.values;
         match dictionary {
-            Some(dictionary) => self.shelf.put_back(run, &dictionary, &answers[1..]).await?,
-            None if answers[0] == Value::Okay => self.shelf.add_sample(run, &packed).await?,
+            Some(dictionary) => self.dictionaries.put_back(run, &dictionary, &answers[1..]).await?,
+            None if answers[0] == Value::Okay => self.dictionaries.add_sample(run, &packed).await?,
             None => {}
         }
         Ok(())

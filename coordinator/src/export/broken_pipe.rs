@@ -1,40 +1,40 @@
-//! Remembers whether whoever reads a table went away: the libraries that write it do not always hand that on.
+//! Remembers whether the reader of a table has gone away: the libraries that write tables do not always pass that on.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Where a table goes.
-pub(super) struct Read<W> {
+pub(super) struct WatchedPipe<W> {
     out: W,
-    left: Left,
+    broken: BrokenPipe,
 }
 
-/// Whether its reader is gone.
+/// Whether a write has found that the reader is gone.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Left(Arc<AtomicBool>);
+pub(super) struct BrokenPipe(Arc<AtomicBool>);
 
-impl<W> Read<W> {
-    pub(super) fn new(out: W) -> (Self, Left) {
-        let left = Left::default();
-        (Self { out, left: left.clone() }, left)
+impl<W> WatchedPipe<W> {
+    pub(super) fn new(out: W) -> (Self, BrokenPipe) {
+        let broken = BrokenPipe::default();
+        (Self { out, broken: broken.clone() }, broken)
     }
 
     fn notice<T>(&self, written: io::Result<T>) -> io::Result<T> {
         if written.as_ref().is_err_and(|error| error.kind() == ErrorKind::BrokenPipe) {
-            self.left.0.store(true, Ordering::Relaxed);
+            self.broken.0.store(true, Ordering::Relaxed);
         }
         written
     }
 }
 
-impl Left {
-    pub(super) fn is_so(&self) -> bool {
+impl BrokenPipe {
+    pub(super) fn was_seen(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-impl<W: Write> Write for Read<W> {
+impl<W: Write> Write for WatchedPipe<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.out.write(bytes);
         self.notice(written)

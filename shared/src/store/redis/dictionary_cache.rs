@@ -23,7 +23,7 @@ const MOST_KEPT: usize = 32;
 
 /// The dictionaries that this process knows.
 #[derive(Debug, Clone)]
-pub(super) struct Shelf {
+pub(super) struct DictionaryCache {
     link: Link,
     known: Arc<Mutex<Known>>,
     /// Held while a dictionary is made: a thousand backstories that come at once would else have many made side by side, of
@@ -38,7 +38,7 @@ struct Known {
     of_run: HashMap<RunId, Arc<Dictionary>>,
 }
 
-impl Shelf {
+impl DictionaryCache {
     pub(super) fn new(link: Link) -> Self {
         Self { link, known: Arc::default(), training: Arc::default() }
     }
