@@ -1,6 +1,7 @@
-//! What workers remember between tasks: the port that an embedded file and a server both implement.
+//! What workers keep between tasks: a port that a folder of files and a Redis server implement.
 //!
-//! Everything here can be lost without harm to the results: it then costs calls again. Only the ledger must be kept.
+//! Losing all of it does no harm to the results, but the calls it tells of have to be made again. Only the ledger must be
+//! kept.
 
 mod embedded;
 mod journal;
@@ -26,19 +27,19 @@ pub use redis::RedisStore;
 pub struct RecordedReply {
     /// What came back.
     pub reply: ReplyText,
-    /// What it took, retries included.
+    /// What it cost, including retries.
     pub spend: StageSpend,
     /// Failed requests of `spend` that the provider may have billed.
     pub perhaps_billed: u64,
-    /// The model as the provider named it; empty where it did not.
+    /// The model as the provider named it; empty if it did not.
     pub reported_model: String,
 }
 
-/// How often a call was sent, whoever sent it, and how often that is known to have failed.
+/// How often a call was sent by any worker, and how often it is known to have failed.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SentCall {
-    /// How often.
+    /// How often it was sent.
     pub times: u64,
     /// What one request may have used.
     pub each: UncertainSpend,
@@ -61,7 +62,7 @@ pub struct CellRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Backstory {
-    /// The narrative; empty where the model gave none.
+    /// The narrative; empty if the model gave none.
     pub text: String,
     /// How asking for it ended.
     pub ended: Ended,
@@ -98,13 +99,13 @@ pub enum LeaseReason {
 /// How long a lease lasts unless it is renewed.
 pub const LEASE_EXPIRY: Duration = Duration::from_mins(1);
 
-/// Why the store did not do what it was asked.
+/// Why a store failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// The file or the server failed.
     #[error("{action} the store {place}: {reason}")]
     Failed {
-        /// What was tried: `open`, `write to`, `read`.
+        /// What failed: `open`, `write to`, `read`.
         action: &'static str,
         /// Which store.
         place: String,
@@ -129,17 +130,17 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The server will not do it, or is not the right one.
+    /// The server refused, or is not a Redis server of the right kind.
     #[error(transparent)]
     Server(#[from] LinkError),
 }
 
 /// Keeps manifests, backstories, and the replies of cells under way.
 ///
-/// A write returns once it survives the end of the process that made it, and some milliseconds later it survives the end of
-/// the machine that keeps it; a manifest and a backstory do when the write returns. A reply is not waited for: what is said of
-/// calls becomes safe in the order in which this process begins to say it, that is, in which the futures are first polled, so
-/// where a later word is safe, the earlier ones are.
+/// A write survives the end of this process once it has returned, and a crash of the machine that stores it a few
+/// milliseconds later; a manifest and a backstory survive both once the write has returned. Replies are not waited for. The
+/// writes about calls become durable in the order in which this process begins them (in which the futures are first
+/// polled), so a write is durable once any later one is.
 pub trait Store: Clone + Send + Sync + 'static {
     /// Keeps a run's manifest.
     fn put_manifest(&self, run: &RunId, manifest: &[u8]) -> impl Future<Output = Result<(), StoreError>> + Send;
@@ -147,7 +148,7 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// A run's manifest, if it is kept.
     fn manifest(&self, run: &RunId) -> impl Future<Output = Result<Option<Vec<u8>>, StoreError>> + Send;
 
-    /// Keeps a cell's backstory, unless it has one: where two workers write one, the first stands, and both read that.
+    /// Keeps a cell's backstory unless it has one. If two workers write one, the first stays and both read it.
     fn put_backstory(
         &self,
         run: &RunId,
@@ -158,7 +159,7 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// A cell's backstory, if it is kept.
     fn backstory(&self, run: &RunId, cell: Cell) -> impl Future<Output = Result<Option<Backstory>, StoreError>> + Send;
 
-    /// Keeps that a call is about to be sent, so that it counts even if nobody sees its end.
+    /// Notes that a call is about to be sent, so that it counts even if nobody sees how it ends.
     fn note_sent(
         &self,
         run: &RunId,
@@ -167,7 +168,7 @@ pub trait Store: Clone + Send + Sync + 'static {
         each: &UncertainSpend,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Keeps that a request that was sent has failed, and whether the provider may have billed it all the same.
+    /// Notes that a request has failed, and whether the provider may have billed it all the same.
     fn note_failed(
         &self,
         run: &RunId,
@@ -176,14 +177,14 @@ pub trait Store: Clone + Send + Sync + 'static {
         perhaps_billed: bool,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Begins to keep the reply of one call of a cell; the first stands. It is safe where a word that is said later is, and
-    /// when [`settle`](Self::settle) says so. Where it cannot be kept, one of these, or this, is the error.
+    /// Begins to write the reply to one call of a cell; the first reply to a call stays. It is durable once any later write, or
+    /// [`settle`](Self::settle), has succeeded. If it cannot be written, this call or one of those returns the error.
     fn record_reply(&self, run: &RunId, cell: Cell, key: CallKey, reply: &RecordedReply) -> Result<(), StoreError>;
 
-    /// Waits until everything is safe that this process has said of calls.
+    /// Waits until everything that this process has written about calls is durable.
     fn settle(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// What is known of a cell's calls; empty for a cell that nobody has begun.
+    /// What is known of a cell's calls; empty if nobody has begun the cell.
     fn cell_record(&self, run: &RunId, cell: Cell) -> impl Future<Output = Result<CellRecord, StoreError>> + Send;
 
     /// Asks for the lease of a cell, so that two copies of a task are not worked on at the same time. It lasts for
@@ -236,6 +237,6 @@ pub trait Store: Clone + Send + Sync + 'static {
         std::future::ready(Ok(()))
     }
 
-    /// Drops what is kept for a cell, because its outcome is in the ledger.
+    /// Removes everything kept for a cell, because its outcome is in the ledger.
     fn forget(&self, run: &RunId, cell: Cell) -> impl Future<Output = Result<(), StoreError>> + Send;
 }

@@ -1,8 +1,8 @@
-//! A store in files of this machine, for runs in one process: a log that is only appended to.
+//! A store in a folder of files, for runs in one process: a log that is only appended to.
 //!
-//! What is written goes to the end of the log; where it is needed still is known in memory; a reply that is read back is
-//! read from its place. A thread of its own brings the log to the disk fifty times a second: a wait of its own for each
-//! reply would make the disk the bottleneck. Segments of the log that no cell needs any more are removed.
+//! Every write goes to the end of the log. An index in memory says where the entries are that are still needed, and these
+//! are read from the log. A thread syncs the log to the disk fifty times a second, because a sync for each reply would make
+//! the disk the bottleneck. Segments of the log that no cell needs any more are removed.
 
 mod entry;
 mod former_call;
@@ -31,20 +31,19 @@ use super::{Backstory, CallKey, CellRecord, RecordedReply, Store, StoreError};
 use crate::id::{Cell, RunId};
 use crate::outcome::UncertainSpend;
 
-/// How long what nobody waits for may take to the disk: what a power loss can take back.
+/// How long a write that nobody waits for may take to reach the disk: what a power loss can cost.
 const NOTE_DELAY: Duration = Duration::from_millis(20);
 
-/// The shortest time from one sync to the next. The first who waits is served at once; of thousands of calls a second,
-/// many share one.
+/// The shortest time from one sync to the next. The first write is synced at once; of thousands a second many share a sync.
 const BETWEEN_SYNCS: Duration = Duration::from_millis(2);
 
-/// Bytes after which a file of the log is full.
+/// The size in bytes at which a segment of the log is full.
 const SEGMENT_BYTES: u64 = 64 << 20;
 
-/// A log of which less than one byte in so many is needed is cleaned.
+/// The log is cleaned when less than one byte in this many is still needed.
 const CLEAN_BELOW: u64 = 4;
 
-/// Cells that are written anew before others have their turn: they take a millisecond, and some megabytes.
+/// How many cells are rewritten before other writes have their turn. They take a millisecond and some megabytes.
 const CLEANED_AT_ONCE: usize = 32;
 
 /// A store in a folder. Cheap to clone; clones share the files.
@@ -59,11 +58,11 @@ struct Shared {
     core: Arc<Core>,
     marks: Marks,
     syncer: Option<JoinHandle<()>>,
-    /// Bars other processes while it is open.
+    /// Locks other processes out while it is open.
     _lock: File,
 }
 
-/// What the store's users and its thread share.
+/// What the users of the store and its thread share.
 #[derive(Debug)]
 struct Core {
     state: Mutex<State>,
@@ -75,20 +74,20 @@ struct Core {
 struct State {
     log: Log,
     index: Index,
-    /// Who waits for the disk.
+    /// Those who wait for the next sync.
     waiting: Vec<oneshot::Sender<Result<(), String>>>,
     sleep: Sleep,
     closing: bool,
 }
 
-/// What the store's thread does.
+/// What the store's thread is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sleep {
-    /// It works.
+    /// It is working.
     Awake,
     /// It waits for the first write.
     UntilThereIsWork,
-    /// It lets more notes come together before it brings them to the disk.
+    /// It lets more writes gather before it syncs them.
     UntilTheDelayIsOver,
 }
 
@@ -137,7 +136,7 @@ impl EmbeddedStore {
         Entry { run: &run.0, cell, body: Body::Call(Call::Event(self.shared.marks.next(), event)) }
     }
 
-    /// Writes an entry so that it survives the end of the process.
+    /// Writes an entry, which then survives the end of the process.
     fn note(&self, entry: &Entry<'_>) -> Result<(), StoreError> {
         let mut state = self.shared.core.state();
         state.append(entry);
@@ -148,7 +147,7 @@ impl EmbeddedStore {
         flushed.map_err(|error| self.failed("write to", error))
     }
 
-    /// Writes an entry with the next one, or after a moment.
+    /// Writes an entry together with the next one, or after a moment.
     fn add_to_next(&self, entry: &Entry<'_>) {
         let mut state = self.shared.core.state();
         state.append(entry);
@@ -157,7 +156,7 @@ impl EmbeddedStore {
         }
     }
 
-    /// Waits until what was written survives the end of the machine.
+    /// Waits until the next sync, after which what was written survives a crash of the machine.
     async fn wait_for_the_disk(&self, synced: oneshot::Receiver<Result<(), String>>) -> Result<(), StoreError> {
         let outcome = synced.await.unwrap_or_else(|_| Err("its thread has ended".to_owned()));
         outcome.map_err(|reason| self.failed("write to", reason))
@@ -178,7 +177,7 @@ impl EmbeddedStore {
 
 impl Store for EmbeddedStore {
     async fn put_manifest(&self, run: &RunId, manifest: &[u8]) -> Result<(), StoreError> {
-        // A file of its own: among the cells it would keep its segment for as long as the run lasts.
+        // In a file of its own, because in the log it would keep its segment for as long as the run lasts.
         write_file(&self.manifest_path(run), manifest).map_err(|error| self.failed("write a manifest to", error))
     }
 
@@ -196,7 +195,7 @@ impl Store for EmbeddedStore {
             if state.index.get(run, cell).is_none_or(|entries| entries.backstory.is_none()) {
                 state.append(&Entry { run: &run.0, cell, body: Body::Backstory(&encode(story)) });
             }
-            // The one that stands may still be on its way.
+            // The one that is there may not have reached the disk yet.
             self.shared.core.sync_soon(&mut state)
         };
         self.wait_for_the_disk(synced).await
@@ -275,7 +274,7 @@ impl Core {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says when all that has been written so far is on the disk.
+    /// Wakes the thread; the receiver gets the outcome of the sync of all that has been written so far.
     fn sync_soon(&self, state: &mut State) -> oneshot::Receiver<Result<(), String>> {
         let (done, synced) = oneshot::channel();
         state.waiting.push(done);
@@ -290,7 +289,7 @@ impl Core {
         }
     }
 
-    /// Brings the log to the disk whenever somebody waits for that, until the store closes.
+    /// Syncs the log whenever somebody waits for it, until the store closes.
     fn sync_all(&self) {
         let mut state = self.state();
         loop {
@@ -304,7 +303,7 @@ impl Core {
             let synced = flushed.and_then(|()| dirty.iter().try_for_each(|file| file.sync_data()));
             let outcome = synced.map_err(|error| error.to_string());
             for done in waiting {
-                // Who does not wait any more does not need to know.
+                // A task that has stopped waiting does not need the outcome.
                 let _ = done.send(outcome.clone());
             }
             state = self.state();
@@ -342,8 +341,8 @@ impl State {
         self.index.add(entry, place);
     }
 
-    /// Removes the oldest segments as far as no cell needs them. Only the oldest: what a later segment takes back must
-    /// not outlive the taking back.
+    /// Removes the oldest segments, as far as no cell needs them. A later segment stays until all earlier ones are gone: it may
+    /// hold the entry that makes an entry in an earlier segment invalid.
     fn remove_unneeded(&mut self) -> io::Result<()> {
         while let Some(oldest) = self.log.oldest() {
             if self.index.needed(oldest) > 0 && self.is_wasteful() {
@@ -352,7 +351,7 @@ impl State {
             if self.index.needed(oldest) > 0 {
                 break;
             }
-            // What was written anew must not be on its way when the only other copy goes.
+            // What was rewritten must be on the disk before the only other copy is removed.
             self.log.flush()?;
             self.log.take_dirty().iter().try_for_each(|file| file.sync_data())?;
             self.log.remove(oldest)?;
@@ -361,12 +360,12 @@ impl State {
         Ok(())
     }
 
-    /// Whether a few cells that stay long keep much that is not needed.
+    /// Whether a few long-lived cells keep many bytes that nobody needs.
     fn is_wasteful(&self) -> bool {
         self.index.needed_in_all().saturating_mul(CLEAN_BELOW) < self.log.full_bytes()
     }
 
-    /// Writes some cells of a segment to the end of the log.
+    /// Rewrites some cells of a segment at the end of the log.
     fn write_anew(&mut self, segment: u32, cells: usize) -> io::Result<()> {
         for (run, cell, places) in self.index.cells_in(segment).into_iter().take(cells) {
             let mut frames = Vec::new();
@@ -381,7 +380,7 @@ impl State {
     }
 }
 
-/// Bars other processes from the folder.
+/// Locks the folder against other processes.
 fn lock(folder: &Path) -> Result<File, TryLockError> {
     let file = OpenOptions::new().write(true).create(true).truncate(false).open(folder.join("lock"));
     let file = file.map_err(TryLockError::Error)?;
@@ -389,7 +388,7 @@ fn lock(folder: &Path) -> Result<File, TryLockError> {
     Ok(file)
 }
 
-/// Writes a file so that a reader sees all of it or none, after a power loss too.
+/// Writes a file so that a reader sees all of it or nothing, even after a power loss.
 fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let unfinished = path.with_extension("unfinished");
     let mut file = File::create(&unfinished)?;

@@ -1,15 +1,14 @@
 //! A store on a Redis or Valkey server, for fleets.
 //!
-//! What is under which key stands in [`crate::link::key`]. What is written twice for each call, the note that it is about
-//! to be sent and its reply, is an entry at the end of the cell's list: one command, or a part of one, whatever was there
-//! before. Whoever takes the cell over reads the list once.
+//! [`crate::link::key`] lists the keys. The journal of a cell's calls is a Redis list: a note that a call is about to be sent
+//! and its reply are entries at its end, which one command appends. Whoever takes the cell over reads the list once.
 //!
-//! Nothing that is written here depends on what was read before it, so a command whose answer was lost is sent again, and
-//! counts once: an entry carries the mark of its write. While the server is away, or has no room, everything waits;
+//! No write depends on an earlier read. A command whose answer was lost is therefore sent again, and the marks of the journal
+//! make its entries count once. While the server is unreachable or has no memory left, everything waits;
 //! [`RedisStore::state`] says why.
 //!
-//! "Safe" is what the server says it has. With `appendonly yes` and `appendfsync everysec` a server that loses its power
-//! loses up to a second of that, which then is asked for again.
+//! A write is durable once the server has confirmed it. With `appendonly yes` and `appendfsync everysec`, a server that loses
+//! power loses up to the last second, and those calls are made again.
 
 mod dictionary;
 mod dictionary_cache;
@@ -48,12 +47,12 @@ pub struct RedisStore {
 }
 
 impl RedisStore {
-    /// Connects to a server, for as long as `patience` while it is away.
+    /// Connects to a server. While it is unreachable, keeps trying for as long as `patience`.
     pub async fn connect(address: &Address, patience: Duration) -> Result<Self, StoreError> {
         Ok(Self::new(Link::connect(address, patience).await?))
     }
 
-    /// A store behind a connection that may have other uses too.
+    /// A store on a connection that may have other uses too.
     pub fn new(link: Link) -> Self {
         let writer = Arc::new(Writer::new(link.clone()));
         let dictionaries = DictionaryCache::new(link.clone());
@@ -65,7 +64,7 @@ impl RedisStore {
         &self.link
     }
 
-    /// How the connection to the server is.
+    /// The state of the connection to the server.
     pub fn state(&self) -> LinkState {
         self.link.state()
     }
@@ -81,7 +80,7 @@ impl RedisStore {
         Ok(self.link.read(commands).await?.swap_remove(0))
     }
 
-    /// Reads a story; none, and it is removed so that another can be made, where it cannot be read any more.
+    /// Unpacks a backstory. One that cannot be read any more is removed, so that it is written again, and `None` is returned.
     async fn unpack(&self, run: &RunId, cell: Cell, bytes: &[u8]) -> Result<Option<Backstory>, StoreError> {
         let packed = Packed::read(bytes);
         let dictionary = match packed {
@@ -94,7 +93,7 @@ impl RedisStore {
             Some(Err(error)) => error.to_string(),
             None => "another release wrote it".to_owned(),
         };
-        tracing::warn!(%run, %cell, reason, "a backstory cannot be read any more; it is made again");
+        tracing::warn!(%run, %cell, reason, "cannot read a stored backstory; it will be written again");
         let mut command = Pipeline::new();
         command.cmd("UNLINK").arg(key::of_cell(run, cell, STORY));
         self.link.write(command).await?;
@@ -104,7 +103,7 @@ impl RedisStore {
 
 impl Store for RedisStore {
     async fn put_manifest(&self, run: &RunId, manifest: &[u8]) -> Result<(), StoreError> {
-        // Without an expiry: a run that is paused for long must find it.
+        // It has no expiry: a run must find it even after a long pause.
         let mut command = Pipeline::new();
         command.cmd("SET").arg(key::of_run(run, MANIFEST)).arg(manifest);
         self.link.write(command).await?;
@@ -168,7 +167,7 @@ impl Store for RedisStore {
         let calls = key::of_cell(run, cell, CALLS);
         let mut commands = Pipeline::new();
         commands.cmd("LRANGE").arg(&calls).arg(0).arg(-1);
-        // Whoever reads it is about to go on with the cell.
+        // Whoever reads the journal is about to go on with the cell.
         commands.cmd("EXPIRE").arg(&calls).arg(EXPIRY_SECONDS);
         let mut journal = RecordReader::default();
         if let Value::Array(entries) = self.read_one(commands).await? {

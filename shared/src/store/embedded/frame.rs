@@ -1,8 +1,8 @@
-//! Frames of the log: a length, a checksum, and what they guard. A frame that was not written whole is known as such.
+//! Frames of the log: a length, a checksum, and a payload. They show which frames were not written completely.
 
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Bytes before the payload: its length in four, its checksum in eight, little end first.
+/// Bytes before the payload: its length in four and its checksum in eight, low byte first.
 const HEAD: usize = 12;
 
 /// Appends a frame around what `write` appends; returns the frame's length in bytes.
@@ -18,12 +18,12 @@ pub(super) fn push(into: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> usiz
     into.len() - start
 }
 
-/// The payload of the frame that `bytes` begin with, and the frame's length; none where it is not whole.
+/// The payload of the frame at the start of `bytes`, and the frame's length; `None` if the frame is not complete.
 pub(super) fn first(bytes: &[u8]) -> Option<(&[u8], usize)> {
     let (length, rest) = bytes.split_first_chunk()?;
     let (checksum, rest) = rest.split_first_chunk()?;
     let payload = rest.get(..u32::from_le_bytes(*length) as usize)?;
-    // A file that was extended and never filled is zeros, and so is the frame of nothing.
+    // A file that was extended and never filled is full of zeros, which would also be the frame of an empty payload.
     let sound = !payload.is_empty() && xxh3_64(payload) == u64::from_le_bytes(*checksum);
     sound.then_some((payload, HEAD + payload.len()))
 }

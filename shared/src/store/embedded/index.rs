@@ -1,4 +1,4 @@
-//! What of the log is needed still: where the entries of each cell under way are.
+//! Where in the log the entries are that are still needed, for each cell in progress.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,11 +7,11 @@ use super::frame;
 use super::log::{Place, inside};
 use crate::id::{Cell, RunId};
 
-/// Where the entries of all cells under way are: twelve bytes for each.
+/// Where the entries of all cells in progress are, in twelve bytes for each.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     runs: HashMap<RunId, HashMap<Cell, Entries>>,
-    /// Bytes in each segment that are needed still.
+    /// How many bytes of each segment are still needed.
     needed: BTreeMap<u32, u64>,
 }
 
@@ -20,7 +20,7 @@ pub(super) struct Index {
 pub(super) struct Entries {
     /// The last backstory.
     pub(super) backstory: Option<Place>,
-    /// What is said of its calls, in order.
+    /// The entries of its journal, in order.
     pub(super) calls: Vec<Place>,
 }
 
@@ -31,7 +31,7 @@ impl Entries {
 }
 
 impl Index {
-    /// Takes note of an entry.
+    /// Adds an entry of the log.
     pub(super) fn add(&mut self, entry: &Entry<'_>, place: Place) {
         let (run, cell) = (entry.run, entry.cell);
         match entry.body {
@@ -91,17 +91,17 @@ impl Index {
         self.runs.get(run)?.get(&cell)
     }
 
-    /// Bytes of a segment that are needed still.
+    /// How many bytes of a segment are still needed.
     pub(super) fn needed(&self, segment: u32) -> u64 {
         self.needed.get(&segment).copied().unwrap_or(0)
     }
 
-    /// Bytes of all segments that are needed still.
+    /// How many bytes of all segments are still needed.
     pub(super) fn needed_in_all(&self) -> u64 {
         self.needed.values().sum()
     }
 
-    /// The cells with entries in a segment, and all their entries' places.
+    /// The cells with entries in a segment, and the places of all their entries.
     pub(super) fn cells_in(&self, segment: u32) -> Vec<(RunId, Cell, Vec<Place>)> {
         let all =
             self.runs.iter().flat_map(|(run, cells)| cells.iter().map(move |(cell, entries)| (run, cell, entries)));
@@ -109,7 +109,7 @@ impl Index {
         inside.map(|(run, cell, entries)| (run.clone(), *cell, entries.all().collect())).collect()
     }
 
-    /// A segment is gone.
+    /// Drops a segment that has been removed.
     pub(super) fn removed(&mut self, segment: u32) {
         self.needed.remove(&segment);
     }

@@ -1,4 +1,4 @@
-//! The files of the log: numbered segments, of which the last one grows.
+//! The files of the log: numbered segments. The last one grows.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -23,26 +23,26 @@ impl Place {
     }
 }
 
-/// Numbered files that are only appended to. What is appended waits in memory until it is flushed to the kernel, and
-/// there until it is synced to the disk.
+/// Numbered files that are only appended to. What is appended waits in memory until it is flushed to the kernel, and in the
+/// kernel until it is synced to the disk.
 #[derive(Debug)]
 pub(super) struct Log {
     folder: PathBuf,
-    /// Bytes after which a segment is full and the next one begins.
+    /// The size in bytes at which a segment is full and the next one begins.
     segment_bytes: u64,
     segments: BTreeMap<u32, Arc<File>>,
     last: u32,
-    /// Bytes of the last segment that the kernel has.
+    /// How many bytes of the last segment the kernel has.
     flushed: u64,
-    /// Bytes of the last segment that it has not.
+    /// Bytes of the last segment that the kernel does not have yet.
     pending: Vec<u8>,
-    /// Files with bytes that are perhaps not on the disk.
+    /// Files with bytes that may not be on the disk yet.
     dirty: Vec<Arc<File>>,
 }
 
 impl Log {
-    /// Opens the log in `folder`, or begins it. Says each whole frame's payload and place, in order; what comes after the
-    /// last whole one of a segment was never finished and is cut off.
+    /// Opens the log in `folder`, or begins it. Calls `each` with the payload and the place of every complete frame, in order.
+    /// What follows the last complete frame of a segment was never finished and is cut off.
     pub(super) fn open(folder: &Path, segment_bytes: u64, mut each: impl FnMut(&[u8], Place)) -> io::Result<Self> {
         let mut log = Self {
             folder: folder.to_owned(),
@@ -73,7 +73,7 @@ impl Log {
         let file = OpenOptions::new().read(true).append(true).open(&path)?;
         if at < bytes.len() {
             tracing::warn!(
-                "{}: the last {} bytes were not written to their end; the calls they told of are made again",
+                "{}: removed {} bytes at the end that were not written completely; their calls are made again",
                 path.display(),
                 bytes.len() - at
             );
@@ -86,7 +86,7 @@ impl Log {
 
     fn begin_segment(&mut self, number: u32) -> io::Result<()> {
         let file = OpenOptions::new().read(true).append(true).create_new(true).open(self.path(number))?;
-        // The file is there after a power loss only if its folder is on the disk.
+        // After a power loss the file is there only if its folder has been synced.
         File::open(&self.folder)?.sync_all()?;
         self.segments.insert(number, Arc::new(file));
         (self.last, self.flushed) = (number, 0);
@@ -104,7 +104,7 @@ impl Log {
         place(self.last, at, length)
     }
 
-    /// Hands everything to the kernel: it then survives the end of the process. Begins the next segment where this one is
+    /// Hands everything to the kernel, after which it survives the end of the process. Begins the next segment if this one is
     /// full.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         if self.pending.is_empty() {
@@ -112,7 +112,7 @@ impl Log {
         }
         let file = &self.segments[&self.last];
         if let Err(error) = (&**file).write_all(&self.pending) {
-            // Half a frame must not stay in front of later ones.
+            // Half a frame must not stay in front of later frames.
             file.set_len(self.flushed)?;
             return Err(error);
         }
@@ -129,12 +129,12 @@ impl Log {
         self.flushed >= self.segment_bytes
     }
 
-    /// Whether nothing waits for the kernel or the disk.
+    /// Whether everything is on the disk.
     pub(super) fn is_synced(&self) -> bool {
         self.pending.is_empty() && self.dirty.is_empty()
     }
 
-    /// Files to be synced, after which everything that was flushed so far is on the disk.
+    /// The files to sync. Once they are synced, everything that was flushed so far is on the disk.
     pub(super) fn take_dirty(&mut self) -> Vec<Arc<File>> {
         std::mem::take(&mut self.dirty)
     }
@@ -152,12 +152,12 @@ impl Log {
         Ok(payload.to_vec())
     }
 
-    /// The number of the oldest segment, where there is more than the one that grows.
+    /// The number of the oldest segment, unless it is the one that grows.
     pub(super) fn oldest(&self) -> Option<u32> {
         self.segments.keys().next().copied().filter(|&number| number < self.last)
     }
 
-    /// Bytes in all full segments.
+    /// The size in bytes of all full segments.
     pub(super) fn full_bytes(&self) -> u64 {
         (self.segments.len() as u64 - 1) * self.segment_bytes
     }
@@ -170,7 +170,7 @@ impl Log {
     }
 }
 
-/// The place of a frame that is inside the frame at `outer`, whose payload ends with it: `from_end` bytes before its end.
+/// The place of a frame inside the payload of the frame at `outer`, beginning `from_end` bytes before its end.
 pub(super) fn inside(outer: Place, from_end: usize, length: usize) -> Place {
     place(outer.segment, (outer.at + outer.length) as usize - from_end, length)
 }

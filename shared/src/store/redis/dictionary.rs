@@ -1,4 +1,4 @@
-//! What a run's backstories have in common, for the compressor: they tell of the same 290 questions in much the same words.
+//! Compression dictionaries: what the backstories of a run have in common. They answer the same 290 questions in similar words.
 
 use std::fmt;
 use std::io;
@@ -7,23 +7,23 @@ use std::str::FromStr;
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::dict::{DecoderDictionary, EncoderDictionary};
 
-/// Backstories that a dictionary is trained on: as many as it takes until more do not help, and a run has soon.
+/// How many backstories a dictionary is trained on. More do not help, and a run has so many early on.
 pub(super) const SAMPLES: usize = 200;
 
-/// The size of a dictionary in bytes: zstd's own default; larger ones gained little on 10,000-character backstories.
+/// The size of a dictionary in bytes: zstd's default. Larger ones gained little on backstories of 10,000 characters.
 const DICTIONARY_BYTES: usize = 112_640;
 
-/// How hard to compress. A backstory is written once and its cell makes 174 calls and more.
+/// The compression level. A backstory is compressed once, and its cell makes 174 calls or more.
 const LEVEL: i32 = 9;
 
-/// The longest backstory that is read, in bytes: longer than the longest reply that a worker accepts.
+/// The longest backstory that is unpacked, in bytes. A worker accepts no reply of this length.
 const MOST_BYTES: usize = 256 << 20;
 
-/// Which dictionary: the beginning of the digest of its bytes.
+/// The id of a dictionary: the first bytes of its digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct DictionaryId(pub(super) [u8; 8]);
 
-/// A dictionary, ready for use in both directions.
+/// A dictionary, prepared for compressing and decompressing.
 pub(super) struct Dictionary {
     pub(super) id: DictionaryId,
     pub(super) bytes: Vec<u8>,
@@ -32,7 +32,7 @@ pub(super) struct Dictionary {
 }
 
 impl Dictionary {
-    /// Trains a dictionary; fails where the samples are too few or too short. Takes a good part of a second.
+    /// Trains a dictionary, which takes most of a second; fails if the samples are too few or too short.
     pub(super) fn train(samples: &[Vec<u8>]) -> io::Result<Self> {
         Self::new(zstd::dict::from_samples(samples, DICTIONARY_BYTES)?)
     }
@@ -61,7 +61,7 @@ pub(super) fn decompress(bytes: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 fn pack(mut compressor: Compressor<'_>, bytes: &[u8]) -> io::Result<Vec<u8>> {
-    // A story that was changed on its way is found out; which dictionary it needs stands before it.
+    // The checksum detects damage. The id of the dictionary is not needed here: it precedes the compressed bytes.
     compressor.include_checksum(true)?;
     compressor.include_dictid(false)?;
     compressor.compress(bytes)

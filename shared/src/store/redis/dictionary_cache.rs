@@ -1,8 +1,8 @@
-//! The dictionaries of runs: which one a story is packed with, where others are found, when one is made.
+//! The dictionaries of runs: finds the one that a backstory is packed with, keeps it in memory, and trains new ones.
 //!
-//! The first stories of a run are packed without one and kept as samples beside. Whoever adds the last sample that is
-//! needed trains; where two do, the first that says so has made the run's dictionary, and the other takes that. A story
-//! names its dictionary, so it does not matter who knows of it when.
+//! The first backstories of a run are packed without a dictionary and also stored as samples. The worker that adds the last
+//! sample needed trains the dictionary. If two do, the first one to publish its dictionary wins, and the other uses that.
+//! A backstory names its dictionary, so it does not matter when a worker learns of it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,10 +15,11 @@ use crate::id::RunId;
 use crate::link::key::{self, EXPIRY_SECONDS};
 use crate::link::{Link, LinkError};
 
-/// Where no dictionary came of the samples, because they are too short or who trained died: after how many more to try.
+/// After how many more samples to train again if no dictionary came of the first, because the samples are too short or the
+/// worker that trained has died.
 const SAMPLES_UNTIL_NEXT_TRY: usize = 50;
 
-/// Dictionaries that are kept in memory: one takes about a megabyte.
+/// How many dictionaries are kept in memory. Each takes about a megabyte.
 const MOST_KEPT: usize = 32;
 
 /// The dictionaries that this process knows.
@@ -26,15 +27,15 @@ const MOST_KEPT: usize = 32;
 pub(super) struct DictionaryCache {
     link: Link,
     known: Arc<Mutex<Known>>,
-    /// Held while a dictionary is made: a thousand backstories that come at once would else have many made side by side, of
-    /// tens of megabytes and a second each.
+    /// Locked while a dictionary is trained. Otherwise many backstories that arrive at once would start many trainings, each of
+    /// which takes tens of megabytes and a second.
     training: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Debug, Default)]
 struct Known {
     by_id: HashMap<DictionaryId, Arc<Dictionary>>,
-    /// Which one stories of a run are packed with.
+    /// The dictionary with which a run's backstories are packed.
     of_run: HashMap<RunId, Arc<Dictionary>>,
 }
 
@@ -58,7 +59,7 @@ impl DictionaryCache {
         Ok(dictionary)
     }
 
-    /// A dictionary of the run's; none where it is lost.
+    /// A dictionary of the run; `None` if it is lost.
     pub(super) async fn get(&self, run: &RunId, id: DictionaryId) -> Result<Option<Arc<Dictionary>>, LinkError> {
         if let Some(dictionary) = self.known().by_id.get(&id) {
             return Ok(Some(Arc::clone(dictionary)));
@@ -68,19 +69,19 @@ impl DictionaryCache {
         let Some(Value::BulkString(bytes)) = self.link.read(ask).await?.pop() else { return Ok(None) };
         match Dictionary::new(bytes) {
             Ok(dictionary) if dictionary.id == id => Ok(Some(self.keep(dictionary))),
-            // A damaged one is as good as none.
+            // A damaged dictionary counts as lost.
             Ok(_) | Err(_) => Ok(None),
         }
     }
 
-    /// The commands that keep a dictionary alive for as long as the story that was packed with it. Their answers are two;
-    /// with these, [`Self::put_back`] sees whether it is there at all.
+    /// Adds two commands that make a dictionary last as long as the backstory that was packed with it. From their answers
+    /// [`Self::put_back`] sees whether the server has the dictionary at all.
     pub(super) fn refresh(run: &RunId, dictionary: &Dictionary, commands: &mut Pipeline) {
         commands.cmd("EXPIRE").arg(dictionary_key(run, dictionary.id)).arg(EXPIRY_SECONDS);
         commands.cmd("EXPIRE").arg(key::of_run(run, "dictionary")).arg(EXPIRY_SECONDS);
     }
 
-    /// Puts a dictionary back on a server that has lost its data, if the answers say so.
+    /// Stores the dictionary again if the answers say that the server has lost it.
     pub(super) async fn put_back(
         &self,
         run: &RunId,
@@ -93,7 +94,7 @@ impl DictionaryCache {
         self.publish(run, dictionary).await.map(|_| ())
     }
 
-    /// Keeps a story that was packed without a dictionary as a sample, and makes a dictionary when there are enough.
+    /// Stores a backstory that was packed without a dictionary as a sample, and trains a dictionary once there are enough.
     pub(super) async fn add_sample(&self, run: &RunId, packed: &[u8]) -> Result<(), LinkError> {
         let samples = key::of_run(run, "samples");
         let mut commands = Pipeline::new();
@@ -103,7 +104,7 @@ impl DictionaryCache {
         let answers = self.link.write(commands).await?.values;
         let there_is_one = answers.get(2).and_then(id_in).is_some();
         if there_is_one {
-            // It came while the story was packed, and the samples with it were removed.
+            // It was published while the backstory was packed, and the samples were removed then.
             return self.remove(&samples).await;
         }
         match answers.first() {
@@ -112,7 +113,7 @@ impl DictionaryCache {
         }
     }
 
-    /// Makes the run's dictionary of the latest samples, unless this process makes one already.
+    /// Trains the run's dictionary on the latest samples, unless this process is training one already.
     async fn train(&self, run: &RunId) -> Result<(), LinkError> {
         let Ok(_alone) = self.training.try_lock() else { return Ok(()) };
         let samples = key::of_run(run, "samples");
@@ -137,7 +138,7 @@ impl DictionaryCache {
         self.remove(&samples).await
     }
 
-    /// Makes a dictionary the run's, unless it has one; returns which is.
+    /// Publishes a dictionary as the run's, unless it has one; returns the id of the run's dictionary.
     async fn publish(&self, run: &RunId, dictionary: &Dictionary) -> Result<DictionaryId, LinkError> {
         let run_key = key::of_run(run, "dictionary");
         let mut commands = Pipeline::new();

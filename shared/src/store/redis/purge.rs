@@ -1,4 +1,4 @@
-//! The end of a run's data: by itself, some time after the run, or at once.
+//! Removes a run's data: at once, or by an expiry some time after the run.
 
 use redis::{Pipeline, Value};
 
@@ -9,10 +9,10 @@ use crate::link::LinkError;
 use crate::link::key::{self, EXPIRY_SECONDS};
 use crate::store::StoreError;
 
-/// Keys that the server looks at in one step: about a millisecond, in which it does nothing else.
+/// How many keys the server scans in one step. A step takes about a millisecond, in which it does nothing else.
 const KEYS_IN_A_STEP: usize = 1_000;
 
-/// Where a walk through all keys begins and ends.
+/// The cursor with which a scan of all keys begins and ends.
 const START: &str = "0";
 
 impl RedisStore {
@@ -25,8 +25,8 @@ impl RedisStore {
         Ok(())
     }
 
-    /// Removes everything of a run and returns how many keys that were. The server goes through all its keys for that, in
-    /// steps between which it serves others.
+    /// Removes everything of a run and returns how many keys it had. The server scans all its keys for that, in steps between
+    /// which it serves others.
     pub async fn purge(&self, run: &RunId) -> Result<u64, StoreError> {
         let pattern = key::all_of_run(run);
         let mut cursor = START.as_bytes().to_vec();
@@ -41,7 +41,7 @@ impl RedisStore {
         }
     }
 
-    /// One step: where the next begins, and the keys that were found.
+    /// One step of a scan: the cursor of the next step, and the keys that were found.
     async fn scan(&self, cursor: &[u8], pattern: &str) -> Result<(Vec<u8>, Vec<Value>), StoreError> {
         let mut command = Pipeline::new();
         command.cmd("SCAN").arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(KEYS_IN_A_STEP);
@@ -59,7 +59,7 @@ impl RedisStore {
     async fn remove(&self, keys: Vec<Value>) -> Result<u64, StoreError> {
         let mut commands = Pipeline::with_capacity(keys.len());
         for key in keys.into_iter().filter_map(bytes) {
-            // One by one: they are in different slots of a cluster.
+            // One by one, because the slots of a cluster differ.
             commands.cmd("UNLINK").arg(key);
         }
         if commands.is_empty() {

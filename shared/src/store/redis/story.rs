@@ -1,4 +1,4 @@
-//! A backstory in few bytes.
+//! A backstory, compressed.
 //!
 //! ```text
 //! 1 | JSON, compressed
@@ -13,14 +13,14 @@ use crate::store::Backstory;
 const PLAIN: u8 = 1;
 const WITH_DICTIONARY: u8 = 2;
 
-/// A story as it is on the server.
+/// A backstory as the server stores it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Packed<'a> {
     Plain(&'a [u8]),
     WithDictionary(DictionaryId, &'a [u8]),
 }
 
-/// Packs a story, with a dictionary where there is one.
+/// Packs a backstory, with a dictionary if there is one.
 pub(super) fn pack(story: &Backstory, dictionary: Option<&Dictionary>) -> io::Result<Vec<u8>> {
     let json = serde_json::to_vec(story)?;
     let (mut packed, frame) = match dictionary {
@@ -32,7 +32,7 @@ pub(super) fn pack(story: &Backstory, dictionary: Option<&Dictionary>) -> io::Re
 }
 
 impl<'a> Packed<'a> {
-    /// What is before the compressed bytes; none where it is of another format.
+    /// Splits what precedes the compressed bytes off; `None` if the bytes have another format.
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
         match bytes.split_first()? {
             (&PLAIN, frame) => Some(Self::Plain(frame)),
@@ -44,7 +44,7 @@ impl<'a> Packed<'a> {
         }
     }
 
-    /// The story; `dictionary` is the one that it names.
+    /// Unpacks the backstory; `dictionary` is the one that it names.
     pub(super) fn unpack(self, dictionary: Option<&Dictionary>) -> io::Result<Backstory> {
         let json = match (self, dictionary) {
             (Self::Plain(frame), _) => decompress(frame)?,
@@ -57,7 +57,7 @@ impl<'a> Packed<'a> {
     }
 }
 
-/// What a dictionary is trained on: the JSON of a story that was packed without one; none for another.
+/// A sample to train a dictionary on: the JSON of a backstory that was packed without one; `None` for any other.
 pub(super) fn sample(packed: &[u8]) -> Option<Vec<u8>> {
     match Packed::read(packed)? {
         Packed::Plain(frame) => decompress(frame).ok(),

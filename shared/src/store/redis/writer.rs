@@ -1,7 +1,7 @@
-//! Writes what many tasks have to write at the same time as one: while two batches are with the server, the next gathers.
+//! Sends the writes of many tasks to the server in batches: while two batches are on their way, the next one fills.
 //!
-//! A server and a client spend more on a command and its answer by itself than on what it says. The busier the process,
-//! the larger the batches become, and the less a write costs; an idle process waits for nothing.
+//! Sending a command and its answer costs server and client more than its content does. The busier the process, the larger
+//! its batches and the cheaper a write; an idle process never waits for a batch to fill.
 
 use std::collections::hash_map::Entry as Slot;
 use std::collections::{HashMap, HashSet};
@@ -17,27 +17,27 @@ use crate::id::{Cell, RunId};
 use crate::link::key::{self, EXPIRY_SECONDS};
 use crate::link::{Answers, Link, LinkError};
 
-/// Writes that are sent together at most.
+/// The most writes in a batch.
 const MOST_TOGETHER: usize = 1024;
 
-/// Batches with the server at the same time: it has the next one while those who waited for the last one go on.
+/// The most batches that are sent and not answered. With two, the server has work while the tasks of the last batch go on.
 const MOST_UNDER_WAY: usize = 2;
 
-/// What is to be written.
+/// A write.
 #[derive(Debug)]
 pub(super) enum Write {
-    /// An entry at the end of the list of a cell's calls, which gets an expiry when it is begun.
+    /// Appends an entry to the journal of a cell's calls, which gets its expiry with the first entry.
     Append { run: RunId, cell: Cell, entry: Vec<u8> },
-    /// The cell is finished: nothing is under its keys any more, which are in one slot, and its bit is set.
+    /// Removes the keys of a finished cell, which are in one slot, and sets its bit.
     Finish { run: RunId, cell: Cell },
-    /// Nothing, after all that was written before.
+    /// Writes nothing; it is done when all earlier writes are.
     Nothing,
 }
 
-/// Hands writes to the task that does them.
+/// Hands writes to the task that sends them.
 #[derive(Debug)]
 pub(super) struct Writer {
-    /// Each call waits for its first word to be written, so that no more is in it than there are calls and cells under way.
+    /// It holds no more writes than there are calls and cells in progress, because each call waits for its first write.
     inbox: mpsc::UnboundedSender<(Write, Option<Done>)>,
     address: String,
     _task: AbortOnDropHandle<()>,
@@ -45,18 +45,18 @@ pub(super) struct Writer {
 
 type Done = oneshot::Sender<Result<(), LinkError>>;
 
-/// Writes that go together.
+/// Writes that are sent together.
 #[derive(Debug, Default)]
 struct Batch {
     commands: Vec<Command>,
-    /// Which command appends to a cell's list.
+    /// Which command appends to the journal of a cell.
     appending: HashMap<(RunId, Cell), usize>,
-    /// Bitmaps in which bits are set, each of which gets its expiry once.
+    /// The bitmaps in which bits are set. Each gets its expiry once.
     bitmaps: HashSet<String>,
     waiting: Vec<Done>,
 }
 
-/// A batch that the server has, or will not have, and those who wait for that.
+/// What came of a batch, and the tasks that wait for it.
 struct Sent {
     outcome: Result<(), LinkError>,
     waiting: Vec<Done>,
@@ -65,7 +65,7 @@ struct Sent {
 #[derive(Debug)]
 struct Command {
     command: Cmd,
-    /// The list that it appends to, and how many entries; none where it does something else.
+    /// The key of the journal that it appends to, and the number of entries; `None` for any other command.
     appends: Option<(String, i64)>,
 }
 
@@ -76,19 +76,19 @@ impl Writer {
         Self { inbox, address, _task: AbortOnDropHandle::new(tokio::spawn(write_all(link, writes))) }
     }
 
-    /// Returns when the server has it, and what was written before. Is in line once it was polled.
+    /// Queues a write when first polled; returns once the server has it and all writes before it.
     pub(super) async fn write(&self, write: Write) -> Result<(), LinkError> {
         let (done, outcome) = oneshot::channel();
         self.inbox.send((write, Some(done))).map_err(|_| self.ending())?;
         outcome.await.map_err(|_| self.ending())?
     }
 
-    /// Puts it in line. Where it fails, whoever waits for something that is in line later hears of it.
+    /// Queues a write. If it fails, whoever waits for a later write gets the error.
     pub(super) fn begin(&self, write: Write) -> Result<(), LinkError> {
         self.inbox.send((write, None)).map_err(|_| self.ending())
     }
 
-    /// The task is gone only where the whole runtime is going.
+    /// The sending task is gone only if the whole runtime is shutting down.
     fn ending(&self) -> LinkError {
         LinkError::Unreachable { address: self.address.clone(), reason: "this process ends".to_owned() }
     }
@@ -96,7 +96,7 @@ impl Writer {
 
 async fn write_all(link: Link, mut writes: mpsc::UnboundedReceiver<(Write, Option<Done>)>) {
     let mut taken = Vec::with_capacity(MOST_TOGETHER);
-    // Ordered: nobody is told that a batch is safe before the one before it is.
+    // In order: no batch counts as durable before the one before it does.
     let mut under_way = FuturesOrdered::new();
     let mut failed = None;
     loop {
@@ -104,7 +104,7 @@ async fn write_all(link: Link, mut writes: mpsc::UnboundedReceiver<(Write, Optio
             biased;
             Some(sent) = under_way.next() => {
                 let sent = Sent::after(sent, failed.take());
-                // A failure stands until somebody has heard it.
+                // A failure is kept until somebody has been told of it.
                 failed = sent.outcome.clone().err().filter(|_| !under_way.is_empty() || sent.waiting.is_empty());
                 sent.tell();
             }
@@ -112,7 +112,7 @@ async fn write_all(link: Link, mut writes: mpsc::UnboundedReceiver<(Write, Optio
                 if count == 0 {
                     break;
                 }
-                // Whoever else is ready to write now goes with the first.
+                // Other tasks that are ready to write now join this batch.
                 tokio::task::yield_now().await;
                 while taken.len() < MOST_TOGETHER {
                     let Ok(write) = writes.try_recv() else { break };
@@ -145,7 +145,7 @@ impl Batch {
         }
     }
 
-    /// Entries for one list go into one command: a cell has many calls under way.
+    /// Appends to one journal in one command: a cell has many calls in flight.
     fn append(&mut self, of: (RunId, Cell), entry: &[u8]) {
         match self.appending.entry(of) {
             Slot::Occupied(slot) => {
@@ -178,7 +178,7 @@ impl Batch {
             self.commands.push(Command { command, appends: None });
         }
         self.bitmaps.insert(bitmap);
-        // What is appended later must not come before.
+        // Later entries must not be appended before the keys are removed.
         self.appending.remove(&(run, cell));
     }
 
@@ -200,14 +200,14 @@ impl Batch {
 }
 
 impl Sent {
-    /// The same for a batch that went out while the one before it failed, if it did: what comes later is not safe either.
+    /// A batch that was sent while an earlier one failed counts as failed too: what follows is not durable either.
     fn after(self, failed: Option<LinkError>) -> Self {
         Self { outcome: failed.map_or(self.outcome, Err), ..self }
     }
 
     fn tell(self) {
         for done in self.waiting {
-            // Who does not wait any more does not need to know.
+            // A task that has stopped waiting does not need the outcome.
             let _ = done.send(self.outcome.clone());
         }
     }
@@ -221,7 +221,7 @@ async fn write(link: &Link, pipeline: Pipeline, appends: Vec<Option<(String, i64
     let mut expiries = Pipeline::new();
     for (value, appended) in values.into_iter().zip(appends) {
         let Some((key, entries)) = appended else { continue };
-        // As long as what was appended: the list was begun. Where it was perhaps appended twice, its length says nothing.
+        // A list as long as what was appended is new. If the command was perhaps executed twice, the length says nothing.
         if sent_again || value == Value::Int(entries) {
             expiries.cmd("EXPIRE").arg(key).arg(EXPIRY_SECONDS);
         }
