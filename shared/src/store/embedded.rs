@@ -5,6 +5,7 @@
 //! the disk the bottleneck. Segments of the log that no cell needs any more are removed.
 
 mod entry;
+mod files;
 mod former_call;
 mod frame;
 mod index;
@@ -13,8 +14,8 @@ mod log;
 mod tests;
 
 use std::borrow::Cow;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Write as _};
+use std::fs::{File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -24,6 +25,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
 use self::entry::{Body, Call, Entry};
+use self::files::{lock, write_file};
 use self::index::Index;
 use self::log::Log;
 use super::journal::{CallEvent, Marks, RecordReader};
@@ -378,23 +380,6 @@ impl State {
         }
         Ok(())
     }
-}
-
-/// Locks the folder against other processes.
-fn lock(folder: &Path) -> Result<File, TryLockError> {
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(folder.join("lock"));
-    let file = file.map_err(TryLockError::Error)?;
-    file.try_lock()?;
-    Ok(file)
-}
-
-/// Writes a file so that a reader sees all of it or nothing, even after a power loss.
-fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let unfinished = path.with_extension("unfinished");
-    let mut file = File::create(&unfinished)?;
-    file.write_all(bytes)?;
-    file.sync_data()?;
-    std::fs::rename(&unfinished, path)
 }
 
 fn encode(value: &impl serde::Serialize) -> Vec<u8> {
