@@ -11,8 +11,8 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::call::{CallKey, ReplyText};
 use crate::money::Tokens;
-use crate::store::{CallKey, ReplyText};
 
 /// Fast, and as dense as higher levels on texts that repeat.
 const COMPRESSION_LEVEL: i32 = 3;

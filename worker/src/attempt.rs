@@ -29,6 +29,7 @@ use crate::backpressure::ReadyCalls;
 use crate::context::Context;
 use crate::error::WorkerError;
 use crate::halt::Halt;
+use crate::next_message::Next;
 use crate::{cab, story};
 
 /// How long to wait before asking again for a lease that another attempt has.
@@ -36,14 +37,6 @@ const LEASE_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// How long giving a lease back may take: one that is not given back expires.
 const RELEASE_WITHIN: Duration = Duration::from_secs(2);
-
-/// The message that takes a cell on.
-pub(crate) enum Next {
-    /// The cell's next task.
-    Task(Task),
-    /// The cell is done.
-    Outcome(Box<CellOutcome>),
-}
 
 /// How an attempt ended.
 pub(crate) enum End {

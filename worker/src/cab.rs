@@ -21,11 +21,11 @@ use valuesim_shared::stage::Stage;
 use valuesim_shared::store::{Backstory, Store};
 use valuesim_shared::task::{Task, TaskKind};
 
-use crate::attempt::Next;
 use crate::backpressure::ReadyCalls;
 use crate::cell_calls::CellCalls;
 use crate::context::Context;
 use crate::halt::{Halt, all_or_halt, worse};
+use crate::next_message::Next;
 use crate::prompts::{CellPrompts, SharedPrompt};
 use crate::provider::Conversation;
 use crate::story;

@@ -12,6 +12,7 @@ mod halt;
 mod listening;
 pub mod meter;
 pub mod metrics;
+mod next_message;
 pub mod process;
 mod prompts;
 pub mod provider;

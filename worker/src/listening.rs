@@ -1,13 +1,8 @@
 //! Since when a worker has room for a task of a model, and none has come.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::time::Instant;
-use valuesim_shared::id::ModelId;
-use valuesim_shared::permit::PermitOffice;
-
-use crate::worker::Worker;
 
 /// Whether a model's loop waits for a delivery.
 #[derive(Debug, Default)]
@@ -22,7 +17,7 @@ impl Ear {
         Listening(self)
     }
 
-    fn since(&self) -> MutexGuard<'_, Option<Instant>> {
+    pub(crate) fn since(&self) -> MutexGuard<'_, Option<Instant>> {
         self.since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -36,16 +31,10 @@ impl Drop for Listening<'_> {
     }
 }
 
-impl<Q, S, O: PermitOffice> Worker<Q, S, O> {
-    /// The models of which this worker could take a task, and for how long it has waited for one, with no news at all.
-    pub fn listening(&self) -> impl Iterator<Item = (ModelId, Duration)> + '_ {
-        let since = self.context.meter.ears().iter().map(|ear| ear.since().map(|since| since.elapsed()));
-        (0..).map(ModelId).zip(since).filter_map(|(model, waited)| Some((model, waited?)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]

@@ -1,5 +1,7 @@
 //! What worker processes count for Prometheus: calls, tasks, predictions.
 
+mod outcome;
+
 use std::fmt::Debug;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -17,6 +19,8 @@ use valuesim_shared::stage::{Stage, StageKind};
 use valuesim_shared::task::TaskKind;
 use valuesim_shared::telemetry::{CALL_SECONDS, REGISTERS};
 
+use self::outcome::OUTCOMES;
+pub(crate) use self::outcome::Outcome;
 use crate::provider::CallErrorKind;
 
 /// Upper bounds of tasks: a backstory takes seconds, a cell at a slow provider the better part of an hour.
@@ -168,18 +172,6 @@ struct TaskMetrics {
     seconds: Histogram,
 }
 
-/// How a request ended, as its metric says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    Ok,
-    /// Nobody waited for it.
-    Abandoned,
-    Failed(CallErrorKind),
-}
-
-/// How many outcomes have a name.
-const OUTCOMES: usize = 15;
-
 /// What became of a task that was not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Undone {
@@ -299,53 +291,6 @@ impl ModelMetrics {
         })
     }
 }
-
-impl Outcome {
-    const fn name(self) -> &'static str {
-        NAMES[self.number()]
-    }
-
-    /// Its place among [`NAMES`].
-    const fn number(self) -> usize {
-        match self {
-            Self::Ok => 0,
-            Self::Abandoned => 1,
-            Self::Failed(kind) => match kind {
-                CallErrorKind::Unreachable => 2,
-                CallErrorKind::TimedOut => 3,
-                CallErrorKind::CutConnection => 4,
-                CallErrorKind::Malformed => 5,
-                CallErrorKind::SomethingElse => 6,
-                CallErrorKind::ServerFault | CallErrorKind::NotAgain => 7,
-                CallErrorKind::Overloaded => 8,
-                CallErrorKind::RateLimited => 9,
-                CallErrorKind::TooLong => 10,
-                CallErrorKind::Refused => 11,
-                CallErrorKind::NoKey | CallErrorKind::WrongKey => 12,
-                CallErrorKind::NoMoney => 13,
-                CallErrorKind::UnknownModel | CallErrorKind::BadRequest => 14,
-            },
-        }
-    }
-}
-
-const NAMES: [&str; OUTCOMES] = [
-    "ok",
-    "abandoned",
-    "connect",
-    "timeout",
-    "cut",
-    "malformed",
-    "something_else",
-    "server_error",
-    "overloaded",
-    "rate_limited",
-    "too_long",
-    "content_filter",
-    "auth",
-    "billing",
-    "bad_request",
-];
 
 const fn kind_name(kind: TaskKind) -> &'static str {
     match kind {

@@ -12,10 +12,10 @@ use valuesim_shared::stage::Stage;
 use valuesim_shared::store::{Backstory, Store};
 use valuesim_shared::task::{Task, TaskKind};
 
-use crate::attempt::Next;
 use crate::cell_calls::CellCalls;
 use crate::context::Context;
 use crate::halt::{Halt, all_or_halt};
+use crate::next_message::Next;
 use crate::prompts::SharedPrompt;
 use crate::provider::{Conversation, Wording};
 use crate::run::Run;

@@ -108,6 +108,12 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
         Arc::clone(&self.context.meter)
     }
 
+    /// The models of which this worker could take a task, and for how long it has waited for one, with no news at all.
+    pub fn listening(&self) -> impl Iterator<Item = (ModelId, Duration)> + '_ {
+        let since = self.context.meter.ears().iter().map(|ear| ear.since().map(|since| since.elapsed()));
+        (0..).map(ModelId).zip(since).filter_map(|(model, waited)| Some((model, waited?)))
+    }
+
     /// Does tasks until `stop` is cancelled or nothing more can be done. Either way the calls in flight are finished
     /// and kept before it returns.
     pub async fn work(&self, stop: &CancellationToken) -> Result<(), WorkerError> {

@@ -1,0 +1,62 @@
+//! How a request ended, in the word that its metric has for it.
+
+use crate::provider::CallErrorKind;
+
+/// How a request ended, as its metric says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Ok,
+    /// Nobody waited for it.
+    Abandoned,
+    Failed(CallErrorKind),
+}
+
+/// How many outcomes have a name.
+pub(super) const OUTCOMES: usize = 15;
+
+impl Outcome {
+    pub(super) const fn name(self) -> &'static str {
+        NAMES[self.number()]
+    }
+
+    /// Its place among [`NAMES`].
+    pub(super) const fn number(self) -> usize {
+        match self {
+            Self::Ok => 0,
+            Self::Abandoned => 1,
+            Self::Failed(kind) => match kind {
+                CallErrorKind::Unreachable => 2,
+                CallErrorKind::TimedOut => 3,
+                CallErrorKind::CutConnection => 4,
+                CallErrorKind::Malformed => 5,
+                CallErrorKind::SomethingElse => 6,
+                CallErrorKind::ServerFault | CallErrorKind::NotAgain => 7,
+                CallErrorKind::Overloaded => 8,
+                CallErrorKind::RateLimited => 9,
+                CallErrorKind::TooLong => 10,
+                CallErrorKind::Refused => 11,
+                CallErrorKind::NoKey | CallErrorKind::WrongKey => 12,
+                CallErrorKind::NoMoney => 13,
+                CallErrorKind::UnknownModel | CallErrorKind::BadRequest => 14,
+            },
+        }
+    }
+}
+
+const NAMES: [&str; OUTCOMES] = [
+    "ok",
+    "abandoned",
+    "connect",
+    "timeout",
+    "cut",
+    "malformed",
+    "something_else",
+    "server_error",
+    "overloaded",
+    "rate_limited",
+    "too_long",
+    "content_filter",
+    "auth",
+    "billing",
+    "bad_request",
+];
