@@ -41,7 +41,7 @@ const WAITING: u32 = 10;
 /// The polling interval, which limits the accuracy of the measurement.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// The kind of tasks that a killed worker had leased.
+/// The kind of tasks that a killed worker had not finished.
 struct Kind {
     name: &'static str,
     method: &'static str,

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use crate::person::halves;
 
-/// PromptHistory by digest, up to a maximum number; further ones are only counted.
+/// Prompts by digest, up to a maximum number; further ones are only counted.
 #[derive(Debug)]
 pub(crate) struct PromptHistory {
     max: usize,
@@ -31,7 +31,7 @@ struct Seen {
 pub(crate) struct PromptCounts {
     /// Calls whose prompt had been answered before.
     pub(crate) repeated: u64,
-    /// PromptHistory that are remembered.
+    /// Prompts that are remembered.
     pub(crate) remembered: u64,
     /// Calls whose prompt is not remembered, because there were too many.
     pub(crate) not_remembered: u64,

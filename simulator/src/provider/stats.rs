@@ -41,7 +41,7 @@ pub struct Stats {
     pub most_in_flight: u64,
     /// Calls whose prompt had been answered before.
     pub repeated_prompts: u64,
-    /// PromptHistory remembered to recognise repeated ones.
+    /// Prompts remembered to recognise repeated ones.
     pub prompts_remembered: u64,
     /// Calls whose prompt was not remembered because there were too many.
     pub prompts_not_remembered: u64,

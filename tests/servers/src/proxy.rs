@@ -216,7 +216,7 @@ async fn relay(client: TcpStream, route: Route, mut flow: watch::Receiver<Flow>)
     if flow.wait_for(|now| *now == Flow::Open).await.is_err() {
         return;
     }
-    // Tries the targets in command.
+    // Tries the targets in order.
     let Ok(server) = TcpStream::connect(&*route.targets).await else { return };
     // Without Nagle's algorithm: a proxy should not add delays of its own.
     _ = client.set_nodelay(true);
