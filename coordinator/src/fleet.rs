@@ -36,6 +36,9 @@ pub use self::leadership::AlreadyCoordinated;
 /// The file of the run folder that says how far the run is dispatched.
 const CURSOR_FILE: &str = "dispatched";
 
+/// The folder of the run folder that keeps the last order.
+const CONTROL_FOLDER: &str = "control";
+
 /// The coordinator of a run in a fleet.
 pub struct FleetCoordinator<Q, S, C> {
     servers: Servers<Q, S, C>,
@@ -150,7 +153,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
             RunSize { cells: plan.cells(), spent_before },
             (Some(http_status), tell),
         );
-        let heartbeat = heartbeat.await;
+        let heartbeat = heartbeat.await.keeping_orders_in(folder.join(CONTROL_FOLDER)).await;
         if let Err(error) = heartbeat.announce(RunPhase::Begun).await {
             tracing::warn!(run = %manifest.run, %error, "the run is not in the list of runs yet; it is entered again soon");
         }
@@ -193,9 +196,8 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
         match &end {
             Ok(FleetEnd::Finished) => self.tidy_up(RunPhase::Finished).await,
             Ok(FleetEnd::Cancelled { .. }) => self.tidy_up(RunPhase::Cancelled).await,
-            Ok(FleetEnd::Interrupted) => {}
-            // The other coordinator says how the run is.
-            Err(FleetError::AlreadyCoordinated(_)) => {}
+            // Another coordinator says how the run is, or will.
+            Ok(FleetEnd::Interrupted) | Err(FleetError::AlreadyCoordinated(_)) => {}
             Err(error) => self.heartbeat.stopped_by(error.to_string()).await,
         }
         self.heartbeat.ends().await;

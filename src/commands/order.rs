@@ -32,15 +32,14 @@ pub(crate) struct Flags {
 pub(super) fn give(flags: &Flags, wish: Wish) -> Result<Exit, Failure> {
     let order = Order::new(wish, operator());
     let runtime = Runtime::new().context("start the asynchronous runtime")?;
-    let said = match flags.store.address_if_given().or_usage()? {
-        Some(address) => runtime.block_on(async {
+    let said = if let Some(address) = flags.store.address_if_given().or_usage()? {
+        runtime.block_on(async {
             let (_, control) = address.reach().await?;
             tell(&control, &flags.run, order, Place::Fleet).await
-        })?,
-        None => {
-            let (control, run) = runtime.block_on(flags.runs.control_of(&flags.run))?;
-            runtime.block_on(tell(&control, &run, order, Place::Folder))?
-        }
+        })?
+    } else {
+        let (control, run) = runtime.block_on(flags.runs.control_of(&flags.run))?;
+        runtime.block_on(tell(&control, &run, order, Place::Folder))?
     };
     print(&said).context("write to standard output")?;
     Ok(Exit::Done)
@@ -59,40 +58,40 @@ async fn tell(control: &impl Control, run: &RunId, order: Order, place: Place) -
     control.give_order(run, &order).await?;
     let heard = match (place, order.wish) {
         (Place::Folder, _) | (Place::Fleet, Wish::Cancel) => heard(control, run, place).await,
-        (Place::Fleet, Wish::Go | Wish::Pause) => Heard::ByCoordinator,
+        (Place::Fleet, Wish::Go | Wish::Pause) => Hearer::Coordinator,
     };
     Ok(said(&about, &order, before.as_ref(), heard))
 }
 
-async fn heard(control: &impl Control, run: &RunId, place: Place) -> Heard {
+async fn heard(control: &impl Control, run: &RunId, place: Place) -> Hearer {
     match control.coordinators().await {
         Ok(found) if found.unreadable == 0 && found.all.iter().all(|coordinator| coordinator.run != *run) => {
             match place {
-                Place::Fleet => Heard::ByWorkersAlone,
-                Place::Folder => Heard::ByNobody,
+                Place::Fleet => Hearer::WorkersAlone,
+                Place::Folder => Hearer::Nobody,
             }
         }
         // What cannot be seen may be there.
-        Ok(_) | Err(_) => Heard::ByCoordinator,
+        Ok(_) | Err(_) => Hearer::Coordinator,
     }
 }
 
 /// Who hears an order, as far as it can be seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Heard {
-    ByCoordinator,
-    ByWorkersAlone,
-    /// No process works on it: the next one will.
-    ByNobody,
+enum Hearer {
+    Coordinator,
+    WorkersAlone,
+    /// No process works on the run; the next one will hear it.
+    Nobody,
 }
 
 /// What was ordered, and what holds until now.
-fn said(about: &AboutRun, order: &Order, before: Option<&Order>, heard: Heard) -> String {
+fn said(about: &AboutRun, order: &Order, before: Option<&Order>, heard: Hearer) -> String {
     let run = one_line(&about.run.0);
     let will = match (order.wish, about.phase, heard) {
         (Wish::Go, ..) => "goes on".to_owned(),
         (Wish::Pause, ..) => "pauses: no new calls, those under way are finished".to_owned(),
-        (Wish::Cancel, RunPhase::Begun, Heard::ByWorkersAlone) => format!(
+        (Wish::Cancel, RunPhase::Begun, Hearer::WorkersAlone) => format!(
             "is cancelled: its workers leave it, and no coordinator is alive to end it; what is finished stays\n\
              `valuesim purge {run} --yes` removes what it has in broker and store"
         ),
@@ -100,7 +99,7 @@ fn said(about: &AboutRun, order: &Order, before: Option<&Order>, heard: Heard) -
     };
     let before = before.map_or_else(String::new, |before| format!("\nbefore: {}", in_force(before, order.at)));
     let ended = match about.phase {
-        RunPhase::Begun if heard == Heard::ByNobody => {
+        RunPhase::Begun if heard == Hearer::Nobody => {
             "\nno process works on the run now; the order holds when the same `valuesim run` goes on with it"
         }
         RunPhase::Begun => "",
@@ -157,7 +156,7 @@ mod tests {
             |wish, by: &str, at| Order { version: CONTROL_VERSION, wish, by: by.to_owned(), at: UnixMillis(at) };
         let pause = order(Wish::Pause, "ada@h", 60_000);
         let check = |phase, order: &Order, before: Option<&Order>, expected: &str| {
-            assert_eq!(said(&about(phase), order, before, Heard::ByCoordinator), expected);
+            assert_eq!(said(&about(phase), order, before, Hearer::Coordinator), expected);
         };
         check(RunPhase::Begun, &pause, None, "run r1 pauses: no new calls, those under way are finished\n");
         check(
@@ -173,14 +172,14 @@ mod tests {
             "run r1 is cancelled: it ends, and what is finished stays\n\
              the run has ended; the order holds if it is coordinated again\n",
         );
-        let unheard = |phase| said(&about(phase), &order(Wish::Cancel, "bob@h", 0), None, Heard::ByWorkersAlone);
+        let unheard = |phase| said(&about(phase), &order(Wish::Cancel, "bob@h", 0), None, Hearer::WorkersAlone);
         assert_eq!(
             unheard(RunPhase::Begun),
             "run r1 is cancelled: its workers leave it, and no coordinator is alive to end it; what is finished stays\n\
              `valuesim purge r1 --yes` removes what it has in broker and store\n"
         );
         assert_eq!(
-            said(&about(RunPhase::Begun), &pause, None, Heard::ByNobody),
+            said(&about(RunPhase::Begun), &pause, None, Hearer::Nobody),
             "run r1 pauses: no new calls, those under way are finished\n\
              no process works on the run now; the order holds when the same `valuesim run` goes on with it\n"
         );

@@ -2,7 +2,6 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -58,7 +57,7 @@ impl Scene {
         self.place.run(&[&[verb[0], run.as_str()], &verb[1..]].concat()).well().stdout
     }
 
-    /// The status as JSON, once it is as `is_so` wants it.
+    /// The status as JSON, once it is as `is_so` wants it. Each look is a process of its own, which takes long enough.
     fn status(&self, is_so: impl Fn(&Value) -> bool) -> Value {
         let start = Instant::now();
         loop {
@@ -67,7 +66,6 @@ impl Scene {
                 return status;
             }
             assert!(start.elapsed() < PATIENCE, "{status:#}");
-            thread::sleep(Duration::from_millis(100));
         }
     }
 

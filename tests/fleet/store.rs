@@ -88,6 +88,18 @@ async fn a_paused_run_stays_paused_when_the_store_is_flushed() {
         fleet.quiet().await;
     }
     assert_eq!(fleet.provider.stats().requests, before, "nobody calls while the run is paused");
+
+    // The run folder keeps the order where store and coordinator are lost together.
+    coordinator.kill();
+    store.flush().expect("is flushed");
+    let coordinator = fleet.coordinator();
+    let order_of_run = async || known.order(&run).await.expect("the store answers");
+    let last = eventually("the order", PATIENCE, order_of_run).await.expect("in time");
+    assert_eq!(last.wish, Wish::Pause);
+    for _ in 0..3 {
+        fleet.quiet().await;
+    }
+    assert_eq!(fleet.provider.stats().requests, before, "nobody calls while the run is paused");
     order(&fleet, &["resume"]).await;
     coordinator.ended_well().await;
     drop((workers, named));

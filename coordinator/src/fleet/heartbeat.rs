@@ -1,12 +1,13 @@
 //! What a coordinator says to workers and operators: that it is alive, how far its run is, and why it ended.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::interval;
 use valuesim_shared::control::{
-    AboutRun, CONTROL_VERSION, CellCounts, Control, ControlError, CoordinatorReport, Order, Process, REPORT_EVERY,
-    RunPhase, UnixMillis,
+    AboutRun, CONTROL_VERSION, CellCounts, Control, ControlError, CoordinatorReport, FolderControl, Order, Process,
+    REPORT_EVERY, RunPhase, UnixMillis,
 };
 use valuesim_shared::id::RunId;
 use valuesim_shared::manifest::Manifest;
@@ -32,6 +33,8 @@ pub struct Heartbeat<Q, S, C> {
     tell: fn(&str),
     /// The last order that was seen, which a store that loses its data does not know any more.
     last_order: Mutex<Option<Order>>,
+    /// Where the last order is kept, so that it survives this process and the store, if it is.
+    kept: Option<FolderControl>,
 }
 
 /// What stays the same in all reports of a run by one process.
@@ -76,7 +79,17 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
         let http = http_status.map(shown);
         let models = manifest.models.iter().map(|model| model.name.clone()).collect();
         let facts = Facts { process, run, models, priced, cells, spent_before };
-        Self { coordinator, control, facts, http, begun_at, tell, last_order: Mutex::new(last_order) }
+        Self { coordinator, control, facts, http, begun_at, tell, last_order: Mutex::new(last_order), kept: None }
+    }
+
+    /// The same with the last order kept in `folder`: if the store has none any more, that one holds.
+    #[must_use]
+    pub async fn keeping_orders_in(mut self, folder: PathBuf) -> Self {
+        let kept = FolderControl::in_folder(folder);
+        if matches!(self.control.order(&self.facts.run).await, Ok(None)) {
+            self.last_order = Mutex::new(kept.order(&self.facts.run).await.unwrap_or_default());
+        }
+        Self { kept: Some(kept), ..self }
     }
 
     /// Reports every [`REPORT_EVERY`]. `problems` says what is wrong now with the servers.
@@ -141,8 +154,11 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
     /// Remembers an order, which is given again if the store loses it. No order is taken back without another: one that is
     /// gone was lost, and still holds.
     pub fn remember(&self, order: Option<&Order>) {
-        if let Some(order) = order {
-            *self.last_order.lock().unwrap_or_else(PoisonError::into_inner) = Some(order.clone());
+        let Some(order) = order else { return };
+        *self.last_order.lock().unwrap_or_else(PoisonError::into_inner) = Some(order.clone());
+        let kept = self.kept.as_ref().map(|kept| kept.keep_order(&self.facts.run, order));
+        if let Some(Err(error)) = kept {
+            tracing::warn!(run = %self.facts.run, %error, "the order is not kept in the run folder");
         }
     }
 

@@ -56,6 +56,11 @@ fn name(kind: &str, of: &str) -> String {
 }
 
 impl<E: Entries> LocalControl<E> {
+    /// Keeps an order for a run, as [`give_order`](Control::give_order) does, without a runtime.
+    pub fn keep_order(&self, run: &RunId, order: &Order) -> Result<(), ControlError> {
+        self.entries.put(&name(ORDER, &run.0), &encode(order))
+    }
+
     fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ControlError> {
         Ok(self.entries.get(name)?.and_then(|entry| decode(&entry.value)))
     }
@@ -92,7 +97,7 @@ impl<E: Entries> LocalControl<E> {
 
 impl<E: Entries> Control for LocalControl<E> {
     async fn give_order(&self, run: &RunId, order: &Order) -> Result<(), ControlError> {
-        self.entries.put(&name(ORDER, &run.0), &encode(order))
+        self.keep_order(run, order)
     }
 
     async fn order(&self, run: &RunId) -> Result<Option<Order>, ControlError> {

@@ -11,10 +11,13 @@ use super::local::{Entries, Entry, LocalControl};
 /// Orders and signs of life that only this process sees.
 pub type MemoryControl = LocalControl<MemoryEntries>;
 
+/// What is written under each name, and when it was.
+type ByName = BTreeMap<String, (Vec<u8>, Instant)>;
+
 /// Entries in memory.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryEntries {
-    entries: Arc<Mutex<BTreeMap<String, (Vec<u8>, Instant)>>>,
+    entries: Arc<Mutex<ByName>>,
     whole: Arc<Mutex<()>>,
 }
 
@@ -26,7 +29,7 @@ impl MemoryControl {
 }
 
 impl MemoryEntries {
-    fn entries(&self) -> MutexGuard<'_, BTreeMap<String, (Vec<u8>, Instant)>> {
+    fn entries(&self) -> MutexGuard<'_, ByName> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

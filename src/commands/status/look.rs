@@ -63,7 +63,7 @@ impl Look {
     pub(super) async fn look(&mut self) -> Status {
         let wanted = self.wanted.as_ref();
         let mut status = match &mut self.place {
-            Place::Servers(servers) => servers.look(wanted).await,
+            Place::Servers(servers) => Box::pin(servers.look(wanted)).await,
             Place::Folders(controls) => look_at_folders(controls, wanted).await,
         };
         status.say_what_needs_attention();

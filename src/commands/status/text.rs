@@ -22,12 +22,12 @@ pub(super) fn text(status: &Status) -> String {
     let mut parts = vec![heading(status)];
     parts.extend(status.runs.iter().map(|run| run_text(status, run)));
     if status.runs.is_empty() && status.has_reached(Server::Store) {
-        parts.push(match status.of_fleet {
-            true => "no run has begun that has not ended; `valuesim runs` lists all\n".to_owned(),
-            false => {
-                "no run in this folder of runs is unfinished; for a fleet, name its --broker and --store\n".to_owned()
-            }
-        });
+        let nothing = if status.of_fleet {
+            "no run has begun that has not ended; `valuesim runs` lists all\n"
+        } else {
+            "no run in this folder of runs is unfinished; for a fleet, name its --broker and --store\n"
+        };
+        parts.push(nothing.to_owned());
     }
     if status.has_reached(Server::Store) {
         parts.push(workers(status));

@@ -19,7 +19,7 @@ pub async fn work_under_orders<Q: Queue, S: Store, O: PermitOffice>(
     stop: &CancellationToken,
     heard: impl Fn(&Order),
 ) -> Result<Option<Order>, WorkerError> {
-    let mut orders = Orders { orders, known: None, heard };
+    let mut orders = Orders { seen: orders, known: None, heard };
     loop {
         match orders.latest() {
             Some(order) if order.wish == Wish::Cancel => return Ok(Some(order)),
@@ -45,14 +45,14 @@ pub async fn work_under_orders<Q: Queue, S: Store, O: PermitOffice>(
 
 /// The orders for the run, each of which is heard once.
 struct Orders<H> {
-    orders: watch::Receiver<Option<Order>>,
+    seen: watch::Receiver<Option<Order>>,
     known: Option<Order>,
     heard: H,
 }
 
 impl<H: Fn(&Order)> Orders<H> {
     fn latest(&mut self) -> Option<Order> {
-        let order = self.orders.borrow_and_update().clone();
+        let order = self.seen.borrow_and_update().clone();
         if let Some(order) = order.as_ref().filter(|order| Some(*order) != self.known.as_ref()) {
             (self.heard)(order);
         }
@@ -62,8 +62,8 @@ impl<H: Fn(&Order)> Orders<H> {
 
     /// Waits until there is another order. Where nobody looks for orders any more, there is none.
     async fn changed(&mut self) {
-        if self.orders.changed().await.is_err() {
-            std::future::pending().await
+        if self.seen.changed().await.is_err() {
+            std::future::pending::<()>().await;
         }
     }
 
