@@ -154,7 +154,7 @@ fn without_transcripts_predictions_are_shown_and_it_is_said_how_to_keep_texts() 
     place.run(&ONE_CELL).well();
     let run = place.run_folder("runs").file_name().unwrap().to_str().unwrap().to_owned();
     let text = place.run(&["show", &run, "7"]).well().stdout;
-    assert!(text.contains("`valuesim run --transcripts` keeps what is said"), "{text}");
+    assert!(text.contains("`valuesim run --transcripts` keeps the transcripts of cells that finish"), "{text}");
     assert_eq!(text.matches("\nprediction of valuesim: ").count(), 58);
     let exported = place.run(&["export", &run, "--what", "transcripts", "--format", "jsonl"]).well();
     assert_eq!(exported.stdout, "");

@@ -6,8 +6,8 @@
 //!                        reply ──> reading ──> done, or asked again, or coordinator ──> ... ──> result
 //! ```
 //!
-//! There is no clock, network, store or task in here. The worker makes the calls that it is told to make and gives the
-//! replies back; the estimate adds the same calls up. Methods are rows of the [`table`].
+//! There is no clock, network, store or task in here. The worker makes these calls and returns their replies; the estimate
+//! adds the same calls up. Methods are rows of the [`table`].
 
 mod next_call;
 mod question;
@@ -19,6 +19,7 @@ mod story;
 mod table;
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 
 use crate::call::{CallKey, ReplyText};
 use crate::codebook::Question;
@@ -38,16 +39,16 @@ pub use table::{Asks, Recipe, Settle, Text, first_stages, needs_backstory, recip
 pub enum Next {
     /// These calls, all of which can be made at once.
     Calls(Vec<NextCall>),
-    /// Nothing more: this is what it came to. Its backstories are the caller's.
+    /// Nothing more: this is its result. The caller adds how its backstories came out.
     Done(CellResult),
 }
 
 /// What a cell needs next, after these replies to calls about its held-out questions.
-pub fn next<'a>(
+pub fn next<'a, S: BuildHasher>(
     rules: &Rules,
     held_out: impl IntoIterator<Item = &'a Question>,
     missing: &MissingStories,
-    replies: &HashMap<CallKey, ReplyText>,
+    replies: &HashMap<CallKey, ReplyText, S>,
 ) -> Next {
     let (mut open, mut done) = (Vec::new(), Vec::new());
     for question in held_out {
@@ -61,7 +62,7 @@ pub fn next<'a>(
         }
         done.extend(calls.result());
     }
-    if open.is_empty() { Next::Done(cell_result(rules, done)) } else { Next::Calls(open) }
+    if open.is_empty() { Next::Done(cell_result(rules, &done)) } else { Next::Calls(open) }
 }
 
 #[cfg(test)]

@@ -136,7 +136,7 @@ fn say_what_is_missing(ledger: &Ledger) -> Result<(), Failure> {
     let without = finished - ledger.transcripts()?;
     if without > 0 {
         note(&format!(
-            "no transcript was kept for {without} of {finished} finished cells: `valuesim run --transcripts` keeps what is said in cells that are finished from then on"
+            "no transcript was kept for {without} of {finished} finished cells: `valuesim run --transcripts` keeps the transcripts of cells that finish from then on"
         ));
     }
     Ok(())

@@ -176,7 +176,9 @@ impl Job {
             Some(address) => Some(HttpStatus::serve_without_servers(address, "run", stop).await.or_usage()?),
             None => None,
         };
-        http_status.iter().for_each(|status| http::announce(status));
+        if let Some(status) = &http_status {
+            http::announce(status);
+        }
         let mut models = self.experiment.models.clone();
         let simulator = match &self.experiment.simulate {
             Some(simulation) => Some(start_simulator(simulation, &self.codebook).await?),

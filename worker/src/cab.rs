@@ -94,7 +94,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Cell<Q, S, O> {
         });
         // A question that fails or is stopped lets the others finish their calls.
         let results = all_or_halt(ended(questions.collect()).await)?;
-        Ok(cell_result(self.calls.rules(), results))
+        Ok(cell_result(self.calls.rules(), &results))
     }
 
     /// Makes the calls about one question until nothing more is to be asked. One that fails lets those under way finish.

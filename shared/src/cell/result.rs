@@ -8,9 +8,9 @@ use super::question::{Prediction, QuestionResult};
 use super::reading::Asked;
 use super::rules::Rules;
 
-/// The result of a cell from those of its questions, in the fold's order. Backstories are none of its: the caller adds
-/// how they came out.
-pub fn cell_result(rules: &Rules, questions: Vec<QuestionResult>) -> CellResult {
+/// The result of a cell from the results of its questions, in the fold's order. The caller adds how its backstories came
+/// out.
+pub fn cell_result(rules: &Rules, questions: &[QuestionResult]) -> CellResult {
     let module_stages = rules.first_stages.iter().filter(|stage| stage.kind().module().is_some());
     let modules =
         module_stages.enumerate().map(|(at, &stage)| module(stage, questions.iter().map(|of| &of.modules[at].1)));

@@ -147,7 +147,7 @@ fn what_needs_a_missing_backstory_is_not_asked_and_ends_as_the_backstory_did() {
     let missing = MissingStories(vec![(Stage::STORY, Ended::Refused)]);
     let of_profile = calls(next(&rules(&methods), [&question(0)], &missing, &HashMap::new()));
     assert!(of_profile.iter().all(|call| text_of(call.key.stage) == Text::Profile) && of_profile.len() == 3);
-    let replies = of_profile.into_iter().map(|call| (call.key, answer(5))).collect();
+    let replies: HashMap<_, _> = of_profile.into_iter().map(|call| (call.key, answer(5))).collect();
     let result = done(next(&rules(&methods), [&question(0)], &missing, &replies));
     assert_eq!(prediction(&result, Method::ValueSim), (None, Ended::Refused, Decided::NoValidAnswers, 0));
     assert_eq!(prediction(&result, Method::NoCab), (None, Ended::Refused, Decided::Direct, 0));
@@ -200,8 +200,8 @@ proptest! {
             open.extend(states[at].reply(key, &replies[&key]).into_iter().map(|call| call.key));
             prop_assert!(replies.len() < 100);
         }
-        let results = states.iter().map(|state| state.result().expect("nothing is open")).collect();
+        let results: Vec<_> = states.iter().map(|state| state.result().expect("nothing is open")).collect();
         let expected = next(&rules, &questions, &missing, &replies);
-        prop_assert_eq!(Next::Done(cell_result(&rules, results)), expected);
+        prop_assert_eq!(Next::Done(cell_result(&rules, &results)), expected);
     }
 }

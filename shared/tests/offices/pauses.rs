@@ -77,7 +77,9 @@ pub(crate) async fn the_circuit_opens_when_all_have_failed_twice_and_until_one_i
     }
     fails(1).await;
     assert_eq!(refused(&desk).await, Some((Reason::CircuitOpen, PAUSES.first)));
-    under_way.iter_mut().for_each(|permit| permit.settle(UNANSWERED));
+    for permit in &mut under_way {
+        permit.settle(UNANSWERED);
+    }
     drop(under_way);
     assert_eq!(refused(&desk).await, Some((Reason::CircuitOpen, PAUSES.first)), "these were sent before");
     for pause in [PAUSES.first * 2, PAUSES.longest, PAUSES.longest] {
