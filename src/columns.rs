@@ -1,6 +1,6 @@
 //! Lays texts out in columns for a terminal, with nothing in them that could steer it or break a line.
 
-use valuesim_coordinator::visible::visible;
+use valuesim_coordinator::terminal_escape::visible;
 
 /// Blanks between two columns.
 const GAP: &str = "  ";

@@ -1,12 +1,14 @@
 //! One file for each subcommand.
 
 pub(crate) mod cancel;
+mod confirm;
+mod control;
 pub(crate) mod coordinate;
 pub(crate) mod dead;
 pub(crate) mod export;
 mod facts;
 mod job;
-mod order;
+mod open_run;
 pub(crate) mod pause;
 pub(crate) mod purge;
 mod queues;
@@ -16,8 +18,6 @@ pub(crate) mod runs;
 pub(crate) mod show;
 pub(crate) mod simulate_provider;
 pub(crate) mod status;
-mod sure;
 pub(crate) mod synth;
 pub(crate) mod verify;
-mod viewed;
 pub(crate) mod work;

@@ -3,13 +3,13 @@
 mod age;
 mod columns;
 mod commands;
-mod damage;
 mod exit;
 mod http;
 mod interrupt;
 mod note;
 mod precedence;
 mod progress;
+mod redb_panic;
 mod run_folder;
 mod runs_flag;
 mod runtime;
@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Arg, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use exit::{Exit, Failure};
-use valuesim_coordinator::visible::visible;
+use valuesim_coordinator::terminal_escape::visible;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

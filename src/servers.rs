@@ -9,8 +9,8 @@ use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};
 use valuesim_shared::control::RedisControl;
 use valuesim_shared::fleet;
-use valuesim_shared::link::{Address, Link};
 use valuesim_shared::queue::{RabbitQueue, RabbitSettings};
+use valuesim_shared::redis_connection::{Address, RedisConnection};
 use valuesim_shared::store::RedisStore;
 
 use crate::precedence::{Either, FlagsFirst};
@@ -194,7 +194,7 @@ impl Said<'_> {
 impl Addresses {
     /// Connects to both.
     pub(crate) async fn connect(&self) -> anyhow::Result<Servers> {
-        let link = async { Ok(Link::connect(&self.store.0, PATIENCE).await?) };
+        let link = async { Ok(RedisConnection::connect(&self.store.0, PATIENCE).await?) };
         let queue = async { Ok::<_, anyhow::Error>(RabbitQueue::connect(self.broker.settings.clone()).await?) };
         let (link, queue) = tokio::try_join!(link, queue)?;
         Ok(Servers { queue, store: RedisStore::new(link.clone()), control: RedisControl::new(link) })
@@ -212,7 +212,7 @@ impl BrokerAddress {
 impl StoreAddress {
     /// Connects to the store alone, for an operator who waits: one try.
     pub(crate) async fn reach(&self) -> anyhow::Result<(RedisStore, RedisControl)> {
-        let link = reached(&format!("the store {}", self.0), Link::connect(&self.0, Duration::ZERO)).await?;
+        let link = reached(&format!("the store {}", self.0), RedisConnection::connect(&self.0, Duration::ZERO)).await?;
         Ok((RedisStore::new(link.clone()), RedisControl::new(link)))
     }
 }

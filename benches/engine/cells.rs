@@ -13,7 +13,7 @@ use valuesim_shared::manifest::Manifest;
 use valuesim_shared::method::Method;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::outcome::{CellOutcome, CellResult, CellSpend, OUTCOME_VERSION};
-use valuesim_shared::queue::{Delivery as _, Lane, MemoryQueue, Queue as _, QueueName};
+use valuesim_shared::queue::{Delivery as _, MemoryQueue, Queue as _, QueueKind, QueueName};
 use valuesim_shared::store::EmbeddedStore;
 use valuesim_shared::survey::Survey;
 use valuesim_shared::task::Task;
@@ -85,8 +85,8 @@ async fn run_all(experiment: &Experiment, codebook: Codebook, survey: Survey, pl
 
 /// A worker that finishes cells without calls.
 async fn answer_at_once(queue: MemoryQueue, run: RunId, model: ModelId) -> anyhow::Result<()> {
-    let tasks = QueueName { run: run.clone(), lane: Lane::Cab(model) };
-    let results = QueueName { run, lane: Lane::Results };
+    let tasks = QueueName { run: run.clone(), kind: QueueKind::Cab(model) };
+    let results = QueueName { run, kind: QueueKind::Results };
     loop {
         let delivery = queue.take(&tasks, 1).await?;
         let Task { run, cell, .. } = Task::from_bytes(delivery.body())?;

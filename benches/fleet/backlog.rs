@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use valuesim_shared::queue::Lane;
+use valuesim_shared::queue::QueueKind;
 
 use crate::calls::WARM_UP_AND_MEASURED;
 use crate::fleet::{CallCost, Fleet, queue_of};
@@ -62,7 +62,7 @@ impl<'a> BacklogRun<'a> {
         let window = ["--window", waiting];
         let flags = [["--methods", "valuesim"], ["--synthetic", USERS], ["--users", USERS], window].concat();
         let coordinator = fleet.coordinator(&flags)?;
-        let stories = queue_of(&fleet.run().await?, Lane::Story);
+        let stories = queue_of(&fleet.run().await?, QueueKind::Story);
         let queue = fleet.addresses.queue().await?;
         fleet.filled(&queue, &stories, waiting.parse()?).await?;
         queue.close().await;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use valuesim_shared::queue::Lane;
+use valuesim_shared::queue::QueueKind;
 
 use crate::fleet::{Fleet, depth, queue_of};
 use crate::process::Provider;
@@ -23,7 +23,7 @@ pub(crate) async fn measure(table: &mut Table) -> anyhow::Result<()> {
     let window = ["--window", "1000000"];
     let _coordinator =
         fleet.coordinator(&[["--methods", "valuesim"], ["--synthetic", USERS], ["--users", USERS], window].concat())?;
-    let stories = queue_of(&fleet.run().await?, Lane::Story);
+    let stories = queue_of(&fleet.run().await?, QueueKind::Story);
     let queue = fleet.addresses.queue().await?;
     fleet.filled(&queue, &stories, 1).await?;
     let (start, first) = (Instant::now(), depth(&queue, &stories).await?.messages);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::Context as _;
 use tokio::time::sleep;
 use valuesim_shared::id::ModelId;
-use valuesim_shared::queue::Lane;
+use valuesim_shared::queue::QueueKind;
 
 use crate::fleet::{Fleet, depth, queue_of};
 use crate::process::Provider;
@@ -45,14 +45,14 @@ const POLL_INTERVAL: Duration = Duration::from_millis(5);
 struct Kind {
     name: &'static str,
     method: &'static str,
-    lane: fn(ModelId) -> Lane,
+    lane: fn(ModelId) -> QueueKind,
     /// The number of calls that it makes at once.
     calls: u64,
 }
 
 const KINDS: [Kind; 2] = [
-    Kind { name: "story tasks", method: "valuesim", lane: Lane::Story, calls: CELLS },
-    Kind { name: "CAB tasks", method: "full-info", lane: Lane::Cab, calls: CELLS * QUESTIONS },
+    Kind { name: "story tasks", method: "valuesim", lane: QueueKind::Story, calls: CELLS },
+    Kind { name: "CAB tasks", method: "full-info", lane: QueueKind::Cab, calls: CELLS * QUESTIONS },
 ];
 
 pub(crate) async fn measure(table: &mut Table) -> anyhow::Result<()> {
@@ -110,7 +110,7 @@ async fn kill_coordinator(servers: &Servers) -> anyhow::Result<f64> {
     fleet.answered(provider.answered()?, BEFORE_KILL).await?;
     drop(coordinator);
     let run = fleet.run().await?;
-    let results = queue_of(&run, |_| Lane::Results);
+    let results = queue_of(&run, |_| QueueKind::Results);
     let queue = fleet.addresses.queue().await?;
     fleet.filled(&queue, &results, WAITING).await?;
     let start = Instant::now();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use tempfile::TempDir;
 use valuesim_shared::id::{ModelId, RunId};
-use valuesim_shared::queue::{Depth, Lane, QueueName, RabbitQueue};
+use valuesim_shared::queue::{Depth, QueueKind, QueueName, RabbitQueue};
 use valuesim_test_servers::eventually;
 
 use crate::cpu::cpu_seconds;
@@ -177,8 +177,8 @@ impl Snapshot {
 }
 
 /// A queue of the run's only model, or of the run.
-pub(crate) fn queue_of(run: &RunId, lane: fn(ModelId) -> Lane) -> QueueName {
-    QueueName { run: run.clone(), lane: lane(ModelId(0)) }
+pub(crate) fn queue_of(run: &RunId, lane: fn(ModelId) -> QueueKind) -> QueueName {
+    QueueName { run: run.clone(), kind: lane(ModelId(0)) }
 }
 
 /// The depth of a queue; 0 if it does not exist yet.

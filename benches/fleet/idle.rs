@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
-use valuesim_shared::queue::Lane;
+use valuesim_shared::queue::QueueKind;
 use valuesim_test_servers::Proxy;
 
 use crate::cpu::cpu_seconds;
@@ -46,7 +46,7 @@ pub(crate) async fn measure(table: &mut Table) -> anyhow::Result<()> {
     table.add("provider down for five minutes: CPU of the worker, share of a core", of_worker, Bound::AtMost(MAX_CPU));
     table.add("provider down: CPU of the coordinator, share of a core", of_coordinator, Bound::AtMost(MAX_CPU));
     let queue = fleet.addresses.queue().await?;
-    let dead = depth(&queue, &queue_of(&fleet.run().await?, |_| Lane::Dead)).await?.messages;
+    let dead = depth(&queue, &queue_of(&fleet.run().await?, |_| QueueKind::Dead)).await?.messages;
     queue.close().await;
     table.add("provider down: dead letters", f64::from(dead), Bound::AtMost(0.0));
     proxy.heal().await;

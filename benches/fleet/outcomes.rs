@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use valuesim_shared::experiment::Users;
 use valuesim_shared::id::ModelId;
-use valuesim_shared::queue::{Lane, Queue as _, RabbitQueue};
+use valuesim_shared::queue::{Queue as _, QueueKind, RabbitQueue};
 
 use crate::coordinator_process::{coordinate, cursor};
 use crate::fleet::queue_of;
@@ -44,7 +44,7 @@ pub(crate) async fn measure(table: &mut Table) -> anyhow::Result<()> {
 /// Publishes the outcomes of all cells; returns their number and mean size in bytes.
 async fn fill(queue: &RabbitQueue) -> anyhow::Result<(u64, f64)> {
     let (_, _, plan) = experiment_of(Users::Count(USERS))?;
-    let results = queue_of(&run_id(), |_| Lane::Results);
+    let results = queue_of(&run_id(), |_| QueueKind::Results);
     let sent = stream::iter(plan.cells_of(ModelId(0))).map(|cell| {
         let results = &results;
         async move {

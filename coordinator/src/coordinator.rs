@@ -6,8 +6,8 @@
 //!               └──────────── a place in the window becomes free ────────────────┘
 //! ```
 
+mod cell_states;
 mod dispatch;
-mod places;
 mod receive;
 #[cfg(test)]
 mod tests;
@@ -29,7 +29,7 @@ use valuesim_shared::task::{TASK_VERSION, TaskKind};
 use crate::cursor::{Cursor, CursorError};
 use crate::ledger::{DeadCells, Ledger, LedgerError};
 use crate::plan::{Plan, Planned};
-use places::Places;
+use cell_states::CellStates;
 
 /// Why the coordinator cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -100,11 +100,11 @@ impl Progress {
         self.lost.store(cells, Ordering::Relaxed);
     }
 
-    fn show(&self, places: &Places) {
-        if self.finished.swap(places.finished(), Ordering::Relaxed) != places.finished() {
+    fn show(&self, cell_states: &CellStates) {
+        if self.finished.swap(cell_states.finished(), Ordering::Relaxed) != cell_states.finished() {
             self.show_lost(0);
         }
-        self.dead.store(places.dead(), Ordering::Relaxed);
+        self.dead.store(cell_states.dead(), Ordering::Relaxed);
     }
 }
 
@@ -122,7 +122,7 @@ pub struct Coordinator<Q, S> {
     first_kind: TaskKind,
     /// Free places in each model's window.
     windows: Vec<Semaphore>,
-    places: Mutex<Places>,
+    cell_states: Mutex<CellStates>,
     progress: Arc<Progress>,
     on_bad_message: OnBadMessage,
     /// How far the run was dispatched, where the queues outlive this process.
@@ -145,12 +145,12 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         (queue, store): (Q, S),
         window: usize,
     ) -> Result<Self, CoordinatorError> {
-        let mut places = Places::default();
+        let mut cell_states = CellStates::default();
         for cell in ledger.finished()? {
-            places.finish(cell?);
+            cell_states.finish(cell?);
         }
         let progress = Arc::new(Progress::default());
-        progress.show(&places);
+        progress.show(&cell_states);
         let first_kind = if manifest.needs_backstory() { TaskKind::Story } else { TaskKind::Cab };
         let windows = plan.models().map(|_| Semaphore::new(window)).collect();
         Ok(Self {
@@ -163,7 +163,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
             store,
             first_kind,
             windows,
-            places: Mutex::new(places),
+            cell_states: Mutex::new(cell_states),
             progress,
             on_bad_message: OnBadMessage::EndProcess,
             cursor: None,
@@ -188,12 +188,12 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
 
     /// The cells that are in the ledger.
     pub fn finished_cells(&self) -> Vec<Cell> {
-        self.places().all_finished()
+        self.cell_states().all_finished()
     }
 
     /// Cells that were dispatched and are neither finished nor given up.
     pub fn cells_under_way(&self) -> u64 {
-        self.places().under_way()
+        self.cell_states().under_way()
     }
 
     /// Says that nothing which was dispatched is on a queue or with a worker: what is open is sent again.
@@ -210,7 +210,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
     /// Never, unless the ledger panics.
     pub async fn set_dead(&self, mut dead: DeadCells) -> Result<(), CoordinatorError> {
         dead.retain(|&cell, _| self.planned.contains(cell));
-        let settled = self.places().set_dead(dead.keys().copied());
+        let settled = self.cell_states().set_dead(dead.keys().copied());
         self.free(settled);
         let ledger = Arc::clone(&self.ledger);
         tokio::task::spawn_blocking(move || if ledger.dead()? == dead { Ok(()) } else { ledger.set_dead(&dead) })
@@ -255,8 +255,8 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
     }
 
     fn is_over(&self) -> bool {
-        let places = self.places();
-        places.finished() + places.dead() >= self.plan.cells()
+        let cell_states = self.cell_states();
+        cell_states.finished() + cell_states.dead() >= self.plan.cells()
     }
 
     /// Gives the places of cells back, and shows how far the run is.
@@ -264,10 +264,10 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         for cell in settled {
             self.windows[usize::from(cell.model.0)].add_permits(1);
         }
-        self.progress.show(&self.places());
+        self.progress.show(&self.cell_states());
     }
 
-    fn places(&self) -> MutexGuard<'_, Places> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cell_states(&self) -> MutexGuard<'_, CellStates> {
+        self.cell_states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -18,7 +18,7 @@ use valuesim_shared::fleet::Servers;
 use valuesim_shared::id::ModelId;
 use valuesim_shared::manifest::Manifest;
 use valuesim_shared::money::NanoUsd;
-use valuesim_shared::queue::{Lane, QueueAdmin, QueueName};
+use valuesim_shared::queue::{QueueAdmin, QueueKind, QueueName};
 use valuesim_shared::store::Store;
 use valuesim_shared::survey::Survey;
 use valuesim_shared::task::TASK_VERSION;
@@ -208,16 +208,17 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
 
     /// The run's queues but for its dead letters, with those that there are only while it is upgraded.
     fn queues(&self) -> Vec<QueueName> {
-        let later = |model| (2..=TASK_VERSION + 1).map(move |version| Lane::Later(model, version));
+        let later = |model| (2..=TASK_VERSION + 1).map(move |version| QueueKind::NextVersion(model, version));
         let later = self.manifest.models().flat_map(|(model, _)| later(model));
-        let later = later.map(|lane| QueueName { run: self.manifest.run.clone(), lane });
+        let later = later.map(|lane| QueueName { run: self.manifest.run.clone(), kind: lane });
         first_queues(&self.manifest).into_iter().chain(later).collect()
     }
 }
 
 /// The queues that every run has, but for its dead letters.
 fn first_queues(manifest: &Manifest) -> Vec<QueueName> {
-    let of_model = |(model, _): (ModelId, _)| [Lane::Story(model), Lane::Cab(model), Lane::Suspects(model)];
-    let lanes = manifest.models().flat_map(of_model).chain([Lane::Results]);
-    lanes.map(|lane| QueueName { run: manifest.run.clone(), lane }).collect()
+    let of_model =
+        |(model, _): (ModelId, _)| [QueueKind::Story(model), QueueKind::Cab(model), QueueKind::Quarantine(model)];
+    let lanes = manifest.models().flat_map(of_model).chain([QueueKind::Results]);
+    lanes.map(|lane| QueueName { run: manifest.run.clone(), kind: lane }).collect()
 }

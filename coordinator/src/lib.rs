@@ -1,7 +1,7 @@
 //! Owns a run: plans it, dispatches its cells, records them in the ledger, and scores and reports them.
 
 pub mod baseline;
-mod cell_set;
+mod cell_bitmap;
 pub mod coordinator;
 pub mod cursor;
 mod draws;
@@ -26,5 +26,5 @@ pub mod score;
 pub mod show;
 pub mod statistics;
 pub mod table;
+pub mod terminal_escape;
 pub mod verify;
-pub mod visible;

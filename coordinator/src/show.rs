@@ -321,7 +321,7 @@ fn answer(question: &Question, code: Option<Code>) -> Option<ShownAnswer> {
 
 impl ShownCell {
     /// The cell as text for people. It may contain anything that a model wrote, so print it through
-    /// [`crate::visible::visible`].
+    /// [`crate::terminal_escape::visible`].
     pub fn text(&self) -> String {
         text::text(self)
     }

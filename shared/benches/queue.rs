@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use valuesim_shared::id::{ModelId, RunId};
-use valuesim_shared::queue::{Delivery as _, Lane, Queue as _, QueueName, RabbitQueue, RabbitSettings};
+use valuesim_shared::queue::{Delivery as _, Queue as _, QueueKind, QueueName, RabbitQueue, RabbitSettings};
 use valuesim_test_servers::shared_broker;
 
 /// The number of messages in a measurement.
@@ -28,8 +28,8 @@ async fn main() -> anyhow::Result<()> {
     let settings = RabbitSettings::new(SecretString::from(vhost.url.clone()), "valuesim bench");
     let queue = RabbitQueue::connect(settings).await?;
     for (lane, bytes) in [200, 1_000].into_iter().enumerate() {
-        let lane = Lane::Story(ModelId(u16::try_from(lane)?));
-        let name = QueueName { run: RunId("bench".to_owned()), lane };
+        let lane = QueueKind::Story(ModelId(u16::try_from(lane)?));
+        let name = QueueName { run: RunId("bench".to_owned()), kind: lane };
         let published = publish_all(&queue, &name, bytes).await?;
         println!("{bytes} bytes, {IN_FLIGHT} in flight: {:.0} confirmed publishes a second", rate(published));
         let taken = take_all(&queue, &name).await?;

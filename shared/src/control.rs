@@ -71,7 +71,7 @@ impl fmt::Display for UnixMillis {
 /// What an operator wants of a run.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Wish {
+pub enum DesiredState {
     /// It goes on.
     #[default]
     Go,
@@ -81,7 +81,7 @@ pub enum Wish {
     Cancel,
 }
 
-impl fmt::Display for Wish {
+impl fmt::Display for DesiredState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Go => "go on",
@@ -91,13 +91,14 @@ impl fmt::Display for Wish {
     }
 }
 
-/// An operator's wish, with who had it and when.
+/// The desired state of a run, with who asked for it and when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
     /// [`CONTROL_VERSION`] of the writer.
     pub version: u16,
     /// What is to be.
-    pub wish: Wish,
+    #[serde(rename = "wish")]
+    pub desired: DesiredState,
     /// Who wants it: a user and a host, or a reason.
     pub by: String,
     /// Since when.
@@ -106,8 +107,8 @@ pub struct Order {
 
 impl Order {
     /// An order of this moment.
-    pub fn new(wish: Wish, by: String) -> Self {
-        Self { version: CONTROL_VERSION, wish, by, at: UnixMillis::now() }
+    pub fn new(desired: DesiredState, by: String) -> Self {
+        Self { version: CONTROL_VERSION, desired, by, at: UnixMillis::now() }
     }
 }
 
@@ -309,7 +310,7 @@ mod tests {
     #[test]
     fn what_is_told_is_written_and_read_to_the_letter() {
         let run = RunId("r1".to_owned());
-        let order = Order { version: 1, wish: Wish::Pause, by: "ada@h".to_owned(), at: UnixMillis(5) };
+        let order = Order { version: 1, desired: DesiredState::Pause, by: "ada@h".to_owned(), at: UnixMillis(5) };
         check(&order, r#"{"version":1,"wish":"pause","by":"ada@h","at":5}"#);
         let cells = CellCounts { planned: 10, finished: 4, under_way: 2, dead: 1 };
         let about = AboutRun {

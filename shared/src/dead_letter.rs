@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::control::UnixMillis;
 use crate::id::{Cell, RunId};
 use crate::outcome::{CellOutcome, OUTCOME_VERSION};
-use crate::queue::Lane;
+use crate::queue::QueueKind;
 use crate::task::{Task, TaskKind};
 
 /// The version of dead letters. Readers show other versions as raw text.
@@ -178,13 +178,13 @@ impl DeadContent {
     }
 
     /// Where it waits for somebody to deal with it; nowhere, if it cannot be read.
-    pub fn lane(&self) -> Option<Lane> {
+    pub fn lane(&self) -> Option<QueueKind> {
         match self {
             Self::Task(task) => Some(match task.kind {
-                TaskKind::Story => Lane::Story(task.cell.model),
-                TaskKind::Cab => Lane::Cab(task.cell.model),
+                TaskKind::Story => QueueKind::Story(task.cell.model),
+                TaskKind::Cab => QueueKind::Cab(task.cell.model),
             }),
-            Self::Outcome(_) => Some(Lane::Results),
+            Self::Outcome(_) => Some(QueueKind::Results),
             Self::Unreadable(_) => None,
         }
     }
@@ -238,7 +238,7 @@ mod tests {
         r#"{"version":1,"kind":"cab","run":"r1","cell":{"model":2,"respondent":7,"fold":1},"profile":"AgM"}"#;
 
     /// Reads a message, both bare and in a dead letter.
-    fn check_content(body: &[u8], expected_lane: Option<Lane>, says: &str) {
+    fn check_content(body: &[u8], expected_lane: Option<QueueKind>, says: &str) {
         let bare = DeadMessage::read(body);
         assert_eq!((&bare.letter, &bare.body[..]), (&None, body));
         let letter = DeadLetter::new(body, "no luck".to_owned(), "w1".to_owned());
@@ -251,10 +251,10 @@ mod tests {
 
     #[test]
     fn wrapped_and_bare_messages_are_read_alike() {
-        check_content(TASK.as_bytes(), Some(Lane::Cab(ModelId(2))), "kind: Cab");
-        check_content(TASK.replace("cab", "story").as_bytes(), Some(Lane::Story(ModelId(2))), "kind: Story");
+        check_content(TASK.as_bytes(), Some(QueueKind::Cab(ModelId(2))), "kind: Cab");
+        check_content(TASK.replace("cab", "story").as_bytes(), Some(QueueKind::Story(ModelId(2))), "kind: Story");
         let outcome = r#"{"version":1,"run":"r1","cell":{"model":2,"respondent":7,"fold":1},"result":{"arms":[]},"spend":{"stages":{},"reported_models":[]}}"#;
-        check_content(outcome.as_bytes(), Some(Lane::Results), "CellOutcome");
+        check_content(outcome.as_bytes(), Some(QueueKind::Results), "CellOutcome");
         check_content(br#"{"version":2,"kind":"cab"}"#, None, "version 2");
         check_content(b"\xff\x00", None, "Unreadable");
         check_content(b"", None, "Unreadable");

@@ -21,22 +21,22 @@ pub struct QueueName {
     /// The run.
     pub run: RunId,
     /// Which of the run's queues.
-    pub lane: Lane,
+    pub kind: QueueKind,
 }
 
 /// The queues of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Lane {
+pub enum QueueKind {
     /// Story tasks for one model.
     Story(ModelId),
     /// CAB tasks for one model. Workers prefer them, so that cells finish.
     Cab(ModelId),
     /// Tasks for one model that were delivered before and never finished: whoever had them may have died of one of them.
     /// Each worker does one of these at a time, so that a task that kills its worker takes no others with it.
-    Suspects(ModelId),
+    Quarantine(ModelId),
     /// Tasks for one model in a later version of the message than the first, which workers of an older release leave to
     /// those that read it.
-    Later(ModelId, u16),
+    NextVersion(ModelId, u16),
     /// Outcomes of finished cells, for the coordinator.
     Results,
     /// Dead letters: messages that could not be dealt with, kept for people to look at.
@@ -45,13 +45,13 @@ pub enum Lane {
 
 impl fmt::Display for QueueName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.lane {
-            Lane::Story(model) => write!(f, "{}.{}.story", self.run, model.0),
-            Lane::Cab(model) => write!(f, "{}.{}.cab", self.run, model.0),
-            Lane::Suspects(model) => write!(f, "{}.{}.suspects", self.run, model.0),
-            Lane::Later(model, version) => write!(f, "{}.{}.v{version}", self.run, model.0),
-            Lane::Results => write!(f, "{}.results", self.run),
-            Lane::Dead => write!(f, "{}.dead", self.run),
+        match self.kind {
+            QueueKind::Story(model) => write!(f, "{}.{}.story", self.run, model.0),
+            QueueKind::Cab(model) => write!(f, "{}.{}.cab", self.run, model.0),
+            QueueKind::Quarantine(model) => write!(f, "{}.{}.suspects", self.run, model.0),
+            QueueKind::NextVersion(model, version) => write!(f, "{}.{}.v{version}", self.run, model.0),
+            QueueKind::Results => write!(f, "{}.results", self.run),
+            QueueKind::Dead => write!(f, "{}.dead", self.run),
         }
     }
 }

@@ -14,8 +14,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Cell, RunId};
-use crate::link::LinkError;
 use crate::outcome::{CellSpend, Ended, StageSpend, UncertainSpend};
+use crate::redis_connection::RedisConnectionError;
 
 pub use crate::call::{CallKey, ReplyText};
 pub use embedded::EmbeddedStore;
@@ -132,7 +132,7 @@ pub enum StoreError {
     },
     /// The server refused, or is not a Redis server of the right kind.
     #[error(transparent)]
-    Server(#[from] LinkError),
+    Server(#[from] RedisConnectionError),
 }
 
 /// Keeps manifests, backstories, and the replies of cells under way.

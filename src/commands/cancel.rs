@@ -1,24 +1,24 @@
 //! `valuesim cancel`: ends a run before it is finished.
 
 use clap::Args;
-use valuesim_shared::control::Wish;
+use valuesim_shared::control::DesiredState;
 
-use super::order;
-use super::sure::Sure;
+use super::confirm::Confirm;
+use super::control;
 use crate::exit::{Exit, Failure, OrUsage as _};
 
 /// What `valuesim cancel` takes.
 #[derive(Debug, Args)]
 pub(crate) struct Flags {
     #[command(flatten)]
-    order: order::Flags,
+    control: control::Flags,
 
     #[command(flatten)]
-    sure: Sure,
+    confirm: Confirm,
 }
 
 /// Gives the order.
 pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
-    flags.sure.check("this ends the run on all machines").or_usage()?;
-    order::give(&flags.order, Wish::Cancel)
+    flags.confirm.check("this ends the run on all machines").or_usage()?;
+    control::give(&flags.control, DesiredState::Cancel)
 }

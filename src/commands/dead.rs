@@ -9,16 +9,16 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, Subcommand};
 use tokio::runtime::Runtime;
-use valuesim_coordinator::visible::visible_json;
+use valuesim_coordinator::terminal_escape::visible_json;
 use valuesim_shared::control::{Control as _, UnixMillis, operator};
 use valuesim_shared::id::{Cell, RunId};
-use valuesim_shared::queue::{Lane, QueueName, RabbitQueue};
+use valuesim_shared::queue::{QueueKind, QueueName, RabbitQueue};
 
 use self::letter::{Letter, LetterId, Which};
 use self::settle::{Act, Choice, settle};
-use super::order::{run_id, unknown};
-use super::sure::Sure;
-use super::viewed::print;
+use super::confirm::Confirm;
+use super::control::{run_id, unknown};
+use super::open_run::print;
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::servers::{BrokerAddress, BrokerFlags, LITTLE_PATIENCE, StoreAddress, StoreFlags, hang_up, within};
 
@@ -94,7 +94,7 @@ struct Discarding {
     chosen: Chosen,
 
     #[command(flatten)]
-    sure: Sure,
+    confirm: Confirm,
 }
 
 /// Whose letters.
@@ -147,7 +147,7 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
         }
         Verb::Discard(discard) => {
             discard
-                .sure
+                .confirm
                 .check("letters that are discarded are gone, and the cells of their tasks are open again")
                 .or_usage()?;
             discard.of.settle(&discard.chosen.choice(), &Act::Discard)
@@ -268,7 +268,7 @@ impl Of {
     }
 
     fn queue(&self) -> QueueName {
-        QueueName { run: self.run.clone(), lane: Lane::Dead }
+        QueueName { run: self.run.clone(), kind: QueueKind::Dead }
     }
 
     fn addresses(&self) -> Result<Addresses, Failure> {

@@ -10,7 +10,7 @@ use valuesim_coordinator::evaluation::Evaluated;
 use valuesim_coordinator::export::{ExportError, Format, Table, export};
 use valuesim_coordinator::ledger::Ledger;
 
-use super::viewed::Which;
+use super::open_run::Which;
 use crate::exit::{Exit, Failure, OrUsage as _};
 
 /// What `valuesim export` takes.

@@ -1,14 +1,14 @@
 //! `valuesim pause`: lets a run make no new calls.
 
-use valuesim_shared::control::Wish;
+use valuesim_shared::control::DesiredState;
 
-use super::order;
+use super::control;
 use crate::exit::{Exit, Failure};
 
 /// What `valuesim pause` takes.
-pub(crate) type Flags = order::Flags;
+pub(crate) type Flags = control::Flags;
 
 /// Gives the order.
 pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
-    order::give(flags, Wish::Pause)
+    control::give(flags, DesiredState::Pause)
 }

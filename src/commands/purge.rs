@@ -8,13 +8,13 @@ use indicatif::HumanCount;
 use tokio::runtime::Runtime;
 use valuesim_shared::control::{Control as _, RedisControl};
 use valuesim_shared::id::RunId;
-use valuesim_shared::queue::{Lane, RabbitQueue};
+use valuesim_shared::queue::{QueueKind, RabbitQueue};
 use valuesim_shared::store::RedisStore;
 
-use super::order::{run_id, unknown};
+use super::confirm::Confirm;
+use super::control::{run_id, unknown};
+use super::open_run::print;
 use super::queues;
-use super::sure::Sure;
-use super::viewed::print;
 use crate::columns::one_line;
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::servers::{Addresses, LITTLE_PATIENCE, ServerFlags, hang_up, within};
@@ -33,7 +33,7 @@ pub(crate) struct Flags {
     run: RunId,
 
     #[command(flatten)]
-    sure: Sure,
+    confirm: Confirm,
 
     /// Purge even if a coordinator or worker of the run is alive, or if that cannot be determined
     #[arg(long)]
@@ -66,7 +66,7 @@ struct FromBroker {
 pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     let removes =
         "this removes the run's queues with all that waits there, dead letters too, and all it has in the store";
-    flags.sure.check(removes).or_usage()?;
+    flags.confirm.check(removes).or_usage()?;
     let addresses = flags.servers.addresses("valuesim purge").or_usage()?;
     Runtime::new().context("start the asynchronous runtime")?.block_on(Box::pin(flags.purge(&addresses)))?;
     Ok(Exit::Done)
@@ -165,7 +165,7 @@ async fn delete(broker: &RabbitQueue, run: &RunId, models: Option<usize>) -> any
         let waited = within(&doing, BROKER_WITHIN, broker.delete(&queue.name)).await?;
         removed.queues += 1;
         removed.messages += waited;
-        if queue.name.lane == Lane::Dead {
+        if queue.name.kind == QueueKind::Dead {
             removed.dead += waited;
         }
     }

@@ -4,7 +4,7 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
 use serde::ser::{SerializeStruct as _, Serializer};
 use valuesim_shared::id::{ModelId, RunId};
-use valuesim_shared::queue::{Depth, Lane, QueueError, QueueName, RabbitQueue};
+use valuesim_shared::queue::{Depth, QueueError, QueueKind, QueueName, RabbitQueue};
 use valuesim_shared::task::TASK_VERSION;
 
 /// A run whose number of models is not known has no more of them, once so many in a row have no queue.
@@ -27,27 +27,30 @@ pub(super) struct FoundQueue {
 impl FoundQueue {
     /// What goes through it.
     pub(super) const fn lane(&self) -> &'static str {
-        match self.name.lane {
-            Lane::Story(_) => "story",
-            Lane::Cab(_) => "cab",
-            Lane::Suspects(_) => "suspects",
-            Lane::Later(..) => "later",
-            Lane::Results => "results",
-            Lane::Dead => "dead",
+        match self.name.kind {
+            QueueKind::Story(_) => "story",
+            QueueKind::Cab(_) => "cab",
+            QueueKind::Quarantine(_) => "suspects",
+            QueueKind::NextVersion(..) => "later",
+            QueueKind::Results => "results",
+            QueueKind::Dead => "dead",
         }
     }
 
     /// The model whose tasks it holds; none where it holds no tasks.
     pub(super) const fn model(&self) -> Option<ModelId> {
-        match self.name.lane {
-            Lane::Story(model) | Lane::Cab(model) | Lane::Suspects(model) | Lane::Later(model, _) => Some(model),
-            Lane::Results | Lane::Dead => None,
+        match self.name.kind {
+            QueueKind::Story(model)
+            | QueueKind::Cab(model)
+            | QueueKind::Quarantine(model)
+            | QueueKind::NextVersion(model, _) => Some(model),
+            QueueKind::Results | QueueKind::Dead => None,
         }
     }
 
     /// Whether it is for tasks that workers of a newer release do.
     const fn is_later(&self) -> bool {
-        matches!(self.name.lane, Lane::Later(..))
+        matches!(self.name.kind, QueueKind::NextVersion(..))
     }
 
     /// How many messages wait in it.
@@ -84,7 +87,7 @@ pub(super) async fn look(
         }
         None => search(queue, run).await?,
     };
-    found.extend(look_at(queue, run, [Lane::Results, Lane::Dead]).await?);
+    found.extend(look_at(queue, run, [QueueKind::Results, QueueKind::Dead]).await?);
     Ok(found)
 }
 
@@ -106,19 +109,24 @@ async fn search(queue: &RabbitQueue, run: &RunId) -> Result<Vec<FoundQueue>, Que
     Ok(found)
 }
 
-fn lanes_of(model: u16) -> [Lane; LANES_OF_A_MODEL] {
+fn lanes_of(model: u16) -> [QueueKind; LANES_OF_A_MODEL] {
     let model = ModelId(model);
-    [Lane::Story(model), Lane::Cab(model), Lane::Suspects(model), Lane::Later(model, TASK_VERSION + 1)]
+    [
+        QueueKind::Story(model),
+        QueueKind::Cab(model),
+        QueueKind::Quarantine(model),
+        QueueKind::NextVersion(model, TASK_VERSION + 1),
+    ]
 }
 
 /// Looks at queues side by side, and keeps their order.
 async fn look_at(
     queue: &RabbitQueue,
     run: &RunId,
-    lanes: impl IntoIterator<Item = Lane>,
+    lanes: impl IntoIterator<Item = QueueKind>,
 ) -> Result<Vec<FoundQueue>, QueueError> {
     let look = async |lane| {
-        let name = QueueName { run: run.clone(), lane };
+        let name = QueueName { run: run.clone(), kind: lane };
         let depth = queue.depth(&name).await?;
         Ok(FoundQueue { name, depth })
     };

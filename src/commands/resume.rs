@@ -1,14 +1,14 @@
 //! `valuesim resume`: lets a run that was paused go on.
 
-use valuesim_shared::control::Wish;
+use valuesim_shared::control::DesiredState;
 
-use super::order;
+use super::control;
 use crate::exit::{Exit, Failure};
 
 /// What `valuesim resume` takes.
-pub(crate) type Flags = order::Flags;
+pub(crate) type Flags = control::Flags;
 
 /// Gives the order.
 pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
-    order::give(flags, Wish::Go)
+    control::give(flags, DesiredState::Go)
 }

@@ -23,12 +23,12 @@ use valuesim_worker::provider::{Client, ClientError, Deadlines};
 
 use super::coordinate;
 use super::job::Job;
-use crate::damage::guarded;
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::http;
 use crate::interrupt::Signals;
 use crate::note::note;
 use crate::progress::{Before, Style, Watch, write_json};
+use crate::redb_panic::guarded;
 use crate::run_folder::{EXPERIMENT_FILE, LEDGER_FILE, RunFolder};
 use crate::runtime::beside_other_work;
 use crate::wiring::{OneProcess, Parts, start_simulator};

@@ -5,11 +5,11 @@ use clap::Args;
 use indicatif::HumanCount;
 use serde::Serialize;
 use tokio::runtime::Runtime;
-use valuesim_coordinator::visible::visible_json;
-use valuesim_shared::control::{AboutRun, Control as _, Found, Order, UnixMillis, Wish};
+use valuesim_coordinator::terminal_escape::visible_json;
+use valuesim_shared::control::{AboutRun, Control as _, DesiredState, Found, Order, UnixMillis};
 
+use super::open_run::print;
 use super::status::{phase, spent};
-use super::viewed::print;
 use crate::age::ago;
 use crate::columns::{NOTHING, columns};
 use crate::exit::{Exit, Failure, OrUsage as _};
@@ -67,9 +67,9 @@ fn text(runs: &Runs, now: UnixMillis) -> String {
 }
 
 fn row((about, order): &(AboutRun, Option<Order>), now: UnixMillis) -> [String; 8] {
-    let order = match order.as_ref().map(|order| order.wish) {
-        None | Some(Wish::Go) => NOTHING.to_owned(),
-        Some(wish @ (Wish::Pause | Wish::Cancel)) => wish.to_string(),
+    let order = match order.as_ref().map(|order| order.desired) {
+        None | Some(DesiredState::Go) => NOTHING.to_owned(),
+        Some(desired @ (DesiredState::Pause | DesiredState::Cancel)) => desired.to_string(),
     };
     let cells = about.cells;
     [
@@ -109,7 +109,8 @@ mod tests {
 
     #[test]
     fn a_list_of_runs() {
-        let pause = Order { version: CONTROL_VERSION, wish: Wish::Pause, by: "ada@h".to_owned(), at: UnixMillis(0) };
+        let pause =
+            Order { version: CONTROL_VERSION, desired: DesiredState::Pause, by: "ada@h".to_owned(), at: UnixMillis(0) };
         let all = vec![
             (about("ours-1", RunPhase::Begun, 0), Some(pause)),
             (about("ours-2", RunPhase::Finished, 3), None),

@@ -3,11 +3,11 @@
 use anyhow::Context as _;
 use clap::Args;
 use valuesim_coordinator::show::{Prompts, Selection, ShownCell, show};
-use valuesim_coordinator::visible::{visible, visible_json};
+use valuesim_coordinator::terminal_escape::{visible, visible_json};
 use valuesim_shared::id::{Fold, QuestionId, Respondent};
 
+use super::open_run::{Which, print};
 use super::run::{fold, respondent};
-use super::viewed::{Which, print};
 use crate::exit::{Exit, Failure, OrUsage as _};
 
 /// What `valuesim show` takes.

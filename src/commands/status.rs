@@ -13,12 +13,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 use tokio::runtime::Runtime;
-use valuesim_coordinator::visible::visible_json;
+use valuesim_coordinator::terminal_escape::visible_json;
 use valuesim_shared::id::RunId;
 
 use self::found::Status;
 use self::look::Look;
-use super::viewed::{Reader, print, print_to};
+use super::open_run::{Reader, print, print_to};
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::interrupt::Signals;
 use crate::runs_flag::RunsFlag;
@@ -36,7 +36,7 @@ const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
 #[derive(Debug, Args)]
 pub(crate) struct Flags {
     /// The run, as `valuesim runs` lists it [default: all active runs]
-    #[arg(value_parser = super::order::run_id)]
+    #[arg(value_parser = super::control::run_id)]
     run: Option<RunId>,
 
     /// Refresh every two seconds until Ctrl-C
@@ -88,7 +88,7 @@ impl Flags {
 
     fn tell(&self, status: &Status) -> Result<Exit, Failure> {
         if let Some(run) = self.run.as_ref().filter(|run| status.knows_nothing_of(run)) {
-            return Err(super::order::unknown(run).into());
+            return Err(super::control::unknown(run).into());
         }
         self.print(status)?;
         Ok(if status.is_whole() { Exit::Done } else { Exit::NotLooked })

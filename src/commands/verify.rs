@@ -9,9 +9,9 @@ use valuesim_coordinator::ledger::{Ledger, LedgerError};
 use valuesim_coordinator::verify::{self, Check, Subject, Verification};
 
 use super::job::Job;
-use crate::damage::guarded;
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::progress::write_json;
+use crate::redb_panic::guarded;
 use crate::run_folder::{EXPERIMENT_FILE, LEDGER_FILE, RunFolder};
 
 /// What `valuesim verify` takes.

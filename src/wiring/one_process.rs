@@ -7,7 +7,7 @@ use valuesim_coordinator::coordinator::{Coordinator, Progress, RunEnd};
 use valuesim_coordinator::fleet::{FleetEnd, Heartbeat, RunSize};
 use valuesim_coordinator::ledger::Ledger;
 use valuesim_coordinator::plan::Plan;
-use valuesim_shared::control::{Control as _, FolderControl, Order, RunPhase, Wish, this_process};
+use valuesim_shared::control::{Control as _, DesiredState, FolderControl, Order, RunPhase, this_process};
 use valuesim_shared::id::RunId;
 use valuesim_shared::manifest::Manifest;
 use valuesim_shared::money::NanoUsd;
@@ -160,10 +160,10 @@ impl OneProcess {
         let heard = |order: &Order| {
             self.heartbeat.remember(Some(order));
             let (run, by, at) = (&self.run, &order.by, order.at);
-            (self.tell)(&match order.wish {
-                Wish::Go => format!("{by} lets this run go on"),
-                Wish::Pause => format!("paused by {by} at {at}: `valuesim resume {run}` lets it go on"),
-                Wish::Cancel => format!("{by} wants this run to end: calls in flight are finished first"),
+            (self.tell)(&match order.desired {
+                DesiredState::Go => format!("{by} lets this run go on"),
+                DesiredState::Pause => format!("paused by {by} at {at}: `valuesim resume {run}` lets it go on"),
+                DesiredState::Cancel => format!("{by} wants this run to end: calls in flight are finished first"),
             });
         };
         work_under_orders(&self.worker, following.order.clone(), stop, heard).await

@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 use valuesim_shared::id::ModelId;
-use valuesim_shared::queue::{Lane, Queue as _, QueueName, RabbitQueue, RabbitSettings};
+use valuesim_shared::queue::{Queue as _, QueueKind, QueueName, RabbitQueue, RabbitSettings};
 use valuesim_test_servers::eventually;
 
 use crate::fleet::{Fleet, IN_FLIGHT, LATENCY, PATIENCE, WORKERS};
@@ -21,7 +21,7 @@ async fn copies_of_tasks_change_nothing() {
     let queue = RabbitQueue::connect(settings).await.expect("connects");
     let folder = async || fleet.has_begun().then(|| fleet.run());
     let run = eventually("the run's folder", PATIENCE, folder).await.expect("in time");
-    let story = QueueName { run: run.clone(), lane: Lane::Story(ModelId(0)) };
+    let story = QueueName { run: run.clone(), kind: QueueKind::Story(ModelId(0)) };
     let all_sent = async || {
         let depth = queue.depth(&story).await.expect("looks")?;
         (depth.messages as usize == CELLS).then_some(())

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use secrecy::SecretString;
-use valuesim_shared::link::{Address, Link};
 use valuesim_shared::queue::{RabbitQueue, RabbitSettings};
+use valuesim_shared::redis_connection::{Address, RedisConnection};
 use valuesim_test_servers::{Authority, Broker, RedisServer, Turn};
 
 use crate::fleet::{Fleet, LATENCY, Ways};
@@ -22,7 +22,8 @@ async fn a_fleet_over_tls_trusts_the_authority_that_it_is_told_and_no_other() {
     let untold = RabbitQueue::connect(settings).await.expect_err("nobody vouches for it").to_string();
     assert!(untold.contains("certificate"), "{untold}");
     let address: Address = ways.store.parse().expect("an address");
-    let untold = Link::connect(&address, Duration::ZERO).await.expect_err("nobody vouches for it").to_string();
+    let untold =
+        RedisConnection::connect(&address, Duration::ZERO).await.expect_err("nobody vouches for it").to_string();
     assert!(untold.contains("certificate"), "{untold}");
 
     let fleet = Fleet::on(turn, ways, LATENCY).await;

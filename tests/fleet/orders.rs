@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use tokio::time::sleep;
 use valuesim_shared::id::ModelId;
-use valuesim_shared::queue::{Lane, QueueName, RabbitQueue, RabbitSettings};
+use valuesim_shared::queue::{QueueKind, QueueName, RabbitQueue, RabbitSettings};
 
 use crate::fleet::{Fleet, IN_FLIGHT, LATENCY, PATIENCE};
 use crate::member::{Member, command};
@@ -77,7 +77,13 @@ async fn a_cancelled_run_leaves_no_queue_behind_though_its_workers_finish_long_c
     let broker = SecretString::from(fleet.ways.broker.clone());
     let queue = RabbitQueue::connect(RabbitSettings::new(broker, "valuesim test")).await.expect("connected");
     let model = ModelId(0);
-    for lane in [Lane::Story(model), Lane::Cab(model), Lane::Suspects(model), Lane::Results, Lane::Dead] {
-        assert_eq!(queue.depth(&QueueName { run: fleet.run(), lane }).await, Ok(None), "{lane:?}");
+    for lane in [
+        QueueKind::Story(model),
+        QueueKind::Cab(model),
+        QueueKind::Quarantine(model),
+        QueueKind::Results,
+        QueueKind::Dead,
+    ] {
+        assert_eq!(queue.depth(&QueueName { run: fleet.run(), kind: lane }).await, Ok(None), "{lane:?}");
     }
 }

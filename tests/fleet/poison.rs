@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 use valuesim_shared::dead_letter::{DeadContent, DeadMessage};
 use valuesim_shared::id::{ModelId, RunId};
-use valuesim_shared::queue::{Delivery as _, Lane, Queue as _, QueueName, RabbitQueue, RabbitSettings};
+use valuesim_shared::queue::{Delivery as _, Queue as _, QueueKind, QueueName, RabbitQueue, RabbitSettings};
 use valuesim_simulator::provider::{Latency, ProviderOptions};
 use valuesim_test_servers::eventually;
 
@@ -28,8 +28,8 @@ async fn queue(fleet: &Fleet) -> RabbitQueue {
     RabbitQueue::connect(settings).await.expect("connects")
 }
 
-fn lane(run: &RunId, lane: Lane) -> QueueName {
-    QueueName { run: run.clone(), lane }
+fn lane(run: &RunId, lane: QueueKind) -> QueueName {
+    QueueName { run: run.clone(), kind: lane }
 }
 
 /// What the run's results say of themselves.
@@ -62,7 +62,7 @@ async fn tasks_that_a_provider_does_not_take_are_put_aside_and_replayed_after_a_
     let report = std::fs::read_to_string(fleet.run_folder().join("report.md")).expect("there is a report");
     assert!(report.contains(&format!("FINISHED WITH {dead} DEAD CELL")), "{report}");
     let queue = queue(&fleet).await;
-    let letters = queue.browse(&lane(&run, Lane::Dead), 100).await.expect("looks");
+    let letters = queue.browse(&lane(&run, QueueKind::Dead), 100).await.expect("looks");
     assert_eq!(letters.len() as u64, dead);
     for letter in letters {
         let DeadContent::Task(task) = DeadMessage::read(&letter.body).content else { panic!("no task: {letter:?}") };
@@ -83,7 +83,7 @@ async fn tasks_that_a_provider_does_not_take_are_put_aside_and_replayed_after_a_
     };
     coordinator.ended_well().await;
     assert_eq!(results(&fleet)["cells_dead"].as_u64(), None, "nothing is dead any more");
-    assert_eq!(queue.depth(&lane(&run, Lane::Dead)).await.expect("looks"), None);
+    assert_eq!(queue.depth(&lane(&run, QueueKind::Dead)).await.expect("looks"), None);
     queue.close().await;
     drop(workers);
     // Every rejected call was an extra one, and no other.
@@ -111,7 +111,7 @@ async fn a_task_whose_workers_all_die_is_put_aside_and_the_others_are_done() {
     let queue = queue(&fleet).await;
     let known = async || fleet.has_begun().then(|| fleet.run());
     let run = eventually("the run's folder", PATIENCE, known).await.expect("in time");
-    let stories = lane(&run, Lane::Story(ModelId(0)));
+    let stories = lane(&run, QueueKind::Story(ModelId(0)));
     let all_sent = async || {
         let depth = queue.depth(&stories).await.expect("looks")?;
         (u64::from(depth.messages) == CELLS).then_some(())
@@ -120,7 +120,7 @@ async fn a_task_whose_workers_all_die_is_put_aside_and_the_others_are_done() {
     let first = queue.take(&stories, 1).await.expect("there is a task");
     let body = first.body().clone();
     first.ack().await.expect("acknowledges");
-    let apart = lane(&run, Lane::Suspects(ModelId(0)));
+    let apart = lane(&run, QueueKind::Quarantine(ModelId(0)));
     queue.publish(&apart, body).await.expect("is sent");
     for times in 1..=8 {
         take_and_vanish(&fleet, &apart).await;
@@ -131,7 +131,7 @@ async fn a_task_whose_workers_all_die_is_put_aside_and_the_others_are_done() {
     fleet.release();
     coordinator.ended_well().await;
     assert_eq!(results(&fleet)["cells_dead"].as_u64(), Some(1));
-    let letters = queue.browse(&lane(&run, Lane::Dead), 10).await.expect("looks");
+    let letters = queue.browse(&lane(&run, QueueKind::Dead), 10).await.expect("looks");
     let [letter] = letters.as_slice() else { panic!("{letters:?}") };
     let reason = DeadMessage::read(&letter.body).letter.expect("a worker put it there").reason;
     assert!(reason.contains("each time its worker died"), "{reason}");
@@ -153,14 +153,14 @@ async fn a_message_that_is_no_task_is_put_aside_and_stops_nobody() {
     let run = eventually("the run's folder", PATIENCE, known).await.expect("in time");
     let bad: [&[u8]; 4] = [b"", b"\xff", b"{\"version\":9}", b"{\"version\":1,\"kind\":\"story\"}"];
     for message in bad {
-        queue.publish(&lane(&run, Lane::Story(ModelId(0))), message.into()).await.expect("is sent");
-        queue.publish(&lane(&run, Lane::Results), message.into()).await.expect("is sent");
+        queue.publish(&lane(&run, QueueKind::Story(ModelId(0))), message.into()).await.expect("is sent");
+        queue.publish(&lane(&run, QueueKind::Results), message.into()).await.expect("is sent");
     }
     let workers = fleet.workers();
     fleet.release();
     coordinator.ended_well().await;
     drop(workers);
-    let letters = queue.browse(&lane(&run, Lane::Dead), 100).await.expect("looks");
+    let letters = queue.browse(&lane(&run, QueueKind::Dead), 100).await.expect("looks");
     let mut bodies: Vec<Vec<u8>> = letters.iter().map(|letter| DeadMessage::read(&letter.body).body).collect();
     bodies.sort();
     let mut expected: Vec<Vec<u8>> = bad.iter().chain(&bad).map(|message| message.to_vec()).collect();

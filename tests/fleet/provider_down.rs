@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
 use tokio::time::sleep;
-use valuesim_shared::queue::{Lane, QueueName, RabbitQueue, RabbitSettings};
+use valuesim_shared::queue::{QueueKind, QueueName, RabbitQueue, RabbitSettings};
 use valuesim_test_servers::{Proxy, eventually};
 
 use crate::fleet::{Fleet, IN_FLIGHT, LATENCY, PATIENCE, WORKERS};
@@ -37,7 +37,7 @@ async fn a_provider_that_is_down_is_waited_for() {
     let coordinator = fleet.coordinator();
     let workers = fleet.workers();
     fleet.answered(BEFORE).await;
-    let dead = QueueName { run: fleet.run(), lane: Lane::Dead };
+    let dead = QueueName { run: fleet.run(), kind: QueueKind::Dead };
     let settings = RabbitSettings::new(SecretString::from(fleet.ways.broker.clone()), "test");
     let queue = RabbitQueue::connect(settings).await.expect("connects");
 

@@ -1,6 +1,6 @@
 //! Redis that goes away in mid-run and comes back with its data or without.
 
-use valuesim_shared::control::{Control as _, RedisControl, Wish};
+use valuesim_shared::control::{Control as _, DesiredState, RedisControl};
 use valuesim_shared::store::{RedisStore, Store as _};
 use valuesim_test_servers::{RedisServer, Turn, Vhost, eventually, shared_broker};
 
@@ -82,7 +82,7 @@ async fn a_paused_run_stays_paused_when_the_store_is_flushed() {
     eventually("the manifest", PATIENCE, is_back).await.expect("in time");
     let known = RedisControl::connect(&address).await.expect("the store answers");
     let last = known.order(&run).await.expect("the store answers");
-    assert_eq!(last.map(|order| order.wish), Some(Wish::Pause));
+    assert_eq!(last.map(|order| order.desired), Some(DesiredState::Pause));
     // Workers look for runs every second.
     for _ in 0..3 {
         fleet.quiet().await;
@@ -95,7 +95,7 @@ async fn a_paused_run_stays_paused_when_the_store_is_flushed() {
     let coordinator = fleet.coordinator();
     let order_of_run = async || known.order(&run).await.expect("the store answers");
     let last = eventually("the order", PATIENCE, order_of_run).await.expect("in time");
-    assert_eq!(last.wish, Wish::Pause);
+    assert_eq!(last.desired, DesiredState::Pause);
     for _ in 0..3 {
         fleet.quiet().await;
     }

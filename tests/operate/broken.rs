@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use valuesim_shared::control::AboutRun;
 use valuesim_shared::control::Control as _;
-use valuesim_shared::queue::{Lane, Queue as _};
+use valuesim_shared::queue::{Queue as _, QueueKind};
 use valuesim_test_servers::{Broker, Proxy, RedisServer, shared_broker};
 
 use crate::support::{Desk, Ended, Running, STORY, about, name, task, until, until_waiting, worker};
@@ -64,8 +64,8 @@ async fn each_server_may_be_away_and_the_other_is_looked_at() {
     control.announce(&about()).await.unwrap();
     control.report_worker(&worker()).await.unwrap();
     queue.publish(&name(STORY), task(7, &[]).to_bytes().into()).await.unwrap();
-    queue.publish(&name(Lane::Dead), Bytes::from("no task")).await.unwrap();
-    until_waiting(&queue, &name(Lane::Dead), 1).await;
+    queue.publish(&name(QueueKind::Dead), Bytes::from("no task")).await.unwrap();
+    until_waiting(&queue, &name(QueueKind::Dead), 1).await;
 
     let all = soon(&desk, &["status"], 0);
     says(
@@ -114,7 +114,7 @@ async fn queues_of_a_run_that_the_store_forgot_are_found_and_purged() {
     let purged = soon(&desk, &["purge", "r1", "--yes"], 0);
     says(&purged, &["removed from the broker: queues: 2, messages in them: 1, of these dead letters: 0\n"]);
     assert_eq!(queue.depth(&name(STORY)).await, Ok(None));
-    assert_eq!(queue.depth(&name(Lane::Dead)).await, Ok(None));
+    assert_eq!(queue.depth(&name(QueueKind::Dead)).await, Ok(None));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -272,7 +272,7 @@ async fn servers_that_stall_are_said_within_seconds() {
 async fn a_replay_that_stalls_half_way_says_what_was_done() {
     const LETTERS: u32 = 3_000;
     let desk = Desk::new().await;
-    let (queue, dead) = (desk.queue().await, name(Lane::Dead));
+    let (queue, dead) = (desk.queue().await, name(QueueKind::Dead));
     let letters = (1..=LETTERS).map(|respondent| queue.publish(&dead, task(respondent, &[]).to_bytes().into()));
     futures_util::future::try_join_all(letters).await.unwrap();
     until_waiting(&queue, &dead, LETTERS).await;

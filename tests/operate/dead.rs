@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use valuesim_shared::dead_letter::DeadLetter;
-use valuesim_shared::queue::{Delivery as _, Lane, Queue as _, RabbitQueue};
+use valuesim_shared::queue::{Delivery as _, Queue as _, QueueKind, RabbitQueue};
 use valuesim_shared::task::Task;
 
 use crate::support::{Desk, STORY, name, task, until_waiting};
@@ -16,7 +16,7 @@ fn letter(body: &[u8]) -> Bytes {
 }
 
 async fn publish(queue: &RabbitQueue, letters: impl IntoIterator<Item = Bytes>) {
-    let (dead, mut waiting) = (name(Lane::Dead), 0);
+    let (dead, mut waiting) = (name(QueueKind::Dead), 0);
     for letter in letters {
         queue.publish(&dead, letter).await.unwrap();
         waiting += 1;
@@ -43,7 +43,7 @@ async fn tasks(queue: &RabbitQueue, expected: u32) -> (BTreeSet<u32>, Vec<String
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn letters_are_listed_shown_replayed_and_discarded() {
     let desk = Desk::new().await;
-    let (queue, dead) = (desk.queue().await, name(Lane::Dead));
+    let (queue, dead) = (desk.queue().await, name(QueueKind::Dead));
     let letters = [
         letter(&task(7, &["w1: boom", "w2: boom"]).to_bytes()),
         task(8, &[]).to_bytes().into(),
@@ -74,7 +74,7 @@ async fn letters_are_listed_shown_replayed_and_discarded() {
 
     let partly = desk.run(&["dead", "replay", "r1", "--all"]).with_code(1);
     assert!(partly.stdout.starts_with("replayed 2 letters, 1 stays\nletter "), "{}", partly.stdout);
-    until_waiting(&queue, &name(Lane::Results), 1).await;
+    until_waiting(&queue, &name(QueueKind::Results), 1).await;
     until_waiting(&queue, &dead, 1).await;
     let id = listed[3]["letter"].as_str().unwrap();
     desk.run(&["dead", "discard", "r1", "--letter", id]).with_code(2);
@@ -101,7 +101,7 @@ async fn choices_that_match_nothing_are_named_beside_what_was_done() {
 async fn replays_at_once_and_one_that_is_killed_lose_nothing() {
     const LETTERS: u32 = 300;
     let desk = Desk::new().await;
-    let (queue, dead) = (desk.queue().await, name(Lane::Dead));
+    let (queue, dead) = (desk.queue().await, name(QueueKind::Dead));
     publish(&queue, (1..=LETTERS).map(|respondent| letter(&task(respondent, &[]).to_bytes()))).await;
     let replay = || desk.start(&["dead", "replay", "r1", "--all"]);
     let (one, other) = (replay(), replay());

@@ -7,7 +7,7 @@ mod simulated;
 use std::time::Duration;
 
 use redis::Commands as _;
-use valuesim_shared::control::{Control as _, Order, Wish};
+use valuesim_shared::control::{Control as _, DesiredState, Order};
 use valuesim_shared::id::RunId;
 
 use crate::support::{Desk, Running, about, until};
@@ -56,8 +56,8 @@ async fn a_live_fleet_is_seen_gets_its_orders_and_is_purged() {
     useless.interrupt();
     useless.end().well();
 
-    gives_order(&desk, &["pause", &run], Wish::Pause, "pauses").await;
-    gives_order(&desk, &["resume", &run], Wish::Go, "goes on\nbefore: pause, said by ada@").await;
+    gives_order(&desk, &["pause", &run], DesiredState::Pause, "pauses").await;
+    gives_order(&desk, &["resume", &run], DesiredState::Go, "goes on\nbefore: pause, said by ada@").await;
     let refused = desk.run(&["purge", &run, "--yes"]).with_code(1);
     assert!(
         refused.stderr.contains("at work: coordinator ") && refused.stderr.contains(", worker "),
@@ -65,7 +65,7 @@ async fn a_live_fleet_is_seen_gets_its_orders_and_is_purged() {
         refused.stderr
     );
 
-    gives_order(&desk, &["cancel", &run, "--yes"], Wish::Cancel, "is cancelled").await;
+    gives_order(&desk, &["cancel", &run, "--yes"], DesiredState::Cancel, "is cancelled").await;
     provider.release();
     let is_cancelled = async || desk.run(&["runs"]).well().stdout.contains("cancelled");
     until("the end of the run", is_cancelled).await;
@@ -109,11 +109,11 @@ async fn a_cancelled_run_goes_on_that_is_resumed_before_its_workers_have_left() 
     let folder = desk.place.run_folder("runs");
     let run = folder.file_name().unwrap().to_str().unwrap();
 
-    gives_order(&desk, &["cancel", run, "--yes"], Wish::Cancel, "is cancelled").await;
+    gives_order(&desk, &["cancel", run, "--yes"], DesiredState::Cancel, "is cancelled").await;
     coordinator.wait_for("wants this run to end");
     worker.wait_for("handing its tasks back");
     // Whoever can write to the store can call himself what he likes.
-    let order = Order::new(Wish::Go, "eve\u{1b}[2J@h".to_owned());
+    let order = Order::new(DesiredState::Go, "eve\u{1b}[2J@h".to_owned());
     desk.control().await.give_order(&RunId(run.to_owned()), &order).await.unwrap();
     coordinator.wait_for("eve\\u{1b}[2J@h lets this run go on");
     provider.hold_after(IN_FLIGHT);
@@ -132,12 +132,12 @@ async fn to_cancel_a_run_without_a_coordinator_says_that_nobody_ends_it() {
     assert!(said.contains("`valuesim purge r1 --yes` removes what it has"), "{said}");
 }
 
-async fn gives_order(desk: &Desk, verb: &[&str], wish: Wish, says: &str) {
+async fn gives_order(desk: &Desk, verb: &[&str], desired: DesiredState, says: &str) {
     let run = verb[1];
     let ended = desk.run(verb).well();
     assert!(ended.stdout.starts_with(&format!("run {run} {says}")), "{}", ended.stdout);
     let order = desk.control().await.order(&RunId(run.to_owned())).await.unwrap().unwrap();
-    assert!(order.wish == wish && order.by.starts_with("ada@"), "{order:?}");
+    assert!(order.desired == desired && order.by.starts_with("ada@"), "{order:?}");
 }
 
 /// Neither queue nor key of the run is left, and nobody knows it.
@@ -146,8 +146,10 @@ async fn is_gone(desk: &Desk, run: &str) {
     // The reports of killed workers stay for some seconds.
     assert!(!text.stdout.contains("waiting  consumers\n  story"), "{}", text.stdout);
     let queue = desk.queue().await;
-    for lane in [valuesim_shared::queue::Lane::Results, valuesim_shared::queue::Lane::Dead, crate::support::STORY] {
-        let name = valuesim_shared::queue::QueueName { run: RunId(run.to_owned()), lane };
+    for lane in
+        [valuesim_shared::queue::QueueKind::Results, valuesim_shared::queue::QueueKind::Dead, crate::support::STORY]
+    {
+        let name = valuesim_shared::queue::QueueName { run: RunId(run.to_owned()), kind: lane };
         assert_eq!(queue.depth(&name).await, Ok(None));
     }
     let mut store = redis::Client::open(desk.store.as_str()).unwrap().get_connection().unwrap();

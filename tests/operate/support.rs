@@ -16,7 +16,7 @@ use valuesim_shared::control::{
 };
 use valuesim_shared::id::{Cell, Fold, ModelId, Respondent, RunId};
 use valuesim_shared::money::NanoUsd;
-use valuesim_shared::queue::{Lane, QueueName, RabbitQueue, RabbitSettings};
+use valuesim_shared::queue::{QueueKind, QueueName, RabbitQueue, RabbitSettings};
 use valuesim_shared::task::{PackedCodes, TASK_VERSION, Task, TaskKind};
 use valuesim_test_servers::{Database, Vhost, eventually, shared_broker, shared_redis};
 
@@ -90,11 +90,11 @@ pub(crate) fn run_id() -> RunId {
     RunId("r1".to_owned())
 }
 
-pub(crate) fn name(lane: Lane) -> QueueName {
-    QueueName { run: run_id(), lane }
+pub(crate) fn name(lane: QueueKind) -> QueueName {
+    QueueName { run: run_id(), kind: lane }
 }
 
-pub(crate) const STORY: Lane = Lane::Story(ModelId(0));
+pub(crate) const STORY: QueueKind = QueueKind::Story(ModelId(0));
 
 /// The task of a respondent's first cell.
 pub(crate) fn task(respondent: u32, history: &[&str]) -> Task {

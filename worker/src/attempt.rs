@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use valuesim_shared::dead_letter::OnBadMessage;
 use valuesim_shared::outcome::CellOutcome;
 use valuesim_shared::permit::PermitOffice;
-use valuesim_shared::queue::{Lane, Queue, QueueName};
+use valuesim_shared::queue::{Queue, QueueKind, QueueName};
 use valuesim_shared::store::{LEASE_EXPIRY, Lease, LeaseReason, Owner, Store};
 use valuesim_shared::task::{Task, TaskKind};
 
@@ -190,7 +190,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Attempt<Q, S, O> {
 
     async fn send_in(&self, outcome: &CellOutcome) -> Result<(), Halt> {
         let body = serde_json::to_vec(outcome).expect("an outcome can be written as JSON");
-        let results = QueueName { run: outcome.run.clone(), lane: Lane::Results };
+        let results = QueueName { run: outcome.run.clone(), kind: QueueKind::Results };
         Ok(self.context.queue.publish(&results, Bytes::from(body)).await?)
     }
 }
@@ -198,10 +198,10 @@ impl<Q: Queue, S: Store, O: PermitOffice> Attempt<Q, S, O> {
 /// The queue in which a task waits.
 pub(crate) fn queue_of(task: &Task) -> QueueName {
     let lane = match task.kind {
-        TaskKind::Story => Lane::Story(task.cell.model),
-        TaskKind::Cab => Lane::Cab(task.cell.model),
+        TaskKind::Story => QueueKind::Story(task.cell.model),
+        TaskKind::Cab => QueueKind::Cab(task.cell.model),
     };
-    QueueName { run: task.run.clone(), lane }
+    QueueName { run: task.run.clone(), kind: lane }
 }
 
 /// For ever, where there is no limit.

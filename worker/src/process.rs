@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use valuesim_shared::control::{AboutRun, Control, Order, RunPhase, Wish};
+use valuesim_shared::control::{AboutRun, Control, DesiredState, Order, RunPhase};
 use valuesim_shared::dead_letter::OnBadMessage;
 use valuesim_shared::fleet::Servers;
 use valuesim_shared::id::RunId;
@@ -202,7 +202,7 @@ impl<Q: QueueAdmin, S: Store, C: Control, O: PermitOffice> WorkerProcess<Q, S, C
             match standings.get(run) {
                 None | Some(Standing::Open) => continue,
                 Some(Standing::Halted(order)) if !member.leave.is_cancelled() => {
-                    let (what, by) = (order.wish, &order.by);
+                    let (what, by) = (order.desired, &order.by);
                     (self.config.tell)(&format!("{by} wants run {run} to {what}: handing its tasks back"));
                 }
                 Some(Standing::Halted(_) | Standing::Ended) => {}
@@ -308,7 +308,7 @@ fn without_model(run: &RunId, served: &Served, models: &[ModelSettings]) -> Stri
 }
 
 fn standing((about, order): (AboutRun, Option<Order>)) -> (RunId, Standing) {
-    let halting = order.filter(|order| order.wish != Wish::Go);
+    let halting = order.filter(|order| order.desired != DesiredState::Go);
     let standing = match (about.phase, halting) {
         (RunPhase::Begun, None) => Standing::Open,
         (RunPhase::Begun, Some(order)) => Standing::Halted(order),

@@ -7,7 +7,7 @@ use valuesim_shared::control::UnixMillis;
 use valuesim_shared::dead_letter::{DeadLetter, OnBadMessage};
 use valuesim_shared::id::Cell;
 use valuesim_shared::permit::PermitOffice;
-use valuesim_shared::queue::{Delivery, Lane, Queue, QueueName, Verdict};
+use valuesim_shared::queue::{Delivery, Queue, QueueKind, QueueName, Verdict};
 use valuesim_shared::store::Store;
 use valuesim_shared::task::Task;
 
@@ -36,8 +36,8 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
     }
 
     /// Puts a task into the queue of those like it: that may kill their workers, or that are for newer workers.
-    pub(crate) async fn set_apart(self, lane: Lane, delivery: Q::Delivery) -> Result<(), Halt> {
-        let queue = QueueName { run: self.context.run.manifest.run.clone(), lane };
+    pub(crate) async fn set_apart(self, lane: QueueKind, delivery: Q::Delivery) -> Result<(), Halt> {
+        let queue = QueueName { run: self.context.run.manifest.run.clone(), kind: lane };
         Ok(self.context.queue.hand_back(&queue, delivery, Verdict::Unknown).await?)
     }
 
@@ -92,7 +92,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
     async fn park(&self, letter: &DeadLetter) -> Result<(), Halt> {
         let run = self.context.run.manifest.run.clone();
         tracing::error!(%run, reason = letter.reason, "a message goes to the dead letters");
-        let dead = QueueName { run, lane: Lane::Dead };
+        let dead = QueueName { run, kind: QueueKind::Dead };
         Ok(self.context.queue.publish(&dead, letter.to_bytes().into()).await?)
     }
 }

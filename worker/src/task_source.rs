@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use valuesim_shared::dead_letter::OnBadMessage;
 use valuesim_shared::id::ModelId;
 use valuesim_shared::permit::{PermitDesk as _, PermitOffice};
-use valuesim_shared::queue::{Delivery, Lane, Queue, QueueName};
+use valuesim_shared::queue::{Delivery, Queue, QueueKind, QueueName};
 use valuesim_shared::task::{Task, TaskError, TaskKind};
 
 use crate::backpressure::{Backpressure, ReadyCalls};
@@ -44,7 +44,7 @@ pub(crate) enum Taken<D> {
     /// No task of this run, and why.
     Bad(D, WorkerError),
     /// A task that is not done here and now, and the queue where it belongs.
-    SetApart(D, Lane),
+    SetApart(D, QueueKind),
 }
 
 /// Whether the broker has CAB tasks, as far as it is known.
@@ -110,7 +110,7 @@ pub(crate) struct TaskSource<'a, Q> {
 impl<'a, Q: Queue> TaskSource<'a, Q> {
     pub(crate) fn new<S, O: PermitOffice>(context: &'a Context<Q, S, O>, model: ModelId) -> Self {
         let desk = context.desk(model).clone();
-        let name = |lane| QueueName { run: context.run.manifest.run.clone(), lane };
+        let name = |lane| QueueName { run: context.run.manifest.run.clone(), kind: lane };
         let alone =
             matches!(context.on_bad_message, OnBadMessage::DeadLetter { .. }).then(|| Arc::new(Semaphore::new(1)));
         Self {
@@ -118,10 +118,10 @@ impl<'a, Q: Queue> TaskSource<'a, Q> {
             run: &context.run,
             model,
             ear: &context.meter.ears()[usize::from(model.0)],
-            cab: name(Lane::Cab(model)),
-            story: name(Lane::Story(model)),
-            suspects: name(Lane::Suspects(model)),
-            later: (2..=context.newest_task).map(|version| name(Lane::Later(model, version))).collect(),
+            cab: name(QueueKind::Cab(model)),
+            story: name(QueueKind::Story(model)),
+            suspects: name(QueueKind::Quarantine(model)),
+            later: (2..=context.newest_task).map(|version| name(QueueKind::NextVersion(model, version))).collect(),
             newest_task: context.newest_task,
             cab_tasks: Mutex::default(),
             alone,
@@ -141,15 +141,16 @@ impl<'a, Q: Queue> TaskSource<'a, Q> {
             Err(WorkerError::Task(TaskError::Version(version)))
                 if self.alone.is_some() && version.checked_sub(1) == Some(self.newest_task) =>
             {
-                return Ok(Taken::SetApart(delivery, Lane::Later(self.model, version)));
+                return Ok(Taken::SetApart(delivery, QueueKind::NextVersion(self.model, version)));
             }
             Err(error) => return Ok(Taken::Bad(delivery, error)),
         };
         // One of the next version stays in its queue: workers of this release cannot tell it from others among the suspects,
         // and would put it back.
-        let may_be_suspect = self.alone.is_some() && alone.is_none() && !matches!(queue.lane, Lane::Later(..));
+        let may_be_suspect =
+            self.alone.is_some() && alone.is_none() && !matches!(queue.kind, QueueKind::NextVersion(..));
         if may_be_suspect && delivery.deliveries_before() >= SUSPECT_AFTER {
-            return Ok(Taken::SetApart(delivery, Lane::Suspects(self.model)));
+            return Ok(Taken::SetApart(delivery, QueueKind::Quarantine(self.model)));
         }
         let calls = match task.kind {
             TaskKind::Story => 1,

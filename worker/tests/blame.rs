@@ -7,7 +7,7 @@ use serde_json::json;
 use valuesim_shared::dead_letter::OnBadMessage;
 use valuesim_shared::id::ModelId;
 use valuesim_shared::method::Method;
-use valuesim_shared::queue::Lane;
+use valuesim_shared::queue::QueueKind;
 use valuesim_worker::error::WorkerError;
 use valuesim_worker::provider::CallErrorKind;
 use valuesim_worker::timeouts::Keeping;
@@ -60,9 +60,9 @@ async fn a_provider_that_takes_no_call_costs_hardly_a_task_an_attempt() {
         matches!(&error, WorkerError::Provider { error, .. } if error.kind == CallErrorKind::BadRequest),
         "{error}"
     );
-    let tasks = bench.waiting(Lane::Story(ModelId(0))).await;
+    let tasks = bench.waiting(QueueKind::Story(ModelId(0))).await;
     assert_eq!(tasks.len(), cells as usize, "every task is back");
     let charged: usize = tasks.iter().map(|task| task.history.len()).sum();
     assert!(charged < 5, "{charged} attempts were charged to tasks");
-    assert!(bench.waiting(Lane::Dead).await.is_empty());
+    assert!(bench.waiting(QueueKind::Dead).await.is_empty());
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, future, stream};
 use tokio::time::Instant;
 use valuesim_shared::id::{Cell, ModelId};
-use valuesim_shared::queue::{Lane, Queue, QueueName};
+use valuesim_shared::queue::{Queue, QueueKind, QueueName};
 use valuesim_shared::store::Store;
 use valuesim_shared::task::{PackedCodes, Task, TaskKind};
 
@@ -43,11 +43,11 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
 
     /// Waits for a place in the window for a cell, unless it needs none because it is settled.
     async fn place(&self, cell: Cell) -> bool {
-        if self.places().is_settled(cell) {
+        if self.cell_states().is_settled(cell) {
             return false;
         }
         let place = self.windows[usize::from(cell.model.0)].acquire().await.expect("the window is never closed");
-        let is_open = self.places().place(cell);
+        let is_open = self.cell_states().place(cell);
         if is_open {
             place.forget();
         }
@@ -56,10 +56,10 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
 
     async fn send(&self, cell: Cell) -> Result<(), CoordinatorError> {
         let lane = match self.first_kind {
-            TaskKind::Story => Lane::Story(cell.model),
-            TaskKind::Cab => Lane::Cab(cell.model),
+            TaskKind::Story => QueueKind::Story(cell.model),
+            TaskKind::Cab => QueueKind::Cab(cell.model),
         };
-        let queue = QueueName { run: self.run.clone(), lane };
+        let queue = QueueName { run: self.run.clone(), kind: lane };
         Ok(self.queue.publish(&queue, Bytes::from(self.task(cell).to_bytes())).await?)
     }
 
@@ -90,7 +90,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
             if Instant::now() < not_before {
                 continue;
             }
-            let lost = self.places().all_under_way();
+            let lost = self.cell_states().all_under_way();
             let (run, cells) = (&self.run, lost.len());
             if times >= MANY_TIMES_LOST {
                 self.progress.show_lost(cells as u64);

@@ -13,7 +13,7 @@ use valuesim_shared::dead_letter::{DeadLetter, OnBadMessage};
 use valuesim_shared::id::{Cell, RunId};
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::outcome::{CellOutcome, OUTCOME_VERSION};
-use valuesim_shared::queue::{Delivery, Lane, Queue, QueueName};
+use valuesim_shared::queue::{Delivery, Queue, QueueKind, QueueName};
 use valuesim_shared::store::{Store, StoreError};
 
 use super::{Coordinator, CoordinatorError, RunEnd};
@@ -73,7 +73,7 @@ struct Written<D> {
 
 impl<Q: Queue, S: Store> Coordinator<Q, S> {
     pub(super) async fn receive(&self, stop: &CancellationToken) -> Result<RunEnd, CoordinatorError> {
-        let results = QueueName { run: self.run.clone(), lane: Lane::Results };
+        let results = QueueName { run: self.run.clone(), kind: QueueKind::Results };
         let (mut writing, mut next): (_, Option<Batch<_>>) = (None, None);
         let mut due = Instant::now();
         let mut forgetting = Forgetting::default();
@@ -146,8 +146,8 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
             self.progress.add_spent(costs.get(cell).copied().unwrap_or_default());
         }
         {
-            let mut places = self.places();
-            new.retain(|&cell| places.finish(cell));
+            let mut cell_states = self.cell_states();
+            new.retain(|&cell| cell_states.finish(cell));
         }
         self.free(new);
         for delivery in deliveries {
@@ -170,7 +170,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
                 (Err(error), OnBadMessage::DeadLetter { by }) => {
                     tracing::error!(run = %self.run, %error, "an outcome goes to the dead letters");
                     let letter = DeadLetter::new(delivery.body(), error.to_string(), by.clone());
-                    let dead = QueueName { run: self.run.clone(), lane: Lane::Dead };
+                    let dead = QueueName { run: self.run.clone(), kind: QueueKind::Dead };
                     self.queue.publish(&dead, Bytes::from(letter.to_bytes())).await?;
                     delivery.ack().await?;
                 }

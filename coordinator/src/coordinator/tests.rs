@@ -9,7 +9,7 @@ use valuesim_shared::id::{Code, Country, Fold, ModelId, Respondent};
 use valuesim_shared::method::Method;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::outcome::{CellOutcome, CellResult, CellSpend, OUTCOME_VERSION};
-use valuesim_shared::queue::{Lane, MemoryQueue, QueueName};
+use valuesim_shared::queue::{MemoryQueue, QueueKind, QueueName};
 use valuesim_shared::store::EmbeddedStore;
 use valuesim_shared::survey::SurveyBuilder;
 
@@ -37,13 +37,13 @@ fn outcome(run: &RunId, cell: Cell) -> Bytes {
 
 #[test]
 fn cells_that_do_not_come_back_are_shown_until_one_is_finished() {
-    let (progress, mut places) = (Progress::default(), Places::default());
+    let (progress, mut cell_states) = (Progress::default(), CellStates::default());
     progress.show_lost(3);
-    progress.show(&places);
+    progress.show(&cell_states);
     assert_eq!(progress.cells_lost(), 3);
     let respondent = Respondent::new(1).expect("not 0");
-    places.finish(Cell { model: ModelId(0), respondent, fold: Fold::new(1).expect("not 0") });
-    progress.show(&places);
+    cell_states.finish(Cell { model: ModelId(0), respondent, fold: Fold::new(1).expect("not 0") });
+    progress.show(&cell_states);
     assert_eq!((progress.cells_lost(), progress.cells_finished()), (0, 1));
 }
 
@@ -63,7 +63,7 @@ async fn outcomes_that_are_at_hand_are_recorded_though_the_run_is_to_stop() {
         .expect("a coordinator")
         .on_lasting_queues(cursor, "test".to_owned());
     let done: Vec<Cell> = plan.cells_of(ModelId(0)).take(3).collect();
-    let results = QueueName { run: manifest.run.clone(), lane: Lane::Results };
+    let results = QueueName { run: manifest.run.clone(), kind: QueueKind::Results };
     for &cell in &done {
         queue.publish(&results, outcome(&manifest.run, cell)).await.expect("published");
     }

@@ -7,7 +7,7 @@ use serde::ser::{SerializeMap as _, Serializer as _};
 use super::error::ExportError;
 use super::format::Format;
 use crate::parquet_table::{Column, TableWriter, Value};
-use crate::visible::{visible, visible_json};
+use crate::terminal_escape::{visible, visible_json};
 
 /// A table that is being written.
 pub(super) struct Sheet<W: Write + Send> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use valuesim_shared::control::{Control, REPORT_EVERY, UnixMillis};
 use valuesim_shared::dead_letter::DeadMessage;
-use valuesim_shared::queue::{Lane, QueueAdmin, QueueError, QueueName};
+use valuesim_shared::queue::{QueueAdmin, QueueError, QueueKind, QueueName};
 use valuesim_shared::store::Store;
 
 use super::FleetCoordinator;
@@ -64,7 +64,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
     }
 
     fn dead_letters(&self) -> QueueName {
-        QueueName { run: self.manifest.run.clone(), lane: Lane::Dead }
+        QueueName { run: self.manifest.run.clone(), kind: QueueKind::Dead }
     }
 
     /// How many dead letters wait. Where there were some `before`, only the queue's leader can say that there is none.

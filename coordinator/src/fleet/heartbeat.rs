@@ -168,8 +168,8 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
         let order = self.last_order.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(order) = order else { return self.control.announce(about).await };
         if self.control.announce_under(&order, about).await? {
-            let Order { wish, by, at, .. } = order;
-            (self.tell)(&format!("the store has lost the order to {wish}, by {by} at {at}: it is given again"));
+            let Order { desired, by, at, .. } = order;
+            (self.tell)(&format!("the store has lost the order to {desired}, by {by} at {at}: it is given again"));
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Carries out what operators order for a run: pause, go on, end.
 
 use tokio_util::sync::CancellationToken;
-use valuesim_shared::control::{Control, Order, Wish};
+use valuesim_shared::control::{Control, DesiredState, Order};
 use valuesim_shared::queue::QueueAdmin;
 use valuesim_shared::store::Store;
 
@@ -16,7 +16,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
             let order = following.order.borrow_and_update().clone();
             self.heartbeat.remember(order.as_ref());
             match order {
-                Some(Order { wish: Wish::Cancel, by, .. }) => {
+                Some(Order { desired: DesiredState::Cancel, by, .. }) => {
                     (self.tell)(&format!("{by} wants this run to end: waiting for its workers to leave"));
                     tokio::select! {
                         () = self.let_workers_finish() => {}
@@ -27,13 +27,13 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
                         halt.cancel();
                     }
                 }
-                Some(Order { wish: Wish::Pause, by, at, .. }) => {
+                Some(Order { desired: DesiredState::Pause, by, at, .. }) => {
                     (self.tell)(&format!(
                         "paused by {by} at {at}: `valuesim resume {}` lets it go on",
                         self.manifest.run
                     ));
                 }
-                Some(Order { wish: Wish::Go, by, .. }) => (self.tell)(&format!("{by} lets this run go on")),
+                Some(Order { desired: DesiredState::Go, by, .. }) => (self.tell)(&format!("{by} lets this run go on")),
                 // There was none yet, or the store has lost it: then it is given again.
                 None => {}
             }
@@ -47,7 +47,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
     /// Looks once more: somebody may have had the last word since the order was last looked for.
     async fn is_still_to_end(&self) -> bool {
         match self.servers.control.order(&self.manifest.run).await {
-            Ok(order) => order.is_none_or(|order| order.wish == Wish::Cancel),
+            Ok(order) => order.is_none_or(|order| order.desired == DesiredState::Cancel),
             // What was said last stands.
             Err(_) => true,
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 use valuesim_shared::control::{Control, REPORT_EVERY, RunPhase};
-use valuesim_shared::queue::{Lane, QueueAdmin, QueueError, QueueName};
+use valuesim_shared::queue::{QueueAdmin, QueueError, QueueKind, QueueName};
 use valuesim_shared::store::Store;
 
 use super::{FleetCoordinator, FleetError};
@@ -89,6 +89,6 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
     /// Not so where a coordinator of the next release has sent tasks, and was then replaced by this one: there may be no
     /// worker of its release any more.
     fn is_for_workers_of_this_release(&self, queue: &QueueName) -> bool {
-        !matches!(queue.lane, Lane::Later(_, version) if version > self.task_version)
+        !matches!(queue.kind, QueueKind::NextVersion(_, version) if version > self.task_version)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 use valuesim_shared::control::{Control, Found, RunPhase, WorkerReport};
 use valuesim_shared::id::RunId;
-use valuesim_shared::queue::{Lane, QueueAdmin, QueueName};
+use valuesim_shared::queue::{QueueAdmin, QueueKind, QueueName};
 use valuesim_shared::store::Store;
 
 use super::{FleetCoordinator, FleetError};
@@ -72,7 +72,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
     }
 
     async fn results_are_in(&self) -> bool {
-        let results = QueueName { run: self.manifest.run.clone(), lane: Lane::Results };
+        let results = QueueName { run: self.manifest.run.clone(), kind: QueueKind::Results };
         self.servers.queue.is_empty(&results).await.unwrap_or(false)
     }
 
@@ -95,7 +95,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
         for name in self.queues() {
             queue.delete(&name).await?;
         }
-        let dead = QueueName { run: self.manifest.run.clone(), lane: Lane::Dead };
+        let dead = QueueName { run: self.manifest.run.clone(), kind: QueueKind::Dead };
         if self.progress().cells_dead() == 0 && queue.is_empty(&dead).await? {
             queue.delete(&dead).await?;
         }

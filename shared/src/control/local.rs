@@ -10,7 +10,7 @@ use super::{
     WorkerReport, is_older,
 };
 use crate::id::RunId;
-use crate::link::key::plain;
+use crate::redis_connection::key::plain;
 
 /// Named entries that processes share, each with the moment when it was written.
 pub trait Entries: Clone + Send + Sync + 'static {

@@ -10,14 +10,14 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{AboutRun, CoordinatorReport, Found, ORDER_EVERY, Order, Process, WorkerReport};
 use crate::id::RunId;
-use crate::link::LinkError;
+use crate::redis_connection::RedisConnectionError;
 
 /// Why something was not told, or could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ControlError {
     /// The server failed, or will not do it.
     #[error(transparent)]
-    Server(#[from] LinkError),
+    Server(#[from] RedisConnectionError),
     /// A file of the run's folder failed.
     #[error("{action} {path}: {reason}", path = path.display())]
     File {

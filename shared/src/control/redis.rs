@@ -16,8 +16,8 @@ use super::{
     WorkerReport,
 };
 use crate::id::RunId;
-use crate::link::key::{self, EXPIRY, EXPIRY_SECONDS};
-use crate::link::{Address, Link, LinkError};
+use crate::redis_connection::key::{self, EXPIRY, EXPIRY_SECONDS};
+use crate::redis_connection::{Address, RedisConnection, RedisConnectionError};
 
 /// How long the server may take for what is asked here: clearly shorter than an operator's command waits, so that the
 /// command can say which server did not answer, and why.
@@ -35,17 +35,17 @@ const COORDINATORS: &str = "coordinators";
 /// What operators and processes tell each other, on a server. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct RedisControl {
-    link: Link,
+    link: RedisConnection,
 }
 
 impl RedisControl {
     /// Connects to a server; one try, as an operator waits for the answer.
-    pub async fn connect(address: &Address) -> Result<Self, LinkError> {
-        Ok(Self::new(Link::connect(address, Duration::ZERO).await?))
+    pub async fn connect(address: &Address) -> Result<Self, RedisConnectionError> {
+        Ok(Self::new(RedisConnection::connect(address, Duration::ZERO).await?))
     }
 
     /// Behind a connection that may have other uses too.
-    pub fn new(link: Link) -> Self {
+    pub fn new(link: RedisConnection) -> Self {
         Self { link }
     }
 

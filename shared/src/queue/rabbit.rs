@@ -3,28 +3,28 @@
 //! Publishing and consuming have a connection each, because a broker that is short of memory or disk stops reading from
 //! those that publish. Both come back by themselves: while they are gone, `publish` and `take` wait.
 //!
-//! - [`publisher`]: sent until confirmed; [`consumer`]: fetched when wanted; [`lane`]: fetched and not yet taken.
+//! - [`publisher`]: sent until confirmed; [`consumer`]: fetched when wanted; [`prefetch_buffer`]: fetched and not yet taken.
 //! - [`link`]: a connection that comes back; [`session`]: one connection; [`connect`]: how it is made.
 //! - [`topology`]: names and arguments of the queues; [`inspect`]: looking at them.
 
+mod ack_batch;
 mod address;
-mod answers;
 mod backoff;
 mod connect;
 mod consumer;
+mod deferred_acks;
 mod delivery;
-mod departures;
+mod error;
 mod headers;
 mod inspect;
-mod lane;
 mod link;
 mod metrics;
+mod prefetch_buffer;
+mod publish_batch;
 mod publisher;
 mod session;
-mod settling;
 mod state;
 mod topology;
-mod trouble;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,9 +39,9 @@ use crate::id::RunId;
 use crate::telemetry::Registry;
 use address::Address;
 use consumer::Fetcher;
-use departures::Departures;
-use lane::Lane;
 use link::Link;
+use prefetch_buffer::PrefetchBuffer;
+use publish_batch::BatchSchedule;
 use publisher::{Letter, Publisher};
 
 pub use address::RabbitSettings;
@@ -63,8 +63,8 @@ struct Shared {
     consuming: Link,
     publishing: Link,
     publisher: Publisher,
-    departures: Arc<Departures>,
-    lanes: Mutex<HashMap<QueueName, Fetching>>,
+    schedule: Arc<BatchSchedule>,
+    buffers: Mutex<HashMap<QueueName, Fetching>>,
     fetchers: TaskTracker,
     stop_fetching: CancellationToken,
     keepers: TaskTracker,
@@ -73,10 +73,10 @@ struct Shared {
     _ends: [DropGuard; 2],
 }
 
-/// A lane, and what fetches for it.
+/// A buffer, and what fetches for it.
 #[derive(Debug)]
 struct Fetching {
-    lane: Arc<Lane>,
+    buffer: Arc<PrefetchBuffer>,
     fetcher: JoinHandle<()>,
     stop: CancellationToken,
 }
@@ -94,14 +94,14 @@ impl RabbitQueue {
             Link::open(Arc::clone(&address), name, settings.patience, (&hang_up, &keepers))
         };
         let (consuming, publishing) = tokio::try_join!(open("consuming"), open("publishing"))?;
-        let departures = Arc::new(Departures::new());
-        let publisher = Publisher::new(publishing.clone(), TaskTracker::new(), Arc::clone(&departures));
+        let schedule = Arc::new(BatchSchedule::new());
+        let publisher = Publisher::new(publishing.clone(), TaskTracker::new(), Arc::clone(&schedule));
         let shared = Shared {
             consuming,
             publishing,
             publisher,
-            departures,
-            lanes: Mutex::default(),
+            schedule,
+            buffers: Mutex::default(),
             fetchers: TaskTracker::new(),
             stop_fetching,
             keepers,
@@ -127,12 +127,12 @@ impl RabbitQueue {
     /// Gives back what was fetched and not taken, sees to it that the broker has read all acknowledgements, and hangs
     /// up. Deliveries that are still on loan go back to the broker.
     pub async fn close(&self) {
-        let Shared { departures, fetchers, stop_fetching, keepers, hang_up, .. } = &*self.shared;
+        let Shared { schedule, fetchers, stop_fetching, keepers, hang_up, .. } = &*self.shared;
         stop_fetching.cancel();
         fetchers.close();
         fetchers.wait().await;
         // Also those of channels that no consumer uses any more, whose deliveries were still worked on.
-        departures.call_last();
+        schedule.call_last();
         hang_up.cancel();
         keepers.close();
         keepers.wait().await;
@@ -143,7 +143,7 @@ impl RabbitQueue {
     /// from these queues later begins anew.
     pub async fn leave(&self, run: &RunId) {
         let of_run = |name: &QueueName, _: &mut Fetching| name.run == *run;
-        let left: Vec<Fetching> = self.lanes().extract_if(of_run).map(|(_, fetching)| fetching).collect();
+        let left: Vec<Fetching> = self.buffers().extract_if(of_run).map(|(_, fetching)| fetching).collect();
         for fetching in &left {
             fetching.stop.cancel();
         }
@@ -193,26 +193,26 @@ impl RabbitQueue {
         inspect::purge(&self.shared.consuming, queue).await
     }
 
-    fn lane(&self, queue: &QueueName) -> Arc<Lane> {
-        let mut lanes = self.lanes();
-        if let Some(fetching) = lanes.get(queue) {
-            return Arc::clone(&fetching.lane);
+    fn buffer(&self, queue: &QueueName) -> Arc<PrefetchBuffer> {
+        let mut buffers = self.buffers();
+        if let Some(fetching) = buffers.get(queue) {
+            return Arc::clone(&fetching.buffer);
         }
-        let lane = Arc::new(Lane::new(queue.clone()));
+        let buffer = Arc::new(PrefetchBuffer::new(queue.clone()));
         let fetcher = Fetcher {
-            lane: Arc::clone(&lane),
+            buffer: Arc::clone(&buffer),
             link: self.shared.consuming.clone(),
             publisher: self.shared.publisher.clone(),
-            departures: Arc::clone(&self.shared.departures),
+            schedule: Arc::clone(&self.shared.schedule),
         };
         let stop = self.shared.stop_fetching.child_token();
         let fetcher = self.shared.fetchers.spawn(fetcher.run(stop.clone()));
-        lanes.insert(queue.clone(), Fetching { lane: Arc::clone(&lane), fetcher, stop });
-        lane
+        buffers.insert(queue.clone(), Fetching { buffer: Arc::clone(&buffer), fetcher, stop });
+        buffer
     }
 
-    fn lanes(&self) -> std::sync::MutexGuard<'_, HashMap<QueueName, Fetching>> {
-        self.shared.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn buffers(&self) -> std::sync::MutexGuard<'_, HashMap<QueueName, Fetching>> {
+        self.shared.buffers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -225,12 +225,12 @@ impl Queue for RabbitQueue {
     }
 
     async fn take(&self, queue: &QueueName, room: usize) -> Result<RabbitDelivery, QueueError> {
-        self.lane(queue).take(room).await
+        self.buffer(queue).take(room).await
     }
 
     fn try_take(&self, queue: &QueueName) -> Option<RabbitDelivery> {
-        let lane = self.lanes().get(queue).map(|fetching| Arc::clone(&fetching.lane));
-        lane?.try_take()
+        let buffer = self.buffers().get(queue).map(|fetching| Arc::clone(&fetching.buffer));
+        buffer?.try_take()
     }
 
     async fn hand_back(&self, queue: &QueueName, delivery: RabbitDelivery, verdict: Verdict) -> Result<(), QueueError> {

@@ -1,6 +1,6 @@
 //! A store on a Redis or Valkey server, for fleets.
 //!
-//! [`crate::link::key`] lists the keys. The journal of a cell's calls is a Redis list: a note that a call is about to be sent
+//! [`crate::redis_connection::key`] lists the keys. The journal of a cell's calls is a Redis list: a note that a call is about to be sent
 //! and its reply are entries at its end, which one command appends. Whoever takes the cell over reads the list once.
 //!
 //! No write depends on an earlier read. A command whose answer was lost is therefore sent again, and the marks of the journal
@@ -33,14 +33,14 @@ use self::writer::{Write, Writer};
 use super::journal::{CallEvent, Marks, RecordReader};
 use super::{Backstory, CallKey, CellRecord, Lease, LeaseReason, Owner, RecordedReply, Store, StoreError};
 use crate::id::{Cell, RunId};
-use crate::link::key::{self, EXPIRY_SECONDS};
-use crate::link::{Address, Link, LinkError, LinkState};
 use crate::outcome::UncertainSpend;
+use crate::redis_connection::key::{self, EXPIRY_SECONDS};
+use crate::redis_connection::{Address, RedisConnection, RedisConnectionError, RedisConnectionState};
 
 /// A store on a server. Cheap to clone; clones share the connection.
 #[derive(Debug, Clone)]
 pub struct RedisStore {
-    link: Link,
+    link: RedisConnection,
     writer: Arc<Writer>,
     dictionaries: DictionaryCache,
     marks: Arc<Marks>,
@@ -49,23 +49,23 @@ pub struct RedisStore {
 impl RedisStore {
     /// Connects to a server. While it is unreachable, keeps trying for as long as `patience`.
     pub async fn connect(address: &Address, patience: Duration) -> Result<Self, StoreError> {
-        Ok(Self::new(Link::connect(address, patience).await?))
+        Ok(Self::new(RedisConnection::connect(address, patience).await?))
     }
 
     /// A store on a connection that may have other uses too.
-    pub fn new(link: Link) -> Self {
+    pub fn new(link: RedisConnection) -> Self {
         let writer = Arc::new(Writer::new(link.clone()));
         let dictionaries = DictionaryCache::new(link.clone());
         Self { link, writer, dictionaries, marks: Arc::new(Marks::new()) }
     }
 
     /// The connection.
-    pub fn link(&self) -> &Link {
+    pub fn link(&self) -> &RedisConnection {
         &self.link
     }
 
     /// The state of the connection to the server.
-    pub fn state(&self) -> LinkState {
+    pub fn state(&self) -> RedisConnectionState {
         self.link.state()
     }
 
@@ -76,7 +76,7 @@ impl RedisStore {
         Write::Append { run: run.clone(), cell, entry }
     }
 
-    async fn read_one(&self, commands: Pipeline) -> Result<Value, LinkError> {
+    async fn read_one(&self, commands: Pipeline) -> Result<Value, RedisConnectionError> {
         Ok(self.link.read(commands).await?.swap_remove(0))
     }
 

@@ -3,8 +3,8 @@
 use prometheus::{IntGauge, Registry, register_int_gauge_with_registry};
 
 use super::REGISTERS;
-use crate::link::LinkState;
 use crate::queue::BrokerState;
+use crate::redis_connection::RedisConnectionState;
 
 /// The state of the connections to broker and store.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl ConnectionMetrics {
     }
 
     /// Updates the metrics.
-    pub fn set(&self, broker: &BrokerState, store: &LinkState) {
+    pub fn set(&self, broker: &BrokerState, store: &RedisConnectionState) {
         self.broker_connected.set(i64::from(!matches!(broker, BrokerState::Reconnecting { .. })));
         self.broker_blocked.set(i64::from(matches!(broker, BrokerState::Blocked { .. })));
         self.store_connected.set(i64::from(store.is_connected()));

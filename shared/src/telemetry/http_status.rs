@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio_util::sync::CancellationToken;
 
 use super::{ConnectionMetrics, Exposition, Health, ListenError, Listener, Probed, Registry};
-use crate::link::Link;
 use crate::queue::{BrokerState, RabbitQueue};
+use crate::redis_connection::RedisConnection;
 
 /// The state of this process, served over HTTP.
 pub struct HttpStatus {
@@ -24,7 +24,7 @@ pub struct HttpStatus {
 struct Servers {
     metrics: ConnectionMetrics,
     /// Empty until they are connected.
-    connected: OnceLock<(RabbitQueue, Link)>,
+    connected: OnceLock<(RabbitQueue, RedisConnection)>,
 }
 
 impl HttpStatus {
@@ -70,7 +70,7 @@ impl HttpStatus {
     }
 
     /// Marks the servers as connected. Call it once.
-    pub fn connected_to(&self, queue: &RabbitQueue, store: &Link) {
+    pub fn connected_to(&self, queue: &RabbitQueue, store: &RedisConnection) {
         queue.register(self.registry());
         if let Some(servers) = &self.servers {
             servers.connected.get_or_init(|| (queue.clone(), store.clone()));

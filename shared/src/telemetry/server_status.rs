@@ -24,27 +24,28 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::link::LinkState;
     use crate::queue::BrokerState;
+    use crate::redis_connection::RedisConnectionState;
 
     #[test]
     fn only_problems_of_the_servers_are_reported() {
-        let check = |broker: &BrokerState, store: &LinkState, expected: Option<&str>| {
+        let check = |broker: &BrokerState, store: &RedisConnectionState, expected: Option<&str>| {
             let problem = ServerStatus::default().update([broker.problem(), store.problem()]);
             assert_eq!(problem.map(|(_, text)| text).as_deref(), expected);
         };
         let reason = || "refused".to_owned();
-        check(&BrokerState::Connected, &LinkState::Connected, None);
+        check(&BrokerState::Connected, &RedisConnectionState::Connected, None);
         let blocked = BrokerState::Blocked { reason: "low on memory".to_owned() };
-        check(&blocked, &LinkState::Connected, Some("the broker takes no messages: low on memory"));
+        check(&blocked, &RedisConnectionState::Connected, Some("the broker takes no messages: low on memory"));
         let away = BrokerState::Reconnecting { since: SystemTime::now(), reason: reason() };
-        let refusing = LinkState::Refusing { since: Instant::now(), reason: "its memory is full".to_owned() };
+        let refusing =
+            RedisConnectionState::Refusing { since: Instant::now(), reason: "its memory is full".to_owned() };
         check(
             &away,
             &refusing,
             Some("the broker cannot be reached: refused; the store does not do what it is told: its memory is full"),
         );
-        let unreachable = LinkState::Unreachable { since: Instant::now(), reason: reason() };
+        let unreachable = RedisConnectionState::Unreachable { since: Instant::now(), reason: reason() };
         check(&BrokerState::Connected, &unreachable, Some("the store cannot be reached: refused"));
     }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use valuesim_shared::control::{CONTROL_VERSION, Control, LEASE_EXPIRY, Lead, Order, RunPhase, Wish, WorkerReport};
+use valuesim_shared::control::{
+    CONTROL_VERSION, Control, DesiredState, LEASE_EXPIRY, Lead, Order, RunPhase, WorkerReport,
+};
 
 use crate::implementations::Implementation;
 use crate::message::{about, coordinator, process, run, worker};
@@ -14,15 +16,18 @@ pub(crate) async fn an_order_is_seen_by_all_who_follow<I: Implementation>(each: 
     let (operator, other) = (each.one(), each.other());
     let mut following = other.follow(&run("r")).await;
     assert_eq!(*following.order.borrow(), None);
-    for wish in [Wish::Pause, Wish::Go, Wish::Cancel] {
-        let order = Order::new(wish, "ada@host".to_owned());
+    for desired in [DesiredState::Pause, DesiredState::Go, DesiredState::Cancel] {
+        let order = Order::new(desired, "ada@host".to_owned());
         operator.give_order(&run("r"), &order).await.expect("writes");
         let seen = following.order.wait_for(|seen| seen.as_ref() == Some(&order));
         tokio::time::timeout(LIMIT, seen).await.expect("in time").expect("it is followed");
     }
     assert_eq!(operator.order(&run("other")).await, Ok(None));
     // Who comes later finds it.
-    assert_eq!(operator.follow(&run("r")).await.order.borrow().as_ref().map(|order| order.wish), Some(Wish::Cancel));
+    assert_eq!(
+        operator.follow(&run("r")).await.order.borrow().as_ref().map(|order| order.desired),
+        Some(DesiredState::Cancel)
+    );
 }
 
 pub(crate) async fn processes_are_listed_until_they_end_or_are_silent_for_long<I: Implementation>(each: I) {
@@ -60,7 +65,7 @@ pub(crate) async fn a_report_of_a_newer_release_is_counted<I: Implementation>(ea
 
 pub(crate) async fn an_order_of_a_newer_release_is_no_reason_to_go_on<I: Implementation>(each: I) {
     let control = each.one();
-    let newer = Order { version: CONTROL_VERSION + 1, ..Order::new(Wish::Pause, "ada".to_owned()) };
+    let newer = Order { version: CONTROL_VERSION + 1, ..Order::new(DesiredState::Pause, "ada".to_owned()) };
     control.give_order(&run("r"), &newer).await.expect("writes");
     let said = control.order(&run("r")).await.expect_err("is not understood").to_string();
     assert!(said.contains("another release gave the order for run r"), "{said}");
@@ -71,7 +76,7 @@ pub(crate) async fn runs_are_listed_with_the_orders_for_them_until_they_are_stru
     control.announce(&about("one", RunPhase::Begun)).await.expect("writes");
     control.announce(&about("other", RunPhase::Begun)).await.expect("writes");
     control.announce(&about("one", RunPhase::Finished)).await.expect("writes");
-    let order = Order::new(Wish::Pause, "ada".to_owned());
+    let order = Order::new(DesiredState::Pause, "ada".to_owned());
     control.give_order(&run("other"), &order).await.expect("writes");
     let mut found = each.other().runs().await.expect("reads").all;
     // Both may have been told of within one millisecond.
@@ -85,7 +90,8 @@ pub(crate) async fn runs_are_listed_with_the_orders_for_them_until_they_are_stru
 
 pub(crate) async fn an_order_that_was_lost_is_given_again_and_none_is_replaced<I: Implementation>(each: I) {
     let control = each.one();
-    let (pause, go) = (Order::new(Wish::Pause, "ada".to_owned()), Order::new(Wish::Go, "bob".to_owned()));
+    let (pause, go) =
+        (Order::new(DesiredState::Pause, "ada".to_owned()), Order::new(DesiredState::Go, "bob".to_owned()));
     let begun = about("one", RunPhase::Begun);
     assert_eq!(control.announce_under(&pause, &begun).await, Ok(true), "there was none");
     assert_eq!(control.order(&run("one")).await, Ok(Some(pause.clone())));
@@ -148,7 +154,7 @@ pub(crate) async fn of_many_who_would_lead_at_once_one_does<I: Implementation>(e
 pub(crate) async fn any_name_is_a_name<I: Implementation>(each: I) {
     let control = each.one();
     for name in ["../up", "a/b", "", ".", "a}b", "\u{1f600}", "order-r", "r.json"] {
-        let order = Order::new(Wish::Pause, name.to_owned());
+        let order = Order::new(DesiredState::Pause, name.to_owned());
         control.give_order(&run(name), &order).await.expect("writes");
         assert_eq!(each.other().order(&run(name)).await, Ok(Some(order)), "{name}");
     }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use valuesim_shared::id::{ModelId, RunId};
-use valuesim_shared::queue::{Delivery as _, Lane, Queue, QueueName};
+use valuesim_shared::queue::{Delivery as _, Queue, QueueKind, QueueName};
 
 use crate::support::{name, story};
 
@@ -61,13 +61,13 @@ async fn take_and_ack(queue: &impl Queue, name: &QueueName, room: usize) -> Stri
 
 pub(crate) async fn messages_come_in_order_and_only_from_their_own_queue(queue: impl Queue) {
     let lanes = [
-        Lane::Story(ModelId(0)),
-        Lane::Story(ModelId(1)),
-        Lane::Cab(ModelId(0)),
-        Lane::Suspects(ModelId(0)),
-        Lane::Later(ModelId(0), 2),
-        Lane::Results,
-        Lane::Dead,
+        QueueKind::Story(ModelId(0)),
+        QueueKind::Story(ModelId(1)),
+        QueueKind::Cab(ModelId(0)),
+        QueueKind::Quarantine(ModelId(0)),
+        QueueKind::NextVersion(ModelId(0), 2),
+        QueueKind::Results,
+        QueueKind::Dead,
     ];
     for number in 0..3 {
         for lane in lanes {
@@ -105,8 +105,8 @@ pub(crate) async fn deliveries_before_are_counted(queue: impl Queue) {
         let delivery = take(&queue, story(), 1).await;
         assert_eq!(delivery.deliveries_before(), before);
     }
-    publish(&queue, &name(Lane::Results), "new").await;
-    assert_eq!(take(&queue, &name(Lane::Results), 1).await.deliveries_before(), 0);
+    publish(&queue, &name(QueueKind::Results), "new").await;
+    assert_eq!(take(&queue, &name(QueueKind::Results), 1).await.deliveries_before(), 0);
 }
 
 pub(crate) async fn a_cancelled_take_loses_nothing(queue: impl Queue) {
@@ -189,7 +189,7 @@ pub(crate) async fn every_message_is_delivered_exactly_once_when_all_are_acknowl
 
 pub(crate) async fn names_may_hold_any_character(queue: impl Queue) {
     for run in ["ä ☃", "a/b%2f#*", "a.0.story", "'\"\\", "", "amq.x"] {
-        let name = QueueName { run: RunId(run.to_owned()), lane: Lane::Cab(ModelId(7)) };
+        let name = QueueName { run: RunId(run.to_owned()), kind: QueueKind::Cab(ModelId(7)) };
         publish(&queue, &name, run).await;
         assert_eq!(take_and_ack(&queue, &name, 1).await, run);
     }

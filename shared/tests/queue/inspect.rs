@@ -1,7 +1,7 @@
 //! Looking at queues in RabbitMQ, and clearing them.
 
 use bytes::Bytes;
-use valuesim_shared::queue::{BrokerState, Delivery as _, Lane, Queue as _};
+use valuesim_shared::queue::{BrokerState, Delivery as _, Queue as _, QueueKind};
 
 use crate::support::{fresh, name, story, until};
 
@@ -13,10 +13,10 @@ async fn a_queue_that_does_not_exist_is_none_and_disturbs_nobody() {
         async move { queue.take(story(), 1).await }
     });
     for _ in 0..3 {
-        assert_eq!(queue.depth(&name(Lane::Results)).await, Ok(None));
-        assert_eq!(queue.browse(&name(Lane::Results), 5).await, Ok(Vec::new()));
-        assert_eq!(queue.purge(&name(Lane::Results)).await, Ok(0));
-        assert_eq!(queue.delete(&name(Lane::Results)).await, Ok(0));
+        assert_eq!(queue.depth(&name(QueueKind::Results)).await, Ok(None));
+        assert_eq!(queue.browse(&name(QueueKind::Results), 5).await, Ok(Vec::new()));
+        assert_eq!(queue.purge(&name(QueueKind::Results)).await, Ok(0));
+        assert_eq!(queue.delete(&name(QueueKind::Results)).await, Ok(0));
     }
     queue.publish(story(), Bytes::from("come")).await.expect("published");
     assert_eq!(waiting.await.expect("taken").expect("a message").body(), &b"come"[..]);
@@ -26,8 +26,8 @@ async fn a_queue_that_does_not_exist_is_none_and_disturbs_nobody() {
 async fn looking_at_a_queue_that_does_not_exist_costs_no_connection() {
     let (queue, _vhost) = fresh().await;
     for _ in 0..50 {
-        assert_eq!(queue.depth(&name(Lane::Results)).await, Ok(None));
-        assert_eq!(queue.depth(&name(Lane::Dead)).await, Ok(None));
+        assert_eq!(queue.depth(&name(QueueKind::Results)).await, Ok(None));
+        assert_eq!(queue.depth(&name(QueueKind::Dead)).await, Ok(None));
         assert_eq!(queue.state(), BrokerState::Connected);
     }
 }
@@ -35,7 +35,7 @@ async fn looking_at_a_queue_that_does_not_exist_costs_no_connection() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn browsing_leaves_the_messages_where_they_are() {
     let (queue, _vhost) = fresh().await;
-    let dead = name(Lane::Dead);
+    let dead = name(QueueKind::Dead);
     for body in ["first", "second", "third"] {
         queue.publish(&dead, Bytes::from(body)).await.expect("published");
     }

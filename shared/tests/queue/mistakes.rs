@@ -6,7 +6,7 @@ use bytes::Bytes;
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
 use lapin::{Connection, ConnectionProperties};
-use valuesim_shared::queue::{Lane, Queue as _, QueueError, RabbitQueue, RabbitSettings};
+use valuesim_shared::queue::{Queue as _, QueueError, QueueKind, RabbitQueue, RabbitSettings};
 use valuesim_test_servers::shared_broker;
 
 use crate::support::{fresh, name, settings, story};
@@ -62,7 +62,7 @@ async fn a_queue_with_other_arguments_is_named_with_what_to_do() {
     check(queue.publish(story(), Bytes::new()).await.expect_err("refused"));
     check(queue.take(story(), 1).await.expect_err("refused"));
     check(queue.take(story(), 1).await.expect_err("refused again"));
-    let results = name(Lane::Results);
+    let results = name(QueueKind::Results);
     queue.publish(&results, Bytes::from("others are not touched")).await.expect("published");
     queue.delete(story()).await.expect("deleted");
     queue.publish(story(), Bytes::new()).await.expect("published after it was deleted");

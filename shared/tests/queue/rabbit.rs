@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use tokio::time::timeout;
 use valuesim_shared::id::{ModelId, RunId};
-use valuesim_shared::queue::{BrokerState, Delivery as _, Lane, Queue as _, QueueName};
+use valuesim_shared::queue::{BrokerState, Delivery as _, Queue as _, QueueKind, QueueName};
 use valuesim_test_servers::shared_broker;
 
 use crate::conformance::conforms;
@@ -95,7 +95,7 @@ async fn closing_gives_back_what_nobody_took_uncounted() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leaving_a_run_gives_back_what_nobody_took_and_disturbs_no_other_run() {
     let (queue, vhost) = fresh().await;
-    let others = QueueName { run: RunId("r2".to_owned()), lane: Lane::Story(ModelId(0)) };
+    let others = QueueName { run: RunId("r2".to_owned()), kind: QueueKind::Story(ModelId(0)) };
     for name in [story(), &others] {
         join_all((0..3_u8).map(|number| queue.publish(name, Bytes::from(vec![number])))).await;
     }
@@ -130,7 +130,7 @@ async fn many_runs_one_after_the_other_need_few_channels() {
     let vhost = shared_broker().await;
     let queue = connect(&format!("{}?channel_max=8", vhost.url)).await;
     for number in 0..12 {
-        let name = QueueName { run: RunId(format!("r{number}")), lane: Lane::Results };
+        let name = QueueName { run: RunId(format!("r{number}")), kind: QueueKind::Results };
         queue.publish(&name, Bytes::new()).await.expect("published");
         let taken = timeout(Duration::from_mins(2), queue.take(&name, 1)).await;
         taken.expect("there is a channel for it").expect("a message").ack().await.expect("acknowledged");
@@ -142,7 +142,7 @@ async fn many_runs_one_after_the_other_need_few_channels() {
 async fn a_message_that_nobody_can_deal_with_goes_to_the_dead_letters() {
     let (queue, _vhost) = fresh().await;
     queue.publish(story(), Bytes::from("poison")).await.expect("published");
-    let dead = name(Lane::Dead);
+    let dead = name(QueueKind::Dead);
     let dead = tokio::select! {
         dead = queue.take(&dead, 1) => dead.expect("a dead letter"),
         () = async { loop { drop(queue.take(story(), 1).await) } } => unreachable!("it goes on for ever"),

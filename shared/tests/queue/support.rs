@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use valuesim_shared::id::{ModelId, RunId};
-use valuesim_shared::queue::{Lane, QueueName, RabbitQueue, RabbitSettings};
+use valuesim_shared::queue::{QueueKind, QueueName, RabbitQueue, RabbitSettings};
 use valuesim_test_servers::{Vhost, shared_broker};
 
-pub(crate) fn name(lane: Lane) -> QueueName {
-    QueueName { run: RunId("r1".to_owned()), lane }
+pub(crate) fn name(lane: QueueKind) -> QueueName {
+    QueueName { run: RunId("r1".to_owned()), kind: lane }
 }
 
 pub(crate) fn story() -> &'static QueueName {
-    static STORY: LazyLock<QueueName> = LazyLock::new(|| name(Lane::Story(ModelId(0))));
+    static STORY: LazyLock<QueueName> = LazyLock::new(|| name(QueueKind::Story(ModelId(0))));
     &STORY
 }
 

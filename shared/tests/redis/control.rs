@@ -4,8 +4,8 @@ use valuesim_shared::control::{
     AboutRun, CONTROL_VERSION, CellCounts, Control as _, ControlError, CoordinatorReport, Lead, Process, RedisControl,
     RunPhase, UnixMillis, WorkerReport,
 };
-use valuesim_shared::link::LinkError;
 use valuesim_shared::money::NanoUsd;
+use valuesim_shared::redis_connection::RedisConnectionError;
 use valuesim_test_servers::{Proxy, RedisServer, shared_redis};
 
 use crate::support::{LIMIT, command, link, plain, run};
@@ -134,7 +134,7 @@ async fn an_operator_hears_within_seconds_what_cannot_be_reached() {
         }
         let asked = tokio::time::timeout(LIMIT, control.workers());
         let said = asked.await.expect("does not wait for ever").expect_err("is away");
-        assert!(matches!(said, ControlError::Server(LinkError::Unreachable { .. })), "{said}");
+        assert!(matches!(said, ControlError::Server(RedisConnectionError::Unreachable { .. })), "{said}");
     }
     // What was last said stands.
     assert_eq!(*following.order.borrow(), None);

@@ -2,10 +2,10 @@
 
 use redis::aio::MultiplexedConnection;
 use valuesim_shared::control::{
-    AboutRun, CONTROL_VERSION, CellCounts, Control as _, Order, RedisControl, RunPhase, UnixMillis, Wish,
+    AboutRun, CONTROL_VERSION, CellCounts, Control as _, DesiredState, Order, RedisControl, RunPhase, UnixMillis,
 };
-use valuesim_shared::link::key::EXPIRY;
 use valuesim_shared::money::NanoUsd;
+use valuesim_shared::redis_connection::key::EXPIRY;
 use valuesim_shared::store::{RedisStore, Store as _};
 use valuesim_test_servers::shared_redis;
 
@@ -27,7 +27,7 @@ async fn leave_everything(store: &RedisStore, name: &str, stories: u32) {
     store.record_reply(&r, cell(2), call(1), &reply("yes")).expect("writes");
     store.settle().await.expect("writes");
     let control = RedisControl::new(store.link().clone());
-    control.give_order(&r, &Order::new(Wish::Pause, "ada".to_owned())).await.expect("writes");
+    control.give_order(&r, &Order::new(DesiredState::Pause, "ada".to_owned())).await.expect("writes");
     let about = AboutRun {
         version: CONTROL_VERSION,
         run: r,

@@ -5,16 +5,17 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use valuesim_shared::link::{Link, LinkError, LinkState};
+use valuesim_shared::redis_connection::{RedisConnection, RedisConnectionError, RedisConnectionState};
 use valuesim_shared::store::Store as _;
 use valuesim_test_servers::RedisServer;
 
 use crate::support::{LIMIT, call, cell, command, is_unreachable, link, plain, reply, run, store, until};
 
-async fn refusal(url: &str) -> LinkError {
+async fn refusal(url: &str) -> RedisConnectionError {
     let start = Instant::now();
-    let refused =
-        Link::connect(&url.parse().expect("is an address"), Duration::ZERO).await.expect_err("cannot be used");
+    let refused = RedisConnection::connect(&url.parse().expect("is an address"), Duration::ZERO)
+        .await
+        .expect_err("cannot be used");
     assert!(start.elapsed() < LIMIT);
     refused
 }
@@ -48,7 +49,7 @@ async fn a_port_where_nobody_listens() {
 #[tokio::test]
 async fn a_host_that_does_not_exist() {
     let said = refusal("redis://no-such-host.invalid:6379").await;
-    assert!(matches!(said, LinkError::Unreachable { .. }), "{said}");
+    assert!(matches!(said, RedisConnectionError::Unreachable { .. }), "{said}");
 }
 
 #[tokio::test]
@@ -57,7 +58,7 @@ async fn something_that_is_no_redis() {
         let url = speaker(words).await;
         let said = refusal(&url).await;
         let text = said.to_string();
-        assert!(matches!(said, LinkError::NotRedis { .. }), "{text}");
+        assert!(matches!(said, RedisConnectionError::NotRedis { .. }), "{text}");
         assert!(text.starts_with(&format!("talk to {url}: what listens there does not speak as Redis")), "{text}");
     }
 }
@@ -70,7 +71,7 @@ async fn a_password_that_is_missing_or_wrong_is_never_shown() {
     let with = |login: &str| server.url().replace("redis://", &format!("redis://{login}@"));
     for url in [server.url(), with(":guess1"), with("somebody:guess1")] {
         let refused = refusal(&url).await;
-        assert!(matches!(refused, LinkError::Password { .. }), "{refused}");
+        assert!(matches!(refused, RedisConnectionError::Password { .. }), "{refused}");
         let said = format!("{refused} {refused:?}");
         assert!(said.contains("refuses the user or the password") && !said.contains("guess1"), "{said}");
     }
@@ -96,7 +97,7 @@ async fn a_login_that_is_refused_for_a_moment_is_tried_again_by_who_was_logged_i
     // As a server that has too many clients does, whose answer to a login reads as a wrong password.
     command(&mut without, "CONFIG SET requirepass other").await;
     command(&mut without, "CLIENT KILL TYPE normal SKIPME yes").await;
-    let is_refused = |state: &LinkState| state.to_string().contains("refuses the user or the password");
+    let is_refused = |state: &RedisConnectionState| state.to_string().contains("refuses the user or the password");
     until(&running, is_refused).await;
     let store = valuesim_shared::store::RedisStore::new(running);
     let reading = {

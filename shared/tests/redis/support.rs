@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use valuesim_shared::id::{Cell, Fold, ModelId, QuestionId, Respondent, RunId};
-use valuesim_shared::link::{Link, LinkState};
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::outcome::{CellSpend, Ended, StageSpend, UncertainSpend};
+use valuesim_shared::redis_connection::{RedisConnection, RedisConnectionState};
 use valuesim_shared::stage::Stage;
 use valuesim_shared::store::{Backstory, CallKey, RecordedReply, RedisStore, ReplyText};
 
@@ -51,8 +51,8 @@ pub(crate) async fn store(url: &str) -> RedisStore {
     RedisStore::connect(&url.parse().expect("is an address"), LIMIT).await.expect("connects")
 }
 
-pub(crate) async fn link(url: &str) -> Link {
-    Link::connect(&url.parse().expect("is an address"), LIMIT).await.expect("connects")
+pub(crate) async fn link(url: &str) -> RedisConnection {
+    RedisConnection::connect(&url.parse().expect("is an address"), LIMIT).await.expect("connects")
 }
 
 /// A connection that knows nothing of what is tested.
@@ -78,16 +78,19 @@ pub(crate) async fn keys(connection: &mut MultiplexedConnection, pattern: &str) 
 }
 
 /// Waits until the connection is as it should be.
-pub(crate) async fn until(link: &Link, is_so: impl Fn(&LinkState) -> bool) -> LinkState {
+pub(crate) async fn until(
+    link: &RedisConnection,
+    is_so: impl Fn(&RedisConnectionState) -> bool,
+) -> RedisConnectionState {
     let mut states = link.states();
     let reached = tokio::time::timeout(LIMIT, states.wait_for(is_so)).await.expect("in time");
     reached.expect("the link lives").clone()
 }
 
-pub(crate) fn is_unreachable(state: &LinkState) -> bool {
-    matches!(state, LinkState::Unreachable { .. })
+pub(crate) fn is_unreachable(state: &RedisConnectionState) -> bool {
+    matches!(state, RedisConnectionState::Unreachable { .. })
 }
 
-pub(crate) fn is_refusing(state: &LinkState) -> bool {
-    matches!(state, LinkState::Refusing { .. })
+pub(crate) fn is_refusing(state: &RedisConnectionState) -> bool {
+    matches!(state, RedisConnectionState::Refusing { .. })
 }

@@ -232,7 +232,7 @@ fn again(found: &DeadMessage, dead: &QueueName, note: &str) -> Result<(QueueName
         DeadContent::Task(task) => Task { history: vec![fresh(note, &task.history)], ..task.clone() }.to_bytes(),
         DeadContent::Outcome(_) | DeadContent::Unreadable(_) => found.body.clone(),
     };
-    Ok((QueueName { run: run.clone(), lane }, message))
+    Ok((QueueName { run: run.clone(), kind: lane }, message))
 }
 
 /// One entry instead of many, so that the task has its attempts again and its past is not forgotten.
@@ -248,14 +248,14 @@ fn letters(number: u32, one: &str, several: &str) -> String {
 #[cfg(test)]
 mod tests {
     use valuesim_shared::id::RunId;
-    use valuesim_shared::queue::Lane;
+    use valuesim_shared::queue::QueueKind;
 
     use super::*;
 
     const TASK: &str = r#"{"version":1,"kind":"story","run":"r1","cell":{"model":0,"respondent":7,"fold":1},"profile":"AgM","history":["w1: boom","w2: boom again"]}"#;
 
     fn check(message: &str, run: &str, expected: Result<(&str, &str), &str>) {
-        let dead = QueueName { run: RunId(run.to_owned()), lane: Lane::Dead };
+        let dead = QueueName { run: RunId(run.to_owned()), kind: QueueKind::Dead };
         let found = DeadMessage::read(message.as_bytes());
         match (again(&found, &dead, "replayed by ada@h"), expected) {
             (Ok((queue, message)), Ok((expected_queue, says))) => {

@@ -1,7 +1,7 @@
 //! Dead letters as people read them on a terminal.
 
 use indicatif::HumanCount;
-use valuesim_coordinator::visible::visible;
+use valuesim_coordinator::terminal_escape::visible;
 use valuesim_shared::control::UnixMillis;
 use valuesim_shared::dead_letter::DeadContent;
 

@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use indicatif::HumanCount;
-use valuesim_shared::control::{CoordinatorReport, REPORT_EVERY, RunPhase, RunTrouble, UnixMillis, Wish, WorkerReport};
-use valuesim_shared::queue::Lane;
+use valuesim_shared::control::{
+    CoordinatorReport, DesiredState, REPORT_EVERY, RunPhase, RunTrouble, UnixMillis, WorkerReport,
+};
+use valuesim_shared::queue::QueueKind;
 
 use super::found::{RunStatus, Server, Status};
 use super::text::count;
 use crate::age::ago;
 use crate::columns::shortened;
-use crate::commands::order::in_force;
+use crate::commands::control::in_force;
 use crate::commands::queues::FoundQueue;
 
 /// More outcomes than a coordinator that keeps up leaves waiting: it takes a thousand at a time.
@@ -65,10 +67,10 @@ impl Looked<'_> {
     fn orders(&self, said: &mut Vec<String>) {
         let (run, now) = (&self.run.run, self.status.at);
         match self.run.order.as_ref() {
-            Some(order) if order.wish == Wish::Pause => {
+            Some(order) if order.desired == DesiredState::Pause => {
                 said.push(format!("it is paused ({}): `valuesim resume {run}` lets it go on", in_force(order, now)));
             }
-            Some(order) if order.wish == Wish::Cancel && self.is_open() => {
+            Some(order) if order.desired == DesiredState::Cancel && self.is_open() => {
                 said.push(format!("it is to end ({})", in_force(order, now)));
             }
             _ => {}
@@ -76,7 +78,8 @@ impl Looked<'_> {
     }
 
     fn dead_letters(&self, said: &mut Vec<String>) {
-        let letters: u32 = self.queues().filter(|queue| queue.name.lane == Lane::Dead).map(FoundQueue::messages).sum();
+        let letters: u32 =
+            self.queues().filter(|queue| queue.name.kind == QueueKind::Dead).map(FoundQueue::messages).sum();
         if letters > 0 {
             let run = &self.run.run;
             said.push(format!(
@@ -150,7 +153,7 @@ impl Looked<'_> {
 
     /// Whether nothing is to be done for it now.
     fn is_held(&self) -> bool {
-        self.run.order.as_ref().is_some_and(|order| order.wish != Wish::Go)
+        self.run.order.as_ref().is_some_and(|order| order.desired != DesiredState::Go)
     }
 
     fn workers(&self, said: &mut Vec<String>) {
@@ -191,7 +194,7 @@ impl Looked<'_> {
 
     fn outcomes(&self, said: &mut Vec<String>) {
         let waiting: u32 =
-            self.queues().filter(|queue| queue.name.lane == Lane::Results).map(FoundQueue::messages).sum();
+            self.queues().filter(|queue| queue.name.kind == QueueKind::Results).map(FoundQueue::messages).sum();
         let limit = if self.run.coordinators.is_empty() { 1 } else { MANY_OUTCOMES };
         if waiting >= limit {
             let waiting = count(waiting, "finished cell waits", "finished cells wait");
@@ -200,7 +203,7 @@ impl Looked<'_> {
     }
 
     fn suspects(&self, said: &mut Vec<String>) {
-        let suspects = |queue: &&FoundQueue| matches!(queue.name.lane, Lane::Suspects(_));
+        let suspects = |queue: &&FoundQueue| matches!(queue.name.kind, QueueKind::Quarantine(_));
         let waiting: u32 = self.queues().filter(suspects).map(FoundQueue::messages).sum();
         if waiting > 0 {
             let waiting = count(waiting, "task was", "tasks were");
@@ -209,7 +212,7 @@ impl Looked<'_> {
     }
 
     fn later(&self, said: &mut Vec<String>) {
-        let later = |queue: &&FoundQueue| matches!(queue.name.lane, Lane::Later(..));
+        let later = |queue: &&FoundQueue| matches!(queue.name.kind, QueueKind::NextVersion(..));
         let waiting: u32 = self.queues().filter(later).map(FoundQueue::messages).sum();
         if waiting > 0 {
             let waiting = count(waiting, "task waits", "tasks wait");

@@ -9,7 +9,7 @@ use valuesim_shared::control::{
     WorkerReport,
 };
 use valuesim_shared::id::RunId;
-use valuesim_shared::queue::{BrokerState, Lane, QueueName, RabbitQueue};
+use valuesim_shared::queue::{BrokerState, QueueKind, QueueName, RabbitQueue};
 
 use super::attention::attention;
 use super::found::{QUEUES_WITHIN, RunStatus, Server, Status, Unreached};
@@ -176,7 +176,7 @@ async fn queues_of(queue: &RabbitQueue, runs: &mut [RunStatus]) -> anyhow::Resul
     }
     let Some(first) = runs.first() else { return Ok(()) };
     let end = Instant::now() + QUEUES_WITHIN;
-    let dead = QueueName { run: first.run.clone(), lane: Lane::Dead };
+    let dead = QueueName { run: first.run.clone(), kind: QueueKind::Dead };
     within("ask the broker how full the queues are", QUEUES_WITHIN, queue.depth(&dead)).await?;
     for run in runs {
         let models = run.about.as_ref().map(|about| about.models.len());

@@ -1,12 +1,12 @@
 //! Statuses as they are shown, in health and in trouble.
 
 use valuesim_shared::control::{
-    AboutRun, CONTROL_VERSION, CellCounts, CoordinatorReport, Order, Process, RunPhase, RunTrouble, UnixMillis, Wish,
-    WorkerReport,
+    AboutRun, CONTROL_VERSION, CellCounts, CoordinatorReport, DesiredState, Order, Process, RunPhase, RunTrouble,
+    UnixMillis, WorkerReport,
 };
 use valuesim_shared::id::ModelId;
 use valuesim_shared::money::NanoUsd;
-use valuesim_shared::queue::{Depth, Lane, QueueName};
+use valuesim_shared::queue::{Depth, QueueKind, QueueName};
 
 use super::attention::attention;
 use super::found::{RunStatus, Server, Unreached};
@@ -78,11 +78,11 @@ fn worker(pid: u32) -> WorkerReport {
     }
 }
 
-fn queues(waiting: impl Fn(Lane) -> Option<u32>) -> Vec<FoundQueue> {
-    let of_model = |model| [Lane::Story(model), Lane::Cab(model), Lane::Suspects(model)];
-    let lanes = [ModelId(0), ModelId(1)].into_iter().flat_map(of_model).chain([Lane::Results, Lane::Dead]);
+fn queues(waiting: impl Fn(QueueKind) -> Option<u32>) -> Vec<FoundQueue> {
+    let of_model = |model| [QueueKind::Story(model), QueueKind::Cab(model), QueueKind::Quarantine(model)];
+    let lanes = [ModelId(0), ModelId(1)].into_iter().flat_map(of_model).chain([QueueKind::Results, QueueKind::Dead]);
     let queue = |lane| FoundQueue {
-        name: QueueName { run: run_id(), lane },
+        name: QueueName { run: run_id(), kind: lane },
         depth: waiting(lane).map(|messages| Depth { messages, consumers: 1 }),
     };
     lanes.map(queue).collect()
@@ -95,9 +95,9 @@ fn healthy() -> Status {
         order: None,
         coordinators: vec![coordinator()],
         queues: Some(queues(|lane| match lane {
-            Lane::Story(_) => Some(1_900),
-            Lane::Suspects(ModelId(1)) | Lane::Later(..) => None,
-            Lane::Cab(_) | Lane::Suspects(_) | Lane::Results | Lane::Dead => Some(0),
+            QueueKind::Story(_) => Some(1_900),
+            QueueKind::Quarantine(ModelId(1)) | QueueKind::NextVersion(..) => None,
+            QueueKind::Cab(_) | QueueKind::Quarantine(_) | QueueKind::Results | QueueKind::Dead => Some(0),
         })),
         attention: Vec::new(),
     };
@@ -122,12 +122,13 @@ fn a_run_that_goes_well() {
 fn a_run_in_all_kinds_of_trouble() {
     let mut status = healthy();
     let run = &mut status.runs[0];
-    let pause = Order { version: CONTROL_VERSION, wish: Wish::Pause, by: "ada@h1".to_owned(), at: seconds_ago(90) };
+    let pause =
+        Order { version: CONTROL_VERSION, desired: DesiredState::Pause, by: "ada@h1".to_owned(), at: seconds_ago(90) };
     run.order = Some(pause);
     run.queues = Some(queues(|lane| match lane {
-        Lane::Dead => Some(1),
-        Lane::Results => Some(6_000),
-        Lane::Story(_) | Lane::Cab(_) | Lane::Suspects(_) | Lane::Later(..) => Some(3),
+        QueueKind::Dead => Some(1),
+        QueueKind::Results => Some(6_000),
+        QueueKind::Story(_) | QueueKind::Cab(_) | QueueKind::Quarantine(_) | QueueKind::NextVersion(..) => Some(3),
     }));
     let limited = "429: slow\ndown \u{1b}[2J".to_owned();
     status.workers[0].last_trouble = Some((seconds_ago(30), limited.clone()));
@@ -230,16 +231,16 @@ fn workers_that_do_not_take_what_waits_are_told_apart() {
 
 #[test]
 fn a_paused_run_needs_no_worker() {
-    let paused = |wish| {
+    let paused = |desired| {
         move |status: &mut Status| {
             status.workers.clear();
             let by = "ada@h1".to_owned();
-            status.runs[0].order = Some(Order { version: CONTROL_VERSION, wish, by, at: seconds_ago(60) });
+            status.runs[0].order = Some(Order { version: CONTROL_VERSION, desired, by, at: seconds_ago(60) });
         }
     };
-    check_attention(paused(Wish::Pause), &["it is paused (pause, said by ada@h1"]);
-    check_attention(paused(Wish::Cancel), &["it is to end"]);
-    check_attention(paused(Wish::Go), &["no worker serves the run"]);
+    check_attention(paused(DesiredState::Pause), &["it is paused (pause, said by ada@h1"]);
+    check_attention(paused(DesiredState::Cancel), &["it is to end"]);
+    check_attention(paused(DesiredState::Go), &["no worker serves the run"]);
 }
 
 fn trouble(run: RunId, seconds: u64, text: &str) -> RunTrouble {
@@ -305,16 +306,16 @@ fn a_run_of_which_no_cell_is_finished_for_long_may_be_stuck() {
     check_attention(silent(660, None), stuck);
     check_attention(silent(3_600, Some(599)), &[]);
     check_attention(silent(599, None), &[]);
-    let ordered = |wish, seconds| {
+    let ordered = |desired, seconds| {
         move |status: &mut Status| {
             silent(3_600, None)(status);
             let by = "ada@h1".to_owned();
-            status.runs[0].order = Some(Order { version: CONTROL_VERSION, wish, by, at: seconds_ago(seconds) });
+            status.runs[0].order = Some(Order { version: CONTROL_VERSION, desired, by, at: seconds_ago(seconds) });
         }
     };
-    check_attention(ordered(Wish::Pause, 1_800), &["it is paused"]);
-    check_attention(ordered(Wish::Go, 60), &[]);
-    check_attention(ordered(Wish::Go, 660), stuck);
+    check_attention(ordered(DesiredState::Pause, 1_800), &["it is paused"]);
+    check_attention(ordered(DesiredState::Go, 60), &[]);
+    check_attention(ordered(DesiredState::Go, 660), stuck);
     check_attention(
         |status| {
             silent(3_600, None)(status);

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use indicatif::{HumanCount, HumanDuration};
-use valuesim_shared::control::{AboutRun, CellCounts, CoordinatorReport, RunPhase, UnixMillis, Wish, WorkerReport};
+use valuesim_shared::control::{
+    AboutRun, CellCounts, CoordinatorReport, DesiredState, RunPhase, UnixMillis, WorkerReport,
+};
 use valuesim_shared::money::NanoUsd;
 
 use super::found::{QUEUES_WITHIN, RunStatus, Server, Status};
 use crate::age::ago;
 use crate::columns::{NOTHING, columns, one_line, shortened};
-use crate::commands::order::in_force;
+use crate::commands::control::in_force;
 use crate::commands::queues::FoundQueue;
 
 const INDENT: &str = "  ";
@@ -75,10 +77,10 @@ fn run_text(status: &Status, run: &RunStatus) -> String {
 }
 
 fn state(status: &Status, run: &RunStatus) -> String {
-    let order = match run.order.as_ref().map(|order| order.wish) {
-        None | Some(Wish::Go) => "",
-        Some(Wish::Pause) => ", paused",
-        Some(Wish::Cancel) => ", to be cancelled",
+    let order = match run.order.as_ref().map(|order| order.desired) {
+        None | Some(DesiredState::Go) => "",
+        Some(DesiredState::Pause) => ", paused",
+        Some(DesiredState::Cancel) => ", to be cancelled",
     };
     match &run.about {
         Some(about) if about.phase == RunPhase::Begun => format!("begun{order}"),

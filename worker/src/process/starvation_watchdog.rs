@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use valuesim_shared::id::{ModelId, RunId};
-use valuesim_shared::queue::{Lane, QueueAdmin, QueueName};
+use valuesim_shared::queue::{QueueAdmin, QueueKind, QueueName};
 
 /// How long a task may wait beside a worker that could take it. A delivery takes milliseconds; the longest outage that a
 /// broker's heartbeats leave unseen is a minute or two.
@@ -63,11 +63,11 @@ impl StarvationWatchdog {
 /// Whether tasks wait in the broker. What cannot be seen is the broker's trouble, not this worker's.
 async fn work_waits(queue: &impl QueueAdmin, (run, model): &Source) -> bool {
     // Not those of suspects, which wait for each other however much room there is.
-    for lane in [Lane::Cab(*model), Lane::Story(*model)] {
+    for lane in [QueueKind::Cab(*model), QueueKind::Story(*model)] {
         if queue.problem().is_some() {
             return false;
         }
-        let name = QueueName { run: run.clone(), lane };
+        let name = QueueName { run: run.clone(), kind: lane };
         if matches!(queue.depth(&name).await, Ok(Some(depth)) if depth.messages > 0) {
             return true;
         }

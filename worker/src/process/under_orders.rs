@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use valuesim_shared::control::{Order, Wish};
+use valuesim_shared::control::{DesiredState, Order};
 use valuesim_shared::permit::PermitOffice;
 use valuesim_shared::queue::Queue;
 use valuesim_shared::store::Store;
@@ -22,8 +22,8 @@ pub async fn work_under_orders<Q: Queue, S: Store, O: PermitOffice>(
     let mut orders = Orders { seen: orders, known: None, heard };
     loop {
         match orders.latest() {
-            Some(order) if order.wish == Wish::Cancel => return Ok(Some(order)),
-            Some(order) if order.wish == Wish::Pause => {
+            Some(order) if order.desired == DesiredState::Cancel => return Ok(Some(order)),
+            Some(order) if order.desired == DesiredState::Pause => {
                 if stop.run_until_cancelled(orders.changed()).await.is_none() {
                     return Ok(None);
                 }
@@ -71,7 +71,7 @@ impl<H: Fn(&Order)> Orders<H> {
     async fn until_halted(&mut self) {
         loop {
             self.changed().await;
-            if self.latest().is_some_and(|order| order.wish != Wish::Go) {
+            if self.latest().is_some_and(|order| order.desired != DesiredState::Go) {
                 return;
             }
         }

@@ -18,7 +18,7 @@ use valuesim_shared::model::ModelSettings;
 use valuesim_shared::outcome::CellOutcome;
 use valuesim_shared::permit::{CircuitPauses, LocalOffice};
 use valuesim_shared::prompt::prompts_digest;
-use valuesim_shared::queue::{Delivery as _, Lane, MemoryQueue, Queue as _, QueueName};
+use valuesim_shared::queue::{Delivery as _, MemoryQueue, Queue as _, QueueKind, QueueName};
 use valuesim_shared::split::{PAPER_FOLDS, PAPER_SEED};
 use valuesim_shared::store::{EmbeddedStore, Store as _};
 use valuesim_shared::task::{PackedCodes, TASK_VERSION, Task, TaskKind};
@@ -77,9 +77,9 @@ impl Bench {
         let queue = MemoryQueue::new(64);
         store.put_manifest(&run(), &manifest(&setup)).await.expect("writes");
         let (lane, kind) = if needs_backstory(&[setup.method]) {
-            (Lane::Story(ModelId(0)), TaskKind::Story)
+            (QueueKind::Story(ModelId(0)), TaskKind::Story)
         } else {
-            (Lane::Cab(ModelId(0)), TaskKind::Cab)
+            (QueueKind::Cab(ModelId(0)), TaskKind::Cab)
         };
         for respondent in 1..=setup.cells {
             queue.publish(&name(lane), task(kind, respondent).into()).await.expect("open");
@@ -128,7 +128,7 @@ impl Bench {
     }
 
     /// The tasks that wait in a queue.
-    pub(crate) async fn waiting(&self, lane: Lane) -> Vec<Task> {
+    pub(crate) async fn waiting(&self, lane: QueueKind) -> Vec<Task> {
         let mut tasks = Vec::new();
         while let Some(delivery) = self.queue.try_take(&name(lane)) {
             tasks.push(Task::from_bytes(delivery.body()).expect("is a task"));
@@ -138,7 +138,7 @@ impl Bench {
     }
 
     async fn outcome(&self) -> CellOutcome {
-        let delivery = self.queue.take(&name(Lane::Results), 1).await.expect("open");
+        let delivery = self.queue.take(&name(QueueKind::Results), 1).await.expect("open");
         let outcome = serde_json::from_slice(delivery.body()).expect("is an outcome");
         delivery.ack().await.expect("open");
         outcome
@@ -159,8 +159,8 @@ fn run() -> RunId {
     RunId("r1".to_owned())
 }
 
-fn name(lane: Lane) -> QueueName {
-    QueueName { run: run(), lane }
+fn name(lane: QueueKind) -> QueueName {
+    QueueName { run: run(), kind: lane }
 }
 
 fn manifest(setup: &Setup) -> Vec<u8> {

@@ -9,7 +9,7 @@ use super::super::message::encode;
 use super::super::{ControlError, LEASE_EXPIRY, Lead, Process};
 use super::RedisControl;
 use crate::id::RunId;
-use crate::link::key;
+use crate::redis_connection::key;
 
 const LEADER: &str = "leader";
 

@@ -20,17 +20,17 @@ use lapin::{Channel, Consumer};
 use tokio::time::{Instant, interval_at, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::answers::Answers;
+use super::ack_batch::AckBatch;
 use super::backoff::Backoff;
+use super::deferred_acks::DeferredAcks;
 use super::delivery::RabbitDelivery;
-use super::departures::Departures;
-use super::lane::Lane;
+use super::error::BrokerError;
 use super::link::Link;
+use super::prefetch_buffer::PrefetchBuffer;
+use super::publish_batch::BatchSchedule;
 use super::publisher::Publisher;
 use super::session::{ANSWER_WITHIN, Session};
-use super::settling::Settling;
 use super::topology::broker_name;
-use super::trouble::Trouble;
 use crate::queue::Verdict;
 
 /// The most that quorum queues send ahead.
@@ -52,18 +52,18 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// How long giving back may take when this side closes.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// Fetches for one lane.
+/// Fetches for one buffer.
 pub(super) struct Fetcher {
-    pub(super) lane: Arc<Lane>,
+    pub(super) buffer: Arc<PrefetchBuffer>,
     pub(super) link: Link,
     pub(super) publisher: Publisher,
-    pub(super) departures: Arc<Departures>,
+    pub(super) schedule: Arc<BatchSchedule>,
 }
 
 /// A consumer, and how many messages it may still bring.
 struct Open {
     consumer: Consumer,
-    settling: Arc<Settling>,
+    settling: Arc<DeferredAcks>,
     left: usize,
 }
 
@@ -97,7 +97,7 @@ impl Fetcher {
             // The broker does not answer. What it has sent it takes back, and counts.
             () = async { stop.cancelled().await; sleep(FAREWELL).await } => {}
         }
-        let left = self.lane.close();
+        let left = self.buffer.close();
         let _ = timeout(FAREWELL, self.give_back(left)).await;
         if let Some(answers) = answers.filter(|answers| answers.are_awaited()) {
             answers.flush();
@@ -107,10 +107,10 @@ impl Fetcher {
         }
     }
 
-    async fn fetch(&self, answers: &mut Option<Arc<Answers>>, stop: &CancellationToken) {
+    async fn fetch(&self, answers: &mut Option<Arc<AckBatch>>, stop: &CancellationToken) {
         let mut backoff = Backoff::default();
         while !stop.is_cancelled() {
-            let Some(room) = self.lane.wanted() else {
+            let Some(room) = self.buffer.wanted() else {
                 stop.run_until_cancelled(self.wait_for_need()).await;
                 continue;
             };
@@ -119,19 +119,21 @@ impl Fetcher {
                     backoff = Backoff::default();
                     continue;
                 }
-                Err(Trouble::Passing(reason)) => tracing::debug!(queue = %self.lane.queue, reason, "consume again"),
-                Err(Trouble::Lasting(error)) => self.lane.fail(error),
+                Err(BrokerError::Passing(reason)) => {
+                    tracing::debug!(queue = %self.buffer.queue, reason, "consume again");
+                }
+                Err(BrokerError::Lasting(error)) => self.buffer.fail(error),
             }
             stop.run_until_cancelled(backoff.pause()).await;
         }
     }
 
     async fn wait_for_need(&self) {
-        let oldest = self.lane.oldest();
+        let oldest = self.buffer.oldest();
         tokio::select! {
-            () = self.lane.somebody_waits() => {}
+            () = self.buffer.somebody_waits() => {}
             () = sleep_until(oldest.unwrap_or_else(Instant::now) + KEEP), if oldest.is_some() => {
-                self.give_back(self.lane.fetched_before(Instant::now() - KEEP)).await;
+                self.give_back(self.buffer.fetched_before(Instant::now() - KEEP)).await;
             }
         }
     }
@@ -140,11 +142,11 @@ impl Fetcher {
     /// their way then are given back, not left for the broker to count.
     async fn serve(
         &self,
-        kept: &mut Option<Arc<Answers>>,
+        kept: &mut Option<Arc<AckBatch>>,
         room: usize,
         stop: &CancellationToken,
-    ) -> Result<(), Trouble> {
-        let queue = &self.lane.queue;
+    ) -> Result<(), BrokerError> {
+        let queue = &self.buffer.queue;
         let Some(prepared) = stop.run_until_cancelled(self.prepare(kept)).await else { return Ok(()) };
         let (session, answers) = prepared?;
         let served = self.serve_on(&session, &answers, (room, stop)).await;
@@ -157,13 +159,13 @@ impl Fetcher {
     }
 
     /// The connection, on which the queue is declared, and a channel of it.
-    async fn prepare(&self, kept: &mut Option<Arc<Answers>>) -> Result<(Arc<Session>, Arc<Answers>), Trouble> {
-        let queue = &self.lane.queue;
+    async fn prepare(&self, kept: &mut Option<Arc<AckBatch>>) -> Result<(Arc<Session>, Arc<AckBatch>), BrokerError> {
+        let queue = &self.buffer.queue;
         let session = self.link.session(queue).await?;
         session.declare(queue).await?;
         let answers = match kept.take() {
             Some(answers) if answers.are_awaited() => answers,
-            _ => Answers::new(session.channel().await?, &self.departures),
+            _ => AckBatch::new(session.channel().await?, &self.schedule),
         };
         Ok((session, answers))
     }
@@ -171,9 +173,9 @@ impl Fetcher {
     async fn serve_on(
         &self,
         session: &Session,
-        answers: &Arc<Answers>,
+        answers: &Arc<AckBatch>,
         (room, stop): (usize, &CancellationToken),
-    ) -> Result<Ended, Trouble> {
+    ) -> Result<Ended, BrokerError> {
         let opening = self.open(answers, session.gone(), room);
         let mut open = session.within(ANSWER_WITHIN, opening).await??;
         let ended = self.receive(&mut open, stop).await?;
@@ -181,8 +183,8 @@ impl Fetcher {
         Ok(ended)
     }
 
-    async fn open(&self, answers: &Arc<Answers>, gone: &CancellationToken, room: usize) -> Result<Open, Trouble> {
-        let queue = &self.lane.queue;
+    async fn open(&self, answers: &Arc<AckBatch>, gone: &CancellationToken, room: usize) -> Result<Open, BrokerError> {
+        let queue = &self.buffer.queue;
         let name = broker_name(queue)?;
         let prefetch = u16::try_from(room).unwrap_or(u16::MAX);
         let channel = &answers.channel;
@@ -190,13 +192,13 @@ impl Fetcher {
         let consumer = channel
             .basic_consume(name, "".into(), BasicConsumeOptions::default(), FieldTable::default())
             .await
-            .map_err(|error| Trouble::of_queue(error, queue))?;
-        let settling = Arc::new(Settling::new(answers, gone));
+            .map_err(|error| BrokerError::of_queue(error, queue))?;
+        let settling = Arc::new(DeferredAcks::new(answers, gone));
         Ok(Open { consumer, settling, left: room })
     }
 
     /// Returns when the consumer has brought what it may, or is to end before that.
-    async fn receive(&self, open: &mut Open, stop: &CancellationToken) -> Result<Ended, Trouble> {
+    async fn receive(&self, open: &mut Open, stop: &CancellationToken) -> Result<Ended, BrokerError> {
         let mut filling = std::pin::pin!(sleep(FILLS_WITHIN));
         let mut is_filling = true;
         let mut last_came = Instant::now();
@@ -205,8 +207,8 @@ impl Fetcher {
             tokio::select! {
                 biased;
                 next = open.consumer.next() => {
-                    let message = next.ok_or_else(|| Trouble::Passing("the broker ended the consumer".to_owned()))??;
-                    self.lane.put(open.delivery(message));
+                    let message = next.ok_or_else(|| BrokerError::Passing("the broker ended the consumer".to_owned()))??;
+                    self.buffer.put(open.delivery(message));
                     open.left -= 1;
                     last_came = Instant::now();
                 }
@@ -215,9 +217,9 @@ impl Fetcher {
                     is_filling = false;
                     open.settling.release();
                 }
-                () = self.lane.somebody_waits() => {
+                () = self.buffer.somebody_waits() => {
                     // A consumer for every other number would cost the broker more than a few messages cost anybody.
-                    let too_much = self.lane.wanted().is_some_and(|room| room.saturating_mul(2) < open.left);
+                    let too_much = self.buffer.wanted().is_some_and(|room| room.saturating_mul(2) < open.left);
                     if too_much {
                         return Ok(Ended::Regularly);
                     }
@@ -226,7 +228,7 @@ impl Fetcher {
                     if last_came.elapsed() >= SILENCE {
                         return Ok(Ended::InDoubt);
                     }
-                    if self.lane.idle() >= LINGER {
+                    if self.buffer.idle() >= LINGER {
                         return Ok(Ended::Regularly);
                     }
                 }
@@ -236,7 +238,7 @@ impl Fetcher {
     }
 
     /// Ends the consumer, and keeps what was on its way meanwhile.
-    async fn cancel(&self, channel: &Channel, mut open: Open) -> Result<(), Trouble> {
+    async fn cancel(&self, channel: &Channel, mut open: Open) -> Result<(), BrokerError> {
         let cancelling = channel.basic_cancel(open.consumer.tag(), BasicCancelOptions::default()).fuse();
         let mut cancelling = std::pin::pin!(cancelling);
         let mut is_sent = false;
@@ -250,7 +252,7 @@ impl Fetcher {
                     open.settling.release();
                 }
                 next = open.consumer.next() => match next {
-                    Some(message) => self.lane.put(open.delivery(message?)),
+                    Some(message) => self.buffer.put(open.delivery(message?)),
                     None => return Ok(()),
                 },
             }
@@ -264,7 +266,7 @@ impl Fetcher {
     }
 
     async fn give_one_back(&self, delivery: RabbitDelivery) {
-        let queue = &self.lane.queue;
+        let queue = &self.buffer.queue;
         if let Err(error) = self.publisher.hand_back(queue, delivery, Verdict::Unknown).await {
             // Dropped, it goes back all the same, and counts.
             tracing::warn!(%queue, %error, "could not hand a message back");

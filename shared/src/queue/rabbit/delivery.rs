@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::answers::Answer;
+use super::ack_batch::Ack;
+use super::deferred_acks::DeferredAcks;
 use super::headers;
-use super::settling::Settling;
 use crate::queue::{Delivery, QueueError};
 
 /// A message on loan from a [`RabbitQueue`](super::RabbitQueue).
@@ -15,21 +15,21 @@ use crate::queue::{Delivery, QueueError};
 /// somebody gets it again.
 #[derive(Debug)]
 pub struct RabbitDelivery {
-    settling: Arc<Settling>,
+    settling: Arc<DeferredAcks>,
     tag: u64,
     body: Bytes,
     deliveries_before: u32,
-    answer: Answer,
+    answer: Ack,
 }
 
 impl RabbitDelivery {
-    pub(super) fn new(settling: &Arc<Settling>, message: lapin::message::Delivery) -> Self {
+    pub(super) fn new(settling: &Arc<DeferredAcks>, message: lapin::message::Delivery) -> Self {
         Self {
             settling: Arc::clone(settling),
             tag: message.delivery_tag,
             deliveries_before: headers::deliveries_before(&message.properties),
             body: Bytes::from(message.data),
-            answer: Answer::GiveBack,
+            answer: Ack::GiveBack,
         }
     }
 
@@ -39,7 +39,7 @@ impl RabbitDelivery {
     }
 
     pub(super) fn acknowledge(mut self) {
-        self.answer = Answer::Acknowledge;
+        self.answer = Ack::Acknowledge;
     }
 }
 

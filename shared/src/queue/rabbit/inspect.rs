@@ -11,11 +11,11 @@ use lapin::types::{FieldTable, ShortString};
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
+use super::error::{BrokerError, is_missing};
 use super::headers::deliveries_before;
 use super::link::Link;
 use super::session::{ANSWER_WITHIN, Session};
 use super::topology::broker_name;
-use super::trouble::{Trouble, is_missing};
 use crate::queue::{QueueError, QueueName};
 
 /// How full a queue is.
@@ -155,11 +155,11 @@ enum Unanswered {
     /// The broker's answer was no.
     Refused(lapin::Error),
     /// There was none.
-    Broken(Trouble),
+    Broken(BrokerError),
 }
 
-impl From<Trouble> for Unanswered {
-    fn from(trouble: Trouble) -> Self {
+impl From<BrokerError> for Unanswered {
+    fn from(trouble: BrokerError) -> Self {
         Self::Broken(trouble)
     }
 }
@@ -182,7 +182,7 @@ async fn on_queue<T, F: Future<Output = Result<T, Unanswered>>>(
         let reason = match acted.await {
             Ok(found) => return Ok(Some(found)),
             Err(Unanswered::Refused(error)) if is_missing(&error) => return Ok(None),
-            Err(Unanswered::Refused(error)) => passing(Trouble::of_queue(error, queue))?,
+            Err(Unanswered::Refused(error)) => passing(BrokerError::of_queue(error, queue))?,
             Err(Unanswered::Broken(trouble)) => passing(trouble)?,
         };
         if !tries.again().await {
@@ -191,9 +191,9 @@ async fn on_queue<T, F: Future<Output = Result<T, Unanswered>>>(
     }
 }
 
-fn passing(trouble: Trouble) -> Result<String, QueueError> {
+fn passing(trouble: BrokerError) -> Result<String, QueueError> {
     match trouble {
-        Trouble::Passing(reason) => Ok(reason),
-        Trouble::Lasting(error) => Err(error),
+        BrokerError::Passing(reason) => Ok(reason),
+        BrokerError::Lasting(error) => Err(error),
     }
 }

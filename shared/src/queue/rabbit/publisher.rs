@@ -14,13 +14,13 @@ use tokio_util::task::TaskTracker;
 
 use super::backoff::Backoff;
 use super::delivery::RabbitDelivery;
-use super::departures::Departures;
+use super::error::BrokerError;
 use super::headers::{DELIVERIES_BEFORE, deliveries_before};
 use super::link::Link;
 use super::metrics::PublishMetrics;
+use super::publish_batch::BatchSchedule;
 use super::session::Session;
 use super::topology::{broker_name, queue_of};
-use super::trouble::Trouble;
 use crate::queue::{Delivery as _, QueueError, QueueName, Verdict};
 
 /// The largest message that RabbitMQ 4 takes as it is delivered.
@@ -64,14 +64,14 @@ pub(super) struct Publisher {
     link: Link,
     tasks: TaskTracker,
     last_id: Arc<AtomicU64>,
-    departures: Arc<Departures>,
+    schedule: Arc<BatchSchedule>,
     metrics: Arc<PublishMetrics>,
 }
 
 impl Publisher {
-    pub(super) fn new(link: Link, tasks: TaskTracker, departures: Arc<Departures>) -> Self {
+    pub(super) fn new(link: Link, tasks: TaskTracker, schedule: Arc<BatchSchedule>) -> Self {
         let metrics = Arc::new(PublishMetrics::new());
-        Self { link, tasks, last_id: Arc::default(), departures, metrics }
+        Self { link, tasks, last_id: Arc::default(), schedule, metrics }
     }
 
     pub(super) fn metrics(&self) -> &PublishMetrics {
@@ -114,7 +114,7 @@ impl Publisher {
     async fn send_until_safe(self, letter: Letter) -> Result<(), QueueError> {
         let mut backoff = Backoff::default();
         let (mut declared, mut refused) = (0, 0);
-        self.departures.depart().await;
+        self.schedule.depart().await;
         loop {
             let sent = self.send(&letter, refused).await;
             self.count(&sent);
@@ -129,14 +129,14 @@ impl Publisher {
                     refused += 1;
                     tracing::debug!(queue = %letter.queue, refused, "refused; publish again");
                 }
-                Err(Trouble::Passing(reason)) => tracing::debug!(queue = %letter.queue, reason, "publish again"),
-                Err(Trouble::Lasting(error)) => return Err(error),
+                Err(BrokerError::Passing(reason)) => tracing::debug!(queue = %letter.queue, reason, "publish again"),
+                Err(BrokerError::Lasting(error)) => return Err(error),
             }
             backoff.pause().await;
         }
     }
 
-    fn count(&self, sent: &Result<Sent, Trouble>) {
+    fn count(&self, sent: &Result<Sent, BrokerError>) {
         match sent {
             Ok(Sent::Safe) => self.metrics.safe.inc(),
             Ok(Sent::Refused) => self.metrics.refused.inc(),
@@ -146,7 +146,7 @@ impl Publisher {
         }
     }
 
-    async fn send(&self, letter: &Letter, refused_before: u32) -> Result<Sent, Trouble> {
+    async fn send(&self, letter: &Letter, refused_before: u32) -> Result<Sent, BrokerError> {
         let session = self.link.session(&letter.queue).await?;
         session.declare(&letter.queue).await?;
         if refused_before > 0 && refused_before.is_multiple_of(MOST_REFUSED) {

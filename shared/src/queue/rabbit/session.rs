@@ -9,8 +9,8 @@ use lapin::{Channel, Connection, Event};
 use tokio::time::{Duration, Instant, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::error::{BrokerError, is_of_a_channel};
 use super::topology;
-use super::trouble::{Trouble, is_of_a_channel};
 use crate::queue::QueueName;
 
 /// How often a connection is looked at beside listening to its events.
@@ -73,25 +73,25 @@ impl Session {
     }
 
     /// A channel of the caller's own.
-    pub(super) async fn channel(&self) -> Result<Channel, Trouble> {
+    pub(super) async fn channel(&self) -> Result<Channel, BrokerError> {
         Ok(self.within(ANSWER_WITHIN, self.connection.create_channel()).await??)
     }
 
     /// The answer to a request of this connection. A broker that takes no messages for now leaves all else unread too, so
     /// that time does not count.
-    pub(super) async fn within<T>(&self, limit: Duration, request: impl Future<Output = T>) -> Result<T, Trouble> {
+    pub(super) async fn within<T>(&self, limit: Duration, request: impl Future<Output = T>) -> Result<T, BrokerError> {
         let mut request = std::pin::pin!(request);
         loop {
             match timeout(limit, &mut request).await {
                 Ok(answer) => return Ok(answer),
                 Err(_) if self.blocked().is_some() => {}
-                Err(_) => return Err(Trouble::Passing(format!("no answer within {} s", limit.as_secs()))),
+                Err(_) => return Err(BrokerError::Passing(format!("no answer within {} s", limit.as_secs()))),
             }
         }
     }
 
     /// The channel for publishing, with confirms.
-    pub(super) async fn confirming(&self) -> Result<Arc<Channel>, Trouble> {
+    pub(super) async fn confirming(&self) -> Result<Arc<Channel>, BrokerError> {
         let mut confirming = self.confirming.lock().await;
         if let Some(channel) = confirming.as_ref().filter(|channel| channel.status().connected()) {
             return Ok(Arc::clone(channel));
@@ -120,7 +120,7 @@ impl Session {
     }
 
     /// Sees to it that the queue exists, once on each connection.
-    pub(super) async fn declare(&self, queue: &QueueName) -> Result<(), Trouble> {
+    pub(super) async fn declare(&self, queue: &QueueName) -> Result<(), BrokerError> {
         if self.is_declared(queue) {
             return Ok(());
         }
@@ -208,11 +208,11 @@ impl Session {
 mod tests {
     use super::*;
     use crate::id::RunId;
-    use crate::queue::Lane;
+    use crate::queue::QueueKind;
 
     #[tokio::test(start_paused = true)]
     async fn a_queue_that_went_missing_is_left_alone_once_and_others_are_not() {
-        let queue = |run: &str| QueueName { run: RunId(run.to_owned()), lane: Lane::Results };
+        let queue = |run: &str| QueueName { run: RunId(run.to_owned()), kind: QueueKind::Results };
         let (missed, start) = (Missed::default(), Instant::now());
         missed.note(&queue("r1"));
         missed.rest(&queue("r2")).await;

@@ -14,9 +14,9 @@
 use lapin::options::QueueDeclareOptions;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
-use super::trouble::Trouble;
+use super::error::BrokerError;
 use crate::id::{ModelId, RunId};
-use crate::queue::{Lane, QueueError, QueueName};
+use crate::queue::{QueueError, QueueKind, QueueName};
 
 /// After so many deliveries without an acknowledgement the broker itself puts a message to the dead letters.
 const DELIVERY_LIMIT: i32 = 20;
@@ -37,43 +37,45 @@ pub(super) fn broker_name(queue: &QueueName) -> Result<ShortString, QueueError> 
 /// The queue that has this name in the broker.
 pub(super) fn queue_of(broker_name: &str) -> Option<QueueName> {
     let (rest, kind) = broker_name.strip_prefix(PREFIX)?.rsplit_once('.')?;
-    let of_model = |lane: fn(ModelId) -> Lane| {
+    let of_model = |lane: fn(ModelId) -> QueueKind| {
         let (run, model) = rest.rsplit_once('.')?;
-        Some(QueueName { run: RunId(run.to_owned()), lane: lane(ModelId(model.parse().ok()?)) })
+        Some(QueueName { run: RunId(run.to_owned()), kind: lane(ModelId(model.parse().ok()?)) })
     };
-    let of_run = |lane| Some(QueueName { run: RunId(rest.to_owned()), lane });
+    let of_run = |lane| Some(QueueName { run: RunId(rest.to_owned()), kind: lane });
     match kind {
-        "story" => of_model(Lane::Story),
-        "cab" => of_model(Lane::Cab),
-        "suspects" => of_model(Lane::Suspects),
-        "results" => of_run(Lane::Results),
-        "dead" => of_run(Lane::Dead),
+        "story" => of_model(QueueKind::Story),
+        "cab" => of_model(QueueKind::Cab),
+        "suspects" => of_model(QueueKind::Quarantine),
+        "results" => of_run(QueueKind::Results),
+        "dead" => of_run(QueueKind::Dead),
         _ => {
             let version: u16 = kind.strip_prefix('v')?.parse().ok()?;
             let (run, model) = rest.rsplit_once('.')?;
-            let lane = Lane::Later(ModelId(model.parse().ok()?), version);
-            Some(QueueName { run: RunId(run.to_owned()), lane })
+            let lane = QueueKind::NextVersion(ModelId(model.parse().ok()?), version);
+            Some(QueueName { run: RunId(run.to_owned()), kind: lane })
         }
     }
 }
 
 /// Declares the queue and the run's dead letters, which changes nothing where they exist.
-pub(super) async fn declare(channel: &lapin::Channel, queue: &QueueName) -> Result<(), Trouble> {
-    let dead = QueueName { run: queue.run.clone(), lane: Lane::Dead };
+pub(super) async fn declare(channel: &lapin::Channel, queue: &QueueName) -> Result<(), BrokerError> {
+    let dead = QueueName { run: queue.run.clone(), kind: QueueKind::Dead };
     let dead_name = broker_name(&dead)?;
     declare_one(channel, &dead, dead_arguments()).await?;
-    match queue.lane {
-        Lane::Story(_) | Lane::Cab(_) | Lane::Suspects(_) | Lane::Later(..) | Lane::Results => {
-            declare_one(channel, queue, work_arguments(&dead_name)).await
-        }
-        Lane::Dead => Ok(()),
+    match queue.kind {
+        QueueKind::Story(_)
+        | QueueKind::Cab(_)
+        | QueueKind::Quarantine(_)
+        | QueueKind::NextVersion(..)
+        | QueueKind::Results => declare_one(channel, queue, work_arguments(&dead_name)).await,
+        QueueKind::Dead => Ok(()),
     }
 }
 
-async fn declare_one(channel: &lapin::Channel, queue: &QueueName, arguments: FieldTable) -> Result<(), Trouble> {
+async fn declare_one(channel: &lapin::Channel, queue: &QueueName, arguments: FieldTable) -> Result<(), BrokerError> {
     let name = broker_name(queue)?;
     let declared = channel.queue_declare(name, QueueDeclareOptions::durable(), arguments).await;
-    declared.map(drop).map_err(|error| Trouble::of_queue(error, queue))
+    declared.map(drop).map_err(|error| BrokerError::of_queue(error, queue))
 }
 
 fn dead_arguments() -> FieldTable {
@@ -112,8 +114,8 @@ mod tests {
 
     use super::*;
 
-    fn check(lane: Lane, expected: &str) {
-        let queue = QueueName { run: RunId("r1".to_owned()), lane };
+    fn check(lane: QueueKind, expected: &str) {
+        let queue = QueueName { run: RunId("r1".to_owned()), kind: lane };
         assert_eq!(broker_name(&queue).map(String::from), Ok(expected.to_owned()));
     }
 
@@ -121,8 +123,8 @@ mod tests {
         #[test]
         fn a_queue_is_found_by_its_name(run in ".{0,40}", model: u16, kind in 0..6_usize) {
             let model = ModelId(model);
-            let lanes = [Lane::Story(model), Lane::Cab(model), Lane::Suspects(model), Lane::Later(model, 2), Lane::Results, Lane::Dead];
-            let queue = QueueName { run: RunId(run), lane: lanes[kind] };
+            let lanes = [QueueKind::Story(model), QueueKind::Cab(model), QueueKind::Quarantine(model), QueueKind::NextVersion(model, 2), QueueKind::Results, QueueKind::Dead];
+            let queue = QueueName { run: RunId(run), kind: lanes[kind] };
             let name = broker_name(&queue).expect("short enough");
             prop_assert_eq!(queue_of(name.as_str()), Some(queue));
         }
@@ -137,17 +139,17 @@ mod tests {
 
     #[test]
     fn names_in_the_broker_never_change() {
-        check(Lane::Story(ModelId(0)), "valuesim.r1.0.story");
-        check(Lane::Cab(ModelId(12)), "valuesim.r1.12.cab");
-        check(Lane::Suspects(ModelId(0)), "valuesim.r1.0.suspects");
-        check(Lane::Later(ModelId(0), 2), "valuesim.r1.0.v2");
-        check(Lane::Results, "valuesim.r1.results");
-        check(Lane::Dead, "valuesim.r1.dead");
+        check(QueueKind::Story(ModelId(0)), "valuesim.r1.0.story");
+        check(QueueKind::Cab(ModelId(12)), "valuesim.r1.12.cab");
+        check(QueueKind::Quarantine(ModelId(0)), "valuesim.r1.0.suspects");
+        check(QueueKind::NextVersion(ModelId(0), 2), "valuesim.r1.0.v2");
+        check(QueueKind::Results, "valuesim.r1.results");
+        check(QueueKind::Dead, "valuesim.r1.dead");
     }
 
     #[test]
     fn a_name_that_does_not_fit_is_an_error() {
-        let queue = QueueName { run: RunId("x".repeat(250)), lane: Lane::Results };
+        let queue = QueueName { run: RunId("x".repeat(250)), kind: QueueKind::Results };
         assert!(broker_name(&queue).is_err_and(|error| error.to_string().contains("too long")));
     }
 }

@@ -12,8 +12,8 @@ use redis::{Pipeline, Value};
 use super::dictionary::{Dictionary, DictionaryId, SAMPLES};
 use super::story;
 use crate::id::RunId;
-use crate::link::key::{self, EXPIRY_SECONDS};
-use crate::link::{Link, LinkError};
+use crate::redis_connection::key::{self, EXPIRY_SECONDS};
+use crate::redis_connection::{RedisConnection, RedisConnectionError};
 
 /// After how many more samples to train again if no dictionary came of the first, because the samples are too short or the
 /// worker that trained has died.
@@ -25,7 +25,7 @@ const MOST_KEPT: usize = 32;
 /// The dictionaries that this process knows.
 #[derive(Debug, Clone)]
 pub(super) struct DictionaryCache {
-    link: Link,
+    link: RedisConnection,
     known: Arc<Mutex<Known>>,
     /// Locked while a dictionary is trained. Otherwise many backstories that arrive at once would start many trainings, each of
     /// which takes tens of megabytes and a second.
@@ -40,12 +40,12 @@ struct Known {
 }
 
 impl DictionaryCache {
-    pub(super) fn new(link: Link) -> Self {
+    pub(super) fn new(link: RedisConnection) -> Self {
         Self { link, known: Arc::default(), training: Arc::default() }
     }
 
     /// The run's dictionary, if it has one.
-    pub(super) async fn of_run(&self, run: &RunId) -> Result<Option<Arc<Dictionary>>, LinkError> {
+    pub(super) async fn of_run(&self, run: &RunId) -> Result<Option<Arc<Dictionary>>, RedisConnectionError> {
         if let Some(dictionary) = self.known().of_run.get(run) {
             return Ok(Some(Arc::clone(dictionary)));
         }
@@ -60,7 +60,11 @@ impl DictionaryCache {
     }
 
     /// A dictionary of the run; `None` if it is lost.
-    pub(super) async fn get(&self, run: &RunId, id: DictionaryId) -> Result<Option<Arc<Dictionary>>, LinkError> {
+    pub(super) async fn get(
+        &self,
+        run: &RunId,
+        id: DictionaryId,
+    ) -> Result<Option<Arc<Dictionary>>, RedisConnectionError> {
         if let Some(dictionary) = self.known().by_id.get(&id) {
             return Ok(Some(Arc::clone(dictionary)));
         }
@@ -87,7 +91,7 @@ impl DictionaryCache {
         run: &RunId,
         dictionary: &Dictionary,
         refreshed: &[Value],
-    ) -> Result<(), LinkError> {
+    ) -> Result<(), RedisConnectionError> {
         if refreshed.iter().all(|answer| *answer == Value::Int(1)) {
             return Ok(());
         }
@@ -95,7 +99,7 @@ impl DictionaryCache {
     }
 
     /// Stores a backstory that was packed without a dictionary as a sample, and trains a dictionary once there are enough.
-    pub(super) async fn add_sample(&self, run: &RunId, packed: &[u8]) -> Result<(), LinkError> {
+    pub(super) async fn add_sample(&self, run: &RunId, packed: &[u8]) -> Result<(), RedisConnectionError> {
         let samples = key::of_run(run, "samples");
         let mut commands = Pipeline::new();
         commands.cmd("RPUSH").arg(&samples).arg(packed);
@@ -114,7 +118,7 @@ impl DictionaryCache {
     }
 
     /// Trains the run's dictionary on the latest samples, unless this process is training one already.
-    async fn train(&self, run: &RunId) -> Result<(), LinkError> {
+    async fn train(&self, run: &RunId) -> Result<(), RedisConnectionError> {
         let Ok(_alone) = self.training.try_lock() else { return Ok(()) };
         let samples = key::of_run(run, "samples");
         let mut ask = Pipeline::new();
@@ -139,7 +143,7 @@ impl DictionaryCache {
     }
 
     /// Publishes a dictionary as the run's, unless it has one; returns the id of the run's dictionary.
-    async fn publish(&self, run: &RunId, dictionary: &Dictionary) -> Result<DictionaryId, LinkError> {
+    async fn publish(&self, run: &RunId, dictionary: &Dictionary) -> Result<DictionaryId, RedisConnectionError> {
         let run_key = key::of_run(run, "dictionary");
         let mut commands = Pipeline::new();
         let bytes = dictionary.bytes.as_slice();
@@ -151,7 +155,7 @@ impl DictionaryCache {
         Ok(answers.get(2).and_then(id_in).unwrap_or(dictionary.id))
     }
 
-    async fn remove(&self, key: &str) -> Result<(), LinkError> {
+    async fn remove(&self, key: &str) -> Result<(), RedisConnectionError> {
         let mut command = Pipeline::new();
         command.cmd("UNLINK").arg(key);
         self.link.write(command).await.map(|_| ())

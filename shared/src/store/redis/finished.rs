@@ -7,7 +7,7 @@ use redis::Pipeline;
 use super::RedisStore;
 use super::names::finished_key;
 use crate::id::{Cell, RunId};
-use crate::link::key::EXPIRY_SECONDS;
+use crate::redis_connection::key::EXPIRY_SECONDS;
 use crate::store::StoreError;
 
 impl RedisStore {

@@ -5,7 +5,7 @@ use redis::{Pipeline, Value};
 use super::RedisStore;
 use super::names::{OWNER, bytes, finished_key};
 use crate::id::{Cell, RunId};
-use crate::link::key;
+use crate::redis_connection::key;
 use crate::store::{LEASE_EXPIRY, Lease, LeaseReason, Owner, StoreError};
 
 /// Removes a lease if it is still the owner's, in one step, so that nobody else's lease is removed.

@@ -3,7 +3,7 @@
 use redis::Value;
 
 use crate::id::{Cell, RunId};
-use crate::link::key;
+use crate::redis_connection::key;
 
 /// The last parts of keys.
 pub(super) const STORY: &str = "story";

@@ -5,8 +5,8 @@ use redis::{Pipeline, Value};
 use super::RedisStore;
 use super::names::{MANIFEST, bytes};
 use crate::id::RunId;
-use crate::link::LinkError;
-use crate::link::key::{self, EXPIRY_SECONDS};
+use crate::redis_connection::RedisConnectionError;
+use crate::redis_connection::key::{self, EXPIRY_SECONDS};
 use crate::store::StoreError;
 
 /// How many keys the server scans in one step. A step takes about a millisecond, in which it does nothing else.
@@ -48,7 +48,7 @@ impl RedisStore {
         let answer = self.read_one(command).await?;
         match redis::from_redis_value(answer) {
             Ok((next, Value::Array(keys))) => Ok((next, keys)),
-            other => Err(LinkError::NotRedis {
+            other => Err(RedisConnectionError::NotRedis {
                 address: self.link.address().to_string(),
                 reason: format!("it answered SCAN with {other:?}"),
             }

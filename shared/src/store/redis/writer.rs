@@ -14,8 +14,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::names::{CALLS, OWNER, STORY, finished_key};
 use crate::id::{Cell, RunId};
-use crate::link::key::{self, EXPIRY_SECONDS};
-use crate::link::{Answers, Link, LinkError};
+use crate::redis_connection::key::{self, EXPIRY_SECONDS};
+use crate::redis_connection::{Answers, RedisConnection, RedisConnectionError};
 
 /// The most writes in a batch.
 const MOST_TOGETHER: usize = 1024;
@@ -43,7 +43,7 @@ pub(super) struct Writer {
     _task: AbortOnDropHandle<()>,
 }
 
-type Done = oneshot::Sender<Result<(), LinkError>>;
+type Done = oneshot::Sender<Result<(), RedisConnectionError>>;
 
 /// Writes that are sent together.
 #[derive(Debug, Default)]
@@ -58,7 +58,7 @@ struct Batch {
 
 /// What came of a batch, and the tasks that wait for it.
 struct Sent {
-    outcome: Result<(), LinkError>,
+    outcome: Result<(), RedisConnectionError>,
     waiting: Vec<Done>,
 }
 
@@ -70,31 +70,31 @@ struct Command {
 }
 
 impl Writer {
-    pub(super) fn new(link: Link) -> Self {
+    pub(super) fn new(link: RedisConnection) -> Self {
         let (inbox, writes) = mpsc::unbounded_channel();
         let address = link.address().to_string();
         Self { inbox, address, _task: AbortOnDropHandle::new(tokio::spawn(write_all(link, writes))) }
     }
 
     /// Queues a write when first polled; returns once the server has it and all writes before it.
-    pub(super) async fn write(&self, write: Write) -> Result<(), LinkError> {
+    pub(super) async fn write(&self, write: Write) -> Result<(), RedisConnectionError> {
         let (done, outcome) = oneshot::channel();
         self.inbox.send((write, Some(done))).map_err(|_| self.ending())?;
         outcome.await.map_err(|_| self.ending())?
     }
 
     /// Queues a write. If it fails, whoever waits for a later write gets the error.
-    pub(super) fn begin(&self, write: Write) -> Result<(), LinkError> {
+    pub(super) fn begin(&self, write: Write) -> Result<(), RedisConnectionError> {
         self.inbox.send((write, None)).map_err(|_| self.ending())
     }
 
     /// The sending task is gone only if the whole runtime is shutting down.
-    fn ending(&self) -> LinkError {
-        LinkError::Unreachable { address: self.address.clone(), reason: "this process ends".to_owned() }
+    fn ending(&self) -> RedisConnectionError {
+        RedisConnectionError::Unreachable { address: self.address.clone(), reason: "this process ends".to_owned() }
     }
 }
 
-async fn write_all(link: Link, mut writes: mpsc::UnboundedReceiver<(Write, Option<Done>)>) {
+async fn write_all(link: RedisConnection, mut writes: mpsc::UnboundedReceiver<(Write, Option<Done>)>) {
     let mut taken = Vec::with_capacity(MOST_TOGETHER);
     // In order: no batch counts as durable before the one before it does.
     let mut under_way = FuturesOrdered::new();
@@ -182,7 +182,7 @@ impl Batch {
         self.appending.remove(&(run, cell));
     }
 
-    async fn send(self, link: &Link) -> Sent {
+    async fn send(self, link: &RedisConnection) -> Sent {
         let Self { mut commands, waiting, bitmaps, .. } = self;
         for bitmap in bitmaps {
             let mut command = cmd("EXPIRE");
@@ -201,7 +201,7 @@ impl Batch {
 
 impl Sent {
     /// A batch that was sent while an earlier one failed counts as failed too: what follows is not durable either.
-    fn after(self, failed: Option<LinkError>) -> Self {
+    fn after(self, failed: Option<RedisConnectionError>) -> Self {
         Self { outcome: failed.map_or(self.outcome, Err), ..self }
     }
 
@@ -213,7 +213,11 @@ impl Sent {
     }
 }
 
-async fn write(link: &Link, pipeline: Pipeline, appends: Vec<Option<(String, i64)>>) -> Result<(), LinkError> {
+async fn write(
+    link: &RedisConnection,
+    pipeline: Pipeline,
+    appends: Vec<Option<(String, i64)>>,
+) -> Result<(), RedisConnectionError> {
     if pipeline.is_empty() {
         return Ok(());
     }

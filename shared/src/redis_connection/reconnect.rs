@@ -7,9 +7,9 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, RedisError};
 use tokio::time::{Instant, MissedTickBehavior};
 
+use super::backoff::Pauses;
 use super::error::Failure;
-use super::pause::Pauses;
-use super::{Address, CONNECT_LIMIT, Line, LinkError, RESPONSE_LIMIT, Shared, server};
+use super::{Address, CONNECT_LIMIT, Line, RESPONSE_LIMIT, RedisConnectionError, Shared, server};
 
 /// How often the server is asked whether it lives, so that its loss is seen while nobody has a command for it.
 const PING_EVERY: Duration = Duration::from_secs(1);
@@ -28,7 +28,7 @@ pub(super) struct Opened {
 }
 
 /// Makes a connection; tries again for as long as `patience` while the server is away.
-pub(super) async fn connect(address: &Address, patience: Duration) -> Result<Opened, LinkError> {
+pub(super) async fn connect(address: &Address, patience: Duration) -> Result<Opened, RedisConnectionError> {
     let start = Instant::now();
     let mut pauses = Pauses::default();
     loop {
@@ -38,7 +38,7 @@ pub(super) async fn connect(address: &Address, patience: Duration) -> Result<Ope
             Err(Failure::Lost(reason) | Failure::Passing(reason)) => reason,
         };
         if start.elapsed() >= patience {
-            return Err(LinkError::Unreachable { address: address.to_string(), reason });
+            return Err(RedisConnectionError::Unreachable { address: address.to_string(), reason });
         }
         pauses.pause().await;
     }
@@ -122,7 +122,9 @@ async fn make_again(shared: &Shared) -> MultiplexedConnection {
                 shared.is_unreachable(reason);
             }
             // Another server may stand behind the address in a moment: that is how a primary fails over.
-            Err(Failure::Final(error @ (LinkError::Replica { .. } | LinkError::NotRedis { .. }))) => {
+            Err(Failure::Final(
+                error @ (RedisConnectionError::Replica { .. } | RedisConnectionError::NotRedis { .. }),
+            )) => {
                 refusal = Refusal::default();
                 shared.is_unreachable(error.to_string());
             }
@@ -140,11 +142,11 @@ async fn make_again(shared: &Shared) -> MultiplexedConnection {
 
 /// What a server has answered without a break, and since when.
 #[derive(Debug, Default)]
-struct Refusal(Option<(LinkError, Instant)>);
+struct Refusal(Option<(RedisConnectionError, Instant)>);
 
 impl Refusal {
     /// Whether it has said the same for so long that waiting does not help.
-    fn is_last_word(&mut self, error: &LinkError) -> bool {
+    fn is_last_word(&mut self, error: &RedisConnectionError) -> bool {
         match &self.0 {
             Some((known, since)) if known == error => since.elapsed() >= BARRED_AFTER,
             _ => {
@@ -163,8 +165,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_is_a_last_word_once_it_was_the_same_for_long() {
-        let wrong = LinkError::Password { address: "redis://store".to_owned() };
-        let other = LinkError::Cluster { address: "redis://store".to_owned() };
+        let wrong = RedisConnectionError::Password { address: "redis://store".to_owned() };
+        let other = RedisConnectionError::Cluster { address: "redis://store".to_owned() };
         let mut refusal = Refusal::default();
         assert!(!refusal.is_last_word(&wrong));
         advance(BARRED_AFTER / 2).await;

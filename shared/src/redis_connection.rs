@@ -18,10 +18,10 @@
 //! is refused with words; the keys are laid out for one all the same.
 
 mod address;
+mod backoff;
 mod error;
-mod keeper;
 pub mod key;
-mod pause;
+mod reconnect;
 mod run;
 mod server;
 
@@ -34,7 +34,7 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 pub use address::Address;
-pub use error::LinkError;
+pub use error::RedisConnectionError;
 pub(crate) use run::Answers;
 
 /// How long one answer may take. A server that forks or writes its log to a slow disk takes a second or two.
@@ -45,14 +45,14 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
 /// A connection to a server. Cheap to clone; clones share the connection.
 #[derive(Debug, Clone)]
-pub struct Link {
+pub struct RedisConnection {
     shared: Arc<Shared>,
     _keeper: Arc<AbortOnDropHandle<()>>,
 }
 
 /// How a connection is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LinkState {
+pub enum RedisConnectionState {
     /// The server answers.
     Connected,
     /// The server cannot be reached; commands wait.
@@ -74,7 +74,7 @@ pub enum LinkState {
 struct Shared {
     address: Address,
     line: watch::Sender<Line>,
-    state: watch::Sender<LinkState>,
+    state: watch::Sender<RedisConnectionState>,
     warnings: Vec<String>,
 }
 
@@ -88,13 +88,13 @@ enum Line {
         connection: MultiplexedConnection,
     },
     /// The server will not have us: waiting does not help.
-    Barred(LinkError),
+    Barred(RedisConnectionError),
 }
 
-impl Link {
+impl RedisConnection {
     /// Connects, for as long as `patience` while the server is away. What will not pass is an error at once.
-    pub async fn connect(address: &Address, patience: Duration) -> Result<Self, LinkError> {
-        let opened = keeper::connect(address, patience).await?;
+    pub async fn connect(address: &Address, patience: Duration) -> Result<Self, RedisConnectionError> {
+        let opened = reconnect::connect(address, patience).await?;
         for warning in &opened.warnings {
             tracing::warn!(server = %address, "{warning}");
         }
@@ -102,20 +102,20 @@ impl Link {
         let shared = Arc::new(Shared {
             address: address.clone(),
             line: watch::Sender::new(line),
-            state: watch::Sender::new(LinkState::Connected),
+            state: watch::Sender::new(RedisConnectionState::Connected),
             warnings: opened.warnings,
         });
-        let keeper = tokio::spawn(keeper::keep(Arc::clone(&shared)));
+        let keeper = tokio::spawn(reconnect::keep(Arc::clone(&shared)));
         Ok(Self { shared, _keeper: Arc::new(AbortOnDropHandle::new(keeper)) })
     }
 
     /// How the connection is now.
-    pub fn state(&self) -> LinkState {
+    pub fn state(&self) -> RedisConnectionState {
         self.shared.state.borrow().clone()
     }
 
     /// How the connection is from now on.
-    pub fn states(&self) -> watch::Receiver<LinkState> {
+    pub fn states(&self) -> watch::Receiver<RedisConnectionState> {
         self.shared.state.subscribe()
     }
 
@@ -130,7 +130,7 @@ impl Link {
     }
 }
 
-impl LinkState {
+impl RedisConnectionState {
     /// Whether commands are carried out.
     pub fn is_connected(&self) -> bool {
         matches!(self, Self::Connected)
@@ -146,7 +146,7 @@ impl LinkState {
     }
 }
 
-impl std::fmt::Display for LinkState {
+impl std::fmt::Display for RedisConnectionState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Connected => f.write_str("connected"),
@@ -183,7 +183,7 @@ impl Shared {
             let changed = !state.is_connected();
             if changed {
                 tracing::info!(server = %self.address, "the store answers again");
-                *state = LinkState::Connected;
+                *state = RedisConnectionState::Connected;
             }
             changed
         });
@@ -192,23 +192,23 @@ impl Shared {
     fn is_unreachable(&self, reason: String) {
         self.state.send_if_modified(|state| {
             let since = match state {
-                LinkState::Unreachable { reason: known, .. } if *known == reason => return false,
-                LinkState::Unreachable { since, .. } => *since,
-                LinkState::Connected | LinkState::Refusing { .. } => Instant::now(),
+                RedisConnectionState::Unreachable { reason: known, .. } if *known == reason => return false,
+                RedisConnectionState::Unreachable { since, .. } => *since,
+                RedisConnectionState::Connected | RedisConnectionState::Refusing { .. } => Instant::now(),
             };
             tracing::warn!(server = %self.address, %reason, "the store cannot be reached; waiting for it");
-            *state = LinkState::Unreachable { since, reason };
+            *state = RedisConnectionState::Unreachable { since, reason };
             true
         });
     }
 
     fn is_refusing(&self, reason: String) {
         self.state.send_if_modified(|state| {
-            if matches!(state, LinkState::Refusing { reason: known, .. } if *known == reason) {
+            if matches!(state, RedisConnectionState::Refusing { reason: known, .. } if *known == reason) {
                 return false;
             }
             tracing::warn!(server = %self.address, %reason, "the store does not do what it is told; waiting");
-            *state = LinkState::Refusing { since: Instant::now(), reason };
+            *state = RedisConnectionState::Refusing { since: Instant::now(), reason };
             true
         });
     }

@@ -8,26 +8,26 @@ use crate::queue::{QueueError, QueueName};
 
 /// Why something did not work on a connection.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum BrokerError {
     /// The channel or the connection is gone, or the queue for the moment: it can be tried again.
     Passing(String),
     /// It would fail again in the same way.
     Lasting(QueueError),
 }
 
-impl From<QueueError> for Trouble {
+impl From<QueueError> for BrokerError {
     fn from(error: QueueError) -> Self {
         Self::Lasting(error)
     }
 }
 
-impl From<Error> for Trouble {
+impl From<Error> for BrokerError {
     fn from(error: Error) -> Self {
         Self::Passing(error.to_string())
     }
 }
 
-impl Trouble {
+impl BrokerError {
     /// What `error` means for `queue`, which was declared, consumed or looked at.
     pub(super) fn of_queue(error: Error, queue: &QueueName) -> Self {
         let name = match broker_name(queue) {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use redis::aio::{ConnectionLike as _, MultiplexedConnection};
 use redis::{Pipeline, Value};
 
+use super::backoff::Pauses;
 use super::error::Failure;
-use super::pause::Pauses;
-use super::{Address, Line, Link, LinkError, LinkState};
+use super::{Address, Line, RedisConnection, RedisConnectionError, RedisConnectionState};
 
 /// What the server said to a number of commands.
 #[derive(Debug)]
@@ -35,14 +35,14 @@ struct Exchange {
     values: Vec<Value>,
 }
 
-impl Link {
+impl RedisConnection {
     /// Runs commands that change nothing.
-    pub(crate) async fn read(&self, commands: Pipeline) -> Result<Vec<Value>, LinkError> {
+    pub(crate) async fn read(&self, commands: Pipeline) -> Result<Vec<Value>, RedisConnectionError> {
         Ok(self.run(commands, Purpose::Read).await?.values)
     }
 
     /// Runs commands that bear to be carried out twice; waits while the server is away or will not have them.
-    pub(crate) async fn write(&self, commands: Pipeline) -> Result<Answers, LinkError> {
+    pub(crate) async fn write(&self, commands: Pipeline) -> Result<Answers, RedisConnectionError> {
         self.run(commands, Purpose::Write).await
     }
 
@@ -50,19 +50,21 @@ impl Link {
     pub(crate) async fn within<T>(
         &self,
         limit: Duration,
-        doing: impl Future<Output = Result<T, LinkError>>,
-    ) -> Result<T, LinkError> {
+        doing: impl Future<Output = Result<T, RedisConnectionError>>,
+    ) -> Result<T, RedisConnectionError> {
         let ended = tokio::time::timeout(limit, doing).await;
         ended.unwrap_or_else(|_| {
             let reason = match self.state() {
-                LinkState::Connected => format!("no answer in {} s", limit.as_secs_f32()),
-                LinkState::Unreachable { reason, .. } | LinkState::Refusing { reason, .. } => reason,
+                RedisConnectionState::Connected => format!("no answer in {} s", limit.as_secs_f32()),
+                RedisConnectionState::Unreachable { reason, .. } | RedisConnectionState::Refusing { reason, .. } => {
+                    reason
+                }
             };
-            Err(LinkError::Unreachable { address: self.address().to_string(), reason })
+            Err(RedisConnectionError::Unreachable { address: self.address().to_string(), reason })
         })
     }
 
-    async fn run(&self, commands: Pipeline, purpose: Purpose) -> Result<Answers, LinkError> {
+    async fn run(&self, commands: Pipeline, purpose: Purpose) -> Result<Answers, RedisConnectionError> {
         let mut exchange = Exchange::new(commands);
         let mut sent_again = false;
         let mut pauses = Pauses::default();
@@ -85,7 +87,7 @@ impl Link {
     }
 
     /// The connection and its number; waits until there is one.
-    async fn line(&self) -> Result<(u64, MultiplexedConnection), LinkError> {
+    async fn line(&self) -> Result<(u64, MultiplexedConnection), RedisConnectionError> {
         let mut lines = self.shared.line.subscribe();
         let line = lines.wait_for(|line| !matches!(line, Line::Down)).await.map(|line| line.clone());
         match line {
@@ -103,13 +105,13 @@ impl Exchange {
     }
 
     /// Sends what is not answered yet; returns why some of it still is not.
-    async fn attempt(&mut self, link: &Link, mut connection: MultiplexedConnection) -> Option<Failure> {
+    async fn attempt(&mut self, link: &RedisConnection, mut connection: MultiplexedConnection) -> Option<Failure> {
         let address = link.address();
         match connection.req_packed_commands(&self.commands, 0, self.commands.len()).await {
             Ok(answers) => self.take(answers, address),
             Err(error) => Some(match Failure::of_exchange(address, &error) {
                 // Noise where an answer should be: nothing that follows on this connection can be trusted.
-                Failure::Final(LinkError::NotRedis { reason, .. }) => Failure::Lost(reason),
+                Failure::Final(RedisConnectionError::NotRedis { reason, .. }) => Failure::Lost(reason),
                 failure => failure,
             }),
         }

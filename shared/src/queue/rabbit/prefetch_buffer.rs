@@ -12,7 +12,7 @@ use crate::queue::{QueueError, QueueName};
 
 /// The near side of one queue.
 #[derive(Debug)]
-pub(super) struct Lane {
+pub(super) struct PrefetchBuffer {
     pub(super) queue: QueueName,
     state: Mutex<State>,
     /// A message came, or an error for those who wait.
@@ -39,7 +39,7 @@ struct Fetched {
     at: Instant,
 }
 
-impl Lane {
+impl PrefetchBuffer {
     pub(super) fn new(queue: QueueName) -> Self {
         let state = State {
             fetched: VecDeque::new(),
@@ -134,7 +134,7 @@ impl Lane {
         state.waiting.insert(number, room);
         drop(state);
         self.waits.notify_one();
-        Ticket { lane: self, number }
+        Ticket { buffer: self, number }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -167,13 +167,13 @@ impl State {
 
 /// A place among those who wait.
 struct Ticket<'a> {
-    lane: &'a Lane,
+    buffer: &'a PrefetchBuffer,
     number: u64,
 }
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        let mut state = self.lane.state();
+        let mut state = self.buffer.state();
         state.waiting.remove(&self.number);
         if state.waiting.is_empty() {
             state.nobody_since = Instant::now();

@@ -8,21 +8,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-use super::answers::{Answer, Answers};
+use super::ack_batch::{Ack, AckBatch};
 
 /// Where the deliveries of one consumer are answered.
 #[derive(Debug)]
-pub(super) struct Settling {
-    answers: Arc<Answers>,
+pub(super) struct DeferredAcks {
+    answers: Arc<AckBatch>,
     /// Cancelled when the channel or its connection is gone.
     gone: CancellationToken,
-    /// Answers that wait, by delivery tag; `None` once they go out.
-    held: Mutex<Option<Vec<(u64, Answer)>>>,
+    /// Acknowledgements that wait, by delivery tag; `None` once they go out.
+    held: Mutex<Option<Vec<(u64, Ack)>>>,
 }
 
-impl Settling {
+impl DeferredAcks {
     /// Holds answers back until [`release`](Self::release).
-    pub(super) fn new(answers: &Arc<Answers>, connection_gone: &CancellationToken) -> Self {
+    pub(super) fn new(answers: &Arc<AckBatch>, connection_gone: &CancellationToken) -> Self {
         let gone = connection_gone.child_token();
         Self { answers: Arc::clone(answers), gone, held: Mutex::new(Some(Vec::new())) }
     }
@@ -45,7 +45,7 @@ impl Settling {
     }
 
     /// Answers a delivery; returns at once.
-    pub(super) fn answer(&self, tag: u64, answer: Answer) {
+    pub(super) fn answer(&self, tag: u64, answer: Ack) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *held {
             Some(held) => held.push((tag, answer)),

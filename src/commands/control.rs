@@ -3,10 +3,10 @@
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use tokio::runtime::Runtime;
-use valuesim_shared::control::{AboutRun, Control, Order, RunPhase, UnixMillis, Wish, operator};
+use valuesim_shared::control::{AboutRun, Control, DesiredState, Order, RunPhase, UnixMillis, operator};
 use valuesim_shared::id::RunId;
 
-use super::viewed::print;
+use super::open_run::print;
 use crate::age::ago;
 use crate::columns::one_line;
 use crate::exit::{Exit, Failure, OrUsage as _};
@@ -29,8 +29,8 @@ pub(crate) struct Flags {
 }
 
 /// Gives an order.
-pub(super) fn give(flags: &Flags, wish: Wish) -> Result<Exit, Failure> {
-    let order = Order::new(wish, operator());
+pub(super) fn give(flags: &Flags, desired: DesiredState) -> Result<Exit, Failure> {
+    let order = Order::new(desired, operator());
     let runtime = Runtime::new().context("start the asynchronous runtime")?;
     let said = if let Some(address) = flags.store.address_if_given().or_usage()? {
         runtime.block_on(async {
@@ -56,9 +56,9 @@ async fn tell(control: &impl Control, run: &RunId, order: Order, place: Place) -
     let runs = control.runs().await?.all;
     let (about, before) = runs.into_iter().find(|(about, _)| about.run == *run).ok_or_else(|| unknown(run))?;
     control.give_order(run, &order).await?;
-    let heard = match (place, order.wish) {
-        (Place::Folder, _) | (Place::Fleet, Wish::Cancel) => heard(control, run, place).await,
-        (Place::Fleet, Wish::Go | Wish::Pause) => Hearer::Coordinator,
+    let heard = match (place, order.desired) {
+        (Place::Folder, _) | (Place::Fleet, DesiredState::Cancel) => heard(control, run, place).await,
+        (Place::Fleet, DesiredState::Go | DesiredState::Pause) => Hearer::Coordinator,
     };
     Ok(said(&about, &order, before.as_ref(), heard))
 }
@@ -88,14 +88,14 @@ enum Hearer {
 /// What was ordered, and what holds until now.
 fn said(about: &AboutRun, order: &Order, before: Option<&Order>, heard: Hearer) -> String {
     let run = one_line(&about.run.0);
-    let will = match (order.wish, about.phase, heard) {
-        (Wish::Go, ..) => "goes on".to_owned(),
-        (Wish::Pause, ..) => "pauses: no new calls, those under way are finished".to_owned(),
-        (Wish::Cancel, RunPhase::Begun, Hearer::WorkersAlone) => format!(
+    let will = match (order.desired, about.phase, heard) {
+        (DesiredState::Go, ..) => "goes on".to_owned(),
+        (DesiredState::Pause, ..) => "pauses: no new calls, those under way are finished".to_owned(),
+        (DesiredState::Cancel, RunPhase::Begun, Hearer::WorkersAlone) => format!(
             "is cancelled: its workers leave it, and no coordinator is alive to end it; what is finished stays\n\
              `valuesim purge {run} --yes` removes what it has in broker and store"
         ),
-        (Wish::Cancel, ..) => "is cancelled: it ends, and what is finished stays".to_owned(),
+        (DesiredState::Cancel, ..) => "is cancelled: it ends, and what is finished stays".to_owned(),
     };
     let before = before.map_or_else(String::new, |before| format!("\nbefore: {}", in_force(before, order.at)));
     let ended = match about.phase {
@@ -112,7 +112,7 @@ fn said(about: &AboutRun, order: &Order, before: Option<&Order>, heard: Hearer) 
 
 /// An order with who gave it and when.
 pub(super) fn in_force(order: &Order, now: UnixMillis) -> String {
-    format!("{}, said by {} {} ({})", order.wish, one_line(&order.by), ago(order.at, now), order.at)
+    format!("{}, said by {} {} ({})", order.desired, one_line(&order.by), ago(order.at, now), order.at)
 }
 
 /// Nobody has ever heard of the run.
@@ -153,26 +153,26 @@ mod tests {
     #[test]
     fn an_order_says_what_it_replaces_and_whom_it_reaches() {
         let order =
-            |wish, by: &str, at| Order { version: CONTROL_VERSION, wish, by: by.to_owned(), at: UnixMillis(at) };
-        let pause = order(Wish::Pause, "ada@h", 60_000);
+            |desired, by: &str, at| Order { version: CONTROL_VERSION, desired, by: by.to_owned(), at: UnixMillis(at) };
+        let pause = order(DesiredState::Pause, "ada@h", 60_000);
         let check = |phase, order: &Order, before: Option<&Order>, expected: &str| {
             assert_eq!(said(&about(phase), order, before, Hearer::Coordinator), expected);
         };
         check(RunPhase::Begun, &pause, None, "run r1 pauses: no new calls, those under way are finished\n");
         check(
             RunPhase::Begun,
-            &order(Wish::Go, "bob@h", 180_000),
+            &order(DesiredState::Go, "bob@h", 180_000),
             Some(&pause),
             "run r1 goes on\nbefore: pause, said by ada@h 2 minutes ago (1970-01-01T00:01:00Z)\n",
         );
         check(
             RunPhase::Failed,
-            &order(Wish::Cancel, "bob@h", 0),
+            &order(DesiredState::Cancel, "bob@h", 0),
             None,
             "run r1 is cancelled: it ends, and what is finished stays\n\
              the run has ended; the order holds if it is coordinated again\n",
         );
-        let unheard = |phase| said(&about(phase), &order(Wish::Cancel, "bob@h", 0), None, Hearer::WorkersAlone);
+        let unheard = |phase| said(&about(phase), &order(DesiredState::Cancel, "bob@h", 0), None, Hearer::WorkersAlone);
         assert_eq!(
             unheard(RunPhase::Begun),
             "run r1 is cancelled: its workers leave it, and no coordinator is alive to end it; what is finished stays\n\

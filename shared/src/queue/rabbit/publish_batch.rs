@@ -9,26 +9,26 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::answers::Answers;
+use super::ack_batch::AckBatch;
 
-/// The shortest time between two departures.
+/// The shortest time between two batches.
 const EVERY: Duration = Duration::from_millis(40);
 
 /// When messages leave.
 #[derive(Debug)]
-pub(super) struct Departures {
+pub(super) struct BatchSchedule {
     next: Mutex<Instant>,
     /// Those who may have something to send.
-    channels: Mutex<Vec<Weak<Answers>>>,
+    channels: Mutex<Vec<Weak<AckBatch>>>,
 }
 
-impl Departures {
+impl BatchSchedule {
     pub(super) fn new() -> Self {
         Self { next: Mutex::new(Instant::now()), channels: Mutex::default() }
     }
 
     /// Remembers a channel for as long as somebody has it.
-    pub(super) fn serve(&self, channel: &Arc<Answers>) {
+    pub(super) fn serve(&self, channel: &Arc<AckBatch>) {
         let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
         channels.retain(|known| known.strong_count() > 0);
         channels.push(Arc::downgrade(channel));
@@ -75,16 +75,16 @@ mod tests {
     use valuesim_test_servers::shared_broker;
 
     use super::*;
-    use crate::queue::rabbit::answers::Answer;
+    use crate::queue::rabbit::ack_batch::Ack;
 
     #[tokio::test(start_paused = true)]
     async fn a_single_message_leaves_at_once_and_many_leave_together() {
-        let (departures, start) = (Departures::new(), Instant::now());
-        departures.depart().await;
+        let (schedule, start) = (BatchSchedule::new(), Instant::now());
+        schedule.depart().await;
         assert_eq!(start.elapsed(), Duration::ZERO);
         tokio::time::advance(EVERY / 2).await;
         let depart = async || {
-            departures.depart().await;
+            schedule.depart().await;
             start.elapsed()
         };
         let (one, two, three) = tokio::join!(depart(), depart(), depart());
@@ -105,20 +105,20 @@ mod tests {
             let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
             channel.basic_publish("".into(), "q".into(), options, b"m", properties).await.expect("published");
         };
-        let departures = Arc::new(Departures::new());
-        *departures.next.lock().expect("not poisoned") = Instant::now() + Duration::from_hours(1);
+        let schedule = Arc::new(BatchSchedule::new());
+        *schedule.next.lock().expect("not poisoned") = Instant::now() + Duration::from_hours(1);
         let mut channels = Vec::new();
         for _ in 0..2 {
-            let answers = Answers::new(connection.create_channel().await.expect("a channel"), &departures);
+            let answers = AckBatch::new(connection.create_channel().await.expect("a channel"), &schedule);
             publish().await;
             // The queue has it before it answers this.
             declare().await.expect("it is there");
             let message = answers.channel.basic_get("q".into(), BasicGetOptions::default()).await;
             let tag = message.expect("an answer").expect("a message").delivery.delivery_tag;
-            answers.send([(tag, Answer::Acknowledge)]);
+            answers.send([(tag, Ack::Acknowledge)]);
             channels.push(answers);
         }
-        departures.call_last();
+        schedule.call_last();
         for answers in channels {
             answers.channel.close(200, "done".into()).await.expect("closed");
         }

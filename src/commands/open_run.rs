@@ -9,8 +9,8 @@ use valuesim_coordinator::evaluation::Evaluated;
 use valuesim_coordinator::ledger::Ledger;
 
 use super::job::Job;
-use crate::damage::guarded;
 use crate::exit::{Exit, Failure, OrUsage as _};
+use crate::redb_panic::guarded;
 use crate::run_folder::RunFolder;
 
 /// Which run, and where it is.

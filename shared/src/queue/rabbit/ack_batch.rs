@@ -7,11 +7,11 @@ use lapin::Channel;
 use lapin::options::{BasicAckOptions, BasicNackOptions};
 use tokio::runtime::Handle;
 
-use super::departures::Departures;
+use super::publish_batch::BatchSchedule;
 
 /// What becomes of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum Ack {
     /// It is dealt with.
     Acknowledge,
     /// Somebody is to get it again.
@@ -20,24 +20,24 @@ pub(super) enum Answer {
 
 /// A channel, and the answers that wait for the next departure.
 #[derive(Debug)]
-pub(super) struct Answers {
+pub(super) struct AckBatch {
     pub(super) channel: Channel,
-    departures: Arc<Departures>,
+    schedule: Arc<BatchSchedule>,
     waiting: Mutex<Waiting>,
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
     /// By delivery tag.
-    answers: Vec<(u64, Answer)>,
+    answers: Vec<(u64, Ack)>,
     /// Whether somebody sees to it that they leave.
     are_seen_off: bool,
 }
 
-impl Answers {
-    pub(super) fn new(channel: Channel, departures: &Arc<Departures>) -> Arc<Self> {
-        let this = Arc::new(Self { channel, departures: Arc::clone(departures), waiting: Mutex::default() });
-        departures.serve(&this);
+impl AckBatch {
+    pub(super) fn new(channel: Channel, schedule: &Arc<BatchSchedule>) -> Arc<Self> {
+        let this = Arc::new(Self { channel, schedule: Arc::clone(schedule), waiting: Mutex::default() });
+        schedule.serve(&this);
         this
     }
 
@@ -47,7 +47,7 @@ impl Answers {
     }
 
     /// Sends answers, soon; returns at once.
-    pub(super) fn send(self: &Arc<Self>, answers: impl IntoIterator<Item = (u64, Answer)>) {
+    pub(super) fn send(self: &Arc<Self>, answers: impl IntoIterator<Item = (u64, Ack)>) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.answers.extend(answers);
         if waiting.answers.is_empty() || waiting.are_seen_off {
@@ -57,7 +57,7 @@ impl Answers {
         drop(waiting);
         let this = Arc::clone(self);
         let seeing_off = async move {
-            this.departures.depart().await;
+            this.schedule.depart().await;
             this.flush();
         };
         match Handle::try_current() {
@@ -75,12 +75,12 @@ impl Answers {
         }
     }
 
-    fn send_one(&self, tag: u64, answer: Answer) {
+    fn send_one(&self, tag: u64, answer: Ack) {
         // The first poll puts the frame in line; what follows only tells when it was written. On a channel that is gone
         // it does nothing, and the broker has taken the message back.
         match answer {
-            Answer::Acknowledge => drop(self.channel.basic_ack(tag, BasicAckOptions::default()).now_or_never()),
-            Answer::GiveBack => {
+            Ack::Acknowledge => drop(self.channel.basic_ack(tag, BasicAckOptions::default()).now_or_never()),
+            Ack::GiveBack => {
                 let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
                 drop(self.channel.basic_nack(tag, options).now_or_never());
             }

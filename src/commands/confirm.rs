@@ -6,13 +6,13 @@ use clap::Args;
 /// Whether something that cannot be undone is meant.
 #[derive(Debug, Args)]
 #[group(skip)]
-pub(super) struct Sure {
+pub(super) struct Confirm {
     /// Confirm; without it nothing is changed
     #[arg(long)]
     yes: bool,
 }
 
-impl Sure {
+impl Confirm {
     /// Fails unless it is meant.
     pub(super) fn check(&self, what: &str) -> anyhow::Result<()> {
         if !self.yes {

@@ -6,7 +6,7 @@ use super::Address;
 
 /// Why a server did not do what it was asked, and will not.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LinkError {
+pub enum RedisConnectionError {
     /// A text is no address of a server.
     #[error(
         "read the address of the Redis server: {reason}; expected redis://[USER:PASSWORD@]HOST:PORT[/DATABASE], or rediss:// for TLS"
@@ -73,7 +73,7 @@ pub(super) enum Failure {
     /// The server will do it later.
     Passing(String),
     /// Waiting does not help.
-    Final(LinkError),
+    Final(RedisConnectionError),
 }
 
 impl Failure {
@@ -81,9 +81,9 @@ impl Failure {
     pub(super) fn of_exchange(address: &Address, error: &RedisError) -> Self {
         let address = address.to_string();
         match error.kind() {
-            ErrorKind::AuthenticationFailed => Self::Final(LinkError::Password { address }),
-            ErrorKind::Parse => Self::Final(LinkError::NotRedis { address, reason: first_line(error) }),
-            ErrorKind::InvalidClientConfig => Self::Final(LinkError::Address { reason: error.to_string() }),
+            ErrorKind::AuthenticationFailed => Self::Final(RedisConnectionError::Password { address }),
+            ErrorKind::Parse => Self::Final(RedisConnectionError::NotRedis { address, reason: first_line(error) }),
+            ErrorKind::InvalidClientConfig => Self::Final(RedisConnectionError::Address { reason: error.to_string() }),
             ErrorKind::Server(_) | ErrorKind::Extension => {
                 let code = error.code().unwrap_or_default();
                 Self::said(address, code, error.detail().unwrap_or_default())
@@ -111,15 +111,16 @@ impl Failure {
             "ERR" if detail.contains("max number of clients") => {
                 passing("it has as many clients as it may (maxclients)")
             }
-            "NOAUTH" | "WRONGPASS" => Self::Final(LinkError::Password { address }),
-            "MOVED" | "ASK" | "CROSSSLOT" => Self::Final(LinkError::Cluster { address }),
-            "NOPERM" => Self::Final(LinkError::Refused {
+            "NOAUTH" | "WRONGPASS" => Self::Final(RedisConnectionError::Password { address }),
+            "MOVED" | "ASK" | "CROSSSLOT" => Self::Final(RedisConnectionError::Cluster { address }),
+            "NOPERM" => Self::Final(RedisConnectionError::Refused {
                 address,
                 reason: format!("{detail}; give its user the keys ~valuesim:* and the commands that are used on them"),
             }),
-            _ if is_our_fault(code, detail) => {
-                Self::Final(LinkError::Refused { address, reason: format!("it refused a command: {code} {detail}") })
-            }
+            _ if is_our_fault(code, detail) => Self::Final(RedisConnectionError::Refused {
+                address,
+                reason: format!("it refused a command: {code} {detail}"),
+            }),
             // What stands in front of a server has words of its own while the server is away.
             _ => passing(&format!("it refuses commands: {code} {detail}")),
         }

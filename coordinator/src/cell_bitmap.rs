@@ -9,13 +9,13 @@ const WORD_BITS: usize = 64;
 
 /// A set of cells.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct CellSet {
+pub(crate) struct CellBitmap {
     /// By respondent.
     bits: HashMap<(ModelId, Fold), Vec<u64>>,
     len: u64,
 }
 
-impl CellSet {
+impl CellBitmap {
     /// Puts a cell in; whether it was not there.
     pub(crate) fn insert(&mut self, cell: Cell) -> bool {
         let words = self.bits.entry((cell.model, cell.fold)).or_default();
@@ -59,13 +59,13 @@ impl CellSet {
     }
 }
 
-impl Extend<Cell> for CellSet {
+impl Extend<Cell> for CellBitmap {
     fn extend<T: IntoIterator<Item = Cell>>(&mut self, cells: T) {
         cells.into_iter().for_each(|cell| _ = self.insert(cell));
     }
 }
 
-impl FromIterator<Cell> for CellSet {
+impl FromIterator<Cell> for CellBitmap {
     fn from_iter<T: IntoIterator<Item = Cell>>(cells: T) -> Self {
         let mut set = Self::default();
         set.extend(cells);
@@ -104,7 +104,7 @@ mod tests {
                 respondent: Respondent::new(row).expect("not 0"),
                 fold: Fold::new(fold).expect("not 0"),
             };
-            let (mut set, mut plain) = (CellSet::default(), HashSet::new());
+            let (mut set, mut plain) = (CellBitmap::default(), HashSet::new());
             for (into, model, row, fold) in steps {
                 let cell = cell((model, row, fold));
                 if into {

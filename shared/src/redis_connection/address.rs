@@ -6,7 +6,7 @@ use std::str::FromStr;
 use redis::io::tcp::TcpSettings;
 use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, TlsCertificates};
 
-use super::LinkError;
+use super::RedisConnectionError;
 
 /// The address of a Redis or Valkey server: `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`, `rediss://` for TLS.
 ///
@@ -19,11 +19,12 @@ pub struct Address {
 
 impl Address {
     /// The same, trusting the certificates in a PEM text in place of those of the system.
-    pub fn trusting(self, certificates: Vec<u8>) -> Result<Self, LinkError> {
+    pub fn trusting(self, certificates: Vec<u8>) -> Result<Self, RedisConnectionError> {
         let info = self.client.get_connection_info().clone();
         let trusted = TlsCertificates { client_tls: None, root_cert: Some(certificates) };
-        let client = Client::build_with_tls(info, trusted)
-            .map_err(|error| LinkError::Address { reason: format!("it cannot trust certificates: {error}") })?;
+        let client = Client::build_with_tls(info, trusted).map_err(|error| RedisConnectionError::Address {
+            reason: format!("it cannot trust certificates: {error}"),
+        })?;
         Ok(Self { client, ..self })
     }
 
@@ -34,17 +35,17 @@ impl Address {
 }
 
 impl FromStr for Address {
-    type Err = LinkError;
+    type Err = RedisConnectionError;
 
-    fn from_str(text: &str) -> Result<Self, LinkError> {
+    fn from_str(text: &str) -> Result<Self, RedisConnectionError> {
         // What the library says of a text that is no address may repeat it, and there may be a password in it.
-        let no_url = |_| LinkError::Address { reason: "it is no such address".to_owned() };
+        let no_url = |_| RedisConnectionError::Address { reason: "it is no such address".to_owned() };
         let info: ConnectionInfo = text.trim().into_connection_info().map_err(no_url)?;
         install_cryptography();
         // Many small requests at a time: without this each could wait for the answer to the one before.
         let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
         let shown = shown(&info);
-        let client = Client::open(info).map_err(|error| LinkError::Address { reason: error.to_string() })?;
+        let client = Client::open(info).map_err(|error| RedisConnectionError::Address { reason: error.to_string() })?;
         Ok(Self { client, shown })
     }
 }

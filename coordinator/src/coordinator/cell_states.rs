@@ -2,19 +2,19 @@
 
 use valuesim_shared::id::Cell;
 
-use crate::cell_set::CellSet;
+use crate::cell_bitmap::CellBitmap;
 
 /// Where the cells stand. A cell in none of the sets is open.
 #[derive(Debug, Default)]
-pub(super) struct Places {
-    under_way: CellSet,
+pub(super) struct CellStates {
+    under_way: CellBitmap,
     /// Those of them that were given up before, and have no place in the window.
-    without_place: CellSet,
-    finished: CellSet,
-    dead: CellSet,
+    without_place: CellBitmap,
+    finished: CellBitmap,
+    dead: CellBitmap,
 }
 
-impl Places {
+impl CellStates {
     /// Takes a place for an open cell; whether it was open.
     pub(super) fn place(&mut self, cell: Cell) -> bool {
         !self.is_settled(cell) && self.under_way.insert(cell)
@@ -36,7 +36,7 @@ impl Places {
     /// Makes these the cells that are given up, but for those that are finished; returns those of them that had a place.
     /// Others that were given up are tried again: under way, whatever room there is.
     pub(super) fn set_dead(&mut self, cells: impl Iterator<Item = Cell>) -> Vec<Cell> {
-        let dead: CellSet = cells.filter(|&cell| !self.finished.contains(cell)).collect();
+        let dead: CellBitmap = cells.filter(|&cell| !self.finished.contains(cell)).collect();
         let former = std::mem::replace(&mut self.dead, dead);
         let tried_again: Vec<Cell> = former.iter().filter(|&cell| !self.is_settled(cell)).collect();
         self.without_place.extend(tried_again.iter().copied());
@@ -82,32 +82,32 @@ mod tests {
         Cell { model: ModelId(0), respondent, fold: Fold::new(1).expect("not 0") }
     }
 
-    fn check(places: &Places, under_way: u64, finished: u64, dead: u64) {
-        assert_eq!((places.under_way(), places.finished(), places.dead()), (under_way, finished, dead));
+    fn check(cell_states: &CellStates, under_way: u64, finished: u64, dead: u64) {
+        assert_eq!((cell_states.under_way(), cell_states.finished(), cell_states.dead()), (under_way, finished, dead));
     }
 
     #[test]
     fn a_cell_has_one_place_until_it_is_finished_or_given_up() {
-        let mut places = Places::default();
-        assert!(places.place(cell(1)) && places.place(cell(2)) && !places.place(cell(1)));
-        assert!(places.finish(cell(1)), "its place is free");
-        assert!(!places.finish(cell(1)) && !places.finish(cell(3)), "it had none");
-        assert!(!places.place(cell(1)));
-        check(&places, 1, 2, 0);
-        assert_eq!(places.set_dead([cell(1), cell(2), cell(4)].into_iter()), [cell(2)]);
-        check(&places, 0, 2, 2);
-        assert!(!places.place(cell(4)));
+        let mut cell_states = CellStates::default();
+        assert!(cell_states.place(cell(1)) && cell_states.place(cell(2)) && !cell_states.place(cell(1)));
+        assert!(cell_states.finish(cell(1)), "its place is free");
+        assert!(!cell_states.finish(cell(1)) && !cell_states.finish(cell(3)), "it had none");
+        assert!(!cell_states.place(cell(1)));
+        check(&cell_states, 1, 2, 0);
+        assert_eq!(cell_states.set_dead([cell(1), cell(2), cell(4)].into_iter()), [cell(2)]);
+        check(&cell_states, 0, 2, 2);
+        assert!(!cell_states.place(cell(4)));
     }
 
     #[test]
     fn a_cell_that_is_given_up_may_be_tried_again_and_finished() {
-        let mut places = Places::default();
-        assert!(places.place(cell(1)) && places.place(cell(2)));
-        places.set_dead([cell(1), cell(2)].into_iter());
-        assert!(places.set_dead([cell(1)].into_iter()).is_empty());
-        assert_eq!(places.all_under_way(), [cell(2)]);
-        assert!(!places.finish(cell(2)), "its place was given back when it was given up");
-        assert!(!places.finish(cell(1)), "one that is given up has no place");
-        check(&places, 0, 2, 0);
+        let mut cell_states = CellStates::default();
+        assert!(cell_states.place(cell(1)) && cell_states.place(cell(2)));
+        cell_states.set_dead([cell(1), cell(2)].into_iter());
+        assert!(cell_states.set_dead([cell(1)].into_iter()).is_empty());
+        assert_eq!(cell_states.all_under_way(), [cell(2)]);
+        assert!(!cell_states.finish(cell(2)), "its place was given back when it was given up");
+        assert!(!cell_states.finish(cell(1)), "one that is given up has no place");
+        check(&cell_states, 0, 2, 0);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use redis::Value;
 use redis::aio::MultiplexedConnection;
 
-use super::{Address, LinkError};
+use super::{Address, RedisConnectionError};
 
 /// The lines of `INFO`.
 #[derive(Debug)]
@@ -22,15 +22,15 @@ impl Facts {
     }
 
     /// Whether the server is one to write to.
-    pub(super) fn check(&self, address: &Address) -> Result<(), LinkError> {
+    pub(super) fn check(&self, address: &Address) -> Result<(), RedisConnectionError> {
         let address = || address.to_string();
         if self.get("redis_mode") == "cluster" {
-            return Err(LinkError::Cluster { address: address() });
+            return Err(RedisConnectionError::Cluster { address: address() });
         }
         if self.get("role") == "slave" {
             let (host, port) = (self.get("master_host"), self.get("master_port"));
             let primary = (!host.is_empty()).then(|| format!("{host}:{port}"));
-            return Err(LinkError::Replica { address: address(), primary });
+            return Err(RedisConnectionError::Replica { address: address(), primary });
         }
         Ok(())
     }
