@@ -4,7 +4,7 @@ use serde_json::json;
 use valuesim_shared::id::{Code, QuestionId};
 use valuesim_shared::method::Behaviour;
 use valuesim_shared::model::ModelSettings;
-use valuesim_shared::outcome::{CellResult, CellSpend, MOST_REPORTED_MODELS};
+use valuesim_shared::outcome::{CellResult, CellSpend, MAX_REPORTED_MODELS};
 
 use crate::fixture;
 use crate::report::{ModelSpend, Results, markdown};
@@ -100,6 +100,6 @@ fn fuzz_rows_that_repeat_take_no_longer_than_others() {
         let spend: CellSpend = serde_json::from_str(&row).expect("the row is valid");
         let mut total = CellSpend::default();
         total.add(&spend);
-        assert_eq!(total.reported_models.len(), MOST_REPORTED_MODELS);
+        assert_eq!(total.reported_models.len(), MAX_REPORTED_MODELS);
     });
 }

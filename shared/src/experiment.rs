@@ -12,7 +12,7 @@ use crate::method::{Behaviour, Method};
 use crate::model::ModelSettings;
 
 /// The most models of one experiment: more than anyone compares, and few enough for their numbers in messages.
-pub const MOST_MODELS: usize = 1_000;
+pub const MAX_MODELS: usize = 1_000;
 
 /// The seed of the paper's folds and sample (paper, section 4.1).
 pub const PAPER_SEED: u64 = 42;
@@ -252,9 +252,9 @@ impl Experiment {
             unless(asks, format!("methods: `{method}` is a baseline, which is always included; leave it out"));
         }
         let count = self.models.len();
-        unless(count <= MOST_MODELS, format!("{count} models: expected at most {MOST_MODELS}; split the experiment"));
+        unless(count <= MAX_MODELS, format!("{count} models: expected at most {MAX_MODELS}; split the experiment"));
         let mut names = BTreeSet::new();
-        for model in self.models.iter().take(MOST_MODELS) {
+        for model in self.models.iter().take(MAX_MODELS) {
             unless(names.insert(&model.name), format!("model {:?} is listed twice", model.name));
             for problem in model.problems(self.simulate.is_some()) {
                 unless(false, problem);

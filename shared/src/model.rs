@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 
 use crate::money::Price;
-use crate::permit::{Endpoint, KeyName, Limits, MOST_CALLS_IN_FLIGHT};
+use crate::permit::{Endpoint, KeyName, Limits, MAX_CALLS_IN_FLIGHT};
 
 /// A model in an experiment. Settings left out come from the table of known models.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -145,8 +145,8 @@ impl ModelSettings {
             wrong(format!("price {usd}: expected US dollars per million tokens, 0 to 1000000"));
         }
         let Limits { calls_in_flight, requests_per_minute, tokens_per_minute } = self.limits;
-        if calls_in_flight == 0 || calls_in_flight > MOST_CALLS_IN_FLIGHT {
-            wrong(format!("limits.calls_in_flight {calls_in_flight}: expected 1 to {MOST_CALLS_IN_FLIGHT}"));
+        if calls_in_flight == 0 || calls_in_flight > MAX_CALLS_IN_FLIGHT {
+            wrong(format!("limits.calls_in_flight {calls_in_flight}: expected 1 to {MAX_CALLS_IN_FLIGHT}"));
         }
         if requests_per_minute == Some(0) || tokens_per_minute == Some(0) || self.max_output_tokens == Some(0) {
             wrong("a limit of 0 blocks all calls: leave it out for no limit".to_owned());

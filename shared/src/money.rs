@@ -118,11 +118,11 @@ impl Price {
     /// The first of the prices that is not plausible, if any.
     pub fn implausible(&self) -> Option<f64> {
         // A thousand dollars for a thousand tokens is far above any list price, so it is a typing error.
-        const MOST: f64 = 1e6;
+        const MAX_USD: f64 = 1e6;
         [Some(self.input_usd_per_million), self.cached_usd_per_million, Some(self.output_usd_per_million)]
             .into_iter()
             .flatten()
-            .find(|usd| !(0.0..=MOST).contains(usd))
+            .find(|usd| !(0.0..=MAX_USD).contains(usd))
     }
 }
 

@@ -20,6 +20,6 @@ mod stall_detector;
 pub use circuit_breaker::CircuitPauses;
 pub use desk::LocalPermit;
 pub use endpoint::{Endpoint, KeyName};
-pub use limits::{DEFAULT_CALLS_IN_FLIGHT, Limits, MOST_CALLS_IN_FLIGHT};
+pub use limits::{DEFAULT_CALLS_IN_FLIGHT, Limits, MAX_CALLS_IN_FLIGHT};
 pub use local::{LocalDesk, LocalOffice};
 pub use office::{CallEnd, OwnLimit, Permit, PermitDesk, PermitOffice, Reason, Refusal, Request, Settlement, Wait};

@@ -22,7 +22,7 @@ const COMPRESSION_LEVEL: i32 = 3;
 const WINDOW_LOG: u32 = 19;
 
 /// The longest line accepted, in bytes: the longest prompt and reply that a worker accepts, escaped.
-const MOST_LINE_BYTES: u64 = 64 << 20;
+const MAX_LINE_BYTES: u64 = 64 << 20;
 
 /// A call: the messages to the model, and its reply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,7 +133,7 @@ fn common_prefix(one: &str, other: &str) -> usize {
 /// Reads the next call. `before` is the first message of the call before, and is set to that of this call.
 fn next_call(reader: &mut impl io::BufRead, before: &mut String) -> io::Result<Option<Call>> {
     let mut line = Vec::new();
-    reader.take(MOST_LINE_BYTES).read_until(b'\n', &mut line)?;
+    reader.take(MAX_LINE_BYTES).read_until(b'\n', &mut line)?;
     if line.is_empty() {
         return Ok(None);
     }

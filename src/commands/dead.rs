@@ -23,12 +23,12 @@ use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::servers::{BrokerAddress, BrokerFlags, LITTLE_PATIENCE, StoreAddress, StoreFlags, hang_up, within};
 
 /// The most letters that are looked at: they come one by one and are all in memory.
-const MOST_LETTERS: u32 = 10_000;
+const MAX_DEAD_LETTERS: u32 = 10_000;
 
 /// How long looking at none of them may take, how much longer each may, and all together.
 const LOOK_WITHIN: Duration = Duration::from_secs(5);
 const EACH_WITHIN: Duration = Duration::from_millis(10);
-const LOOK_WITHIN_AT_MOST: Duration = Duration::from_mins(1);
+const MAX_LOOK_WITHIN: Duration = Duration::from_mins(1);
 
 /// What `valuesim dead` takes.
 #[derive(Debug, Args)]
@@ -215,7 +215,7 @@ impl Of {
         let (dead, addresses) = (self.queue(), self.addresses()?);
         let looking = async |broker: &RabbitQueue| {
             let Some(waiting) = self.waiting(broker, &addresses).await? else { return Ok(None) };
-            let most = waiting.min(MOST_LETTERS);
+            let most = waiting.min(MAX_DEAD_LETTERS);
             let browsing = broker.browse(&dead, most as usize);
             let browsed = within("look at the dead letters", look_within(most), browsing).await?;
             let letters = browsed.into_iter().zip(1..).map(|(message, number)| Letter::read(number, &message.body));
@@ -279,7 +279,7 @@ impl Of {
 
 /// How long looking at so many letters may take: they come one by one.
 fn look_within(letters: u32) -> Duration {
-    (LOOK_WITHIN + EACH_WITHIN * letters).min(LOOK_WITHIN_AT_MOST)
+    (LOOK_WITHIN + EACH_WITHIN * letters).min(MAX_LOOK_WITHIN)
 }
 
 fn with_broker<T>(

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::id::RunId;
-use valuesim_shared::permit::MOST_CALLS_IN_FLIGHT;
+use valuesim_shared::permit::MAX_CALLS_IN_FLIGHT;
 use valuesim_shared::task::TASK_VERSION;
 use valuesim_shared::telemetry::HttpStatus;
 use valuesim_worker::config::Served;
@@ -44,7 +44,7 @@ pub(crate) struct Flags {
         long,
         value_name = "N",
         env = "VALUESIM_CALLS_IN_FLIGHT",
-        value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_CALLS_IN_FLIGHT)),
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_CALLS_IN_FLIGHT)),
         help_heading = "Limits"
     )]
     calls_in_flight: Option<u32>,

@@ -19,13 +19,13 @@ const USERS: u64 = 6;
 const CELLS_OF_RUN: u64 = USERS * 5;
 
 /// The backstory, and three modules for each of the 58 questions.
-const LEAST_CALLS_OF_A_CELL: u64 = 1 + 3 * 58;
+const MIN_CALLS_OF_A_CELL: u64 = 1 + 3 * 58;
 
 /// Replies between two kills: from the first number up to the second.
 const BETWEEN: [u64; 2] = [12, 24];
 
 /// So few replies leave some of every run's calls open when the last kill comes.
-const _: () = assert!(KILLS * BETWEEN[1] + IN_FLIGHT < CELLS_OF_RUN * LEAST_CALLS_OF_A_CELL);
+const _: () = assert!(KILLS * BETWEEN[1] + IN_FLIGHT < CELLS_OF_RUN * MIN_CALLS_OF_A_CELL);
 
 /// One kill in so many comes after a time and not after a reply: while the run starts.
 const BY_TIME: u64 = 4;

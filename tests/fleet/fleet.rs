@@ -39,7 +39,7 @@ const SYNTHETIC: u32 = 60;
 const CELLS_OF_A_USER: u32 = 5;
 
 /// The backstory, and three modules for each of the 58 questions; coordinator calls come on top.
-const LEAST_CALLS_OF_A_CELL: u64 = 1 + 3 * 58;
+const MIN_CALLS_OF_A_CELL: u64 = 1 + 3 * 58;
 
 /// Calls that the provider still answers after those that a test waits for: faults meet a fleet that works, and no run
 /// ends before its test releases the rest.
@@ -192,7 +192,7 @@ impl Fleet {
     }
 
     async fn answered_of(&self, calls: u64, limit: u64) {
-        let least_calls = u64::from(self.users * CELLS_OF_A_USER) * LEAST_CALLS_OF_A_CELL;
+        let least_calls = u64::from(self.users * CELLS_OF_A_USER) * MIN_CALLS_OF_A_CELL;
         assert!(limit < least_calls, "the run may have ended after {least_calls} calls");
         self.provider.hold_after(limit);
         let look = async || (self.provider.stats().answered >= calls).then_some(());
@@ -230,7 +230,7 @@ impl Fleet {
         let runs = control.runs().await.expect("the store answers").all;
         // What the coordinator last said: since then more cells may have finished, not less.
         let finished: u64 = runs.iter().map(|(about, _)| about.cells.finished).sum();
-        answered - finished * LEAST_CALLS_OF_A_CELL
+        answered - finished * MIN_CALLS_OF_A_CELL
     }
 
     /// Whether the coordinator has made the run's folder.

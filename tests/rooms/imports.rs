@@ -10,14 +10,14 @@ use crate::source::Modules;
 pub(crate) type Graph = BTreeMap<Vec<String>, BTreeSet<Vec<String>>>;
 
 /// How far a name is followed from module to module.
-const MOST_STEPS: usize = 16;
+const MAX_STEPS: usize = 16;
 
 /// Which file uses which other.
 pub(crate) fn graph(modules: &Modules) -> Graph {
     let room = Room::new(modules);
     let edges = |module: &Vec<String>| {
         let used = room.paths(module).into_iter();
-        let files = used.filter_map(|path| room.resolve(module, &path, MOST_STEPS));
+        let files = used.filter_map(|path| room.resolve(module, &path, MAX_STEPS));
         files.filter(|file| file != module).collect::<BTreeSet<_>>()
     };
     modules.keys().map(|module| (module.clone(), edges(module))).collect()

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 /// The most calls that may wait for a permit at any pace: as many as a busy provider answers while the next tasks are
 /// fetched.
-const MOST_AHEAD: usize = 192;
+const MAX_AHEAD: usize = 192;
 
 /// How long fetching tasks and preparing their prompts takes on a busy machine: calls for so long are kept ready.
 const FETCHED_WITHIN: Duration = Duration::from_millis(15);
@@ -121,7 +121,7 @@ impl Backpressure {
     fn set_marks(&self, calls_per_second: f64) {
         let in_flight = (self.state.capacity)();
         let meanwhile = (calls_per_second * FETCHED_WITHIN.as_secs_f64()) as usize;
-        let ahead = in_flight.min(MOST_AHEAD).max(2 * meanwhile);
+        let ahead = in_flight.min(MAX_AHEAD).max(2 * meanwhile);
         self.state.low.store(in_flight + ahead / 2, Ordering::Relaxed);
         self.state.full.store(in_flight + ahead, Ordering::Relaxed);
     }

@@ -8,7 +8,7 @@ use valuesim_shared::id::Cell;
 
 /// So many different cells' tasks fail in a row, with no call answered between them: then it is not the tasks that are at
 /// fault.
-const MOST_IN_A_ROW: usize = 5;
+const MAX_CONSECUTIVE: usize = 5;
 
 /// Cells of one model whose tasks failed for what seemed to be their own reasons since the last call that was answered.
 #[derive(Debug, Default)]
@@ -24,7 +24,7 @@ impl FailedCells {
         let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
         cells.insert(cell);
         self.are_some.store(true, Ordering::Relaxed);
-        cells.len() < MOST_IN_A_ROW
+        cells.len() < MAX_CONSECUTIVE
     }
 
     /// A call was answered: the provider takes calls.

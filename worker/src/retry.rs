@@ -21,7 +21,7 @@ use crate::timeouts::Waits;
 
 /// How often the answer may be no chat completion, to one prompt or to all in a row: each may have been paid for, and a
 /// provider that answers so five times will do so again.
-const MALFORMED_AT_MOST: u32 = 5;
+const MAX_MALFORMED: u32 = 5;
 
 /// Tokens that an answer with its analysis is expected to have.
 const EXPECTED_OUTPUT_TOKENS: u64 = 200;
@@ -96,7 +96,7 @@ pub(crate) async fn make<Q, S: Store, O: PermitOffice>(
             in_a_row = context.malformed[model.0 as usize].fetch_add(1, Ordering::Relaxed) + 1;
         }
         match error.kind.decision() {
-            Decision::Retry | Decision::SlowDown if malformed.max(in_a_row) < MALFORMED_AT_MOST => {
+            Decision::Retry | Decision::SlowDown if malformed.max(in_a_row) < MAX_MALFORMED => {
                 let ceiling = ceilings.next().unwrap_or(context.waits.longest);
                 let wait = wait(ceiling, error.retry_after);
                 context.meter.call_retried(model, &error, wait);

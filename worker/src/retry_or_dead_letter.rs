@@ -18,7 +18,7 @@ use crate::metrics::Undone;
 use crate::worker::Worker;
 
 /// How often a task may fail before it is given up: a fault of the machine does not come back so often.
-const MOST_ATTEMPTS: usize = 5;
+const MAX_ATTEMPTS: usize = 5;
 
 impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
     /// Parks a message that is no task of the run.
@@ -78,7 +78,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
     async fn try_again_or_park(&self, mut task: Task, delivery: Q::Delivery, reason: &str) -> Result<(), Halt> {
         let OnBadMessage::DeadLetter { by } = &self.context.on_bad_message else { return Ok(()) };
         task.history.push(format!("{} {by}: {reason}", UnixMillis::now()));
-        if task.history.len() < MOST_ATTEMPTS {
+        if task.history.len() < MAX_ATTEMPTS {
             self.context.queue.publish(&queue_of(&task), task.to_bytes().into()).await?;
             self.context.meter.task_undone(Some(task.kind), Undone::Retried);
         } else {

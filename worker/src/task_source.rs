@@ -19,7 +19,7 @@ use crate::listening::Ear;
 use crate::run::Run;
 
 /// How many story tasks are fetched together at most: enough to hide the way to the broker, few enough to share.
-const MOST_STORIES_AT_ONCE: usize = 300;
+const MAX_STORIES_AT_ONCE: usize = 300;
 
 /// CAB tasks for so long are fetched together at most, beyond what fits: opening a consumer costs the broker more than
 /// delivering a task, and a worker whose cells take seconds must not keep them from others.
@@ -36,7 +36,7 @@ const NO_CAB_FOR: Duration = Duration::from_millis(50);
 const SUSPECT_AFTER: u32 = 3;
 
 /// A task that was delivered so often before is given up.
-const MOST_DELIVERIES: u32 = 8;
+const MAX_DELIVERIES: u32 = 8;
 
 /// What came from a queue.
 pub(crate) enum Taken<D> {
@@ -211,7 +211,7 @@ impl<'a, Q: Queue> TaskSource<'a, Q> {
                 (delivery, queue, None)
             }
             cab = self.queue.take(&self.cab, cells) => (cab?, &self.cab, None),
-            story = self.queue.take(&self.story, free_calls.min(MOST_STORIES_AT_ONCE)) => (story?, &self.story, None),
+            story = self.queue.take(&self.story, free_calls.min(MAX_STORIES_AT_ONCE)) => (story?, &self.story, None),
         })
     }
 
@@ -242,7 +242,7 @@ impl<'a, Q: Queue> TaskSource<'a, Q> {
         let task = Task::read(delivery.body(), self.newest_task)?;
         self.run.check(&task, self.model)?;
         let times = delivery.deliveries_before();
-        if self.alone.is_some() && times >= MOST_DELIVERIES {
+        if self.alone.is_some() && times >= MAX_DELIVERIES {
             return Err(WorkerError::KillsItsWorkers { cell: task.cell, times });
         }
         Ok(task)

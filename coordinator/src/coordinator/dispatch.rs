@@ -17,8 +17,8 @@ const CONFIRMS_IN_FLIGHT: usize = 1_024;
 
 /// Cells that do not come back are sent again, and then again after a pause that doubles up to the longest: they may be lost
 /// for a reason that stays, and the run must go on by itself where it does not.
-const LOST_AGAIN_AFTER: Duration = Duration::from_secs(5);
-const LOST_AGAIN_AT_MOST: Duration = Duration::from_mins(5);
+const FIRST_RESEND_PAUSE: Duration = Duration::from_secs(5);
+const MAX_RESEND_PAUSE: Duration = Duration::from_mins(5);
 
 /// So often they are sent before somebody should look.
 const MANY_TIMES_LOST: u32 = 5;
@@ -108,7 +108,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
 /// How long cells are left alone that were sent again so often.
 fn lost_again_after(times: u32) -> Duration {
     let doubled = 1_u32.checked_shl(times.saturating_sub(1)).unwrap_or(u32::MAX);
-    LOST_AGAIN_AFTER.saturating_mul(doubled).min(LOST_AGAIN_AT_MOST)
+    FIRST_RESEND_PAUSE.saturating_mul(doubled).min(MAX_RESEND_PAUSE)
 }
 
 #[cfg(test)]
@@ -119,6 +119,6 @@ mod tests {
     fn lost_cells_are_sent_again_for_ever_and_ever_less_often() {
         let seconds: Vec<u64> = (1..10).map(|times| lost_again_after(times).as_secs()).collect();
         assert_eq!(seconds, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
-        assert_eq!(lost_again_after(u32::MAX), LOST_AGAIN_AT_MOST);
+        assert_eq!(lost_again_after(u32::MAX), MAX_RESEND_PAUSE);
     }
 }

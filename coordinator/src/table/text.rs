@@ -7,7 +7,7 @@ use crate::report::Results;
 const WIDTH: usize = 120;
 
 /// Room for a score with its sign: `±0.012`.
-const LEAST_COLUMN: usize = 6;
+const MIN_COLUMN_WIDTH: usize = 6;
 
 const COVERAGE: &str = "Coverage";
 
@@ -49,9 +49,9 @@ struct Layout {
 
 impl Layout {
     fn new(rows: &[Row]) -> Self {
-        let mut columns = [LEAST_COLUMN; COLUMNS];
+        let mut columns = [MIN_COLUMN_WIDTH; COLUMNS];
         for (column, name) in columns.iter_mut().zip(column_names()) {
-            *column = name.len().max(LEAST_COLUMN);
+            *column = name.len().max(MIN_COLUMN_WIDTH);
         }
         let scores: usize = columns.iter().map(|column| column + 1).sum();
         let room = WIDTH - scores - COVERAGE.len() - 1;

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use serde::Serialize;
 
 /// How many problems of one check are listed; the rest are only counted.
-const MOST_PROBLEMS: usize = 10;
+const MAX_PROBLEMS: usize = 10;
 
 /// One check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -42,7 +42,7 @@ impl Check {
     }
 
     pub(super) fn problem(&mut self, problem: impl Display) {
-        if self.problems.len() < MOST_PROBLEMS {
+        if self.problems.len() < MAX_PROBLEMS {
             self.problems.push(problem.to_string());
         } else {
             self.more_problems += 1;

@@ -10,7 +10,7 @@ use super::{Codebook, built_in, country};
 use crate::id::Country;
 
 /// Fifty times the size of the built-in codebook, so that a survey file given by mistake is not read to its end.
-const MOST_BYTES: u64 = 16 << 20;
+const MAX_BYTES: u64 = 16 << 20;
 
 impl Codebook {
     /// The built-in codebook: all questions in this project's own wording.
@@ -65,9 +65,9 @@ impl Codebook {
 fn read(file: &Path) -> Result<String, CodebookError> {
     let mut bytes = Vec::new();
     File::open(file)
-        .and_then(|open| open.take(MOST_BYTES + 1).read_to_end(&mut bytes))
+        .and_then(|open| open.take(MAX_BYTES + 1).read_to_end(&mut bytes))
         .map_err(|source| CodebookError::Read { file: file.to_owned(), source })?;
-    if bytes.len() as u64 > MOST_BYTES {
+    if bytes.len() as u64 > MAX_BYTES {
         return Err(unknown(file, "it is larger than any codebook"));
     }
     let text = String::from_utf8(bytes).map_err(|_| unknown(file, "it is not UTF-8 text"))?;

@@ -12,7 +12,7 @@ pub const SIMULATED_MARK: &str = " (SIMULATED)";
 
 /// The most model names that a sum keeps. A router has a few; but a provider that invents a name for each reply must not
 /// make a run's sums grow with its calls.
-pub const MOST_REPORTED_MODELS: usize = 100;
+pub const MAX_REPORTED_MODELS: usize = 100;
 
 /// What the calls of one cell used, by stage.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +47,7 @@ impl CellSpend {
         for model in &other.reported_models {
             // Whether anything was simulated must be known, however many names came before.
             let first_simulated = model.ends_with(SIMULATED_MARK) && !self.simulated();
-            let wanted = first_simulated || self.reported_models.len() < MOST_REPORTED_MODELS;
+            let wanted = first_simulated || self.reported_models.len() < MAX_REPORTED_MODELS;
             if wanted && !self.reported_models.contains(model) {
                 self.reported_models.push(model.clone());
             }
@@ -145,12 +145,12 @@ mod tests {
     #[test]
     fn a_provider_that_invents_model_names_does_not_fill_the_sums() {
         let mut total = CellSpend::default();
-        for reply in 0..=MOST_REPORTED_MODELS {
-            let mark = if reply == MOST_REPORTED_MODELS { SIMULATED_MARK } else { "" };
+        for reply in 0..=MAX_REPORTED_MODELS {
+            let mark = if reply == MAX_REPORTED_MODELS { SIMULATED_MARK } else { "" };
             let invented = [format!("m-{reply}{mark}"), format!("m-{reply}-again")];
             total.add(&CellSpend { reported_models: invented.to_vec(), ..CellSpend::default() });
         }
-        assert_eq!(total.reported_models.len(), MOST_REPORTED_MODELS + 1);
+        assert_eq!(total.reported_models.len(), MAX_REPORTED_MODELS + 1);
         assert!(total.simulated(), "the simulated name is still kept");
     }
 

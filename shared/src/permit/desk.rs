@@ -8,7 +8,7 @@ use super::circuit_breaker::{CircuitBreaker, CircuitPauses};
 use super::cooldown::Cooldown;
 use super::endpoint::Endpoint;
 use super::in_flight::InFlight;
-use super::limits::{Limits, MOST_CALLS_IN_FLIGHT};
+use super::limits::{Limits, MAX_CALLS_IN_FLIGHT};
 use super::office::{CallEnd, Permit, Reason, Refusal, Settlement, Wait};
 use super::pace::Pace;
 use super::stall_detector::StallDetector;
@@ -170,7 +170,7 @@ impl SharedDesk {
 }
 
 fn within_bounds(limits: Limits) -> Limits {
-    Limits { calls_in_flight: limits.calls_in_flight.clamp(1, MOST_CALLS_IN_FLIGHT), ..limits }
+    Limits { calls_in_flight: limits.calls_in_flight.clamp(1, MAX_CALLS_IN_FLIGHT), ..limits }
 }
 
 /// Leave to make one call, until it is dropped.

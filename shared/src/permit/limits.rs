@@ -21,7 +21,7 @@ pub struct Limits {
 pub const DEFAULT_CALLS_IN_FLIGHT: u32 = 64;
 
 /// More calls in flight than one process can have sockets for.
-pub const MOST_CALLS_IN_FLIGHT: u32 = 20_000;
+pub const MAX_CALLS_IN_FLIGHT: u32 = 20_000;
 
 const fn default_calls_in_flight() -> u32 {
     DEFAULT_CALLS_IN_FLIGHT

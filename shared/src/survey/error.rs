@@ -140,7 +140,7 @@ pub enum SurveyError {
     #[error(
         "{}, line {line}: the row is longer than {} kB: is a quotation mark not closed?",
         file.display(),
-        super::record::MOST_BYTES / 1024
+        super::record::MAX_BYTES / 1024
     )]
     RowTooLong {
         /// The file.

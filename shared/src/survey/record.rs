@@ -9,10 +9,10 @@ use super::csv_fields::{Span, split_simple};
 
 /// The longest row accepted. A row of the official file has about 2 kB; a row longer than this has an unclosed quotation
 /// mark.
-pub(super) const MOST_BYTES: usize = 512 * 1024;
+pub(super) const MAX_BYTES: usize = 512 * 1024;
 
 /// The most fields in a row; the official file has 613.
-const MOST_FIELDS: usize = 16 * 1024;
+const MAX_FIELDS: usize = 16 * 1024;
 
 /// The size of the read buffer.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -45,7 +45,7 @@ struct Parsed {
 pub(super) enum RecordFault {
     /// The stream cannot be read.
     Read(io::Error),
-    /// The row that begins on this line exceeds [`MOST_BYTES`] or [`MOST_FIELDS`].
+    /// The row that begins on this line exceeds [`MAX_BYTES`] or [`MAX_FIELDS`].
     TooLong { line: u64 },
 }
 
@@ -82,7 +82,7 @@ impl<'a> Records<'a> {
             unread: 0..0,
             is_begun: false,
             breaks: 0,
-            parsed: Parsed { bytes: vec![0; MOST_BYTES], ends: vec![0; MOST_FIELDS] },
+            parsed: Parsed { bytes: vec![0; MAX_BYTES], ends: vec![0; MAX_FIELDS] },
             spans: Vec::new(),
         }
     }

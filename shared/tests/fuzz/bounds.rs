@@ -12,7 +12,7 @@ use proptest::test_runner::{Config, TestRunner};
 pub(crate) const HOSTILE_BYTES: usize = if cfg!(debug_assertions) { 4 << 10 } else { 1 << 20 };
 
 /// The most processor time for one input. Anything slower than linear takes minutes for [`HOSTILE_BYTES`].
-const MOST_TIME: Duration = Duration::from_secs(1);
+const MAX_TIME: Duration = Duration::from_secs(1);
 
 /// The minimum number of cases of a target.
 const FEWEST_CASES: u32 = 16;
@@ -40,7 +40,7 @@ pub(crate) fn bounded<T>(bytes: usize, memory: Memory, read: impl FnOnce() -> T)
         "{} bytes of memory for an input of {bytes} bytes, expected at most {most}",
         used.bytes_max
     );
-    assert!(took <= MOST_TIME, "{took:?} for an input of {bytes} bytes, expected at most {MOST_TIME:?}");
+    assert!(took <= MAX_TIME, "{took:?} for an input of {bytes} bytes, expected at most {MAX_TIME:?}");
     value
 }
 

@@ -1,6 +1,6 @@
 //! Fuzzes the experiment file: any text is either resolved or refused with all problems.
 
-use valuesim_shared::experiment::{Experiment, MOST_MODELS};
+use valuesim_shared::experiment::{Experiment, MAX_MODELS};
 use valuesim_shared::split::Split;
 
 use crate::bounds::{HOSTILE_BYTES, Memory, bounded, fuzz};
@@ -25,7 +25,7 @@ fn check(text: &str) {
     });
     let Ok(experiment) = resolved else { return };
     assert!(!experiment.models.is_empty() && !experiment.methods.is_empty());
-    assert!(experiment.models.len() <= MOST_MODELS);
+    assert!(experiment.models.len() <= MAX_MODELS);
     for respondent in &experiment.sample.respondents {
         assert!(respondent.index() < respondent.row() as usize);
     }

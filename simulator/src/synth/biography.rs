@@ -7,7 +7,7 @@ use super::keyed_rng::{Draw, KeyedRng, LifeFact, whole};
 use crate::traits::{Trait, normal};
 
 /// The maximum number of children of a synthetic respondent.
-const MOST_CHILDREN: i32 = 9;
+const MAX_CHILDREN: i32 = 9;
 /// The share of people who speak a country's first language at home; of the others, the same share speaks the second.
 const LANGUAGE_SHARE: f64 = 0.82;
 /// How many ethnic groups and parties a country has in the survey's lists.
@@ -77,7 +77,7 @@ impl Biography<'_> {
         let years = f64::from(age - 19).clamp(0.0, 21.0) / 21.0;
         let fertility = if single { 0.15 } else { 0.55 + 0.12 * f64::from(self.traits[Trait::Religiosity.index()]) };
         let wanted = self.rng.geometric(Draw::Life(LifeFact::Children), (0.2 + fertility * years).clamp(0.05, 0.75));
-        let children = if age < 20 { 0 } else { wanted.min(MOST_CHILDREN) };
+        let children = if age < 20 { 0 } else { wanted.min(MAX_CHILDREN) };
         let at_home = if age < 60 { children } else { children / 3 };
         let others = self.rng.geometric(Draw::Life(LifeFact::Household), 0.4).min(8);
         set(codes, 274, children);

@@ -27,7 +27,7 @@ const ROUNDS: u32 = 3;
 const SAFE_WITHIN: Duration = Duration::from_secs(7);
 
 /// Characters that are kept of each failure in the history of a task that is replayed.
-const MOST_OF_A_FAILURE: usize = 300;
+const MAX_FAILURE_CHARS: usize = 300;
 
 /// Which letters.
 #[derive(Debug, Clone)]
@@ -237,7 +237,7 @@ fn again(found: &DeadMessage, dead: &QueueName, note: &str) -> Result<(QueueName
 
 /// One entry instead of many, so that the task has its attempts again and its past is not forgotten.
 fn fresh(note: &str, history: &[String]) -> String {
-    let before: Vec<String> = history.iter().map(|failure| shortened(failure, MOST_OF_A_FAILURE)).collect();
+    let before: Vec<String> = history.iter().map(|failure| shortened(failure, MAX_FAILURE_CHARS)).collect();
     if before.is_empty() { note.to_owned() } else { format!("{note}; before that: {}", before.join("; ")) }
 }
 

@@ -10,10 +10,10 @@ use crate::age::ago;
 use crate::columns::{NOTHING, columns, one_line, shortened};
 
 /// Characters of a reason in the list.
-const MOST_OF_A_REASON: usize = 70;
+const MAX_REASON_CHARS: usize = 70;
 
 /// Characters of a message that cannot be read.
-const MOST_OF_A_MESSAGE: usize = 2_000;
+const MAX_MESSAGE_CHARS: usize = 2_000;
 
 /// A line for each letter. `waiting` is how many there are.
 pub(super) fn list(letters: &[Letter], waiting: u32, now: UnixMillis) -> String {
@@ -39,7 +39,7 @@ fn row(letter: &Letter, now: UnixMillis) -> [String; 7] {
         letter.kind().to_owned(),
         written.map_or_else(|| NOTHING.to_owned(), |written| ago(written.at, now)),
         written.map_or_else(|| NOTHING.to_owned(), |written| written.worker.clone()),
-        shortened(letter.reason(), MOST_OF_A_REASON),
+        shortened(letter.reason(), MAX_REASON_CHARS),
     ]
 }
 
@@ -93,7 +93,7 @@ fn message(letter: &Letter) -> String {
         }
         DeadContent::Unreadable(_) => {
             let body = &letter.found.body;
-            let text = shortened(&String::from_utf8_lossy(body), MOST_OF_A_MESSAGE);
+            let text = shortened(&String::from_utf8_lossy(body), MAX_MESSAGE_CHARS);
             format!("{} bytes: {text}", HumanCount(body.len() as u64))
         }
     }

@@ -29,7 +29,7 @@ const RECENT_MS: u64 = 10 * 60 * 1_000;
 const STUCK_MS: u64 = 10 * 60 * 1_000;
 
 /// Characters of a trouble that are shown.
-const MOST_OF_A_TROUBLE: usize = 200;
+const MAX_TROUBLE_CHARS: usize = 200;
 
 /// What somebody should look after in `run`.
 pub(super) fn attention(status: &Status, run: &RunStatus) -> Vec<String> {
@@ -97,7 +97,7 @@ impl Looked<'_> {
                 let stopped = self.run.about.as_ref().and_then(|about| Some((about.at, about.stopped_by.as_ref()?)));
                 said.push(match stopped {
                     Some((at, why)) => {
-                        let (ended, why) = (ago(at, self.status.at), shortened(why, MOST_OF_A_TROUBLE));
+                        let (ended, why) = (ago(at, self.status.at), shortened(why, MAX_TROUBLE_CHARS));
                         format!("its coordinator ended {ended}: {why}; once that is mended, {goes_on}")
                     }
                     None => format!("no coordinator is alive: {goes_on}"),
@@ -138,7 +138,7 @@ impl Looked<'_> {
         let mut groups: BTreeMap<String, (UnixMillis, Processes)> = BTreeMap::new();
         for (id, trouble) in self.troubles() {
             let Some(until) = self.rests_until(trouble) else { continue };
-            let (last, processes) = groups.entry(shortened(&trouble.text, MOST_OF_A_TROUBLE)).or_default();
+            let (last, processes) = groups.entry(shortened(&trouble.text, MAX_TROUBLE_CHARS)).or_default();
             *last = (*last).max(until);
             processes.0.insert(id);
         }
@@ -228,7 +228,7 @@ impl Looked<'_> {
         let of_run = self.troubles().filter(|(_, trouble)| self.rests_until(trouble).is_none());
         let of_run = of_run.map(|(id, trouble)| (id, trouble.at, with_model(trouble)));
         for (id, at, text) in coordinators.chain(workers).chain(of_run).filter(|(_, at, _)| self.is_recent(*at)) {
-            let (last, processes) = groups.entry(shortened(&text, MOST_OF_A_TROUBLE)).or_default();
+            let (last, processes) = groups.entry(shortened(&text, MAX_TROUBLE_CHARS)).or_default();
             *last = (*last).max(at);
             processes.0.insert(id);
         }

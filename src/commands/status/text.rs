@@ -17,7 +17,7 @@ use crate::commands::queues::FoundQueue;
 const INDENT: &str = "  ";
 
 /// Characters of a trouble in a table.
-const MOST_OF_A_TROUBLE: usize = 60;
+const MAX_TROUBLE_CHARS: usize = 60;
 
 /// All that was found, with what could not be reached before it.
 pub(super) fn text(status: &Status) -> String {
@@ -208,7 +208,7 @@ fn worker_row(worker: &WorkerReport, now: UnixMillis) -> [String; 9] {
     let runs: Vec<&str> = worker.runs.iter().map(|run| run.0.as_str()).collect();
     let draining = if worker.draining { " (about to end)" } else { "" };
     let trouble = worker.last_trouble.as_ref();
-    let trouble = trouble.map(|(at, text)| format!("{}: {}", ago(*at, now), shortened(text, MOST_OF_A_TROUBLE)));
+    let trouble = trouble.map(|(at, text)| format!("{}: {}", ago(*at, now), shortened(text, MAX_TROUBLE_CHARS)));
     [
         format!("{}{draining}", process.host),
         process.pid.to_string(),

@@ -20,7 +20,7 @@ use super::setup::{self, BEARER, ClientError, Deadlines, Problem};
 use super::wire::{Reply, completion, failure, readable, shows_a_models_work, text};
 
 /// The longest response that is read, in bytes after decompression: a hundred times a long backstory.
-const MOST_RESPONSE_BYTES: usize = 4 << 20;
+const MAX_RESPONSE_BYTES: usize = 4 << 20;
 
 /// Shorter keys are such as `none` or `EMPTY`, for servers that ask for any: no secret, and perhaps a word of a message.
 const SHORTEST_SECRET: usize = 8;
@@ -88,8 +88,8 @@ impl Client {
     async fn read(&self, response: &mut Response, begun: Instant) -> Result<String, CallError> {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(&error, begun))? {
-            if body.len() + chunk.len() > MOST_RESPONSE_BYTES {
-                let message = format!("the response is longer than {MOST_RESPONSE_BYTES} bytes");
+            if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
+                let message = format!("the response is longer than {MAX_RESPONSE_BYTES} bytes");
                 return Err(CallError::new(CallErrorKind::Malformed, None, &message));
             }
             body.extend_from_slice(&chunk);

@@ -34,7 +34,7 @@ use super::topology::broker_name;
 use crate::queue::Verdict;
 
 /// The most that quorum queues send ahead.
-const MOST_AHEAD: usize = 2_000;
+const MAX_PREFETCH: usize = 2_000;
 
 /// How long a consumer stays open for nobody: whoever takes tasks one by one is back long before.
 const LINGER: Duration = Duration::from_secs(2);
@@ -114,7 +114,7 @@ impl Fetcher {
                 stop.run_until_cancelled(self.wait_for_need()).await;
                 continue;
             };
-            match self.serve(answers, room.clamp(1, MOST_AHEAD), stop).await {
+            match self.serve(answers, room.clamp(1, MAX_PREFETCH), stop).await {
                 Ok(()) => {
                     backoff = Backoff::default();
                     continue;

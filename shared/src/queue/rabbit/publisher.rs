@@ -24,7 +24,7 @@ use super::topology::{broker_name, queue_of};
 use crate::queue::{Delivery as _, QueueError, QueueName, Verdict};
 
 /// The largest message that RabbitMQ 4 takes as it is delivered.
-const MOST_BYTES: usize = 16 * 1024 * 1024;
+const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// A message that is not confirmed for so long is sent again, on a new channel: to a channel that knew a queue before it
 /// was deleted and declared again, RabbitMQ 3.10 never confirms.
@@ -32,10 +32,10 @@ const CONFIRM_WITHIN: Duration = Duration::from_secs(30);
 
 /// A message that is refused so often in a row is sent on another channel: to one that was refused while a queue lost its
 /// leader, RabbitMQ 3.10 goes on saying no when the queue has another and takes messages again.
-const MOST_REFUSED: u32 = 3;
+const MAX_REFUSALS: u32 = 3;
 
 /// How often a queue is declared anew for one message.
-const MOST_DECLARED: u32 = 5;
+const MAX_DECLARATIONS: u32 = 5;
 
 /// The delivery mode of messages that survive a restart of the broker.
 const PERSISTENT: u8 = 2;
@@ -80,9 +80,9 @@ impl Publisher {
 
     /// Returns once the message is safe in its queue. A publish that is dropped goes on in the background.
     pub(super) async fn publish(&self, letter: Letter) -> Result<(), QueueError> {
-        if letter.body.len() > MOST_BYTES {
+        if letter.body.len() > MAX_BYTES {
             let Letter { queue, body, .. } = letter;
-            return Err(QueueError::TooLarge { queue, bytes: body.len(), most: MOST_BYTES });
+            return Err(QueueError::TooLarge { queue, bytes: body.len(), most: MAX_BYTES });
         }
         let closed = QueueError::Closed(letter.queue.clone());
         // A task of its own, because a confirmation may carry somebody else's returned message, which must not get lost.
@@ -120,7 +120,7 @@ impl Publisher {
             self.count(&sent);
             match sent {
                 Ok(Sent::Safe) => return Ok(()),
-                Ok(Sent::Unroutable) if declared == MOST_DECLARED => {
+                Ok(Sent::Unroutable) if declared == MAX_DECLARATIONS => {
                     let queue = String::from(broker_name(&letter.queue)?);
                     return Err(QueueError::Unroutable { queue, times: declared });
                 }
@@ -149,7 +149,7 @@ impl Publisher {
     async fn send(&self, letter: &Letter, refused_before: u32) -> Result<Sent, BrokerError> {
         let session = self.link.session(&letter.queue).await?;
         session.declare(&letter.queue).await?;
-        if refused_before > 0 && refused_before.is_multiple_of(MOST_REFUSED) {
+        if refused_before > 0 && refused_before.is_multiple_of(MAX_REFUSALS) {
             session.leave_confirming().await;
         }
         let channel = session.confirming().await?;

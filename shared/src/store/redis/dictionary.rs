@@ -17,7 +17,7 @@ const DICTIONARY_BYTES: usize = 112_640;
 const LEVEL: i32 = 9;
 
 /// The longest backstory that is unpacked, in bytes. A worker accepts no reply of this length.
-const MOST_BYTES: usize = 256 << 20;
+const MAX_BYTES: usize = 256 << 20;
 
 /// The id of a dictionary: the first bytes of its digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,7 +48,7 @@ impl Dictionary {
     }
 
     pub(super) fn decompress(&self, bytes: &[u8]) -> io::Result<Vec<u8>> {
-        Decompressor::with_prepared_dictionary(&self.decoder)?.decompress(bytes, MOST_BYTES)
+        Decompressor::with_prepared_dictionary(&self.decoder)?.decompress(bytes, MAX_BYTES)
     }
 }
 
@@ -57,7 +57,7 @@ pub(super) fn compress(bytes: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 pub(super) fn decompress(bytes: &[u8]) -> io::Result<Vec<u8>> {
-    Decompressor::new()?.decompress(bytes, MOST_BYTES)
+    Decompressor::new()?.decompress(bytes, MAX_BYTES)
 }
 
 fn pack(mut compressor: Compressor<'_>, bytes: &[u8]) -> io::Result<Vec<u8>> {

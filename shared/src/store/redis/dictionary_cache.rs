@@ -20,7 +20,7 @@ use crate::redis_connection::{RedisConnection, RedisConnectionError};
 const SAMPLES_UNTIL_NEXT_TRY: usize = 50;
 
 /// How many dictionaries are kept in memory. Each takes about a megabyte.
-const MOST_KEPT: usize = 32;
+const MAX_CACHED: usize = 32;
 
 /// The dictionaries that this process knows.
 #[derive(Debug, Clone)]
@@ -164,7 +164,7 @@ impl DictionaryCache {
     fn keep(&self, dictionary: Dictionary) -> Arc<Dictionary> {
         let dictionary = Arc::new(dictionary);
         let mut known = self.known();
-        if known.by_id.len() >= MOST_KEPT {
+        if known.by_id.len() >= MAX_CACHED {
             *known = Known::default();
         }
         known.by_id.insert(dictionary.id, Arc::clone(&dictionary));

@@ -18,10 +18,10 @@ use crate::redis_connection::key::{self, EXPIRY_SECONDS};
 use crate::redis_connection::{Answers, RedisConnection, RedisConnectionError};
 
 /// The most writes in a batch.
-const MOST_TOGETHER: usize = 1024;
+const MAX_BATCH: usize = 1024;
 
 /// The most batches that are sent and not answered. With two, the server has work while the tasks of the last batch go on.
-const MOST_UNDER_WAY: usize = 2;
+const MAX_BATCHES_IN_FLIGHT: usize = 2;
 
 /// A write.
 #[derive(Debug)]
@@ -95,7 +95,7 @@ impl Writer {
 }
 
 async fn write_all(link: RedisConnection, mut writes: mpsc::UnboundedReceiver<(Write, Option<Done>)>) {
-    let mut taken = Vec::with_capacity(MOST_TOGETHER);
+    let mut taken = Vec::with_capacity(MAX_BATCH);
     // In order: no batch counts as durable before the one before it does.
     let mut under_way = FuturesOrdered::new();
     let mut failed = None;
@@ -108,13 +108,13 @@ async fn write_all(link: RedisConnection, mut writes: mpsc::UnboundedReceiver<(W
                 failed = sent.outcome.clone().err().filter(|_| !under_way.is_empty() || sent.waiting.is_empty());
                 sent.tell();
             }
-            count = writes.recv_many(&mut taken, MOST_TOGETHER), if under_way.len() < MOST_UNDER_WAY => {
+            count = writes.recv_many(&mut taken, MAX_BATCH), if under_way.len() < MAX_BATCHES_IN_FLIGHT => {
                 if count == 0 {
                     break;
                 }
                 // Other tasks that are ready to write now join this batch.
                 tokio::task::yield_now().await;
-                while taken.len() < MOST_TOGETHER {
+                while taken.len() < MAX_BATCH {
                     let Ok(write) = writes.try_recv() else { break };
                     taken.push(write);
                 }

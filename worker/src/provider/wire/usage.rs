@@ -34,13 +34,13 @@ fn count(value: &Value) -> Option<u64> {
         return Some(count);
     }
     let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
-    let is_count = (0.0..=MOST_TOKENS).contains(&number);
+    let is_count = (0.0..=MAX_TOKENS).contains(&number);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was checked")]
     is_count.then_some(number.ceil() as u64)
 }
 
 /// More than any model reads or writes; larger numbers with a fraction are nonsense.
-const MOST_TOKENS: f64 = 1e12;
+const MAX_TOKENS: f64 = 1e12;
 
 #[cfg(test)]
 mod tests {
