@@ -7,7 +7,7 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::telemetry::{HttpStatus, ListenError};
 
-use crate::note::note;
+use crate::output::note;
 
 /// Where probes and scrapes are answered.
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ mod commands;
 mod exit;
 mod http;
 mod interrupt;
-mod note;
+mod output;
 mod precedence;
 mod progress;
 mod redb_panic;
@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Arg, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use exit::{Exit, Failure};
-use valuesim_coordinator::terminal_escape::visible;
+use output::note;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -134,22 +134,23 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
     command.mut_args(forget).mut_subcommands(without_empty_variables)
 }
 
-/// Logs to standard error as `VALUESIM_LOG` says (for example `debug`, or `valuesim_worker=trace`); warnings where it
-/// says nothing. What the broker's client logs is told in this program's own words, and left out unless asked for.
+/// Logs to standard error at the level that `VALUESIM_LOG` sets (for example `debug`, or `valuesim_worker=trace`), by
+/// default warnings and errors. Leaves out the logs of the broker's client unless they are asked for, because this
+/// program reports the same events itself.
 fn start_logging() {
-    let said = std::env::var("VALUESIM_LOG").unwrap_or_default();
-    let said = if said.trim().is_empty() { "warn".to_owned() } else { said };
-    let said = if said.contains("lapin") { said } else { format!("lapin=off,{said}") };
-    let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(said);
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let level = std::env::var("VALUESIM_LOG").unwrap_or_default();
+    let level = if level.trim().is_empty() { "warn".to_owned() } else { level };
+    let level = if level.contains("lapin") { level } else { format!("lapin=off,{level}") };
+    let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(level);
+    // Reporting that a line could not be written would panic if standard error is closed.
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
+    subscriber.with_writer(std::io::stderr).init();
 }
 
-#[expect(clippy::print_stderr, reason = "errors are for people, and go to standard error")]
 fn report(failure: &Failure) -> Exit {
-    // What servers said, and names that others chose, may be in it.
-    eprintln!("{}", visible(&format!("error: {:#}", failure.error)));
-    if let Some(note) = failure.note {
-        eprintln!("{note}");
+    note(&format!("error: {:#}", failure.error));
+    if let Some(text) = failure.note {
+        note(text);
     }
     failure.exit
 }

@@ -1,6 +1,6 @@
 //! Shows how a run goes: a live line on a terminal, a plain line now and then on a pipe, JSON lines where asked for.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,8 @@ use valuesim_coordinator::coordinator::Progress;
 use valuesim_shared::outcome::StageSpend;
 use valuesim_shared::permit::{OwnLimit, Reason, Wait};
 use valuesim_worker::meter::{Meter, Reading};
+
+use crate::output::{note, write_event};
 
 /// How often a terminal is redrawn.
 const REDRAW: Duration = Duration::from_millis(200);
@@ -95,9 +97,9 @@ impl Watch {
             };
             let look = self.look(start.elapsed(), finished_before);
             match style {
-                Style::Json => write_json(&look),
+                Style::Json => write_event(&look),
                 Style::Text if on_terminal => draw(&bar, &look),
-                Style::Text => write_line(&look),
+                Style::Text => note(&look.text()),
             }
             if last {
                 bar.finish_and_clear();
@@ -203,16 +205,6 @@ fn draw(bar: &ProgressBar, look: &Look) {
     let share = look.cells_finished as f64 / look.cells.max(1) as f64;
     bar.set_position((share * 1000.0) as u64);
     bar.set_message(look.text());
-}
-
-/// Writes one JSON line to standard output. A reader that has gone away is no reason to stop a run that costs money.
-pub(crate) fn write_json(event: &impl Serialize) {
-    let line = serde_json::to_string(event).expect("events can be written as JSON");
-    let _ = writeln!(std::io::stdout(), "{line}");
-}
-
-fn write_line(look: &Look) {
-    let _ = writeln!(std::io::stderr(), "{}", look.text());
 }
 
 #[cfg(test)]

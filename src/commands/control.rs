@@ -6,10 +6,10 @@ use tokio::runtime::Runtime;
 use valuesim_shared::control::{AboutRun, Control, DesiredState, Order, RunPhase, UnixMillis, operator};
 use valuesim_shared::id::RunId;
 
-use super::open_run::print;
 use crate::age::ago;
 use crate::columns::one_line;
 use crate::exit::{Exit, Failure, OrUsage as _};
+use crate::output::print;
 use crate::runs_flag::RunsFlag;
 use crate::servers::StoreFlags;
 
@@ -41,7 +41,7 @@ pub(super) fn give(flags: &Flags, desired: DesiredState) -> Result<Exit, Failure
         let (control, run) = runtime.block_on(flags.runs.control_of(&flags.run))?;
         runtime.block_on(tell(&control, &run, order, Place::Folder))?
     };
-    print(&said).context("write to standard output")?;
+    print(&said)?;
     Ok(Exit::Done)
 }
 

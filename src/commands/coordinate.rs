@@ -20,8 +20,8 @@ use super::job::Job;
 use super::run::{self, Place, say_when};
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::http::HttpFlags;
-use crate::note::note;
-use crate::progress::{Style, write_json};
+use crate::output::{note, write_event};
+use crate::progress::Style;
 use crate::servers::{Addresses, ServerFlags};
 
 /// How often progress is told.
@@ -162,7 +162,7 @@ impl Watch {
             tokio::time::sleep(TELL_EVERY).await;
             let look = self.look(start.elapsed().as_secs_f64(), before);
             match style {
-                Style::Json => write_json(&look),
+                Style::Json => write_event(&look),
                 Style::Text => note(&look.text()),
             }
         }

@@ -18,8 +18,8 @@ use self::letter::{Letter, LetterId, Which};
 use self::settle::{Act, Choice, settle};
 use super::confirm::Confirm;
 use super::control::{run_id, unknown};
-use super::open_run::print;
 use crate::exit::{Exit, Failure, OrUsage as _};
+use crate::output::print;
 use crate::servers::{BrokerAddress, BrokerFlags, LITTLE_PATIENCE, StoreAddress, StoreFlags, hang_up, within};
 
 /// The most letters that are looked at: they come one by one and are all in memory.
@@ -160,7 +160,7 @@ impl Listing {
         let (letters, waiting) = self.of.letters()?.ok_or_else(|| unknown(&self.of.run))?;
         let text =
             if self.json { lines(&letters, Letter::listed) } else { text::list(&letters, waiting, UnixMillis::now()) };
-        print(&text).context("write to standard output")?;
+        print(&text)?;
         Ok(Exit::Done)
     }
 }
@@ -182,7 +182,7 @@ impl Showing {
             }
         };
         let text = if self.json { lines(&letters, Letter::whole) } else { text::show(&letters, UnixMillis::now()) };
-        print(&text).context("write to standard output")?;
+        print(&text)?;
         Ok(Exit::Done)
     }
 }
@@ -237,7 +237,7 @@ impl Of {
                 None => unknown.into(),
             });
         };
-        print(&settled.text(act)).context("write to standard output")?;
+        print(&settled.text(act))?;
         match settled.problem {
             None => Ok(Exit::Done),
             Some(problem) => Err(problem.into()),

@@ -12,6 +12,7 @@ use valuesim_coordinator::ledger::Ledger;
 
 use super::open_run::Which;
 use crate::exit::{Exit, Failure, OrUsage as _};
+use crate::output::note;
 
 /// What `valuesim export` takes.
 #[derive(Debug, Args)]
@@ -140,9 +141,4 @@ fn say_what_is_missing(ledger: &Ledger) -> Result<(), Failure> {
         ));
     }
     Ok(())
-}
-
-#[expect(clippy::print_stderr, reason = "notes are for people, and go to standard error")]
-fn note(text: &str) {
-    eprintln!("{text}");
 }

@@ -1,6 +1,5 @@
 //! A run that is looked at: its experiment, survey and ledger, none of which is changed.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::anyhow;
@@ -54,27 +53,5 @@ impl Which {
             }
             look(&job.evaluated(&ledger))
         })
-    }
-}
-
-/// Who reads standard output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reader {
-    IsThere,
-    /// It has read enough, as `head` does.
-    IsGone,
-}
-
-/// Whether text could be written. A reader that has gone away is no failure.
-pub(super) fn print(text: &str) -> io::Result<()> {
-    print_to(text).map(drop)
-}
-
-/// The same, for who would go on writing.
-pub(super) fn print_to(text: &str) -> io::Result<Reader> {
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        Ok(()) => Ok(Reader::IsThere),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::IsGone),
-        Err(error) => Err(error),
     }
 }

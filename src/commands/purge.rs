@@ -13,10 +13,10 @@ use valuesim_shared::store::RedisStore;
 
 use super::confirm::Confirm;
 use super::control::{run_id, unknown};
-use super::open_run::print;
 use super::queues;
 use crate::columns::one_line;
 use crate::exit::{Exit, Failure, OrUsage as _};
+use crate::output::print;
 use crate::servers::{Addresses, LITTLE_PATIENCE, ServerFlags, hang_up, within};
 
 /// How long the store may take to go through all its keys: a hundred million of them.
@@ -99,9 +99,9 @@ impl Flags {
             format!("removed from the store: keys: {}, and the run from the list of runs\n", HumanCount(keys))
         });
         for removed in [&of_broker, &of_store].into_iter().flatten() {
-            print(removed).context("write to standard output")?;
+            print(removed)?;
         }
-        print("the run's ledger and its folder are not touched\n").context("write to standard output")?;
+        print("the run's ledger and its folder are not touched\n")?;
         let failed: Vec<String> =
             [of_broker, of_store].into_iter().filter_map(Result::err).map(|error| format!("{error:#}")).collect();
         if failed.is_empty() { Ok(()) } else { bail!("not all was removed: {}", failed.join("; ")) }

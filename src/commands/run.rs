@@ -26,8 +26,8 @@ use super::job::Job;
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::http;
 use crate::interrupt::Signals;
-use crate::note::note;
-use crate::progress::{Before, Style, Watch, write_json};
+use crate::output::{note, print, print_json};
+use crate::progress::{Before, Style, Watch};
 use crate::redb_panic::guarded;
 use crate::run_folder::{EXPERIMENT_FILE, LEDGER_FILE, RunFolder};
 use crate::runtime::beside_other_work;
@@ -69,9 +69,12 @@ pub(super) fn start(experiment: Experiment, flags: &Flags, place: Place<'_>) -> 
     check_limits(&job.experiment, &estimate).or_usage()?;
     let announcement = Announcement::new(&job.run, &job.experiment, &job.plan, &job.survey, &estimate);
     if flags.dry_run {
-        announcement.show_as_result(style);
+        announcement.print(style)?;
         return Ok(Exit::Done);
     }
+    let runtime = job.runtime()?;
+    // Before the announcement, so that Ctrl-C stops the run in the same way from there on.
+    let stop = stop_on_signals(&runtime)?;
     announcement.show(style);
     let folder = RunFolder::at(flags.runs.join(&job.run.0));
     // A run that was begun may be finished, and need none of it.
@@ -79,7 +82,7 @@ pub(super) fn start(experiment: Experiment, flags: &Flags, place: Place<'_>) -> 
         place.check(&job.experiment)?;
     }
     let _claim = folder.claim()?;
-    guarded(&folder, || job.execute(&folder, style, place))
+    guarded(&folder, || job.execute(&folder, style, place, (runtime, stop)))
 }
 
 fn check_providers(experiment: &Experiment) -> Result<(), ClientError> {
@@ -105,17 +108,25 @@ fn check_limits(experiment: &Experiment, estimate: &Estimate) -> anyhow::Result<
 }
 
 impl Job {
-    fn execute(&self, folder: &RunFolder, style: Style, place: Place<'_>) -> Result<Exit, Failure> {
-        let ledger = self.open_ledger(folder)?;
-        let finished = ledger.finished()?.count() as u64;
-        self.say_what_is_without_transcript(&ledger, finished)?;
+    fn runtime(&self) -> anyhow::Result<Runtime> {
         let runtime = match &self.experiment.simulate {
             // The simulated provider of this process has the other half of the cores.
             Some(_) => Runtime::new(),
             None => beside_other_work(),
         };
-        let runtime = runtime.context("start the asynchronous runtime")?;
-        let stop = stop_on_signals(&runtime)?;
+        runtime.context("start the asynchronous runtime")
+    }
+
+    fn execute(
+        &self,
+        folder: &RunFolder,
+        style: Style,
+        place: Place<'_>,
+        (runtime, stop): (Runtime, CancellationToken),
+    ) -> Result<Exit, Failure> {
+        let ledger = self.open_ledger(folder)?;
+        let finished = ledger.finished()?.count() as u64;
+        self.say_what_is_without_transcript(&ledger, finished)?;
         // The results of a finished run need no key and no provider.
         let end = if finished == self.plan.cells() {
             note("finished before: these are its results, without a new call");
@@ -266,7 +277,7 @@ impl Job {
         if let Err(error) = folder.remove_control() {
             note(&format!("the control folder of the finished run was not removed: {error}"));
         }
-        show_results(&results, folder.path(), style);
+        show_results(&results, folder.path(), style)?;
         Ok(Exit::Done)
     }
 }
@@ -292,12 +303,12 @@ pub(super) async fn say_when(stop: CancellationToken, text: &'static str) {
     note(text);
 }
 
-#[expect(clippy::print_stdout, reason = "results go to standard output")]
-fn show_results(results: &Results, folder: &Path, style: Style) {
-    match style {
-        Style::Json => write_json(&serde_json::json!({ "event": "finished", "folder": folder, "results": results })),
-        Style::Text => println!("{}\n{}", table::text(results), files(folder)),
-    }
+fn show_results(results: &Results, folder: &Path, style: Style) -> anyhow::Result<()> {
+    let shown = match style {
+        Style::Json => print_json(&serde_json::json!({ "event": "finished", "folder": folder, "results": results })),
+        Style::Text => print(&format!("{}\n{}\n", table::text(results), files(folder))),
+    };
+    shown.map(drop)
 }
 
 fn files(folder: &Path) -> String {

@@ -8,11 +8,11 @@ use tokio::runtime::Runtime;
 use valuesim_coordinator::terminal_escape::visible_json;
 use valuesim_shared::control::{AboutRun, Control as _, DesiredState, Found, Order, UnixMillis};
 
-use super::open_run::print;
 use super::status::{phase, spent};
 use crate::age::ago;
 use crate::columns::{NOTHING, columns};
 use crate::exit::{Exit, Failure, OrUsage as _};
+use crate::output::print;
 use crate::servers::StoreFlags;
 
 /// What `valuesim runs` takes.
@@ -39,7 +39,7 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     let looking = async { anyhow::Ok(address.reach().await?.1.runs().await?) };
     let runs = Runtime::new().context("start the asynchronous runtime")?.block_on(looking).or_not_looked()?;
     let text = if flags.json { json(&runs) } else { text(&runs, UnixMillis::now()) };
-    print(&text).context("write to standard output")?;
+    print(&text)?;
     Ok(Exit::Done)
 }
 

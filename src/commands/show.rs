@@ -1,14 +1,14 @@
 //! `valuesim show`: what a run knows of one respondent.
 
-use anyhow::Context as _;
 use clap::Args;
 use valuesim_coordinator::show::{Prompts, Selection, ShownCell, show};
 use valuesim_coordinator::terminal_escape::{visible, visible_json};
 use valuesim_shared::id::{Fold, QuestionId, Respondent};
 
-use super::open_run::{Which, print};
+use super::open_run::Which;
 use super::run::{fold, respondent};
 use crate::exit::{Exit, Failure, OrUsage as _};
+use crate::output::print;
 
 /// What `valuesim show` takes.
 #[derive(Debug, Args)]
@@ -55,7 +55,7 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
             shown => shown?,
         };
         let texts: Vec<String> = cells.iter().map(|cell| flags.render(cell)).collect();
-        print(&texts.join(if flags.json { "" } else { "\n" })).context("write to standard output")?;
+        print(&texts.join(if flags.json { "" } else { "\n" }))?;
         Ok(Exit::Done)
     })
 }

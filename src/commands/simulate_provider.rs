@@ -13,6 +13,7 @@ use valuesim_simulator::provider::{CacheRule, Latency, Provider, ProviderOptions
 
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::interrupt::Signals;
+use crate::output::print;
 use crate::runtime::on_half_the_cores;
 
 /// What `valuesim simulate-provider` takes.
@@ -176,14 +177,9 @@ async fn serve(flags: &Flags, codebook: Codebook) -> Result<Exit, Failure> {
     let starting = Provider::start(flags.listen, options, Arc::new(codebook)).await;
     let provider = starting.with_context(|| format!("serve on {}", flags.listen)).or_usage()?;
     let mut signals = Signals::hear()?;
-    announce(&provider);
+    // Scripts wait for this line.
+    print(&format!("SIMULATED provider at {}\n", provider.base_url()))?;
     signals.next().await;
     provider.stop().await;
     Ok(Exit::Done)
-}
-
-/// One line on standard output, which scripts wait for.
-#[expect(clippy::print_stdout, reason = "the address is the result")]
-fn announce(provider: &Provider) {
-    println!("SIMULATED provider at {}", provider.base_url());
 }

@@ -18,9 +18,9 @@ use valuesim_shared::id::RunId;
 
 use self::found::Status;
 use self::look::Look;
-use super::open_run::{Reader, print, print_to};
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::interrupt::Signals;
+use crate::output::{Reader, print};
 use crate::runs_flag::RunsFlag;
 use crate::servers::{Addresses, ServerFlags};
 
@@ -104,7 +104,7 @@ impl Flags {
                 () = signals.next() => break,
                 status = async { looks.tick().await; Box::pin(look.look()).await } => {
                     if clears {
-                        print(CLEAR).context("write to standard output")?;
+                        print(CLEAR)?;
                     }
                     if self.print(&status)? == Reader::IsGone {
                         break;
@@ -123,6 +123,6 @@ impl Flags {
         } else {
             text::text(status)
         };
-        print_to(&text).context("write to standard output")
+        print(&text)
     }
 }

@@ -1,7 +1,7 @@
 //! `valuesim synth`: writes a synthetic survey in the official format.
 
 use std::fs::File;
-use std::io::{BufWriter, Write as _};
+use std::io::{BufWriter, ErrorKind, Write as _};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow};
@@ -36,8 +36,11 @@ pub(crate) struct Flags {
 pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     let synth = Synth { respondents: flags.respondents, seed: flags.seed };
     if flags.file.as_os_str() == "-" {
-        synth.write_csv(BufWriter::with_capacity(BUFFER_BYTES, std::io::stdout().lock()))?;
-        return Ok(Exit::Done);
+        return match synth.write_csv(BufWriter::with_capacity(BUFFER_BYTES, std::io::stdout().lock())) {
+            // A reader that has read enough, as `head` does.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Exit::Done),
+            written => Ok(written.map(|()| Exit::Done).context("write to standard output")?),
+        };
     }
     let path = flags.file.display();
     if flags.file.exists() && !flags.force {

@@ -10,7 +10,7 @@ use valuesim_coordinator::verify::{self, Check, Subject, Verification};
 
 use super::job::Job;
 use crate::exit::{Exit, Failure, OrUsage as _};
-use crate::progress::write_json;
+use crate::output::{print, print_json};
 use crate::redb_panic::guarded;
 use crate::run_folder::{EXPERIMENT_FILE, LEDGER_FILE, RunFolder};
 
@@ -44,7 +44,7 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     folder.check_unused().or_not_looked()?;
     let job = flags.job(&folder)?;
     let verification = verified(&job, &folder)?;
-    show(flags, &verification);
+    show(flags, &verification)?;
     let is_good = verification.sound && (verification.complete || !flags.complete);
     Ok(if is_good { Exit::Done } else { Exit::Failed })
 }
@@ -96,13 +96,9 @@ fn verified(job: &Job, folder: &RunFolder) -> Result<Verification, Failure> {
     })
 }
 
-#[expect(clippy::print_stdout, reason = "results go to standard output")]
-fn show(flags: &Flags, verification: &Verification) {
-    if flags.json {
-        write_json(verification);
-    } else {
-        print!("{}", text(verification));
-    }
+fn show(flags: &Flags, verification: &Verification) -> anyhow::Result<()> {
+    let shown = if flags.json { print_json(verification) } else { print(&text(verification)) };
+    shown.map(drop)
 }
 
 fn text(verification: &Verification) -> String {

@@ -17,7 +17,7 @@ use valuesim_worker::timeouts::Keeping;
 use super::run::{as_failure, say_when, stop_on_signals};
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::http::HttpFlags;
-use crate::note::note;
+use crate::output::note;
 use crate::runtime::on_half_the_cores;
 use crate::servers::{Addresses, ServerFlags};
 use crate::wiring;

@@ -9,6 +9,7 @@ mod leave_results;
 mod methods;
 mod mistakes;
 mod orders;
+mod output;
 mod provider_mistakes;
 mod proxy;
 mod reference_prompts;

@@ -1,6 +1,6 @@
 //! What is said before the first call: who, what, how many calls, tokens and dollars.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 use indicatif::HumanCount;
 use serde::Serialize;
@@ -12,7 +12,8 @@ use valuesim_shared::id::{Fold, Respondent, RunId};
 use valuesim_shared::survey::Survey;
 
 use crate::commands::facts::facts;
-use crate::progress::{Style, write_json};
+use crate::output::{note, print, print_json, write_event};
+use crate::progress::Style;
 
 /// The plan of a run, for people and machines.
 #[derive(Debug, Serialize)]
@@ -56,22 +57,21 @@ impl<'a> Announcement<'a> {
         }
     }
 
-    /// Says it before a run, beside the results.
-    #[expect(clippy::print_stderr, reason = "what goes before the results is for people, and goes to standard error")]
+    /// Shows the plan before a run, apart from the results.
     pub(super) fn show(&self, style: Style) {
         match style {
-            Style::Json => write_json(self),
-            Style::Text => eprintln!("{}", self.text()),
+            Style::Json => write_event(self),
+            Style::Text => note(&self.text()),
         }
     }
 
-    /// Says it as what was asked for.
-    #[expect(clippy::print_stdout, reason = "results go to standard output")]
-    pub(super) fn show_as_result(&self, style: Style) {
-        match style {
-            Style::Json => write_json(self),
-            Style::Text => println!("{}", self.text()),
-        }
+    /// Prints the plan as the result of a dry run.
+    pub(super) fn print(&self, style: Style) -> anyhow::Result<()> {
+        let printed = match style {
+            Style::Json => print_json(self),
+            Style::Text => print(&format!("{}\n", self.text())),
+        };
+        printed.map(drop)
     }
 
     fn text(&self) -> String {
@@ -101,20 +101,36 @@ fn line(text: &mut String, content: &str) {
 
 fn estimate_text(model: &ModelEstimate) -> String {
     let Span { low, likely, high } = model.calls;
+    let calls =
+        span_text("calls", Span { low: HumanCount(low), likely: HumanCount(likely), high: HumanCount(high) }, "");
     let cost = match model.cost {
-        Some(cost) => format!(
-            "{} ({} to {}, by how often the modules disagree) at list price, without cache hits and retries",
-            cost.likely, cost.low, cost.high
-        ),
+        Some(cost) => {
+            let cost = span_text("", cost, ", by how often the modules disagree");
+            format!("{cost} at list price, without cache hits and retries")
+        }
         None => "price unknown".to_owned(),
     };
-    format!(
-        "{}: about {} calls ({} to {}), {} tokens in, {} out, {cost}",
-        model.model,
-        HumanCount(likely),
-        HumanCount(low),
-        HumanCount(high),
-        HumanCount(model.tokens.input),
-        HumanCount(model.tokens.output),
-    )
+    let [input, output] = [model.tokens.input, model.tokens.output].map(HumanCount);
+    format!("{}: about {calls}, {input} tokens in, {output} out, {cost}", model.model)
+}
+
+/// The likely figure with its range; the figure alone if it is exact.
+fn span_text<T: Display>(unit: &str, Span { low, likely, high }: Span<T>, reason: &str) -> String {
+    let [low, likely, high] = [low, likely, high].map(|figure| figure.to_string());
+    let likely = format!("{likely} {unit}").trim_end().to_owned();
+    if low == high { likely } else { format!("{likely} ({low} to {high}{reason})") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exact_figure_has_no_range() {
+        let check = |low, likely, high, expected: &str| {
+            assert_eq!(span_text("calls", Span { low, likely, high }, ", reason"), expected);
+        };
+        check(118, 118, 118, "118 calls");
+        check(110, 118, 130, "118 calls (110 to 130, reason)");
+    }
 }
