@@ -14,7 +14,7 @@ use crate::baseline::Baselines;
 use crate::ledger::{Ledger, LedgerError};
 use crate::plan::Plan;
 use crate::predictions::{About, Batch, PredictionsError, PredictionsWriter, Replies};
-use crate::report::{ArmResults, ModelSpend};
+use crate::results::{ArmResults, DistributionSummary, ModelSpend};
 use crate::score::{Arm, Misfit, Prediction, Scorer};
 
 /// The name of the predictions file in a run folder.
@@ -271,6 +271,7 @@ impl<'a> ScoredArm<'a> {
 
     fn finish(mut self) -> ArmResults {
         self.close_person();
-        ArmResults { score: self.scorer.score(self.of.plan.population()), arm: self.arm }
+        let score = self.scorer.score(self.of.plan.population());
+        ArmResults { score, arm: self.arm, distribution: DistributionSummary::default() }
     }
 }

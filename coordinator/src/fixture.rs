@@ -11,7 +11,7 @@ use valuesim_shared::money::NanoUsd;
 use valuesim_shared::outcome::{Decided, Ended};
 use valuesim_shared::stage::Stage;
 
-use crate::report::{ArmResults, ModelSpend, RESULTS_VERSION, Results, StageTotals};
+use crate::results::{ArmResults, DistributionSummary, Missing, ModelSpend, RESULTS_VERSION, Results, StageTotals};
 use crate::score::{Arm, Prediction, Scorer};
 use crate::statistics::Population;
 
@@ -106,7 +106,8 @@ fn arm(arm: Arm, predict: impl Fn(usize, usize, usize) -> Option<usize> + Copy) 
     for row in 0..4 {
         scorer.add_person(&person(&codebook, row, |at, truth, options| predict(at * (row + 3), truth, options)));
     }
-    ArmResults { arm, score: scorer.score(Population::Finite(2000)) }
+    let score = scorer.score(Population::Finite(2000));
+    ArmResults { arm, score, distribution: DistributionSummary::default() }
 }
 
 /// The results of a small run of two methods with `model`, without questions of category Tech.
@@ -142,13 +143,24 @@ pub(crate) fn results(model: &str) -> Results {
         cells_planned: 20,
         cells_finished: 20,
         cells_dead: 0,
+        missing: Missing { planned: 20, scored: 20, persons_planned: 4, persons_scored: 4, ..Missing::default() },
         facts: vec!["4 of 2,000 respondents, drawn with seed 42".to_owned(), "5 folds".to_owned()],
+        published_elsewhere: Vec::new(),
+        weights: None,
         arms: vec![
             arm(Arm::with_model(Method::ValueSim, model), guess),
             arm(Arm::with_model(Method::FullInfo, model), second),
             arm(Arm::without_model(Method::Chance), second),
             arm(Arm::without_model(Method::Mode), first),
         ],
+        comparisons: Vec::new(),
+        power: Vec::new(),
+        questions: Vec::new(),
+        breakdowns: Vec::new(),
+        calibration: Vec::new(),
+        people: Vec::new(),
+        modules: Vec::new(),
+        notes: Vec::new(),
         spend: vec![ModelSpend {
             model: model.to_owned(),
             reported_models: vec![format!("{model}-0125")],

@@ -7,7 +7,8 @@ use valuesim_shared::model::ModelSettings;
 use valuesim_shared::outcome::{CellResult, CellSpend, MAX_REPORTED_MODELS};
 
 use crate::fixture;
-use crate::report::{ModelSpend, Results, markdown};
+use crate::report::markdown;
+use crate::results::{ModelSpend, Results};
 use crate::score::{Prediction, Scorer};
 use crate::statistics::Population;
 use crate::table::text;

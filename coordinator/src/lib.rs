@@ -21,6 +21,7 @@ pub mod plan;
 pub mod predictions;
 pub mod provenance;
 pub mod report;
+pub mod results;
 pub mod run_id;
 pub mod score;
 pub mod show;

@@ -1,12 +1,12 @@
 //! Writes a run's results for programs and people: `results.json` and `report.md`.
 
 mod markdown;
-mod results;
 
 use std::path::{Path, PathBuf};
 
+use crate::results::Results;
+
 pub use markdown::markdown;
-pub use results::{ArmResults, ModelSpend, RESULTS_VERSION, Results, ResultsError, StageTotals};
 
 /// The name of the results file in a run folder.
 pub const RESULTS_FILE: &str = "results.json";

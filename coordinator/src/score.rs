@@ -1,7 +1,6 @@
 //! Scores an arm person by person, in memory that does not grow with the number of people.
 
 mod prediction;
-mod summary;
 mod tally;
 
 use std::collections::BTreeMap;
@@ -10,11 +9,11 @@ use valuesim_shared::codebook::{Category, Codebook};
 use valuesim_shared::method::Behaviour;
 use valuesim_shared::outcome::{Decided, Ended};
 
-use crate::statistics::{Moments, Population};
+use crate::results::{ArmScore, Estimate, Interval, IntervalKind, NoInterval, PersonMeans, Pooled, Score, Uncertainty};
+use crate::statistics::{self, Moments, Population};
 use tally::{Tally, judge};
 
 pub use prediction::{Arm, Misfit, Prediction};
-pub use summary::{ArmScore, PersonMeans, Pooled, Score};
 
 /// Accumulates one arm's predictions, one person after the other.
 #[derive(Debug, Clone)]
@@ -100,10 +99,41 @@ impl Group {
     }
 
     fn score(&self, correction: f64) -> Score {
-        let accuracy = self.accuracy.estimate(correction);
-        let mae = self.mae.estimate(correction);
-        Score::new(&self.pooled, PersonMeans { accuracy, mae })
+        let pooled = &self.pooled;
+        let over_all = |value: Option<f64>, people: &Moments| {
+            let uncertainty = Uncertainty::NoInterval(NoInterval::OnePerson);
+            value.map(|mean| Estimate { persons: people.count(), mean, standard_error: None, uncertainty })
+        };
+        Score {
+            with_truth: pooled.with_truth,
+            counted: pooled.counted,
+            measured: pooled.measured,
+            coverage: pooled.coverage(),
+            per_person: PersonMeans {
+                accuracy: self.accuracy.estimate(correction).map(estimate),
+                mae: self.mae.estimate(correction).map(estimate),
+            },
+            weighted: None,
+            pooled: Pooled {
+                accuracy: over_all(pooled.accuracy(), &self.accuracy),
+                mae: over_all(pooled.mae(), &self.mae),
+                capped_mae: pooled.capped_mae(),
+            },
+        }
     }
+}
+
+fn estimate(found: statistics::Estimate) -> Estimate {
+    let statistics::Estimate { persons, mean, half_width } = found;
+    let uncertainty = match half_width {
+        Some(half) if half > 0.0 => {
+            let (lower, upper) = (mean - half, mean + half);
+            Uncertainty::Interval(Interval { lower, upper, kind: IntervalKind::StudentT })
+        }
+        Some(_) => Uncertainty::NoInterval(NoInterval::EveryoneWasAsked),
+        None => Uncertainty::NoInterval(NoInterval::OnePerson),
+    };
+    Estimate { persons, mean, standard_error: None, uncertainty }
 }
 
 #[cfg(test)]

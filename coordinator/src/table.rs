@@ -6,9 +6,8 @@ mod text;
 
 use valuesim_shared::codebook::Category;
 
-use crate::report::{ArmResults, Results};
-use crate::score::{Arm, Score};
-use crate::statistics::Estimate;
+use crate::results::{ArmResults, Estimate, Measure, Results, Uncertainty};
+use crate::score::Arm;
 use published::{PublishedRow, published, published_chance};
 
 pub(crate) use notes::{notes, without_a_model};
@@ -16,43 +15,6 @@ pub use text::text;
 
 /// Number of columns with scores: the nine categories and overall.
 pub(crate) const COLUMNS: usize = Category::ALL.len() + 1;
-
-/// The measure that a table shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Measure {
-    /// Share of answers predicted exactly.
-    Accuracy,
-    /// Mean absolute error.
-    Mae,
-}
-
-impl Measure {
-    /// Both measures, in the order in which reports show them.
-    pub const ALL: [Self; 2] = [Self::Accuracy, Self::Mae];
-
-    /// Its name, and which direction is better.
-    pub const fn title(self) -> &'static str {
-        match self {
-            Self::Accuracy => "Accuracy (share of answers predicted exactly; higher is better)",
-            Self::Mae => "MAE (mean absolute error as a share of the scale; lower is better)",
-        }
-    }
-
-    fn of(self, score: &Score) -> Option<Estimate> {
-        match self {
-            Self::Accuracy => score.per_person.accuracy,
-            Self::Mae => score.per_person.mae,
-        }
-    }
-
-    /// Whether `left` is strictly better than `right`.
-    fn is_better(self, left: f64, right: f64) -> bool {
-        match self {
-            Self::Accuracy => left > right,
-            Self::Mae => left < right,
-        }
-    }
-}
 
 /// The headings of the columns with scores.
 pub(crate) fn column_names() -> impl Iterator<Item = &'static str> {
@@ -83,11 +45,18 @@ pub(crate) enum RowKind {
     Published,
 }
 
-/// A score and half of its 95 % interval, if known.
+/// A score with its interval, if known.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
 pub(crate) struct Cell {
     pub(crate) value: Option<f64>,
-    pub(crate) half_width: Option<f64>,
+    /// `None` for published figures, which come without.
+    pub(crate) uncertainty: Option<Uncertainty>,
+}
+
+impl From<Estimate> for Cell {
+    fn from(estimate: Estimate) -> Self {
+        Self { value: Some(estimate.mean), uncertainty: Some(estimate.uncertainty) }
+    }
 }
 
 /// The rows of a run's table: each arm that asks a model with the paper's row below it, then the arms without
@@ -107,14 +76,12 @@ pub(crate) fn rows(results: &Results, measure: Measure) -> Vec<Row> {
     rows
 }
 
-fn arm_row(results: &Results, ArmResults { arm, score }: &ArmResults, measure: Measure) -> Row {
+fn arm_row(results: &Results, ArmResults { arm, score, .. }: &ArmResults, measure: Measure) -> Row {
     let asks_model = arm.model.is_some();
     let categories = Category::ALL.into_iter().map(Some).chain([None]);
     let mut cells = [Cell::default(); COLUMNS];
     for (cell, category) in cells.iter_mut().zip(categories) {
-        if let Some(estimate) = measure.of(score.score(category)) {
-            *cell = Cell { value: Some(estimate.mean), half_width: estimate.half_width };
-        }
+        *cell = score.score(category).headline(measure).map(Cell::from).unwrap_or_default();
     }
     let kind = if asks_model { RowKind::Model } else { RowKind::WithoutModel };
     Row { label: label(results, arm), kind, cells, coverage: score.overall.coverage }
@@ -129,7 +96,7 @@ pub(crate) fn label(results: &Results, arm: &Arm) -> String {
 fn published_row(row: &PublishedRow) -> Row {
     let PublishedRow { method, model, values } = row;
     let label = if method == model { format!("paper: {method}") } else { format!("paper: {method} / {model}") };
-    let cells = values.map(|value| Cell { value: Some(value), half_width: None });
+    let cells = values.map(|value| Cell { value: Some(value), uncertainty: None });
     Row { label, kind: RowKind::Published, cells, coverage: None }
 }
 

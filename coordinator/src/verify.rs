@@ -13,7 +13,8 @@ use valuesim_shared::id::{Cell, RunId};
 use crate::evaluation::{Evaluated, Evaluation, PREDICTIONS_FILE};
 use crate::ledger::LedgerError;
 use crate::provenance::Provenance;
-use crate::report::{RESULTS_FILE, Results};
+use crate::report::RESULTS_FILE;
+use crate::results::Results;
 use cells::Rows;
 
 pub use check::Check;

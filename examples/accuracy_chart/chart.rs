@@ -94,22 +94,23 @@ fn draw_row(results: &Value, category: &str, label: &str, y: f64) -> String {
     }
     for (place, (method, _, colour)) in METHODS.iter().enumerate() {
         let y = y + ROW_HEIGHT / 2.0 + MARK_DISTANCE * (place as f64 - 1.5);
-        row += &accuracy(results, category, method).map(|(mean, half)| mark(mean, half, y, colour)).unwrap_or_default();
+        row += &accuracy(results, category, method).map(|estimate| mark(estimate, y, colour)).unwrap_or_default();
     }
     row
 }
 
-/// The mean over people and half of its interval, of the first arm with this method.
-fn accuracy(results: &Value, category: &str, method: &str) -> Option<(f64, f64)> {
+/// The mean over people and the ends of its interval, of the first arm with this method.
+fn accuracy(results: &Value, category: &str, method: &str) -> Option<[f64; 3]> {
     let arm = results["arms"].as_array()?.iter().find(|arm| arm["arm"]["method"] == method)?;
     let score = &arm["score"];
     let score = if category.is_empty() { &score["overall"] } else { &score["categories"][category] };
     let accuracy = &score["per_person"]["accuracy"];
-    Some((accuracy["mean"].as_f64()?, accuracy["half_width"].as_f64().unwrap_or_default()))
+    let (mean, interval) = (accuracy["mean"].as_f64()?, &accuracy["uncertainty"]["interval"]);
+    Some([mean, interval["lower"].as_f64().unwrap_or(mean), interval["upper"].as_f64().unwrap_or(mean)])
 }
 
-fn mark(mean: f64, half: f64, y: f64, colour: &str) -> String {
-    let (from, to, at) = (position(mean - half), position(mean + half), position(mean));
+fn mark([mean, lower, upper]: [f64; 3], y: f64, colour: &str) -> String {
+    let (from, to, at) = (position(lower), position(upper), position(mean));
     format!(
         "<path d=\"M{from:.1} {y}H{to:.1}\" stroke=\"{colour}\" stroke-width=\"2\"/>\
          <circle cx=\"{at:.1}\" cy=\"{y}\" r=\"3.5\" fill=\"{colour}\"/>\n"

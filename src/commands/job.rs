@@ -9,7 +9,7 @@ use valuesim_coordinator::ledger::{Ledger, LedgerError};
 use valuesim_coordinator::plan::Plan;
 use valuesim_coordinator::predictions::Replies;
 use valuesim_coordinator::provenance::{self, Provenance};
-use valuesim_coordinator::report::{RESULTS_VERSION, Results};
+use valuesim_coordinator::results::{Missing, RESULTS_VERSION, Results};
 use valuesim_coordinator::run_id::run_id;
 use valuesim_shared::cell::needs_backstory;
 use valuesim_shared::codebook::Codebook;
@@ -112,8 +112,19 @@ impl Job {
             cells_planned: plan.cells(),
             cells_finished: evaluation.cells_finished,
             cells_dead: evaluation.cells_dead,
+            missing: Missing::default(),
             facts: facts(experiment, plan, survey),
+            published_elsewhere: Vec::new(),
+            weights: None,
             arms: evaluation.arms,
+            comparisons: Vec::new(),
+            power: Vec::new(),
+            questions: Vec::new(),
+            breakdowns: Vec::new(),
+            calibration: Vec::new(),
+            people: Vec::new(),
+            modules: Vec::new(),
+            notes: Vec::new(),
             spend: evaluation.spend,
             provenance: provenance::lines(provenance),
         }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::outcome::{Decided, Ended};
 
-use super::results::{ArmResults, Results, StageTotals};
 use crate::grouped::grouped;
-use crate::table::{Cell, Measure, column_names, label, notes, number, percent, rows, without_a_model};
+use crate::results::{ArmResults, IntervalKind, Measure, NoInterval, Results, StageTotals, Uncertainty};
+use crate::table::{Cell, column_names, label, notes, number, percent, rows, without_a_model};
 
 /// The report as Markdown.
 pub fn markdown(results: &Results) -> String {
@@ -74,23 +74,30 @@ fn score_table(results: &Results, measure: Measure) -> String {
 }
 
 fn with_interval(cell: &Cell) -> String {
-    match cell.half_width {
-        Some(half_width) => format!("{} ± {}", number(cell.value), number(Some(half_width))),
-        None => number(cell.value),
+    let value = number(cell.value);
+    match cell.uncertainty {
+        Some(Uncertainty::Interval(interval)) if interval.kind == IntervalKind::StudentT => {
+            format!("{value} ± {}", number(Some(interval.half_width())))
+        }
+        Some(Uncertainty::Interval(interval)) => {
+            format!("{value} ({} to {})", number(Some(interval.lower)), number(Some(interval.upper)))
+        }
+        Some(Uncertainty::NoInterval(NoInterval::OnePerson | NoInterval::AllTheSame)) => format!("{value} ± -"),
+        Some(Uncertainty::NoInterval(NoInterval::EveryoneWasAsked)) | None => value,
     }
 }
 
 fn pooled_table(results: &Results) -> String {
     let header = ["Arm", "Predictions", "With a truth", "Counted", "Accuracy", "MAE", "MAE, errors at most 1"];
-    let row = |ArmResults { arm, score }: &ArmResults| {
+    let row = |ArmResults { arm, score, .. }: &ArmResults| {
         let overall = &score.overall;
         vec![
             label(results, arm),
             grouped(score.predictions),
             grouped(overall.with_truth),
             grouped(overall.counted),
-            number(overall.pooled.accuracy),
-            number(overall.pooled.mae),
+            number(overall.pooled.accuracy.map(|accuracy| accuracy.mean)),
+            number(overall.pooled.mae.map(|mae| mae.mean)),
             number(overall.pooled.capped_mae),
         ]
     };

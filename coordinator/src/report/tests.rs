@@ -6,6 +6,7 @@ use valuesim_shared::stage::Stage;
 
 use super::*;
 use crate::fixture;
+use crate::results::{ModelSpend, ResultsError};
 
 #[test]
 fn the_report() {

@@ -10,6 +10,10 @@ use crate::fixture;
 /// Predictions by person.
 type People = BTreeMap<String, Vec<Prediction>>;
 
+fn value(estimate: Estimate) -> f64 {
+    estimate.mean
+}
+
 fn question(name: &str) -> QuestionId {
     name.parse().expect("a question")
 }
@@ -64,8 +68,8 @@ fn golden_cases_hold_in_behaviour_paper() {
         let (codebook, people) = golden_case(&case);
         let score = score_of(&codebook, Behaviour::Paper, people.values());
         assert_eq!(score.overall.counted, expected["counted"], "{name}");
-        check(score.overall.pooled.accuracy, &expected["pooled"]["accuracy"], name);
-        check(score.overall.pooled.mae, &expected["pooled"]["mae"], name);
+        check(score.overall.pooled.accuracy.map(value), &expected["pooled"]["accuracy"], name);
+        check(score.overall.pooled.mae.map(value), &expected["pooled"]["mae"], name);
         check(score.overall.pooled.capped_mae, &expected["pooled"]["mae_clipped_at_1"], name);
         let per_person = score.overall.per_person;
         let averaged = &expected["per_user_averaged"];
@@ -85,8 +89,8 @@ fn check_categories(score: &ArmScore, expected: &Value, name: &str) {
             continue;
         };
         assert_eq!(found.counted, expected["n"], "{name}: {category}");
-        check(found.pooled.accuracy, &expected["accuracy"], name);
-        check(found.pooled.mae, &expected["mae"], name);
+        check(found.pooled.accuracy.map(value), &expected["accuracy"], name);
+        check(found.pooled.mae.map(value), &expected["mae"], name);
     }
 }
 
@@ -103,12 +107,12 @@ fn golden_strict_proposal_is_behaviour_corrected() {
             score_of(&codebook, Behaviour::Corrected, people.values()).overall;
         assert_eq!(counted, expected["n"], "{name}");
         check(coverage, &expected["coverage"], name);
-        check(pooled.accuracy, &expected["accuracy"], name);
+        check(pooled.accuracy.map(value), &expected["accuracy"], name);
         if name == "code 0 is a valid code" {
             let without_the_nominal_one = Value::from(expected["mae"].as_f64().expect("a number") * 5.0 / 4.0);
-            check(pooled.mae, &without_the_nominal_one, name);
+            check(pooled.mae.map(value), &without_the_nominal_one, name);
         } else {
-            check(pooled.mae, &expected["mae"], name);
+            check(pooled.mae.map(value), &expected["mae"], name);
         }
     }
 }
@@ -117,7 +121,7 @@ fn golden_strict_proposal_is_behaviour_corrected() {
 fn check_error(name: &str, truth: i32, answer: Option<i32>, expected: Option<f64>) {
     let predictions = vec![prediction(question(name), truth, answer)];
     let score = score_of(&fixture::codebook(), Behaviour::Corrected, [predictions].iter());
-    assert_eq!(score.overall.pooled.mae, expected, "{name}: {answer:?} for {truth}");
+    assert_eq!(score.overall.pooled.mae.map(value), expected, "{name}: {answer:?} for {truth}");
 }
 
 #[test]
@@ -145,7 +149,7 @@ fn nominal_questions_have_no_error_and_count_for_accuracy() {
     let predictions = vec![prediction(question("Q289"), 0, Some(8)), prediction(question("Q289"), 5, Some(5))];
     let score = score_of(&fixture::codebook(), Behaviour::Corrected, [predictions].iter()).overall;
     assert_eq!((score.counted, score.measured), (2, 0));
-    assert_eq!((score.pooled.accuracy, score.pooled.mae), (Some(0.5), None));
+    assert_eq!((score.pooled.accuracy.map(value), score.pooled.mae.map(value)), (Some(0.5), None));
     assert_eq!(score.per_person.mae, None);
 }
 
@@ -154,8 +158,8 @@ fn an_answer_that_is_missing_lowers_coverage_in_both_behaviours() {
     let predictions = [vec![prediction(question("Q1"), 1, Some(1)), prediction(question("Q2"), 1, None)]];
     let paper = score_of(&fixture::codebook(), Behaviour::Paper, predictions.iter()).overall;
     let corrected = score_of(&fixture::codebook(), Behaviour::Corrected, predictions.iter()).overall;
-    assert_eq!((paper.coverage, paper.pooled.accuracy), (Some(0.5), Some(1.0)));
-    assert_eq!((corrected.coverage, corrected.pooled.accuracy), (Some(0.5), Some(0.5)));
+    assert_eq!((paper.coverage, paper.pooled.accuracy.map(value)), (Some(0.5), Some(1.0)));
+    assert_eq!((corrected.coverage, corrected.pooled.accuracy.map(value)), (Some(0.5), Some(0.5)));
 }
 
 #[test]
@@ -181,9 +185,10 @@ fn a_census_has_no_uncertainty() {
     for answer in [1, 2, 3] {
         scorer.add_person(&[prediction(question("Q1"), 1, Some(answer))]);
     }
-    let half_width = |population| scorer.score(population).overall.per_person.accuracy.expect("people").half_width;
-    assert_eq!(half_width(Population::Finite(3)), Some(0.0));
-    assert!(half_width(Population::Finite(5)) < half_width(Population::Unlimited));
+    let interval = |population| scorer.score(population).overall.per_person.accuracy.expect("people").uncertainty;
+    let width = |population| interval(population).half_width();
+    assert_eq!(interval(Population::Finite(3)), Uncertainty::NoInterval(NoInterval::EveryoneWasAsked));
+    assert!(width(Population::Finite(5)).is_some() && width(Population::Finite(5)) < width(Population::Unlimited));
 }
 
 /// Some questions of every kind with any truth and any answer.
@@ -225,8 +230,8 @@ proptest! {
         if counted.is_empty() {
             prop_assert_eq!((score.pooled.accuracy, score.pooled.mae), (None, None));
         } else {
-            prop_assert!((score.pooled.accuracy.expect("counted") - correct / n).abs() < 1e-12);
-            prop_assert!((score.pooled.mae.expect("counted") - error / n).abs() < 1e-12);
+            prop_assert!((score.pooled.accuracy.map(value).expect("counted") - correct / n).abs() < 1e-12);
+            prop_assert!((score.pooled.mae.map(value).expect("counted") - error / n).abs() < 1e-12);
         }
     }
 
@@ -246,11 +251,11 @@ proptest! {
         let score = score_of(&fixture::codebook(), Behaviour::Corrected, people.iter());
         for score in score.categories.values().chain([&score.overall]) {
             prop_assert_eq!(score.counted, score.with_truth);
-            prop_assert_eq!(score.pooled.mae, score.pooled.capped_mae);
+            prop_assert_eq!(score.pooled.mae.map(value), score.pooled.capped_mae);
             let PersonMeans { accuracy, mae } = score.per_person;
-            let means = [accuracy, mae].map(|estimate| estimate.map(|estimate| estimate.mean));
-            for value in [score.pooled.accuracy, score.pooled.mae, score.coverage].into_iter().chain(means).flatten() {
-                prop_assert!((0.0..=1.0).contains(&value));
+            let estimates = [accuracy, mae, score.pooled.accuracy, score.pooled.mae].map(|estimate| estimate.map(value));
+            for share in estimates.into_iter().chain([score.coverage]).flatten() {
+                prop_assert!((0.0..=1.0).contains(&share));
             }
         }
     }

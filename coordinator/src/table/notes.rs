@@ -2,10 +2,10 @@
 
 use valuesim_shared::method::Behaviour;
 
-use super::{Measure, RowKind, number, rows};
+use super::{RowKind, number, rows};
 use crate::grouped::grouped;
-use crate::report::{ArmResults, Results};
-use crate::statistics::{Estimate, Population};
+use crate::results::{ArmResults, Measure, Results};
+use crate::statistics::Population;
 
 /// What a reader needs to know to read the tables.
 pub(crate) fn notes(results: &Results) -> Vec<String> {
@@ -81,16 +81,17 @@ pub(crate) fn without_a_model(results: &Results) -> Option<String> {
 fn best_without_model(results: &Results, measure: Measure) -> Option<(&ArmResults, f64)> {
     let mut best: Option<(&ArmResults, f64)> = None;
     for arm in results.no_model_arms() {
-        let Some(Estimate { mean, .. }) = measure.of(&arm.score.overall) else { continue };
-        if best.is_none_or(|(_, so_far)| measure.is_better(mean, so_far)) {
-            best = Some((arm, mean));
+        let Some(score) = arm.score.overall.headline(measure).map(|estimate| estimate.mean) else { continue };
+        if best.is_none_or(|(_, so_far)| measure.is_better(score, so_far)) {
+            best = Some((arm, score));
         }
     }
     best
 }
 
 fn arms_not_better(results: &Results, measure: Measure, than: f64) -> Vec<String> {
-    let not_better =
-        |arm: &&ArmResults| measure.of(&arm.score.overall).is_some_and(|score| !measure.is_better(score.mean, than));
+    let not_better = |arm: &&ArmResults| {
+        arm.score.overall.headline(measure).is_some_and(|score| !measure.is_better(score.mean, than))
+    };
     results.model_arms().filter(not_better).map(|arm| format!("`{}`", arm.arm)).collect()
 }

@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 use valuesim_shared::method::Method;
 
-use super::{COLUMNS, Measure};
+use super::COLUMNS;
+use crate::results::Measure;
 
 /// Tables 1 and 3 of the paper: by model, then method, the nine categories and overall.
 #[derive(Debug, Deserialize)]

@@ -1,7 +1,7 @@
 //! Lays the tables out for a terminal of 120 columns.
 
-use super::{COLUMNS, Cell, Measure, Row, RowKind, column_names, notes, number, percent, rows, without_a_model};
-use crate::report::Results;
+use super::{COLUMNS, Cell, Row, RowKind, column_names, notes, number, percent, rows, without_a_model};
+use crate::results::{IntervalKind, Measure, NoInterval, Results, Uncertainty};
 
 /// Width of the terminal that the tables are laid out for.
 const WIDTH: usize = 120;
@@ -63,8 +63,8 @@ impl Layout {
         self.line("", column_names().map(str::to_owned), COVERAGE)
     }
 
-    /// A row's lines: its values, and below them the intervals if the arm asks a model. A label that does not fit gets
-    /// its own line above.
+    /// A row's lines: its values, and below them the ends of their intervals if the arm asks a model. A label that does not
+    /// fit gets its own line above.
     fn row(&self, row: &Row) -> Vec<String> {
         let has_room = row.label.chars().count() <= self.label;
         let label = if has_room { row.label.as_str() } else { "" };
@@ -74,8 +74,9 @@ impl Layout {
             lines.push(row.label.clone());
         }
         lines.push(self.line(label, values, &percent(row.coverage)));
-        if row.kind == RowKind::Model && row.cells.iter().any(|cell| cell.half_width.is_some()) {
-            lines.push(self.line("", row.cells.iter().map(half_width), ""));
+        if row.kind == RowKind::Model {
+            let intervals = [half_width_or_lower, upper].map(|end| self.line("", row.cells.iter().map(end), ""));
+            lines.extend(intervals.into_iter().filter(|line| !line.is_empty()));
         }
         lines
     }
@@ -88,8 +89,23 @@ impl Layout {
     }
 }
 
-fn half_width(cell: &Cell) -> String {
-    cell.half_width.map(|half_width| format!("±{}", number(Some(half_width)))).unwrap_or_default()
+/// Half of a symmetric interval's width, or the lower end of another one.
+fn half_width_or_lower(cell: &Cell) -> String {
+    match cell.uncertainty {
+        Some(Uncertainty::Interval(interval)) if interval.kind == IntervalKind::StudentT => {
+            format!("±{}", number(Some(interval.half_width())))
+        }
+        Some(Uncertainty::Interval(interval)) => format!("≥{}", number(Some(interval.lower))),
+        Some(Uncertainty::NoInterval(NoInterval::OnePerson | NoInterval::AllTheSame)) => "-".to_owned(),
+        Some(Uncertainty::NoInterval(NoInterval::EveryoneWasAsked)) | None => String::new(),
+    }
+}
+
+/// The upper end of an interval that is not symmetric.
+fn upper(cell: &Cell) -> String {
+    let interval = cell.uncertainty.and_then(|uncertainty| uncertainty.interval());
+    let interval = interval.filter(|interval| interval.kind != IntervalKind::StudentT);
+    interval.map(|interval| format!("≤{}", number(Some(interval.upper)))).unwrap_or_default()
 }
 
 /// Breaks a sentence at spaces into lines of at most [`WIDTH`] columns.

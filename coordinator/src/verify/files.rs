@@ -9,7 +9,8 @@ use super::predictions::{self, SameBytes};
 use super::{Check, Subject};
 use crate::evaluation::{EvaluationError, PREDICTIONS_FILE};
 use crate::ledger::LedgerError;
-use crate::report::{self, REPORT_FILE, RESULTS_FILE, Results};
+use crate::report::{self, REPORT_FILE, RESULTS_FILE};
+use crate::results::Results;
 
 /// Scores the ledger again and compares the result files with it. `first_open` is the first cell that the ledger lacks.
 pub(super) fn compare(subject: &Subject<'_>, first_open: Option<Cell>) -> Result<Vec<Check>, LedgerError> {

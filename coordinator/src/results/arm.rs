@@ -1,12 +1,26 @@
-//! Defines the scores that a run reports.
+//! How well one arm predicted.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use valuesim_shared::codebook::Category;
 
-use super::tally::Tally;
-use crate::statistics::Estimate;
+use super::estimate::Estimate;
+use super::measure::Measure;
+use super::question::DistributionSummary;
+use crate::score::Arm;
+
+/// One arm and how well it predicted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArmResults {
+    /// Method and model.
+    pub arm: Arm,
+    /// Its scores.
+    pub score: ArmScore,
+    /// How far the distributions of its predictions are from the true ones.
+    pub distribution: DistributionSummary,
+}
 
 /// How well one arm predicted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,8 +61,18 @@ pub struct Score {
     pub coverage: Option<f64>,
     /// The headline score: the mean over people of each person's own score (paper, section 4.1).
     pub per_person: PersonMeans,
-    /// All predictions weighted equally, as in the paper's code.
+    /// The same with the experiment's survey weights (Hájek means); `None` if it names no weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weighted: Option<WeightedMeans>,
+    /// All predictions weighted equally, as in the paper's code: ratio estimates with people as clusters.
     pub pooled: Pooled,
+}
+
+impl Score {
+    /// The headline estimate of a measure.
+    pub fn headline(&self, measure: Measure) -> Option<Estimate> {
+        self.per_person.of(measure)
+    }
 }
 
 /// Means of people's own scores, over the people who have one.
@@ -61,23 +85,35 @@ pub struct PersonMeans {
     pub mae: Option<Estimate>,
 }
 
+impl PersonMeans {
+    /// The mean of a measure.
+    pub fn of(&self, measure: Measure) -> Option<Estimate> {
+        match measure {
+            Measure::Accuracy => self.accuracy,
+            Measure::Mae => self.mae,
+        }
+    }
+}
+
+/// Means of people's own scores with survey weights.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WeightedMeans {
+    /// The means.
+    pub means: PersonMeans,
+    /// How many equally weighted people would say as much as these: (sum of weights)² / sum of squared weights (Kish).
+    pub effective_persons: f64,
+}
+
 /// Scores over all predictions, weighted equally.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pooled {
     /// Share of answers predicted exactly, 0 to 1.
-    pub accuracy: Option<f64>,
+    pub accuracy: Option<Estimate>,
     /// Mean absolute error as a share of the scale.
-    pub mae: Option<f64>,
+    pub mae: Option<Estimate>,
     /// The same with each error at most 1. It differs only in behaviour `paper`, which counts answers that are not
     /// options.
     pub capped_mae: Option<f64>,
-}
-
-impl Score {
-    pub(super) fn new(tally: &Tally, per_person: PersonMeans) -> Self {
-        let pooled = Pooled { accuracy: tally.accuracy(), mae: tally.mae(), capped_mae: tally.capped_mae() };
-        let Tally { with_truth, counted, measured, .. } = *tally;
-        Self { with_truth, counted, measured, coverage: tally.coverage(), per_person, pooled }
-    }
 }
