@@ -23,7 +23,7 @@ const MEASURED: Duration = Duration::from_secs(20);
 const MIN_CALLS: f64 = 0.95;
 
 /// The maximum memory per call in flight, in kilobytes, in addition to the maximum at rest, in megabytes.
-const MAX_PER_CALL: f64 = 64.0;
+const MAX_PER_CALL: f64 = 80.0;
 const AT_REST: f64 = 64.0;
 
 pub(crate) async fn measure(table: &mut Table) -> anyhow::Result<()> {
