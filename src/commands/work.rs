@@ -12,7 +12,7 @@ use valuesim_shared::task::TASK_VERSION;
 use valuesim_shared::telemetry::HttpStatus;
 use valuesim_worker::config::Served;
 use valuesim_worker::process::{ProcessConfig, Wanted, WorkerProcess};
-use valuesim_worker::timeouts::Keeping;
+use valuesim_worker::timeouts::HoldLimits;
 
 use super::run::{as_failure, say_when, stop_on_signals};
 use crate::exit::{Exit, Failure, OrUsage as _};
@@ -118,7 +118,7 @@ impl Flags {
                 models => Served::Named(models.iter().cloned().collect()),
             },
             calls_in_flight: self.calls_in_flight,
-            keeping: Keeping { at_most: seconds(self.hold), grace: seconds(self.grace) },
+            hold_limits: HoldLimits { max_hold: seconds(self.hold), grace: seconds(self.grace) },
             newest_task: self.newest_task,
             tell: note,
         }

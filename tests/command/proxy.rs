@@ -138,7 +138,7 @@ fn a_proxy_that_is_away_is_waited_for_and_said() {
     for proxy in ["http", "https", "socks5h"] {
         let variable = format!("{proxy}://me:s3cret@{nobody}");
         let mut running = start(&place, "http://provider.test/v1", &[("ALL_PROXY", &variable)]);
-        running.wait_for("(ALL_PROXY names a proxy)");
+        running.wait_for("(through the proxy in ALL_PROXY)");
         running.interrupt();
         let ended = running.end().with_code(130);
         assert!(ended.stderr.contains("the provider cannot be reached"), "{}", ended.stderr);
@@ -149,9 +149,9 @@ fn a_proxy_that_is_away_is_waited_for_and_said() {
 #[test]
 fn a_proxy_that_is_not_supported_is_refused_at_the_start() {
     for (variable, value, expected) in [
-        ("ALL_PROXY", "socks4://me:s3cret@127.0.0.1:1080", "cannot use the proxy in ALL_PROXY: its kind \"socks4\""),
+        ("ALL_PROXY", "socks4://me:s3cret@127.0.0.1:1080", "cannot use the proxy in ALL_PROXY: its scheme \"socks4\""),
         ("http_proxy", "http://wpad.test/proxy.pac", "cannot use the proxy in http_proxy: it has a path"),
-        ("HTTP_PROXY", "direct://", "cannot use the proxy in HTTP_PROXY: its kind \"direct\""),
+        ("HTTP_PROXY", "direct://", "cannot use the proxy in HTTP_PROXY: its scheme \"direct\""),
         ("HTTP_PROXY", "me:s3cret@proxy:port", "cannot use the proxy in HTTP_PROXY: invalid port number"),
     ] {
         let ended = ask("http://provider.test/v1", &[(variable, value)]).with_code(2);

@@ -1,11 +1,12 @@
-//! One attempt at a task: leases the task's cell, does its stage, and stops in time if it must not go on.
+//! One attempt at a task: it leases the task's cell, executes the stage, and stops in time if it must not go on.
 //!
-//! It stops, with its calls in flight finished and their replies kept, when the worker is to stop, when the queue has given
-//! the task to somebody else, when another attempt has taken the cell over, and when the task was held for too long.
+//! An attempt stops when the worker is asked to stop, when the queue has given the task to another worker, when another
+//! attempt has taken over the lease, and when it has held the task for too long. It first finishes its calls in flight and
+//! stores their replies.
 //!
 //! ```text
-//!   worker's stop ──> attempt's stop: its time runs out ──> calls' stop: no more are made
-//!                          ^ gone, held too long, lease lost      ^ one failed, and the others would too
+//!   worker's stop ──> attempt's stop: the grace period begins ──> calls' stop: no more calls are made
+//!                            ^ delivery or lease lost, held too long      ^ a call failed as the others would
 //! ```
 
 use std::any::Any;
@@ -29,27 +30,27 @@ use crate::backpressure::ReadyCalls;
 use crate::context::Context;
 use crate::error::WorkerError;
 use crate::halt::Halt;
-use crate::next_message::Next;
+use crate::next_message::NextMessage;
 use crate::{cab, story};
 
-/// How long to wait before asking again for a lease that another attempt has.
-const LEASE_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// How long to wait before asking again for a lease that another attempt holds.
+const LEASE_RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// How long giving a lease back may take: one that is not given back expires.
+/// How long the release of a lease may take. A lease that is not released expires.
 const RELEASE_WITHIN: Duration = Duration::from_secs(2);
 
 /// How an attempt ended.
-pub(crate) enum End {
-    /// What it led to is safe.
+pub(crate) enum AttemptEnd {
+    /// The task is done and its result is published.
     Done,
-    /// The cell was finished before.
+    /// The cell had been finished before.
     Duplicate,
-    /// It is to be gone on with, by whoever gets it.
+    /// The attempt stopped; another one can continue.
     Stopped,
-    /// The worker cannot go on.
+    /// The worker cannot continue.
     Failed(WorkerError),
-    /// It broke off because of a fault of this program.
-    BrokeOff(Box<dyn Any + Send>),
+    /// The attempt panicked, which is a bug in this program.
+    Panicked(Box<dyn Any + Send>),
 }
 
 /// One attempt at a task.
@@ -62,124 +63,129 @@ pub(crate) struct Attempt<Q, S, O: PermitOffice> {
 impl<Q: Queue, S: Store, O: PermitOffice> Attempt<Q, S, O> {
     pub(crate) fn new(context: &Arc<Context<Q, S, O>>, task: Task) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let who = match &context.on_bad_message {
+        let process = match &context.on_bad_message {
             OnBadMessage::DeadLetter { by } => by.as_str(),
             OnBadMessage::EndProcess => "one process",
         };
-        let owner = Owner(format!("{who}/{}", NEXT.fetch_add(1, Ordering::Relaxed)));
+        let owner = Owner(format!("{process}/{}", NEXT.fetch_add(1, Ordering::Relaxed)));
         Self { context: Arc::clone(context), task: Arc::new(task), owner }
     }
 
-    /// Does the task. `gone` returns when the queue has taken it back.
+    /// Executes the task. `gone` completes when the queue has taken the delivery back.
     pub(crate) async fn run(
         &self,
         ready: ReadyCalls,
         (reason, gone): (LeaseReason, impl Future<Output = ()>),
-        halt: &CancellationToken,
-    ) -> End {
-        let own = halt.child_token();
-        let doing = AssertUnwindSafe(self.lease_and_do(ready, reason, &own)).catch_unwind();
+        stop: &CancellationToken,
+    ) -> AttemptEnd {
+        let attempt_stop = stop.child_token();
+        let executing = AssertUnwindSafe(self.execute(ready, reason, &attempt_stop)).catch_unwind();
         let end = tokio::select! {
             biased;
-            done = doing => match done {
+            ended = executing => match ended {
                 Ok(Ok(end)) => return end,
-                Ok(Err(Halt::Stopped)) => End::Stopped,
-                Ok(Err(Halt::Failed(error))) => End::Failed(error),
-                Err(panic) => End::BrokeOff(panic),
+                Ok(Err(Halt::Stopped)) => AttemptEnd::Stopped,
+                Ok(Err(Halt::Failed(error))) => AttemptEnd::Failed(error),
+                Err(panic) => AttemptEnd::Panicked(panic),
             },
-            () = self.out_of_time(gone, &own) => End::Stopped,
+            () = self.grace_exceeded(gone, &attempt_stop) => AttemptEnd::Stopped,
         };
         let releasing = self.context.store.release_lease(&self.task.run, self.task.cell, &self.owner);
         if !matches!(timeout(RELEASE_WITHIN, releasing).await, Ok(Ok(()))) {
-            tracing::debug!(cell = %self.task.cell, "could not release the lease of a cell; it expires");
+            tracing::debug!(cell = %self.task.cell, "could not release the lease of a cell; it will expire");
         }
         end
     }
 
-    /// Asks the attempt to stop when its time is over, and returns when it has not stopped within the grace period.
-    async fn out_of_time(&self, gone: impl Future<Output = ()>, own: &CancellationToken) {
+    /// Asks the attempt to stop when its time is up. Completes if it has not stopped by the end of the grace period.
+    async fn grace_exceeded(&self, gone: impl Future<Output = ()>, attempt_stop: &CancellationToken) {
         tokio::select! {
-            () = own.cancelled() => {}
-            () = gone => own.cancel(),
-            () = wait_for(self.context.keeping.at_most) => own.cancel(),
+            () = attempt_stop.cancelled() => {}
+            () = gone => attempt_stop.cancel(),
+            () = sleep_or_forever(self.context.hold_limits.max_hold) => attempt_stop.cancel(),
         }
-        wait_for(self.context.keeping.grace).await;
+        sleep_or_forever(self.context.hold_limits.grace).await;
     }
 
-    async fn lease_and_do(&self, ready: ReadyCalls, reason: LeaseReason, own: &CancellationToken) -> Result<End, Halt> {
-        if reason == LeaseReason::TakeOver && self.is_told().await? {
-            // Another attempt may be working on its CAB task under a lease, which it keeps.
+    async fn execute(
+        &self,
+        ready: ReadyCalls,
+        reason: LeaseReason,
+        attempt_stop: &CancellationToken,
+    ) -> Result<AttemptEnd, Halt> {
+        if reason == LeaseReason::TakeOver && self.has_backstory().await? {
+            // Another attempt may be working on the CAB task under a lease, which it must keep.
             self.publish(&self.task.of_kind(TaskKind::Cab)).await?;
-            return Ok(End::Done);
+            return Ok(AttemptEnd::Done);
         }
-        if self.lease(reason, own).await? == Lease::Finished {
-            return Ok(End::Duplicate);
+        if self.lease(reason, attempt_stop).await? == Lease::Finished {
+            return Ok(AttemptEnd::Duplicate);
         }
-        // A call that fails stops the others, and not the attempt: those in flight are waited for, however long they take.
-        let calls = own.child_token();
+        // A failed call stops the other calls but not the attempt, which waits for those in flight without a time limit.
+        let calls_stop = attempt_stop.child_token();
         let next = tokio::select! {
             biased;
-            next = self.stage(ready, &calls) => next?,
-            never = self.keep_lease(own) => never,
+            next = self.stage(ready, &calls_stop) => next?,
+            never = self.keep_lease(attempt_stop) => never,
         };
         match next {
-            Next::Task(task) => self.send_on(&task).await?,
+            NextMessage::Task(task) => self.publish_next_task(&task).await?,
             // The lease stays until the coordinator has the outcome in its ledger.
-            Next::Outcome(outcome) => tokio::select! {
+            NextMessage::Outcome(outcome) => tokio::select! {
                 biased;
-                sent = self.send_in(&outcome) => sent?,
-                never = self.keep_lease(own) => never,
+                published = self.publish_outcome(&outcome) => published?,
+                never = self.keep_lease(attempt_stop) => never,
             },
         }
-        Ok(End::Done)
+        Ok(AttemptEnd::Done)
     }
 
-    /// Waits until the cell is this attempt's, or finished.
-    async fn lease(&self, reason: LeaseReason, own: &CancellationToken) -> Result<Lease, Halt> {
+    /// Waits until this attempt has the lease of the cell, or the cell is finished.
+    async fn lease(&self, reason: LeaseReason, attempt_stop: &CancellationToken) -> Result<Lease, Halt> {
         let Task { run, cell, .. } = &*self.task;
         loop {
             let lease = self.context.store.acquire_lease(run, *cell, &self.owner, reason).await?;
             if lease != Lease::HeldByAnother {
                 return Ok(lease);
             }
-            let again = own.run_until_cancelled(sleep(LEASE_AGAIN_AFTER)).await;
-            again.ok_or(Halt::Stopped)?;
+            let waited = attempt_stop.run_until_cancelled(sleep(LEASE_RETRY_AFTER)).await;
+            waited.ok_or(Halt::Stopped)?;
         }
     }
 
-    /// Renews the lease; asks the attempt to stop if another attempt has it.
-    async fn keep_lease<T>(&self, own: &CancellationToken) -> T {
+    /// Renews the lease. Asks the attempt to stop if another attempt has taken it over.
+    async fn keep_lease<T>(&self, attempt_stop: &CancellationToken) -> T {
         let every = LEASE_EXPIRY / 3;
         let mut renewals = interval_at(tokio::time::Instant::now() + every, every);
         loop {
             renewals.tick().await;
             let renewed = self.context.store.renew_lease(&self.task.run, self.task.cell, &self.owner).await;
             if matches!(renewed, Ok(false)) {
-                own.cancel();
+                attempt_stop.cancel();
             }
         }
     }
 
-    async fn stage(&self, ready: ReadyCalls, calls: &CancellationToken) -> Result<Next, Halt> {
+    async fn stage(&self, ready: ReadyCalls, calls_stop: &CancellationToken) -> Result<NextMessage, Halt> {
         let next = match self.task.kind {
-            TaskKind::Story => story::write(&self.context, &self.task, calls).await,
-            TaskKind::Cab => cab::answer(&self.context, &self.task, ready, calls).await,
+            TaskKind::Story => story::write(&self.context, &self.task, calls_stop).await,
+            TaskKind::Cab => cab::answer(&self.context, &self.task, ready, calls_stop).await,
         };
         if next.is_err() {
-            // Whoever goes on with the cell finds every reply.
+            // The next attempt at the cell must find every reply.
             self.context.store.settle().await?;
         }
         next
     }
 
-    /// Whether this is a story task whose backstory is there.
-    async fn is_told(&self) -> Result<bool, Halt> {
+    /// Whether this is a story task whose backstory is already in the store.
+    async fn has_backstory(&self) -> Result<bool, Halt> {
         let Task { run, cell, kind, .. } = &*self.task;
         Ok(*kind == TaskKind::Story && self.context.store.backstory(run, *cell).await?.is_some())
     }
 
-    /// Lets the cell go, and sends its next task: whoever gets that need not wait for the cell.
-    async fn send_on(&self, task: &Task) -> Result<(), Halt> {
+    /// Releases the lease and then publishes the cell's next task, so that its worker need not wait for the lease.
+    async fn publish_next_task(&self, task: &Task) -> Result<(), Halt> {
         self.context.store.release_lease(&task.run, task.cell, &self.owner).await?;
         self.publish(task).await
     }
@@ -188,24 +194,24 @@ impl<Q: Queue, S: Store, O: PermitOffice> Attempt<Q, S, O> {
         Ok(self.context.queue.publish(&queue_of(task), Bytes::from(task.to_bytes())).await?)
     }
 
-    async fn send_in(&self, outcome: &CellOutcome) -> Result<(), Halt> {
+    async fn publish_outcome(&self, outcome: &CellOutcome) -> Result<(), Halt> {
         let body = serde_json::to_vec(outcome).expect("an outcome can be written as JSON");
         let results = QueueName { run: outcome.run.clone(), kind: QueueKind::Results };
         Ok(self.context.queue.publish(&results, Bytes::from(body)).await?)
     }
 }
 
-/// The queue in which a task waits.
+/// The queue for a task of this kind and model.
 pub(crate) fn queue_of(task: &Task) -> QueueName {
-    let lane = match task.kind {
+    let kind = match task.kind {
         TaskKind::Story => QueueKind::Story(task.cell.model),
         TaskKind::Cab => QueueKind::Cab(task.cell.model),
     };
-    QueueName { run: task.run.clone(), kind: lane }
+    QueueName { run: task.run.clone(), kind }
 }
 
-/// For ever, where there is no limit.
-async fn wait_for(limit: Option<Duration>) {
+/// Sleeps for `limit`, or forever if there is none.
+async fn sleep_or_forever(limit: Option<Duration>) {
     match limit {
         Some(limit) => sleep(limit).await,
         None => std::future::pending().await,

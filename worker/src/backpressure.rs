@@ -1,10 +1,10 @@
-//! How much work a worker has taken: calls that are ready to be made or under way.
+//! Backpressure: decides from the number of a worker's calls, waiting or in flight, how many tasks it takes.
 //!
-//! A worker takes tasks when this falls below a low mark, which lies above the number of calls that may be in flight, and then
-//! as many as fit below a full mark. So it has enough ready to use each permit at once while it fetches the next tasks,
-//! fetches many together, and never has many more cells than it can feed. How far the marks lie above depends on its pace: a
-//! worker whose provider answers at once would otherwise stand idle while it fetches. How many calls may be in flight is the
-//! permit office's to say.
+//! A worker takes tasks when that number falls below a low mark, and then as many as fit below a high mark. The low mark is
+//! above the number of calls that may be in flight, which the permit office decides. So the worker can use each permit at
+//! once while it fetches the next tasks, fetches many of them together, and never holds many more cells than it can feed.
+//! The faster calls end, the higher the marks: otherwise a worker whose provider answers quickly would be idle while it
+//! fetches.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,44 +14,45 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// The most calls that may wait for a permit at any pace: as many as a busy provider answers while the next tasks are
-/// fetched.
+/// A slow worker keeps at most this many calls waiting for a permit: as many as a busy provider answers while the next
+/// tasks are fetched.
 const MAX_AHEAD: usize = 192;
 
-/// How long fetching tasks and preparing their prompts takes on a busy machine: calls for so long are kept ready.
+/// How long it takes to fetch tasks and prepare their prompts on a busy machine. Enough calls for this time are kept ready.
 const FETCHED_WITHIN: Duration = Duration::from_millis(15);
 
-/// Over how long the pace is measured, at least.
+/// The shortest period over which the pace is measured.
 const MEASURED_OVER: Duration = Duration::from_millis(100);
 
-/// The fastest pace that counts, in calls a second: more than a core can make.
+/// The upper bound of the pace, in calls per second: more than one core can make.
 const FASTEST: f64 = 50_000.0;
 
-/// A shared count of calls that wait or run.
+/// A shared count of the calls that wait or are in flight. Clones count together.
 #[derive(Debug, Clone)]
 pub(crate) struct Backpressure {
     state: Arc<State>,
 }
 
 struct State {
-    /// How many calls may be in flight now.
+    /// Returns how many calls may be in flight now.
     capacity: Box<dyn Fn() -> usize + Send + Sync>,
-    /// Below this work is taken again.
+    /// Below this many calls, the worker takes tasks again.
     low: AtomicUsize,
-    /// How many calls there may be before no more work is taken.
-    full: AtomicUsize,
+    /// From this many calls on, the worker takes no more tasks.
+    high: AtomicUsize,
     calls: AtomicUsize,
-    /// All calls that ended so far.
+    /// How many calls have ended so far.
     ended: AtomicUsize,
     pace: Mutex<Pace>,
+    /// Notified when the number of calls falls below the low mark.
     fell: Notify,
 }
 
 impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { low, full, calls, ended, .. } = self;
+        let Self { low, high, calls, ended, .. } = self;
         let mut shown = f.debug_struct("State");
-        shown.field("low", low).field("full", full).field("calls", calls).field("ended", ended).finish_non_exhaustive()
+        shown.field("low", low).field("high", high).field("calls", calls).field("ended", ended).finish_non_exhaustive()
     }
 }
 
@@ -64,7 +65,7 @@ struct Pace {
 }
 
 impl Pace {
-    /// Measures again, if it is time.
+    /// Returns calls per second, measured again if the last measurement is old enough.
     fn measure(&mut self, ended: usize) -> f64 {
         let elapsed = self.since.elapsed();
         if elapsed >= MEASURED_OVER {
@@ -76,42 +77,42 @@ impl Pace {
 }
 
 impl Backpressure {
-    /// No calls yet. `capacity` says how many may be in flight.
+    /// A count without calls. `capacity` returns how many may be in flight.
     pub(crate) fn new(capacity: impl Fn() -> usize + Send + Sync + 'static) -> Self {
         let capacity = Box::new(capacity);
         let pace = Mutex::new(Pace { since: Instant::now(), ended: 0, calls_per_second: 0.0 });
-        let [low, full, calls, ended] = [(); 4].map(|()| AtomicUsize::new(0));
-        let state = State { capacity, low, full, calls, ended, pace, fell: Notify::new() };
+        let [low, high, calls, ended] = [(); 4].map(|()| AtomicUsize::new(0));
+        let state = State { capacity, low, high, calls, ended, pace, fell: Notify::new() };
         let backpressure = Self { state: Arc::new(state) };
         backpressure.set_marks(0.0);
         backpressure
     }
 
-    /// Whether more calls fit now.
+    /// Whether there is room for more calls now.
     pub(crate) fn has_room(&self) -> bool {
-        self.state.calls.load(Ordering::Relaxed) < self.state.full.load(Ordering::Relaxed)
+        self.state.calls.load(Ordering::Relaxed) < self.state.high.load(Ordering::Relaxed)
     }
 
-    /// Counts `calls` more until the guard is dropped.
+    /// Counts `calls` more calls until the guard is dropped.
     pub(crate) fn add(&self, calls: usize) -> ReadyCalls {
         self.state.calls.fetch_add(calls, Ordering::Relaxed);
         ReadyCalls { backpressure: self.clone(), calls }
     }
 
-    /// Waits until few calls wait or run; says how many more fit.
+    /// Waits until the number of calls is below the low mark. Returns how many more fit below the high mark.
     pub(crate) async fn room(&self) -> usize {
         loop {
             let fell = self.state.fell.notified();
             self.set_marks(self.calls_per_second());
             let calls = self.state.calls.load(Ordering::Relaxed);
             if calls < self.state.low.load(Ordering::Relaxed) {
-                return self.state.full.load(Ordering::Relaxed).saturating_sub(calls);
+                return self.state.high.load(Ordering::Relaxed).saturating_sub(calls);
             }
             fell.await;
         }
     }
 
-    /// How fast calls end, as it was last measured.
+    /// How fast calls end, in calls per second, by the last measurement.
     pub(crate) fn calls_per_second(&self) -> f64 {
         let ended = self.state.ended.load(Ordering::Relaxed);
         self.state.pace.lock().unwrap_or_else(PoisonError::into_inner).measure(ended)
@@ -123,7 +124,7 @@ impl Backpressure {
         let meanwhile = (calls_per_second * FETCHED_WITHIN.as_secs_f64()) as usize;
         let ahead = in_flight.min(MAX_AHEAD).max(2 * meanwhile);
         self.state.low.store(in_flight + ahead / 2, Ordering::Relaxed);
-        self.state.full.store(in_flight + ahead, Ordering::Relaxed);
+        self.state.high.store(in_flight + ahead, Ordering::Relaxed);
     }
 
     fn release(&self, calls: usize) {
@@ -132,13 +133,13 @@ impl Backpressure {
         let low = self.state.low.load(Ordering::Relaxed);
         let is_low = before - calls < low;
         if is_low && before >= low {
-            // One loop for each model waits here; a stored permit makes sure that it sees the latest count.
+            // One loop per model waits for this. `notify_one` stores a permit, so the loop always sees the latest count.
             self.state.fell.notify_one();
         }
     }
 }
 
-/// Calls that are counted until this is dropped.
+/// Counts calls until it is dropped.
 #[derive(Debug)]
 pub(crate) struct ReadyCalls {
     backpressure: Backpressure,
@@ -146,7 +147,7 @@ pub(crate) struct ReadyCalls {
 }
 
 impl ReadyCalls {
-    /// Splits one call off, to end on its own.
+    /// Splits off the count of one call, which ends on its own. Counts no call if none is left.
     pub(crate) fn split_one(&mut self) -> Self {
         let calls = self.calls.min(1);
         self.calls -= calls;
@@ -174,7 +175,7 @@ mod tests {
         let mut waiting = std::pin::pin!(backpressure.room());
         drop(first);
         assert!(backpressure.has_room());
-        assert_eq!(futures_util::poll!(&mut waiting), std::task::Poll::Pending, "six of at most eight are not few");
+        assert_eq!(futures_util::poll!(&mut waiting), std::task::Poll::Pending, "six calls are not below the low mark");
         drop(last);
         assert_eq!(waiting.await, 3);
         drop(ready);
@@ -205,7 +206,7 @@ mod tests {
         let backpressure = Backpressure::new(|| 4);
         drop(backpressure.add(1_000));
         tokio::time::advance(MEASURED_OVER).await;
-        // 10,000 calls a second: 150 in the time that fetching takes, and as many again to be fetched together.
+        // At 10,000 calls a second, 150 end while tasks are fetched, and as many again are fetched together.
         assert_eq!(backpressure.room().await, 4 + 300);
         let ready = backpressure.add(153);
         assert_eq!(backpressure.room().await, 151);
@@ -213,7 +214,7 @@ mod tests {
         tokio::time::advance(MEASURED_OVER).await;
         backpressure.room().await;
         tokio::time::advance(MEASURED_OVER).await;
-        assert_eq!(backpressure.room().await, 8, "a slow one has few");
+        assert_eq!(backpressure.room().await, 8, "a slow worker has few");
     }
 
     #[test]

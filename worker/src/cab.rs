@@ -1,4 +1,4 @@
-//! The CAB stage: makes the calls about a cell's held-out questions, question by question, as the cell machine asks for them.
+//! The CAB stage: makes the calls about a cell's held-out questions, as the cell machine asks for them.
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -25,24 +25,24 @@ use crate::backpressure::ReadyCalls;
 use crate::cell_calls::CellCalls;
 use crate::context::Context;
 use crate::halt::{Halt, all_or_halt, worse};
-use crate::next_message::Next;
+use crate::next_message::NextMessage;
 use crate::prompts::{CellPrompts, SharedPrompt};
 use crate::provider::Conversation;
 use crate::story;
 
-/// Answers a cell's held-out questions. Without a backstory the story stage is next.
+/// Answers a cell's held-out questions. If the cell needs a backstory and has none, the story stage is next.
 pub(crate) async fn answer<Q: Queue, S: Store, O: PermitOffice>(
     context: &Arc<Context<Q, S, O>>,
     task: &Arc<Task>,
     ready: ReadyCalls,
-    halt: &CancellationToken,
-) -> Result<Next, Halt> {
+    stop: &CancellationToken,
+) -> Result<NextMessage, Halt> {
     let backstory = context.store.backstory(&task.run, task.cell).await?;
     let needs_backstory = context.run.manifest.needs_backstory();
     if backstory.is_none() && needs_backstory {
-        return Ok(Next::Task(task.of_kind(TaskKind::Story)));
+        return Ok(NextMessage::Task(task.of_kind(TaskKind::Story)));
     }
-    let calls = CellCalls::new(context, task, halt).await?;
+    let calls = CellCalls::new(context, task, stop).await?;
     let scaled = story::write_scaled(&calls).await?;
     let cell = Arc::new(Cell::new(calls, backstory.as_ref(), &scaled));
     let mut result = Arc::clone(&cell).answer(ready).await?;
@@ -59,7 +59,7 @@ pub(crate) async fn answer<Q: Queue, S: Store, O: PermitOffice>(
     let transcript = cell.calls.transcript(backstory.as_ref()).await;
     let outcome =
         CellOutcome { version: OUTCOME_VERSION, run: task.run.clone(), cell: task.cell, result, spend, transcript };
-    Ok(Next::Outcome(Box::new(outcome)))
+    Ok(NextMessage::Outcome(Box::new(outcome)))
 }
 
 /// A cell whose questions are being answered.
@@ -69,8 +69,8 @@ struct Cell<Q, S, O: PermitOffice> {
     missing: MissingStories,
 }
 
-/// A call that was answered, and its count among the ready calls.
-type Made = (CallKey, ReplyText, Option<ReadyCalls>);
+/// A call that was answered, with its count among the ready calls.
+type Answered = (CallKey, ReplyText, Option<ReadyCalls>);
 
 impl<Q: Queue, S: Store, O: PermitOffice> Cell<Q, S, O> {
     fn new(calls: CellCalls<Q, S, O>, backstory: Option<&Backstory>, scaled: &[(Stage, WrittenStory)]) -> Self {
@@ -87,30 +87,30 @@ impl<Q: Queue, S: Store, O: PermitOffice> Cell<Q, S, O> {
 
     async fn answer(self: Arc<Self>, mut ready: ReadyCalls) -> Result<CellResult, Halt> {
         let first_calls = self.calls.rules().first_calls();
-        // All questions go on side by side, each in a task of its own: a reply is read where it arrived.
+        // Each question has a task of its own, so that its replies are parsed on the core on which they arrive.
         let questions = self.calls.held_out().iter().map(|&id| {
-            let places = (0..first_calls).map(|_| ready.split_one()).collect();
-            AbortOnDropHandle::new(tokio::spawn(Arc::clone(&self).ask_about(id, places)))
+            let ready = (0..first_calls).map(|_| ready.split_one()).collect();
+            AbortOnDropHandle::new(tokio::spawn(Arc::clone(&self).ask_about(id, ready)))
         });
-        // A question that fails or is stopped lets the others finish their calls.
+        // If a question fails or is stopped, the others still finish their calls.
         let results = all_or_halt(ended(questions.collect()).await)?;
         Ok(cell_result(self.calls.rules(), &results))
     }
 
-    /// Makes the calls about one question until nothing more is to be asked. One that fails lets those under way finish.
-    async fn ask_about(self: Arc<Self>, id: QuestionId, places: Vec<ReadyCalls>) -> Result<QuestionResult, Halt> {
+    /// Makes all calls about one question. If one fails, those in flight still finish.
+    async fn ask_about(self: Arc<Self>, id: QuestionId, ready: Vec<ReadyCalls>) -> Result<QuestionResult, Halt> {
         let question = self.calls.question(id);
         let mut state = QuestionCalls::new(self.calls.rules(), question, &self.missing);
-        let (mut places, mut halted) = (places.into_iter(), None);
-        let first = state.first().into_iter().map(|call| self.make(question, call, places.next()));
-        let mut under_way: FuturesUnordered<_> = first.collect();
-        while let Some(made) = under_way.next().await {
-            match made {
-                Ok((key, reply, mut place)) => {
+        let (mut ready, mut halted) = (ready.into_iter(), None);
+        let first = state.first().into_iter().map(|call| self.make(question, call, ready.next()));
+        let mut in_flight: FuturesUnordered<_> = first.collect();
+        while let Some(answered) = in_flight.next().await {
+            match answered {
+                Ok((key, reply, mut ready)) => {
                     for call in state.reply(key, &reply) {
-                        // It counts as the stage's ready call until the stage is over.
-                        let place = if call.key.stage == key.stage { place.take() } else { None };
-                        under_way.push(self.make(question, call, place));
+                        // A follow-up of the same stage is counted in place of the call that it follows.
+                        let ready = if call.key.stage == key.stage { ready.take() } else { None };
+                        in_flight.push(self.make(question, call, ready));
                     }
                 }
                 Err(halt) => halted = Some(worse(halted, halt)),
@@ -124,11 +124,11 @@ impl<Q: Queue, S: Store, O: PermitOffice> Cell<Q, S, O> {
         Ok(result)
     }
 
-    async fn make(&self, question: &Question, call: NextCall, place: Option<ReadyCalls>) -> Result<Made, Halt> {
+    async fn make(&self, question: &Question, call: NextCall, ready: Option<ReadyCalls>) -> Result<Answered, Halt> {
         let whole;
         let conversation = match &call.prompt {
             Prompt::OfStage => {
-                let prompt = self.prompts.of(call.key.stage).expect("what is missing is not asked");
+                let prompt = self.prompts.of(call.key.stage).expect("a stage without a prompt is not asked");
                 Conversation::new(&prompt.before, Some(self.calls.block(question)), &prompt.after)
             }
             Prompt::Whole(text) => {
@@ -146,16 +146,16 @@ impl<Q: Queue, S: Store, O: PermitOffice> Cell<Q, S, O> {
             }
         };
         let reply = self.calls.reply(call.key, &conversation).await?;
-        Ok((call.key, reply, place))
+        Ok((call.key, reply, ready))
     }
 }
 
-/// What the questions' tasks came to, in their order.
+/// Waits for the questions' tasks. Returns their results in the same order.
 async fn ended<T>(questions: Vec<AbortOnDropHandle<T>>) -> Vec<T> {
     let mut all = Vec::with_capacity(questions.len());
     for question in questions {
-        // Nothing aborts them while they are waited for, so what is no value is a panic, which is this task's too.
-        all.push(question.await.unwrap_or_else(|broken| resume_unwind(broken.into_panic())));
+        // Nothing aborts the tasks while they are awaited, so an error is a panic, which this task passes on.
+        all.push(question.await.unwrap_or_else(|error| resume_unwind(error.into_panic())));
     }
     all
 }

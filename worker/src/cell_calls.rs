@@ -1,4 +1,5 @@
-//! Makes the calls of one cell: takes replies that are recorded, has the others made, and counts what they took.
+//! Makes the calls of one cell: uses replies that are already recorded, makes the other calls, and counts what all of them
+//! used.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,32 +24,32 @@ use crate::halt::Halt;
 use crate::provider::{EncodedText, Wording};
 use crate::retry::{self, Call};
 use crate::run::Run;
-use crate::transcript::{Protocol, story_call};
+use crate::transcript::{TranscriptRecorder, story_call};
 
 /// The calls of one cell.
 #[derive(Debug)]
 pub(crate) struct CellCalls<Q, S, O: PermitOffice> {
     context: Arc<Context<Q, S, O>>,
     task: Arc<Task>,
-    halt: CancellationToken,
-    /// Replies from an earlier attempt at the cell: these calls are not made again.
+    stop: CancellationToken,
+    /// Replies from earlier attempts at the cell. These calls are not made again.
     recorded: HashMap<CallKey, RecordedReply>,
     spend: Mutex<CellSpend>,
-    /// What is said; none unless the run is to keep it.
-    protocol: Option<Protocol>,
+    /// Records the transcript, if the run is to keep transcripts.
+    recorder: Option<TranscriptRecorder>,
 }
 
 impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
     pub(crate) async fn new(
         context: &Arc<Context<Q, S, O>>,
         task: &Arc<Task>,
-        halt: &CancellationToken,
+        stop: &CancellationToken,
     ) -> Result<Self, Halt> {
         let record = context.store.cell_record(&task.run, task.cell).await?;
         let spend = Mutex::new(unanswered(task.kind, &record));
-        let (context, task, halt) = (Arc::clone(context), Arc::clone(task), halt.clone());
-        let protocol = Protocol::of(&context.run);
-        Ok(Self { context, task, halt, recorded: record.replies, spend, protocol })
+        let (context, task, stop) = (Arc::clone(context), Arc::clone(task), stop.clone());
+        let recorder = TranscriptRecorder::of(&context.run);
+        Ok(Self { context, task, stop, recorded: record.replies, spend, recorder })
     }
 
     pub(crate) fn manifest(&self) -> &Manifest {
@@ -63,12 +64,12 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
         self.context.run.held_out(self.task.cell.fold)
     }
 
-    /// Says that a prediction is made.
+    /// Counts a prediction.
     pub(crate) fn predicted(&self, method: Method, ended: Ended) {
         self.context.meter.predicted(method, ended);
     }
 
-    /// What the calls so far took, earlier attempts at the cell included.
+    /// What the calls so far have used, including earlier attempts at the cell.
     pub(crate) fn spend(&self) -> CellSpend {
         self.spend_so_far().clone()
     }
@@ -82,17 +83,17 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
         self.context.run.question_block(question.id)
     }
 
-    /// What decides the cell's calls.
+    /// The rules that decide the cell's calls.
     pub(crate) fn rules(&self) -> &Rules {
         self.context.run.rules(self.task.cell.model)
     }
 
-    /// The run and the task, from which prompts are made.
+    /// The run and the task, from which prompts are rendered.
     pub(crate) fn source(&self) -> (&Run, &Task) {
         (&self.context.run, &self.task)
     }
 
-    /// The reply of one call: from the record, or else from the model.
+    /// The reply to one call: the recorded one, or else the model's.
     pub(crate) async fn reply(&self, key: CallKey, wording: &impl Wording) -> Result<ReplyText, Halt> {
         if let Some(recorded) = self.recorded.get(&key) {
             self.count(key.stage, recorded);
@@ -100,22 +101,23 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
             return Ok(recorded.reply.clone());
         }
         let call = Call { run: &self.task.run, cell: self.task.cell, key, wording };
-        let recorded = retry::make(&self.context, call, &self.halt).await?;
+        let recorded = retry::call_with_retries(&self.context, call, &self.stop).await?;
         self.count(key.stage, &recorded);
         self.keep(key, wording, &recorded);
         Ok(recorded.reply)
     }
 
     fn keep(&self, key: CallKey, wording: &impl Wording, recorded: &RecordedReply) {
-        if let Some(protocol) = &self.protocol {
-            wording.put(|conversation| protocol.add(key, conversation, recorded));
+        if let Some(recorder) = &self.recorder {
+            wording.with_conversation(|conversation| recorder.add(key, conversation, recorded));
         }
     }
 
-    /// What was said so far, with the backstory's call; none unless the run is to keep it. Called once, at the end.
+    /// The transcript of the calls so far, after the backstory's call; `None` unless the run is to keep transcripts. To be
+    /// called once, at the end.
     pub(crate) async fn transcript(&self, story: Option<&Backstory>) -> Option<Transcript> {
-        let protocol = self.protocol.as_ref()?;
-        Some(protocol.transcript(story.map(|story| story_call(&self.context.run, &self.task, story))).await)
+        let recorder = self.recorder.as_ref()?;
+        Some(recorder.transcript(story.map(|story| story_call(&self.context.run, &self.task, story))).await)
     }
 
     fn count(&self, stage: Stage, recorded: &RecordedReply) {
@@ -128,10 +130,10 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
     }
 }
 
-/// Requests of an earlier attempt at the task that no recorded reply counts: those that failed before the process ended,
-/// and those whose end nobody saw.
+/// Counts the requests of earlier attempts at the task that no recorded reply counts: those that failed before the process
+/// ended, and those whose end was not recorded.
 ///
-/// The story task counts the backstory's, the CAB task all others.
+/// A story task counts the requests for the backstory, a CAB task all others.
 fn unanswered(kind: TaskKind, record: &CellRecord) -> CellSpend {
     let mut spend = CellSpend::default();
     let of_task = |key: &CallKey| (key.stage == Stage::STORY) == (kind == TaskKind::Story);
@@ -186,11 +188,11 @@ mod tests {
             unsure: each().times(unsure),
             ..StageSpend::default()
         };
-        // Stopped while it waited for the next attempt: nothing is abandoned.
+        // Stopped between two attempts: nothing is abandoned.
         check(sent(2, 2, 1), None, Some(&spend(2, 2, 1)));
-        // Killed in mid-call, after a failure.
+        // Killed during a call, after a failed one.
         check(sent(2, 1, 0), None, Some(&spend(2, 1, 1)));
-        // The reply that came in the end counts its own attempts.
+        // The final reply counts its own attempts.
         let counted = StageSpend { sent: 2, answered: 1, failed: 1, ..StageSpend::default() };
         check(sent(2, 1, 1), Some((counted.clone(), 1)), None);
         check(sent(4, 2, 2), Some((counted, 1)), Some(&spend(2, 1, 2)));

@@ -1,4 +1,4 @@
-//! What a worker is there for: which models it serves, how patient it is, what it does with tasks that fail.
+//! The configuration of a worker: which models it serves, its timeouts, and what it does with tasks that fail.
 
 use std::collections::BTreeSet;
 
@@ -9,18 +9,18 @@ use valuesim_shared::task::TASK_VERSION;
 use crate::metrics::Metrics;
 use crate::timeouts::Timeouts;
 
-/// What a worker is there for.
+/// The configuration of a worker.
 #[derive(Debug, Clone)]
 pub struct WorkerConfig {
     /// The models whose tasks it takes.
     pub served: Served,
-    /// How patient it is.
-    pub timing: Timeouts,
-    /// What becomes of tasks that cannot be done.
+    /// Its timeouts.
+    pub timeouts: Timeouts,
+    /// What it does with tasks that cannot be done.
     pub on_bad_message: OnBadMessage,
-    /// The newest version of the task message that it does.
+    /// The newest version of the task message that it can execute.
     pub newest_task: u16,
-    /// Where its process shows what it does, if it does.
+    /// The metrics of its process, if the process has any.
     pub metrics: Option<Metrics>,
 }
 
@@ -30,16 +30,17 @@ pub enum Served {
     /// All of them.
     #[default]
     All,
-    /// Those with these names; their keys alone are read.
+    /// Only those with these names. Only their keys are read.
     Named(BTreeSet<String>),
 }
 
 impl WorkerConfig {
-    /// That of the only worker of one process: whatever it cannot do ends the run, for its user to see.
-    pub fn alone(timing: Timeouts) -> Self {
+    /// The configuration of the only worker of a run in one process. Whatever it cannot do ends the run, so that the user
+    /// sees it.
+    pub fn alone(timeouts: Timeouts) -> Self {
         Self {
             served: Served::All,
-            timing,
+            timeouts,
             on_bad_message: OnBadMessage::EndProcess,
             newest_task: TASK_VERSION,
             metrics: None,
@@ -48,7 +49,7 @@ impl WorkerConfig {
 }
 
 impl Served {
-    /// Whether the model is among them.
+    /// Whether the worker serves the model.
     pub fn has(&self, model: &ModelSettings) -> bool {
         match self {
             Self::All => true,

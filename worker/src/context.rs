@@ -7,10 +7,10 @@ use valuesim_shared::dead_letter::OnBadMessage;
 use valuesim_shared::id::ModelId;
 use valuesim_shared::permit::PermitOffice;
 
-use crate::failures::FailedCells;
+use crate::fault_attribution::FaultAttribution;
 use crate::meter::Meter;
 use crate::run::Run;
-use crate::timeouts::{Keeping, Waits};
+use crate::timeouts::{Backoff, HoldLimits};
 
 /// What all tasks of a worker share.
 #[derive(Debug)]
@@ -18,24 +18,24 @@ pub(crate) struct Context<Q, S, O: PermitOffice> {
     pub(crate) queue: Q,
     pub(crate) store: S,
     pub(crate) run: Run,
-    pub(crate) waits: Waits,
-    /// Where calls get their permits, by model; none for models that this worker does not serve.
+    pub(crate) backoff: Backoff,
+    /// The desks at which calls get their permits, by model; `None` for models that this worker does not serve.
     pub(crate) desks: Vec<Option<O::Desk>>,
     pub(crate) meter: Arc<Meter>,
-    /// By model: answers that were no chat completion since the last one that was.
+    /// By model: how many responses since the last chat completion were none.
     pub(crate) malformed: Vec<AtomicU32>,
     /// By model.
-    pub(crate) failed_cells: Vec<FailedCells>,
-    pub(crate) keeping: Keeping,
-    /// The newest version of tasks that it does.
+    pub(crate) fault_attribution: Vec<FaultAttribution>,
+    pub(crate) hold_limits: HoldLimits,
+    /// The newest version of the task message that the worker can execute.
     pub(crate) newest_task: u16,
     pub(crate) on_bad_message: OnBadMessage,
-    /// Tasks that were taken and are not finished.
+    /// How many tasks were taken and are not finished.
     pub(crate) tasks: AtomicU32,
 }
 
 impl<Q, S, O: PermitOffice> Context<Q, S, O> {
-    /// Where calls to a model get their permits.
+    /// The desk at which calls to a model get their permits.
     pub(crate) fn desk(&self, model: ModelId) -> &O::Desk {
         self.desks[usize::from(model.0)].as_ref().expect("tasks are taken for served models only")
     }

@@ -1,4 +1,4 @@
-//! Why a worker cannot go on, and whose fault that is.
+//! Why a worker cannot continue, and whose fault that is.
 
 use tokio::task::JoinError;
 use valuesim_shared::id::{Cell, Fold, ModelId, RunId};
@@ -10,7 +10,7 @@ use valuesim_shared::task::TaskError;
 
 use crate::provider::{CallError, CallErrorKind, ClientError};
 
-/// Why a worker cannot go on.
+/// Why a worker cannot continue.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
     /// A queue failed.
@@ -20,21 +20,21 @@ pub enum WorkerError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The store has no manifest of the run.
-    #[error("the store has no manifest of run {0}: start the run first")]
+    #[error("the store has no manifest of run {0}: start the run, or check its id")]
     NoManifest(RunId),
     /// The manifest cannot be used.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    /// The run was started with other prompts.
+    /// The run was started by a release with other prompts.
     #[error("run {0} uses other prompt templates than this program: use the release that started the run")]
     OtherPrompts(RunId),
-    /// A provider's client cannot be set up.
+    /// The client of a model cannot be set up.
     #[error(transparent)]
     Client(#[from] ClientError),
     /// A task cannot be read.
     #[error(transparent)]
     Task(#[from] TaskError),
-    /// A provider will not answer any more calls.
+    /// The provider will answer no more calls to a model.
     #[error("model {model:?}: {error}; {}", .error.kind.advice())]
     Provider {
         /// The model.
@@ -43,32 +43,33 @@ pub enum WorkerError {
         error: CallError,
     },
     /// The questions cannot be split as the manifest says.
-    #[error("the manifest of the run: {0}")]
+    #[error("cannot use the manifest of the run: {0}")]
     Split(#[from] SplitError),
     /// A task does not fit its run.
     #[error(transparent)]
     Misfit(#[from] MisfitError),
-    /// A task was delivered again and again, and whoever had it went away.
+    /// A task was delivered again and again, and each of its workers died or lost its connection.
     #[error(
         "the task of cell {cell} was delivered {times} times, and each time its worker died or lost its connection"
     )]
     KillsItsWorkers {
-        /// Its cell.
+        /// The task's cell.
         cell: Cell,
         /// How often it was delivered.
         times: u32,
     },
-    /// A task ended without an answer because of a fault of this program.
-    #[error("a task broke off, which is a fault of this program: {0}")]
-    Broken(JoinError),
+    /// A task panicked, which is a bug in this program.
+    #[error("a task panicked, which is a bug in this program: {0}")]
+    Panicked(JoinError),
 }
 
 impl WorkerError {
-    /// Whether it may be the task's own fault: the provider did not take a call of it, or no message holds what it led to.
-    pub(crate) fn may_be_the_tasks(&self) -> bool {
-        use CallErrorKind::{BadRequest, Malformed, NotAgain};
+    /// Whether the task itself may be at fault: the provider did not accept one of its calls, or its result is too large
+    /// for a message.
+    pub(crate) fn may_be_the_tasks_fault(&self) -> bool {
+        use CallErrorKind::{BadRequest, Malformed, NotRetryable};
         match self {
-            Self::Provider { error, .. } => matches!(error.kind, BadRequest | NotAgain | Malformed),
+            Self::Provider { error, .. } => matches!(error.kind, BadRequest | NotRetryable | Malformed),
             Self::Queue(error) => matches!(error, QueueError::TooLarge { .. }),
             _ => false,
         }
@@ -78,33 +79,35 @@ impl WorkerError {
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Client(_) => true,
-            Self::Provider { error, .. } => !matches!(error.kind, CallErrorKind::NoMoney | CallErrorKind::NotAgain),
+            Self::Provider { error, .. } => {
+                !matches!(error.kind, CallErrorKind::InsufficientFunds | CallErrorKind::NotRetryable)
+            }
             _ => false,
         }
     }
 }
 
-/// Why a task is none of the run's.
+/// Why a task does not fit its run.
 #[derive(Debug, thiserror::Error)]
 pub enum MisfitError {
     /// It belongs to another run.
-    #[error("the task is one of run {0}, and came in a queue of run {1}")]
+    #[error("the task belongs to run {0} but came from a queue of run {1}")]
     OtherRun(RunId, RunId),
     /// It is for another model than its queue.
-    #[error("the task is for model {}, and came in a queue of model {}", .0.0, .1.0)]
+    #[error("the task is for model {} but came from a queue of model {}", .0.0, .1.0)]
     OtherModel(ModelId, ModelId),
     /// The run has no such fold.
-    #[error("the task is of fold {fold}: expected one of the run's {folds}")]
+    #[error("the task is for fold {fold}: expected one of the run's {folds} folds")]
     NoFold {
-        /// The task's.
+        /// The task's fold.
         fold: Fold,
-        /// How many there are.
+        /// How many folds the run has.
         folds: usize,
     },
-    /// A method reads a part of the profile that the task does not name.
-    #[error("the task does not say which {items} answers of its profile `profile-scale({items})` reads")]
+    /// The task lacks the sample of its profile that a method reads.
+    #[error("the task does not say which {items} answers of its profile the method `profile-scale({items})` reads")]
     Draw {
-        /// The size of the part.
+        /// The size of the sample.
         items: u16,
     },
     /// The profile has too few answers or too many.

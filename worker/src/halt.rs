@@ -2,12 +2,12 @@
 
 use crate::error::WorkerError;
 
-/// Why a task did not end as it should.
+/// Why a task ended without a result.
 #[derive(Debug)]
 pub(crate) enum Halt {
-    /// The worker is to stop; what was done is in the store.
+    /// The worker was asked to stop. The replies so far are in the store.
     Stopped,
-    /// The worker cannot go on.
+    /// The worker cannot continue.
     Failed(WorkerError),
 }
 
@@ -17,7 +17,7 @@ impl<E: Into<WorkerError>> From<E> for Halt {
     }
 }
 
-/// All values, or the worst reason why one is missing.
+/// Returns all values, or the worst reason why one of them is missing.
 pub(crate) fn all_or_halt<T>(ended: Vec<Result<T, Halt>>) -> Result<Vec<T>, Halt> {
     let mut values = Vec::with_capacity(ended.len());
     let mut halted = None;
@@ -30,7 +30,7 @@ pub(crate) fn all_or_halt<T>(ended: Vec<Result<T, Halt>>) -> Result<Vec<T>, Halt
     halted.map_or(Ok(values), Err)
 }
 
-/// The worse of two reasons: a failure before a stop.
+/// The worse of two reasons. A failure is worse than a stop.
 pub(crate) fn worse(one: Option<Halt>, other: Halt) -> Halt {
     match one {
         Some(failed @ Halt::Failed(_)) => failed,

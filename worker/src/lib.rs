@@ -1,4 +1,4 @@
-//! Does a task: takes it from the queue, asks the model, keeps the replies, hands the result in.
+//! Executes tasks: takes them from the queues, makes their calls, stores the replies and publishes the results.
 
 mod attempt;
 mod backpressure;
@@ -7,9 +7,9 @@ mod cell_calls;
 pub mod config;
 mod context;
 pub mod error;
-mod failures;
+mod fault_attribution;
 mod halt;
-mod listening;
+mod idle_timer;
 pub mod meter;
 pub mod metrics;
 mod next_message;

@@ -1,4 +1,4 @@
-//! What this process has done so far, for progress displays: counts that only grow, and the last trouble of each model.
+//! The meter of a run: counts what the process has done, for progress displays, and keeps the last trouble of each model.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,11 +14,11 @@ use valuesim_shared::outcome::{Ended, StageSpend};
 use valuesim_shared::stage::Stage;
 use valuesim_shared::task::TaskKind;
 
-use crate::listening::Ear;
-use crate::metrics::{Metrics, ModelMetrics, Outcome, RunMetrics, Undone};
+use crate::idle_timer::IdleTimer;
+use crate::metrics::{Metrics, ModelMetrics, NotDone, Outcome, RunMetrics};
 use crate::provider::CallError;
 
-/// Counts of one process. All methods are cheap and may be called from any thread.
+/// Counts what one process has done for a run. All methods are cheap and may be called from any thread.
 #[derive(Debug, Default)]
 pub struct Meter {
     backstories: AtomicU64,
@@ -34,12 +34,12 @@ pub struct Meter {
     /// By model.
     providers: Vec<Provider>,
     /// By model.
-    ears: Vec<Ear>,
-    /// Where the process shows what it counts, if it does.
+    idle_timers: Vec<IdleTimer>,
+    /// The metrics of the process, if it has any.
     metrics: Option<RunMetrics>,
 }
 
-/// What a model's provider did last.
+/// The provider of a model.
 #[derive(Debug)]
 struct Provider {
     model: String,
@@ -47,14 +47,14 @@ struct Provider {
     trouble: Mutex<Option<(UnixMillis, String)>>,
 }
 
-/// What went wrong with the calls to a model, and has not gone well since.
+/// The last failure of the calls to a model, none of which was answered since.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
     /// The model's name.
     pub model: String,
-    /// When it happened.
+    /// When the call failed.
     pub at: UnixMillis,
-    /// What the failure was about.
+    /// The error.
     pub text: String,
 }
 
@@ -65,9 +65,9 @@ pub struct Reading {
     pub backstories: u64,
     /// Predictions made, all arms together.
     pub predictions: u64,
-    /// Requests that went over the wire.
+    /// Requests that were sent.
     pub sent: u64,
-    /// Requests under way.
+    /// Requests that were sent and have not ended.
     pub in_flight: u64,
     /// Requests that were answered.
     pub answered: u64,
@@ -75,15 +75,15 @@ pub struct Reading {
     pub failed: u64,
     /// Tokens that providers reported.
     pub tokens: Tokens,
-    /// What they cost.
+    /// What the tokens cost.
     pub cost: NanoUsd,
-    /// What the last failure was about, while it lasts.
+    /// The latest trouble of any model, as long as it lasts.
     pub trouble: Option<String>,
 }
 
-/// A request that was sent and has not ended. Dropped, it counts as abandoned.
+/// A request that was sent and has not ended. If it is dropped, it counts as abandoned.
 #[derive(Debug)]
-pub(crate) struct UnderWay<'a> {
+pub(crate) struct InFlightCall<'a> {
     meter: &'a Meter,
     provider: Option<&'a Provider>,
     metrics: Option<&'a ModelMetrics>,
@@ -93,11 +93,11 @@ pub(crate) struct UnderWay<'a> {
 }
 
 impl Meter {
-    /// Nothing done yet for these models; counts for the process's metrics too, if it has any.
+    /// A meter for a run with these models and methods. It counts for the process's metrics too, if there are any.
     pub(crate) fn new((models, methods): (&[ModelSettings], &[Method]), metrics: Option<&Metrics>) -> Self {
         Self {
             providers: models.iter().map(Provider::of).collect(),
-            ears: models.iter().map(|_| Ear::default()).collect(),
+            idle_timers: models.iter().map(|_| IdleTimer::default()).collect(),
             metrics: metrics.map(|metrics| RunMetrics::new(metrics, models, methods)),
             ..Self::default()
         }
@@ -121,7 +121,7 @@ impl Meter {
         }
     }
 
-    /// What is wrong now with the calls to each model.
+    /// The present troubles, at most one for each model.
     pub fn troubles(&self) -> Vec<Trouble> {
         let trouble = |provider: &Provider| {
             let (at, text) = provider.trouble().clone()?;
@@ -141,14 +141,14 @@ impl Meter {
         }
     }
 
-    pub(crate) fn call_sent(&self, model: ModelId, stage: Stage) -> UnderWay<'_> {
+    pub(crate) fn call_sent(&self, model: ModelId, stage: Stage) -> InFlightCall<'_> {
         self.sent.fetch_add(1, Ordering::Relaxed);
         let metrics = self.metrics.as_ref().map(|metrics| metrics.model(model));
         if let Some(metrics) = metrics {
             metrics.in_flight.inc();
         }
         let provider = self.providers.get(usize::from(model.0));
-        UnderWay { meter: self, provider, metrics, stage, since: Instant::now(), ended: Outcome::Abandoned }
+        InFlightCall { meter: self, provider, metrics, stage, since: Instant::now(), ended: Outcome::Abandoned }
     }
 
     pub(crate) fn call_retried(&self, model: ModelId, error: &CallError, wait: Duration) {
@@ -163,16 +163,16 @@ impl Meter {
         }
     }
 
-    /// `kind` is unknown where the message is no task.
-    pub(crate) fn task_undone(&self, kind: Option<TaskKind>, undone: Undone) {
+    /// `kind` is `None` if the message is no task.
+    pub(crate) fn task_not_done(&self, kind: Option<TaskKind>, not_done: NotDone) {
         if let Some(metrics) = &self.metrics {
-            metrics.task_undone(kind, undone);
+            metrics.task_not_done(kind, not_done);
         }
     }
 
-    /// Who waits for deliveries, by model.
-    pub(crate) fn ears(&self) -> &[Ear] {
-        &self.ears
+    /// How long each model's loop has waited for a delivery, by model.
+    pub(crate) fn idle_timers(&self) -> &[IdleTimer] {
+        &self.idle_timers
     }
 }
 
@@ -193,8 +193,8 @@ impl Provider {
     }
 }
 
-impl UnderWay<'_> {
-    /// A reply came; whatever the trouble was, it is over.
+impl InFlightCall<'_> {
+    /// Counts a reply, which ends any trouble of the model.
     pub(crate) fn answered(mut self, spend: &StageSpend) {
         let meter = self.meter;
         meter.input.fetch_add(spend.tokens.input, Ordering::Relaxed);
@@ -220,7 +220,7 @@ impl UnderWay<'_> {
     }
 }
 
-impl Drop for UnderWay<'_> {
+impl Drop for InFlightCall<'_> {
     fn drop(&mut self) {
         self.meter.ended.fetch_add(1, Ordering::Relaxed);
         if let Some(metrics) = self.metrics {
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trouble_is_its_models_own_and_of_the_moment_when_it_happened() {
+    fn a_trouble_belongs_to_one_model_and_to_the_moment_of_the_failure() {
         let meter = Meter::new((&["one", "other"].map(ModelSettings::named), &[]), None);
         let call = |model| meter.call_sent(ModelId(model), Stage::STORY);
         let error = CallError { kind: CallErrorKind::WrongKey, status: None, message: None, retry_after: None };
@@ -274,13 +274,13 @@ mod tests {
         let [trouble] = &meter.troubles()[..] else { panic!("{:?}", meter.troubles()) };
         assert!(trouble.model == "other" && (before..=UnixMillis::now()).contains(&trouble.at), "{trouble:?}");
         call(0).answered(&StageSpend::default());
-        assert_eq!(meter.read().trouble, Some(error.to_string()), "another model's answer says nothing of it");
+        assert_eq!(meter.read().trouble, Some(error.to_string()), "another model's answer does not end it");
         call(1).answered(&StageSpend::default());
         assert_eq!((meter.read().trouble, meter.troubles()), (None, Vec::new()));
     }
 
     #[test]
-    fn a_label_with_any_text_in_it_is_still_one_label() {
+    fn a_label_is_escaped_whatever_text_it_holds() {
         let (meter, exposition) = shown("a\"b\\c\nd");
         meter.call_sent(ModelId(0), Stage::STORY).answered(&StageSpend::default());
         let text = exposition.text(|| ());

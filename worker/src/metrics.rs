@@ -1,4 +1,4 @@
-//! What worker processes count for Prometheus: calls, tasks, predictions.
+//! The Prometheus metrics of a worker process: calls, tasks and predictions.
 
 mod outcome;
 
@@ -23,13 +23,13 @@ use self::outcome::OUTCOMES;
 pub(crate) use self::outcome::Outcome;
 use crate::provider::CallErrorKind;
 
-/// Upper bounds of tasks: a backstory takes seconds, a cell at a slow provider the better part of an hour.
+/// Upper bounds of the durations of tasks, in seconds. A backstory takes seconds, a cell at a slow provider up to an hour.
 const TASK_SECONDS: [f64; 12] = [1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_200.0, 1_800.0, 3_600.0];
 
-/// All prices so far are the standard ones: no batches, no off-peak discounts.
+/// The price tier of all calls: neither batches nor off-peak discounts are used.
 const TIER: &str = "standard";
 
-/// The metrics of one process, whatever number of runs it serves. Cheap to clone.
+/// The metrics of one process, for all runs that it serves. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     families: Arc<Families>,
@@ -53,10 +53,10 @@ struct Families {
 }
 
 impl Metrics {
-    /// Registers them.
+    /// Registers the metrics.
     ///
     /// # Panics
-    /// Where the registry has them already.
+    /// If they are registered already.
     pub fn new(registry: &Registry) -> Self {
         let counter = |name: &str, help: &str, labels: &[&str]| {
             register_int_counter_vec_with_registry!(name, help, labels, registry).expect(REGISTERS)
@@ -72,12 +72,12 @@ impl Metrics {
         let families = Families {
             requests: counter(
                 "valuesim_llm_requests_total",
-                "Requests to providers that have ended, each attempt on its own; abandoned: nobody waited for its end.",
+                "Requests to providers that have ended, counting each attempt; abandoned: the end was not awaited.",
                 &["provider", "model", "stage", "outcome"],
             ),
             request_seconds: histogram(
                 "valuesim_llm_request_duration_seconds",
-                "How long requests to providers took, failed ones included.",
+                "Duration of requests to providers, including failed ones.",
                 call,
                 &CALL_SECONDS,
             ),
@@ -90,7 +90,7 @@ impl Metrics {
             output: counter("valuesim_llm_output_tokens_total", "Reply tokens, reasoning included.", call),
             cost: sum(
                 "valuesim_llm_cost_usd_total",
-                "What tokens cost by the prices known here; for display, the ledger has the exact sum.",
+                "Cost of tokens at the known prices, for display; the ledger has the exact sum.",
                 &["provider", "model", "stage", "tier"],
             ),
             unpriced: counter(
@@ -100,30 +100,30 @@ impl Metrics {
             ),
             retries: counter(
                 "valuesim_llm_retries_total",
-                "Requests that are to be made again, by how the one before ended.",
+                "Requests that are retried, by the reason why the attempt before failed.",
                 &["provider", "reason"],
             ),
             retry_wait: sum(
                 "valuesim_llm_retry_wait_seconds_total",
-                "Time that calls were to wait before they are made again.",
+                "Delays before retries, summed over all calls.",
                 &["provider", "reason"],
             ),
-            in_flight: register_int_gauge_vec_with_registry!(in_flight, "Requests under way.", &["provider"], registry)
+            in_flight: register_int_gauge_vec_with_registry!(in_flight, "Requests in flight.", &["provider"], registry)
                 .expect(REGISTERS),
             tasks: counter(
                 "valuesim_tasks_total",
-                "Tasks that this worker has dealt with; handed_back: unfinished, for no fault of theirs; duplicate: done before.",
+                "Tasks that this worker has taken, by outcome; handed_back: left unfinished through no fault of the task; duplicate: done before.",
                 &["kind", "outcome"],
             ),
             task_seconds: histogram(
                 "valuesim_task_duration_seconds",
-                "From taking a task to its end, of tasks that were done.",
+                "Time from taking a task to finishing it, for tasks that were done.",
                 &["kind"],
                 &TASK_SECONDS,
             ),
             predictions: counter(
                 "valuesim_predictions_total",
-                "Predictions of all arms, by how asking for them ended.",
+                "Predictions of all arms, by how their calls ended.",
                 &["method", "outcome"],
             ),
         };
@@ -131,18 +131,18 @@ impl Metrics {
     }
 }
 
-/// The metrics of one run of the process, their labels looked up.
+/// The metrics of one run of the process, with their labels resolved.
 #[derive(Debug)]
 pub(crate) struct RunMetrics {
     families: Arc<Families>,
     models: Vec<ModelMetrics>,
     tasks: [TaskMetrics; 2],
-    /// By method, by ending.
-    predictions: Vec<(Method, Cells<IntCounter, { Ended::ALL.len() }>)>,
+    /// By method and ending.
+    predictions: Vec<(Method, LazyArray<IntCounter, { Ended::ALL.len() }>)>,
 }
 
-/// Metrics that appear once there is something to count, so that a stage which no method uses takes no room.
-type Cells<T, const N: usize> = [OnceLock<T>; N];
+/// Metrics that are created when they are first counted, so that stages which no method uses have none.
+type LazyArray<T, const N: usize> = [OnceLock<T>; N];
 
 #[derive(Debug)]
 pub(crate) struct ModelMetrics {
@@ -151,7 +151,7 @@ pub(crate) struct ModelMetrics {
     model: String,
     is_priced: bool,
     pub(crate) in_flight: IntGauge,
-    stages: Cells<StageMetrics, { StageKind::ALL.len() }>,
+    stages: LazyArray<StageMetrics, { StageKind::ALL.len() }>,
 }
 
 #[derive(Debug)]
@@ -160,10 +160,10 @@ struct StageMetrics {
     input: IntCounter,
     cached: IntCounter,
     output: IntCounter,
-    /// None for a model without a price.
+    /// `None` for a model without a price.
     cost: Option<Counter>,
     unpriced: IntCounter,
-    outcomes: Cells<IntCounter, OUTCOMES>,
+    outcomes: LazyArray<IntCounter, OUTCOMES>,
 }
 
 #[derive(Debug)]
@@ -172,16 +172,16 @@ struct TaskMetrics {
     seconds: Histogram,
 }
 
-/// What became of a task that was not done.
+/// What became of a task that was taken and not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Undone {
-    /// Given back, because the worker stops or cannot go on with it.
+pub(crate) enum NotDone {
+    /// It was handed back, because the worker stops or cannot continue.
     HandedBack,
-    /// Failed or broke off, and is tried again.
+    /// It failed or panicked, and will be retried.
     Retried,
-    /// Its cell was finished before.
+    /// Its cell had been finished before.
     Duplicate,
-    /// Given up.
+    /// It became a dead letter.
     Dead,
 }
 
@@ -204,7 +204,7 @@ impl RunMetrics {
     }
 
     pub(crate) fn predicted(&self, method: Method, ended: Ended) {
-        // Methods without a model predict elsewhere.
+        // Methods without a model are computed by the coordinator.
         let Some((_, counters)) = self.predictions.iter().find(|(known, _)| *known == method) else { return };
         let new = || self.families.predictions.with_label_values(&[&*method.name(), ending_name(ended)]);
         counters[ended as usize].get_or_init(new).inc();
@@ -219,13 +219,13 @@ impl RunMetrics {
         task.seconds.observe(after.as_secs_f64());
     }
 
-    /// `kind` is unknown where the message is no task.
-    pub(crate) fn task_undone(&self, kind: Option<TaskKind>, undone: Undone) {
-        let outcome = match undone {
-            Undone::HandedBack => "handed_back",
-            Undone::Retried => "retried",
-            Undone::Duplicate => "duplicate",
-            Undone::Dead => "dead",
+    /// `kind` is `None` if the message is no task.
+    pub(crate) fn task_not_done(&self, kind: Option<TaskKind>, not_done: NotDone) {
+        let outcome = match not_done {
+            NotDone::HandedBack => "handed_back",
+            NotDone::Retried => "retried",
+            NotDone::Duplicate => "duplicate",
+            NotDone::Dead => "dead",
         };
         self.families.tasks.with_label_values(&[kind.map_or("unknown", kind_name), outcome]).inc();
     }
@@ -244,7 +244,7 @@ impl ModelMetrics {
         }
     }
 
-    /// A request has ended.
+    /// Counts a request that has ended.
     pub(crate) fn ended(&self, stage: Stage, outcome: Outcome, after: Duration) {
         self.in_flight.dec();
         let metrics = self.stage(stage);
@@ -310,7 +310,7 @@ const fn ending_name(ended: Ended) -> &'static str {
     }
 }
 
-/// Providers by their host, with the names that OpenTelemetry's conventions for generative models give them.
+/// Hosts of providers, with the providers' names in OpenTelemetry's semantic conventions for generative AI.
 const PROVIDERS: [(&str, &str); 9] = [
     ("api.openai.com", "openai"),
     ("api.deepseek.com", "deepseek"),
@@ -323,7 +323,7 @@ const PROVIDERS: [(&str, &str); 9] = [
     ("openrouter.ai", "openrouter"),
 ];
 
-/// Who is at an address: an address itself is no label, as there may be any number of them.
+/// The name of the provider at an address. The address itself would be a label with unboundedly many values.
 fn provider_name(base_url: &str) -> &'static str {
     let host = url::Url::parse(base_url).ok().and_then(|url| url.host_str().map(str::to_owned));
     let known = PROVIDERS.iter().find(|(known, _)| Some(*known) == host.as_deref());
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_enums_have_room_for_all() {
+    fn arrays_have_a_slot_for_each_variant() {
         assert!(StageKind::ALL.iter().enumerate().all(|(at, stage)| *stage as usize == at));
         assert!(Ended::ALL.iter().enumerate().all(|(at, ended)| *ended as usize == at));
     }

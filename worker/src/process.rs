@@ -1,4 +1,4 @@
-//! A worker process of a fleet: takes up runs as they begin, leaves them as they end or are to pause.
+//! A worker process of a fleet: joins runs as they begin, and leaves them when they end, pause or are cancelled.
 
 mod error;
 mod starvation_watchdog;
@@ -28,42 +28,42 @@ use self::starvation_watchdog::StarvationWatchdog;
 use crate::config::{Served, WorkerConfig};
 use crate::error::WorkerError;
 use crate::metrics::Metrics;
-use crate::timeouts::{Keeping, Timeouts};
+use crate::timeouts::{HoldLimits, Timeouts};
 use crate::worker::Worker;
 
 pub use self::error::ProcessError;
 pub use self::under_orders::work_under_orders;
 pub use self::worker_pool::{Member, WorkerPool};
 
-/// How often it looks which runs there are.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often it asks which runs there are.
+const POLL_EVERY: Duration = Duration::from_secs(1);
 
-/// How long a run is left alone that could not be served, when the process has others: a provider's account may be filled,
-/// a key mended.
-const REST: Duration = Duration::from_mins(1);
+/// How long a process that serves all runs waits before it tries a run again that it could not serve: somebody may have
+/// topped up the provider's account or corrected the key.
+const RETRY_RUN_AFTER: Duration = Duration::from_mins(1);
 
 /// Which runs a worker serves.
 #[derive(Debug, Clone)]
 pub enum Wanted {
-    /// All that have begun and not ended, as they appear.
+    /// All active runs, as they appear.
     All,
     /// These, until the last of them has ended.
     These(BTreeSet<RunId>),
 }
 
-/// What a worker process is told.
+/// The settings of a worker process.
 pub struct ProcessConfig {
     /// The runs that it serves.
     pub wanted: Wanted,
     /// The models that it serves.
     pub served: Served,
-    /// Calls in flight for each model, all runs together, where it is not the experiment's number.
+    /// The limit of calls in flight for each model, all runs together. `None` uses the experiment's limit.
     pub calls_in_flight: Option<u32>,
-    /// How long it keeps tasks.
-    pub keeping: Keeping,
-    /// The newest version of the task message that it does.
+    /// How long it may hold tasks.
+    pub hold_limits: HoldLimits,
+    /// The newest version of the task message that it can execute.
     pub newest_task: u16,
-    /// Says to people what the process does.
+    /// Tells the user what the process does.
     pub tell: fn(&str),
 }
 
@@ -75,37 +75,37 @@ pub struct WorkerProcess<Q, S, C, O: PermitOffice> {
     metrics: Metrics,
 }
 
-/// How a run stands.
-enum Standing {
+/// The state of a run.
+enum RunState {
     Open,
-    /// It is to pause, or to end; by whom.
-    Halted(Order),
+    /// It is to pause or to end, by this order.
+    PausedOrCancelled(Order),
     Ended,
 }
 
-/// What the process remembers between two looks at the runs.
+/// What the process remembers from one poll of the runs to the next.
 #[derive(Default)]
 struct Memory {
-    /// Runs that could not be served, until when.
-    resting: BTreeMap<RunId, Instant>,
+    /// When to try again to serve the runs that could not be served.
+    retry_at: BTreeMap<RunId, Instant>,
     /// Named runs that have ended.
     ended: BTreeSet<RunId>,
-    /// What was said last of why nothing is done for a run.
+    /// For each run that is not served, the reason that the user was told last.
     told: BTreeMap<RunId, String>,
 }
 
-/// A worker that is not there any more, and why.
-type Left = (RunId, Result<(), WorkerError>);
+/// The run of a worker that has ended, and how it ended.
+type MemberEnd = (RunId, Result<(), WorkerError>);
 
 impl<Q: QueueAdmin, S: Store, C: Control, O: PermitOffice> WorkerProcess<Q, S, C, O> {
-    /// A worker process on `servers`, whose calls get their permits from `office`, and which `http_status` shows.
+    /// A worker process on `servers`. Its calls get their permits from `office`; `http_status` shows its state.
     pub fn new(servers: Servers<Q, S, C>, office: O, http_status: Arc<HttpStatus>, config: ProcessConfig) -> Self {
         let metrics = Metrics::new(http_status.registry());
         Self { servers, config, pool: WorkerPool::new(office, Some(http_status)), metrics }
     }
 
-    /// Works until `stop` is cancelled or the runs it was told have ended; then finishes the calls in flight and hands
-    /// the rest back.
+    /// Works until `stop` is cancelled or all named runs have ended. Then it finishes the calls in flight and hands its
+    /// unfinished tasks back.
     pub async fn run(&self, stop: &CancellationToken) -> Result<(), ProcessError> {
         let (queue, control) = (self.servers.queue.clone(), self.servers.control.clone());
         let problems = move || [queue.problem(), control.problem()];
@@ -119,23 +119,23 @@ impl<Q: QueueAdmin, S: Store, C: Control, O: PermitOffice> WorkerProcess<Q, S, C
         };
         self.pool.drain();
         let mut last = Ok(());
-        while let Some(left) = tasks.join_next().await {
-            last = last.and(self.left(left?, &mut memory));
+        while let Some(end) = tasks.join_next().await {
+            last = last.and(self.member_ended(end?, &mut memory));
         }
         drop(reporting);
         if let Err(error) = self.servers.control.worker_ended(&self.pool.process.id).await {
-            tracing::debug!(%error, "could not say that this worker ends");
+            tracing::debug!(%error, "could not report that this worker ends");
         }
         self.servers.queue.close().await;
         ended.and(last)
     }
 
-    /// Notices when tasks wait and this process receives none.
+    /// Reports when tasks wait but this process receives none.
     async fn watch_for_starvation<T>(&self) -> T {
-        let (mut watchdog, mut looks) = (StarvationWatchdog::default(), interval(starvation_watchdog::LOOK_EVERY));
+        let (mut watchdog, mut ticks) = (StarvationWatchdog::default(), interval(starvation_watchdog::CHECK_EVERY));
         loop {
-            looks.tick().await;
-            let starved_of = watchdog.check(&self.servers.queue, self.pool.listening()).await;
+            ticks.tick().await;
+            let starved_of = watchdog.check(&self.servers.queue, self.pool.idle_sources()).await;
             if let Some(status) = &self.pool.http_status {
                 status.set_starved_of(starved_of);
             }
@@ -145,18 +145,18 @@ impl<Q: QueueAdmin, S: Store, C: Control, O: PermitOffice> WorkerProcess<Q, S, C
     async fn serve(
         &self,
         stop: &CancellationToken,
-        tasks: &mut JoinSet<Left>,
+        tasks: &mut JoinSet<MemberEnd>,
         memory: &mut Memory,
     ) -> Result<(), ProcessError> {
-        let mut looks = interval(LOOK_EVERY);
+        let mut ticks = interval(POLL_EVERY);
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
-                Some(left) = tasks.join_next() => self.left(left?, memory)?,
-                _ = looks.tick() => {
-                    let Some(looked) = stop.run_until_cancelled(self.look(tasks, memory)).await else { return Ok(()) };
-                    looked?;
+                Some(end) = tasks.join_next() => self.member_ended(end?, memory)?,
+                _ = ticks.tick() => {
+                    let Some(polled) = stop.run_until_cancelled(self.poll_runs(tasks, memory)).await else { return Ok(()) };
+                    polled?;
                     if self.is_done(memory) {
                         return Ok(());
                     }
@@ -165,47 +165,52 @@ impl<Q: QueueAdmin, S: Store, C: Control, O: PermitOffice> WorkerProcess<Q, S, C
         }
     }
 
-    /// Takes up what is open, leaves what is halted or has ended.
-    async fn look(&self, tasks: &mut JoinSet<Left>, memory: &mut Memory) -> Result<(), ProcessError> {
+    /// Joins the open runs that are wanted, and leaves those that are paused, cancelled or ended.
+    async fn poll_runs(&self, tasks: &mut JoinSet<MemberEnd>, memory: &mut Memory) -> Result<(), ProcessError> {
         let runs = match self.servers.control.runs().await {
             Ok(runs) => runs.all,
             Err(error) => {
-                tracing::debug!(%error, "cannot see which runs there are");
+                tracing::debug!(%error, "could not list the runs; asking again in a second");
                 return Ok(());
             }
         };
-        let standings: BTreeMap<RunId, Standing> = runs.into_iter().map(standing).collect();
-        self.leave_what_is_not_open(&standings);
-        let is_ended = |run: &&RunId| matches!(standings.get(*run), Some(Standing::Ended));
-        let open = |run: &RunId| matches!(standings.get(run), Some(Standing::Open));
-        let wanted: Vec<RunId> = match &self.config.wanted {
-            Wanted::All => standings.keys().filter(|run| open(run)).cloned().collect(),
-            Wanted::These(runs) => {
-                memory.ended = runs.iter().filter(is_ended).cloned().collect();
-                // One that is not in the list may be in the store all the same.
-                runs.iter().filter(|run| open(run) || !standings.contains_key(*run)).cloned().collect()
-            }
-        };
-        memory.resting.retain(|_, until| *until > Instant::now());
+        let states: BTreeMap<RunId, RunState> = runs.into_iter().map(state).collect();
+        self.leave_runs_not_open(&states);
+        let wanted = self.wanted_runs(&states, memory);
+        memory.retry_at.retain(|_, at| *at > Instant::now());
         memory.told.retain(|run, _| wanted.contains(run));
         for run in wanted {
-            let is_taken = self.pool.members().contains_key(&run) || memory.resting.contains_key(&run);
-            if !is_taken {
-                self.take_up(run, tasks, memory).await?;
+            let is_served = self.pool.members().contains_key(&run);
+            if !is_served && !memory.retry_at.contains_key(&run) {
+                self.join_run(run, tasks, memory).await?;
             }
         }
         Ok(())
     }
 
-    fn leave_what_is_not_open(&self, standings: &BTreeMap<RunId, Standing>) {
+    /// The runs that the process should serve now. Also records which of the named runs have ended.
+    fn wanted_runs(&self, states: &BTreeMap<RunId, RunState>, memory: &mut Memory) -> Vec<RunId> {
+        let is_ended = |run: &&RunId| matches!(states.get(*run), Some(RunState::Ended));
+        let is_open = |run: &RunId| matches!(states.get(run), Some(RunState::Open));
+        match &self.config.wanted {
+            Wanted::All => states.keys().filter(|run| is_open(run)).cloned().collect(),
+            Wanted::These(runs) => {
+                memory.ended = runs.iter().filter(is_ended).cloned().collect();
+                // A run that is missing from the list may still be in the store.
+                runs.iter().filter(|run| is_open(run) || !states.contains_key(*run)).cloned().collect()
+            }
+        }
+    }
+
+    fn leave_runs_not_open(&self, states: &BTreeMap<RunId, RunState>) {
         for (run, member) in self.pool.members().iter() {
-            match standings.get(run) {
-                None | Some(Standing::Open) => continue,
-                Some(Standing::Halted(order)) if !member.leave.is_cancelled() => {
+            match states.get(run) {
+                None | Some(RunState::Open) => continue,
+                Some(RunState::PausedOrCancelled(order)) if !member.leave.is_cancelled() => {
                     let (what, by) = (order.desired, &order.by);
                     (self.config.tell)(&format!("{by} wants run {run} to {what}: handing its tasks back"));
                 }
-                Some(Standing::Halted(_) | Standing::Ended) => {}
+                Some(RunState::PausedOrCancelled(_) | RunState::Ended) => {}
             }
             member.leave.cancel();
         }
@@ -218,10 +223,15 @@ impl<Q: QueueAdmin, S: Store, C: Control, O: PermitOffice> WorkerProcess<Q, S, C
         }
     }
 
-    /// Begins to serve a run, if its manifest is there and has a model for this process.
-    async fn take_up(&self, run: RunId, tasks: &mut JoinSet<Left>, memory: &mut Memory) -> Result<(), ProcessError> {
+    /// Starts to serve a run, if its manifest is in the store and has a model for this process.
+    async fn join_run(
+        &self,
+        run: RunId,
+        tasks: &mut JoinSet<MemberEnd>,
+        memory: &mut Memory,
+    ) -> Result<(), ProcessError> {
         let Some(manifest) = self.servers.store.manifest(&run).await? else {
-            // Where all runs are wanted it is in their list, and its coordinator puts the manifest back.
+            // If all runs are wanted, this one came from their list, and its coordinator will put the manifest back.
             if matches!(self.config.wanted, Wanted::These(_)) {
                 self.tell_once(&run, format!("run {run} is not known yet: waiting for it"), memory);
             }
@@ -229,16 +239,16 @@ impl<Q: QueueAdmin, S: Store, C: Control, O: PermitOffice> WorkerProcess<Q, S, C
         };
         let manifest = match Manifest::from_bytes(&manifest) {
             Ok(manifest) => manifest,
-            Err(error) => return self.left((run, Err(error.into())), memory),
+            Err(error) => return self.member_ended((run, Err(error.into())), memory),
         };
         if !manifest.models.iter().any(|model| self.config.served.has(model)) {
             self.tell_once(&run, without_model(&run, &self.config.served, &manifest.models), memory);
-            memory.resting.insert(run, Instant::now() + REST);
+            memory.retry_at.insert(run, Instant::now() + RETRY_RUN_AFTER);
             return Ok(());
         }
         let member = match self.member(manifest) {
             Ok(member) => member,
-            Err(error) => return self.left((run, Err(error)), memory),
+            Err(error) => return self.member_ended((run, Err(error)), memory),
         };
         memory.told.remove(&run);
         (self.config.tell)(&format!("serving run {run}"));
@@ -246,14 +256,14 @@ impl<Q: QueueAdmin, S: Store, C: Control, O: PermitOffice> WorkerProcess<Q, S, C
         self.pool.join(run.clone(), member);
         tasks.spawn(async move {
             let ended = worker.work(&leave).await;
-            // Its channels are few, and others wait for what it fetched.
+            // Channels are limited, and other workers wait for the tasks that were prefetched here.
             queue.leave(&run).await;
             (run, ended)
         });
         Ok(())
     }
 
-    /// Says why nothing is done for a run, unless it was said before.
+    /// Tells the user why a run is not served, unless that was the last thing told about it.
     fn tell_once(&self, run: &RunId, why: String, memory: &mut Memory) {
         if memory.told.get(run) != Some(&why) {
             (self.config.tell)(&why);
@@ -267,19 +277,20 @@ impl<Q: QueueAdmin, S: Store, C: Control, O: PermitOffice> WorkerProcess<Q, S, C
             manifest.models.iter_mut().for_each(|model| model.limits.calls_in_flight = calls);
         }
         let ports = (self.servers.queue.clone(), self.servers.store.clone(), self.pool.office.clone());
-        let duty = WorkerConfig {
+        let config = WorkerConfig {
             served: served.clone(),
-            timing: Timeouts { keeping: self.config.keeping, ..Timeouts::default() },
+            timeouts: Timeouts { hold_limits: self.config.hold_limits, ..Timeouts::default() },
             on_bad_message: OnBadMessage::DeadLetter { by: self.pool.process.id.clone() },
             newest_task: self.config.newest_task,
             metrics: Some(self.metrics.clone()),
         };
-        let worker = Worker::of_manifest(manifest, ports, duty)?;
+        let worker = Worker::of_manifest(manifest, ports, config)?;
         Ok(Member { worker, leave: CancellationToken::new() })
     }
 
-    /// A run that was asked for by name and cannot be served ends the process; another is left alone for a while.
-    fn left(&self, (run, ended): Left, memory: &mut Memory) -> Result<(), ProcessError> {
+    /// Handles the end of a run's worker. An error ends the process if the run was named; otherwise the process tries the
+    /// run again after a while.
+    fn member_ended(&self, (run, ended): MemberEnd, memory: &mut Memory) -> Result<(), ProcessError> {
         self.pool.leave(&run);
         let Err(error) = ended else {
             (self.config.tell)(&format!("left run {run}"));
@@ -288,16 +299,16 @@ impl<Q: QueueAdmin, S: Store, C: Control, O: PermitOffice> WorkerProcess<Q, S, C
         match self.config.wanted {
             Wanted::These(_) => Err(error.into()),
             Wanted::All => {
-                self.pool.leaves_alone(run.clone(), error.to_string(), REST);
-                tracing::error!(%run, %error, seconds = REST.as_secs(), "this worker cannot serve the run, and tries again");
-                memory.resting.insert(run, Instant::now() + REST);
+                self.pool.record_unserved(run.clone(), error.to_string(), RETRY_RUN_AFTER);
+                tracing::error!(%run, %error, seconds = RETRY_RUN_AFTER.as_secs(), "could not serve the run; trying again later");
+                memory.retry_at.insert(run, Instant::now() + RETRY_RUN_AFTER);
                 Ok(())
             }
         }
     }
 }
 
-/// That a run has none of the models that this process serves.
+/// Says that a run has none of the models that this process serves.
 fn without_model(run: &RunId, served: &Served, models: &[ModelSettings]) -> String {
     let wanted: Vec<&str> = match served {
         Served::All => Vec::new(),
@@ -307,12 +318,12 @@ fn without_model(run: &RunId, served: &Served, models: &[ModelSettings]) -> Stri
     format!("run {run} has no model named {}; it has {}", wanted.join(" or "), there.join(", "))
 }
 
-fn standing((about, order): (AboutRun, Option<Order>)) -> (RunId, Standing) {
-    let halting = order.filter(|order| order.desired != DesiredState::Go);
-    let standing = match (about.phase, halting) {
-        (RunPhase::Begun, None) => Standing::Open,
-        (RunPhase::Begun, Some(order)) => Standing::Halted(order),
-        _ => Standing::Ended,
+fn state((about, order): (AboutRun, Option<Order>)) -> (RunId, RunState) {
+    let leaving = order.filter(|order| order.desired != DesiredState::Go);
+    let state = match (about.phase, leaving) {
+        (RunPhase::Begun, None) => RunState::Open,
+        (RunPhase::Begun, Some(order)) => RunState::PausedOrCancelled(order),
+        _ => RunState::Ended,
     };
-    (about.run, standing)
+    (about.run, state)
 }

@@ -1,4 +1,4 @@
-//! The prompts of one cell. Their long texts are encoded once and shared by all its requests.
+//! The prompts of one cell. Their long texts are encoded once and shared by all of the cell's requests.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use valuesim_shared::task::Task;
 use crate::provider::EncodedText;
 use crate::run::Run;
 
-/// A prompt with a place for the question between two texts that many requests share.
+/// A prompt: two texts that many requests share, with the question between them.
 #[derive(Debug, Clone)]
 pub(crate) struct SharedPrompt {
     pub(crate) before: Arc<EncodedText>,
@@ -18,12 +18,12 @@ pub(crate) struct SharedPrompt {
 }
 
 impl SharedPrompt {
-    /// A prompt that is asked once, with nothing to fill in.
+    /// A prompt that is sent once, with no question to insert.
     pub(crate) fn whole(text: &str) -> Self {
         Self { before: Arc::new(EncodedText::new(text)), after: Arc::new(EncodedText::new("")) }
     }
 
-    /// What a stage asks, around a text that is encoded already.
+    /// The prompt of a stage around an encoded text.
     fn of_stage(stage: Stage, text: EncodedText) -> Self {
         let frame = frame(stage.kind()).expect("the stage asks about a question");
         let [before, after] = frame.around(text, EncodedText::new).map(|side| {
@@ -34,7 +34,7 @@ impl SharedPrompt {
     }
 }
 
-/// The backstories that a cell's prompts hold, by the stage that wrote them; those that came out empty are not among them.
+/// The backstories for a cell's prompts, with the stages that wrote them. Empty backstories are left out.
 pub(crate) type StoryTexts<'a> = [(Stage, &'a str)];
 
 /// The prompts that a cell's methods need, by stage.
@@ -56,13 +56,13 @@ impl CellPrompts {
         Self(prompts)
     }
 
-    /// The prompt of a stage that asks about questions; none where its backstory is missing.
+    /// The prompt of a stage that asks about questions; `None` if its backstory is missing.
     pub(crate) fn of(&self, stage: Stage) -> Option<&SharedPrompt> {
         self.0.iter().find(|(of, _)| *of == stage).map(|(_, prompt)| prompt)
     }
 }
 
-/// The long text of prompts; none where its backstory is missing.
+/// The long text of a prompt; `None` if its backstory is missing.
 fn text(of: Text, (run, task): (&Run, &Task), stories: &StoryTexts<'_>) -> Option<String> {
     let profile = || run.profile_text().with_questions(run.profile(task));
     let story = || {

@@ -1,4 +1,4 @@
-//! Talks to providers of models: OpenAI-compatible chat completions over HTTP.
+//! The provider client: OpenAI-compatible chat completions over HTTP.
 
 mod body;
 mod client;
@@ -13,7 +13,7 @@ mod setup;
 mod trust;
 mod wire;
 
-pub use body::{Conversation, EncodedText, LastPlain, Said, Wording};
+pub use body::{Conversation, EncodedText, LastUnescaped, OwnedConversation, Wording};
 pub use client::Client;
 pub use error::{CallError, CallErrorKind, Decision};
 pub use request_body::RequestBody;

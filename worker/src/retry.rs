@@ -1,4 +1,5 @@
-//! Makes a call until it is decided: permits, back-off with full jitter, and all retrying. The one place that retries.
+//! Makes one call until it is decided: gets a permit for each attempt and retries with exponential backoff and full jitter.
+//! Nothing else retries.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -17,22 +18,22 @@ use crate::context::Context;
 use crate::error::WorkerError;
 use crate::halt::Halt;
 use crate::provider::{CallError, CallErrorKind, Conversation, Decision, Finish, Reply, Wording};
-use crate::timeouts::Waits;
+use crate::timeouts::Backoff;
 
-/// How often the answer may be no chat completion, to one prompt or to all in a row: each may have been paid for, and a
-/// provider that answers so five times will do so again.
+/// How many responses may be no chat completion, for one prompt or for all in a row. Each of them may be billed, and a
+/// provider that sends five will send more.
 const MAX_MALFORMED: u32 = 5;
 
-/// Tokens that an answer with its analysis is expected to have.
+/// The expected length of an answer with its analysis, in tokens.
 const EXPECTED_OUTPUT_TOKENS: u64 = 200;
 
-/// Tokens that a backstory is expected to have: 1,100 to 4,200 on the paper's models.
+/// The expected length of a backstory, in tokens. The paper's models write 1,100 to 4,200.
 const EXPECTED_STORY_TOKENS: u64 = 2_500;
 
-/// Tokens that a reply has at most where no limit is set: the longest that present models write by default.
+/// The longest reply if no limit is set, in tokens: the longest that current models write by default.
 const LONGEST_OUTPUT_TOKENS: u32 = 16_384;
 
-/// Bytes of English prompt for a token, a little on the safe side.
+/// Bytes of an English prompt per token, estimated a little low so that the count of tokens is on the safe side.
 const BYTES_PER_TOKEN: u64 = 4;
 
 /// One call of a cell.
@@ -47,7 +48,7 @@ pub(crate) struct Call<'a, W> {
 /// The permits of an office.
 type PermitOf<O> = <<O as PermitOffice>::Desk as PermitDesk>::Permit;
 
-/// What a call's attempts took so far.
+/// What the attempts at a call have used so far.
 #[derive(Debug, Default)]
 struct Spent {
     spend: StageSpend,
@@ -56,130 +57,176 @@ struct Spent {
 }
 
 impl Spent {
-    fn failed(&mut self, perhaps_billed: bool, unsure: &UncertainSpend) {
+    fn failed(&mut self, perhaps_billed: bool, uncertain: &UncertainSpend) {
         self.spend.failed += 1;
         if perhaps_billed {
             self.perhaps_billed += 1;
-            self.spend.unsure.add(unsure);
+            self.spend.unsure.add(uncertain);
         }
     }
 }
 
-/// Makes a call and makes it again until it is answered or will never be. A stop is heard between two attempts; an
-/// attempt that was sent is always waited for.
-pub(crate) async fn make<Q, S: Store, O: PermitOffice>(
+/// What to do after a failed attempt.
+enum AfterFailure {
+    /// Try again after a pause.
+    Retry,
+    /// Record that this prompt gets no answer, for this reason.
+    GiveUpOnPrompt(CallErrorKind),
+    /// Stop the task, because the provider will answer no call like this one.
+    Fail,
+}
+
+/// Makes a call, again and again until it is answered or will never be. A stop takes effect between two attempts; an attempt
+/// that has been sent is always awaited.
+pub(crate) async fn call_with_retries<Q, S: Store, O: PermitOffice>(
     context: &Context<Q, S, O>,
     call: Call<'_, impl Wording>,
-    halt: &CancellationToken,
+    stop: &CancellationToken,
 ) -> Result<RecordedReply, Halt> {
     let model = call.cell.model;
     let settings = &context.run.manifest.models[model.0 as usize];
-    let unsure = call.wording.put(|conversation| unsure(settings, call.key.stage, conversation));
-    let mut spent = Spent::default();
-    let mut ceilings = ceilings(context.waits);
-    let mut malformed = 0;
+    let uncertain = call.wording.with_conversation(|it| uncertain_spend(settings, call.key.stage, it));
+    let (mut spent, mut ceilings, mut malformed) = (Spent::default(), ceilings(context.backoff), 0);
     loop {
-        let error = match attempt(context, &call, &unsure, &mut spent, halt).await? {
-            Ok((reply, permit)) => {
-                let recorded = record(reply, spent);
-                keep(context, &call, &recorded)?;
-                // Whoever gets the permit next sends nothing before its note is durable, and this reply is durable before that
-                // note: never are more calls without a durable reply than may be in flight.
-                drop(permit);
-                return Ok(recorded);
-            }
+        let error = match attempt(context, &call, &uncertain, &mut spent, stop).await? {
+            Ok((reply, permit)) => return store_answer(context, &call, record(reply, spent), permit),
             Err(error) => error,
         };
-        let mut in_a_row = 0;
-        if error.kind == CallErrorKind::Malformed {
-            malformed += 1;
-            in_a_row = context.malformed[model.0 as usize].fetch_add(1, Ordering::Relaxed) + 1;
-        }
-        match error.kind.decision() {
-            Decision::Retry | Decision::SlowDown if malformed.max(in_a_row) < MAX_MALFORMED => {
-                let ceiling = ceilings.next().unwrap_or(context.waits.longest);
-                let wait = wait(ceiling, error.retry_after);
-                context.meter.call_retried(model, &error, wait);
-                pause(wait, halt).await?;
-            }
-            Decision::GiveUpOnPrompt => return give_up(context, &call, error.kind, spent),
-            // The first reply came, so what the provider does not understand is the longer one that is asked for.
-            Decision::StopProvider if error.kind == CallErrorKind::BadRequest && asks_for_more_room(&call) => {
-                return give_up(context, &call, CallErrorKind::TooLong, spent);
-            }
-            Decision::StopProvider | Decision::Retry | Decision::SlowDown => {
-                // The other calls of the cell would come to the same, each at the cost of a request.
-                halt.cancel();
+        malformed += u32::from(error.kind == CallErrorKind::Malformed);
+        match after_failure(&call, error.kind, malformed.max(malformed_in_a_row(context, model, error.kind))) {
+            AfterFailure::Retry => back_off(context, model, &error, ceilings.next(), stop).await?,
+            AfterFailure::GiveUpOnPrompt(kind) => return give_up(context, &call, kind, spent),
+            AfterFailure::Fail => {
+                // The cell's other calls would fail in the same way, each at the cost of a request.
+                stop.cancel();
                 return Err(WorkerError::Provider { model: settings.name.clone(), error }.into());
             }
         }
     }
 }
 
-/// One attempt, counted.
+/// Stores an answer before its permit is released. Whoever gets the permit next sends nothing before the note of its call
+/// is durable, and this reply becomes durable before that note. So there are never more calls without a durable reply than
+/// may be in flight.
+fn store_answer<Q, S: Store, O: PermitOffice>(
+    context: &Context<Q, S, O>,
+    call: &Call<'_, impl Wording>,
+    recorded: RecordedReply,
+    permit: PermitOf<O>,
+) -> Result<RecordedReply, Halt> {
+    store_reply(context, call, &recorded)?;
+    drop(permit);
+    Ok(recorded)
+}
+
+/// Counts a response that is no chat completion. Returns how many came in a row from the model's provider, or 0 after any
+/// other failure.
+fn malformed_in_a_row<Q, S, O: PermitOffice>(context: &Context<Q, S, O>, model: ModelId, kind: CallErrorKind) -> u32 {
+    if kind != CallErrorKind::Malformed {
+        return 0;
+    }
+    context.malformed[model.0 as usize].fetch_add(1, Ordering::Relaxed) + 1
+}
+
+/// Decides what to do after a failed attempt. `malformed` counts the responses that were no chat completion, to this prompt
+/// or to all in a row.
+fn after_failure(call: &Call<'_, impl Wording>, kind: CallErrorKind, malformed: u32) -> AfterFailure {
+    match kind.decision() {
+        Decision::Retry | Decision::SlowDown if malformed < MAX_MALFORMED => AfterFailure::Retry,
+        Decision::GiveUpOnPrompt => AfterFailure::GiveUpOnPrompt(kind),
+        // The first reply came, so what the provider does not understand is the request for a longer one.
+        Decision::StopProvider if kind == CallErrorKind::BadRequest && asks_for_more_room(call) => {
+            AfterFailure::GiveUpOnPrompt(CallErrorKind::TooLong)
+        }
+        Decision::StopProvider | Decision::Retry | Decision::SlowDown => AfterFailure::Fail,
+    }
+}
+
+/// Waits before the next attempt.
+async fn back_off<Q, S, O: PermitOffice>(
+    context: &Context<Q, S, O>,
+    model: ModelId,
+    error: &CallError,
+    ceiling: Option<Duration>,
+    stop: &CancellationToken,
+) -> Result<(), Halt> {
+    let delay = delay(ceiling.unwrap_or(context.backoff.longest), error.retry_after);
+    context.meter.call_retried(model, error, delay);
+    sleep_unless_stopped(delay, stop).await
+}
+
+/// Makes one attempt and counts it.
 async fn attempt<Q, S: Store, O: PermitOffice>(
     context: &Context<Q, S, O>,
     call: &Call<'_, impl Wording>,
-    unsure: &UncertainSpend,
+    uncertain: &UncertainSpend,
     spent: &mut Spent,
-    halt: &CancellationToken,
+    stop: &CancellationToken,
 ) -> Result<Result<(Reply, PermitOf<O>), CallError>, Halt> {
     let model = call.cell.model;
-    let request = Request { stage: call.key.stage, expected: unsure.likely, at_most: unsure.at_most_cost };
-    let mut permit = acquire(context.desk(model), request, halt).await?;
-    // Written only now: a thousand calls that wait for a permit need no thousand bodies.
-    let body = call.wording.put(|conversation| context.run.client(model).body(conversation));
-    context.store.note_sent(call.run, call.cell, call.key, unsure).await?;
+    let request = Request { stage: call.key.stage, expected: uncertain.likely, at_most: uncertain.at_most_cost };
+    let mut permit = acquire(context.desk(model), request, stop).await?;
+    // Built only now: a thousand calls that wait for a permit need no thousand bodies.
+    let body = call.wording.with_conversation(|conversation| context.run.client(model).body(conversation));
+    context.store.note_sent(call.run, call.cell, call.key, uncertain).await?;
     spent.spend.sent += 1;
-    let under_way = context.meter.call_sent(model, call.key.stage);
-    let ended = context.run.client(model).send(body).await;
-    match &ended {
+    let in_flight = context.meter.call_sent(model, call.key.stage);
+    match context.run.client(model).send(body).await {
         Ok(reply) => {
             permit.settle(Settlement::answered(reply.tokens));
-            provider_answers(context, model);
-            let answered = answered(reply, context.run.price(model), unsure);
-            under_way.answered(&answered);
-            spent.spend.add(&answered);
+            clear_failures(context, model);
+            let spend = spend_of(&reply, context.run.price(model), uncertain);
+            in_flight.answered(&spend);
+            spent.spend.add(&spend);
+            Ok(Ok((reply, permit)))
         }
         Err(error) => {
-            permit.settle(Settlement::failed(end(error.kind), error.retry_after));
-            under_way.failed(error);
-            let perhaps_billed = error.kind.perhaps_billed();
-            context.store.note_failed(call.run, call.cell, call.key, perhaps_billed).await?;
-            spent.failed(perhaps_billed, unsure);
-            tracing::debug!(error = %error, "a call failed");
+            permit.settle(Settlement::failed(call_end(error.kind), error.retry_after));
+            in_flight.failed(&error);
+            note_failed(context, call, &error).await?;
+            spent.failed(error.kind.perhaps_billed(), uncertain);
+            Ok(Err(error))
         }
     }
-    Ok(ended.map(|reply| (reply, permit)))
 }
 
-/// Failures of before are no sign any more that the provider or its address is at fault.
-fn provider_answers<Q, S, O: PermitOffice>(context: &Context<Q, S, O>, model: ModelId) {
+async fn note_failed<Q, S: Store, O: PermitOffice>(
+    context: &Context<Q, S, O>,
+    call: &Call<'_, impl Wording>,
+    error: &CallError,
+) -> Result<(), Halt> {
+    context.store.note_failed(call.run, call.cell, call.key, error.kind.perhaps_billed()).await?;
+    tracing::debug!(error = %error, "a call failed");
+    Ok(())
+}
+
+/// Forgets earlier failures after an answer: they no longer suggest that the provider or its address is at fault.
+fn clear_failures<Q, S, O: PermitOffice>(context: &Context<Q, S, O>, model: ModelId) {
     let malformed = &context.malformed[model.0 as usize];
     if malformed.load(Ordering::Relaxed) > 0 {
         malformed.store(0, Ordering::Relaxed);
     }
-    context.failed_cells[model.0 as usize].answered();
+    context.fault_attribution[model.0 as usize].answered();
 }
 
-/// Waits until the call may go out.
-async fn acquire<D: PermitDesk>(desk: &D, request: Request, halt: &CancellationToken) -> Result<D::Permit, Halt> {
+/// Waits until the call may be sent.
+async fn acquire<D: PermitDesk>(desk: &D, request: Request, stop: &CancellationToken) -> Result<D::Permit, Halt> {
     loop {
         let acquired = tokio::select! {
             biased;
-            () = halt.cancelled() => return Err(Halt::Stopped),
+            () = stop.cancelled() => return Err(Halt::Stopped),
             acquired = desk.acquire(request) => acquired,
         };
         match acquired {
             Ok(permit) => return Ok(permit),
-            // Spread out, so that what waited does not go out all at once.
-            Err(Refusal::NotNow { left, .. }) => pause(wait(left, Some(left)), halt).await?,
+            // Spread out, so that the paused calls are not all sent at once.
+            Err(Refusal::NotNow { left, .. }) => sleep_unless_stopped(delay(left, Some(left)), stop).await?,
         }
     }
 }
 
-/// What a failed call tells about the calls to come.
-const fn end(kind: CallErrorKind) -> CallEnd {
+/// What the office should know of a failed call.
+const fn call_end(kind: CallErrorKind) -> CallEnd {
     match (kind.decision(), kind) {
         (Decision::SlowDown, CallErrorKind::RateLimited) => CallEnd::RateLimited,
         (Decision::SlowDown, _) => CallEnd::Overloaded,
@@ -189,7 +236,7 @@ const fn end(kind: CallErrorKind) -> CallEnd {
     }
 }
 
-fn keep<Q, S: Store, O: PermitOffice>(
+fn store_reply<Q, S: Store, O: PermitOffice>(
     context: &Context<Q, S, O>,
     call: &Call<'_, impl Wording>,
     recorded: &RecordedReply,
@@ -197,30 +244,32 @@ fn keep<Q, S: Store, O: PermitOffice>(
     Ok(context.store.record_reply(call.run, call.cell, call.key, recorded)?)
 }
 
-fn answered(reply: &Reply, price: Option<Price>, unsure: &UncertainSpend) -> StageSpend {
+/// What an answered attempt used.
+fn spend_of(reply: &Reply, price: Option<Price>, uncertain: &UncertainSpend) -> StageSpend {
     let tokens = reply.tokens.unwrap_or_default();
     StageSpend {
         answered: 1,
         without_usage: u64::from(reply.tokens.is_none()),
         tokens,
         cost: price.map(|price| price.cost(tokens)).unwrap_or_default(),
-        unsure: if reply.tokens.is_none() { *unsure } else { UncertainSpend::default() },
+        unsure: if reply.tokens.is_none() { *uncertain } else { UncertainSpend::default() },
         ..StageSpend::default()
     }
 }
 
+/// Whether the call asks for a longer reply than the model's settings allow.
 fn asks_for_more_room(call: &Call<'_, impl Wording>) -> bool {
-    call.wording.put(|conversation| conversation.most_output_tokens().is_some())
+    call.wording.with_conversation(|conversation| conversation.most_output_tokens().is_some())
 }
 
-/// What one request may use.
-fn unsure(model: &ModelSettings, stage: Stage, conversation: &Conversation<'_>) -> UncertainSpend {
+/// What one request may use, as far as that can be known before its reply.
+fn uncertain_spend(model: &ModelSettings, stage: Stage, conversation: &Conversation<'_>) -> UncertainSpend {
     let bytes = conversation.bytes() as u64;
     let limit = conversation.most_output_tokens().or(model.max_output_tokens);
     let longest = u64::from(limit.unwrap_or(LONGEST_OUTPUT_TOKENS));
     let expected = if stage.kind() == StageKind::Story { EXPECTED_STORY_TOKENS } else { EXPECTED_OUTPUT_TOKENS };
     let likely = Tokens { input: bytes / BYTES_PER_TOKEN, cached: 0, output: longest.min(expected) };
-    // No tokenizer makes more than one token of a byte.
+    // No tokenizer makes more than one token of each byte.
     let at_most = Tokens { input: bytes, cached: 0, output: longest };
     let cost = |tokens| model.price.map(|price| price.cost(tokens)).unwrap_or_default();
     UncertainSpend { likely, likely_cost: cost(likely), at_most, at_most_cost: cost(at_most) }
@@ -236,6 +285,7 @@ fn record(reply: Reply, Spent { spend, perhaps_billed }: Spent) -> RecordedReply
     RecordedReply { reply, spend, perhaps_billed, reported_model: model }
 }
 
+/// Records that the prompt gets no answer.
 fn give_up<Q, S: Store, O: PermitOffice>(
     context: &Context<Q, S, O>,
     call: &Call<'_, impl Wording>,
@@ -244,35 +294,35 @@ fn give_up<Q, S: Store, O: PermitOffice>(
 ) -> Result<RecordedReply, Halt> {
     let reply = if kind == CallErrorKind::TooLong { ReplyText::TooLong } else { ReplyText::Refused };
     let recorded = RecordedReply { reply, spend, perhaps_billed, reported_model: String::new() };
-    keep(context, call, &recorded)?;
+    store_reply(context, call, &recorded)?;
     Ok(recorded)
 }
 
-/// Ceilings of the waits: doubling from the first to the longest.
-fn ceilings(waits: Waits) -> impl Iterator<Item = Duration> {
-    ExponentialBuilder::new().with_min_delay(waits.first).with_max_delay(waits.longest).without_max_times().build()
+/// The ceilings of the delays, which double from the first to the longest.
+fn ceilings(backoff: Backoff) -> impl Iterator<Item = Duration> {
+    ExponentialBuilder::new().with_min_delay(backoff.first).with_max_delay(backoff.longest).without_max_times().build()
 }
 
-/// A wait anywhere below the ceiling (full jitter, so that workers do not come back together), on top of what the
-/// provider asked for.
-fn wait(ceiling: Duration, retry_after: Option<Duration>) -> Duration {
+/// A random delay below the ceiling (full jitter, so that workers do not all return at once), in addition to the wait that
+/// the provider asked for.
+fn delay(ceiling: Duration, retry_after: Option<Duration>) -> Duration {
     let jitter = ceiling.mul_f64(fraction());
-    // Where the provider says when, the jitter only spreads the return.
+    // If the provider says when to return, jitter only spreads the calls a little.
     retry_after.map_or(jitter, |after| after + jitter.min(after / 4))
 }
 
-/// A number in 0..1 that differs from call to call and process to process.
+/// A random number in 0..1 that differs between calls and between processes.
 fn fraction() -> f64 {
     use std::hash::{BuildHasher as _, RandomState};
     let bits = RandomState::new().hash_one(0_u8) >> 11;
     bits as f64 / (1_u64 << 53) as f64
 }
 
-async fn pause(wait: Duration, halt: &CancellationToken) -> Result<(), Halt> {
+async fn sleep_unless_stopped(delay: Duration, stop: &CancellationToken) -> Result<(), Halt> {
     tokio::select! {
         biased;
-        () = halt.cancelled() => Err(Halt::Stopped),
-        () = tokio::time::sleep(wait) => Ok(()),
+        () = stop.cancelled() => Err(Halt::Stopped),
+        () = tokio::time::sleep(delay) => Ok(()),
     }
 }
 
@@ -281,25 +331,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_double_up_to_the_longest() {
-        let seconds: Vec<f64> = ceilings(Waits::default()).take(9).map(|wait| wait.as_secs_f64()).collect();
+    fn ceilings_double_up_to_the_longest() {
+        let seconds: Vec<f64> = ceilings(Backoff::default()).take(9).map(|ceiling| ceiling.as_secs_f64()).collect();
         assert_eq!(seconds, [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]);
     }
 
     #[test]
     fn jitter_covers_the_whole_range_below_the_ceiling() {
         let ceiling = Duration::from_secs(8);
-        let waits: Vec<Duration> = (0..2000).map(|_| wait(ceiling, None)).collect();
-        assert!(waits.iter().all(|&wait| wait < ceiling));
-        assert!(waits.iter().any(|&wait| wait < ceiling / 10) && waits.iter().any(|&wait| wait > ceiling / 10 * 9));
+        let delays: Vec<Duration> = (0..2000).map(|_| delay(ceiling, None)).collect();
+        assert!(delays.iter().all(|&delay| delay < ceiling));
+        assert!(
+            delays.iter().any(|&delay| delay < ceiling / 10) && delays.iter().any(|&delay| delay > ceiling / 10 * 9)
+        );
     }
 
     #[test]
-    fn a_provider_that_says_when_is_not_asked_before() {
+    fn a_provider_that_names_a_wait_is_not_asked_earlier() {
         let after = Duration::from_secs(20);
         for _ in 0..100 {
-            let wait = wait(Duration::from_mins(1), Some(after));
-            assert!(wait >= after && wait <= after + after / 4, "{wait:?}");
+            let delay = delay(Duration::from_mins(1), Some(after));
+            assert!(delay >= after && delay <= after + after / 4, "{delay:?}");
         }
     }
 }

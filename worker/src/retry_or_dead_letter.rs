@@ -1,4 +1,4 @@
-//! What cannot be done: tried again where it broke off, and put to the dead letters in the end.
+//! Tasks that fail are retried; those that keep failing, and messages that are no task of the run, become dead letters.
 
 use std::any::Any;
 use std::panic::resume_unwind;
@@ -14,90 +14,90 @@ use valuesim_shared::task::Task;
 use crate::attempt::queue_of;
 use crate::error::WorkerError;
 use crate::halt::Halt;
-use crate::metrics::Undone;
+use crate::metrics::NotDone;
 use crate::worker::Worker;
 
-/// How often a task may fail before it is given up: a fault of the machine does not come back so often.
+/// How often a task may fail before it becomes a dead letter. A fault of the machine does not recur this often.
 const MAX_ATTEMPTS: usize = 5;
 
 impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
-    /// Parks a message that is no task of the run.
-    pub(crate) async fn park_unfit(self, delivery: Q::Delivery, error: WorkerError) -> Result<(), Halt> {
+    /// Makes a message that is no task of the run a dead letter.
+    pub(crate) async fn reject(self, delivery: Q::Delivery, error: WorkerError) -> Result<(), Halt> {
         match &self.context.on_bad_message {
             OnBadMessage::EndProcess => Err(Halt::Failed(error)),
             OnBadMessage::DeadLetter { by } => {
                 let letter = DeadLetter::new(delivery.body(), error.to_string(), by.clone());
-                self.park(&letter).await?;
+                self.dead_letter(&letter).await?;
                 let kind = Task::from_bytes(delivery.body()).ok().map(|task| task.kind);
-                self.context.meter.task_undone(kind, Undone::Dead);
+                self.context.meter.task_not_done(kind, NotDone::Dead);
                 Ok(delivery.ack().await?)
             }
         }
     }
 
-    /// Puts a task into the queue of those like it: that may kill their workers, or that are for newer workers.
-    pub(crate) async fn set_apart(self, lane: QueueKind, delivery: Q::Delivery) -> Result<(), Halt> {
-        let queue = QueueName { run: self.context.run.manifest.run.clone(), kind: lane };
+    /// Moves a task to another queue of the run: the quarantine queue, or the queue for newer workers.
+    pub(crate) async fn move_to(self, kind: QueueKind, delivery: Q::Delivery) -> Result<(), Halt> {
+        let queue = QueueName { run: self.context.run.manifest.run.clone(), kind };
         Ok(self.context.queue.hand_back(&queue, delivery, Verdict::Unknown).await?)
     }
 
-    /// Whether tasks that fail are tried again and then put aside, instead of ending the process.
-    fn tries_again(&self) -> bool {
+    /// Whether failed tasks are retried and finally become dead letters. Otherwise a failure ends the process.
+    fn retries(&self) -> bool {
         matches!(self.context.on_bad_message, OnBadMessage::DeadLetter { .. })
     }
 
-    /// Lets a task that broke off be tried again, or gives it up.
-    pub(crate) async fn broke_off(
+    /// Retries a task that panicked, or gives it up.
+    pub(crate) async fn retry_after_panic(
         &self,
         task: Task,
         delivery: Q::Delivery,
         panic: Box<dyn Any + Send>,
     ) -> Result<(), Halt> {
-        if !self.tries_again() {
+        if !self.retries() {
             resume_unwind(panic);
         }
-        let reason = words(panic.as_ref());
-        tracing::error!(run = %task.run, cell = %task.cell, reason, "a task broke off, which is a fault of this program");
-        self.try_again_or_park(task, delivery, &format!("it broke off, which is a fault of this program: {reason}"))
+        let reason = panic_message(panic.as_ref());
+        tracing::error!(run = %task.run, cell = %task.cell, reason, "a task panicked, which is a bug in this program");
+        self.retry_or_dead_letter(task, delivery, &format!("it panicked, which is a bug in this program: {reason}"))
             .await
     }
 
-    /// Whether a task that failed is to be tried again. Where others fail as it does it is not the task's fault, and it must
-    /// not lose an attempt by it: the worker leaves the run for a while.
-    pub(crate) fn is_to_try_again(&self, cell: Cell) -> bool {
-        self.tries_again() && self.context.failed_cells[usize::from(cell.model.0)].may_be_at_fault(cell)
+    /// Whether a failed task is to be retried here. If other tasks fail in the same way, the task is not at fault and must
+    /// not be charged with an attempt: the worker leaves the run for a while instead.
+    pub(crate) fn is_to_retry(&self, cell: Cell) -> bool {
+        self.retries() && self.context.fault_attribution[usize::from(cell.model.0)].may_be_the_tasks_fault(cell)
     }
 
-    /// Lets a task that failed be tried again, or gives it up.
-    pub(crate) async fn try_again(&self, task: Task, delivery: Q::Delivery, error: &WorkerError) -> Result<(), Halt> {
-        self.try_again_or_park(task, delivery, &error.to_string()).await
+    /// Retries a task that failed, or gives it up.
+    pub(crate) async fn retry(&self, task: Task, delivery: Q::Delivery, error: &WorkerError) -> Result<(), Halt> {
+        self.retry_or_dead_letter(task, delivery, &error.to_string()).await
     }
 
-    /// Publishes the task again, at the end of its queue, with the failure in its history; the last time to the dead
-    /// letters.
-    async fn try_again_or_park(&self, mut task: Task, delivery: Q::Delivery, reason: &str) -> Result<(), Halt> {
+    /// Publishes the task again, at the end of its queue and with the failure in its history. After the last attempt it
+    /// becomes a dead letter.
+    async fn retry_or_dead_letter(&self, mut task: Task, delivery: Q::Delivery, reason: &str) -> Result<(), Halt> {
         let OnBadMessage::DeadLetter { by } = &self.context.on_bad_message else { return Ok(()) };
         task.history.push(format!("{} {by}: {reason}", UnixMillis::now()));
         if task.history.len() < MAX_ATTEMPTS {
             self.context.queue.publish(&queue_of(&task), task.to_bytes().into()).await?;
-            self.context.meter.task_undone(Some(task.kind), Undone::Retried);
+            self.context.meter.task_not_done(Some(task.kind), NotDone::Retried);
         } else {
-            let reason = format!("it failed {} times, at last: {reason}", task.history.len());
-            self.park(&DeadLetter::new(&task.to_bytes(), reason, by.clone())).await?;
-            self.context.meter.task_undone(Some(task.kind), Undone::Dead);
+            let reason = format!("it failed {} times; the last failure: {reason}", task.history.len());
+            self.dead_letter(&DeadLetter::new(&task.to_bytes(), reason, by.clone())).await?;
+            self.context.meter.task_not_done(Some(task.kind), NotDone::Dead);
         }
         Ok(delivery.ack().await?)
     }
 
-    async fn park(&self, letter: &DeadLetter) -> Result<(), Halt> {
+    async fn dead_letter(&self, letter: &DeadLetter) -> Result<(), Halt> {
         let run = self.context.run.manifest.run.clone();
-        tracing::error!(%run, reason = letter.reason, "a message goes to the dead letters");
+        tracing::error!(%run, reason = letter.reason, "a message becomes a dead letter");
         let dead = QueueName { run, kind: QueueKind::Dead };
         Ok(self.context.queue.publish(&dead, letter.to_bytes().into()).await?)
     }
 }
 
-fn words(panic: &(dyn Any + Send)) -> String {
+fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no words".to_owned())
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it left no message".to_owned())
 }

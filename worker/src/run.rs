@@ -1,4 +1,4 @@
-//! What a worker knows of a run: its manifest, made ready for work.
+//! A run as a worker needs it: the manifest, with clients, rules and encoded texts prepared.
 
 use valuesim_shared::cell::Rules;
 use valuesim_shared::id::{Code, Fold, ModelId, QuestionId};
@@ -15,21 +15,21 @@ use crate::config::Served;
 use crate::error::{MisfitError, WorkerError};
 use crate::provider::{Client, Deadlines, EncodedText};
 
-/// A run, made ready for work.
+/// A run, prepared for work.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) manifest: Manifest,
     split: Split,
-    /// By model; none for those that this worker does not serve.
+    /// By model; `None` for models that this worker does not serve.
     clients: Vec<Option<Client>>,
     /// By model.
     rules: Vec<Rules>,
-    /// Each question as prompts show it, by question.
+    /// By question: its text as prompts show it.
     question_blocks: Vec<EncodedText>,
 }
 
 impl Run {
-    /// Makes a run ready: reads keys, sets up a client for each model that is served. Makes no call.
+    /// Prepares a run: reads keys and sets up a client for each served model. Makes no call.
     pub(crate) fn new(manifest: Manifest, deadlines: Deadlines, served: &Served) -> Result<Self, WorkerError> {
         if manifest.prompts != prompts_digest() {
             return Err(WorkerError::OtherPrompts(manifest.run));
@@ -43,7 +43,7 @@ impl Run {
         Ok(Self { manifest, split, clients, rules, question_blocks })
     }
 
-    /// Whether the task, which came in a queue of `model`, can be done in this run.
+    /// Checks that a task from a queue of `model` fits this run.
     pub(crate) fn check(&self, task: &Task, model: ModelId) -> Result<(), MisfitError> {
         let (cell, run) = (task.cell, &self.manifest.run);
         if task.run != *run {
@@ -93,27 +93,27 @@ impl Run {
         ProfileText::new(&self.manifest.codebook, self.manifest.behaviour)
     }
 
-    /// The answers that a task carries, in the fold's order.
+    /// The answers that a task carries, in the order of its fold's kept questions.
     pub(crate) fn profile<'a>(&'a self, task: &'a Task) -> impl Iterator<Item = (QuestionId, Code)> + 'a {
         self.split.kept(task.cell.fold).iter().copied().zip(task.profile.0.iter().copied())
     }
 
-    /// What decides the calls of a model's cells.
+    /// The rules that decide the calls of a model's cells.
     pub(crate) fn rules(&self, model: ModelId) -> &Rules {
         &self.rules[model.0 as usize]
     }
 
-    /// The answers that a stage makes a backstory of; none where the task does not name them.
+    /// The answers from which a stage writes a backstory; `None` if the task does not say which.
     pub(crate) fn part_of_profile(&self, task: &Task, stage: Stage) -> Option<Vec<(QuestionId, Code)>> {
         let all: Vec<_> = self.profile(task).collect();
         let Variant::Items(items) = stage.variant() else { return Some(all) };
         let draw = task.draws.iter().find(|draw| draw.items == items)?;
-        Some(draw.places(all.len())?.into_iter().map(|place| all[place]).collect())
+        Some(draw.places(all.len())?.into_iter().map(|index| all[index]).collect())
     }
 
     /// How many calls a CAB task of the fold can make at once.
     pub(crate) fn first_calls(&self, fold: Fold) -> usize {
-        // They differ between models in how replies are asked for again, not in their number.
+        // Models differ in how they are asked again, not in the number of first calls.
         let for_each_question = self.rules.first().map_or(0, Rules::first_calls);
         for_each_question * self.split.held_out(fold).len()
     }

@@ -15,28 +15,28 @@ use valuesim_shared::task::{Task, TaskKind};
 use crate::cell_calls::CellCalls;
 use crate::context::Context;
 use crate::halt::{Halt, all_or_halt};
-use crate::next_message::Next;
+use crate::next_message::NextMessage;
 use crate::prompts::SharedPrompt;
 use crate::provider::{Conversation, Wording};
 use crate::run::Run;
 
-/// Writes a cell's backstory unless it is there; the CAB stage is next.
+/// Has a cell's backstory written, unless the store has it. The CAB stage is next.
 pub(crate) async fn write<Q: Queue, S: Store, O: PermitOffice>(
     context: &Arc<Context<Q, S, O>>,
     task: &Arc<Task>,
-    halt: &CancellationToken,
-) -> Result<Next, Halt> {
+    stop: &CancellationToken,
+) -> Result<NextMessage, Halt> {
     if context.store.backstory(&task.run, task.cell).await?.is_none() {
-        let calls = CellCalls::new(context, task, halt).await?;
+        let calls = CellCalls::new(context, task, stop).await?;
         let WrittenStory { text, ended, asked } = ask(&calls, Stage::STORY).await?;
         let story = Backstory { text, ended, asked, spend: calls.spend() };
         context.store.put_backstory(&task.run, task.cell, &story).await?;
         context.meter.backstory_written();
     }
-    Ok(Next::Task(task.of_kind(TaskKind::Cab)))
+    Ok(NextMessage::Task(task.of_kind(TaskKind::Cab)))
 }
 
-/// Has all backstories of a part of the profile written that the cell needs.
+/// Has the backstories written that the cell needs from samples of its profile.
 pub(crate) async fn write_scaled<Q: Queue, S: Store, O: PermitOffice>(
     calls: &CellCalls<Q, S, O>,
 ) -> Result<Vec<(Stage, WrittenStory)>, Halt> {
@@ -54,7 +54,7 @@ async fn ask<Q: Queue, S: Store, O: PermitOffice>(
     let mut call = story.first();
     loop {
         let (run, task) = calls.source();
-        let wording = StoryWording { run, task, call: &call };
+        let wording = StoryPrompt { run, task, call: &call };
         match story.reply(calls.reply(call.key, &wording).await?) {
             StoryStep::Call(next) => call = next,
             StoryStep::Done(written) => return Ok(written),
@@ -62,16 +62,16 @@ async fn ask<Q: Queue, S: Store, O: PermitOffice>(
     }
 }
 
-/// Asks for a backstory. The prompt is made anew each time it is sent: thousands of them, of twenty kilobytes each, would
-/// otherwise wait in memory for their replies.
-struct StoryWording<'a> {
+/// The prompt for a backstory. It is rendered each time it is sent: otherwise thousands of prompts of twenty kilobytes each
+/// would wait in memory for their replies.
+struct StoryPrompt<'a> {
     run: &'a Run,
     task: &'a Task,
     call: &'a NextCall,
 }
 
-impl Wording for StoryWording<'_> {
-    fn put<R>(&self, with: impl FnOnce(&Conversation<'_>) -> R) -> R {
+impl Wording for StoryPrompt<'_> {
+    fn with_conversation<R>(&self, with: impl FnOnce(&Conversation<'_>) -> R) -> R {
         let answers = self.run.part_of_profile(self.task, self.call.key.stage).unwrap_or_default();
         let profile = self.run.profile_text().natural(answers);
         let prompt = SharedPrompt::whole(&prompt::story(&profile));

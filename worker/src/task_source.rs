@@ -1,4 +1,4 @@
-//! Where the tasks for one model are taken: which queue first, and which tasks are set apart.
+//! The source of the tasks for one model: decides which queue comes first, and which tasks belong in another queue.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,44 +15,43 @@ use valuesim_shared::task::{Task, TaskError, TaskKind};
 use crate::backpressure::{Backpressure, ReadyCalls};
 use crate::context::Context;
 use crate::error::WorkerError;
-use crate::listening::Ear;
+use crate::idle_timer::IdleTimer;
 use crate::run::Run;
 
-/// How many story tasks are fetched together at most: enough to hide the way to the broker, few enough to share.
+/// The most story tasks to fetch together: enough to hide the latency of the broker, few enough to leave some for others.
 const MAX_STORIES_AT_ONCE: usize = 300;
 
-/// CAB tasks for so long are fetched together at most, beyond what fits: opening a consumer costs the broker more than
-/// delivering a task, and a worker whose cells take seconds must not keep them from others.
+/// How far ahead of its pace a worker may fetch CAB tasks. Opening a consumer costs the broker more than delivering a task,
+/// so a fast worker fetches more at once; one whose cells take seconds must leave them to others.
 const FETCHED_AHEAD: Duration = Duration::from_millis(100);
 
-/// CAB tasks come first, and so long they are waited for before a story task is taken: a broker that has one delivers it sooner.
+/// How long to wait for a CAB task, which goes first, before a story task is taken. A broker that has one delivers it sooner.
 const CAB_HEAD_START: Duration = Duration::from_millis(5);
 
-/// That there is no CAB task is believed for so long.
+/// How long to assume that there is no CAB task after none has arrived.
 const NO_CAB_FOR: Duration = Duration::from_millis(50);
 
-/// A task that was delivered so often before, and never finished, is done apart from others: whoever had it may have died
-/// of it.
-const SUSPECT_AFTER: u32 = 3;
+/// A task that was delivered this often before, and never finished, goes into quarantine: it may have killed its workers.
+const QUARANTINE_AFTER: u32 = 3;
 
-/// A task that was delivered so often before is given up.
+/// A task that was delivered this often before is given up.
 const MAX_DELIVERIES: u32 = 8;
 
 /// What came from a queue.
 pub(crate) enum Taken<D> {
     Task(Work<D>),
-    /// No task of this run, and why.
+    /// A message that is no task of this run, and why.
     Bad(D, WorkerError),
-    /// A task that is not done here and now, and the queue where it belongs.
-    SetApart(D, QueueKind),
+    /// A task that is not to be done here and now, and the queue where it belongs.
+    Redirect(D, QueueKind),
 }
 
-/// Whether the broker has CAB tasks, as far as it is known.
+/// Whether the broker has CAB tasks, as far as is known.
 #[derive(Debug, Default)]
 struct CabTasks {
-    /// Until when one is waited for, while one is.
+    /// The end of the present wait for one, if there is a wait.
     until: Option<Instant>,
-    /// When none had come for so long.
+    /// The end of the last wait in which none arrived.
     none_at: Option<Instant>,
 }
 
@@ -78,89 +77,90 @@ impl CabTasks {
 pub(crate) struct Work<D> {
     pub(crate) task: Task,
     pub(crate) delivery: D,
-    /// From which it was taken.
+    /// The queue from which it was taken.
     pub(crate) queue: QueueName,
     pub(crate) ready: ReadyCalls,
-    /// The place of a suspect, of which there is one.
-    pub(crate) _alone: Option<OwnedSemaphorePermit>,
+    /// Held by a task from quarantine, of which the worker does one at a time.
+    pub(crate) _quarantine_slot: Option<OwnedSemaphorePermit>,
 }
 
-/// A delivery, its queue, and the place of a suspect.
+/// A delivery, its queue, and the slot of a task from quarantine.
 type Fetched<'a, D> = (D, &'a QueueName, Option<OwnedSemaphorePermit>);
 
-/// Where the tasks for one model are taken.
+/// The source of the tasks for one model.
 pub(crate) struct TaskSource<'a, Q> {
     queue: &'a Q,
     run: &'a Run,
     model: ModelId,
-    ear: &'a Ear,
+    idle_timer: &'a IdleTimer,
     cab: QueueName,
     story: QueueName,
-    suspects: QueueName,
-    /// Tasks of later versions than the first, which workers of older releases leave to others.
-    later: Vec<QueueName>,
+    quarantine: QueueName,
+    /// The queues for tasks of later versions than the first, which workers of older releases do not read.
+    later_versions: Vec<QueueName>,
     newest_task: u16,
-    /// What is known of the broker's CAB tasks.
     cab_tasks: Mutex<CabTasks>,
-    /// One place for suspects; none where the queues do not outlive the process, so that nothing is ever suspected.
-    alone: Option<Arc<Semaphore>>,
+    /// One slot for tasks from quarantine. `None` if the queues do not outlive the process: then no task is ever suspect.
+    quarantine_slot: Option<Arc<Semaphore>>,
     backpressure: Backpressure,
 }
 
 impl<'a, Q: Queue> TaskSource<'a, Q> {
     pub(crate) fn new<S, O: PermitOffice>(context: &'a Context<Q, S, O>, model: ModelId) -> Self {
         let desk = context.desk(model).clone();
-        let name = |lane| QueueName { run: context.run.manifest.run.clone(), kind: lane };
-        let alone =
-            matches!(context.on_bad_message, OnBadMessage::DeadLetter { .. }).then(|| Arc::new(Semaphore::new(1)));
+        let name = |kind| QueueName { run: context.run.manifest.run.clone(), kind };
+        let has_broker = matches!(context.on_bad_message, OnBadMessage::DeadLetter { .. });
         Self {
             queue: &context.queue,
             run: &context.run,
             model,
-            ear: &context.meter.ears()[usize::from(model.0)],
+            idle_timer: &context.meter.idle_timers()[usize::from(model.0)],
             cab: name(QueueKind::Cab(model)),
             story: name(QueueKind::Story(model)),
-            suspects: name(QueueKind::Quarantine(model)),
-            later: (2..=context.newest_task).map(|version| name(QueueKind::NextVersion(model, version))).collect(),
+            quarantine: name(QueueKind::Quarantine(model)),
+            later_versions: (2..=context.newest_task)
+                .map(|version| name(QueueKind::NextVersion(model, version)))
+                .collect(),
             newest_task: context.newest_task,
             cab_tasks: Mutex::default(),
-            alone,
+            quarantine_slot: has_broker.then(|| Arc::new(Semaphore::new(1))),
             backpressure: Backpressure::new(move || desk.capacity() as usize),
         }
     }
 
-    /// The next task once there is room for its calls; CAB tasks before story tasks. Dropping the future loses no task.
+    /// Waits for room and takes the next task, CAB tasks before story tasks. Dropping the future loses no task.
     pub(crate) async fn next(&self) -> Result<Taken<Q::Delivery>, WorkerError> {
-        let (delivery, queue, alone) = match self.fetched() {
+        let (delivery, queue, quarantine_slot) = match self.fetched() {
             Some((delivery, queue)) => (delivery, queue, None),
             None => self.fetch().await?,
         };
         let task = match self.read(&delivery) {
             Ok(task) => task,
-            // The next release's workers come with it; whatever lies beyond that nobody will do.
+            // Workers of the next release will execute the next version; nobody will execute any other.
             Err(WorkerError::Task(TaskError::Version(version)))
-                if self.alone.is_some() && version.checked_sub(1) == Some(self.newest_task) =>
+                if self.quarantine_slot.is_some() && version.checked_sub(1) == Some(self.newest_task) =>
             {
-                return Ok(Taken::SetApart(delivery, QueueKind::NextVersion(self.model, version)));
+                return Ok(Taken::Redirect(delivery, QueueKind::NextVersion(self.model, version)));
             }
             Err(error) => return Ok(Taken::Bad(delivery, error)),
         };
-        // One of the next version stays in its queue: workers of this release cannot tell it from others among the suspects,
-        // and would put it back.
-        let may_be_suspect =
-            self.alone.is_some() && alone.is_none() && !matches!(queue.kind, QueueKind::NextVersion(..));
-        if may_be_suspect && delivery.deliveries_before() >= SUSPECT_AFTER {
-            return Ok(Taken::SetApart(delivery, QueueKind::Quarantine(self.model)));
+        // A task of the next version is never quarantined: workers of older releases, which cannot read it, would take it
+        // from quarantine and put it back.
+        let may_be_suspect = self.quarantine_slot.is_some()
+            && quarantine_slot.is_none()
+            && !matches!(queue.kind, QueueKind::NextVersion(..));
+        if may_be_suspect && delivery.deliveries_before() >= QUARANTINE_AFTER {
+            return Ok(Taken::Redirect(delivery, QueueKind::Quarantine(self.model)));
         }
         let calls = match task.kind {
             TaskKind::Story => 1,
             TaskKind::Cab => self.run.first_calls(task.cell.fold),
         };
         let (queue, ready) = (queue.clone(), self.backpressure.add(calls));
-        Ok(Taken::Task(Work { task, delivery, queue, ready, _alone: alone }))
+        Ok(Taken::Task(Work { task, delivery, queue, ready, _quarantine_slot: quarantine_slot }))
     }
 
-    /// A task that is here and has room.
+    /// A task that has already been fetched, if there is room for it.
     fn fetched(&self) -> Option<(Q::Delivery, &QueueName)> {
         if !self.backpressure.has_room() {
             return None;
@@ -173,26 +173,26 @@ impl<'a, Q: Queue> TaskSource<'a, Q> {
         Some((story?, &self.story))
     }
 
-    /// Whether the broker may have CAB tasks, as far as it is known. A queue in memory is asked at once.
+    /// Whether the broker may have CAB tasks, as far as is known. A queue in memory always knows at once.
     fn may_be_cabs(&self) -> bool {
-        self.alone.is_some() && self.cab_tasks().may_be_there()
+        self.quarantine_slot.is_some() && self.cab_tasks().may_be_there()
     }
 
     fn cab_tasks(&self) -> MutexGuard<'_, CabTasks> {
         self.cab_tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next task that comes once there is much room.
+    /// Waits until the number of calls is below the low mark, and then for the next task.
     async fn fetch(&self) -> Result<Fetched<'_, Q::Delivery>, WorkerError> {
         let free_calls = self.backpressure.room().await;
         if let Some((delivery, queue)) = self.fetched() {
             return Ok((delivery, queue, None));
         }
-        let _listening = self.ear.listen();
-        // One more than fits, to have it at hand.
+        let _idle = self.idle_timer.start();
+        // One more than fits, so that it is at hand when there is room.
         let cells = free_calls.max(self.calls_soon()).div_ceil(self.run.most_first_calls().max(1)) + 1;
         if self.may_be_cabs() {
-            // The moment outlives this future, which is dropped and made anew whenever a task ends.
+            // The deadline outlives this future, which is dropped and created again whenever a task ends.
             let head_start = self.cab_tasks().waited_for_until();
             if let Ok(cab) = timeout_at(head_start, self.queue.take(&self.cab, cells)).await {
                 self.cab_tasks().one_came();
@@ -203,10 +203,10 @@ impl<'a, Q: Queue> TaskSource<'a, Q> {
         Ok(tokio::select! {
             biased;
             suspect = self.suspect() => {
-                let (delivery, place) = suspect?;
-                (delivery, &self.suspects, Some(place))
+                let (delivery, slot) = suspect?;
+                (delivery, &self.quarantine, Some(slot))
             }
-            later = self.later(cells) => {
+            later = self.later_version(cells) => {
                 let (delivery, queue) = later?;
                 (delivery, queue, None)
             }
@@ -215,34 +215,33 @@ impl<'a, Q: Queue> TaskSource<'a, Q> {
         })
     }
 
-    /// How many calls will end soon, at the pace so far.
+    /// How many calls will end within [`FETCHED_AHEAD`] at the present pace.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few thousand at most")]
     fn calls_soon(&self) -> usize {
         (self.backpressure.calls_per_second() * FETCHED_AHEAD.as_secs_f64()) as usize
     }
 
-    /// The next suspect, once there is none here.
+    /// The next task from quarantine, once this worker has no other one.
     async fn suspect(&self) -> Result<(Q::Delivery, OwnedSemaphorePermit), WorkerError> {
-        let Some(alone) = &self.alone else { return std::future::pending().await };
-        let place = Arc::clone(alone).acquire_owned().await.expect("the semaphore is never closed");
-        Ok((self.queue.take(&self.suspects, 1).await?, place))
+        let Some(slot) = &self.quarantine_slot else { return std::future::pending().await };
+        let slot = Arc::clone(slot).acquire_owned().await.expect("the semaphore is never closed");
+        Ok((self.queue.take(&self.quarantine, 1).await?, slot))
     }
 
-    /// The next task of a later version, where such are done.
-    async fn later(&self, room: usize) -> Result<(Q::Delivery, &QueueName), WorkerError> {
-        if self.later.is_empty() {
+    /// The next task of a later version, if this worker can execute any.
+    async fn later_version(&self, room: usize) -> Result<(Q::Delivery, &QueueName), WorkerError> {
+        if self.later_versions.is_empty() {
             return std::future::pending().await;
         }
-        let takes =
-            self.later.iter().map(|queue| Box::pin(async move { Ok((self.queue.take(queue, room).await?, queue)) }));
-        select_all(takes).await.0
+        let take = |queue| Box::pin(async move { Ok((self.queue.take(queue, room).await?, queue)) });
+        select_all(self.later_versions.iter().map(take)).await.0
     }
 
     fn read(&self, delivery: &Q::Delivery) -> Result<Task, WorkerError> {
         let task = Task::read(delivery.body(), self.newest_task)?;
         self.run.check(&task, self.model)?;
         let times = delivery.deliveries_before();
-        if self.alone.is_some() && times >= MAX_DELIVERIES {
+        if self.quarantine_slot.is_some() && times >= MAX_DELIVERIES {
             return Err(WorkerError::KillsItsWorkers { cell: task.cell, times });
         }
         Ok(task)
@@ -254,7 +253,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_story_task_is_put_off_once_however_often_the_wait_begins_anew() {
+    async fn a_story_task_is_delayed_once_however_often_the_wait_restarts() {
         let mut cabs = CabTasks::default();
         let until = cabs.waited_for_until();
         assert_eq!(until, Instant::now() + CAB_HEAD_START);

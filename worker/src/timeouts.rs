@@ -1,41 +1,42 @@
-//! How patient a worker is: the deadlines of a call, and the waits between two attempts.
+//! The timeouts of a worker: the deadlines of a call, the backoff between attempts, and how long a task may be held.
 
 use std::time::Duration;
 
 use crate::provider::Deadlines;
 
-/// How patient a worker is with a provider.
+/// The timeouts of a worker.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Timeouts {
     /// How long one attempt may take.
     pub deadlines: Deadlines,
-    /// How long to wait before the next.
-    pub waits: Waits,
-    /// How long a task may be kept.
-    pub keeping: Keeping,
+    /// How long to wait before the next attempt.
+    pub backoff: Backoff,
+    /// How long a task may be held.
+    pub hold_limits: HoldLimits,
 }
 
-/// How long a task may be kept; for ever, where nothing is said.
+/// How long a task may be held. Without a limit, forever.
 #[derive(Debug, Default, Clone, Copy)]
-pub struct Keeping {
-    /// After so long its calls in flight are finished and it is handed back: brokers end what is held for too long.
-    pub at_most: Option<Duration>,
-    /// So long the calls in flight of a task may take that is to be handed back; then they are given up.
+pub struct HoldLimits {
+    /// After this long, the worker finishes a task's calls in flight and hands the task back: brokers close connections
+    /// that hold a delivery for too long.
+    pub max_hold: Option<Duration>,
+    /// How long the calls in flight may then take before they are abandoned.
     pub grace: Option<Duration>,
 }
 
-/// Ceilings of the waits between two attempts: doubling from the first to the longest.
+/// The ceilings of the delays between two attempts, which double from the first to the longest.
 #[derive(Debug, Clone, Copy)]
-pub struct Waits {
-    /// Before the second attempt.
+pub struct Backoff {
+    /// The ceiling before the second attempt.
     pub first: Duration,
-    /// Before late attempts.
+    /// The upper bound of all ceilings.
     pub longest: Duration,
 }
 
-impl Default for Waits {
-    /// The official client's first ceiling; the longest is for a call that fails while others are answered. Where none is,
-    /// the provider is down and all are held, for a quarter of it at most.
+impl Default for Backoff {
+    /// The first ceiling is that of OpenAI's client. The longest is for a call that fails while others are answered. If none
+    /// is answered, the circuit breaker pauses all calls, for at most a quarter of it.
     fn default() -> Self {
         Self { first: Duration::from_millis(500), longest: Duration::from_mins(1) }
     }

@@ -1,4 +1,4 @@
-//! Collects what is said in a cell, where the experiment asks for it, and compresses it at the end.
+//! Records the transcript of a cell, if the experiment asks for it, and compresses it at the end.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -9,34 +9,35 @@ use valuesim_shared::store::{Backstory, CallKey, RecordedReply, ReplyText};
 use valuesim_shared::task::Task;
 use valuesim_shared::transcript::{Call, Transcript};
 
-use crate::provider::{Conversation, LastPlain, Said};
+use crate::provider::{Conversation, LastUnescaped, OwnedConversation};
 use crate::run::Run;
 
-/// The calls of a cell so far. The long texts of their prompts are shared, so a call takes little more than its reply.
+/// Records the calls of a cell. Their prompts share the long texts, so a call takes little more memory than its reply.
 #[derive(Debug, Default)]
-pub(crate) struct Protocol {
-    calls: Mutex<Vec<(CallKey, Said, RecordedReply)>>,
+pub(crate) struct TranscriptRecorder {
+    calls: Mutex<Vec<(CallKey, OwnedConversation, RecordedReply)>>,
 }
 
-impl Protocol {
-    /// A protocol, if the run is to keep what is said.
+impl TranscriptRecorder {
+    /// A recorder, if the run is to keep transcripts.
     pub(crate) fn of(run: &Run) -> Option<Self> {
         run.manifest.transcripts.then(Self::default)
     }
 
     pub(crate) fn add(&self, key: CallKey, conversation: &Conversation<'_>, reply: &RecordedReply) {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        calls.push((key, conversation.said(), reply.clone()));
+        calls.push((key, conversation.owned(), reply.clone()));
     }
 
-    /// All calls in the order of their keys, `story` before them. Megabytes go through the compression, so it has a
-    /// thread of its own.
+    /// The transcript of all calls in the order of their keys, after `story`. Megabytes are compressed, so that happens on
+    /// a thread for blocking work.
     pub(crate) async fn transcript(&self, story: Option<Call>) -> Transcript {
         let mut calls = std::mem::take(&mut *self.calls.lock().unwrap_or_else(PoisonError::into_inner));
         calls.sort_unstable_by_key(|(key, ..)| *key);
         let writing = tokio::task::spawn_blocking(move || {
-            let mut last = LastPlain::default();
-            let calls = calls.into_iter().map(|(key, said, reply)| call(key, said.messages(&mut last), reply));
+            let mut last = LastUnescaped::default();
+            let calls =
+                calls.into_iter().map(|(key, conversation, reply)| call(key, conversation.messages(&mut last), reply));
             Transcript::of(story.into_iter().chain(calls))
         });
         writing.await.expect("compressing does not panic")
@@ -53,7 +54,7 @@ fn tokens(spend: &StageSpend) -> Option<valuesim_shared::money::Tokens> {
     counted.then_some(spend.tokens)
 }
 
-/// The call that made a backstory, which another task has made: its prompt follows from the profile.
+/// The call that wrote the backstory. A story task made it, so its prompt is rendered again from the profile.
 pub(crate) fn story_call(run: &Run, task: &Task, story: &Backstory) -> Call {
     let profile = run.profile_text().natural(run.profile(task));
     let text = |cut_off| ReplyText::Text { content: story.text.clone(), cut_off };

@@ -1,9 +1,9 @@
-//! Takes tasks while there is room for their calls, and does them side by side.
+//! A worker takes tasks while it has room for their calls, and executes them concurrently.
 //!
 //! ```text
 //!   CAB tasks ───┐ first
 //!                ├──> room? ──> stage ──> calls ──> next task / outcome ──> acknowledge
-//!   story tasks ─┘ else
+//!   story tasks ─┘ otherwise
 //! ```
 
 use std::sync::Arc;
@@ -21,22 +21,23 @@ use valuesim_shared::queue::{Delivery, Queue, QueueName, Verdict};
 use valuesim_shared::store::{LeaseReason, Store};
 use valuesim_shared::task::{Task, TaskKind};
 
-use crate::attempt::{Attempt, End};
+use crate::attempt::{Attempt, AttemptEnd};
 use crate::config::WorkerConfig;
 use crate::context::Context;
 use crate::error::WorkerError;
-use crate::failures::FailedCells;
+use crate::fault_attribution::FaultAttribution;
 use crate::halt::Halt;
+use crate::idle_timer::IdleTimer;
 use crate::meter::Meter;
-use crate::metrics::Undone;
+use crate::metrics::NotDone;
 use crate::run::Run;
 use crate::task_source::{Taken, TaskSource, Work};
 use crate::timeouts::Timeouts;
 
-/// How long handing a task back may take; the queue takes it back in any case.
+/// How long it may take to hand a task back. The queue takes it back in any case.
 const HAND_BACK_WITHIN: Duration = Duration::from_secs(5);
 
-/// Does the tasks of one run. Cheap to clone.
+/// Executes the tasks of one run. Cheap to clone.
 #[derive(Debug)]
 pub struct Worker<Q, S, O: PermitOffice> {
     pub(crate) context: Arc<Context<Q, S, O>>,
@@ -49,27 +50,33 @@ impl<Q, S, O: PermitOffice> Clone for Worker<Q, S, O> {
 }
 
 impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
-    /// A worker for the run `run`, whose manifest it fetches from the store. Reads the providers' keys.
+    /// A worker for `run`, with the manifest in the store. Reads the providers' keys.
     pub async fn new(run: &RunId, queue: Q, store: S, office: O) -> Result<Self, WorkerError> {
         Self::with_timeouts(run, (queue, store, office), Timeouts::default()).await
     }
 
-    /// The same, more patient or less.
+    /// A worker for `run` with timeouts other than the default.
     pub async fn with_timeouts(
         run: &RunId,
         (queue, store, office): (Q, S, O),
-        timing: Timeouts,
+        timeouts: Timeouts,
     ) -> Result<Self, WorkerError> {
         let manifest = store.manifest(run).await?.ok_or_else(|| WorkerError::NoManifest(run.clone()))?;
         let manifest = Manifest::from_bytes(&manifest)?;
-        Self::of_manifest(manifest, (queue, store, office), WorkerConfig::alone(timing))
+        Self::of_manifest(manifest, (queue, store, office), WorkerConfig::alone(timeouts))
     }
 
-    /// A worker for a run whose manifest is at hand. Reads the keys for the models that it serves.
+    /// A worker for the run of a manifest. Reads the keys for the models that it serves.
     pub fn of_manifest(
         manifest: Manifest,
         (queue, store, office): (Q, S, O),
-        WorkerConfig { served, timing: Timeouts { deadlines, waits, keeping }, on_bad_message, newest_task, metrics }: WorkerConfig,
+        WorkerConfig {
+            served,
+            timeouts: Timeouts { deadlines, backoff, hold_limits },
+            on_bad_message,
+            newest_task,
+            metrics,
+        }: WorkerConfig,
     ) -> Result<Self, WorkerError> {
         let run = Run::new(manifest, deadlines, &served)?;
         let desk = |model: &ModelSettings| {
@@ -78,19 +85,19 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
         };
         let desks = run.manifest.models.iter().map(desk).collect();
         let malformed = run.manifest.models.iter().map(|_| AtomicU32::new(0)).collect();
-        let failed_cells = run.manifest.models.iter().map(|_| FailedCells::default()).collect();
+        let fault_attribution = run.manifest.models.iter().map(|_| FaultAttribution::default()).collect();
         let (meter, tasks) =
             (Arc::new(Meter::new((&run.manifest.models, &run.manifest.methods), metrics.as_ref())), AtomicU32::new(0));
         let context = Context {
             queue,
             store,
             run,
-            waits,
+            backoff,
             desks,
             meter,
             malformed,
-            failed_cells,
-            keeping,
+            fault_attribution,
+            hold_limits,
             newest_task,
             on_bad_message,
             tasks,
@@ -98,7 +105,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
         Ok(Self { context: Arc::new(context) })
     }
 
-    /// Tasks that were taken and are not finished.
+    /// How many tasks were taken and are not finished.
     pub fn tasks(&self) -> u32 {
         self.context.tasks.load(Ordering::Relaxed)
     }
@@ -108,21 +115,22 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
         Arc::clone(&self.context.meter)
     }
 
-    /// The models of which this worker could take a task, and for how long it has waited for one, with no news at all.
-    pub fn listening(&self) -> impl Iterator<Item = (ModelId, Duration)> + '_ {
-        let since = self.context.meter.ears().iter().map(|ear| ear.since().map(|since| since.elapsed()));
-        (0..).map(ModelId).zip(since).filter_map(|(model, waited)| Some((model, waited?)))
+    /// The models for which this worker is waiting for a task, with how long it has waited.
+    pub fn idle_models(&self) -> impl Iterator<Item = (ModelId, Duration)> + '_ {
+        let idle_for = self.context.meter.idle_timers().iter().map(IdleTimer::elapsed);
+        (0..).map(ModelId).zip(idle_for).filter_map(|(model, idle_for)| Some((model, idle_for?)))
     }
 
-    /// Does tasks until `stop` is cancelled or nothing more can be done. Either way the calls in flight are finished
-    /// and kept before it returns.
+    /// Executes tasks until `stop` is cancelled or nothing more can be done. In both cases it returns only after the calls
+    /// in flight have finished and their replies are stored.
     pub async fn work(&self, stop: &CancellationToken) -> Result<(), WorkerError> {
-        let halt = stop.child_token();
-        let models = self.context.run.served().map(|model| self.serve(model, halt.clone()));
+        // If one model's loop fails, the others stop too.
+        let serve_stop = stop.child_token();
+        let models = self.context.run.served().map(|model| self.serve(model, serve_stop.clone()));
         futures_util::future::join_all(models).await.into_iter().collect()
     }
 
-    async fn serve(&self, model: ModelId, halt: CancellationToken) -> Result<(), WorkerError> {
+    async fn serve(&self, model: ModelId, stop: CancellationToken) -> Result<(), WorkerError> {
         let source = TaskSource::new(&self.context, model);
         let mut tasks = JoinSet::new();
         let mut failed = None;
@@ -130,25 +138,25 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
             let error = match ended {
                 Ok(Ok(()) | Err(Halt::Stopped)) => return,
                 Ok(Err(Halt::Failed(error))) => error,
-                Err(broken) => WorkerError::Broken(broken),
+                Err(panic) => WorkerError::Panicked(panic),
             };
-            halt.cancel();
+            stop.cancel();
             failed.get_or_insert(error);
         };
         loop {
             tokio::select! {
                 biased;
-                () = halt.cancelled() => break,
+                () = stop.cancelled() => break,
                 Some(ended) = tasks.join_next() => settle(ended),
                 taken = source.next() => match taken {
                     Ok(Taken::Task(work)) => {
-                        tasks.spawn(self.clone().do_task(work, halt.clone()));
+                        tasks.spawn(self.clone().do_task(work, stop.clone()));
                     }
                     Ok(Taken::Bad(delivery, error)) => {
-                        tasks.spawn(unless_it_stops(halt.clone(), self.clone().park_unfit(delivery, error)));
+                        tasks.spawn(unless_it_stops(stop.clone(), self.clone().reject(delivery, error)));
                     }
-                    Ok(Taken::SetApart(delivery, lane)) => {
-                        tasks.spawn(unless_it_stops(halt.clone(), self.clone().set_apart(lane, delivery)));
+                    Ok(Taken::Redirect(delivery, kind)) => {
+                        tasks.spawn(unless_it_stops(stop.clone(), self.clone().move_to(kind, delivery)));
                     }
                     Err(error) => settle(Ok(Err(Halt::Failed(error)))),
                 },
@@ -160,63 +168,66 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
         failed.map_or(Ok(()), Err)
     }
 
-    async fn do_task(self, work: Work<Q::Delivery>, halt: CancellationToken) -> Result<(), Halt> {
-        let Work { task, delivery, queue, ready, _alone } = work;
+    async fn do_task(self, work: Work<Q::Delivery>, stop: CancellationToken) -> Result<(), Halt> {
+        let Work { task, delivery, queue, ready, _quarantine_slot } = work;
         let _counted = Counted::new(&self.context.tasks);
         let taken_at = Instant::now();
         let attempt = Attempt::new(&self.context, task);
         let kind = attempt.task.kind;
         let reason = if delivery.deliveries_before() == 0 { LeaseReason::FirstDelivery } else { LeaseReason::TakeOver };
-        let end = attempt.run(ready, (reason, delivery.gone()), &halt).await;
+        let end = attempt.run(ready, (reason, delivery.gone()), &stop).await;
         match end {
-            // What the store keeps for the cell stays until the coordinator has its outcome on the disk. An
-            // acknowledgement that does not arrive only lets the task come again.
-            End::Done => {
+            // The store keeps the cell's replies until the coordinator has its outcome on disk. If the acknowledgement is
+            // lost, the task is only delivered again.
+            AttemptEnd::Done => {
                 self.context.meter.task_done(kind, taken_at.elapsed());
                 Ok(delivery.ack().await?)
             }
-            End::Duplicate => {
-                self.context.meter.task_undone(Some(kind), Undone::Duplicate);
+            AttemptEnd::Duplicate => {
+                self.context.meter.task_not_done(Some(kind), NotDone::Duplicate);
                 Ok(delivery.ack().await?)
             }
-            End::Stopped => {
+            AttemptEnd::Stopped => {
                 self.hand_back(&queue, kind, delivery).await;
                 Err(Halt::Stopped)
             }
-            End::Failed(error) if error.may_be_the_tasks() && self.is_to_try_again(attempt.task.cell) => {
-                unless_it_stops(halt, self.try_again(Task::clone(&attempt.task), delivery, &error)).await
+            AttemptEnd::Failed(error) if error.may_be_the_tasks_fault() && self.is_to_retry(attempt.task.cell) => {
+                unless_it_stops(stop, self.retry(Task::clone(&attempt.task), delivery, &error)).await
             }
-            End::Failed(error) => {
+            AttemptEnd::Failed(error) => {
                 self.hand_back(&queue, kind, delivery).await;
                 Err(Halt::Failed(error))
             }
-            End::BrokeOff(panic) => {
-                unless_it_stops(halt, self.broke_off(Task::clone(&attempt.task), delivery, panic)).await
+            AttemptEnd::Panicked(panic) => {
+                unless_it_stops(stop, self.retry_after_panic(Task::clone(&attempt.task), delivery, panic)).await
             }
         }
     }
 
-    /// Gives a task back for others. One that cannot be handed back now is dropped, and goes back all the same.
+    /// Hands a task back for others. If that fails, dropping the delivery returns it too.
     async fn hand_back(&self, queue: &QueueName, kind: TaskKind, delivery: Q::Delivery) {
-        self.context.meter.task_undone(Some(kind), Undone::HandedBack);
+        self.context.meter.task_not_done(Some(kind), NotDone::HandedBack);
         let handing_back = self.context.queue.hand_back(queue, delivery, Verdict::Harmless);
         if !matches!(timeout(HAND_BACK_WITHIN, handing_back).await, Ok(Ok(()))) {
-            tracing::debug!(%queue, "a task was not handed back in time; the queue takes it back");
+            tracing::debug!(%queue, "could not hand a task back in time; the queue will take it back");
         }
     }
 }
 
-/// Puts a message somewhere else, and gives that up where the worker is to stop and nobody takes the message: it is dropped
-/// then, and goes back.
-async fn unless_it_stops(halt: CancellationToken, putting: impl Future<Output = Result<(), Halt>>) -> Result<(), Halt> {
+/// Waits until a message is published elsewhere. Gives up if the worker is to stop and the queue does not accept the message
+/// in time: its delivery is then dropped, which returns it.
+async fn unless_it_stops(
+    stop: CancellationToken,
+    publishing: impl Future<Output = Result<(), Halt>>,
+) -> Result<(), Halt> {
     tokio::select! {
         biased;
-        put = putting => put,
-        () = async { halt.cancelled().await; sleep(HAND_BACK_WITHIN).await } => Err(Halt::Stopped),
+        published = publishing => published,
+        () = async { stop.cancelled().await; sleep(HAND_BACK_WITHIN).await } => Err(Halt::Stopped),
     }
 }
 
-/// A task that is counted until this is dropped.
+/// Counts a task until it is dropped.
 struct Counted<'a>(&'a AtomicU32);
 
 impl<'a> Counted<'a> {

@@ -10,7 +10,7 @@ use valuesim_shared::method::Method;
 use valuesim_shared::queue::QueueKind;
 use valuesim_worker::error::WorkerError;
 use valuesim_worker::provider::CallErrorKind;
-use valuesim_worker::timeouts::Keeping;
+use valuesim_worker::timeouts::HoldLimits;
 
 use support::bench::{Bench, Setup, fold};
 use support::person::Person;
@@ -40,10 +40,13 @@ async fn a_call_that_fails_is_the_reason_also_where_others_take_longer_than_the_
     let mut setup = Setup::new(server.address);
     setup.method = Method::FullInfo;
     setup.model.limits.calls_in_flight = 4;
-    setup.timing.keeping = Keeping { at_most: None, grace: Some(SLOW / 20) };
+    setup.timeouts.hold_limits = HoldLimits { max_hold: None, grace: Some(SLOW / 20) };
     let bench = Bench::new(Setup { on_bad_message: parked(), ..setup }).await;
     let error = bench.fail().await;
-    assert!(matches!(&error, WorkerError::Provider { error, .. } if error.kind == CallErrorKind::NoKey), "{error}");
+    assert!(
+        matches!(&error, WorkerError::Provider { error, .. } if error.kind == CallErrorKind::MissingKey),
+        "{error}"
+    );
     // Calls in flight were waited for, not given up and made again.
     let seen = bench.meter().read();
     assert_eq!((seen.sent, seen.failed, seen.in_flight), (server.requests().len() as u64, 1, 0));

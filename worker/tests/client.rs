@@ -83,18 +83,18 @@ async fn a_refused_connection_is_named() {
 #[tokio::test]
 async fn a_connection_may_break_anywhere() {
     let good = completion("Answer: 1", "stop");
-    check_error(vec![], CallErrorKind::CutConnection).await;
-    check_error(vec![Step::Send(b"HTTP/1.1 200 O".to_vec())], CallErrorKind::CutConnection).await;
-    check_error(vec![head("content-length: 99999999999\r\n")], CallErrorKind::CutConnection).await;
-    check_error(cut(&good), CallErrorKind::CutConnection).await;
+    check_error(vec![], CallErrorKind::ConnectionBroken).await;
+    check_error(vec![Step::Send(b"HTTP/1.1 200 O".to_vec())], CallErrorKind::ConnectionBroken).await;
+    check_error(vec![head("content-length: 99999999999\r\n")], CallErrorKind::ConnectionBroken).await;
+    check_error(cut(&good), CallErrorKind::ConnectionBroken).await;
     let chunk = Step::Send(b"5\r\n{\"cho\r\n".to_vec());
-    check_error(vec![head("transfer-encoding: chunked\r\n"), chunk], CallErrorKind::CutConnection).await;
+    check_error(vec![head("transfer-encoding: chunked\r\n"), chunk], CallErrorKind::ConnectionBroken).await;
 }
 
 #[tokio::test]
 async fn an_error_that_breaks_off_is_still_that_error() {
     let head = Step::Send(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 500\r\n\r\n{\"err".to_vec());
-    check_error(vec![head], CallErrorKind::NoKey).await;
+    check_error(vec![head], CallErrorKind::MissingKey).await;
 }
 
 #[tokio::test]
@@ -177,14 +177,14 @@ async fn errors_are_sorted_by_what_to_do() {
         let error = check_error(response(status, headers, body.as_bytes()), expected).await;
         assert_eq!(error.retry_after.map(|after| after.as_secs_f64()), after, "{status} {headers}");
     };
-    check("401 Unauthorized", "", &error("invalid_api_key"), Kind::NoKey, None).await;
-    check("402 Payment Required", "", &error("x"), Kind::NoMoney, None).await;
+    check("401 Unauthorized", "", &error("invalid_api_key"), Kind::MissingKey, None).await;
+    check("402 Payment Required", "", &error("x"), Kind::InsufficientFunds, None).await;
     check("404 Not Found", "", &error("model_not_found"), Kind::UnknownModel, None).await;
     check("429 Too Many Requests", "retry-after: 7\r\n", &error("x"), Kind::RateLimited, Some(7.0)).await;
     check("429 Too Many Requests", "retry-after-ms: 1500\r\n", &error("x"), Kind::RateLimited, Some(1.5)).await;
     let used_up = "x-ratelimit-remaining-tokens: 0\r\nx-ratelimit-reset-tokens: 6m0s\r\n";
     check("429 Too Many Requests", used_up, &error("x"), Kind::RateLimited, Some(360.0)).await;
-    check("429 Too Many Requests", "", &error("insufficient_quota"), Kind::NoMoney, None).await;
+    check("429 Too Many Requests", "", &error("insufficient_quota"), Kind::InsufficientFunds, None).await;
     check("503 Service Unavailable", "retry-after: 2\r\n", "", Kind::Overloaded, Some(2.0)).await;
     check("502 Bad Gateway", "", "<html><h1>Bad gateway</h1></html>", Kind::ServerFault, None).await;
     check("200 OK", "", "<html>It works!</html>", Kind::Malformed, None).await;

@@ -77,8 +77,8 @@ async fn a_small_body_that_becomes_a_large_one_is_given_up() {
 async fn a_compressed_body_that_is_damaged_or_breaks_off_is_no_reply() {
     for (encoding, body) in encodings(completion("Answer: 1", "stop").to_string().as_bytes()) {
         let error = ask("200 OK", encoding, &body[..body.len() / 2]).await.0.expect_err("breaks off");
-        assert_eq!(error.kind, CallErrorKind::CutConnection, "{encoding}: {error}");
+        assert_eq!(error.kind, CallErrorKind::ConnectionBroken, "{encoding}: {error}");
         let error = ask("200 OK", encoding, b"<html>It works!</html>").await.0.expect_err("is not compressed");
-        assert_eq!(error.kind, CallErrorKind::CutConnection, "{encoding}: {error}");
+        assert_eq!(error.kind, CallErrorKind::ConnectionBroken, "{encoding}: {error}");
     }
 }

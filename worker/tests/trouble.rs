@@ -10,7 +10,7 @@ use valuesim_shared::outcome::{CellOutcome, CellResult, StageSpend};
 use valuesim_shared::stage::Stage;
 use valuesim_worker::error::WorkerError;
 use valuesim_worker::provider::CallErrorKind;
-use valuesim_worker::timeouts::Waits;
+use valuesim_worker::timeouts::Backoff;
 
 use support::bench::{Bench, Setup, fold, shows};
 use support::person::Person;
@@ -112,7 +112,7 @@ async fn slow() {
 async fn hanging() {
     let server = Server::start(person_with(|_, before| (before % 40 == 0).then(|| vec![Step::Hang])));
     let mut setup = Setup::new(server.address);
-    setup.timing.deadlines.idle = Duration::from_secs(1);
+    setup.timeouts.deadlines.idle = Duration::from_secs(1);
     let bench = Bench::new(setup).await;
     let outcome = bench.finish().await.expect("finishes");
     let spend = check_outcome(&outcome, &bench).await;
@@ -254,7 +254,7 @@ async fn without_usage_the_replies_are_counted_as_such() {
 async fn an_outage_is_no_busy_loop_and_can_be_left() {
     let server = Server::always(response("500 Internal Server Error", "", b""));
     let mut setup = Setup::new(server.address);
-    setup.timing.waits = Waits { first: Duration::from_millis(20), longest: Duration::from_millis(100) };
+    setup.timeouts.backoff = Backoff { first: Duration::from_millis(20), longest: Duration::from_millis(100) };
     let bench = Bench::new(setup).await;
     let start = Instant::now();
     bench.work_during(server.requested(15)).await.expect("it waits, and stops when told to");
@@ -271,7 +271,7 @@ async fn check_stop(answer: Vec<Step>, expected: CallErrorKind, attempts: usize)
     setup.model.limits.calls_in_flight = 1;
     let error = Bench::new(setup).await.finish().await.expect_err("cannot go on");
     assert!(matches!(&error, WorkerError::Provider { error, .. } if error.kind == expected), "{error}");
-    let is_the_providers = matches!(expected, CallErrorKind::NoMoney | CallErrorKind::NotAgain);
+    let is_the_providers = matches!(expected, CallErrorKind::InsufficientFunds | CallErrorKind::NotRetryable);
     assert_eq!(error.is_configuration(), !is_the_providers);
     assert_eq!(server.requests().len() - 1, attempts, "{error}");
 }
@@ -281,12 +281,12 @@ async fn what_only_the_user_can_mend_stops_the_worker() {
     let no = |status: &str, code: &str| {
         response(status, "", json!({"error": {"message": "No.", "code": code}}).to_string().as_bytes())
     };
-    check_stop(no("401 Unauthorized", "invalid_api_key"), CallErrorKind::NoKey, 1).await;
-    check_stop(no("429 Too Many Requests", "insufficient_quota"), CallErrorKind::NoMoney, 1).await;
+    check_stop(no("401 Unauthorized", "invalid_api_key"), CallErrorKind::MissingKey, 1).await;
+    check_stop(no("429 Too Many Requests", "insufficient_quota"), CallErrorKind::InsufficientFunds, 1).await;
     check_stop(no("404 Not Found", "model_not_found"), CallErrorKind::UnknownModel, 1).await;
     check_stop(no("400 Bad Request", "unknown_parameter"), CallErrorKind::BadRequest, 1).await;
     let not_again = response("500 Internal Server Error", "x-should-retry: false\r\n", b"");
-    check_stop(not_again, CallErrorKind::NotAgain, 1).await;
+    check_stop(not_again, CallErrorKind::NotRetryable, 1).await;
 }
 
 /// Each may have been paid for, and the waits between two attempts at one prompt leave room for attempts at others.

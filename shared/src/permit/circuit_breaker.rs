@@ -1,22 +1,22 @@
-//! Notices that a provider is down: calls fail and none is answered. Then all calls to the model are kept back for a pause,
-//! which grows; the first call that goes out after it shows whether the provider is back.
+//! A circuit breaker: when calls keep failing and none is answered, it pauses all calls to the model. The first call after
+//! the pause shows whether the provider is back; if it fails, the next pause is longer.
 //!
-//! Without it each call that is ready would find out by itself, and a quick worker has thousands of them.
+//! Without it, every waiting call would have to fail on its own, and a fast worker has thousands of them.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// The circuit opens when so many calls in a row have failed for each one that may be in flight: the provider may have been
-/// restarted under all of them, or have turned all of them away once.
+/// The circuit opens after this many failures in a row for each call that may be in flight. One failure for each is not
+/// enough: a restart of the provider, or one burst of refusals, fails all of them once.
 const FAILURES_PER_CALL_IN_FLIGHT: u32 = 2;
 
-/// For how long an open circuit keeps calls back: doubling from the first pause to the longest.
+/// How long an open circuit pauses calls. Pauses double from the first to the longest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CircuitPauses {
-    /// When it opens.
+    /// The first pause after an answered call.
     pub first: Duration,
-    /// When it has opened often.
+    /// The upper bound of all pauses.
     pub longest: Duration,
 }
 
@@ -27,19 +27,19 @@ impl Default for CircuitPauses {
 }
 
 impl CircuitPauses {
-    /// The pause after the circuit has opened so often before.
+    /// The next pause if the circuit has opened `opened` times since the last answered call.
     fn after(self, opened: u32) -> Duration {
         let doubled = 1_u32.checked_shl(opened).unwrap_or(u32::MAX);
         self.first.saturating_mul(doubled).min(self.longest)
     }
 }
 
-/// What is known of a model's provider since it last answered.
+/// Counts the failures of an endpoint and model since its last answered call.
 #[derive(Debug)]
 pub(super) struct CircuitBreaker {
     pauses: CircuitPauses,
     since_answer: Mutex<SinceAnswer>,
-    /// Whether any call has failed since; checked with each reply.
+    /// Whether any call has failed since the last answer. Spares each reply the lock.
     has_failures: AtomicBool,
 }
 
@@ -54,14 +54,14 @@ impl CircuitBreaker {
         Self { pauses, since_answer: Mutex::default(), has_failures: AtomicBool::new(false) }
     }
 
-    /// Counts a failed call; says for how long the circuit opens, if it does. `is_kept_back` says whether calls are kept
-    /// back already: what fails then was sent before.
-    pub(super) fn failed(&self, may_be_in_flight: u32, is_kept_back: impl FnOnce() -> bool) -> Option<Duration> {
+    /// Counts a failed call. Returns the pause if this failure opens the circuit. A failure never opens it while
+    /// `is_paused`, because the call was sent before that pause began.
+    pub(super) fn failed(&self, may_be_in_flight: u32, is_paused: impl FnOnce() -> bool) -> Option<Duration> {
         let mut since = self.since_answer.lock().unwrap_or_else(PoisonError::into_inner);
         since.failed = since.failed.saturating_add(1);
         self.has_failures.store(true, Ordering::Relaxed);
         let threshold = may_be_in_flight.saturating_mul(FAILURES_PER_CALL_IN_FLIGHT);
-        if since.failed < threshold || is_kept_back() {
+        if since.failed < threshold || is_paused() {
             return None;
         }
         let pause = self.pauses.after(since.opened);
@@ -69,7 +69,7 @@ impl CircuitBreaker {
         Some(pause)
     }
 
-    /// A call was answered, if only with a no to its prompt: the provider is there.
+    /// Closes the circuit: a call was answered, even if only to decline its prompt, so the provider is up.
     pub(super) fn answered(&self) {
         if self.has_failures.load(Ordering::Relaxed) {
             let mut since = self.since_answer.lock().unwrap_or_else(PoisonError::into_inner);
@@ -108,15 +108,15 @@ mod tests {
         assert_eq!(left(), None);
         circuit.answered();
         fail(15);
-        assert_eq!(left(), None, "an answer came between");
+        assert_eq!(left(), None, "a call was answered in between");
         fail(1);
         assert_eq!(cooldown.left(), Some((Duration::from_millis(500), Reason::CircuitOpen)));
         fail(20);
-        assert_eq!(left(), Some(500), "these were under way when it opened");
+        assert_eq!(left(), Some(500), "these were in flight when it opened");
         tokio::time::advance(Duration::from_millis(500)).await;
         assert_eq!(left(), None);
         fail(1);
-        assert_eq!(left(), Some(1_000), "the first that goes out is enough");
+        assert_eq!(left(), Some(1_000), "one failure after the pause is enough");
         tokio::time::advance(Duration::from_secs(1)).await;
         circuit.answered();
         fail(15);

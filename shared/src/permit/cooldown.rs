@@ -1,4 +1,4 @@
-//! Keeps calls back until a moment. What one call is told holds for all.
+//! A pause for all calls to an endpoint and model: what one call learns applies to all of them.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -8,18 +8,18 @@ use tokio::time::Instant;
 
 use super::office::Reason;
 
-/// Until when no call goes out, and why.
+/// When the next call may be sent, and what the pause is for.
 #[derive(Debug, Default)]
 pub(super) struct Cooldown {
     until: Mutex<Option<(Instant, Reason)>>,
-    /// Checked before each call.
+    /// Whether a pause is on. Spares each call the lock.
     is_on: AtomicBool,
 }
 
 impl Cooldown {
-    /// Keeps calls back for so long; a longer cooldown that is on already stands.
-    pub(super) fn at_least(&self, wait: Duration, reason: Reason) {
-        let end = Instant::now() + wait;
+    /// Pauses calls for `pause`, unless the present pause ends later.
+    pub(super) fn at_least(&self, pause: Duration, reason: Reason) {
+        let end = Instant::now() + pause;
         let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
         if until.is_none_or(|(longest, _)| longest < end) {
             *until = Some((end, reason));
@@ -27,7 +27,7 @@ impl Cooldown {
         }
     }
 
-    /// For how long calls are still kept back, and why.
+    /// How much of the pause is left, and what it is for. `None` if calls may be sent.
     pub(super) fn left(&self) -> Option<(Duration, Reason)> {
         if !self.is_on.load(Ordering::Acquire) {
             return None;
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_longest_cooldown_stands_until_it_is_over() {
+    async fn the_longest_cooldown_lasts_until_its_end() {
         let cooldown = Cooldown::default();
         assert_eq!(cooldown.left(), None);
         cooldown.at_least(Duration::from_secs(5), Reason::Cooldown);
@@ -58,6 +58,6 @@ mod tests {
         tokio::time::advance(Duration::from_secs(5)).await;
         assert_eq!(cooldown.left(), None);
         cooldown.at_least(Duration::from_secs(1), Reason::Stalled);
-        assert_eq!(cooldown.left(), Some((Duration::from_secs(1), Reason::Stalled)), "the next one begins anew");
+        assert_eq!(cooldown.left(), Some((Duration::from_secs(1), Reason::Stalled)), "a new one starts from zero");
     }
 }

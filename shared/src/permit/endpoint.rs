@@ -1,29 +1,30 @@
-//! Where calls go: an address and the key that is used there.
+//! An endpoint: a provider's address and the key that is used there.
 
 use std::path::PathBuf;
 
-/// An address with a key. A provider counts what is sent with one key together, so limits, cooldown, circuit and calls in
-/// flight belong to an endpoint and a model, whichever run calls it.
+/// A provider's address with a key. Providers count requests by key, so limits, cooldown, circuit breaker and calls in
+/// flight belong to an endpoint and a model, whichever run makes the calls.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint {
     address: String,
     key: KeyName,
 }
 
-/// Where the key is found; never the key itself.
+/// Where the key is read from; never the key itself.
 #[derive(Debug, Default, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KeyName {
     /// No key is sent.
     #[default]
     None,
-    /// In this environment variable.
+    /// From this environment variable.
     Variable(String),
-    /// In this file.
+    /// From this file.
     File(PathBuf),
 }
 
 impl Endpoint {
-    /// The endpoint at `address`. Scheme and host in any case, with or without a slash at the end, are the same address.
+    /// The endpoint at `address`. Addresses that differ only in the case of scheme and host, or in a trailing slash, are
+    /// equal.
     pub fn new(address: &str, key: KeyName) -> Self {
         let address = address.trim().trim_end_matches('/');
         let host_at = address.find("://").map_or(0, |at| at + "://".len());
@@ -46,7 +47,7 @@ mod tests {
         let plain = at("https://api.example.com/v1");
         assert_eq!(at("HTTPS://API.Example.com/v1/"), plain);
         assert_eq!(at(" https://api.example.com/v1// "), plain);
-        assert_ne!(at("https://api.example.com/V1"), plain, "paths have a case");
+        assert_ne!(at("https://api.example.com/V1"), plain, "paths are case-sensitive");
         assert_eq!(at("http://LOCALHOST:8000"), at("http://localhost:8000/"));
     }
 

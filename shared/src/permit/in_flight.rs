@@ -1,20 +1,20 @@
-//! How many calls may be in flight at once, a number that can change.
+//! Limits how many calls are in flight at once. The limit can change at any time.
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use tokio::sync::Semaphore;
 
 use super::office::OwnLimit;
-use super::queue::Queue;
+use super::waiters::Waiters;
 
-/// Bounds the calls in flight; calls wait for their turn in the order in which they came.
+/// Limits the calls in flight. Waiting calls take their turns in the order in which they arrived.
 #[derive(Debug)]
 pub(super) struct InFlight {
     free: Semaphore,
     limit: AtomicU32,
-    /// Calls in flight beyond a limit that was lowered: so many that end make no room for others.
+    /// Calls in flight in excess of a lowered limit. As many have to end before others may start.
     above_limit: AtomicUsize,
-    queue: Queue,
+    waiters: Waiters,
 }
 
 impl InFlight {
@@ -23,7 +23,7 @@ impl InFlight {
             free: Semaphore::new(limit as usize),
             limit: AtomicU32::new(limit),
             above_limit: AtomicUsize::new(0),
-            queue: Queue::default(),
+            waiters: Waiters::default(),
         }
     }
 
@@ -31,18 +31,18 @@ impl InFlight {
         self.limit.load(Ordering::Relaxed)
     }
 
-    /// Waits until one more call may be in flight. Whoever called this calls `leave` in the end.
+    /// Waits until one more call may be in flight. The caller must call `leave` when the call has ended.
     pub(super) async fn enter(&self) {
-        let place = if let Ok(place) = self.free.try_acquire() {
-            place
+        let slot = if let Ok(slot) = self.free.try_acquire() {
+            slot
         } else {
-            let _waiter = self.queue.join();
+            let _waiter = self.waiters.add();
             self.free.acquire().await.expect("the semaphore is never closed")
         };
-        place.forget();
+        slot.forget();
     }
 
-    /// A call is no longer in flight.
+    /// Counts a call as no longer in flight.
     pub(super) fn leave(&self) {
         let is_above = self.above_limit.load(Ordering::Relaxed) > 0 && self.lower_excess(1) == 1;
         if !is_above {
@@ -50,7 +50,7 @@ impl InFlight {
         }
     }
 
-    /// Changes the limit. Callers take turns.
+    /// Changes the limit. Must not be called from two threads at once.
     pub(super) fn set_limit(&self, limit: u32) {
         let before = self.limit.swap(limit, Ordering::Relaxed) as usize;
         let limit = limit as usize;
@@ -63,16 +63,16 @@ impl InFlight {
         }
     }
 
-    /// Takes up to `by` from what is above the limit; says how much there was.
+    /// Lowers the excess by up to `by`. Returns by how much.
     fn lower_excess(&self, by: usize) -> usize {
         let lowered = |above: usize| Some(above - above.min(by));
         let before = self.above_limit.fetch_update(Ordering::Relaxed, Ordering::Relaxed, lowered);
         before.unwrap_or(0).min(by)
     }
 
-    /// What calls wait for, if any do.
+    /// The limit, if a call waits for it.
     pub(super) fn waited_for(&self) -> Option<OwnLimit> {
-        (!self.queue.is_empty()).then(|| OwnLimit::CallsInFlight(self.limit()))
+        (!self.waiters.is_empty()).then(|| OwnLimit::CallsInFlight(self.limit()))
     }
 }
 
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_lower_limit_holds_when_enough_calls_have_ended() {
+    async fn a_lowered_limit_holds_once_enough_calls_have_ended() {
         let calls = InFlight::new(4);
         for _ in 0..4 {
             calls.enter().await;
@@ -89,7 +89,7 @@ mod tests {
         calls.set_limit(2);
         calls.leave();
         calls.leave();
-        assert_eq!(calls.free.available_permits(), 0, "two are in flight still");
+        assert_eq!(calls.free.available_permits(), 0, "two are still in flight");
         calls.leave();
         calls.enter().await;
         calls.leave();
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_limit_that_is_raised_again_makes_room_for_what_it_says() {
+    async fn a_limit_that_is_raised_again_makes_exactly_the_room_it_promises() {
         let calls = InFlight::new(4);
         for _ in 0..4 {
             calls.enter().await;

@@ -1,18 +1,18 @@
-//! What a provider allows for one model.
+//! The limits of one model.
 
 use serde::{Deserialize, Serialize};
 
-/// What a provider allows for one model.
+/// The limits of one model, set by the user to what the provider allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// Calls under way at the same time.
+    /// Calls in flight at the same time.
     #[serde(default = "default_calls_in_flight")]
     pub calls_in_flight: u32,
-    /// Requests in any minute; no limit where absent.
+    /// Requests in any minute. Unlimited if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests_per_minute: Option<u32>,
-    /// Tokens of prompts and replies in any minute; no limit where absent.
+    /// Tokens of prompts and replies in any minute. Unlimited if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_per_minute: Option<u32>,
 }
@@ -20,7 +20,7 @@ pub struct Limits {
 /// The default limit of calls in flight: enough for a laptop, below any provider's limit.
 pub const DEFAULT_CALLS_IN_FLIGHT: u32 = 64;
 
-/// More calls in flight than one process can have sockets for.
+/// The largest limit of calls in flight: one process cannot have many more sockets.
 pub const MAX_CALLS_IN_FLIGHT: u32 = 20_000;
 
 const fn default_calls_in_flight() -> u32 {
@@ -34,7 +34,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The smaller of both, limit by limit: what satisfies both.
+    /// The limits that satisfy both: the smaller of each kind.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let smaller = |one: Option<u32>, other: Option<u32>| one.into_iter().chain(other).min();
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_smaller_of_two_limits_holds_and_an_absent_one_does_not_count() {
+    fn the_smaller_of_two_limits_applies_and_an_absent_one_does_not_count() {
         let one = Limits { calls_in_flight: 8, requests_per_minute: Some(600), tokens_per_minute: None };
         let other = Limits { calls_in_flight: 64, requests_per_minute: Some(60), tokens_per_minute: Some(9_000) };
         let both = Limits { calls_in_flight: 8, requests_per_minute: Some(60), tokens_per_minute: Some(9_000) };

@@ -3,35 +3,35 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::circuit_breaker::CircuitPauses;
-use super::desk::{LocalPermit, SharedDesk};
 use super::endpoint::Endpoint;
+use super::endpoint_state::{EndpointState, LocalPermit};
 use super::limits::Limits;
 use super::office::{PermitDesk, PermitOffice, Refusal, Request, Wait};
 use super::stall_detector::StallDetector;
 use crate::id::RunId;
 
-/// Permits for all runs of one process. Cheap to clone; clones share everything.
+/// Issues permits to all runs of one process. Cheap to clone; clones share everything.
 ///
-/// What it knows of an endpoint and model stays when no run has a desk there: it is a few hundred bytes, and the next run
-/// must not call a provider that asked for a pause.
+/// The office keeps the state of an endpoint and model after the last run has closed its desk there. The state takes a few
+/// hundred bytes, and the next run must not call a provider that has asked for a pause.
 #[derive(Debug, Clone)]
 pub struct LocalOffice {
-    desks: Arc<Mutex<Vec<Arc<SharedDesk>>>>,
+    states: Arc<Mutex<Vec<Arc<EndpointState>>>>,
     pauses: CircuitPauses,
     stall: Arc<StallDetector>,
 }
 
 impl LocalOffice {
-    /// An office without desks, which watches from now on whether this process stands still.
+    /// Creates an office without open desks and starts its stall detector.
     ///
     /// # Panics
     /// Outside of a Tokio runtime.
     pub fn new(pauses: CircuitPauses) -> Self {
-        Self { desks: Arc::default(), pauses, stall: Arc::new(StallDetector::start()) }
+        Self { states: Arc::default(), pauses, stall: Arc::new(StallDetector::start()) }
     }
 
-    fn desks(&self) -> MutexGuard<'_, Vec<Arc<SharedDesk>>> {
-        self.desks.lock().unwrap_or_else(PoisonError::into_inner)
+    fn states(&self) -> MutexGuard<'_, Vec<Arc<EndpointState>>> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -39,44 +39,44 @@ impl PermitOffice for LocalOffice {
     type Desk = LocalDesk;
 
     fn open(&self, _run: &RunId, endpoint: &Endpoint, model: &str, limits: Limits) -> LocalDesk {
-        let mut desks = self.desks();
-        let known = desks.iter().find(|desk| desk.endpoint == *endpoint && desk.model == model);
-        let shared = known.cloned().unwrap_or_else(|| {
+        let mut states = self.states();
+        let known = states.iter().find(|state| state.endpoint == *endpoint && state.model == model);
+        let state = known.cloned().unwrap_or_else(|| {
             let names = (endpoint.clone(), model.to_owned());
-            let new = Arc::new(SharedDesk::new(names, limits, self.pauses, Arc::clone(&self.stall)));
-            desks.push(Arc::clone(&new));
+            let new = Arc::new(EndpointState::new(names, limits, self.pauses, Arc::clone(&self.stall)));
+            states.push(Arc::clone(&new));
             new
         });
-        shared.open(limits);
-        LocalDesk { open: Arc::new(OpenDesk { shared, limits }) }
+        state.register(limits);
+        LocalDesk { registration: Arc::new(Registration { state, limits }) }
     }
 
     fn capacity(&self) -> u32 {
-        self.desks().iter().filter(|desk| desk.is_open()).map(|desk| desk.capacity()).sum()
+        self.states().iter().filter(|state| state.is_in_use()).map(|state| state.capacity()).sum()
     }
 
     fn waits(&self) -> Vec<Wait> {
-        let desks = self.desks();
-        desks.iter().filter(|desk| desk.is_open()).filter_map(|desk| desk.waits_for()).collect()
+        let states = self.states();
+        states.iter().filter(|state| state.is_in_use()).filter_map(|state| state.waits_for()).collect()
     }
 }
 
-/// A run's way to permits for one endpoint and model.
+/// The desk of one run at a [`LocalOffice`].
 #[derive(Debug, Clone)]
 pub struct LocalDesk {
-    open: Arc<OpenDesk>,
+    registration: Arc<Registration>,
 }
 
-/// Closed when it is dropped.
+/// Makes a run's limits count until it is dropped.
 #[derive(Debug)]
-struct OpenDesk {
-    shared: Arc<SharedDesk>,
+struct Registration {
+    state: Arc<EndpointState>,
     limits: Limits,
 }
 
-impl Drop for OpenDesk {
+impl Drop for Registration {
     fn drop(&mut self) {
-        self.shared.close(self.limits);
+        self.state.unregister(self.limits);
     }
 }
 
@@ -85,10 +85,10 @@ impl PermitDesk for LocalDesk {
 
     fn acquire(&self, request: Request) -> impl Future<Output = Result<LocalPermit, Refusal>> + Send {
         let tokens = request.expected.input.saturating_add(request.expected.output);
-        self.open.shared.enter(u32::try_from(tokens).unwrap_or(u32::MAX))
+        self.registration.state.acquire(u32::try_from(tokens).unwrap_or(u32::MAX))
     }
 
     fn capacity(&self) -> u32 {
-        self.open.shared.capacity()
+        self.registration.state.capacity()
     }
 }

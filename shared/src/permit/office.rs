@@ -1,5 +1,5 @@
-//! The port: an office opens a desk for each run, endpoint and model; a desk grants permits; a permit is settled with what
-//! came of its call.
+//! The port. An office opens a desk for each run, endpoint and model; a desk issues permits; a permit is settled with the
+//! outcome of its call.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -12,82 +12,83 @@ use crate::stage::Stage;
 use super::endpoint::Endpoint;
 use super::limits::Limits;
 
-/// Decides whether a call may go out now. Nothing else does: whatever speaks against a call stands behind this port.
+/// Decides whether a call may be sent now. Nothing else does: every reason to delay a call is behind this port.
 pub trait PermitOffice: Clone + Send + Sync + 'static {
-    /// Where one run asks for permits for one model.
+    /// One run's handle on an endpoint and model.
     type Desk: PermitDesk;
 
-    /// Opens the desk of a run for a model at an endpoint. All open desks of one endpoint and model share what they know
-    /// and what they may use. Where they name different limits, the smallest of each kind holds.
+    /// Opens a run's desk for a model at an endpoint. All open desks of one endpoint and model share their limits and
+    /// everything they learn from calls. If they request different limits, the smallest of each kind applies.
     fn open(&self, run: &RunId, endpoint: &Endpoint, model: &str, limits: Limits) -> Self::Desk;
 
-    /// How many calls may be in flight at once at all endpoints and models with an open desk.
+    /// How many calls may be in flight at once, summed over all endpoints and models with an open desk.
     fn capacity(&self) -> u32;
 
-    /// What calls wait for at this moment, by endpoint and model.
+    /// What calls are waiting for right now, by endpoint and model.
     fn waits(&self) -> Vec<Wait>;
 }
 
-/// A run's way to permits for one endpoint and model. Clones are the same desk; it is closed when the last is dropped.
+/// One run's handle on an endpoint and model. All clones are the same desk, which closes when the last one is dropped.
 pub trait PermitDesk: Clone + Debug + Send + Sync + 'static {
-    /// Leave to make one call.
+    /// Allows one call.
     type Permit: Permit;
 
-    /// Waits for its turn within the limits of the endpoint and model; refuses while something else keeps all calls back.
-    /// Dropping the future gives up the turn.
+    /// Waits for a turn within the limits of the endpoint and model. Refuses if all its calls are paused. Dropping the
+    /// future gives up the turn.
     fn acquire(&self, request: Request) -> impl Future<Output = Result<Self::Permit, Refusal>> + Send;
 
-    /// How many calls may be in flight at once, those of other runs included.
+    /// How many calls to the endpoint and model may be in flight at once, including those of other runs.
     fn capacity(&self) -> u32;
 }
 
-/// Leave to make one call. The call counts as in flight until this is dropped; if it was not settled by then, nothing is
-/// known of what came of it.
+/// Allows one call. The call counts as in flight until the permit is dropped. If it is dropped without being settled, the
+/// office learns nothing about the outcome of the call.
 pub trait Permit: Send + 'static {
-    /// Says what came of the call. It still counts as in flight: its reply may have to reach the store first.
+    /// Reports the outcome of the call. The call still counts as in flight, because its reply may have to reach the store
+    /// first.
     fn settle(&mut self, settlement: Settlement);
 }
 
-/// What a caller wants to do.
+/// The call for which a permit is requested.
 #[derive(Debug, Clone, Copy)]
 pub struct Request {
-    /// What the call is for.
+    /// The stage that makes it.
     pub stage: Stage,
-    /// Tokens that the call is expected to use.
+    /// The tokens that it is expected to use.
     pub expected: Tokens,
     /// The most that it can cost.
     pub at_most: NanoUsd,
 }
 
-/// Why a call may not go out.
+/// Why a call may not be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// All calls to the endpoint and model are kept back.
+    /// All calls to the endpoint and model are paused.
     NotNow {
-        /// Why.
+        /// What the pause is for.
         reason: Reason,
-        /// For so long.
+        /// How much of the pause is left.
         left: Duration,
     },
 }
 
-/// What keeps calls waiting.
+/// Why calls wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// A limit that the user set is used up.
+    /// A limit that the user set is reached.
     OwnLimit(OwnLimit),
     /// The provider asked for a pause.
     Cooldown,
-    /// The provider answers no call at all.
+    /// The provider has stopped answering calls.
     CircuitOpen,
-    /// This process stood still and first hears what it missed.
+    /// This process was frozen, and now finds out whether it has lost its connections or leases.
     Stalled,
 }
 
 /// A limit that the user set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OwnLimit {
-    /// Calls under way at the same time.
+    /// Calls in flight at the same time.
     CallsInFlight(u32),
     /// Requests in any minute.
     RequestsPerMinute(u32),
@@ -98,51 +99,51 @@ pub enum OwnLimit {
 /// What the calls to an endpoint and model wait for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wait {
-    /// Where they would go.
+    /// The endpoint.
     pub endpoint: Endpoint,
     /// The model's name.
     pub model: String,
-    /// Why they wait.
+    /// Why the calls wait.
     pub reason: Reason,
-    /// For how long still; none for limits, where it depends on other calls.
+    /// How long they still have to wait. `None` for limits, where it depends on other calls.
     pub left: Option<Duration>,
 }
 
-/// What came of a call.
+/// The outcome of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settlement {
     /// How it ended.
     pub end: CallEnd,
-    /// Tokens that it used, where the provider reported them.
+    /// The tokens that it used, if the provider reported them.
     pub usage: Option<Tokens>,
-    /// For how long the provider wants no calls, where it said so.
+    /// How long the provider asks callers to wait, if it does.
     pub retry_after: Option<Duration>,
 }
 
-/// How a call ended, as far as it tells something about the calls to come.
+/// How a call ended, as far as that matters to later calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallEnd {
-    /// With a reply.
+    /// The provider replied.
     Answered,
-    /// With a no to its prompt: too long, or against the provider's policy.
+    /// The provider declined this prompt: it is too long, or violates a policy.
     Declined,
-    /// The rate limit is reached.
+    /// The provider's rate limit is reached.
     RateLimited,
-    /// The provider has too much to do.
+    /// The provider is overloaded.
     Overloaded,
-    /// With no usable answer: no connection, no answer in time, a fault of the provider, or of a proxy before it.
+    /// There was no usable answer: no connection, no answer in time, or a failure of the provider or of a proxy before it.
     Unanswered,
-    /// Nobody's calls will be answered: a wrong key, an empty account, a model or field that the provider does not know.
+    /// The provider will answer no call like this one: a wrong key, an empty account, an unknown model or field.
     Rejected,
 }
 
 impl Settlement {
-    /// The call was answered and used so many tokens, where that is known.
+    /// The settlement of an answered call. `usage` is `None` if the provider reported no tokens.
     pub const fn answered(usage: Option<Tokens>) -> Self {
         Self { end: CallEnd::Answered, usage, retry_after: None }
     }
 
-    /// The call ended otherwise.
+    /// The settlement of any other call.
     pub const fn failed(end: CallEnd, retry_after: Option<Duration>) -> Self {
         Self { end, usage: None, retry_after }
     }

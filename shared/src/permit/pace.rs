@@ -1,4 +1,4 @@
-//! Limits for each minute, as an even flow with a small allowance.
+//! Limits per minute: token buckets that refill evenly and hold a small burst.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -11,17 +11,17 @@ use tokio::time::{Instant, sleep};
 
 use super::limits::Limits;
 use super::office::OwnLimit;
-use super::queue::Queue;
+use super::waiters::Waiters;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// A full token bucket holds what a tenth of a minute's flow would be: calls differ in size.
-const TOKENS_AT_ONCE: u32 = 10;
+/// The limit of tokens per minute, divided by this, is the size of their bucket: large enough for calls of all sizes.
+const TOKEN_BURST_DIVISOR: u32 = 10;
 
-/// A full request bucket holds a second's requests.
-const REQUESTS_AT_ONCE: u32 = 60;
+/// The limit of requests per minute, divided by this, is the size of their bucket: the requests of a second.
+const REQUEST_BURST_DIVISOR: u32 = 60;
 
-/// The limits for each minute of an endpoint and model.
+/// The limits per minute of an endpoint and model.
 #[derive(Debug)]
 pub(super) struct Pace {
     requests: Option<Bucket>,
@@ -29,24 +29,24 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// With full buckets; none where nothing is limited.
+    /// A pace with full buckets; `None` if nothing is limited per minute.
     pub(super) fn new(limits: &Limits) -> Option<Self> {
         let bucket = |limit: Option<u32>, part: u32| limit.and_then(|limit| Bucket::per_minute(limit, limit / part));
         let pace = Self {
-            requests: bucket(limits.requests_per_minute, REQUESTS_AT_ONCE),
-            tokens: bucket(limits.tokens_per_minute, TOKENS_AT_ONCE),
+            requests: bucket(limits.requests_per_minute, REQUEST_BURST_DIVISOR),
+            tokens: bucket(limits.tokens_per_minute, TOKEN_BURST_DIVISOR),
         };
         (pace.requests.is_some() || pace.tokens.is_some()).then_some(pace)
     }
 
-    /// With empty buckets: what came before under other limits counts too.
+    /// A pace with empty buckets, because the calls made under earlier limits count too.
     pub(super) fn after_others(limits: &Limits) -> Option<Self> {
         let pace = Self::new(limits)?;
         pace.requests.iter().chain(&pace.tokens).for_each(Bucket::empty);
         Some(pace)
     }
 
-    /// Waits until a call with so many tokens fits.
+    /// Waits until a call with this many tokens is within the limits.
     pub(super) async fn take(&self, tokens: u32) {
         if let Some(requests) = &self.requests {
             requests.take(1).await;
@@ -56,24 +56,24 @@ impl Pace {
         }
     }
 
-    /// What calls wait for, if any do.
+    /// The limit for which calls wait, if any call waits.
     pub(super) fn waited_for(&self) -> Option<OwnLimit> {
         let requests = self.requests.as_ref().and_then(Bucket::waited_for).map(OwnLimit::RequestsPerMinute);
         requests.or_else(|| self.tokens.as_ref().and_then(Bucket::waited_for).map(OwnLimit::TokensPerMinute))
     }
 }
 
-/// A limit for each minute.
+/// A token bucket that keeps to one limit per minute.
 #[derive(Debug)]
 struct Bucket {
     limiter: RateLimiter<NotKeyed, InMemoryState, SinceStart, NoOpMiddleware<Duration>>,
     clock: SinceStart,
     allowance: NonZeroU32,
     limit: u32,
-    queue: Queue,
+    waiters: Waiters,
 }
 
-/// The runtime's clock.
+/// Tokio's clock, which tests can pause.
 #[derive(Debug, Clone)]
 struct SinceStart(Instant);
 
@@ -86,33 +86,32 @@ impl Clock for SinceStart {
 }
 
 impl Bucket {
-    /// At most `limit` in any minute, of which at most `allowance` at once.
+    /// Lets through at most `limit` in any minute, and at most `allowance` at once.
     ///
-    /// What a full bucket gives at once and what flows in during a minute add up to the limit, so that no sliding
-    /// window holds more.
+    /// The burst of a full bucket and the refill of a minute add up to the limit, so no sliding minute exceeds it.
     fn per_minute(limit: u32, allowance: u32) -> Option<Self> {
         let allowance = NonZeroU32::new(allowance.max(1).min(limit))?;
         let clock = SinceStart(Instant::now());
         let limiter = RateLimiter::direct_with_clock(Self::quota(limit, allowance)?, clock.clone());
-        Some(Self { limiter, clock, allowance, limit, queue: Queue::default() })
+        Some(Self { limiter, clock, allowance, limit, waiters: Waiters::default() })
     }
 
     fn quota(limit: u32, allowance: NonZeroU32) -> Option<Quota> {
         let flow = (limit - allowance.get()).max(1);
-        // Rounded up: a period that is a nanosecond too short lets thousands of tokens too many through at large limits.
+        // Rounded up: at large limits, a period that is a nanosecond too short lets through thousands of tokens too many.
         let period = MINUTE.as_nanos().div_ceil(u128::from(flow));
         let period = Duration::from_nanos(u64::try_from(period).unwrap_or(u64::MAX));
         Some(Quota::with_period(period)?.allow_burst(allowance))
     }
 
     fn empty(&self) {
-        // It is full, so this fits.
+        // The bucket is full, so this fits.
         let _ = self.limiter.check_n(self.allowance);
     }
 
-    /// Waits until `amount` fits. What is more than the bucket can ever hold waits for a full bucket several times.
+    /// Waits until `amount` fits. An amount above the bucket's size waits for several full buckets.
     async fn take(&self, amount: u32) {
-        let _waiter = self.queue.join();
+        let _waiter = self.waiters.add();
         let mut rest = amount;
         while let Some(part) = NonZeroU32::new(rest.min(self.allowance.get())) {
             while let Err(later) = self.limiter.check_n(part).expect("a part is at most the allowance") {
@@ -123,7 +122,7 @@ impl Bucket {
     }
 
     fn waited_for(&self) -> Option<u32> {
-        (!self.queue.is_empty()).then_some(self.limit)
+        (!self.waiters.is_empty()).then_some(self.limit)
     }
 }
 
@@ -135,7 +134,7 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// However the calls come, no sliding minute holds more than the limit.
+        /// Whenever calls arrive, no sliding minute exceeds the limit.
         #[test]
         fn no_minute_holds_more_than_the_limit(limit in 1_u32..500, gaps in prop::collection::vec(0_u64..2_000, 1..2_000)) {
             let allowance = NonZeroU32::new((limit / 60).max(1)).expect("not 0");

@@ -1,5 +1,5 @@
-//! Notices that this process stood still: it was frozen, or its machine was. Others may have been given its cells meanwhile;
-//! it hears of that a moment after it wakes, and begins no call before.
+//! Detects that this process, or its machine, was frozen for a while. Other workers may have taken over its cells meanwhile.
+//! The process finds that out shortly after it wakes up, and starts no call before.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,82 +11,83 @@ use tokio_util::task::AbortOnDropHandle;
 use super::cooldown::Cooldown;
 use super::office::Reason;
 
-/// How often a process notes that it goes on.
-const BEATS_EVERY: Duration = Duration::from_millis(250);
+/// How often the process records a heartbeat.
+const BEAT_EVERY: Duration = Duration::from_millis(250);
 
-/// A process that noted nothing for so long stood still: a broker and a store bear more before they give its cells away.
-const STOOD_STILL: Duration = Duration::from_secs(1);
+/// A process counts as stalled after this long without a heartbeat. Broker and store wait longer before they give its cells
+/// to others.
+const STALLED_AFTER: Duration = Duration::from_secs(1);
 
-/// For so long it begins no call then: it hears of lost connections and claims at once.
-const HEAR_FIRST: Duration = Duration::from_secs(1);
+/// How long a process starts no call after a stall: within that time it learns of lost connections and leases.
+const RECOVERY_PAUSE: Duration = Duration::from_secs(1);
 
-/// Keeps all calls of a process back for a moment after it stood still.
+/// Pauses all calls of the process for a moment after it was frozen.
 #[derive(Debug)]
 pub(super) struct StallDetector {
     state: Arc<State>,
-    _beating: AbortOnDropHandle<()>,
+    _beat_task: AbortOnDropHandle<()>,
 }
 
 #[derive(Debug)]
 struct State {
-    pulse: Pulse,
-    hears: Cooldown,
+    heartbeat: Heartbeat,
+    recovery: Cooldown,
 }
 
 impl StallDetector {
-    /// Begins to watch this process.
+    /// Starts to watch this process.
     pub(super) fn start() -> Self {
-        let state = Arc::new(State { pulse: Pulse::new(), hears: Cooldown::default() });
+        let state = Arc::new(State { heartbeat: Heartbeat::new(), recovery: Cooldown::default() });
         let watched = Arc::clone(&state);
-        let beating = tokio::spawn(async move { watched.pulse.beat(|| watched.stood_still()).await });
-        Self { state, _beating: AbortOnDropHandle::new(beating) }
+        let beating = tokio::spawn(async move { watched.heartbeat.beat(|| watched.stalled()).await });
+        Self { state, _beat_task: AbortOnDropHandle::new(beating) }
     }
 
-    /// Looks whether this process stood still just now.
+    /// Pauses calls if this process was frozen just now.
     pub(super) fn check(&self) {
-        if self.state.pulse.is_late() {
-            self.state.stood_still();
+        if self.state.heartbeat.is_late() {
+            self.state.stalled();
         }
     }
 
-    /// For how long no call begins because this process stood still.
+    /// How long no call may start because this process was frozen.
     pub(super) fn left(&self) -> Option<(Duration, Reason)> {
-        self.state.hears.left()
+        self.state.recovery.left()
     }
 }
 
 impl State {
-    fn stood_still(&self) {
-        self.hears.at_least(HEAR_FIRST, Reason::Stalled);
+    fn stalled(&self) {
+        self.recovery.at_least(RECOVERY_PAUSE, Reason::Stalled);
     }
 }
 
-/// When this process was last seen to go on.
+/// When this process was last seen running.
 #[derive(Debug)]
-struct Pulse {
+struct Heartbeat {
     since: Instant,
-    /// Milliseconds after that.
+    /// The last heartbeat, in milliseconds after `since`.
     last: AtomicU64,
 }
 
-impl Pulse {
+impl Heartbeat {
     fn new() -> Self {
         Self { since: Instant::now(), last: AtomicU64::new(0) }
     }
 
-    /// Whether this process stood still and has not beaten since.
+    /// Whether the next heartbeat is overdue, which means that the process was frozen.
     fn is_late(&self) -> bool {
-        let gone_on = Duration::from_millis(self.last.load(Ordering::Relaxed));
-        self.since.elapsed().saturating_sub(gone_on) > STOOD_STILL
+        let last_beat = Duration::from_millis(self.last.load(Ordering::Relaxed));
+        self.since.elapsed().saturating_sub(last_beat) > STALLED_AFTER
     }
 
-    /// Beats for ever; calls `stood_still` where a beat is late.
-    async fn beat<T>(&self, stood_still: impl Fn()) -> T {
-        let mut beats = interval(BEATS_EVERY);
+    /// Records heartbeats forever. Calls `stalled` whenever one comes late.
+    async fn beat<T>(&self, stalled: impl Fn()) -> T {
+        let mut beats = interval(BEAT_EVERY);
         loop {
             beats.tick().await;
             if self.is_late() {
-                stood_still();
+                stalled();
             }
             let millis = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
             self.last.store(millis, Ordering::Relaxed);
@@ -101,22 +102,22 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_process_that_stood_still_is_late_until_it_beats_and_is_told_once() {
-        let (pulse, told) = (Pulse::new(), Cell::new(0));
-        let mut beating = Box::pin(pulse.beat::<()>(|| told.set(told.get() + 1)));
-        let mut goes_on_for = async |time| {
+    async fn a_process_that_was_frozen_is_late_until_its_next_heartbeat_and_reports_it_once() {
+        let (heartbeat, stalls) = (Heartbeat::new(), Cell::new(0));
+        let mut beating = Box::pin(heartbeat.beat::<()>(|| stalls.set(stalls.get() + 1)));
+        let mut runs_for = async |time| {
             tokio::select! {
                 () = &mut beating => {}
                 () = tokio::time::sleep(time) => {}
             }
         };
-        goes_on_for(STOOD_STILL * 5).await;
-        assert!(!pulse.is_late() && told.get() == 0);
-        tokio::time::advance(STOOD_STILL * 2).await;
-        assert!(pulse.is_late());
-        goes_on_for(BEATS_EVERY).await;
-        assert!(!pulse.is_late() && told.get() == 1);
-        goes_on_for(STOOD_STILL * 5).await;
-        assert_eq!(told.get(), 1);
+        runs_for(STALLED_AFTER * 5).await;
+        assert!(!heartbeat.is_late() && stalls.get() == 0);
+        tokio::time::advance(STALLED_AFTER * 2).await;
+        assert!(heartbeat.is_late());
+        runs_for(BEAT_EVERY).await;
+        assert!(!heartbeat.is_late() && stalls.get() == 1);
+        runs_for(STALLED_AFTER * 5).await;
+        assert_eq!(stalls.get(), 1);
     }
 }

@@ -1,12 +1,12 @@
-//! How a request ended, in the word that its metric has for it.
+//! How a request ended, and the label value for it.
 
 use crate::provider::CallErrorKind;
 
-/// How a request ended, as its metric says.
+/// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Ok,
-    /// Nobody waited for it.
+    /// Its end was not awaited.
     Abandoned,
     Failed(CallErrorKind),
 }
@@ -19,7 +19,7 @@ impl Outcome {
         NAMES[self.number()]
     }
 
-    /// Its place among [`NAMES`].
+    /// Its index in [`NAMES`].
     pub(super) const fn number(self) -> usize {
         match self {
             Self::Ok => 0,
@@ -27,16 +27,16 @@ impl Outcome {
             Self::Failed(kind) => match kind {
                 CallErrorKind::Unreachable => 2,
                 CallErrorKind::TimedOut => 3,
-                CallErrorKind::CutConnection => 4,
+                CallErrorKind::ConnectionBroken => 4,
                 CallErrorKind::Malformed => 5,
-                CallErrorKind::SomethingElse => 6,
-                CallErrorKind::ServerFault | CallErrorKind::NotAgain => 7,
+                CallErrorKind::Intermediary => 6,
+                CallErrorKind::ServerFault | CallErrorKind::NotRetryable => 7,
                 CallErrorKind::Overloaded => 8,
                 CallErrorKind::RateLimited => 9,
                 CallErrorKind::TooLong => 10,
                 CallErrorKind::Refused => 11,
-                CallErrorKind::NoKey | CallErrorKind::WrongKey => 12,
-                CallErrorKind::NoMoney => 13,
+                CallErrorKind::MissingKey | CallErrorKind::WrongKey => 12,
+                CallErrorKind::InsufficientFunds => 13,
                 CallErrorKind::UnknownModel | CallErrorKind::BadRequest => 14,
             },
         }

@@ -8,15 +8,15 @@ use crate::error::WorkerError;
 /// Why a worker process ends with an error.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
-    /// The worker of a run cannot go on.
+    /// The worker of a run cannot continue.
     #[error(transparent)]
     Worker(#[from] WorkerError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The worker of a run ended without an answer because of a fault of this program.
-    #[error("a worker broke off, which is a fault of this program: {0}")]
-    Broken(#[from] JoinError),
+    /// The worker of a run panicked, which is a bug in this program.
+    #[error("a worker panicked, which is a bug in this program: {0}")]
+    Panicked(#[from] JoinError),
 }
 
 impl ProcessError {

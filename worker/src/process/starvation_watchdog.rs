@@ -1,4 +1,4 @@
-//! Notices a starved worker: connected, with room for tasks that wait in the broker, and none arrives.
+//! Detects a starved worker: it is connected and has room, tasks wait in the broker, and none arrives.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,45 +7,46 @@ use tokio::time::Instant;
 use valuesim_shared::id::{ModelId, RunId};
 use valuesim_shared::queue::{QueueAdmin, QueueKind, QueueName};
 
-/// How long a task may wait beside a worker that could take it. A delivery takes milliseconds; the longest outage that a
-/// broker's heartbeats leave unseen is a minute or two.
+/// How long tasks may wait while this worker has room for them. A delivery takes milliseconds, and a broker's heartbeats
+/// notice an outage within a minute or two.
 const STARVED_AFTER: Duration = Duration::from_mins(5);
 
-/// How often a worker to which nothing comes asks whether there is work.
-pub(super) const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// How often an idle worker asks whether tasks wait.
+pub(super) const CHECK_EVERY: Duration = Duration::from_secs(30);
 
-/// A queue from which a worker would take.
+/// The queues of a run and model, from which a worker takes tasks.
 pub(super) type Source = (RunId, ModelId);
 
-/// Work that waits although this worker listens, and since when.
+/// Since when tasks have been waiting although this worker has room for them.
 #[derive(Debug, Default)]
 pub(super) struct StarvationWatchdog {
     waits: BTreeMap<Source, Instant>,
 }
 
 impl StarvationWatchdog {
-    /// Looks at what `listening` names, with how long nothing has come from there; says what was not heard for too long.
-    pub(super) async fn check(&mut self, queue: &impl QueueAdmin, listening: Vec<(Source, Duration)>) -> Vec<String> {
-        let mut unheard = Vec::new();
-        for (source, silence) in listening {
-            if silence >= LOOK_EVERY && work_waits(queue, &source).await {
-                unheard.push((source, silence));
+    /// Checks the sources from which the worker waits for a task, each with how long it has waited. Returns one message for
+    /// each source at which tasks have waited for too long.
+    pub(super) async fn check(&mut self, queue: &impl QueueAdmin, idle: Vec<(Source, Duration)>) -> Vec<String> {
+        let mut starving = Vec::new();
+        for (source, idle_for) in idle {
+            if idle_for >= CHECK_EVERY && work_waits(queue, &source).await {
+                starving.push((source, idle_for));
             }
         }
-        self.observe(unheard);
+        self.observe(starving);
         self.starved_of()
     }
 
-    /// Work waits at these sources now, from which nothing has come for so long.
-    fn observe(&mut self, unheard: Vec<(Source, Duration)>) {
+    /// Records the sources at which tasks wait now, with how long nothing has come from each.
+    fn observe(&mut self, starving: Vec<(Source, Duration)>) {
         let now = Instant::now();
         let before = std::mem::take(&mut self.waits);
-        let since = |(source, silence)| {
-            // Work that was seen before the last delivery says nothing about what came after it.
+        let since = |(source, idle_for)| {
+            // Tasks that waited before the last delivery do not count: since then, one has arrived.
             let seen = before.get(&source).copied().unwrap_or(now);
-            (source, now.checked_sub(silence).map_or(seen, |silent| seen.max(silent)))
+            (source, now.checked_sub(idle_for).map_or(seen, |idle_since| seen.max(idle_since)))
         };
-        self.waits = unheard.into_iter().map(since).collect();
+        self.waits = starving.into_iter().map(since).collect();
     }
 
     fn starved_of(&self) -> Vec<String> {
@@ -54,20 +55,20 @@ impl StarvationWatchdog {
         too_long
             .map(|((run, ModelId(model)), wait)| {
                 let seconds = wait.as_secs();
-                format!("run {run}, model {model}: tasks have waited for {seconds} s, there is room, and none arrives")
+                format!("run {run}, model {model}: tasks have waited for {seconds} s, but none reaches this worker, which has room")
             })
             .collect()
     }
 }
 
-/// Whether tasks wait in the broker. What cannot be seen is the broker's trouble, not this worker's.
+/// Whether tasks wait in the broker. If that cannot be found out, the broker is at fault and the worker is not starved.
 async fn work_waits(queue: &impl QueueAdmin, (run, model): &Source) -> bool {
-    // Not those of suspects, which wait for each other however much room there is.
-    for lane in [QueueKind::Cab(*model), QueueKind::Story(*model)] {
+    // Tasks in quarantine do not count: they wait for each other, however much room there is.
+    for kind in [QueueKind::Cab(*model), QueueKind::Story(*model)] {
         if queue.problem().is_some() {
             return false;
         }
-        let name = QueueName { run: run.clone(), kind: lane };
+        let name = QueueName { run: run.clone(), kind };
         if matches!(queue.depth(&name).await, Ok(Some(depth)) if depth.messages > 0) {
             return true;
         }
@@ -94,14 +95,14 @@ mod tests {
         let mut watchdog = StarvationWatchdog::default();
         let start = Instant::now();
         for _ in 0..10 {
-            advance(LOOK_EVERY).await;
+            advance(CHECK_EVERY).await;
             watchdog.observe(vec![(source(), start.elapsed())]);
             assert!(!is_starved(&watchdog));
         }
-        advance(LOOK_EVERY).await;
+        advance(CHECK_EVERY).await;
         watchdog.observe(vec![(source(), start.elapsed())]);
         assert!(is_starved(&watchdog));
-        // It is heard of again.
+        // A task arrives.
         watchdog.observe(Vec::new());
         assert!(!is_starved(&watchdog));
     }

@@ -1,4 +1,4 @@
-//! The worker of a run that has no other: it works unless operators want the run to pause or to end.
+//! The only worker of a run in one process: it works unless an operator has paused or cancelled the run.
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -10,16 +10,16 @@ use valuesim_shared::store::Store;
 use crate::error::WorkerError;
 use crate::worker::Worker;
 
-/// Works until `stop` is cancelled, nothing more can be done, or an operator wants the run to end, and then returns that
-/// order. While the run is to pause, no call is made; calls in flight are finished and kept. `heard` is called with every
-/// order, when it comes and at the start.
+/// Works until `stop` is cancelled, nothing more can be done, or an operator cancels the run; returns the order that
+/// cancelled it. While the run is paused, no call is sent; calls in flight are finished and their replies stored. `on_order`
+/// is called with the present order at the start, and with every later one as it arrives.
 pub async fn work_under_orders<Q: Queue, S: Store, O: PermitOffice>(
     worker: &Worker<Q, S, O>,
     orders: watch::Receiver<Option<Order>>,
     stop: &CancellationToken,
-    heard: impl Fn(&Order),
+    on_order: impl Fn(&Order),
 ) -> Result<Option<Order>, WorkerError> {
-    let mut orders = Orders { seen: orders, known: None, heard };
+    let mut orders = Orders { receiver: orders, last: None, on_order };
     loop {
         match orders.latest() {
             Some(order) if order.desired == DesiredState::Cancel => return Ok(Some(order)),
@@ -34,7 +34,7 @@ pub async fn work_under_orders<Q: Queue, S: Store, O: PermitOffice>(
                 tokio::select! {
                     biased;
                     ended = &mut working => return ended.map(|()| None),
-                    () = orders.until_halted() => {}
+                    () = orders.until_pause_or_cancel() => {}
                 }
                 leave.cancel();
                 working.await?;
@@ -43,32 +43,32 @@ pub async fn work_under_orders<Q: Queue, S: Store, O: PermitOffice>(
     }
 }
 
-/// The orders for the run, each of which is heard once.
+/// The orders for the run. `on_order` is called once for each.
 struct Orders<H> {
-    seen: watch::Receiver<Option<Order>>,
-    known: Option<Order>,
-    heard: H,
+    receiver: watch::Receiver<Option<Order>>,
+    last: Option<Order>,
+    on_order: H,
 }
 
 impl<H: Fn(&Order)> Orders<H> {
     fn latest(&mut self) -> Option<Order> {
-        let order = self.seen.borrow_and_update().clone();
-        if let Some(order) = order.as_ref().filter(|order| Some(*order) != self.known.as_ref()) {
-            (self.heard)(order);
+        let order = self.receiver.borrow_and_update().clone();
+        if let Some(order) = order.as_ref().filter(|order| Some(*order) != self.last.as_ref()) {
+            (self.on_order)(order);
         }
-        self.known.clone_from(&order);
+        self.last.clone_from(&order);
         order
     }
 
-    /// Waits until there is another order. Where nobody looks for orders any more, there is none.
+    /// Waits for another order. Waits forever once orders are no longer read.
     async fn changed(&mut self) {
-        if self.seen.changed().await.is_err() {
+        if self.receiver.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
     }
 
-    /// Waits until the run is to pause or to end.
-    async fn until_halted(&mut self) {
+    /// Waits until the run is paused or cancelled.
+    async fn until_pause_or_cancel(&mut self) {
         loop {
             self.changed().await;
             if self.latest().is_some_and(|order| order.desired != DesiredState::Go) {

@@ -1,4 +1,4 @@
-//! The workers of one process, one for each run that it serves, and what it says of them.
+//! The workers of one process, one for each run that it serves, and the reports about them.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,26 +21,26 @@ use super::starvation_watchdog::Source;
 use crate::meter::Trouble;
 use crate::worker::Worker;
 
-/// Over how long calls are counted for their rate.
+/// The period over which the rate of calls is averaged.
 const RATE_OVER: Duration = Duration::from_mins(1);
 
-/// A run that could not be served is told of for so long.
-const TOLD_FOR_MS: u64 = 10 * 60 * 1_000;
+/// How long reports mention a run that could not be served, in milliseconds.
+const UNSERVED_SHOWN_FOR_MS: u64 = 10 * 60 * 1_000;
 
 /// The workers of the process.
 pub struct WorkerPool<Q, S, O: PermitOffice> {
     pub(super) process: Process,
-    /// Permits for the calls of all its runs.
+    /// Issues permits for the calls of all its runs.
     pub(super) office: O,
-    /// What others see of the process, if it shows itself.
+    /// Shows the state of the process over HTTP, if it does.
     pub(super) http_status: Option<Arc<HttpStatus>>,
     members: Mutex<BTreeMap<RunId, Member<Q, S, O>>>,
     draining: AtomicBool,
-    /// Why runs could not be served.
+    /// The runs that could not be served, and why.
     unserved: Mutex<BTreeMap<RunId, RunTrouble>>,
-    /// Calls that were answered to workers that are gone.
+    /// How many calls of workers that have left were answered.
     answered_before: AtomicU64,
-    /// Somebody joined or left, which others wait to hear.
+    /// Notified when a worker joins or leaves.
     changed: Notify,
 }
 
@@ -53,7 +53,8 @@ pub struct Member<Q, S, O: PermitOffice> {
 }
 
 impl<Q: Queue, S: Store, O: PermitOffice> WorkerPool<Q, S, O> {
-    /// A pool without workers, whose calls get their permits from `office`, and which `http_status` shows.
+    /// A pool without workers. Their calls will get their permits from `office`; `http_status` shows the state of the
+    /// process.
     pub fn new(office: O, http_status: Option<Arc<HttpStatus>>) -> Arc<Self> {
         Arc::new(Self {
             process: this_process(),
@@ -94,10 +95,10 @@ impl<Q: Queue, S: Store, O: PermitOffice> WorkerPool<Q, S, O> {
         self.changed.notify_one();
     }
 
-    /// Keeps for those who ask why a run cannot be served, and for how long it is left alone.
-    pub(super) fn leaves_alone(&self, run: RunId, why: String, rest: Duration) {
+    /// Records for reports why a run could not be served, and how long the process waits before it tries again.
+    pub(super) fn record_unserved(&self, run: RunId, why: String, retry_after: Duration) {
         let at = UnixMillis::now();
-        let until = UnixMillis(at.0.saturating_add(u64::try_from(rest.as_millis()).unwrap_or(u64::MAX)));
+        let until = UnixMillis(at.0.saturating_add(u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX)));
         let trouble = RunTrouble { run: run.clone(), model: None, at, text: why, left_alone_until: Some(until) };
         self.unserved().insert(run, trouble);
         self.changed.notify_one();
@@ -107,16 +108,16 @@ impl<Q: Queue, S: Store, O: PermitOffice> WorkerPool<Q, S, O> {
         self.unserved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where the workers would take tasks now, and for how long nothing has come from there.
-    pub(super) fn listening(&self) -> Vec<(Source, Duration)> {
+    /// The sources from which workers are waiting for a task, with how long they have waited.
+    pub(super) fn idle_sources(&self) -> Vec<(Source, Duration)> {
         let members = self.members();
         let of_run = |(run, member): (&RunId, &Member<Q, S, O>)| -> Vec<(Source, Duration)> {
-            member.worker.listening().map(|(model, silence)| ((run.clone(), model), silence)).collect()
+            member.worker.idle_models().map(|(model, idle_for)| ((run.clone(), model), idle_for)).collect()
         };
         members.iter().flat_map(of_run).collect()
     }
 
-    /// Has all workers leave, and says so from now on.
+    /// Makes all workers leave, and reports the process as draining from now on.
     pub(super) fn drain(&self) {
         if let Some(status) = &self.http_status {
             status.ends();
@@ -125,7 +126,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> WorkerPool<Q, S, O> {
         self.members().values().for_each(|member| member.leave.cancel());
     }
 
-    /// Reports every [`REPORT_EVERY`] that this process is alive. `problems` says what is wrong now with its servers.
+    /// Reports every [`REPORT_EVERY`] that this process is alive. `problems` returns the present problem of each server.
     pub async fn report<const N: usize>(
         self: Arc<Self>,
         control: impl Control,
@@ -138,17 +139,17 @@ impl<Q: Queue, S: Store, O: PermitOffice> WorkerPool<Q, S, O> {
                 _ = ticks.tick() => {}
                 () = self.changed.notified() => {}
             }
-            let (answered, mut report) = self.look();
+            let (answered, mut report) = self.snapshot();
             report.calls_per_second = rate.per_second(answered);
             report.last_trouble = latest(&report.troubles, of_servers.update(problems()));
             if let Err(error) = control.report_worker(&report).await {
-                tracing::debug!(%error, "could not say that this worker is there");
+                tracing::debug!(%error, "could not report that this worker is alive");
             }
         }
     }
 
-    /// Calls that were answered so far, and the report.
-    fn look(&self) -> (u64, WorkerReport) {
+    /// The number of calls answered so far, and the report.
+    fn snapshot(&self) -> (u64, WorkerReport) {
         let members = self.members();
         let readings: Vec<_> = members.values().map(|member| member.worker.meter().read()).collect();
         let in_flight: u64 = readings.iter().map(|reading| reading.in_flight).sum();
@@ -174,16 +175,16 @@ impl<Q: Queue, S: Store, O: PermitOffice> WorkerPool<Q, S, O> {
         (self.answered_before.load(Ordering::Relaxed) + answered, report)
     }
 
-    /// Runs that could not be served lately; what is older is forgotten.
+    /// The runs that recently could not be served. Forgets older ones.
     fn unserved_lately(&self) -> Vec<RunTrouble> {
         let UnixMillis(now) = UnixMillis::now();
         let mut unserved = self.unserved();
-        unserved.retain(|_, trouble| now.saturating_sub(trouble.at.0) < TOLD_FOR_MS);
+        unserved.retain(|_, trouble| now.saturating_sub(trouble.at.0) < UNSERVED_SHOWN_FOR_MS);
         unserved.values().cloned().collect()
     }
 }
 
-/// What is wrong with the calls of a run.
+/// The troubles of a run's calls.
 fn troubles<Q: Queue, S: Store, O: PermitOffice>(run: &RunId, member: &Member<Q, S, O>) -> Vec<RunTrouble> {
     let of_models = member.worker.meter().troubles().into_iter();
     let of_run = of_models.map(|Trouble { model, at, text }| RunTrouble {
@@ -196,7 +197,7 @@ fn troubles<Q: Queue, S: Store, O: PermitOffice>(run: &RunId, member: &Member<Q,
     of_run.collect()
 }
 
-/// What went wrong last, with runs or with servers.
+/// The latest trouble of runs or servers.
 fn latest(of_runs: &[RunTrouble], of_servers: Option<(UnixMillis, String)>) -> Option<(UnixMillis, String)> {
     let of_runs = of_runs.iter().map(|trouble| (trouble.at, trouble.text.clone()));
     of_runs.chain(of_servers).max_by_key(|(at, _)| *at)

@@ -1,4 +1,4 @@
-//! Puts request bodies together: long texts are escaped once, and shared by all bodies that have them.
+//! Builds request bodies. Long texts are escaped once and shared by all bodies that contain them.
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -6,10 +6,10 @@ use valuesim_shared::model::ModelSettings;
 
 use super::request_body::RequestBody;
 
-/// What ends the prompt, and the body.
+/// The end of the last message and of the body.
 const END: &[u8] = b"\"}]}";
 
-/// A text as it stands inside a JSON string: escaped, without the quotes. A copy costs a counter.
+/// A text as it appears inside a JSON string: escaped, without the quotes. A clone shares the bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncodedText(Bytes);
 
@@ -21,43 +21,44 @@ impl EncodedText {
     pub fn new(text: &str) -> Self {
         let mut quoted = Vec::with_capacity(text.len() + text.len() / 32 + 2);
         serde_json::to_writer(&mut quoted, text).expect("text can be written as JSON");
-        // It lives as long as its cell.
+        // It lives as long as its cell, so spare capacity is worth giving back.
         quoted.shrink_to_fit();
         let inside = 1..quoted.len() - 1;
         Self(Bytes::from(quoted).slice(inside))
     }
 
-    /// Texts one after the other.
+    /// The concatenation of texts.
     pub fn joined(texts: &[&Self]) -> Self {
         let all: Vec<&[u8]> = texts.iter().map(|text| &text.0[..]).collect();
         Self(all.concat().into())
     }
 
-    /// The text that was escaped.
-    fn plain(&self) -> String {
+    /// The original text.
+    fn unescaped(&self) -> String {
         let text = [b"\"", &self.0[..], b"\""].concat();
         serde_json::from_slice(&text).expect("it was written as JSON")
     }
 
-    /// Bytes of the escaped text.
+    /// The length of the escaped text, in bytes.
     pub fn bytes(&self) -> usize {
         self.0.len()
     }
 }
 
-/// What is said to the model: one prompt in three parts, of which the long ones are shared by many requests.
+/// A conversation with the model: one prompt in three parts, of which many requests share the long ones, and perhaps a
+/// follow-up.
 #[derive(Debug, Clone, Copy)]
 pub struct Conversation<'a> {
     before: &'a EncodedText,
     question: Option<&'a EncodedText>,
     after: &'a EncodedText,
-    /// The model's reply, and the reminder that answers it.
+    /// The model's reply to the prompt, and the reminder that follows it.
     follow_up: Option<[&'a str; 2]>,
     most_output_tokens: Option<u32>,
 }
 
 impl<'a> Conversation<'a> {
-    /// One prompt; without a question where that is part of the other texts.
+    /// One prompt. `question` is `None` if the other texts contain it.
     pub fn new(before: &'a EncodedText, question: Option<&'a EncodedText>, after: &'a EncodedText) -> Self {
         Self { before, question, after, follow_up: None, most_output_tokens: None }
     }
@@ -68,39 +69,39 @@ impl<'a> Conversation<'a> {
         Self { follow_up: Some([reply, reminder]), ..self }
     }
 
-    /// The same prompt with room for a reply of so many tokens, instead of what the model's settings say.
+    /// The same prompt with this limit on the reply's tokens, instead of the one in the model's settings.
     #[must_use]
     pub fn with_room_for(self, most_output_tokens: u32) -> Self {
         Self { most_output_tokens: Some(most_output_tokens), ..self }
     }
 
-    /// The longest reply that is asked for, in tokens, where that differs from the model's settings.
+    /// The limit on the reply's tokens, if it differs from the model's settings.
     pub fn most_output_tokens(&self) -> Option<u32> {
         self.most_output_tokens
     }
 
-    /// Roughly how many bytes the texts have.
+    /// The approximate length of all texts, in bytes.
     pub fn bytes(&self) -> usize {
         let follow_up = self.follow_up.map_or(0, |[reply, reminder]| reply.len() + reminder.len());
         self.before.bytes() + self.question.map_or(0, EncodedText::bytes) + self.after.bytes() + follow_up
     }
 }
 
-/// Something that can be said to the model, as often as it is sent.
+/// The words of a call, which can be rendered as often as the call is sent.
 pub trait Wording: Sync {
-    /// What `with` makes of the conversation.
-    fn put<R>(&self, with: impl FnOnce(&Conversation<'_>) -> R) -> R;
+    /// Renders the conversation and passes it to `with`.
+    fn with_conversation<R>(&self, with: impl FnOnce(&Conversation<'_>) -> R) -> R;
 }
 
 impl Wording for Conversation<'_> {
-    fn put<R>(&self, with: impl FnOnce(&Conversation<'_>) -> R) -> R {
+    fn with_conversation<R>(&self, with: impl FnOnce(&Conversation<'_>) -> R) -> R {
         with(self)
     }
 }
 
-/// A conversation that outlives its texts; the long ones are still shared.
+/// A conversation that owns its texts. The long ones are still shared.
 #[derive(Debug, Clone)]
-pub struct Said {
+pub struct OwnedConversation {
     before: EncodedText,
     question: Option<EncodedText>,
     after: EncodedText,
@@ -108,9 +109,9 @@ pub struct Said {
 }
 
 impl Conversation<'_> {
-    /// What is said here, to be kept.
-    pub fn said(&self) -> Said {
-        Said {
+    /// The conversation with its own references to the texts.
+    pub fn owned(&self) -> OwnedConversation {
+        OwnedConversation {
             before: self.before.clone(),
             question: self.question.cloned(),
             after: self.after.clone(),
@@ -119,43 +120,43 @@ impl Conversation<'_> {
     }
 }
 
-/// The long text that was made plain last: the prompts of one stage share it.
+/// Caches the long text that was unescaped last, because the prompts of one stage share it.
 #[derive(Debug, Default)]
-pub struct LastPlain(Option<(EncodedText, String)>);
+pub struct LastUnescaped(Option<(EncodedText, String)>);
 
-impl LastPlain {
+impl LastUnescaped {
     fn of(&mut self, text: &EncodedText) -> &str {
         let known = self.0.take().filter(|(known, _)| std::ptr::eq(&raw const known.0[..], &raw const text.0[..]));
-        &self.0.insert(known.unwrap_or_else(|| (text.clone(), text.plain()))).1
+        &self.0.insert(known.unwrap_or_else(|| (text.clone(), text.unescaped()))).1
     }
 }
 
-impl Said {
-    /// The messages as plain text: ours, the model's, ours.
-    pub fn messages(&self, last: &mut LastPlain) -> Vec<String> {
+impl OwnedConversation {
+    /// The messages as plain text: the prompt, and perhaps the model's reply and the reminder.
+    pub fn messages(&self, last: &mut LastUnescaped) -> Vec<String> {
         let mut prompt = last.of(&self.before).to_owned();
-        prompt.extend(self.question.iter().map(EncodedText::plain));
-        prompt.push_str(&self.after.plain());
+        prompt.extend(self.question.iter().map(EncodedText::unescaped));
+        prompt.push_str(&self.after.unescaped());
         std::iter::once(prompt).chain(self.follow_up.iter().flatten().cloned()).collect()
     }
 }
 
-/// What is the same in the bodies of all requests to a model.
+/// The parts that the bodies of all requests to a model have in common.
 #[derive(Debug, Clone)]
-pub(super) struct Frame {
+pub(super) struct BodyTemplate {
     model: ModelSettings,
-    /// All that comes before a prompt whose reply has the room that the settings say.
+    /// The start of a body with the limit on the reply's tokens from the settings.
     opening: Bytes,
 }
 
-impl Frame {
-    /// One user message, temperature 0, nothing else but what the settings say (paper, section 4.1).
+impl BodyTemplate {
+    /// Bodies with one user message, temperature 0, and otherwise only what the settings say (paper, section 4.1).
     pub(super) fn new(model: &ModelSettings) -> Self {
         Self { opening: opening(model, model.max_output_tokens), model: model.clone() }
     }
 
-    /// The whole body.
-    pub(super) fn around(&self, conversation: &Conversation<'_>) -> RequestBody {
+    /// The body for a conversation.
+    pub(super) fn fill(&self, conversation: &Conversation<'_>) -> RequestBody {
         let Conversation { before, question, after, follow_up, most_output_tokens } = conversation;
         let opening = most_output_tokens.map_or_else(|| self.opening.clone(), |most| opening(&self.model, Some(most)));
         let question = question.map_or_else(Bytes::new, |question| question.0.clone());
@@ -164,7 +165,7 @@ impl Frame {
     }
 }
 
-/// All that comes before the prompt. A JSON value is shown as JSON.
+/// The start of a body, up to the prompt. `Value` displays itself as JSON.
 fn opening(model: &ModelSettings, most_output_tokens: Option<u32>) -> Bytes {
     let mut opening = format!("{{\"model\":{},\"temperature\":0", Value::from(model.name.as_str()));
     if let Some(most) = most_output_tokens {
@@ -177,7 +178,7 @@ fn opening(model: &ModelSettings, most_output_tokens: Option<u32>) -> Bytes {
     opening.into()
 }
 
-/// From the end of the first prompt to the end of the body.
+/// The end of a body with a follow-up, from the end of the prompt.
 fn closing(follow_up: [&str; 2]) -> Bytes {
     let [reply, reminder] = follow_up.map(EncodedText::new);
     let to_reply = br#""},{"role":"assistant","content":""#;
@@ -194,7 +195,7 @@ mod tests {
     use super::*;
 
     fn body(model: &ModelSettings, conversation: &Conversation<'_>) -> Value {
-        serde_json::from_slice(&Frame::new(model).around(conversation).to_bytes()).expect("is JSON")
+        serde_json::from_slice(&BodyTemplate::new(model).fill(conversation).to_bytes()).expect("is JSON")
     }
 
     #[test]
@@ -214,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_reply_is_said_in_the_field_that_the_settings_name() {
+    fn the_limit_is_sent_in_the_field_that_the_settings_name() {
         let mut model = ModelSettings::named("m");
         model.output_limit_field = OutputLimitField::MaxCompletionTokens;
         let (before, after) = (EncodedText::new("Who?"), EncodedText::new(""));
@@ -253,7 +254,7 @@ mod tests {
                 {"role": "user", "content": reminder},
             ]);
             prop_assert_eq!(messages, expected);
-            prop_assert_eq!(conversation.said().messages(&mut LastPlain::default()), vec![prompt, reply.clone(), reminder.clone()]);
+            prop_assert_eq!(conversation.owned().messages(&mut LastUnescaped::default()), vec![prompt, reply.clone(), reminder.clone()]);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Errors of providers, sorted by what to do about them.
+//! The errors of calls, classified by what to do about them.
 
 use std::time::Duration;
 
@@ -8,24 +8,24 @@ use super::wire::readable;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}{}{}", .status.map(|status| format!(" ({status})")).unwrap_or_default(), .message.as_deref().map(|message| format!(": {message}")).unwrap_or_default())]
 pub struct CallError {
-    /// What it comes to.
+    /// The kind of error.
     pub kind: CallErrorKind,
-    /// The HTTP status, where there was a response.
+    /// The HTTP status, if there was a response.
     pub status: Option<u16>,
-    /// What the provider or the network said, trimmed; never the key.
+    /// The message of the provider or the network, shortened; never contains the key.
     pub message: Option<String>,
-    /// How long the provider wants to be left alone.
+    /// How long the provider asks callers to wait.
     pub retry_after: Option<Duration>,
 }
 
 impl CallError {
-    /// An error with what was said of it.
+    /// An error with a message.
     pub(super) fn new(kind: CallErrorKind, status: Option<u16>, message: &str) -> Self {
         Self { kind, status, message: readable(message), retry_after: None }
     }
 }
 
-/// What an error of a call comes to.
+/// The kind of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum CallErrorKind {
     /// No connection.
@@ -35,18 +35,18 @@ pub enum CallErrorKind {
     #[error("the provider did not answer in time")]
     TimedOut,
     /// The connection broke before the answer was complete.
-    #[error("the connection broke")]
-    CutConnection,
-    /// The answer is no chat completion.
-    #[error("the answer is no chat completion")]
+    #[error("the connection broke before the answer was complete")]
+    ConnectionBroken,
+    /// The response is not a chat completion.
+    #[error("the response is not a chat completion")]
     Malformed,
-    /// Something else answers in the place of a provider that has answered before, such as a proxy during an outage.
-    #[error("something else answers in the provider's place")]
-    SomethingElse,
+    /// An intermediary, such as a proxy during an outage, answers in place of a provider that has answered before.
+    #[error("something other than the provider answered, such as a proxy")]
+    Intermediary,
     /// The provider failed.
     #[error("the provider failed")]
     ServerFault,
-    /// The provider has too much to do.
+    /// The provider is overloaded.
     #[error("the provider is overloaded")]
     Overloaded,
     /// Too many requests or tokens.
@@ -55,18 +55,18 @@ pub enum CallErrorKind {
     /// The prompt does not fit the model's context.
     #[error("the prompt is too long for the model")]
     TooLong,
-    /// Declined by policy.
+    /// The prompt violates a policy.
     #[error("the provider refused the prompt")]
     Refused,
-    /// The provider wants a key, and none was sent.
-    #[error("the provider wants a key, and none was sent")]
-    NoKey,
-    /// The key is wrong or may not be used for this.
+    /// The provider requires a key, and none was sent.
+    #[error("the provider requires a key, and none was sent")]
+    MissingKey,
+    /// The key is invalid, or does not permit this call.
     #[error("the provider refused the key")]
     WrongKey,
-    /// There is no money, or a spending limit is reached.
-    #[error("the provider's account has no money left")]
-    NoMoney,
+    /// The account is out of credit, or a spending limit is reached.
+    #[error("the account at the provider is out of credit, or has reached a spending limit")]
+    InsufficientFunds,
     /// The provider has no such model.
     #[error("the provider does not know the model")]
     UnknownModel,
@@ -74,8 +74,8 @@ pub enum CallErrorKind {
     #[error("the provider does not understand the request")]
     BadRequest,
     /// The provider failed, and says that trying again will not help.
-    #[error("the provider failed and says not to try again")]
-    NotAgain,
+    #[error("the provider failed and asked not to be tried again")]
+    NotRetryable,
 }
 
 /// What to do about an error.
@@ -83,9 +83,9 @@ pub enum CallErrorKind {
 pub enum Decision {
     /// Try again after a while.
     Retry,
-    /// Try again later, and more slowly.
+    /// Try again after a while; there are too many calls.
     SlowDown,
-    /// This prompt will never be answered; the ending is a result.
+    /// This prompt will never be answered, which is a result.
     GiveUpOnPrompt,
     /// No further call to this model will be answered.
     StopProvider,
@@ -97,53 +97,58 @@ impl CallErrorKind {
         match self {
             Self::Unreachable
             | Self::TimedOut
-            | Self::CutConnection
+            | Self::ConnectionBroken
             | Self::Malformed
-            | Self::SomethingElse
+            | Self::Intermediary
             | Self::ServerFault => Decision::Retry,
             Self::Overloaded | Self::RateLimited => Decision::SlowDown,
             Self::TooLong | Self::Refused => Decision::GiveUpOnPrompt,
-            Self::NoKey | Self::WrongKey | Self::NoMoney | Self::UnknownModel | Self::BadRequest | Self::NotAgain => {
-                Decision::StopProvider
-            }
+            Self::MissingKey
+            | Self::WrongKey
+            | Self::InsufficientFunds
+            | Self::UnknownModel
+            | Self::BadRequest
+            | Self::NotRetryable => Decision::StopProvider,
         }
     }
 
-    /// Whether the provider may have done the work, and charge for it, although no reply came.
+    /// Whether the provider may have done the work and may charge for it, although no reply arrived.
     pub const fn perhaps_billed(self) -> bool {
         matches!(
             self,
             Self::TimedOut
-                | Self::CutConnection
+                | Self::ConnectionBroken
                 | Self::Malformed
-                | Self::SomethingElse
+                | Self::Intermediary
                 | Self::ServerFault
-                | Self::NotAgain
+                | Self::NotRetryable
         )
     }
 
-    /// What the user can do about it, where anything.
+    /// What the user can do about it, if anything.
     pub const fn advice(self) -> &'static str {
         match self {
-            Self::NoKey => "name the key's variable with --api-key-env, or its file with --api-key-file",
-            Self::WrongKey => "check the key and what it may be used for",
-            Self::NoMoney => "check the account's balance and spending limits; the same command goes on from here",
+            Self::MissingKey => "name the key's variable with --api-key-env, or its file with --api-key-file",
+            Self::WrongKey => "check the key and what it permits",
+            Self::InsufficientFunds => {
+                "check the account's balance and spending limits, then repeat the command to resume"
+            }
             Self::UnknownModel => "check the model's name and the base URL",
             Self::BadRequest => {
                 "check base_url, max_output_tokens, output_limit_field and extra_body against the provider's documentation"
             }
-            Self::NotAgain => "see what the provider says of its state; the same command goes on from here",
-            Self::Malformed => "check base_url: it must lead to a chat completions API",
-            _ => "the run goes on by itself",
+            Self::NotRetryable => "check the provider's status page, then repeat the command to resume",
+            Self::Malformed => "check base_url: it must be the address of a chat completions API",
+            _ => "the run continues by itself",
         }
     }
 }
 
-/// What a provider's error response says about itself.
+/// The details of a provider's error response.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Complaint<'a> {
+pub(super) struct ErrorDetails<'a> {
     pub(super) status: u16,
-    /// `error.code`, where it is text.
+    /// `error.code`, if it is text.
     pub(super) code: &'a str,
     /// `error.type`.
     pub(super) kind: &'a str,
@@ -152,7 +157,7 @@ pub(super) struct Complaint<'a> {
     pub(super) should_retry: Option<bool>,
 }
 
-/// Codes and types that mean that there is no money (OpenAI's error guide, DeepSeek's error codes, Anthropic's limits).
+/// Codes and types for an account without credit (OpenAI's error guide, DeepSeek's error codes, Anthropic's limits).
 const BILLING: [&str; 8] = [
     "insufficient_quota",
     "credit_balance_exhausted",
@@ -164,13 +169,13 @@ const BILLING: [&str; 8] = [
     "enforced_spend_limit_reached",
 ];
 
-/// Codes and types that mean that the prompt is too long (OpenAI, llama.cpp, vLLM by its message).
+/// Codes and types for a prompt that is too long (OpenAI, llama.cpp). vLLM says so in its message.
 const CONTEXT: [&str; 3] = ["context_length_exceeded", "exceed_context_size_error", "string_above_max_length"];
 
-/// Codes and types that mean that policy forbids an answer (OpenAI, Azure).
+/// Codes and types for a prompt that violates a policy (OpenAI, Azure).
 const POLICY: [&str; 3] = ["content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation"];
 
-impl Complaint<'_> {
+impl ErrorDetails<'_> {
     fn says(&self, any_of: &[&str]) -> bool {
         any_of.iter().any(|word| self.code == *word || self.kind == *word)
     }
@@ -185,12 +190,12 @@ impl Complaint<'_> {
         self.says(&CONTEXT) || self.status == 413 || (self.status == 400 && says_so)
     }
 
-    /// What the complaint comes to, by status and code.
+    /// The kind of error, by code and status.
     pub(super) fn kind(&self) -> CallErrorKind {
         let sorted = self.by_code().unwrap_or_else(|| self.by_status());
         match (self.should_retry, sorted.decision()) {
             (Some(true), Decision::StopProvider | Decision::GiveUpOnPrompt) => CallErrorKind::ServerFault,
-            (Some(false), Decision::Retry | Decision::SlowDown) => CallErrorKind::NotAgain,
+            (Some(false), Decision::Retry | Decision::SlowDown) => CallErrorKind::NotRetryable,
             _ => sorted,
         }
     }
@@ -198,7 +203,7 @@ impl Complaint<'_> {
     fn by_code(&self) -> Option<CallErrorKind> {
         let unknown_model = self.says(&["model_not_found"]) || (self.status == 404 && self.mentions(&["model"]));
         if self.says(&BILLING) || self.status == 402 {
-            Some(CallErrorKind::NoMoney)
+            Some(CallErrorKind::InsufficientFunds)
         } else if self.too_long() {
             Some(CallErrorKind::TooLong)
         } else if self.says(&POLICY) {
@@ -218,14 +223,14 @@ impl Complaint<'_> {
         match self.status {
             401 | 403 => CallErrorKind::WrongKey,
             404 => CallErrorKind::UnknownModel,
-            // A proxy wants a password.
+            // A proxy requires a password.
             407 => CallErrorKind::Unreachable,
             408 => CallErrorKind::TimedOut,
             429 => CallErrorKind::RateLimited,
             503 | 529 => CallErrorKind::Overloaded,
             409 | 500.. => CallErrorKind::ServerFault,
             400..=499 => CallErrorKind::BadRequest,
-            // An error inside a 200, or a redirect to somewhere else.
+            // An error in a response with status 200, or a redirect.
             _ => CallErrorKind::Malformed,
         }
     }
@@ -236,12 +241,12 @@ mod tests {
     use super::*;
 
     fn check(status: u16, code: &str, kind: &str, expected: CallErrorKind) {
-        let complaint = Complaint { status, code, kind, ..Complaint::default() };
-        assert_eq!(complaint.kind(), expected, "{status} {code:?} {kind:?}");
+        let details = ErrorDetails { status, code, kind, ..ErrorDetails::default() };
+        assert_eq!(details.kind(), expected, "{status} {code:?} {kind:?}");
     }
 
     #[test]
-    fn errors_are_sorted_by_status_and_code() {
+    fn errors_are_classified_by_status_and_code() {
         use CallErrorKind as Kind;
         check(429, "rate_limit_exceeded", "requests", Kind::RateLimited);
         check(429, "", "", Kind::RateLimited);
@@ -249,9 +254,9 @@ mod tests {
         check(503, "slow_down", "", Kind::RateLimited);
         check(503, "", "", Kind::Overloaded);
         check(529, "", "overloaded_error", Kind::Overloaded);
-        check(429, "insufficient_quota", "insufficient_quota", Kind::NoMoney);
-        check(429, "project_spend_limit_exceeded", "", Kind::NoMoney);
-        check(402, "", "", Kind::NoMoney);
+        check(429, "insufficient_quota", "insufficient_quota", Kind::InsufficientFunds);
+        check(429, "project_spend_limit_exceeded", "", Kind::InsufficientFunds);
+        check(402, "", "", Kind::InsufficientFunds);
         check(401, "invalid_api_key", "invalid_request_error", Kind::WrongKey);
         check(403, "", "", Kind::WrongKey);
         check(404, "model_not_found", "invalid_request_error", Kind::UnknownModel);
@@ -274,25 +279,25 @@ mod tests {
     #[test]
     fn vllm_says_in_words_that_a_prompt_is_too_long() {
         let message = "This model's maximum context length is 8192 tokens. However, you requested 9000 tokens";
-        let complaint = Complaint { status: 400, kind: "BadRequestError", message, ..Complaint::default() };
-        assert_eq!(complaint.kind(), CallErrorKind::TooLong);
+        let details = ErrorDetails { status: 400, kind: "BadRequestError", message, ..ErrorDetails::default() };
+        assert_eq!(details.kind(), CallErrorKind::TooLong);
     }
 
     #[test]
     fn a_provider_that_asks_for_a_retry_gets_one() {
-        let complaint = Complaint { status: 400, should_retry: Some(true), ..Complaint::default() };
-        assert_eq!(complaint.kind().decision(), Decision::Retry);
+        let details = ErrorDetails { status: 400, should_retry: Some(true), ..ErrorDetails::default() };
+        assert_eq!(details.kind().decision(), Decision::Retry);
     }
 
     #[test]
-    fn a_provider_that_wants_no_retry_gets_none() {
+    fn a_provider_that_asks_for_no_retry_gets_none() {
         let check = |status, expected| {
-            let complaint = Complaint { status, should_retry: Some(false), ..Complaint::default() };
-            assert_eq!(complaint.kind(), expected, "{status}");
+            let details = ErrorDetails { status, should_retry: Some(false), ..ErrorDetails::default() };
+            assert_eq!(details.kind(), expected, "{status}");
         };
-        check(500, CallErrorKind::NotAgain);
-        check(429, CallErrorKind::NotAgain);
-        // What is known better stays.
+        check(500, CallErrorKind::NotRetryable);
+        check(429, CallErrorKind::NotRetryable);
+        // More specific kinds stay.
         check(401, CallErrorKind::WrongKey);
         check(413, CallErrorKind::TooLong);
     }

@@ -1,4 +1,4 @@
-//! Whatever a provider sends: a reply or an error, and a wait that can be waited.
+//! Fuzz tests: whatever a provider sends is a reply or an error, and asks for a bounded wait.
 
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
@@ -19,7 +19,7 @@ mod mutate;
 use bounds::{HOSTILE_BYTES, Memory, bounded, fuzz};
 use mutate::{endless, hostile, hostile_text, listed};
 
-/// Most goes to the values of a JSON array inside an error, of which each takes two bytes in the body.
+/// JSON arrays inside an error need most: each value takes two bytes in the body and far more in memory.
 const MEMORY: Memory = Memory { fixed: 16 << 10, per_byte: 64 };
 
 const COMPLETIONS: [&str; 5] = [
@@ -75,7 +75,7 @@ fn wait_of(headers: &[(&'static str, &[u8])]) -> Option<Duration> {
     bounded(bytes, MEMORY, || headers::retry_after(&headers, SystemTime::UNIX_EPOCH))
 }
 
-/// Waits as providers write them, of numbers that nobody can wait for.
+/// Waits as providers write them, with numbers of any size.
 fn duration() -> impl Strategy<Value = String> {
     let number =
         prop_oneof![any::<u64>().prop_map(|n| n.to_string()), "[0-9.]{0,24}", (0..99_u8).prop_map(|n| n.to_string())];
@@ -91,7 +91,7 @@ fn duration() -> impl Strategy<Value = String> {
 const WAITS: [&str; 4] = ["retry-after-ms", "retry-after", "x-ratelimit-reset-requests", "x-ratelimit-reset-tokens"];
 
 #[test]
-fn fuzz_any_headers_give_a_wait_that_can_be_waited() {
+fn fuzz_any_headers_give_a_bounded_wait() {
     let valid = ["1500", "0.5", "Sun, 06 Nov 2094 08:49:47 GMT", "6m0s", "1h2m3.5s", "inf", "1e300", "true"];
     let values = prop_oneof![duration(), hostile_text(&valid)];
     fuzz(1, &(select(&WAITS[..]), values), |(name, value)| {

@@ -1,15 +1,15 @@
-//! What response headers say about when to come back.
+//! Reads from response headers when to try again.
 
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::HeaderMap;
 
-/// The longest wait that a provider's header is believed; longer ones are a slip of the provider or a spent day's quota,
-/// and asking again costs one request.
+/// Longer waits are cut to this: they are a mistake of the provider or mean that a daily quota is used up, and trying again
+/// costs only one request.
 const LONGEST_BELIEVED: Duration = Duration::from_mins(10);
 
-/// How long to wait: `retry-after-ms`, then `retry-after` in seconds or as a date, then the latest `x-ratelimit-reset-*`
-/// of a limit that is used up. Nonsense values are ignored.
+/// How long to wait, by the first of these that is present and valid: `retry-after-ms`; `retry-after`, in seconds or as a
+/// date; the longest `x-ratelimit-reset-*` of the limits that are used up.
 pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     let milliseconds = text("retry-after-ms").and_then(|ms| seconds(ms).map(|seconds| seconds / 1000));
@@ -23,7 +23,7 @@ pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
     Some(wait.min(LONGEST_BELIEVED))
 }
 
-/// The header `x-should-retry`, with which OpenAI overrides what a status means.
+/// The header `x-should-retry`, by which OpenAI overrides whether a status may be retried.
 pub(super) fn should_retry(headers: &HeaderMap) -> Option<bool> {
     match headers.get("x-should-retry")?.to_str().ok()? {
         "true" => Some(true),

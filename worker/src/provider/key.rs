@@ -1,11 +1,11 @@
-//! Reads a provider's key from the environment or a file. It is never shown.
+//! Reads a provider's key from the environment or a file. The key is never shown.
 
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 use valuesim_shared::model::ModelSettings;
 
-/// Why there is no key.
+/// Why a key cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum KeyError {
     /// The variable is not set, or empty.
@@ -23,7 +23,7 @@ pub(super) enum KeyError {
     },
 }
 
-/// The key for a model; none where its settings name none, as for a server of one's own.
+/// The key for a model; `None` if its settings name none, as for a local server.
 pub(super) fn key(model: &ModelSettings) -> Result<Option<SecretString>, KeyError> {
     if let Some(file) = &model.api_key_file {
         return from_file(file).map(Some);
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn no_key_is_needed_where_none_is_named() {
+    fn no_key_is_needed_if_none_is_named() {
         assert!(key(&ModelSettings::named("m")).expect("fine").is_none());
     }
 }

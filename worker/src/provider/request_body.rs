@@ -1,4 +1,4 @@
-//! A request's body in parts, of which the long ones are shared by many requests and sent from where they are.
+//! The body of a request, in parts. Many requests share the long parts, which are sent without being copied.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -10,10 +10,10 @@ use http_body::{Body, Frame, SizeHint};
 /// The settings, the text before the question, the question, the text after it, and what follows the prompt.
 const PARTS: usize = 5;
 
-/// A body that is sent part by part. A copy costs a few counters.
+/// A body that is sent part by part. Clones share the bytes.
 #[derive(Debug, Clone)]
 pub struct RequestBody {
-    /// Those that were sent are empty.
+    /// Parts that were sent are empty.
     parts: [Bytes; PARTS],
 }
 
@@ -36,7 +36,7 @@ impl Body for RequestBody {
         self.parts.iter().all(Bytes::is_empty)
     }
 
-    /// Known, so that the request says its length.
+    /// Exact, so that the request has a `content-length` header.
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.parts.iter().map(|part| part.len() as u64).sum())
     }
@@ -44,7 +44,7 @@ impl Body for RequestBody {
 
 #[cfg(test)]
 impl RequestBody {
-    /// The bytes that are left, in one piece.
+    /// The bytes that are left, concatenated.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         self.parts.concat()
     }
@@ -56,7 +56,7 @@ mod tests {
 
     use super::*;
 
-    /// What is sent, part by part.
+    /// The parts that are sent.
     fn sent(mut body: RequestBody) -> Vec<Bytes> {
         let mut context = Context::from_waker(std::task::Waker::noop());
         let mut next = || match Pin::new(&mut body).poll_frame(&mut context) {

@@ -1,4 +1,4 @@
-//! Sets up the HTTP client of a model: where its requests go, by which way, whom it trusts, with which key.
+//! Sets up the HTTP client of a model: the address, the route, the trusted certificates and the key.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use rustls::crypto::ring;
 use secrecy::ExposeSecret as _;
 use valuesim_shared::model::ModelSettings;
 
-use super::client::innermost;
+use super::client::root_cause;
 use super::key::{KeyError, key};
 use super::proxy::{ProxyError, Route, has_plain_host};
 use super::trust::{TrustError, extra_certificates};
@@ -21,14 +21,14 @@ pub struct ClientError {
     pub(super) problem: Problem,
 }
 
-/// What is wrong with the settings of a model, or with what the machine adds to them.
+/// What is wrong with the settings of a model, or with the environment that they refer to.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Problem {
     #[error(transparent)]
     Key(#[from] KeyError),
-    #[error("has a key with characters that cannot be sent: expected printable ASCII")]
+    #[error("has a key that cannot be sent in a header: expected printable ASCII characters only")]
     KeyCharacters,
-    #[error("has the base URL {0:?}, which is no address ({1}): expected something like https://api.openai.com/v1")]
+    #[error("has an invalid base URL {0:?}: {1}; expected an address such as https://api.openai.com/v1")]
     Address(String, String),
     #[error(transparent)]
     Proxy(#[from] ProxyError),
@@ -39,41 +39,42 @@ pub(super) enum Problem {
 /// How long a call may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadlines {
-    /// For the connection, with its proxy and encryption.
+    /// Time to connect, including the proxy and TLS.
     pub connect: Duration,
-    /// Without a byte from the provider.
+    /// Time without any data from the provider.
     pub idle: Duration,
-    /// Altogether; keep-alive bytes defeat the idle deadline, not this one.
+    /// Time in total. Keep-alive bytes reset the idle deadline, but not this one.
     pub total: Duration,
 }
 
 impl Default for Deadlines {
-    /// The official client's connect and total deadlines. DeepSeek keeps a request waiting for up to ten minutes.
+    /// OpenAI's client connects within the same time and has the same total deadline. DeepSeek keeps requests waiting for up
+    /// to ten minutes.
     fn default() -> Self {
         Self { connect: Duration::from_secs(5), idle: Duration::from_mins(3), total: Duration::from_mins(10) }
     }
 }
 
-/// What stands before the key in its header.
+/// Comes before the key in its header.
 pub(super) const BEARER: &str = "Bearer ";
 
-/// Where the requests for a model go.
+/// The URL to which the requests for a model are sent.
 pub(super) fn address(model: &ModelSettings) -> Result<Url, Problem> {
     let base = model.base_url.as_deref().unwrap_or_default();
     let wrong = |reason: String| Problem::Address(base.to_owned(), reason);
     let mut url = Url::parse(base).map_err(|error| wrong(error.to_string()))?;
     if !url.username().is_empty() || url.password().is_some() {
-        // The error does not repeat the address, which has the password in it.
+        // The error must not repeat the address, which contains the password.
         return Err(Problem::Address(
             "...".to_owned(),
-            "it has a password in it; use a key variable or file".to_owned(),
+            "it contains a user name or password; put the key into a variable or file".to_owned(),
         ));
     }
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(wrong(format!("its scheme is {:?}, not http or https", url.scheme())));
+        return Err(wrong(format!("its scheme is {:?} instead of http or https", url.scheme())));
     }
     if !has_plain_host(&url) {
-        return Err(wrong("its host has characters that no host has".to_owned()));
+        return Err(wrong("its host is empty or has invalid characters".to_owned()));
     }
     url.path_segments_mut()
         .map_err(|()| wrong("it has no path".to_owned()))?
@@ -82,7 +83,7 @@ pub(super) fn address(model: &ModelSettings) -> Result<Url, Problem> {
     Ok(url)
 }
 
-/// What every request to a model says, the key among it.
+/// The headers of every request to a model, including the key.
 pub(super) fn headers(model: &ModelSettings) -> Result<HeaderMap, Problem> {
     let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
     if let Some(key) = key(model)? {
@@ -94,15 +95,15 @@ pub(super) fn headers(model: &ModelSettings) -> Result<HeaderMap, Problem> {
     Ok(headers)
 }
 
-/// The HTTP client of a model. Each call in flight has a connection of its own: one shared HTTP/2 connection would cap
-/// them at the server's limit of streams, often 100, without a word.
+/// The HTTP client of a model. Each call in flight has a connection of its own: a shared HTTP/2 connection would silently
+/// limit calls in flight to the server's limit of streams, often 100.
 pub(super) fn http_client(
     model: &ModelSettings,
     headers: HeaderMap,
     deadlines: Deadlines,
     route: &Route,
 ) -> Result<reqwest::Client, Problem> {
-    // Whoever is first in the process installs the cryptography, and all install the same.
+    // The first client of the process installs the cryptography provider; later attempts fail harmlessly.
     let _ = ring::default_provider().install_default();
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("valuesim/", env!("CARGO_PKG_VERSION")))
@@ -119,7 +120,7 @@ pub(super) fn http_client(
         builder = builder.proxy(proxy.clone());
     }
     let more = extra_certificates(model, route.is_encrypted)?;
-    // Where nothing is encrypted the system's certificates are not looked for: a bare container has none.
+    // Without TLS, the system's certificates are not loaded: a bare container has none.
     builder = if route.is_encrypted { builder.tls_certs_merge(more) } else { builder.tls_certs_only(more) };
-    Ok(builder.build().map_err(|error| TrustError::unusable(model, innermost(&error)))?)
+    Ok(builder.build().map_err(|error| TrustError::unusable(model, root_cause(&error)))?)
 }

@@ -1,4 +1,4 @@
-//! Reads responses: chat completions in the shapes of OpenAI, DeepSeek, vLLM, llama.cpp and OpenRouter, and errors.
+//! Parses responses: chat completions and errors as OpenAI, DeepSeek, vLLM, llama.cpp and OpenRouter send them.
 
 mod usage;
 
@@ -9,33 +9,33 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use valuesim_shared::money::Tokens;
 
-use super::error::{CallError, CallErrorKind, Complaint};
+use super::error::{CallError, CallErrorKind, ErrorDetails};
 use usage::Usage;
 
-/// How much of a provider's message is kept, in characters.
+/// Longer messages of a provider are cut to this length, in characters.
 const MESSAGE_CHARACTERS: usize = 300;
 
-/// A chat completion, as far as it matters here.
+/// The parts of a chat completion that are used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// The model's words; empty where it gave none.
+    /// The model's text; empty if there is none.
     pub content: String,
     /// Why it stopped.
     pub finish: Finish,
-    /// Tokens as the provider counted them; none where it did not say.
+    /// The tokens that the provider counted; `None` if it reported none.
     pub tokens: Option<Tokens>,
-    /// The model as the provider names it.
+    /// The provider's name for the model.
     pub model: String,
 }
 
 /// Why a model stopped writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finish {
-    /// It was done, or the provider does not say otherwise.
+    /// The text is complete, or the provider gives no other reason.
     Stop,
-    /// The length limit cut it off.
+    /// The text reached the length limit.
     Length,
-    /// It declined, or the provider's filter stopped it.
+    /// The model declined, or the provider's filter stopped it.
     Refused,
 }
 
@@ -67,7 +67,7 @@ struct Message<'a> {
     refusal: Option<Cow<'a, str>>,
 }
 
-/// A message's content: text, null, or parts of which some are text.
+/// The content of a message: text, null, or parts of which some are text.
 fn content<'de, D: Deserializer<'de>>(content: D) -> Result<String, D::Error> {
     match Value::deserialize(content)? {
         Value::Null => Ok(String::new()),
@@ -77,31 +77,31 @@ fn content<'de, D: Deserializer<'de>>(content: D) -> Result<String, D::Error> {
     }
 }
 
-/// The text of a body. Bytes that are not UTF-8 are replaced: a cut character is no reason to lose a reply.
+/// The text of a body. Invalid UTF-8 is replaced, because a truncated character is no reason to lose a reply.
 pub(super) fn text(body: Vec<u8>) -> String {
     String::from_utf8(body).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
-/// Reads the body of a response with status 200.
+/// Parses the body of a response with status 200.
 pub(super) fn completion(body: &str) -> Result<Reply, CallError> {
     // DeepSeek sends blank lines while a request waits for its turn.
     let body = body.trim();
     match serde_json::from_str::<Completion<'_>>(body) {
         Ok(completion) => reply(completion),
-        Err(error) => peculiar(body).unwrap_or_else(|| Err(malformed(&error.to_string()))),
+        Err(error) => lenient(body).unwrap_or_else(|| Err(malformed(&error.to_string()))),
     }
 }
 
-/// Reads a completion whose usage is odd, or which was cut inside a character by a server that escapes all of them;
-/// none where it is no completion for other reasons.
-fn peculiar(text: &str) -> Option<Result<Reply, CallError>> {
+/// Parses a completion with invalid usage, or one cut inside a surrogate pair by a server that escapes all characters.
+/// `None` if it is no completion even so.
+fn lenient(text: &str) -> Option<Result<Reply, CallError>> {
     let mut all: Value = serde_json::from_str(&without_lone_surrogates(text)).ok()?;
     let usage = all.as_object_mut()?.remove("usage");
     let completion = Completion::deserialize(&all).ok()?;
     Some(reply(Completion { usage: usage.and_then(|usage| Usage::deserialize(usage).ok()), ..completion }))
 }
 
-/// Whether anything in a response looks like a model's work, good or bad, for which somebody may be charged.
+/// Whether a response has any sign of a model's work, which may be billed whether or not it can be used.
 pub(super) fn shows_a_models_work(body: &str) -> bool {
     let all: Option<Value> = serde_json::from_str(&without_lone_surrogates(body.trim())).ok();
     all.is_some_and(|all| all.get("choices").is_some() || all.get("usage").is_some())
@@ -109,7 +109,7 @@ pub(super) fn shows_a_models_work(body: &str) -> bool {
 
 fn reply(completion: Completion<'_>) -> Result<Reply, CallError> {
     if let Some(error) = completion.error.filter(|error| !error.is_null()) {
-        return Err(refine(200, &error));
+        return Err(nested_error(200, &error));
     }
     let choice = completion.choices.and_then(|choices| choices.into_iter().next());
     let Some(Choice { message: Some(message), finish_reason }) = choice else {
@@ -130,7 +130,7 @@ fn reply(completion: Completion<'_>) -> Result<Reply, CallError> {
     })
 }
 
-/// JSON text with escapes of half a character (`\\ud83d` without its other half) replaced by U+FFFD's.
+/// JSON text with each escaped lone surrogate (`\\ud83d` without its other half) replaced by U+FFFD.
 fn without_lone_surrogates(json: &str) -> String {
     let mut mended = String::with_capacity(json.len());
     let mut rest = json;
@@ -140,7 +140,7 @@ fn without_lone_surrogates(json: &str) -> String {
         let (taken, text) = match (escaped_unit(rest), escaped_unit(rest.get(6..).unwrap_or_default())) {
             (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => (12, &rest[..12]),
             (Some(0xd800..=0xdfff), _) => (6, "\\ufffd"),
-            // Any other escape: the backslash and what it escapes.
+            // Any other escape: the backslash and the character after it.
             _ => {
                 let length = rest.chars().take(2).map(char::len_utf8).sum();
                 (length, &rest[..length])
@@ -152,37 +152,37 @@ fn without_lone_surrogates(json: &str) -> String {
     mended + rest
 }
 
-/// The UTF-16 unit that an escape at the beginning of `text` stands for.
+/// The UTF-16 code unit of an escape at the beginning of `text`.
 fn escaped_unit(text: &str) -> Option<u16> {
     let digits = text.strip_prefix("\\u")?.get(..4)?;
     u16::from_str_radix(digits, 16).ok()
 }
 
-/// Reads the body of a response with another status: an error, a message, or else all of it.
+/// Parses the body of a response with another status: its `error`, else its `message`, else the whole body.
 pub(super) fn failure(status: u16, should_retry: Option<bool>, body: &str) -> CallError {
     let all: Value = serde_json::from_str(body.trim()).unwrap_or_default();
-    let said = ["error", "message"].into_iter().filter_map(|field| all.get(field)).find(|value| !value.is_null());
-    complain(status, should_retry, said.unwrap_or(&body.into()))
+    let error = ["error", "message"].into_iter().filter_map(|field| all.get(field)).find(|value| !value.is_null());
+    classify(status, should_retry, error.unwrap_or(&body.into()))
 }
 
-fn refine(status: u16, error: &Value) -> CallError {
-    // OpenRouter puts the status that it would have sent into the error's code.
+fn nested_error(status: u16, error: &Value) -> CallError {
+    // OpenRouter puts the actual status into the error's code, even if the response has status 200.
     let inner = error.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
-    complain(inner.filter(|code| (400..600).contains(code)).unwrap_or(status), None, error)
+    classify(inner.filter(|code| (400..600).contains(code)).unwrap_or(status), None, error)
 }
 
-fn complain(status: u16, should_retry: Option<bool>, error: &Value) -> CallError {
+fn classify(status: u16, should_retry: Option<bool>, error: &Value) -> CallError {
     let field = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
     let message = error.as_str().unwrap_or_else(|| field("message"));
-    let complaint = Complaint { status, code: field("code"), kind: field("type"), message, should_retry };
-    CallError::new(complaint.kind(), Some(status), message)
+    let details = ErrorDetails { status, code: field("code"), kind: field("type"), message, should_retry };
+    CallError::new(details.kind(), Some(status), message)
 }
 
 fn malformed(reason: &str) -> CallError {
     CallError::new(CallErrorKind::Malformed, Some(200), reason)
 }
 
-/// A message in one short line without control characters; none where nothing is left.
+/// A message as one short line without control characters; `None` if nothing is left.
 pub(super) fn readable(message: &str) -> Option<String> {
     let plain = message.chars().map(|c| if c.is_whitespace() || c.is_control() { ' ' } else { c });
     let line: String = plain.skip_while(|&c| c == ' ').take(MESSAGE_CHARACTERS).collect();
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn peculiar_completions_are_read() {
+    fn unusual_completions_are_parsed() {
         let bare = r#"{"choices":[{"message":{"content":"Answer: 1"}}]}"#;
         check(bare, "Answer: 1", Finish::Stop, None);
         check(&format!("\n\n\r\n{bare}\n"), "Answer: 1", Finish::Stop, None);
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_character_is_replaced_and_whole_ones_stay() {
+    fn lone_surrogates_are_replaced_and_pairs_stay() {
         let check = |content: &str, expected: &str| {
             let body = format!(r#"{{"choices":[{{"message":{{"content":"{content}"}}}}]}}"#);
             assert_eq!(completion(&body).expect(content).content, expected);
@@ -245,7 +245,7 @@ mod tests {
             assert_eq!(completion(body).expect_err(body).kind, expected, "{body}");
         };
         check(r#"{"error":{"message":"Rate limit exceeded","code":429}}"#, CallErrorKind::RateLimited);
-        check(r#"{"error":{"message":"No credits","code":402}}"#, CallErrorKind::NoMoney);
+        check(r#"{"error":{"message":"No credits","code":402}}"#, CallErrorKind::InsufficientFunds);
         check(r#"{"error":{"message":"Provider returned error","code":502}}"#, CallErrorKind::ServerFault);
         check(r#"{"error":"something"}"#, CallErrorKind::Malformed);
         check(r#"{"choices":[]}"#, CallErrorKind::Malformed);
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_read_in_all_shapes() {
+    fn errors_of_all_shapes_are_parsed() {
         let check = |status, body: &str, kind, message: &str| {
             let error = failure(status, None, body);
             assert_eq!((error.kind, error.message.as_deref()), (kind, Some(message)), "{body}");

@@ -26,7 +26,7 @@ use valuesim_worker::config::WorkerConfig;
 use valuesim_worker::error::WorkerError;
 use valuesim_worker::meter::{Meter, Reading};
 use valuesim_worker::provider::Deadlines;
-use valuesim_worker::timeouts::{Timeouts, Waits};
+use valuesim_worker::timeouts::{Backoff, Timeouts};
 use valuesim_worker::worker::Worker;
 
 /// A ceiling for what hangs: no test takes longer, however slow the machine.
@@ -37,7 +37,7 @@ pub(crate) struct Setup {
     pub(crate) behaviour: Behaviour,
     pub(crate) method: Method,
     pub(crate) model: ModelSettings,
-    pub(crate) timing: Timeouts,
+    pub(crate) timeouts: Timeouts,
     /// How many cells there are; of a respondent each.
     pub(crate) cells: u32,
     /// What becomes of tasks that cannot be done.
@@ -51,10 +51,10 @@ impl Setup {
         model.base_url = Some(format!("http://{address}/v1"));
         let deadlines =
             Deadlines { connect: Duration::from_secs(5), idle: Duration::from_secs(30), total: Duration::from_mins(1) };
-        let waits = Waits { first: Duration::from_millis(4), longest: Duration::from_millis(50) };
-        let timing = Timeouts { deadlines, waits, ..Timeouts::default() };
+        let backoff = Backoff { first: Duration::from_millis(4), longest: Duration::from_millis(50) };
+        let timeouts = Timeouts { deadlines, backoff, ..Timeouts::default() };
         let (behaviour, method) = (Behaviour::Corrected, Method::ValueSim);
-        Self { behaviour, method, model, timing, cells: 1, on_bad_message: OnBadMessage::EndProcess }
+        Self { behaviour, method, model, timeouts, cells: 1, on_bad_message: OnBadMessage::EndProcess }
     }
 }
 
@@ -76,20 +76,20 @@ impl Bench {
         let store = EmbeddedStore::open(&folder.path().join("store")).expect("opens");
         let queue = MemoryQueue::new(64);
         store.put_manifest(&run(), &manifest(&setup)).await.expect("writes");
-        let (lane, kind) = if needs_backstory(&[setup.method]) {
+        let (queue_kind, kind) = if needs_backstory(&[setup.method]) {
             (QueueKind::Story(ModelId(0)), TaskKind::Story)
         } else {
             (QueueKind::Cab(ModelId(0)), TaskKind::Cab)
         };
         for respondent in 1..=setup.cells {
-            queue.publish(&name(lane), task(kind, respondent).into()).await.expect("open");
+            queue.publish(&name(queue_kind), task(kind, respondent).into()).await.expect("open");
         }
-        let Waits { first, longest } = setup.timing.waits;
+        let Backoff { first, longest } = setup.timeouts.backoff;
         let office = LocalOffice::new(CircuitPauses { first, longest: longest / 4 });
         let ports = (queue.clone(), store, office);
         let manifest = Manifest::from_bytes(&manifest(&setup)).expect("is a manifest");
-        let duty = WorkerConfig { on_bad_message: setup.on_bad_message, ..WorkerConfig::alone(setup.timing) };
-        let worker = Worker::of_manifest(manifest, ports, duty).expect("is ready");
+        let config = WorkerConfig { on_bad_message: setup.on_bad_message, ..WorkerConfig::alone(setup.timeouts) };
+        let worker = Worker::of_manifest(manifest, ports, config).expect("is ready");
         Self { queue, worker, _folder: folder }
     }
 
@@ -128,9 +128,9 @@ impl Bench {
     }
 
     /// The tasks that wait in a queue.
-    pub(crate) async fn waiting(&self, lane: QueueKind) -> Vec<Task> {
+    pub(crate) async fn waiting(&self, kind: QueueKind) -> Vec<Task> {
         let mut tasks = Vec::new();
-        while let Some(delivery) = self.queue.try_take(&name(lane)) {
+        while let Some(delivery) = self.queue.try_take(&name(kind)) {
             tasks.push(Task::from_bytes(delivery.body()).expect("is a task"));
             delivery.ack().await.expect("open");
         }
@@ -159,8 +159,8 @@ fn run() -> RunId {
     RunId("r1".to_owned())
 }
 
-fn name(lane: QueueKind) -> QueueName {
-    QueueName { run: run(), kind: lane }
+fn name(kind: QueueKind) -> QueueName {
+    QueueName { run: run(), kind }
 }
 
 fn manifest(setup: &Setup) -> Vec<u8> {

@@ -1,10 +1,10 @@
-//! Reads how many tokens a provider says it counted.
+//! Parses the numbers of tokens that a provider reports.
 
 use serde::Deserialize;
 use serde_json::Value;
 use valuesim_shared::money::Tokens;
 
-/// Usage with the fields that providers document, whatever they are.
+/// The documented fields of usage, whatever their values are.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Usage {
@@ -17,8 +17,8 @@ pub(super) struct Usage {
 }
 
 impl Usage {
-    /// What can be read, also of numbers as text, with a fraction, below zero. None where the tokens of prompt or reply are
-    /// there and cannot be read: half of a count would be money forgotten.
+    /// The tokens, also from numbers that are written as text or with a fraction. `None` if the tokens of the prompt are
+    /// missing, or those of prompt or reply are invalid: half a count would hide costs.
     pub(super) fn tokens(&self) -> Option<Tokens> {
         let input = count(self.prompt_tokens.as_ref()?)?;
         let output = self.completion_tokens.as_ref().map_or(Some(0), count)?;
@@ -28,7 +28,7 @@ impl Usage {
     }
 }
 
-/// A number of tokens, however it is written; a fraction counts as a whole token.
+/// A number of tokens, however it is written. A fraction counts as a whole token.
 fn count(value: &Value) -> Option<u64> {
     if let Some(count) = value.as_u64() {
         return Some(count);
@@ -39,7 +39,7 @@ fn count(value: &Value) -> Option<u64> {
     is_count.then_some(number.ceil() as u64)
 }
 
-/// More than any model reads or writes; larger numbers with a fraction are nonsense.
+/// More tokens than any model reads or writes. Larger numbers that are not plain integers are invalid.
 const MAX_TOKENS: f64 = 1e12;
 
 #[cfg(test)]
@@ -47,7 +47,7 @@ mod tests {
     use super::super::completion;
     use super::*;
 
-    /// Expected are the tokens of the prompt, those of them from the cache, and those of the reply.
+    /// `expected` holds the tokens of the prompt, those of them that came from the cache, and those of the reply.
     fn check(usage: &str, expected: Option<[u64; 3]>) {
         let body = format!(r#"{{"choices":[{{"message":{{"content":"2"}}}}],"usage":{usage}}}"#);
         let reply = completion(&body).unwrap_or_else(|error| panic!("{error}: {body}"));
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn usage_is_read_in_all_shapes() {
+    fn usage_of_all_shapes_is_parsed() {
         check(r#"{"prompt_tokens":9,"completion_tokens":1,"total_tokens":10}"#, Some([9, 0, 1]));
         check(r#"{"prompt_tokens":9,"completion_tokens":1,"prompt_tokens_details":null}"#, Some([9, 0, 1]));
         let openai = r#"{"prompt_tokens":2000,"completion_tokens":9,"prompt_tokens_details":{"cached_tokens":1024,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":3}}"#;
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_numbers_are_read_where_they_are_numbers_and_never_spoil_a_reply() {
+    fn unusual_numbers_are_parsed_and_invalid_ones_never_spoil_a_reply() {
         check(r#"{"prompt_tokens":9.0,"completion_tokens":"1"}"#, Some([9, 0, 1]));
         check(r#"{"prompt_tokens":" 9 ","completion_tokens":0.5}"#, Some([9, 0, 1]));
         check(r#"{"prompt_tokens":9,"completion_tokens":1,"prompt_cache_hit_tokens":-4}"#, Some([9, 0, 1]));

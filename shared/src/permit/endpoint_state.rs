@@ -1,4 +1,4 @@
-//! All that one process knows of the calls to an endpoint and model.
+//! The state of an endpoint and model that all runs of a process share.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,14 +13,14 @@ use super::office::{CallEnd, Permit, Reason, Refusal, Settlement, Wait};
 use super::pace::Pace;
 use super::stall_detector::StallDetector;
 
-/// What the calls of all runs to an endpoint and model share.
+/// The limits, cooldown and circuit breaker that apply to the calls of all runs to one endpoint and model.
 #[derive(Debug)]
-pub(super) struct SharedDesk {
+pub(super) struct EndpointState {
     pub(super) endpoint: Endpoint,
     pub(super) model: String,
     in_flight: InFlight,
     pace: Mutex<Option<Arc<Pace>>>,
-    /// Whether there is a pace; checked before each call.
+    /// Whether there is a pace. Spares each call the lock.
     is_paced: AtomicBool,
     cooldown: Cooldown,
     circuit: CircuitBreaker,
@@ -28,16 +28,16 @@ pub(super) struct SharedDesk {
     in_force: Mutex<InForce>,
 }
 
-/// Which limits hold.
+/// The limits in force.
 #[derive(Debug)]
 struct InForce {
     limits: Limits,
-    /// Those of each run that has the desk open.
-    wanted: Vec<Limits>,
+    /// The limits of each run with an open desk here.
+    requested: Vec<Limits>,
 }
 
-impl SharedDesk {
-    /// A desk that nobody has open yet.
+impl EndpointState {
+    /// The state of an endpoint and model for which no run has an open desk yet.
     pub(super) fn new(
         (endpoint, model): (Endpoint, String),
         limits: Limits,
@@ -55,34 +55,35 @@ impl SharedDesk {
             cooldown: Cooldown::default(),
             circuit: CircuitBreaker::new(pauses),
             stall,
-            in_force: Mutex::new(InForce { limits, wanted: Vec::new() }),
+            in_force: Mutex::new(InForce { limits, requested: Vec::new() }),
         }
     }
 
-    /// A run with these limits has the desk open from now on.
-    pub(super) fn open(&self, limits: Limits) {
+    /// Makes the limits of a run count, which opens a desk here.
+    pub(super) fn register(&self, limits: Limits) {
         let mut in_force = self.in_force();
-        in_force.wanted.push(within_bounds(limits));
-        self.change(&mut in_force);
+        in_force.requested.push(within_bounds(limits));
+        self.apply(&mut in_force);
     }
 
-    /// A run with these limits has closed it.
-    pub(super) fn close(&self, limits: Limits) {
+    /// Makes the limits of a run count no longer, because it has closed its desk here.
+    pub(super) fn unregister(&self, limits: Limits) {
         let mut in_force = self.in_force();
         let limits = within_bounds(limits);
-        if let Some(at) = in_force.wanted.iter().position(|wanted| *wanted == limits) {
-            in_force.wanted.swap_remove(at);
+        if let Some(at) = in_force.requested.iter().position(|requested| *requested == limits) {
+            in_force.requested.swap_remove(at);
         }
-        self.change(&mut in_force);
+        self.apply(&mut in_force);
     }
 
-    pub(super) fn is_open(&self) -> bool {
-        !self.in_force().wanted.is_empty()
+    /// Whether a run has an open desk here.
+    pub(super) fn is_in_use(&self) -> bool {
+        !self.in_force().requested.is_empty()
     }
 
-    /// The smallest limit of each kind holds; without an open run those of the last one stand.
-    fn change(&self, in_force: &mut InForce) {
-        let Some(limits) = in_force.wanted.iter().copied().reduce(Limits::and) else { return };
+    /// Puts the smallest requested limit of each kind into force. Without any request the last limits stay in force.
+    fn apply(&self, in_force: &mut InForce) {
+        let Some(limits) = in_force.requested.iter().copied().reduce(Limits::and) else { return };
         let before = std::mem::replace(&mut in_force.limits, limits);
         if before.calls_in_flight != limits.calls_in_flight {
             self.in_flight.set_limit(limits.calls_in_flight);
@@ -100,12 +101,12 @@ impl SharedDesk {
         self.in_force.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until a call with so many tokens is within all limits.
-    pub(super) async fn enter(self: &Arc<Self>, tokens: u32) -> Result<LocalPermit, Refusal> {
-        // Before the permit, not with it: permits that pile up while calls are kept back would all be used at its end.
+    /// Waits until a call that is expected to use `tokens` is within all limits.
+    pub(super) async fn acquire(self: &Arc<Self>, tokens: u32) -> Result<LocalPermit, Refusal> {
+        // Refused before it waits for a permit: permits that pile up during a pause would all be used when it ends.
         self.refusal().map_or(Ok(()), Err)?;
         self.in_flight.enter().await;
-        let permit = LocalPermit { desk: Arc::clone(self) };
+        let permit = LocalPermit { state: Arc::clone(self) };
         self.keep_pace(tokens).await;
         self.stall.check();
         self.refusal().map_or(Ok(permit), Err)
@@ -114,7 +115,7 @@ impl SharedDesk {
     async fn keep_pace(&self, tokens: u32) {
         while let Some(pace) = self.pace() {
             pace.take(tokens).await;
-            // Limits that changed meanwhile hold for those who waited too.
+            // Limits that changed meanwhile apply to waiting calls too.
             if self.pace().is_some_and(|now| Arc::ptr_eq(&now, &pace)) {
                 return;
             }
@@ -145,7 +146,7 @@ impl SharedDesk {
         }
     }
 
-    /// What keeps all calls back, and for how long.
+    /// Why no call may be sent now, if none may: whatever lasts longest.
     fn refusal(&self) -> Option<Refusal> {
         let longest = self.cooldown.left().into_iter().chain(self.stall.left()).max_by_key(|(left, _)| *left);
         longest.map(|(left, reason)| Refusal::NotNow { reason, left })
@@ -155,7 +156,7 @@ impl SharedDesk {
         self.in_flight.limit()
     }
 
-    /// What calls wait for, if any do.
+    /// What the calls wait for, if any of them waits.
     pub(super) fn waits_for(&self) -> Option<Wait> {
         let (reason, left) = match self.refusal() {
             Some(Refusal::NotNow { reason, left }) => (reason, Some(left)),
@@ -173,20 +174,20 @@ fn within_bounds(limits: Limits) -> Limits {
     Limits { calls_in_flight: limits.calls_in_flight.clamp(1, MAX_CALLS_IN_FLIGHT), ..limits }
 }
 
-/// Leave to make one call, until it is dropped.
+/// A permit of a [`LocalOffice`](super::LocalOffice).
 #[derive(Debug)]
 pub struct LocalPermit {
-    desk: Arc<SharedDesk>,
+    state: Arc<EndpointState>,
 }
 
 impl Permit for LocalPermit {
     fn settle(&mut self, settlement: Settlement) {
-        self.desk.settle(settlement);
+        self.state.settle(settlement);
     }
 }
 
 impl Drop for LocalPermit {
     fn drop(&mut self) {
-        self.desk.in_flight.leave();
+        self.state.in_flight.leave();
     }
 }
