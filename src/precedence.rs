@@ -80,14 +80,14 @@ mod tests {
     #[derive(Debug, Args)]
     struct Two {
         #[arg(long)]
-        place: Option<String>,
+        address: Option<String>,
         // Set on every machine on which tests run, and with nothing that matters here.
         #[arg(long, env = "PATH")]
-        place_file: Option<String>,
+        address_file: Option<String>,
     }
 
     impl Either for Two {
-        const BOTH: [&'static str; 2] = ["place", "place_file"];
+        const BOTH: [&'static str; 2] = ["address", "address_file"];
     }
 
     #[derive(Debug, Parser)]
@@ -99,11 +99,11 @@ mod tests {
     #[test]
     fn a_flag_goes_before_a_variable_and_two_flags_exclude_each_other() {
         let parse = |arguments: &[&str]| Program::try_parse_from([&["program"], arguments].concat());
-        let Two { place, place_file } = parse(&["--place", "here"]).expect("parses").two.0;
-        assert_eq!((place.as_deref(), place_file), (Some("here"), None));
-        assert!(parse(&[]).expect("parses").two.0.place_file.is_some());
-        let error = parse(&["--place", "here", "--place-file", "there"]).expect_err("two flags");
+        let Two { address, address_file } = parse(&["--address", "here"]).expect("parses").two.0;
+        assert_eq!((address.as_deref(), address_file), (Some("here"), None));
+        assert!(parse(&[]).expect("parses").two.0.address_file.is_some());
+        let error = parse(&["--address", "here", "--address-file", "there"]).expect_err("two flags");
         assert_eq!(error.kind(), ErrorKind::ArgumentConflict);
-        assert!(error.to_string().contains("--place and --place-file say the same thing"), "{error}");
+        assert!(error.to_string().contains("--address and --address-file say the same thing"), "{error}");
     }
 }

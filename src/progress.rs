@@ -51,10 +51,10 @@ pub(crate) struct Watch {
     pub(crate) priced: bool,
 }
 
-/// One look at a run: the whole of it, and how fast this process is.
+/// A snapshot of a run: the whole of it, and how fast this process is.
 #[derive(Debug, Default, Serialize)]
 #[serde(tag = "event", rename = "progress")]
-struct Look {
+struct Snapshot {
     cells_finished: u64,
     /// Those of them that were finished before this process began.
     cells_finished_before: u64,
@@ -95,11 +95,11 @@ impl Watch {
                 () = done.cancelled() => true,
                 () = tokio::time::sleep(every) => false,
             };
-            let look = self.look(start.elapsed(), finished_before);
+            let snapshot = self.snapshot(start.elapsed(), finished_before);
             match style {
-                Style::Json => write_event(&look),
-                Style::Text if on_terminal => draw(&bar, &look),
-                Style::Text => note(&look.text()),
+                Style::Json => write_event(&snapshot),
+                Style::Text if on_terminal => draw(&bar, &snapshot),
+                Style::Text => note(&snapshot.text()),
             }
             if last {
                 bar.finish_and_clear();
@@ -113,7 +113,7 @@ impl Watch {
         ProgressBar::with_draw_target(Some(1000), target).with_style(style)
     }
 
-    fn look(&self, elapsed: Duration, finished_before: u64) -> Look {
+    fn snapshot(&self, elapsed: Duration, finished_before: u64) -> Snapshot {
         let Reading { backstories, predictions, sent, in_flight, failed, tokens, cost, trouble, .. } =
             self.meter.read();
         let seconds = elapsed.as_secs_f64();
@@ -124,7 +124,7 @@ impl Watch {
         let seconds_left = (done_now > 0.0 && open > 0.0).then(|| seconds / done_now * open);
         let ended = sent - in_flight;
         let Before { backstories: backstories_before, spend: before } = &self.before;
-        Look {
+        Snapshot {
             cells_finished,
             cells_finished_before: finished_before,
             cells: self.cells,
@@ -167,7 +167,7 @@ fn wait_text(Wait { model, reason, left, .. }: &Wait) -> Option<String> {
     })
 }
 
-impl Look {
+impl Snapshot {
     fn text(&self) -> String {
         let before = match self.cells_finished_before {
             0 => String::new(),
@@ -201,10 +201,10 @@ impl Look {
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a thousand")]
-fn draw(bar: &ProgressBar, look: &Look) {
-    let share = look.cells_finished as f64 / look.cells.max(1) as f64;
+fn draw(bar: &ProgressBar, snapshot: &Snapshot) {
+    let share = snapshot.cells_finished as f64 / snapshot.cells.max(1) as f64;
     bar.set_position((share * 1000.0) as u64);
-    bar.set_message(look.text());
+    bar.set_message(snapshot.text());
 }
 
 #[cfg(test)]
@@ -213,14 +213,15 @@ mod tests {
 
     use super::*;
 
-    fn check(look: &Look, expected: &str) {
-        assert_eq!(look.text(), expected);
+    fn check(snapshot: &Snapshot, expected: &str) {
+        assert_eq!(snapshot.text(), expected);
     }
 
     #[test]
     fn a_line_says_what_is_done_and_what_it_waits_for() {
-        let look = Look { cells_finished: 3, cells: 10, calls: 1200, calls_per_second: 8.0, ..Look::default() };
-        check(&look, "3 of 10 cells, 0 backstories, 0 predictions, 1,200 calls (8/s), 0 tokens, price unknown");
+        let snapshot =
+            Snapshot { cells_finished: 3, cells: 10, calls: 1200, calls_per_second: 8.0, ..Snapshot::default() };
+        check(&snapshot, "3 of 10 cells, 0 backstories, 0 predictions, 1,200 calls (8/s), 0 tokens, price unknown");
         let wait = |reason, left| Wait {
             endpoint: Endpoint::new("https://api.example.com/v1", KeyName::None),
             model: "m".to_owned(),
@@ -236,9 +237,9 @@ mod tests {
             wait(Reason::Stalled, Some(Duration::from_secs(1))),
         ];
         let waiting = waits.iter().filter_map(wait_text).collect();
-        let look = Look { cells_finished_before: 2, waiting, ..look };
+        let snapshot = Snapshot { cells_finished_before: 2, waiting, ..snapshot };
         check(
-            &look,
+            &snapshot,
             "3 of 10 cells (2 of them before), 0 backstories, 0 predictions, 1,200 calls (8/s), 0 tokens, price unknown; \
              m waits for its own limit of 600 requests a minute; m waits for its own limit of 2,000,000 tokens a minute; \
              m is left alone for 20 s more, as its provider asks; \

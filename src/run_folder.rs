@@ -31,7 +31,7 @@ pub(crate) struct RunFolder(PathBuf);
 
 /// The right to write to a run folder, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Claim {
+pub(crate) struct FolderLock {
     _lock: File,
 }
 
@@ -43,8 +43,8 @@ impl RunFolder {
 
     /// The folder of `run`: the name of a run in the folder `runs`, or the path of a run folder.
     pub(crate) fn find(runs: &Path, run: &Path) -> anyhow::Result<Self> {
-        let places = [runs.join(run), run.to_owned()];
-        let begun = places.into_iter().find(|place| place.join(EXPERIMENT_FILE).is_file());
+        let candidates = [runs.join(run), run.to_owned()];
+        let begun = candidates.into_iter().find(|candidate| candidate.join(EXPERIMENT_FILE).is_file());
         begun.map(Self).ok_or_else(|| {
             anyhow!(
                 "there is no run {} in the folder {}: expected a run's name, or the path of its folder",
@@ -76,7 +76,7 @@ impl RunFolder {
     }
 
     /// Makes the folder, if need be, and bars other processes from it.
-    pub(crate) fn claim(&self) -> anyhow::Result<Claim> {
+    pub(crate) fn lock(&self) -> anyhow::Result<FolderLock> {
         std::fs::create_dir_all(&self.0).with_context(|| {
             format!("make the run folder {} (name a folder that can be written to with --runs)", self.0.display())
         })?;
@@ -86,7 +86,7 @@ impl RunFolder {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let (folder, by) = (self.0.display(), holder(&mut lock));
+                let (folder, by) = (self.0.display(), lock_owner(&mut lock));
                 bail!("run folder {folder} is in use by {by}; wait for it or stop it");
             }
             Err(TryLockError::Error(error)) => return Err(error).with_context(|| format!("lock {}", path.display())),
@@ -94,7 +94,7 @@ impl RunFolder {
         lock.set_len(0)
             .and_then(|()| writeln!(lock, "{}", std::process::id()))
             .with_context(|| format!("write {}", path.display()))?;
-        Ok(Claim { _lock: lock })
+        Ok(FolderLock { _lock: lock })
     }
 
     /// Fails while a process works in the folder.
@@ -103,7 +103,7 @@ impl RunFolder {
         let Ok(mut lock) = File::open(self.0.join(LOCK_FILE)) else { return Ok(()) };
         match lock.try_lock_shared() {
             Err(TryLockError::WouldBlock) => {
-                let (folder, by) = (self.0.display(), holder(&mut lock));
+                let (folder, by) = (self.0.display(), lock_owner(&mut lock));
                 bail!(
                     "run folder {folder} is in use by {by}; it can be looked at once that has ended: wait for it, or stop it (it keeps what is done), then give this command again"
                 )
@@ -161,13 +161,13 @@ fn remove(folder: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Who holds the lock, by what it wrote there.
-fn holder(lock: &mut File) -> String {
-    let mut holder = String::new();
-    let read = lock.read_to_string(&mut holder);
-    match (read, holder.trim()) {
+/// Who owns the lock, by what it wrote there.
+fn lock_owner(lock: &mut File) -> String {
+    let mut owner = String::new();
+    let read = lock.read_to_string(&mut owner);
+    match (read, owner.trim()) {
         (Ok(_), id) if !id.is_empty() => format!("process {id}"),
-        // The holder has not written its id yet.
+        // The owner has not written its id yet.
         _ => "another process".to_owned(),
     }
 }

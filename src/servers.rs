@@ -18,7 +18,7 @@ use crate::precedence::{Either, FlagsFirst};
 /// How long a server may be away when a process starts: long enough that all can be started together.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// How long an operator's command waits for one server: what cannot be reached is said within seconds.
+/// How long an operator's command waits for one server: what cannot be reached is given within seconds.
 pub(crate) const LITTLE_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Where the servers are.
@@ -32,15 +32,15 @@ pub(crate) struct ServerFlags {
 }
 
 /// Where the broker is.
-pub(crate) type BrokerFlags = FlagsFirst<BrokerPlace>;
+pub(crate) type BrokerFlags = FlagsFirst<BrokerAddressFlags>;
 
 /// Where the store is.
-pub(crate) type StoreFlags = FlagsFirst<StorePlace>;
+pub(crate) type StoreFlags = FlagsFirst<StoreAddressFlags>;
 
 /// The broker's address, or a file with it.
 #[derive(Debug, Args)]
 #[group(skip)]
-pub(crate) struct BrokerPlace {
+pub(crate) struct BrokerAddressFlags {
     /// The RabbitMQ broker's address: amqp://user:password@host:port/vhost, or amqps:// for TLS
     #[arg(long, value_name = "URL", env = "VALUESIM_BROKER", hide_env_values = true, help_heading = "Servers")]
     broker: Option<SecretString>,
@@ -57,7 +57,7 @@ pub(crate) struct BrokerPlace {
 /// The store's address, or a file with it.
 #[derive(Debug, Args)]
 #[group(skip)]
-pub(crate) struct StorePlace {
+pub(crate) struct StoreAddressFlags {
     /// The Redis or Valkey store's address: <redis://user:password@host:port/database>, or rediss:// for TLS
     #[arg(long, value_name = "URL", env = "VALUESIM_STORE", hide_env_values = true, help_heading = "Servers")]
     store: Option<SecretString>,
@@ -106,11 +106,11 @@ impl ServerFlags {
     }
 }
 
-impl Either for BrokerPlace {
+impl Either for BrokerAddressFlags {
     const BOTH: [&'static str; 2] = ["broker", "broker_file"];
 }
 
-impl Either for StorePlace {
+impl Either for StoreAddressFlags {
     const BOTH: [&'static str; 2] = ["store", "store_file"];
 }
 
@@ -121,15 +121,15 @@ impl BrokerFlags {
 
     /// The address that the flags name, for a process that is called `name` at the broker.
     pub(crate) fn address(&self, name: &str) -> anyhow::Result<BrokerAddress> {
-        let BrokerPlace { broker, broker_file, broker_ca } = &self.0;
+        let BrokerAddressFlags { broker, broker_file, broker_ca } = &self.0;
         let (address, file) = (broker.as_ref(), broker_file.as_ref());
-        let said = Said { flag: "broker", example: "amqp://user:password@host", address, file };
+        let given = GivenAddress { flag: "broker", example: "amqp://user:password@host", address, file };
         let settings = RabbitSettings {
             ca_file: broker_ca.clone(),
             patience: PATIENCE,
-            ..RabbitSettings::new(said.address()?, format!("{name} {}", std::process::id()))
+            ..RabbitSettings::new(given.address()?, format!("{name} {}", std::process::id()))
         };
-        let shown = settings.shown().with_context(|| said.by())?;
+        let shown = settings.shown().with_context(|| given.by())?;
         settings.check_certificates().context("--broker-ca")?;
         Ok(BrokerAddress { settings, shown })
     }
@@ -147,10 +147,10 @@ impl StoreFlags {
 
     /// The address that the flags name.
     pub(crate) fn address(&self) -> anyhow::Result<StoreAddress> {
-        let StorePlace { store, store_file, store_ca } = &self.0;
+        let StoreAddressFlags { store, store_file, store_ca } = &self.0;
         let (address, file) = (store.as_ref(), store_file.as_ref());
-        let said = Said { flag: "store", example: "redis://host", address, file };
-        let address: Address = said.address()?.expose_secret().parse().with_context(|| said.by())?;
+        let given = GivenAddress { flag: "store", example: "redis://host", address, file };
+        let address: Address = given.address()?.expose_secret().parse().with_context(|| given.by())?;
         let Some(file) = store_ca else { return Ok(StoreAddress(address)) };
         let certificates =
             std::fs::read(file).with_context(|| format!("--store-ca: read the certificates in {}", file.display()))?;
@@ -160,15 +160,15 @@ impl StoreFlags {
     }
 }
 
-/// What was said of where a server is.
-struct Said<'a> {
+/// What was given of where a server is.
+struct GivenAddress<'a> {
     flag: &'static str,
     example: &'static str,
     address: Option<&'a SecretString>,
     file: Option<&'a PathBuf>,
 }
 
-impl Said<'_> {
+impl GivenAddress<'_> {
     fn address(&self) -> anyhow::Result<SecretString> {
         let Self { flag, example, address, file } = self;
         match (address, file) {
@@ -182,7 +182,7 @@ impl Said<'_> {
         }
     }
 
-    /// By what it was said.
+    /// By what it was given.
     fn by(&self) -> String {
         match (self.address, self.file) {
             (None, Some(file)) => format!("--{}-file: the address in {}", self.flag, file.display()),
@@ -231,7 +231,7 @@ async fn reached<T, E: Into<anyhow::Error>>(
 
 /// Hangs up for an operator, who waits no longer than that: what is not given back by then goes back by itself.
 pub(crate) async fn hang_up(queue: &RabbitQueue) {
-    // What was to be done is done, or it was said that it is not.
+    // What was to be done is done, or it was given that it is not.
     let _ = tokio::time::timeout(LITTLE_PATIENCE, queue.close()).await;
 }
 

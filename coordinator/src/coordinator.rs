@@ -1,9 +1,9 @@
-//! Keeps a bounded window of cells under way, and writes what comes back into the ledger.
+//! Keeps a bounded window of cells in progress, and writes their outcomes into the ledger.
 //!
 //! ```text
 //!   plan ──> dispatch ──> story / CAB queues ──> workers ──> results queue ──> ledger
 //!               ^                                                                │
-//!               └──────────── a place in the window becomes free ────────────────┘
+//!               └──────────── a slot in the window becomes free ────────────────┘
 //! ```
 
 mod cell_states;
@@ -31,7 +31,7 @@ use crate::ledger::{DeadCells, Ledger, LedgerError};
 use crate::plan::{Plan, Planned};
 use cell_states::CellStates;
 
-/// Why the coordinator cannot go on.
+/// Why the coordinator failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CoordinatorError {
     /// The ledger failed.
@@ -43,10 +43,10 @@ pub enum CoordinatorError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// It could not be noted how far the run is dispatched.
+    /// The dispatch cursor could not be written.
     #[error(transparent)]
     Cursor(#[from] CursorError),
-    /// An outcome cannot be read.
+    /// An outcome could not be read.
     #[error("read an outcome from the results queue: {0}")]
     Outcome(String),
 }
@@ -56,18 +56,18 @@ pub enum CoordinatorError {
 pub enum RunEnd {
     /// All cells are in the ledger.
     Finished,
-    /// It was stopped before that and can go on.
+    /// It was stopped before that, and can be resumed.
     Interrupted,
 }
 
-/// How far a run is; read by the progress display while the run goes on.
+/// The progress of a run, for displays.
 #[derive(Debug, Default)]
 pub struct Progress {
     finished: AtomicU64,
     dead: AtomicU64,
-    /// Cells that were sent again as often as that makes sense.
+    /// Cells that were sent again several times without an outcome.
     lost: AtomicU64,
-    /// What the cells have cost that were finished since this began, in nano-dollars.
+    /// The cost of the cells finished since the coordinator started, in nano-dollars.
     spent: AtomicU64,
 }
 
@@ -77,17 +77,17 @@ impl Progress {
         self.finished.load(Ordering::Relaxed)
     }
 
-    /// Cells that were given up.
+    /// Dead cells.
     pub fn cells_dead(&self) -> u64 {
         self.dead.load(Ordering::Relaxed)
     }
 
-    /// Cells that do not come back, however often they are sent; none once a cell is finished again.
+    /// Cells that were sent again several times without an outcome; 0 again as soon as any cell finishes.
     pub fn cells_lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }
 
-    /// What the cells have cost that were finished since the coordinator began.
+    /// The cost of the cells finished since the coordinator started.
     pub fn spent(&self) -> NanoUsd {
         NanoUsd(self.spent.load(Ordering::Relaxed))
     }
@@ -118,25 +118,25 @@ pub struct Coordinator<Q, S> {
     ledger: Arc<Ledger>,
     queue: Q,
     store: S,
-    /// What a cell begins with.
+    /// The kind of a cell's first task.
     first_kind: TaskKind,
-    /// Free places in each model's window.
+    /// Free slots in each model's window.
     windows: Vec<Semaphore>,
     cell_states: Mutex<CellStates>,
     progress: Arc<Progress>,
     on_bad_message: OnBadMessage,
-    /// How far the run was dispatched, where the queues outlive this process.
+    /// How far the run was dispatched, if the queues outlive this process.
     cursor: Option<Cursor>,
-    /// The version of the tasks that it sends.
+    /// The message version of the tasks that it sends.
     task_version: u16,
-    /// Cells that were dispatched are on no queue and with nobody.
+    /// Notified when dispatched cells are neither on a queue nor with a worker.
     lost: Notify,
-    /// Other cells are given up than before.
+    /// Notified when the set of dead cells has changed.
     dead_changed: Notify,
 }
 
 impl<Q: Queue, S: Store> Coordinator<Q, S> {
-    /// A coordinator that keeps at most `window` cells of each model under way. Asks the ledger what is finished.
+    /// A coordinator that keeps at most `window` cells of each model in progress. Reads the finished cells from the ledger.
     pub fn new(
         manifest: &Manifest,
         plan: Arc<Plan>,
@@ -173,14 +173,14 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         })
     }
 
-    /// The same on queues that outlive this process: what `cursor` says was dispatched before is waited for, and an
-    /// outcome that cannot be read goes to the dead letters; `by` is this process's name there.
+    /// The same on queues that outlive this process: cells that were dispatched before, according to `cursor`, are not sent
+    /// again, and unreadable outcomes become dead letters; `by` is this process's name in these.
     #[must_use]
     pub fn on_lasting_queues(self, cursor: Cursor, by: String) -> Self {
         Self { cursor: Some(cursor), on_bad_message: OnBadMessage::DeadLetter { by }, ..self }
     }
 
-    /// The same with tasks of another version of the message.
+    /// The same with tasks of another message version.
     #[must_use]
     pub fn with_task_version(self, task_version: u16) -> Self {
         Self { task_version, ..self }
@@ -191,20 +191,21 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         self.cell_states().all_finished()
     }
 
-    /// Cells that were dispatched and are neither finished nor given up.
+    /// The number of cells that were dispatched and are neither finished nor dead.
     pub fn cells_under_way(&self) -> u64 {
         self.cell_states().under_way()
     }
 
-    /// Says that nothing which was dispatched is on a queue or with a worker: what is open is sent again.
+    /// Reports that no dispatched cell is on a queue or with a worker: the open ones are sent again.
     pub fn nothing_is_under_way(&self) {
         self.lost.notify_one();
     }
 
-    /// Says which cells are given up; others that were may be tried again. Returns once the ledger has it.
+    /// Sets the dead cells; cells that were dead before and are not in `dead` are open again. Returns once the ledger has
+    /// recorded them.
     ///
     /// # Errors
-    /// Where the ledger cannot be written.
+    /// If the ledger cannot be written.
     ///
     /// # Panics
     /// Never, unless the ledger panics.
@@ -220,10 +221,10 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         Ok(())
     }
 
-    /// How many cells the ledger says were given up.
+    /// The number of dead cells in the ledger.
     ///
     /// # Errors
-    /// Where the ledger cannot be read.
+    /// If the ledger cannot be read.
     ///
     /// # Panics
     /// Never, unless the ledger panics.
@@ -234,7 +235,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         Ok(u32::try_from(dead.len()).unwrap_or(u32::MAX))
     }
 
-    /// How far the run is.
+    /// The progress of the run.
     pub fn progress(&self) -> Arc<Progress> {
         Arc::clone(&self.progress)
     }
@@ -259,7 +260,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         cell_states.finished() + cell_states.dead() >= self.plan.cells()
     }
 
-    /// Gives the places of cells back, and shows how far the run is.
+    /// Frees the slots of cells, and updates the progress.
     fn free(&self, settled: Vec<Cell>) {
         for cell in settled {
             self.windows[usize::from(cell.model.0)].add_permits(1);

@@ -1,5 +1,5 @@
-//! A run's coordinator in a fleet: beside its work it reports that it is alive, keeps the lead, carries out orders, and
-//! looks after what others may lose.
+//! The coordinator of a run in a fleet: besides dispatching and receiving it reports that it is alive, renews its lease,
+//! carries out orders, and restores what the servers may lose.
 
 mod dead_letters;
 mod error;
@@ -33,10 +33,10 @@ pub use self::error::FleetError;
 pub use self::heartbeat::{Heartbeat, RunSize};
 pub use self::leadership::AlreadyCoordinated;
 
-/// The file of the run folder that says how far the run is dispatched.
+/// The file in the run folder that records how far the run is dispatched.
 const CURSOR_FILE: &str = "dispatched";
 
-/// The folder of the run folder that keeps the last order.
+/// The folder in the run folder that keeps the last order.
 const CONTROL_FOLDER: &str = "control";
 
 /// The coordinator of a run in a fleet.
@@ -46,17 +46,17 @@ pub struct FleetCoordinator<Q, S, C> {
     heartbeat: Heartbeat<Q, S, C>,
     manifest: Manifest,
     process: Process,
-    /// The version of the tasks that are sent.
+    /// The message version of the tasks that are sent.
     task_version: u16,
     cursor_file: PathBuf,
     tell: fn(&str),
-    /// Who ended the run, if somebody did.
+    /// Who cancelled the run, if somebody did.
     cancelled_by: OnceLock<String>,
 }
 
-/// What it has to do.
+/// What a coordinator of a fleet needs to know about its run.
 pub struct Assignment<'a> {
-    /// The run as its workers need to know it.
+    /// The manifest that its workers read.
     pub manifest: Manifest,
     /// Its cells.
     pub plan: &'a Arc<Plan>,
@@ -66,13 +66,13 @@ pub struct Assignment<'a> {
     pub ledger: &'a Arc<Ledger>,
     /// Its folder.
     pub folder: &'a Path,
-    /// Cells of each model under way.
+    /// Maximum cells in progress for each model.
     pub window: usize,
-    /// The version of the tasks that are sent.
+    /// The message version of the tasks that are sent.
     pub task_version: u16,
-    /// What the finished cells have cost.
+    /// The cost of the finished cells.
     pub spent_before: NanoUsd,
-    /// Says to people what the coordinator does.
+    /// Tells people what the coordinator does.
     pub tell: fn(&str),
 }
 
@@ -90,9 +90,9 @@ impl From<RunEnd> for FleetEnd {
 pub enum FleetEnd {
     /// No cell is open.
     Finished,
-    /// It was stopped before that and can go on.
+    /// It was stopped before that, and can be resumed.
     Interrupted,
-    /// An operator ended the run.
+    /// An operator cancelled the run.
     Cancelled {
         /// Who.
         by: String,
@@ -100,10 +100,10 @@ pub enum FleetEnd {
 }
 
 impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
-    /// Puts the manifest into the store and enters the run into the list of runs.
+    /// Takes the lease on the run, puts the manifest into the store, and adds the run to the list of runs.
     ///
     /// # Errors
-    /// Where the run has a coordinator already, before anything is changed.
+    /// If the run already has a coordinator, before anything is changed; if a server or the ledger fails.
     pub async fn new(
         servers: Servers<Q, S, C>,
         http_status: &HttpStatus,
@@ -140,7 +140,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
         )?;
         let coordinator = coordinator.on_lasting_queues(Cursor::at(&cursor_file), process.id.clone());
         let coordinator = Arc::new(coordinator.with_task_version(task_version));
-        // Before workers hear of the run, so that they find all in its place.
+        // Before workers see the run, so that they find everything ready.
         servers.queue.declare(&first_queues(&manifest)).await?;
         let of_first_respondent = plan.models().flat_map(|model| plan.cells_of(model).take(plan.folds().len()));
         let finished = coordinator.finished_cells().into_iter();
@@ -155,7 +155,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
         );
         let heartbeat = heartbeat.await.keeping_orders_in(folder.join(CONTROL_FOLDER)).await;
         if let Err(error) = heartbeat.announce(RunPhase::Begun).await {
-            tracing::warn!(run = %manifest.run, %error, "the run is not in the list of runs yet; it is entered again soon");
+            tracing::warn!(run = %manifest.run, %error, "could not add the run to the list of runs; the next report tries again");
         }
         let cancelled_by = OnceLock::new();
         Ok(Self { servers, coordinator, heartbeat, manifest, process, task_version, cursor_file, tell, cancelled_by })
@@ -166,21 +166,21 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
         self.coordinator.progress()
     }
 
-    /// Coordinates until no cell is open or `stop` is cancelled; what is under way then stays on the queues.
+    /// Coordinates until no cell is open or `stop` is cancelled; cells in progress then stay on the queues.
     pub async fn run(&self, stop: &CancellationToken) -> Result<FleetEnd, FleetError> {
-        let halt = stop.child_token();
+        let stopping = stop.child_token();
         let coordinating = async {
-            // First, so that a run of which nothing is open but what was given up ends at once.
-            if halt.run_until_cancelled(self.see_the_dead()).await.is_none() {
+            // First, so that a run whose open cells are all dead ends at once.
+            if stopping.run_until_cancelled(self.see_the_dead()).await.is_none() {
                 return Ok(RunEnd::Interrupted);
             }
-            Ok(self.coordinator.run(&halt).await?)
+            Ok(self.coordinator.run(&stopping).await?)
         };
         let end = tokio::select! {
             biased;
             end = coordinating => end,
             never = self.heartbeat.beat(|| [self.servers.queue.problem(), self.servers.control.problem()]) => never,
-            never = self.obey(&halt) => never,
+            never = self.obey(&stopping) => never,
             never = self.keep_manifest() => never,
             never = self.look_for_lost() => never,
             never = self.look_for_dead() => never,
@@ -196,7 +196,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
         match &end {
             Ok(FleetEnd::Finished) => self.tidy_up(RunPhase::Finished).await,
             Ok(FleetEnd::Cancelled { .. }) => self.tidy_up(RunPhase::Cancelled).await,
-            // Another coordinator says how the run is, or will.
+            // Another coordinator reports on the run, or will.
             Ok(FleetEnd::Interrupted) | Err(FleetError::AlreadyCoordinated(_)) => {}
             Err(error) => self.heartbeat.stopped_by(error.to_string()).await,
         }
@@ -206,19 +206,19 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
         end
     }
 
-    /// The run's queues but for its dead letters, with those that there are only while it is upgraded.
+    /// All queues of the run except its dead letters, including those that exist only during an upgrade.
     fn queues(&self) -> Vec<QueueName> {
         let later = |model| (2..=TASK_VERSION + 1).map(move |version| QueueKind::NextVersion(model, version));
         let later = self.manifest.models().flat_map(|(model, _)| later(model));
-        let later = later.map(|lane| QueueName { run: self.manifest.run.clone(), kind: lane });
+        let later = later.map(|kind| QueueName { run: self.manifest.run.clone(), kind });
         first_queues(&self.manifest).into_iter().chain(later).collect()
     }
 }
 
-/// The queues that every run has, but for its dead letters.
+/// The queues that every run has, except its dead letters.
 fn first_queues(manifest: &Manifest) -> Vec<QueueName> {
     let of_model =
         |(model, _): (ModelId, _)| [QueueKind::Story(model), QueueKind::Cab(model), QueueKind::Quarantine(model)];
-    let lanes = manifest.models().flat_map(of_model).chain([QueueKind::Results]);
-    lanes.map(|lane| QueueName { run: manifest.run.clone(), kind: lane }).collect()
+    let kinds = manifest.models().flat_map(of_model).chain([QueueKind::Results]);
+    kinds.map(|kind| QueueName { run: manifest.run.clone(), kind }).collect()
 }

@@ -1,6 +1,6 @@
-//! What operators and processes tell each other past the queues: orders for a run, and signs of life.
+//! Communication between operators and processes outside the queues: orders for a run, and reports of processes.
 //!
-//! None of it decides a result. What is not known is not obeyed: without a word from the server a run goes on as it was.
+//! None of it affects a result. While the server is unreachable, a run goes on as it was last ordered.
 
 mod folder;
 mod local;
@@ -28,22 +28,22 @@ pub use self::port::{Control, ControlError, Following, Lead};
 pub use self::process::{operator, this_process};
 pub use self::redis::RedisControl;
 
-/// The version of orders, runs and reports; a reader leaves out those of newer ones and counts them.
+/// The version of orders, runs and reports. A reader skips other versions, and counts them.
 pub const CONTROL_VERSION: u16 = 1;
 
-/// How often an order is looked for: an operator sees it obeyed within about a second.
+/// How often processes check for an order: it takes effect within about a second.
 pub const ORDER_EVERY: Duration = Duration::from_secs(1);
 
-/// How often a process says that it is alive.
+/// How often a process reports that it is alive.
 pub const REPORT_EVERY: Duration = Duration::from_secs(2);
 
-/// How long a process counts as alive after it last said so: a few reports may be late.
+/// How long a process counts as alive after its last report, so that a few reports may be late.
 pub const REPORT_EXPIRY: Duration = Duration::from_secs(10);
 
-/// How long a coordinator leads its run after it last said so, which it does every [`REPORT_EVERY`].
+/// How long the lease of a coordinator on its run lasts; the coordinator renews it every [`REPORT_EVERY`].
 pub const LEASE_EXPIRY: Duration = Duration::from_secs(10);
 
-/// A moment: milliseconds since 1970 in UTC, by the clock of whoever wrote it.
+/// A time: milliseconds since 1970 in UTC, by the clock of its writer.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UnixMillis(pub u64);
@@ -57,7 +57,7 @@ impl UnixMillis {
 }
 
 impl fmt::Display for UnixMillis {
-    /// As RFC 3339 in UTC, to the second; as milliseconds where no calendar goes so far.
+    /// As RFC 3339 in UTC, to the second; as milliseconds if it is beyond the calendar.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = i64::try_from(self.0 / 1000).unwrap_or(i64::MAX);
         let moment = OffsetDateTime::from_unix_timestamp(seconds).ok();
@@ -68,16 +68,16 @@ impl fmt::Display for UnixMillis {
     }
 }
 
-/// What an operator wants of a run.
+/// The state that an operator wants a run to be in.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DesiredState {
-    /// It goes on.
+    /// It runs.
     #[default]
     Go,
-    /// No new calls; what is under way is finished, and all stays as it is.
+    /// It makes no new calls; calls in flight finish, and everything is kept.
     Pause,
-    /// It ends; what is finished stays.
+    /// It ends; finished cells are kept.
     Cancel,
 }
 
@@ -96,27 +96,27 @@ impl fmt::Display for DesiredState {
 pub struct Order {
     /// [`CONTROL_VERSION`] of the writer.
     pub version: u16,
-    /// What is to be.
+    /// The desired state.
     #[serde(rename = "wish")]
     pub desired: DesiredState,
-    /// Who wants it: a user and a host, or a reason.
+    /// Who gave the order: a user and a host, or a reason.
     pub by: String,
-    /// Since when.
+    /// When it was given.
     pub at: UnixMillis,
 }
 
 impl Order {
-    /// An order of this moment.
+    /// An order given now.
     pub fn new(desired: DesiredState, by: String) -> Self {
         Self { version: CONTROL_VERSION, desired, by, at: UnixMillis::now() }
     }
 }
 
-/// How far a run has come, as a whole.
+/// The phase of a run as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunPhase {
-    /// A coordinator has begun it, and it has not ended.
+    /// A coordinator has started it, and it has not ended.
     Begun,
     /// All its cells are finished or dead.
     Finished,
@@ -128,7 +128,7 @@ pub enum RunPhase {
     Failed,
 }
 
-/// What a run is, for lists of runs. Kept longer than its coordinator lives.
+/// A run's entry in the list of runs. It outlives the run's coordinator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AboutRun {
     /// [`CONTROL_VERSION`] of the writer.
@@ -137,7 +137,7 @@ pub struct AboutRun {
     pub run: RunId,
     /// The names of its models.
     pub models: Vec<String>,
-    /// How far it has come.
+    /// Its phase.
     pub phase: RunPhase,
     /// Its cells.
     pub cells: CellCounts,
@@ -146,19 +146,19 @@ pub struct AboutRun {
     /// Whether the prices of all its models are known.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub priced: bool,
-    /// Why its coordinator ended, where that was an error. The run then waits for another one.
+    /// The error that ended its coordinator, if one did. The run then waits for another coordinator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_by: Option<String>,
-    /// When it was begun.
+    /// When it was started.
     pub begun_at: UnixMillis,
     /// When this was written.
     pub at: UnixMillis,
 }
 
-/// How many cells of a run are where.
+/// The number of cells of a run in each state.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CellCounts {
-    /// All of the run's.
+    /// All cells of the run.
     pub planned: u64,
     /// In the ledger.
     pub finished: u64,
@@ -168,14 +168,14 @@ pub struct CellCounts {
     pub dead: u64,
 }
 
-/// Which process speaks.
+/// A process of a fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
     /// A name that no other process has or had.
     pub id: String,
     /// The machine's name.
     pub host: String,
-    /// The process's number there.
+    /// Its process id there.
     pub pid: u32,
     /// The release that it runs.
     pub release: String,
@@ -183,7 +183,7 @@ pub struct Process {
     pub started_at: UnixMillis,
 }
 
-/// What a worker says of itself every [`REPORT_EVERY`].
+/// What a worker reports about itself every [`REPORT_EVERY`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WorkerReport {
     /// [`CONTROL_VERSION`] of the writer.
@@ -194,44 +194,44 @@ pub struct WorkerReport {
     pub runs: Vec<RunId>,
     /// Whether it takes no more tasks, because it is about to end.
     pub draining: bool,
-    /// Tasks that it has taken and not finished.
+    /// Tasks that it has taken and not yet finished.
     pub tasks: u32,
-    /// Calls under way.
+    /// Calls in flight.
     pub calls_in_flight: u32,
-    /// Calls that it may have under way.
+    /// Its maximum of calls in flight.
     pub capacity: u32,
-    /// Calls answered in a second, lately.
+    /// Calls answered per second, recently.
     pub calls_per_second: f64,
-    /// Where it answers probes and shows its metrics, if it does.
+    /// The address at which it serves probes and metrics, if it does.
     #[serde(default)]
     pub http: Option<String>,
-    /// What went wrong last, if anything did, and when.
+    /// The last problem and when it occurred, if there was one.
     pub last_trouble: Option<(UnixMillis, String)>,
-    /// What is wrong with each of its runs, and with those that it leaves alone.
+    /// The problems of each of its runs, and of the runs that it left for a while.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub troubles: Vec<RunTrouble>,
     /// When this was written.
     pub at: UnixMillis,
 }
 
-/// What is wrong with a run at one worker.
+/// A problem with a run at one worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunTrouble {
     /// The run.
     pub run: RunId,
-    /// The model's name, where it is about one.
+    /// The model's name, if the problem concerns one model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// When it happened.
+    /// When it occurred.
     pub at: UnixMillis,
-    /// What.
+    /// A description.
     pub text: String,
-    /// Until when the worker leaves the run alone because of it, if it does.
+    /// Until when the worker leaves the run because of it, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_alone_until: Option<UnixMillis>,
 }
 
-/// What a coordinator says of itself and its run every [`REPORT_EVERY`].
+/// What a coordinator reports about itself and its run every [`REPORT_EVERY`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CoordinatorReport {
     /// [`CONTROL_VERSION`] of the writer.
@@ -242,9 +242,9 @@ pub struct CoordinatorReport {
     pub run: RunId,
     /// The run's cells.
     pub cells: CellCounts,
-    /// Cells finished in a second, lately.
+    /// Cells finished per second, recently.
     pub cells_per_second: f64,
-    /// When a cell was finished last, if one was since the process started.
+    /// When the last cell was finished, if one was since the process started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_finished_at: Option<UnixMillis>,
     /// What the run has cost so far.
@@ -252,9 +252,9 @@ pub struct CoordinatorReport {
     /// Whether the prices of all its models are known.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub priced: bool,
-    /// Where it answers probes and shows its metrics, if it does.
+    /// The address at which it serves probes and metrics, if it does.
     pub http: Option<String>,
-    /// What went wrong last, if anything did, and when.
+    /// The last problem and when it occurred, if there was one.
     pub last_trouble: Option<(UnixMillis, String)>,
     /// When this was written.
     pub at: UnixMillis,
@@ -269,12 +269,12 @@ fn is_yes(flag: &bool) -> bool {
     *flag
 }
 
-/// What was found of a kind.
+/// All entries of one kind, as far as they can be read.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Found<T> {
-    /// What could be read.
+pub struct Listing<T> {
+    /// The entries that could be read.
     pub all: Vec<T>,
-    /// How many were written by newer releases, or cannot be read.
+    /// How many entries were written by other releases, or are damaged.
     pub unreadable: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Where tasks and outcomes wait: the port that a memory queue and a broker both implement.
+//! Where tasks and outcomes wait: the queue port, implemented in memory and by RabbitMQ.
 
 mod admin;
 mod memory;
@@ -29,17 +29,17 @@ pub struct QueueName {
 pub enum QueueKind {
     /// Story tasks for one model.
     Story(ModelId),
-    /// CAB tasks for one model. Workers prefer them, so that cells finish.
+    /// CAB tasks for one model. Workers prefer these, so that cells finish.
     Cab(ModelId),
-    /// Tasks for one model that were delivered before and never finished: whoever had them may have died of one of them.
-    /// Each worker does one of these at a time, so that a task that kills its worker takes no others with it.
+    /// Tasks for one model that were delivered before and never finished: one of them may have killed its worker. Each worker
+    /// does one of these at a time, so that a task that kills its worker affects no other task.
     Quarantine(ModelId),
-    /// Tasks for one model in a later version of the message than the first, which workers of an older release leave to
-    /// those that read it.
+    /// Tasks for one model in a later version of the message than the first, for workers that can read it. Workers of an older
+    /// release leave them alone.
     NextVersion(ModelId, u16),
     /// Outcomes of finished cells, for the coordinator.
     Results,
-    /// Dead letters: messages that could not be dealt with, kept for people to look at.
+    /// Dead letters: messages that could not be processed, kept for people to inspect.
     Dead,
 }
 
@@ -56,13 +56,13 @@ impl fmt::Display for QueueName {
     }
 }
 
-/// Why a queue did not do what it was asked.
+/// Why a queue operation failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QueueError {
     /// The queue was closed because the run ends.
     #[error("queue {0} is closed")]
     Closed(QueueName),
-    /// The broker's address cannot be read, or its certificate file.
+    /// The broker's address cannot be parsed, or its certificate file cannot be read.
     #[error("use the RabbitMQ address: {0}")]
     Address(String),
     /// No connection to the broker could be made.
@@ -75,7 +75,7 @@ pub enum QueueError {
         /// What to do about it.
         advice: &'static str,
     },
-    /// The broker cannot be reached now; what waits for it goes on by itself when it is back.
+    /// The broker cannot be reached now; operations that wait for it go on when it is back.
     #[error("reach RabbitMQ at {address} for queue {queue}: {reason}")]
     Unreachable {
         /// Where, without the password.
@@ -85,30 +85,30 @@ pub enum QueueError {
         /// What went wrong last.
         reason: String,
     },
-    /// The queue exists with other arguments than this program declares.
+    /// The queue exists with arguments that differ from those that this program declares.
     #[error(
         "queue {queue} exists in RabbitMQ with other arguments than this program uses: delete it with `valuesim purge \
-         {run}` or in RabbitMQ's management, or use another virtual host; RabbitMQ says: {reason}"
+         {run} --yes` or in RabbitMQ's management, or use another virtual host; RabbitMQ says: {reason}"
     )]
     OtherArguments {
         /// The queue's name in the broker.
         queue: String,
         /// The run that it belongs to.
         run: RunId,
-        /// What the broker says.
+        /// The reason that the broker gives.
         reason: String,
     },
-    /// The broker refuses what was asked.
+    /// The broker refuses the operation.
     #[error("use queue {queue} in RabbitMQ: {reason}")]
     Refused {
         /// The queue's name in the broker.
         queue: String,
-        /// What the broker says.
+        /// The reason that the broker gives.
         reason: String,
     },
-    /// The queue went away as often as it was declared.
+    /// The queue was deleted each time that it was declared.
     #[error(
-        "publish to queue {queue} in RabbitMQ: it was declared {times} times and is gone each time; see who deletes it"
+        "publish to queue {queue} in RabbitMQ: it was declared {times} times and deleted each time; find out who deletes it"
     )]
     Unroutable {
         /// The queue's name in the broker.
@@ -116,38 +116,39 @@ pub enum QueueError {
         /// How often it was declared.
         times: u32,
     },
-    /// The message is larger than brokers take.
-    #[error("publish to queue {queue}: the message has {bytes} bytes, at most {most} fit")]
+    /// The message is larger than brokers accept.
+    #[error("publish to queue {queue}: the message has {bytes} bytes; expected at most {most}")]
     TooLarge {
         /// The queue.
         queue: QueueName,
         /// Size of the message.
         bytes: usize,
-        /// The most that fits.
+        /// The largest size that the broker accepts.
         most: usize,
     },
 }
 
 /// Queues that keep a message until its delivery is acknowledged.
 ///
-/// A delivery that is dropped without a word is delivered again, to somebody else perhaps: at least once, never lost.
+/// Delivery is at least once: a delivery that is dropped without an acknowledgement is delivered again, perhaps to another
+/// process.
 pub trait Queue: Clone + Send + Sync + 'static {
-    /// A message on loan.
+    /// A delivered message.
     type Delivery: Delivery;
 
-    /// Puts a message into a queue; waits while the queue is full; returns once the message is safe there.
+    /// Puts a message into a queue. Waits while the queue is full, and returns once the message is stored there.
     fn publish(&self, queue: &QueueName, body: Bytes) -> impl Future<Output = Result<(), QueueError>> + Send;
 
     /// Takes the next message; waits while there is none. Dropping the future loses no message.
     ///
-    /// `room` is how many messages the caller could take now, so that as many may be fetched together.
+    /// `room` is how many messages the caller could take now; up to that many may be fetched together.
     fn take(&self, queue: &QueueName, room: usize) -> impl Future<Output = Result<Self::Delivery, QueueError>> + Send;
 
-    /// Takes the next message if one is ready here: one that was fetched with an earlier `take`, say.
+    /// Takes the next message if one is ready in this process, for example because an earlier `take` fetched it.
     fn try_take(&self, queue: &QueueName) -> Option<Self::Delivery>;
 
-    /// Gives a message back that its taker could not finish for no fault of the message, for others to take: unlike a
-    /// delivery that is dropped, it does not count as a failed one where the queue limits those.
+    /// Returns a message that could not be finished although nothing is wrong with it, for others to take. Unlike a dropped
+    /// delivery it does not count as failed where the queue limits failed deliveries.
     fn hand_back(
         &self,
         queue: &QueueName,
@@ -156,27 +157,27 @@ pub trait Queue: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), QueueError>> + Send;
 }
 
-/// What is known of a message that is handed back, where the queue counts deliveries.
+/// What is known about a message that is handed back, for queues that count deliveries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It was worked on, and whoever did so lives: those who had it before did not die of it either.
+    /// It was processed, and the worker survived: it did not kill the workers that had it before, either.
     Harmless,
-    /// It was not worked on: it keeps its count.
+    /// It was not processed: it keeps its delivery count.
     Unknown,
 }
 
-/// A message on loan from a queue.
+/// A message that a queue has delivered.
 pub trait Delivery: Send + 'static {
     /// The message.
     fn body(&self) -> &Bytes;
 
-    /// How often the message was delivered before without an acknowledgement, as far as the queue knows.
+    /// How often the message was delivered before and not acknowledged, as far as the queue knows.
     fn deliveries_before(&self) -> u32;
 
-    /// Returns once the queue has taken the message back, because it lost sight of this side: somebody else gets it then,
-    /// and nothing more should be done for it here.
+    /// Returns once the queue has taken the message back because the connection to this process is lost. The message is then
+    /// delivered again, and work on it here should stop.
     fn gone(&self) -> impl Future<Output = ()> + Send + 'static;
 
-    /// Says that the message is dealt with: the queue forgets it.
+    /// Acknowledges the message as processed: the queue forgets it.
     fn ack(self) -> impl Future<Output = Result<(), QueueError>> + Send;
 }

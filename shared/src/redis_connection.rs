@@ -1,21 +1,21 @@
-//! A connection to a Redis or Valkey server that comes back by itself.
+//! A connection to a Redis or Valkey server that reconnects by itself.
 //!
-//! One TCP connection carries the commands of everybody in the process, many under way at once. A task of its own keeps
-//! it up; whoever has a command to run waits while it is down.
+//! One TCP connection carries all commands of the process, many in flight at once. A background task keeps it open; commands
+//! wait while it is down.
 //!
 //! ```text
 //! store, control ── run ──> connection ──> server
 //!                    ^          ^
-//!           waits while it      keeper: connects, asks once a second whether it lives, says what is wrong
+//!           waits while it      keeper: connects, pings once a second, reports problems
 //! ```
 //!
-//! What passes by itself is waited for: a server that is away, is loading its data, has no memory left, has become a
-//! replica or cannot write to its disk. A command whose answer was lost with the connection is sent again, so commands
-//! must bear to be carried out twice. What does not pass (a wrong password, a right that is missing) is an error: at
-//! once when the first connection is made, later when the server has said so for a while.
+//! Temporary problems are waited for: a server that is unreachable, is loading its data, has no memory left, has become a
+//! replica or cannot write to its disk. A command whose answer was lost with the connection is sent again, so commands must
+//! be idempotent. Permanent problems (a wrong password, a missing permission) are errors: at once on the first connection,
+//! later once the server has refused for a while.
 //!
-//! The server is one server, or what stands in front of one: a proxy, or a name that follows the primary. A Redis Cluster
-//! is refused with words; the keys are laid out for one all the same.
+//! The server is a single server, or a proxy or DNS name in front of one. A Redis Cluster is refused with an explanation,
+//! although the keys are laid out for one.
 
 mod address;
 mod backoff;
@@ -37,10 +37,10 @@ pub use address::Address;
 pub use error::RedisConnectionError;
 pub(crate) use run::Answers;
 
-/// How long one answer may take. A server that forks or writes its log to a slow disk takes a second or two.
+/// How long one answer may take. A server that forks, or writes its log to a slow disk, takes a second or two.
 const RESPONSE_LIMIT: Duration = Duration::from_secs(5);
 
-/// How long it may take to connect, name and cryptography included.
+/// How long connecting may take, including name resolution and TLS.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
 /// A connection to a server. Cheap to clone; clones share the connection.
@@ -50,7 +50,7 @@ pub struct RedisConnection {
     _keeper: Arc<AbortOnDropHandle<()>>,
 }
 
-/// How a connection is.
+/// The state of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RedisConnectionState {
     /// The server answers.
@@ -59,10 +59,10 @@ pub enum RedisConnectionState {
     Unreachable {
         /// Since when.
         since: Instant,
-        /// Why, as far as it is known.
+        /// Why, as far as known.
         reason: String,
     },
-    /// The server answers, but will not do what it is told for now; commands wait.
+    /// The server answers, but refuses commands for now; commands wait.
     Refusing {
         /// Since when.
         since: Instant,
@@ -73,35 +73,35 @@ pub enum RedisConnectionState {
 
 struct Shared {
     address: Address,
-    line: watch::Sender<Line>,
+    live: watch::Sender<LiveConnection>,
     state: watch::Sender<RedisConnectionState>,
     warnings: Vec<String>,
 }
 
-/// The connection, as far as there is one.
+/// The current connection, if there is one.
 #[derive(Clone)]
-enum Line {
+enum LiveConnection {
     Down,
     Up {
-        /// Tells it from those before.
+        /// Distinguishes it from earlier connections.
         number: u64,
         connection: MultiplexedConnection,
     },
-    /// The server will not have us: waiting does not help.
-    Barred(RedisConnectionError),
+    /// The server rejects this client permanently.
+    Rejected(RedisConnectionError),
 }
 
 impl RedisConnection {
-    /// Connects, for as long as `patience` while the server is away. What will not pass is an error at once.
+    /// Connects, retrying for up to `patience` while the server is unreachable. Fails at once on a permanent problem.
     pub async fn connect(address: &Address, patience: Duration) -> Result<Self, RedisConnectionError> {
         let opened = reconnect::connect(address, patience).await?;
         for warning in &opened.warnings {
             tracing::warn!(server = %address, "{warning}");
         }
-        let line = Line::Up { number: 0, connection: opened.connection };
+        let live = LiveConnection::Up { number: 0, connection: opened.connection };
         let shared = Arc::new(Shared {
             address: address.clone(),
-            line: watch::Sender::new(line),
+            live: watch::Sender::new(live),
             state: watch::Sender::new(RedisConnectionState::Connected),
             warnings: opened.warnings,
         });
@@ -109,12 +109,12 @@ impl RedisConnection {
         Ok(Self { shared, _keeper: Arc::new(AbortOnDropHandle::new(keeper)) })
     }
 
-    /// How the connection is now.
+    /// The current state of the connection.
     pub fn state(&self) -> RedisConnectionState {
         self.shared.state.borrow().clone()
     }
 
-    /// How the connection is from now on.
+    /// The states of the connection from now on.
     pub fn states(&self) -> watch::Receiver<RedisConnectionState> {
         self.shared.state.subscribe()
     }
@@ -124,19 +124,19 @@ impl RedisConnection {
         &self.shared.address
     }
 
-    /// What was wrong with the server's settings at the start, a sentence each; also logged.
+    /// Problems with the server's settings at the start, a sentence each. They are logged, too.
     pub fn warnings(&self) -> &[String] {
         &self.shared.warnings
     }
 }
 
 impl RedisConnectionState {
-    /// Whether commands are carried out.
+    /// Whether the server carries out commands.
     pub fn is_connected(&self) -> bool {
         matches!(self, Self::Connected)
     }
 
-    /// What is wrong, if anything is. Without how long that has lasted, so that all who see it say the same.
+    /// What is wrong, if anything is. It does not say for how long, so that all processes report the same text.
     pub fn problem(&self) -> Option<String> {
         match self {
             Self::Connected => None,
@@ -165,14 +165,14 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Shared {
-    /// Gives the line with this number up, so that the keeper makes another. Nothing, if that has been done.
-    fn give_up_line(&self, broken: u64, reason: String) {
-        self.line.send_if_modified(|line| {
-            let is_broken = matches!(line, Line::Up { number, .. } if *number == broken);
+    /// Gives up the connection with this number, so that the keeper opens another. Does nothing if it was given up already.
+    fn give_up(&self, broken: u64, reason: String) {
+        self.live.send_if_modified(|live| {
+            let is_broken = matches!(live, LiveConnection::Up { number, .. } if *number == broken);
             if is_broken {
-                // Before anybody can see that the line is down and mend it.
+                // First the state, so that the keeper cannot reconnect and report that before it.
                 self.is_unreachable(reason);
-                *line = Line::Down;
+                *live = LiveConnection::Down;
             }
             is_broken
         });

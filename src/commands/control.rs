@@ -32,43 +32,43 @@ pub(crate) struct Flags {
 pub(super) fn give(flags: &Flags, desired: DesiredState) -> Result<Exit, Failure> {
     let order = Order::new(desired, operator());
     let runtime = Runtime::new().context("start the asynchronous runtime")?;
-    let said = if let Some(address) = flags.store.address_if_given().or_usage()? {
+    let text = if let Some(address) = flags.store.address_if_given().or_usage()? {
         runtime.block_on(async {
             let (_, control) = address.reach().await?;
-            tell(&control, &flags.run, order, Place::Fleet).await
+            tell(&control, &flags.run, order, Scope::Fleet).await
         })?
     } else {
         let (control, run) = runtime.block_on(flags.runs.control_of(&flags.run))?;
-        runtime.block_on(tell(&control, &run, order, Place::Folder))?
+        runtime.block_on(tell(&control, &run, order, Scope::Folder))?
     };
-    print(&said)?;
+    print(&text)?;
     Ok(Exit::Done)
 }
 
 /// Where a run is controlled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Scope {
     Fleet,
     Folder,
 }
 
-async fn tell(control: &impl Control, run: &RunId, order: Order, place: Place) -> anyhow::Result<String> {
+async fn tell(control: &impl Control, run: &RunId, order: Order, scope: Scope) -> anyhow::Result<String> {
     let runs = control.runs().await?.all;
     let (about, before) = runs.into_iter().find(|(about, _)| about.run == *run).ok_or_else(|| unknown(run))?;
     control.give_order(run, &order).await?;
-    let heard = match (place, order.desired) {
-        (Place::Folder, _) | (Place::Fleet, DesiredState::Cancel) => heard(control, run, place).await,
-        (Place::Fleet, DesiredState::Go | DesiredState::Pause) => Hearer::Coordinator,
+    let hearer = match (scope, order.desired) {
+        (Scope::Folder, _) | (Scope::Fleet, DesiredState::Cancel) => hearer(control, run, scope).await,
+        (Scope::Fleet, DesiredState::Go | DesiredState::Pause) => Hearer::Coordinator,
     };
-    Ok(said(&about, &order, before.as_ref(), heard))
+    Ok(order_text(&about, &order, before.as_ref(), hearer))
 }
 
-async fn heard(control: &impl Control, run: &RunId, place: Place) -> Hearer {
+async fn hearer(control: &impl Control, run: &RunId, scope: Scope) -> Hearer {
     match control.coordinators().await {
         Ok(found) if found.unreadable == 0 && found.all.iter().all(|coordinator| coordinator.run != *run) => {
-            match place {
-                Place::Fleet => Hearer::WorkersAlone,
-                Place::Folder => Hearer::Nobody,
+            match scope {
+                Scope::Fleet => Hearer::WorkersAlone,
+                Scope::Folder => Hearer::Nobody,
             }
         }
         // What cannot be seen may be there.
@@ -86,9 +86,9 @@ enum Hearer {
 }
 
 /// What was ordered, and what holds until now.
-fn said(about: &AboutRun, order: &Order, before: Option<&Order>, heard: Hearer) -> String {
+fn order_text(about: &AboutRun, order: &Order, before: Option<&Order>, hearer: Hearer) -> String {
     let run = one_line(&about.run.0);
-    let will = match (order.desired, about.phase, heard) {
+    let will = match (order.desired, about.phase, hearer) {
         (DesiredState::Go, ..) => "goes on".to_owned(),
         (DesiredState::Pause, ..) => "pauses: no new calls, those under way are finished".to_owned(),
         (DesiredState::Cancel, RunPhase::Begun, Hearer::WorkersAlone) => format!(
@@ -99,7 +99,7 @@ fn said(about: &AboutRun, order: &Order, before: Option<&Order>, heard: Hearer) 
     };
     let before = before.map_or_else(String::new, |before| format!("\nbefore: {}", in_force(before, order.at)));
     let ended = match about.phase {
-        RunPhase::Begun if heard == Hearer::Nobody => {
+        RunPhase::Begun if hearer == Hearer::Nobody => {
             "\nno process works on the run now; the order holds when the same `valuesim run` goes on with it"
         }
         RunPhase::Begun => "",
@@ -115,7 +115,7 @@ pub(super) fn in_force(order: &Order, now: UnixMillis) -> String {
     format!("{}, said by {} {} ({})", order.desired, one_line(&order.by), ago(order.at, now), order.at)
 }
 
-/// Nobody has ever heard of the run.
+/// Nobody has ever hearer of the run.
 pub(super) fn unknown(run: &RunId) -> anyhow::Error {
     anyhow!("run {} is not known: `valuesim runs` lists the runs of this store", one_line(&run.0))
 }
@@ -156,7 +156,7 @@ mod tests {
             |desired, by: &str, at| Order { version: CONTROL_VERSION, desired, by: by.to_owned(), at: UnixMillis(at) };
         let pause = order(DesiredState::Pause, "ada@h", 60_000);
         let check = |phase, order: &Order, before: Option<&Order>, expected: &str| {
-            assert_eq!(said(&about(phase), order, before, Hearer::Coordinator), expected);
+            assert_eq!(order_text(&about(phase), order, before, Hearer::Coordinator), expected);
         };
         check(RunPhase::Begun, &pause, None, "run r1 pauses: no new calls, those under way are finished\n");
         check(
@@ -172,14 +172,15 @@ mod tests {
             "run r1 is cancelled: it ends, and what is finished stays\n\
              the run has ended; the order holds if it is coordinated again\n",
         );
-        let unheard = |phase| said(&about(phase), &order(DesiredState::Cancel, "bob@h", 0), None, Hearer::WorkersAlone);
+        let unheard =
+            |phase| order_text(&about(phase), &order(DesiredState::Cancel, "bob@h", 0), None, Hearer::WorkersAlone);
         assert_eq!(
             unheard(RunPhase::Begun),
             "run r1 is cancelled: its workers leave it, and no coordinator is alive to end it; what is finished stays\n\
              `valuesim purge r1 --yes` removes what it has in broker and store\n"
         );
         assert_eq!(
-            said(&about(RunPhase::Begun), &pause, None, Hearer::Nobody),
+            order_text(&about(RunPhase::Begun), &pause, None, Hearer::Nobody),
             "run r1 pauses: no new calls, those under way are finished\n\
              no process works on the run now; the order holds when the same `valuesim run` goes on with it\n"
         );

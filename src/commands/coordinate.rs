@@ -17,7 +17,7 @@ use valuesim_shared::experiment::Experiment;
 use valuesim_shared::task::TASK_VERSION;
 
 use super::job::Job;
-use super::run::{self, Place, say_when};
+use super::run::{self, Mode, say_when};
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::http::HttpFlags;
 use crate::output::{note, write_event};
@@ -62,7 +62,7 @@ pub(crate) struct Flags {
 pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     let experiment = flags.run.experiment()?;
     check_providers(&experiment).or_usage()?;
-    run::start(experiment, &flags.run, Place::Fleet(flags))
+    run::start(experiment, &flags.run, Mode::Fleet(flags))
 }
 
 /// Workers elsewhere must know where to call.
@@ -141,7 +141,7 @@ struct Watch {
 /// One look at the run.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "progress")]
-struct Look {
+struct Snapshot {
     cells_finished: u64,
     /// Those of them that were finished before this process began.
     cells_finished_before: u64,
@@ -160,19 +160,19 @@ impl Watch {
         let (start, before) = (Instant::now(), self.progress.cells_finished());
         loop {
             tokio::time::sleep(TELL_EVERY).await;
-            let look = self.look(start.elapsed().as_secs_f64(), before);
+            let snapshot = self.snapshot(start.elapsed().as_secs_f64(), before);
             match style {
-                Style::Json => write_event(&look),
-                Style::Text => note(&look.text()),
+                Style::Json => write_event(&snapshot),
+                Style::Text => note(&snapshot.text()),
             }
         }
     }
 
-    fn look(&self, seconds: f64, before: u64) -> Look {
+    fn snapshot(&self, seconds: f64, before: u64) -> Snapshot {
         let finished = self.progress.cells_finished();
         let cells_dead = self.progress.cells_dead();
         let (now, open) = ((finished - before) as f64, self.cells.saturating_sub(finished + cells_dead) as f64);
-        Look {
+        Snapshot {
             cells_finished: finished,
             cells_finished_before: before,
             cells_dead,
@@ -183,7 +183,7 @@ impl Watch {
     }
 }
 
-impl Look {
+impl Snapshot {
     fn text(&self) -> String {
         let [finished, cells] = [self.cells_finished, self.cells].map(HumanCount);
         let before = match self.cells_finished_before {

@@ -1,6 +1,6 @@
 //! `valuesim dead`: looks at messages that nobody could deal with, and has them tried again or forgotten.
 
-mod letter;
+mod entry;
 mod settle;
 mod text;
 
@@ -14,7 +14,7 @@ use valuesim_shared::control::{Control as _, UnixMillis, operator};
 use valuesim_shared::id::{Cell, RunId};
 use valuesim_shared::queue::{QueueKind, QueueName, RabbitQueue};
 
-use self::letter::{Letter, LetterId, Which};
+use self::entry::{DeadEntry, LetterId, Which};
 use self::settle::{Act, Choice, settle};
 use super::confirm::Confirm;
 use super::control::{run_id, unknown};
@@ -124,7 +124,7 @@ struct Addresses {
 #[group(required = true, multiple = true)]
 struct Chosen {
     /// The dead letters of this cell, MODEL/RESPONDENT/FOLD; may be repeated
-    #[arg(long = "cell", value_name = "CELL", value_parser = letter::cell)]
+    #[arg(long = "cell", value_name = "CELL", value_parser = entry::cell)]
     cells: Vec<Cell>,
 
     /// The dead letter with this id in the list; may be repeated
@@ -158,8 +158,11 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
 impl Listing {
     fn run(&self) -> Result<Exit, Failure> {
         let (letters, waiting) = self.of.letters()?.ok_or_else(|| unknown(&self.of.run))?;
-        let text =
-            if self.json { lines(&letters, Letter::listed) } else { text::list(&letters, waiting, UnixMillis::now()) };
+        let text = if self.json {
+            lines(&letters, DeadEntry::listed)
+        } else {
+            text::list(&letters, waiting, UnixMillis::now())
+        };
         print(&text)?;
         Ok(Exit::Done)
     }
@@ -181,7 +184,7 @@ impl Showing {
                 letters
             }
         };
-        let text = if self.json { lines(&letters, Letter::whole) } else { text::show(&letters, UnixMillis::now()) };
+        let text = if self.json { lines(&letters, DeadEntry::whole) } else { text::show(&letters, UnixMillis::now()) };
         print(&text)?;
         Ok(Exit::Done)
     }
@@ -191,7 +194,7 @@ fn has_no(run: &RunId, which: &Which) -> String {
     format!("run {run} has no dead letter {which}")
 }
 
-fn lines(letters: &[Letter], json: fn(&Letter) -> serde_json::Value) -> String {
+fn lines(letters: &[DeadEntry], json: fn(&DeadEntry) -> serde_json::Value) -> String {
     let mut text = String::new();
     for letter in letters {
         text += &visible_json(&json(letter).to_string());
@@ -211,14 +214,14 @@ impl Chosen {
 
 impl Of {
     /// The letters, which stay where they are, and how many there are; none where nobody has ever heard of the run.
-    fn letters(&self) -> Result<Option<(Vec<Letter>, u32)>, Failure> {
+    fn letters(&self) -> Result<Option<(Vec<DeadEntry>, u32)>, Failure> {
         let (dead, addresses) = (self.queue(), self.addresses()?);
         let looking = async |broker: &RabbitQueue| {
             let Some(waiting) = self.waiting(broker, &addresses).await? else { return Ok(None) };
             let most = waiting.min(MAX_DEAD_LETTERS);
             let browsing = broker.browse(&dead, most as usize);
             let browsed = within("look at the dead letters", look_within(most), browsing).await?;
-            let letters = browsed.into_iter().zip(1..).map(|(message, number)| Letter::read(number, &message.body));
+            let letters = browsed.into_iter().zip(1..).map(|(message, number)| DeadEntry::read(number, &message.body));
             Ok(Some((letters.collect(), waiting)))
         };
         with_broker(&addresses.broker, looking).or_not_looked()

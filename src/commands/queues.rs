@@ -11,7 +11,7 @@ use valuesim_shared::task::TASK_VERSION;
 const MODELS_WITHOUT_QUEUE: u16 = 8;
 
 /// Queues that a model may have.
-const LANES_OF_A_MODEL: usize = 4;
+const QUEUES_PER_MODEL: usize = 4;
 
 /// Queues that are looked at at the same time: a channel each, and the way to the broker is waited for once for all.
 const SIDE_BY_SIDE: usize = 16;
@@ -26,7 +26,7 @@ pub(super) struct FoundQueue {
 
 impl FoundQueue {
     /// What goes through it.
-    pub(super) const fn lane(&self) -> &'static str {
+    pub(super) const fn kind_name(&self) -> &'static str {
         match self.name.kind {
             QueueKind::Story(_) => "story",
             QueueKind::Cab(_) => "cab",
@@ -63,7 +63,7 @@ impl Serialize for FoundQueue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut queue = serializer.serialize_struct("queue", 5)?;
         queue.serialize_field("queue", &self.name.to_string())?;
-        queue.serialize_field("lane", self.lane())?;
+        queue.serialize_field("lane", self.kind_name())?;
         queue.serialize_field("model", &self.model())?;
         queue.serialize_field("messages", &self.depth.map(|depth| depth.messages))?;
         queue.serialize_field("consumers", &self.depth.map(|depth| depth.consumers))?;
@@ -81,7 +81,7 @@ pub(super) async fn look(
     let mut found = match models {
         Some(models) => {
             let models = u16::try_from(models).unwrap_or(u16::MAX);
-            let found = look_at(queue, run, (0..models).flat_map(lanes_of)).await?;
+            let found = look_at(queue, run, (0..models).flat_map(kinds_of)).await?;
             // It is there only while workers of two releases are at the run.
             found.into_iter().filter(|queue| queue.depth.is_some() || !queue.is_later()).collect()
         }
@@ -96,7 +96,7 @@ async fn search(queue: &RabbitQueue, run: &RunId) -> Result<Vec<FoundQueue>, Que
     let (mut found, mut without_queue) = (Vec::new(), 0);
     for first in (0..u16::MAX).step_by(MODELS_WITHOUT_QUEUE.into()) {
         let models = first..first.saturating_add(MODELS_WITHOUT_QUEUE);
-        for of_model in look_at(queue, run, models.flat_map(lanes_of)).await?.chunks_exact(LANES_OF_A_MODEL) {
+        for of_model in look_at(queue, run, models.flat_map(kinds_of)).await?.chunks_exact(QUEUES_PER_MODEL) {
             let is_there = of_model.iter().any(|queue| queue.depth.is_some() && !queue.is_later());
             without_queue = if is_there { 0 } else { without_queue + 1 };
             let to_show = |queue: &&FoundQueue| queue.depth.is_some() || (is_there && !queue.is_later());
@@ -109,7 +109,7 @@ async fn search(queue: &RabbitQueue, run: &RunId) -> Result<Vec<FoundQueue>, Que
     Ok(found)
 }
 
-fn lanes_of(model: u16) -> [QueueKind; LANES_OF_A_MODEL] {
+fn kinds_of(model: u16) -> [QueueKind; QUEUES_PER_MODEL] {
     let model = ModelId(model);
     [
         QueueKind::Story(model),
@@ -123,12 +123,12 @@ fn lanes_of(model: u16) -> [QueueKind; LANES_OF_A_MODEL] {
 async fn look_at(
     queue: &RabbitQueue,
     run: &RunId,
-    lanes: impl IntoIterator<Item = QueueKind>,
+    kinds: impl IntoIterator<Item = QueueKind>,
 ) -> Result<Vec<FoundQueue>, QueueError> {
-    let look = async |lane| {
-        let name = QueueName { run: run.clone(), kind: lane };
+    let look = async |kind| {
+        let name = QueueName { run: run.clone(), kind };
         let depth = queue.depth(&name).await?;
         Ok(FoundQueue { name, depth })
     };
-    stream::iter(lanes).map(look).buffered(SIDE_BY_SIDE).try_collect().await
+    stream::iter(kinds).map(look).buffered(SIDE_BY_SIDE).try_collect().await
 }

@@ -40,18 +40,18 @@ pub(super) use flags::{fold, respondent};
 
 /// Where the calls of a run are made.
 #[derive(Clone, Copy)]
-pub(super) enum Place<'a> {
+pub(super) enum Mode<'a> {
     /// In this process, which answers probes and scrapes at this address, if there is one.
-    Here(Option<SocketAddr>),
+    OneProcess(Option<SocketAddr>),
     /// By workers elsewhere.
     Fleet(&'a coordinate::Flags),
 }
 
-impl Place<'_> {
+impl Mode<'_> {
     /// A missing key or an impossible address leaves no folder behind.
     fn check(self, experiment: &Experiment) -> Result<(), Failure> {
         match self {
-            Self::Here(_) => check_providers(experiment).or_usage(),
+            Self::OneProcess(_) => check_providers(experiment).or_usage(),
             Self::Fleet(flags) => flags.addresses().map(drop).or_usage(),
         }
     }
@@ -59,11 +59,11 @@ impl Place<'_> {
 
 /// Runs the experiment, goes on with it, or shows its results again.
 pub(crate) fn run(LocalFlags { run, listen }: &LocalFlags) -> Result<Exit, Failure> {
-    start(run.experiment()?, run, Place::Here(*listen))
+    start(run.experiment()?, run, Mode::OneProcess(*listen))
 }
 
 /// Announces the experiment, and executes it unless this is a dry run.
-pub(super) fn start(experiment: Experiment, flags: &Flags, place: Place<'_>) -> Result<Exit, Failure> {
+pub(super) fn start(experiment: Experiment, flags: &Flags, mode: Mode<'_>) -> Result<Exit, Failure> {
     let job = Job::prepare(experiment)?;
     let style = if flags.json { Style::Json } else { Style::Text };
     let estimate = estimate(&job.experiment, &job.plan, &job.survey, &job.codebook);
@@ -80,10 +80,10 @@ pub(super) fn start(experiment: Experiment, flags: &Flags, place: Place<'_>) -> 
     let folder = RunFolder::at(flags.runs.join(&job.run.0));
     // A run that was begun may be finished, and need none of it.
     if !folder.was_begun() {
-        place.check(&job.experiment)?;
+        mode.check(&job.experiment)?;
     }
-    let _claim = folder.claim()?;
-    guarded(&folder, || job.execute(&folder, style, place, (runtime, stop)))
+    let _lock = folder.lock()?;
+    guarded(&folder, || job.execute(&folder, style, mode, (runtime, stop)))
 }
 
 fn check_providers(experiment: &Experiment) -> Result<(), ClientError> {
@@ -122,7 +122,7 @@ impl Job {
         &self,
         folder: &RunFolder,
         style: Style,
-        place: Place<'_>,
+        mode: Mode<'_>,
         (runtime, stop): (Runtime, CancellationToken),
     ) -> Result<Exit, Failure> {
         let ledger = self.open_ledger(folder)?;
@@ -134,9 +134,9 @@ impl Job {
             FleetEnd::Finished
         } else {
             let working = async {
-                match place {
-                    Place::Here(listen) => self.work(&ledger, (folder, listen), style, &stop).await,
-                    Place::Fleet(flags) => Box::pin(self.coordinate(flags, &ledger, folder.path(), style, &stop)).await,
+                match mode {
+                    Mode::OneProcess(listen) => self.work(&ledger, (folder, listen), style, &stop).await,
+                    Mode::Fleet(flags) => Box::pin(self.coordinate(flags, &ledger, folder.path(), style, &stop)).await,
                 }
             };
             runtime.block_on(working).map_err(|failure| {

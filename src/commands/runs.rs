@@ -6,7 +6,7 @@ use indicatif::HumanCount;
 use serde::Serialize;
 use tokio::runtime::Runtime;
 use valuesim_coordinator::terminal_escape::visible_json;
-use valuesim_shared::control::{AboutRun, Control as _, DesiredState, Found, Order, UnixMillis};
+use valuesim_shared::control::{AboutRun, Control as _, DesiredState, Listing, Order, UnixMillis};
 
 use super::status::{phase, spent};
 use crate::age::ago;
@@ -43,7 +43,7 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-type Runs = Found<(AboutRun, Option<Order>)>;
+type Runs = Listing<(AboutRun, Option<Order>)>;
 
 fn json(runs: &Runs) -> String {
     let line = |(about, order): &(AboutRun, Option<Order>)| {
@@ -117,7 +117,7 @@ mod tests {
             (about("ours-3", RunPhase::OutOfBudget, 1), None),
             (AboutRun { spent: NanoUsd(0), priced: false, ..about("ours-4", RunPhase::Begun, 0) }, None),
         ];
-        insta::assert_snapshot!(text(&Found { all, unreadable: 2 }, UnixMillis(61_000)));
-        insta::assert_snapshot!("no_runs", text(&Found { all: Vec::new(), unreadable: 0 }, UnixMillis(0)));
+        insta::assert_snapshot!(text(&Listing { all, unreadable: 2 }, UnixMillis(61_000)));
+        insta::assert_snapshot!("no_runs", text(&Listing { all: Vec::new(), unreadable: 0 }, UnixMillis(0)));
     }
 }

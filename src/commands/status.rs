@@ -2,7 +2,7 @@
 
 mod attention;
 mod found;
-mod look;
+mod observer;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -17,7 +17,7 @@ use valuesim_coordinator::terminal_escape::visible_json;
 use valuesim_shared::id::RunId;
 
 use self::found::Status;
-use self::look::Look;
+use self::observer::Observer;
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::interrupt::Signals;
 use crate::output::{Reader, print};
@@ -63,7 +63,7 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
 impl Flags {
     async fn look(&self, addresses: Option<Addresses>) -> Result<Exit, Failure> {
         let mut look = match addresses {
-            Some(addresses) => Look::at_servers(addresses, self.run.clone()),
+            Some(addresses) => Observer::at_servers(addresses, self.run.clone()),
             None => self.look_at_folders().await?,
         };
         if self.watch {
@@ -76,13 +76,13 @@ impl Flags {
         told
     }
 
-    async fn look_at_folders(&self) -> Result<Look, Failure> {
+    async fn look_at_folders(&self) -> Result<Observer, Failure> {
         Ok(match &self.run {
             Some(run) => {
                 let (control, run) = self.runs.control_of(run).await?;
-                Look::at_folders(vec![control], Some(run))
+                Observer::at_folders(vec![control], Some(run))
             }
-            None => Look::at_folders(self.runs.controls(), None),
+            None => Observer::at_folders(self.runs.controls(), None),
         })
     }
 
@@ -94,7 +94,7 @@ impl Flags {
         Ok(if status.is_whole() { Exit::Done } else { Exit::NotLooked })
     }
 
-    async fn watch(&self, look: &mut Look) -> Result<Exit, Failure> {
+    async fn watch(&self, look: &mut Observer) -> Result<Exit, Failure> {
         let mut signals = Signals::hear()?;
         let mut looks = tokio::time::interval(LOOK_EVERY);
         let clears = !self.json && std::io::stdout().is_terminal();

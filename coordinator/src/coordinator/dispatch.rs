@@ -1,4 +1,4 @@
-//! Sends cells to the workers: the open ones in the plan's order, lost ones again.
+//! Sends cells to the workers: open cells in the plan's order, and lost ones again.
 
 use std::time::Duration;
 
@@ -12,24 +12,24 @@ use valuesim_shared::task::{PackedCodes, Task, TaskKind};
 
 use super::{Coordinator, CoordinatorError};
 
-/// How many tasks are sent side by side: enough to hide the way to the broker.
+/// How many tasks are sent concurrently: enough to hide the latency of the broker.
 const CONFIRMS_IN_FLIGHT: usize = 1_024;
 
-/// Cells that do not come back are sent again, and then again after a pause that doubles up to the longest: they may be lost
-/// for a reason that stays, and the run must go on by itself where it does not.
+/// Lost cells are sent again after pauses that double up to the longest: the cause may persist, and if it does not, the run
+/// must recover by itself.
 const FIRST_RESEND_PAUSE: Duration = Duration::from_secs(5);
 const MAX_RESEND_PAUSE: Duration = Duration::from_mins(5);
 
-/// So often they are sent before somebody should look.
+/// After this many times an operator should look into it.
 const MANY_TIMES_LOST: u32 = 5;
 
 impl<Q: Queue, S: Store> Coordinator<Q, S> {
     pub(super) async fn dispatch(&self, model: ModelId) -> Result<(), CoordinatorError> {
         let noted_before = self.cursor.as_ref().map_or(0, |cursor| cursor.noted(model));
         let numbered = stream::iter(self.plan.cells_of(model).zip(1_u64..));
-        let placed =
-            numbered.filter_map(|(cell, number)| async move { self.place(cell).await.then_some((cell, number)) });
-        let sent = placed.map(|(cell, number)| async move {
+        let started =
+            numbered.filter_map(|(cell, number)| async move { self.start(cell).await.then_some((cell, number)) });
+        let sent = started.map(|(cell, number)| async move {
             if number <= noted_before {
                 return Ok(());
             }
@@ -41,25 +41,25 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         sent.buffer_unordered(CONFIRMS_IN_FLIGHT).try_for_each(|()| future::ready(Ok(()))).await
     }
 
-    /// Waits for a place in the window for a cell, unless it needs none because it is settled.
-    async fn place(&self, cell: Cell) -> bool {
+    /// Waits for a slot in the window and starts the cell in it; returns whether the cell was open.
+    async fn start(&self, cell: Cell) -> bool {
         if self.cell_states().is_settled(cell) {
             return false;
         }
-        let place = self.windows[usize::from(cell.model.0)].acquire().await.expect("the window is never closed");
-        let is_open = self.cell_states().place(cell);
+        let slot = self.windows[usize::from(cell.model.0)].acquire().await.expect("the window is never closed");
+        let is_open = self.cell_states().start(cell);
         if is_open {
-            place.forget();
+            slot.forget();
         }
         is_open
     }
 
     async fn send(&self, cell: Cell) -> Result<(), CoordinatorError> {
-        let lane = match self.first_kind {
+        let kind = match self.first_kind {
             TaskKind::Story => QueueKind::Story(cell.model),
             TaskKind::Cab => QueueKind::Cab(cell.model),
         };
-        let queue = QueueName { run: self.run.clone(), kind: lane };
+        let queue = QueueName { run: self.run.clone(), kind };
         Ok(self.queue.publish(&queue, Bytes::from(self.task(cell).to_bytes())).await?)
     }
 
@@ -78,7 +78,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         }
     }
 
-    /// Sends cells again that are on no queue and with nobody. Never ends by itself.
+    /// Sends cells again that are neither on a queue nor with a worker. Returns only on an error.
     pub(super) async fn send_lost_again<T>(&self) -> Result<T, CoordinatorError> {
         let (mut times, mut finished, mut not_before) = (0, 0, Instant::now());
         loop {
@@ -94,9 +94,9 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
             let (run, cells) = (&self.run, lost.len());
             if times >= MANY_TIMES_LOST {
                 self.progress.show_lost(cells as u64);
-                tracing::error!(%run, cells, times, "cells do not come back, however often they are sent: see the dead letters");
+                tracing::error!(%run, cells, times, "cells were sent again several times without an outcome: check the dead letters and the workers' logs");
             }
-            tracing::warn!(%run, cells, "nobody works on these cells any more; they are sent again");
+            tracing::warn!(%run, cells, "these cells are neither on a queue nor with a worker; sending them again");
             let sent = stream::iter(lost).map(|cell| self.send(cell)).buffer_unordered(CONFIRMS_IN_FLIGHT);
             sent.try_for_each(|()| future::ready(Ok(()))).await?;
             times += 1;
@@ -105,7 +105,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
     }
 }
 
-/// How long cells are left alone that were sent again so often.
+/// The pause after cells were sent again for the n-th time.
 fn lost_again_after(times: u32) -> Duration {
     let doubled = 1_u32.checked_shl(times.saturating_sub(1)).unwrap_or(u32::MAX);
     FIRST_RESEND_PAUSE.saturating_mul(doubled).min(MAX_RESEND_PAUSE)

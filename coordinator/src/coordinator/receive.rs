@@ -1,4 +1,4 @@
-//! Takes outcomes in: many into one transaction of the ledger, acknowledged once they are on the disk.
+//! Receives outcomes: writes many in one transaction of the ledger, and acknowledges them once they are on disk.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,17 +19,17 @@ use valuesim_shared::store::{Store, StoreError};
 use super::{Coordinator, CoordinatorError, RunEnd};
 use crate::ledger::LedgerError;
 
-/// So many outcomes are enough for a transaction of the ledger.
+/// The most outcomes in one transaction of the ledger.
 const OUTCOMES_PER_COMMIT: usize = 1_000;
 
-/// Fewer wait for more, this long after the last transaction was begun: one costs the same whether it has one outcome or a
-/// hundred.
+/// The shortest time between the starts of two transactions that are not full: a transaction costs the same for one outcome as
+/// for a hundred.
 const COMMIT_EVERY: Duration = Duration::from_millis(50);
 
 /// How many outcomes are fetched together at most: the next transaction's while this one is written.
 const OUTCOMES_AHEAD: usize = 2_000;
 
-/// How long a coordinator that is to stop waits for the store.
+/// How long a stopping coordinator waits for the store.
 const FORGET_WITHIN: Duration = Duration::from_secs(1);
 
 /// Outcomes that were read, with their deliveries.
@@ -56,7 +56,7 @@ impl<D> Batch<D> {
     }
 }
 
-/// Outcomes on their way to the disk; the next ones are taken meanwhile.
+/// Outcomes that are being written; the next ones are received meanwhile.
 struct Writing<D> {
     deliveries: Vec<D>,
     costs: HashMap<Cell, NanoUsd>,
@@ -67,7 +67,7 @@ struct Writing<D> {
 struct Written<D> {
     deliveries: Vec<D>,
     costs: HashMap<Cell, NanoUsd>,
-    /// Those of them that were not there before.
+    /// The cells that were not in the ledger before.
     new: Vec<Cell>,
 }
 
@@ -81,7 +81,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
             if self.is_over() {
                 break RunEnd::Finished;
             }
-            // What waits on queues that outlive the process is not lost by a stop.
+            // Queues that outlive the process keep what waits on them.
             if self.cursor.is_some() && stop.is_cancelled() {
                 break RunEnd::Interrupted;
             }
@@ -96,7 +96,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
                 }
                 () = sleep_until(due), if writing.is_none() && next.is_some() => {}
                 () = self.dead_changed.notified() => {}
-                // In memory, what is ready is taken in first.
+                // A queue in memory is emptied first.
                 () = stop.cancelled(), if next.is_none() => break RunEnd::Interrupted,
             }
             let is_due = next.as_ref().is_some_and(|next| !next.has_room() || Instant::now() >= due);
@@ -105,7 +105,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
                 due = Instant::now() + COMMIT_EVERY;
             }
         };
-        // What was taken is paid for, and the queue may go with the run.
+        // Outcomes that have arrived are paid for, and the queue may be deleted with the run.
         while let Some(first) = self.queue.try_take(&results) {
             let batch = self.read_all(self.gather(first, &results)).await?;
             next = Some(next.unwrap_or_default().and(batch));
@@ -127,7 +127,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         std::iter::once(first).chain(more).take(OUTCOMES_PER_COMMIT).collect()
     }
 
-    /// Begins to bring outcomes into the ledger.
+    /// Starts to write outcomes into the ledger.
     fn write(&self, Batch { deliveries, outcomes }: Batch<Q::Delivery>) -> Writing<Q::Delivery> {
         let costs = outcomes.iter().map(|outcome| (outcome.cell, outcome.spend.total().cost)).collect();
         let ledger = Arc::clone(&self.ledger);
@@ -135,7 +135,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         Writing { deliveries, costs, task }
     }
 
-    /// Acknowledges outcomes that are on the disk, and begins to drop what the store kept for their cells.
+    /// Acknowledges outcomes that are on disk, and starts to delete what the store kept for their cells.
     async fn settle(
         &self,
         Written { deliveries, costs, mut new }: Written<Q::Delivery>,
@@ -157,7 +157,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         Ok(Forgetting::begin(self.store.clone(), self.run.clone(), costs.into_keys().collect()))
     }
 
-    /// The outcomes with their deliveries; what is none is parked, or an error.
+    /// The outcomes with their deliveries. An unreadable one becomes a dead letter, or an error.
     async fn read_all(&self, deliveries: Vec<Q::Delivery>) -> Result<Batch<Q::Delivery>, CoordinatorError> {
         let (mut good, mut outcomes) = (Vec::with_capacity(deliveries.len()), Vec::with_capacity(deliveries.len()));
         for delivery in deliveries {
@@ -168,7 +168,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
                 }
                 (Err(error), OnBadMessage::EndProcess) => return Err(error),
                 (Err(error), OnBadMessage::DeadLetter { by }) => {
-                    tracing::error!(run = %self.run, %error, "an outcome goes to the dead letters");
+                    tracing::error!(run = %self.run, %error, "an outcome cannot be processed and becomes a dead letter");
                     let letter = DeadLetter::new(delivery.body(), error.to_string(), by.clone());
                     let dead = QueueName { run: self.run.clone(), kind: QueueKind::Dead };
                     self.queue.publish(&dead, Bytes::from(letter.to_bytes())).await?;
@@ -189,7 +189,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
     }
 }
 
-/// Returns when what is being written is on the disk; never, where nothing is.
+/// Returns when the current transaction is on disk; never, if there is none.
 async fn written<D>(writing: &mut Option<Writing<D>>) -> Result<Written<D>, LedgerError> {
     let Some(under_way) = writing else { return std::future::pending().await };
     let new = (&mut under_way.task).await.expect("writing to the ledger does not panic");
@@ -207,7 +207,7 @@ fn read_outcome(delivery: &impl Delivery) -> Result<CellOutcome, CoordinatorErro
     Ok(outcome)
 }
 
-/// What the store keeps for recorded cells is dropped while the next ones are recorded.
+/// Deletes what the store keeps for recorded cells, while the next cells are recorded.
 #[derive(Default)]
 struct Forgetting(Option<AbortOnDropHandle<Result<(), StoreError>>>);
 
@@ -220,7 +220,7 @@ impl Forgetting {
         Self(Some(AbortOnDropHandle::new(forgetting)))
     }
 
-    /// Waits until it is done. A store that is away keeps nobody from stopping for long; what it still holds expires.
+    /// Waits until it is done. An unreachable store delays a stop only briefly; what it still keeps expires.
     async fn ended(self, stop: &CancellationToken) -> Result<(), StoreError> {
         let Some(forgetting) = self.0 else { return Ok(()) };
         tokio::select! {

@@ -1,4 +1,4 @@
-//! Takes the dead letters of a run into its ledger: their cells are given up, and the run can end without them.
+//! Records the dead letters of a run in its ledger as dead cells, so that the run can end without them.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use super::FleetCoordinator;
 use crate::coordinator::CoordinatorError;
 use crate::ledger::{DeadCell, DeadCells};
 
-/// The dead letters are looked through when their number has changed, and as often as this in any case.
+/// How often the dead letters are read even if their number has not changed.
 const DEAD_EVERY: Duration = Duration::from_secs(30);
 
 impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
-    /// Looks for dead letters again and again.
+    /// Checks for dead letters regularly.
     pub(super) async fn look_for_dead<T>(&self) -> T {
         let (mut known, mut seen, mut last) = (None, None, Instant::now());
         loop {
@@ -29,24 +29,28 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
             if known == Some(count) && !(is_due && count > 0) {
                 continue;
             }
-            // Letters that somebody looks at are away for a moment, and their cells are no less dead.
+            // Dead letters that somebody inspects are missing from the count for a moment; their cells are still dead.
             let are_fewer = known.is_some_and(|known| count < known);
             if are_fewer && before != Some(count) {
                 continue;
             }
             match self.take_in_dead_letters(count).await {
                 Ok(()) => (known, last) = (Some(count), Instant::now()),
-                Err(error) => tracing::warn!(run = %self.manifest.run, %error, "could not take in the dead letters"),
+                Err(error) => {
+                    tracing::warn!(run = %self.manifest.run, %error, "could not read the dead letters; trying again")
+                }
             }
         }
     }
 
-    /// Looks at the dead letters once, however long that takes.
+    /// Reads the dead letters once, however long that takes.
     pub(super) async fn see_the_dead(&self) {
         loop {
             match self.see_the_dead_once().await {
                 Ok(()) => return,
-                Err(error) => tracing::warn!(run = %self.manifest.run, %error, "could not take in the dead letters"),
+                Err(error) => {
+                    tracing::warn!(run = %self.manifest.run, %error, "could not read the dead letters; trying again")
+                }
             }
             sleep(REPORT_EVERY).await;
         }
@@ -56,7 +60,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
         let before = self.coordinator.dead_in_ledger().await?;
         let mut count = self.count_dead_letters(before).await?;
         if count < before {
-            // Somebody may be looking at the others.
+            // Somebody may be inspecting the others.
             sleep(REPORT_EVERY / 2).await;
             count = self.count_dead_letters(before).await?;
         }
@@ -67,7 +71,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
         QueueName { run: self.manifest.run.clone(), kind: QueueKind::Dead }
     }
 
-    /// How many dead letters wait. Where there were some `before`, only the queue's leader can say that there is none.
+    /// The number of dead letters. If there were some `before`, a count of 0 is confirmed by the queue's leader.
     async fn count_dead_letters(&self, before: u32) -> Result<u32, QueueError> {
         let (queue, dead) = (&self.servers.queue, self.dead_letters());
         let count = queue.depth(&dead).await?.map_or(0, |depth| depth.messages);
@@ -92,6 +96,9 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
 fn why(found: &DeadMessage) -> DeadCell {
     match &found.letter {
         Some(letter) => DeadCell { reason: letter.reason.clone(), at: letter.at },
-        None => DeadCell { reason: "RabbitMQ gave up delivering it".to_owned(), at: UnixMillis::default() },
+        None => DeadCell {
+            reason: "RabbitMQ reached its delivery limit for this message".to_owned(),
+            at: UnixMillis::default(),
+        },
     }
 }

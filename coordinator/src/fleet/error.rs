@@ -1,4 +1,4 @@
-//! Why a fleet's coordinator ends with an error.
+//! The errors of a fleet's coordinator.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ pub enum FleetError {
     /// Another process coordinates the run.
     #[error(transparent)]
     AlreadyCoordinated(#[from] AlreadyCoordinated),
-    /// The coordinator of the run cannot go on.
+    /// Dispatching or receiving failed.
     #[error(transparent)]
     Coordinator(#[from] CoordinatorError),
     /// The broker failed.
@@ -24,15 +24,15 @@ pub enum FleetError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Orders and signs of life cannot be exchanged.
+    /// Orders or reports could not be exchanged.
     #[error(transparent)]
     Control(#[from] ControlError),
-    /// The file that says how far the run is dispatched cannot be removed.
+    /// The cursor file could not be removed.
     #[error("remove {path}: {source}", path = path.display())]
     Cursor {
         /// Which file.
         path: PathBuf,
-        /// What the system says.
+        /// The reason that the system gives.
         source: std::io::Error,
     },
 }

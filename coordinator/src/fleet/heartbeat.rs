@@ -1,4 +1,4 @@
-//! What a coordinator says to workers and operators: that it is alive, how far its run is, and why it ended.
+//! The reports of a coordinator to workers and operators: that it is alive, how far its run is, and why it ended.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,25 +19,25 @@ use valuesim_shared::telemetry::{HttpStatus, Rate, ServerStatus};
 use crate::coordinator::{Coordinator, Progress};
 use crate::metrics::RunMetrics;
 
-/// Over how long finished cells are counted for their rate: some take minutes, and many may finish together.
+/// The period over which the rate of finished cells is measured: some cells take minutes, and many may finish together.
 const RATE_OVER: Duration = Duration::from_mins(5);
 
-/// Reports how a run is, for as long as its coordinator lives.
+/// Reports the state of a run while its coordinator is alive.
 pub struct Heartbeat<Q, S, C> {
     coordinator: Arc<Coordinator<Q, S>>,
     control: C,
     facts: Facts,
-    /// Where this process answers probes, and the run's metrics there, if it does.
+    /// The address at which this process serves probes, and the run's metrics, if it does.
     http: Option<(String, RunMetrics)>,
     begun_at: UnixMillis,
     tell: fn(&str),
-    /// The last order that was seen, which a store that loses its data does not know any more.
+    /// The last order that was seen, to restore it if the store loses its data.
     last_order: Mutex<Option<Order>>,
-    /// Where the last order is kept, so that it survives this process and the store, if it is.
+    /// The run folder's copy of the last order, if there is one: it survives this process and the store.
     kept: Option<FolderControl>,
 }
 
-/// What stays the same in all reports of a run by one process.
+/// What is the same in all reports of a run by one process.
 struct Facts {
     process: Process,
     run: RunId,
@@ -45,22 +45,22 @@ struct Facts {
     /// Whether the prices of all its models are known.
     priced: bool,
     cells: u64,
-    /// What the cells have cost that were finished before this process began.
+    /// The cost of the cells that were finished before this process started.
     spent_before: NanoUsd,
 }
 
-/// What a run has cost and how many cells it has, as its ledger and its plan say.
+/// The number of cells of a run, and its cost so far.
 #[derive(Debug, Clone, Copy)]
 pub struct RunSize {
     /// Its cells.
     pub cells: u64,
-    /// What the cells have cost that are finished already.
+    /// The cost of the cells that are finished already.
     pub spent_before: NanoUsd,
 }
 
 impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
-    /// The heartbeat of `process`, which coordinates the run of `manifest`. Asks `control` since when the run has begun and
-    /// which order holds for it. Registers the run's metrics with `http_status`, if the process shows itself.
+    /// The heartbeat of `process`, which coordinates the run of `manifest`. Reads from `control` when the run was started and
+    /// which order is in force. Registers the run's metrics with `http_status`, if there is one.
     pub async fn new(
         coordinator: Arc<Coordinator<Q, S>>,
         control: C,
@@ -69,9 +69,9 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
         (http_status, tell): (Option<&HttpStatus>, fn(&str)),
     ) -> Self {
         let run = manifest.run.clone();
-        // One that cannot be read is there all the same, and workers obey it.
+        // An order that cannot be read here stays in the store, and workers obey it.
         let last_order = control.order(&run).await.unwrap_or_default();
-        // A run begins once, however often it is coordinated.
+        // A run starts once, however often it is coordinated.
         let before = control.about(&run).await.unwrap_or_default();
         let begun_at = before.map_or_else(UnixMillis::now, |about| about.begun_at);
         let priced = manifest.models.iter().all(|model| model.price.is_some());
@@ -82,7 +82,7 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
         Self { coordinator, control, facts, http, begun_at, tell, last_order: Mutex::new(last_order), kept: None }
     }
 
-    /// The same with the last order kept in `folder`: if the store has none any more, that one holds.
+    /// The same with a copy of the last order in `folder`, which is in force if the store has lost its own.
     #[must_use]
     pub async fn keeping_orders_in(mut self, folder: PathBuf) -> Self {
         let kept = FolderControl::in_folder(folder);
@@ -92,7 +92,7 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
         Self { kept: Some(kept), ..self }
     }
 
-    /// Reports every [`REPORT_EVERY`]. `problems` says what is wrong now with the servers.
+    /// Reports every [`REPORT_EVERY`]. `problems` returns the current problems of the servers.
     pub async fn beat<T, const N: usize>(&self, problems: impl Fn() -> [Option<String>; N]) -> T {
         let mut ticks = interval(REPORT_EVERY);
         let (mut finished, mut last_finished_at) = (self.progress().cells_finished(), None);
@@ -119,7 +119,7 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
             };
             let reporting = self.control.report_coordinator(&report);
             if let Err(error) = tokio::try_join!(reporting, self.announce(RunPhase::Begun)) {
-                tracing::debug!(%error, "could not say that this coordinator is alive");
+                tracing::debug!(%error, "could not report that this coordinator is alive");
             }
         }
     }
@@ -131,45 +131,45 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
         }
     }
 
-    /// Says why this coordinator ends before its run does. The run stays begun, so that its workers wait for another one.
+    /// Reports the error that ends this coordinator before its run is finished. The run's phase stays as it is, so that its
+    /// workers wait for another coordinator.
     pub async fn stopped_by(&self, error: String) {
         let about = AboutRun { stopped_by: Some(error), ..self.about(RunPhase::Begun) };
         if let Err(error) = self.announce_as(&about).await {
-            tracing::debug!(%error, "could not say why this coordinator ends");
+            tracing::debug!(%error, "could not report why this coordinator ends");
         }
     }
 
-    /// Takes this process out of the list of coordinators.
+    /// Removes this process from the list of coordinators.
     pub async fn ends(&self) {
         if let Err(error) = self.control.coordinator_ended(&self.facts.process.id).await {
-            tracing::debug!(%error, "could not say that this coordinator ends");
+            tracing::debug!(%error, "could not report that this coordinator ends");
         }
     }
 
-    /// Says how far the run is.
+    /// Updates the run's entry in the list of runs.
     pub async fn announce(&self, phase: RunPhase) -> Result<(), ControlError> {
         self.announce_as(&self.about(phase)).await
     }
 
-    /// Remembers an order, which is given again if the store loses it. No order is taken back without another: one that is
-    /// gone was lost, and still holds.
+    /// Remembers an order, to restore it if the store loses it. Orders are only ever replaced: one that disappears was lost, and
+    /// stays in force.
     pub fn remember(&self, order: Option<&Order>) {
         let Some(order) = order else { return };
         *self.last_order.lock().unwrap_or_else(PoisonError::into_inner) = Some(order.clone());
         let kept = self.kept.as_ref().map(|kept| kept.keep_order(&self.facts.run, order));
         if let Some(Err(error)) = kept {
-            tracing::warn!(run = %self.facts.run, %error, "the order is not kept in the run folder");
+            tracing::warn!(run = %self.facts.run, %error, "could not write the order to the run folder; it would not survive a loss of the store");
         }
     }
 
-    /// Tells of the run; never without the order that holds for it, so that a paused run whose order was lost is not taken
-    /// up.
+    /// Updates the run's entry together with its order, so that workers never take up a paused run whose order was lost.
     async fn announce_as(&self, about: &AboutRun) -> Result<(), ControlError> {
         let order = self.last_order.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(order) = order else { return self.control.announce(about).await };
         if self.control.announce_under(&order, about).await? {
             let Order { desired, by, at, .. } = order;
-            (self.tell)(&format!("the store has lost the order to {desired}, by {by} at {at}: it is given again"));
+            (self.tell)(&format!("the store has lost the order to {desired}, given by {by} at {at}: it is restored"));
         }
         Ok(())
     }
@@ -208,11 +208,11 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
     }
 }
 
-/// Cells that do not come back are a trouble for as long as they do not.
+/// Reports cells that are sent again without an outcome as a problem.
 fn lost(cells: u64) -> Option<(UnixMillis, String)> {
     let text = || {
         format!(
-            "{cells} cells do not come back, however often they are sent: see the dead letters and the workers' logs"
+            "{cells} cells were sent again several times without an outcome: check the dead letters and the workers' logs"
         )
     };
     (cells > 0).then(|| (UnixMillis::now(), text()))

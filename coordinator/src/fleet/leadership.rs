@@ -1,10 +1,10 @@
-//! One coordinator leads a run: two would each get a part of the outcomes, and neither run would end.
+//! A run has one coordinator: two would each receive a part of the outcomes, and neither would finish.
 //!
-//! The lock on a run's folder bars a second one there; one in another folder or on another machine is barred by the lease in
-//! the store, which the leader renews with every report. A leader whose store is away goes on. Where the store has lost the
-//! lease, two may lead for a moment: the one that started later ends.
+//! The lock on a run's folder prevents a second one in the same folder. The lease in the store, which the leader renews with
+//! every report, prevents one in another folder or on another machine. A leader whose store is unreachable goes on. If the
+//! store loses the lease, two may lead for a moment: the one that started later ends.
 //!
-//! Releases before the lease only report: whoever reports again is alive, and is respected in the same way.
+//! Releases before the lease only report: a coordinator that reports again is alive, and is respected in the same way.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,18 +15,18 @@ use valuesim_shared::id::RunId;
 
 use super::FleetError;
 
-/// How long a report is observed for a sign of life: a little more than the time between two.
+/// How long to watch for a newer report of a coordinator: a little more than the time between two reports.
 const REPORTS_WITHIN: Duration = Duration::from_millis(2_200);
 
-/// How often lease and reports are looked at meanwhile.
+/// How often lease and reports are checked meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// The run has a coordinator already.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "run {run} is coordinated already, by process {pid} on host {host} since {since}: two coordinators would each get a part of \
-     its results, and neither would end. Let that one go on, or stop it and give this command again on the run folder that it \
-     uses; `valuesim status {run}` shows it"
+    "run {run} is coordinated already, by process {pid} on host {host} since {since}: two coordinators would each receive a \
+     part of its results, and neither would finish. Let that one go on, or stop it and repeat this command with its run \
+     folder; `valuesim status {run}` shows it"
 )]
 pub struct AlreadyCoordinated {
     run: RunId,
@@ -41,8 +41,8 @@ impl AlreadyCoordinated {
     }
 }
 
-/// Takes the lead of the run. Fails where another process that coordinates it is alive. The successor of a killed one waits
-/// for nothing on the same machine, and until the lease expires on another.
+/// Takes the lease on the run. Fails if another process that coordinates it is alive. The successor of a killed coordinator
+/// does not wait on the same machine; on another it waits until the lease expires.
 pub(super) async fn take(control: &impl Control, run: &RunId, ours: &Process) -> Result<(), FleetError> {
     take_lease(control, run, ours).await?;
     let refused = respect_reports(control, run, ours).await;
@@ -52,14 +52,14 @@ pub(super) async fn take(control: &impl Control, run: &RunId, ours: &Process) ->
     refused
 }
 
-/// Gives the lead up, so that a successor need not wait.
+/// Gives up the lease, so that a successor need not wait.
 pub(super) async fn release(control: &impl Control, run: &RunId, ours: &Process) {
     if let Err(error) = control.release_lead(run, ours).await {
-        tracing::debug!(%run, %error, "the lead was not given up; it expires");
+        tracing::debug!(%run, %error, "could not give up the lease; it expires by itself");
     }
 }
 
-/// Waits until the lease is ours. A lease that has longer to go than before was renewed: its holder is alive.
+/// Waits until this process has the lease. If the remaining time of another's lease grows, it was renewed: its owner is alive.
 async fn take_lease(control: &impl Control, run: &RunId, ours: &Process) -> Result<(), FleetError> {
     let (mut known, mut gone): (Option<(String, Duration)>, Option<String>) = (None, None);
     loop {
@@ -77,7 +77,7 @@ async fn take_lease(control: &impl Control, run: &RunId, ours: &Process) -> Resu
     }
 }
 
-/// Waits until it is clear whether any other coordinator that has reported is alive.
+/// Waits until it is clear whether another coordinator that has reported is alive.
 async fn respect_reports(control: &impl Control, run: &RunId, ours: &Process) -> Result<(), FleetError> {
     let mut first = others(control, run, ours).await?;
     first.retain(|other| !is_gone(&other.process, ours));
@@ -93,12 +93,12 @@ async fn respect_reports(control: &impl Control, run: &RunId, ours: &Process) ->
     Ok(())
 }
 
-/// Keeps the lead, and takes it again where the store has lost it. Ends with an error once a coordinator that started before
-/// this one shows that it is alive. Both see the same, so that one of them stays.
+/// Renews the lease, and takes it again if the store has lost it. Fails once a coordinator that started earlier turns out to
+/// be alive. Both come to the same answer, so exactly one of them stays.
 pub(super) async fn keep<T>(control: &impl Control, run: &RunId, ours: &Process) -> Result<T, FleetError> {
     let mut before = Vec::new();
     loop {
-        // While the store is away, nobody is heard of, and nobody else can begin.
+        // While the store is unreachable, no other coordinator can be seen, and none can start.
         if let Ok(Some(older)) = control.renew_lead(run, ours).await {
             return Err(AlreadyCoordinated::new(run, &older).into());
         }
@@ -132,7 +132,7 @@ fn has_moved(before: &[CoordinatorReport], now: &CoordinatorReport) -> bool {
     before.iter().any(|report| report.process.id == now.process.id && report.at != now.at)
 }
 
-/// Whether it is known that the process has ended: it was one of this machine. Linux shows its processes as folders.
+/// Whether the process is known to have ended, because it ran on this machine. Linux lists its processes as folders.
 fn is_gone(other: &Process, ours: &Process) -> bool {
     let processes = Path::new("/proc");
     other.host == ours.host && processes.join("self").exists() && !processes.join(other.pid.to_string()).exists()

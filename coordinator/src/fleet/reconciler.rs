@@ -1,4 +1,4 @@
-//! Compares what a run should have on its servers with what is there: its manifest, and the cells that were dispatched.
+//! Restores what the servers have lost of a run: its manifest, and the cells that were dispatched.
 
 use std::time::Duration;
 
@@ -9,36 +9,37 @@ use valuesim_shared::store::Store;
 
 use super::{FleetCoordinator, FleetError};
 
-/// How often the store is asked whether it still has the manifest.
+/// How often to check that the store still has the manifest.
 const MANIFEST_EVERY: Duration = Duration::from_secs(10);
 
-/// So many looks in a row find nothing under way before it counts as lost: reports of workers are up to two seconds old.
-const QUIET_LOOKS: u32 = 4;
+/// This many checks in a row must find nothing in progress before cells count as lost: reports of workers are up to two
+/// seconds old.
+const QUIET_CHECKS: u32 = 4;
 
 impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
-    /// Puts the manifest back where the store lost it: workers that start later need it.
+    /// Restores the manifest if the store has lost it: workers that start later need it.
     pub(super) async fn keep_manifest<T>(&self) -> T {
         loop {
             sleep(MANIFEST_EVERY).await;
             let run = &self.manifest.run;
-            if let Err(error) = self.see_to_manifest().await {
-                tracing::warn!(%run, %error, "could not see to the run's manifest");
+            if let Err(error) = self.restore_manifest().await {
+                tracing::warn!(%run, %error, "could not check the run's manifest in the store; trying again");
             }
         }
     }
 
-    async fn see_to_manifest(&self) -> Result<(), FleetError> {
+    async fn restore_manifest(&self) -> Result<(), FleetError> {
         let (store, run) = (&self.servers.store, &self.manifest.run);
         if store.manifest(run).await?.is_none() {
-            tracing::warn!(%run, "the store has lost the run's manifest; it is put back");
-            // A worker that was told the run's name takes it up where it finds the manifest and no order.
+            tracing::warn!(%run, "the store has lost the run's manifest; restoring it");
+            // The order must be back first: a worker that serves this run by name takes it up when it finds the manifest and no order.
             self.heartbeat.announce(RunPhase::Begun).await?;
             store.put_manifest(run, &self.manifest.to_bytes()).await?;
         }
         Ok(())
     }
 
-    /// Notices when cells were dispatched, nothing of them waits anywhere, and nobody has them.
+    /// Notices when dispatched cells are neither on a queue nor with a worker.
     pub(super) async fn look_for_lost<T>(&self) -> T {
         let (mut quiet, mut finished) = (0, 0);
         loop {
@@ -46,7 +47,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
             let before = std::mem::replace(&mut finished, self.progress().cells_finished());
             let is_quiet = before == finished && self.is_quiet().await;
             quiet = if is_quiet { quiet + 1 } else { 0 };
-            if quiet == QUIET_LOOKS {
+            if quiet == QUIET_CHECKS {
                 quiet = 0;
                 if self.are_surely_empty().await.unwrap_or(false) {
                     self.coordinator.nothing_is_under_way();
@@ -55,7 +56,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
         }
     }
 
-    /// Whether no message of the run waits and no worker has one. What cannot be seen is not quiet.
+    /// Whether no message of the run waits and no worker has one. Returns false if that cannot be determined.
     async fn is_quiet(&self) -> bool {
         if self.servers.queue.problem().is_some() {
             return false;
@@ -76,7 +77,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
         Ok(true)
     }
 
-    /// The same by the word of the queues' leaders, who are asked only when all else says so.
+    /// The same, confirmed by the queues' leaders. Asked only when everything else is quiet.
     async fn are_surely_empty(&self) -> Result<bool, QueueError> {
         for queue in self.queues().iter().filter(|queue| self.is_for_workers_of_this_release(queue)) {
             if !self.servers.queue.is_empty(queue).await? {
@@ -86,8 +87,8 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
         Ok(true)
     }
 
-    /// Not so where a coordinator of the next release has sent tasks, and was then replaced by this one: there may be no
-    /// worker of its release any more.
+    /// False for tasks of a newer release, whose coordinator was replaced by this one: there may be no worker of that release
+    /// any more.
     fn is_for_workers_of_this_release(&self, queue: &QueueName) -> bool {
         !matches!(queue.kind, QueueKind::NextVersion(_, version) if version > self.task_version)
     }

@@ -1,52 +1,52 @@
-//! The end of a run: sees its workers off and removes what it left on the servers.
+//! The end of a run: waits for its workers to leave, and removes what it left on the servers.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
-use valuesim_shared::control::{Control, Found, RunPhase, WorkerReport};
+use valuesim_shared::control::{Control, Listing, RunPhase, WorkerReport};
 use valuesim_shared::id::RunId;
 use valuesim_shared::queue::{QueueAdmin, QueueKind, QueueName};
 use valuesim_shared::store::Store;
 
 use super::{FleetCoordinator, FleetError};
 
-/// How long workers that have nothing more to do may take to leave a run before its queues go.
+/// How long workers without tasks may take to leave a run before its queues are deleted.
 const LEAVE_WITHIN: Duration = Duration::from_secs(10);
 
-/// How long workers may take in all: those that finish calls do so for as long as their `--grace` says, a minute unless it
-/// was changed, and hand the rest back then.
+/// How long workers may take in all: they finish calls for the time of their `--grace`, a minute by default, and then hand the
+/// rest back.
 const DRAIN_WITHIN: Duration = Duration::from_secs(90);
 
-/// How often they are looked for meanwhile.
+/// How often to check meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// What the workers say of a run that ends.
+/// What the workers of an ending run are doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Served {
-    /// None has it.
+    /// No worker serves it.
     ByNobody,
-    /// Some name it and have nothing to do, as far as can be seen.
+    /// Some serve it, but have no tasks, as far as can be seen.
     Idly,
-    /// Some finish what they have, and hand back the rest.
+    /// Some are finishing their tasks or handing them back.
     Busily,
 }
 
 impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
-    /// Waits until no worker has the run any more and all outcomes have been taken in, for a while.
+    /// Waits, for a limited time, until no worker serves the run and all outcomes have been received.
     pub(super) async fn let_workers_finish(&self) {
-        self.see_workers_off().await;
+        self.wait_for_workers().await;
         let taking_in = async {
             while !self.results_are_in().await {
                 sleep(LOOK_EVERY).await;
             }
         };
         if timeout(LEAVE_WITHIN, taking_in).await.is_err() {
-            tracing::warn!(run = %self.manifest.run, "not all outcomes were taken in; their cells are done again");
+            tracing::warn!(run = %self.manifest.run, "not all outcomes were received in time; a resumed run does their cells again");
         }
     }
 
-    /// Waits until no worker has the run any more, for a while: longer where workers have something to finish.
-    async fn see_workers_off(&self) {
+    /// Waits, for a limited time, until no worker serves the run; longer if workers have something to finish.
+    async fn wait_for_workers(&self) {
         let begun = Instant::now();
         let mut busy_at = begun;
         loop {
@@ -57,7 +57,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
             }
             if busy_at.elapsed() >= LEAVE_WITHIN || begun.elapsed() >= DRAIN_WITHIN {
                 let run = &self.manifest.run;
-                tracing::warn!(%run, "workers are still at the run; `valuesim purge` removes what they hand in now");
+                tracing::warn!(%run, "workers still serve the run; `valuesim purge` removes what they publish from now on");
                 return;
             }
             sleep(LOOK_EVERY).await;
@@ -76,21 +76,20 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
         self.servers.queue.is_empty(&results).await.unwrap_or(false)
     }
 
-    /// Says how the run has ended, and removes its queues when the workers are gone. Those of a run that was cancelled were
-    /// seen off before. What fails here costs a little room,
-    /// no result.
+    /// Reports how the run has ended, and removes its queues once the workers have left. The workers of a cancelled run have
+    /// left before. A failure here costs some space on the servers, but no result.
     pub(super) async fn tidy_up(&self, phase: RunPhase) {
         if let Err(error) = self.try_to_tidy_up(phase).await {
-            tracing::warn!(run = %self.manifest.run, %error, "not all of the run was tidied up");
+            tracing::warn!(run = %self.manifest.run, %error, "could not remove everything of the run from the servers; `valuesim purge` does");
         }
     }
 
     async fn try_to_tidy_up(&self, phase: RunPhase) -> Result<(), FleetError> {
         let (queue, store) = (&self.servers.queue, &self.servers.store);
         self.heartbeat.announce(phase).await?;
-        // A worker that stays longer finds its queue gone, and declares it again for what it hands back.
+        // A worker that stays longer finds its queue deleted, and declares it again to hand back its tasks.
         if phase != RunPhase::Cancelled {
-            self.see_workers_off().await;
+            self.wait_for_workers().await;
         }
         for name in self.queues() {
             queue.delete(&name).await?;
@@ -109,8 +108,8 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
     }
 }
 
-/// What the reports that can be read say, and those that cannot may say.
-fn served(run: &RunId, workers: &Found<WorkerReport>) -> Served {
+/// What the workers are doing, according to their reports. An unreadable report may be about this run.
+fn served(run: &RunId, workers: &Listing<WorkerReport>) -> Served {
     let mut of_run = workers.all.iter().filter(|worker| worker.runs.contains(run)).peekable();
     if of_run.peek().is_none() && workers.unreadable == 0 {
         return Served::ByNobody;
@@ -146,7 +145,7 @@ mod tests {
     fn workers_that_have_something_to_finish_are_told_from_those_that_only_stay() {
         let run = RunId("r1".to_owned());
         let check = |all: Vec<WorkerReport>, unreadable, expected| {
-            assert_eq!(served(&run, &Found { all, unreadable }), expected);
+            assert_eq!(served(&run, &Listing { all, unreadable }), expected);
         };
         check(Vec::new(), 0, Served::ByNobody);
         check(vec![worker("r2", true, 9)], 0, Served::ByNobody);

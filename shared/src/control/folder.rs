@@ -1,7 +1,7 @@
-//! Orders and signs of life as small files in a run's folder, for runs that use no servers.
+//! Orders and reports as small files in a run's folder, for runs without servers.
 //!
-//! An entry is one file, written beside its place and renamed, so that readers see the former one or the new one. How old
-//! it is, its modification time says. Orders survive the end of the process that they are for.
+//! Each entry is one file, written under another name and then renamed, so that readers see either the old or the new one.
+//! Its age follows from its modification time. Orders outlive the process that they are for.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::ControlError;
 use super::local::{Entries, Entry, LocalControl};
 
-/// Orders and signs of life in a folder.
+/// Orders and reports in a folder.
 pub type FolderControl = LocalControl<FolderEntries>;
 
 /// Entries in a folder.
@@ -20,14 +20,14 @@ pub struct FolderEntries {
     folder: PathBuf,
 }
 
-/// Ends the names of entries; other files of the folder are none.
+/// The suffix of entry files; other files in the folder are ignored.
 const SUFFIX: &str = ".json";
 
-/// Whose lock bars others while more than one entry is read or written.
+/// The file that is locked while several entries are read or written together.
 const LOCK_FILE: &str = "lock";
 
 impl FolderControl {
-    /// What is told in `folder`, which is made with the first entry.
+    /// Orders and reports in `folder`, which is created with the first entry.
     pub fn in_folder(folder: PathBuf) -> Self {
         Self { entries: FolderEntries { folder } }
     }
@@ -43,7 +43,7 @@ impl FolderEntries {
     }
 
     fn make(&self) -> Result<(), ControlError> {
-        fs::create_dir_all(&self.folder).map_err(|error| Self::failed(&self.folder, "make the folder", &error))
+        fs::create_dir_all(&self.folder).map_err(|error| Self::failed(&self.folder, "create the folder", &error))
     }
 }
 
@@ -53,7 +53,7 @@ impl Entries for FolderEntries {
         let read = || {
             let value = fs::read(&path)?;
             let written = fs::metadata(&path)?.modified()?;
-            // A clock that was set back makes it new.
+            // If the clock was set back, the entry counts as new.
             let age = written.elapsed().unwrap_or(Duration::ZERO);
             Ok(Entry { value, age })
         };
@@ -92,15 +92,15 @@ impl Entries for FolderEntries {
         let path = self.folder.join(LOCK_FILE);
         let open = || OpenOptions::new().write(true).create(true).truncate(false).open(&path);
         let lock: File = open().map_err(|error| Self::failed(&path, "open", &error))?;
-        // A file system without locks has one process in a run's folder all the same.
+        // On a file system without locks, only one process works in a run's folder anyway.
         if let Err(error) = lock.lock() {
-            tracing::debug!(%error, "a run's control folder cannot be locked");
+            tracing::debug!(%error, "could not lock a run's control folder");
         }
         act()
     }
 }
 
-/// None where the file is not there.
+/// `None` if the file does not exist.
 fn absent_or<T>(done: io::Result<T>) -> io::Result<Option<T>> {
     match done {
         Ok(done) => Ok(Some(done)),

@@ -1,4 +1,4 @@
-//! Orders and signs of life on one machine: everything that does not depend on where they are kept.
+//! Orders and reports on one machine: all logic that does not depend on where they are kept.
 
 use std::time::Duration;
 
@@ -6,40 +6,40 @@ use serde::de::DeserializeOwned;
 
 use super::message::{decode, encode};
 use super::{
-    AboutRun, Control, ControlError, CoordinatorReport, Found, LEASE_EXPIRY, Lead, Order, Process, REPORT_EXPIRY,
+    AboutRun, Control, ControlError, CoordinatorReport, LEASE_EXPIRY, Lead, Listing, Order, Process, REPORT_EXPIRY,
     WorkerReport, is_older,
 };
 use crate::id::RunId;
 use crate::redis_connection::key::plain;
 
-/// Named entries that processes share, each with the moment when it was written.
+/// Named entries that processes share, each with the time when it was written.
 pub trait Entries: Clone + Send + Sync + 'static {
-    /// An entry and its age, if it is there.
+    /// An entry with its age, if it exists.
     fn get(&self, name: &str) -> Result<Option<Entry>, ControlError>;
 
-    /// Writes an entry: readers see the former one or the new one.
+    /// Writes an entry atomically: readers see either the old or the new one.
     fn put(&self, name: &str, value: &[u8]) -> Result<(), ControlError>;
 
-    /// Removes an entry, if it is there.
+    /// Removes an entry, if it exists.
     fn remove(&self, name: &str) -> Result<(), ControlError>;
 
-    /// The names of all entries, in order.
+    /// The names of all entries, sorted.
     fn names(&self) -> Result<Vec<String>, ControlError>;
 
-    /// Does something that no other process may interrupt.
+    /// Runs `act` while no other process can read or write entries in this way.
     fn exclusively<T>(&self, act: impl FnOnce() -> Result<T, ControlError>) -> Result<T, ControlError>;
 }
 
-/// What is written under a name.
+/// A value and its age.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// What is written.
+    /// The value.
     pub value: Vec<u8>,
-    /// How long ago.
+    /// How long ago it was written.
     pub age: Duration,
 }
 
-/// Orders and signs of life of runs on one machine. Cheap to clone; clones share what is told.
+/// Orders and reports of runs on one machine. Cheap to clone; clones share the entries.
 #[derive(Debug, Clone)]
 pub struct LocalControl<E> {
     pub(super) entries: E,
@@ -56,7 +56,7 @@ fn name(kind: &str, of: &str) -> String {
 }
 
 impl<E: Entries> LocalControl<E> {
-    /// Keeps an order for a run, as [`give_order`](Control::give_order) does, without a runtime.
+    /// Writes an order for a run, as [`give_order`](Control::give_order) does, but without a runtime.
     pub fn keep_order(&self, run: &RunId, order: &Order) -> Result<(), ControlError> {
         self.entries.put(&name(ORDER, &run.0), &encode(order))
     }
@@ -70,14 +70,14 @@ impl<E: Entries> LocalControl<E> {
         decode(&entry.value).map(Some).ok_or_else(|| ControlError::OtherRelease(run.clone()))
     }
 
-    /// What was written of a kind, with what was written too long ago removed.
-    fn all<T: DeserializeOwned>(&self, kind: &str, expiry: Option<Duration>) -> Result<Found<T>, ControlError> {
-        let mut found = Found { all: Vec::new(), unreadable: 0 };
+    /// All entries of a kind. Removes those that have expired.
+    fn all<T: DeserializeOwned>(&self, kind: &str, expiry: Option<Duration>) -> Result<Listing<T>, ControlError> {
+        let mut found = Listing { all: Vec::new(), unreadable: 0 };
         let prefix = name(kind, "");
         for name in self.entries.names()?.iter().filter(|name| name.starts_with(&prefix)) {
             let Some(entry) = self.entries.get(name)? else { continue };
             match decode(&entry.value) {
-                // Whoever only looks may not be allowed to remove it.
+                // A reader may lack the permission to remove it.
                 _ if expiry.is_some_and(|expiry| entry.age >= expiry) => drop(self.entries.remove(name)),
                 Some(message) => found.all.push(message),
                 None => found.unreadable += 1,
@@ -86,7 +86,7 @@ impl<E: Entries> LocalControl<E> {
         Ok(found)
     }
 
-    /// Who leads a run, and for how much longer unless that is renewed.
+    /// The leader of a run, and how much longer its lease lasts.
     fn leader(&self, run: &RunId) -> Result<Option<(Process, Duration)>, ControlError> {
         let Some(Entry { value, age }) = self.entries.get(&name(LEADER, &run.0))? else { return Ok(None) };
         let left = LEASE_EXPIRY.saturating_sub(age);
@@ -124,13 +124,13 @@ impl<E: Entries> Control for LocalControl<E> {
         self.read(&name(ABOUT, &run.0))
     }
 
-    async fn runs(&self) -> Result<Found<(AboutRun, Option<Order>)>, ControlError> {
-        let Found { all, unreadable } = self.all::<AboutRun>(ABOUT, None)?;
+    async fn runs(&self) -> Result<Listing<(AboutRun, Option<Order>)>, ControlError> {
+        let Listing { all, unreadable } = self.all::<AboutRun>(ABOUT, None)?;
         let with_order = |about: AboutRun| {
             let order = self.order_of(&about.run).unwrap_or_default();
             (about, order)
         };
-        Ok(Found { all: all.into_iter().map(with_order).collect(), unreadable })
+        Ok(Listing { all: all.into_iter().map(with_order).collect(), unreadable })
     }
 
     async fn strike_out(&self, run: &RunId) -> Result<(), ControlError> {
@@ -153,11 +153,11 @@ impl<E: Entries> Control for LocalControl<E> {
         self.entries.remove(&name(COORDINATOR, id))
     }
 
-    async fn workers(&self) -> Result<Found<WorkerReport>, ControlError> {
+    async fn workers(&self) -> Result<Listing<WorkerReport>, ControlError> {
         self.all(WORKER, Some(REPORT_EXPIRY))
     }
 
-    async fn coordinators(&self) -> Result<Found<CoordinatorReport>, ControlError> {
+    async fn coordinators(&self) -> Result<Listing<CoordinatorReport>, ControlError> {
         self.all(COORDINATOR, Some(REPORT_EXPIRY))
     }
 

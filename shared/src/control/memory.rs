@@ -1,4 +1,4 @@
-//! Orders and signs of life in the memory of one process.
+//! Orders and reports in the memory of one process.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,10 +8,10 @@ use tokio::time::Instant;
 use super::ControlError;
 use super::local::{Entries, Entry, LocalControl};
 
-/// Orders and signs of life that only this process sees.
+/// Orders and reports that only this process sees.
 pub type MemoryControl = LocalControl<MemoryEntries>;
 
-/// What is written under each name, and when it was.
+/// The value under each name, and when it was written.
 type ByName = BTreeMap<String, (Vec<u8>, Instant)>;
 
 /// Entries in memory.
@@ -22,7 +22,7 @@ pub struct MemoryEntries {
 }
 
 impl MemoryControl {
-    /// Nothing has been told yet.
+    /// Without any entries yet.
     pub fn in_memory() -> Self {
         Self { entries: MemoryEntries::default() }
     }

@@ -1,4 +1,4 @@
-//! How orders, announcements and reports are written and read: as JSON, whatever carries them.
+//! Encodes orders, announcements and reports as JSON, wherever they are kept.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use super::CONTROL_VERSION;
 
 pub(super) fn encode(message: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(message).expect("what is told can be written as JSON")
+    serde_json::to_vec(message).expect("messages can be written as JSON")
 }
 
-/// Reads a message; none where it is of another version or no such thing.
+/// Reads a message; `None` if it has another version or cannot be parsed.
 pub(super) fn decode<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
     #[derive(Deserialize)]
     struct Head {

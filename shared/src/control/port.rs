@@ -1,4 +1,4 @@
-//! The port through which operators and processes tell each other about runs; Redis, a folder and memory implement it.
+//! The control port: orders of operators and reports of processes. Implemented by Redis, a folder and memory.
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -8,102 +8,102 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{AboutRun, CoordinatorReport, Found, ORDER_EVERY, Order, Process, WorkerReport};
+use super::{AboutRun, CoordinatorReport, Listing, ORDER_EVERY, Order, Process, WorkerReport};
 use crate::id::RunId;
 use crate::redis_connection::RedisConnectionError;
 
-/// Why something was not told, or could not be read.
+/// Why a control operation failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ControlError {
-    /// The server failed, or will not do it.
+    /// The server failed or refused.
     #[error(transparent)]
     Server(#[from] RedisConnectionError),
-    /// A file of the run's folder failed.
+    /// A file in the run's folder could not be read or written.
     #[error("{action} {path}: {reason}", path = path.display())]
     File {
-        /// What was tried.
+        /// The operation.
         action: &'static str,
-        /// With which file.
+        /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The reason that the system gives.
         reason: String,
     },
     /// The order for a run cannot be read.
-    #[error("another release gave the order for run {0}; use that release, or give it again")]
+    #[error("read the order for run {0}: another release wrote it; use that release, or give the order again")]
     OtherRelease(RunId),
 }
 
-/// What became of the wish to lead a run.
+/// The result of an attempt to lead a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lead {
-    /// The process that asked leads the run.
+    /// This process leads the run now.
     Ours,
-    /// Another one does.
+    /// Another process leads it.
     Held {
         /// Which.
         by: Process,
-        /// For how much longer, unless it renews its lease.
+        /// How much longer its lease lasts unless it renews it.
         left: Duration,
     },
 }
 
-/// Whether the other process is another one and started before `ours`. Both sides see the same, so that one of two leaders
-/// stays.
+/// Whether `other` is a different process that started before `ours`. Both processes come to the same answer, so exactly one
+/// of two leaders stays.
 pub(super) fn is_older(other: &Process, ours: &Process) -> bool {
     (other.started_at, &other.id) < (ours.started_at, &ours.id)
 }
 
-/// What operators want of runs, and what the processes of runs say of themselves.
+/// Orders of operators for runs, and reports of the processes of runs.
 ///
-/// Nothing here waits for long: an operator's command says within seconds what it could not reach, and a report that
-/// arrives too late is of no use.
+/// No operation waits for long: an operator's command fails within seconds if it cannot reach something, and a late report is
+/// useless.
 pub trait Control: Clone + Send + Sync + 'static {
-    /// Says what is to be done with a run. Replaces an earlier order.
+    /// Sets the order for a run. Replaces an earlier order.
     fn give_order(&self, run: &RunId, order: &Order) -> impl Future<Output = Result<(), ControlError>> + Send;
 
-    /// The order for a run, if there is one. It does not expire while anybody looks for it.
+    /// The order for a run, if there is one. It does not expire while any process checks for it.
     fn order(&self, run: &RunId) -> impl Future<Output = Result<Option<Order>, ControlError>> + Send;
 
-    /// Enters a run into the list of runs, or updates its entry.
+    /// Adds a run to the list of runs, or updates its entry.
     fn announce(&self, about: &AboutRun) -> impl Future<Output = Result<(), ControlError>> + Send;
 
-    /// The same where `order` was the last that was given: if the run has no order any more, this one is given again
-    /// before anybody can hear of the run. Returns whether it was.
+    /// As [`announce`](Self::announce), for a run whose last order was `order`: if the order is gone, restores it before the
+    /// run becomes visible. Returns whether it was restored.
     fn announce_under(
         &self,
         order: &Order,
         about: &AboutRun,
     ) -> impl Future<Output = Result<bool, ControlError>> + Send;
 
-    /// What was last said of a run.
+    /// The run's entry in the list of runs, if there is one.
     fn about(&self, run: &RunId) -> impl Future<Output = Result<Option<AboutRun>, ControlError>> + Send;
 
     /// All runs in the list, with the orders for them.
-    fn runs(&self) -> impl Future<Output = Result<Found<(AboutRun, Option<Order>)>, ControlError>> + Send;
+    fn runs(&self) -> impl Future<Output = Result<Listing<(AboutRun, Option<Order>)>, ControlError>> + Send;
 
-    /// Takes a run out of the list.
+    /// Removes a run from the list.
     fn strike_out(&self, run: &RunId) -> impl Future<Output = Result<(), ControlError>> + Send;
 
-    /// Says that a worker is alive.
+    /// Reports that a worker is alive.
     fn report_worker(&self, report: &WorkerReport) -> impl Future<Output = Result<(), ControlError>> + Send;
 
-    /// Says that a coordinator is alive.
+    /// Reports that a coordinator is alive.
     fn report_coordinator(&self, report: &CoordinatorReport) -> impl Future<Output = Result<(), ControlError>> + Send;
 
-    /// Says that a worker has ended, so that nobody has to wait until its report expires.
+    /// Removes the report of a worker that has ended, so that nobody has to wait until it expires.
     fn worker_ended(&self, id: &str) -> impl Future<Output = Result<(), ControlError>> + Send;
 
-    /// Says that a coordinator has ended.
+    /// Removes the report of a coordinator that has ended.
     fn coordinator_ended(&self, id: &str) -> impl Future<Output = Result<(), ControlError>> + Send;
 
     /// The workers that are alive.
-    fn workers(&self) -> impl Future<Output = Result<Found<WorkerReport>, ControlError>> + Send;
+    fn workers(&self) -> impl Future<Output = Result<Listing<WorkerReport>, ControlError>> + Send;
 
     /// The coordinators that are alive.
-    fn coordinators(&self) -> impl Future<Output = Result<Found<CoordinatorReport>, ControlError>> + Send;
+    fn coordinators(&self) -> impl Future<Output = Result<Listing<CoordinatorReport>, ControlError>> + Send;
 
-    /// Takes the lead of a run, for [`LEASE_EXPIRY`](super::LEASE_EXPIRY), unless another process has it. The process `gone`
-    /// is known to have ended, so that its lease bars nobody.
+    /// Takes the lease on a run for [`LEASE_EXPIRY`](super::LEASE_EXPIRY), unless another process holds it. The process `gone`
+    /// is known to have ended, so its lease is ignored.
     fn take_lead(
         &self,
         run: &RunId,
@@ -111,32 +111,32 @@ pub trait Control: Clone + Send + Sync + 'static {
         gone: Option<&str>,
     ) -> impl Future<Output = Result<Lead, ControlError>> + Send;
 
-    /// Renews the lead of a run, or takes it again where it was lost, or where a process has it that started later. Returns
-    /// the process that leads the run if that one started earlier.
+    /// Renews the lease on a run. Takes it again if it was lost, or if a process that started later holds it. Returns the
+    /// process that leads the run if that process started earlier.
     fn renew_lead(
         &self,
         run: &RunId,
         process: &Process,
     ) -> impl Future<Output = Result<Option<Process>, ControlError>> + Send;
 
-    /// Gives the lead of a run up, if the process has it.
+    /// Gives up the lease on a run, if the process holds it.
     fn release_lead(&self, run: &RunId, process: &Process) -> impl Future<Output = Result<(), ControlError>> + Send;
 
-    /// What is wrong with it now, if anything is; without how long that has lasted, so that all who see it say the same.
+    /// What is wrong at the moment, if anything is. It does not say for how long, so that all processes report the same text.
     fn problem(&self) -> Option<String> {
         None
     }
 
-    /// Looks for the order for a run every [`ORDER_EVERY`]. The first look has been made when this returns.
+    /// Checks for an order for a run every [`ORDER_EVERY`]. The first check is complete when this returns.
     fn follow(&self, run: &RunId) -> impl Future<Output = Following> + Send {
         follow(self.clone(), run.clone())
     }
 }
 
-/// An order that is looked for again and again for as long as this lives.
+/// Checks for an order regularly until it is dropped.
 #[derive(Debug)]
 pub struct Following {
-    /// The last order that was seen; it stays while the server is away.
+    /// The last order that was seen; it stays in force while the server is unreachable.
     pub order: watch::Receiver<Option<Order>>,
     _task: AbortOnDropHandle<()>,
 }
@@ -148,19 +148,19 @@ async fn follow(control: impl Control, run: RunId) -> Following {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            // While the server is away, what it last said stands.
+            // While the server is unreachable, the last order stays in force.
             if let Ok(order) = control.order(&run).await {
-                seen.send_if_modified(|known| replace_if_other(known, order));
+                seen.send_if_modified(|known| replace_if_different(known, order));
             }
         }
     });
     Following { order, _task: AbortOnDropHandle::new(task) }
 }
 
-fn replace_if_other(known: &mut Option<Order>, order: Option<Order>) -> bool {
-    let is_other = *known != order;
-    if is_other {
+fn replace_if_different(known: &mut Option<Order>, order: Option<Order>) -> bool {
+    let is_different = *known != order;
+    if is_different {
         *known = order;
     }
-    is_other
+    is_different
 }

@@ -1,7 +1,7 @@
-//! Orders and signs of life on a Redis or Valkey server.
+//! Orders and reports on a Redis or Valkey server.
 //!
-//! Nothing here waits for long: an operator's command says within seconds what it could not reach, and a report that
-//! comes too late is of no use.
+//! No operation waits for long: an operator's command fails within seconds if it cannot reach the server, and a late report is
+//! useless.
 
 mod leader;
 
@@ -12,18 +12,18 @@ use serde::de::DeserializeOwned;
 
 use super::message::{decode, encode};
 use super::{
-    AboutRun, Control, ControlError, CoordinatorReport, Found, Lead, Order, Process, REPORT_EXPIRY, UnixMillis,
+    AboutRun, Control, ControlError, CoordinatorReport, Lead, Listing, Order, Process, REPORT_EXPIRY, UnixMillis,
     WorkerReport,
 };
 use crate::id::RunId;
 use crate::redis_connection::key::{self, EXPIRY, EXPIRY_SECONDS};
 use crate::redis_connection::{Address, RedisConnection, RedisConnectionError};
 
-/// How long the server may take for what is asked here: clearly shorter than an operator's command waits, so that the
-/// command can say which server did not answer, and why.
+/// How long the server may take to answer: clearly less than an operator's command waits, so that the command can report
+/// which server did not answer, and why.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long is waited for the server to drop what is out of date, which somebody else can do as well.
+/// How long to wait for the server to drop expired members of a list; the next reader can do it as well.
 const TIDY_WITHIN: Duration = Duration::from_millis(200);
 
 const ORDER: &str = "order";
@@ -32,21 +32,21 @@ const RUNS: &str = "runs";
 const WORKERS: &str = "workers";
 const COORDINATORS: &str = "coordinators";
 
-/// What operators and processes tell each other, on a server. Cheap to clone.
+/// Orders and reports on a server. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct RedisControl {
-    link: RedisConnection,
+    connection: RedisConnection,
 }
 
 impl RedisControl {
-    /// Connects to a server; one try, as an operator waits for the answer.
+    /// Connects to a server. Tries once, because an operator waits.
     pub async fn connect(address: &Address) -> Result<Self, RedisConnectionError> {
         Ok(Self::new(RedisConnection::connect(address, Duration::ZERO).await?))
     }
 
-    /// Behind a connection that may have other uses too.
-    pub fn new(link: RedisConnection) -> Self {
-        Self { link }
+    /// Uses a connection that others may share.
+    pub fn new(connection: RedisConnection) -> Self {
+        Self { connection }
     }
 
     async fn report(&self, list: &str, id: &str, report: Vec<u8>) -> Result<(), ControlError> {
@@ -64,13 +64,13 @@ impl RedisControl {
         self.write(commands).await.map(|_| ())
     }
 
-    async fn reports<T: DeserializeOwned>(&self, list: &str) -> Result<Found<T>, ControlError> {
+    async fn reports<T: DeserializeOwned>(&self, list: &str) -> Result<Listing<T>, ControlError> {
         let members = self.listed(list).await?;
         let mut commands = Pipeline::new();
         for member in &members {
             commands.cmd("GET").arg(key::of_fleet_member(list, member));
         }
-        let mut found = Found { all: Vec::new(), unreadable: 0 };
+        let mut found = Listing { all: Vec::new(), unreadable: 0 };
         let mut silent = Pipeline::new();
         for (member, answer) in members.iter().zip(self.read(commands).await?) {
             match (&answer, parse(&answer)) {
@@ -83,18 +83,18 @@ impl RedisControl {
         Ok(found)
     }
 
-    /// Drops silent members from their list, where that can be done: a server that takes no writes answers reads all the same.
-    /// One that was only late enters itself again with its next report.
+    /// Drops silent members from their list if the server accepts writes; one that does not still answers reads. A member that
+    /// was only late adds itself again with its next report.
     async fn tidy(&self, silent: Pipeline) {
         if silent.is_empty() {
             return;
         }
-        if let Err(error) = self.link.within(TIDY_WITHIN, self.link.write(silent)).await {
-            tracing::debug!(%error, "silent members stay in their list");
+        if let Err(error) = self.connection.within(TIDY_WITHIN, self.connection.write(silent)).await {
+            tracing::debug!(%error, "could not drop silent members from their list");
         }
     }
 
-    /// The members of a list, the one last heard of first.
+    /// The members of a list, the most recent report first.
     async fn listed(&self, list: &str) -> Result<Vec<String>, ControlError> {
         let mut commands = Pipeline::new();
         commands.cmd("ZREVRANGE").arg(key::of_fleet(list)).arg(0).arg(-1);
@@ -106,14 +106,14 @@ impl RedisControl {
         if commands.is_empty() {
             return Ok(Vec::new());
         }
-        Ok(self.link.within(PATIENCE, self.link.read(commands)).await?)
+        Ok(self.connection.within(PATIENCE, self.connection.read(commands)).await?)
     }
 
     async fn write(&self, commands: Pipeline) -> Result<Vec<Value>, ControlError> {
         if commands.is_empty() {
             return Ok(Vec::new());
         }
-        Ok(self.link.within(PATIENCE, self.link.write(commands)).await?.values)
+        Ok(self.connection.within(PATIENCE, self.connection.write(commands)).await?.values)
     }
 }
 
@@ -135,7 +135,7 @@ impl Control for RedisControl {
 
     async fn announce(&self, about: &AboutRun) -> Result<(), ControlError> {
         let mut commands = Pipeline::new();
-        tell_of(&mut commands, about);
+        announce_into(&mut commands, about);
         self.write(commands).await.map(|_| ())
     }
 
@@ -143,7 +143,7 @@ impl Control for RedisControl {
         let mut commands = Pipeline::new();
         let order_key = key::of_run(&about.run, ORDER);
         commands.cmd("SET").arg(order_key).arg(encode(order)).arg("NX").arg("EX").arg(EXPIRY_SECONDS);
-        tell_of(&mut commands, about);
+        announce_into(&mut commands, about);
         Ok(matches!(self.write(commands).await?.first(), Some(Value::Okay)))
     }
 
@@ -153,14 +153,14 @@ impl Control for RedisControl {
         Ok(self.read(commands).await?.first().and_then(parse))
     }
 
-    async fn runs(&self) -> Result<Found<(AboutRun, Option<Order>)>, ControlError> {
+    async fn runs(&self) -> Result<Listing<(AboutRun, Option<Order>)>, ControlError> {
         let runs: Vec<RunId> = self.listed(RUNS).await?.into_iter().map(RunId).collect();
         let mut commands = Pipeline::new();
         for run in &runs {
             commands.cmd("GET").arg(key::of_run(run, ABOUT));
             commands.cmd("GET").arg(key::of_run(run, ORDER));
         }
-        let mut found = Found { all: Vec::new(), unreadable: 0 };
+        let mut found = Listing { all: Vec::new(), unreadable: 0 };
         for answers in self.read(commands).await?.chunks_exact(2) {
             match (&answers[0], parse(&answers[0])) {
                 (_, Some(about)) => found.all.push((about, parse(&answers[1]))),
@@ -191,11 +191,11 @@ impl Control for RedisControl {
         self.leave(COORDINATORS, id).await
     }
 
-    async fn workers(&self) -> Result<Found<WorkerReport>, ControlError> {
+    async fn workers(&self) -> Result<Listing<WorkerReport>, ControlError> {
         self.reports(WORKERS).await
     }
 
-    async fn coordinators(&self) -> Result<Found<CoordinatorReport>, ControlError> {
+    async fn coordinators(&self) -> Result<Listing<CoordinatorReport>, ControlError> {
         self.reports(COORDINATORS).await
     }
 
@@ -212,18 +212,18 @@ impl Control for RedisControl {
     }
 
     fn problem(&self) -> Option<String> {
-        self.link.state().problem()
+        self.connection.state().problem()
     }
 }
 
-/// Says how far a run has come.
-fn tell_of(commands: &mut Pipeline, about: &AboutRun) {
+/// Writes a run's entry in the list of runs.
+fn announce_into(commands: &mut Pipeline, about: &AboutRun) {
     let about_key = key::of_run(&about.run, ABOUT);
     commands.cmd("SET").arg(about_key).arg(encode(about)).arg("EX").arg(EXPIRY_SECONDS);
     enlist(commands, RUNS, &about.run.0);
 }
 
-/// Enters a member into a list, and drops those that were not heard of for so long that nothing of them is left.
+/// Adds a member to a list, and drops members whose data has expired.
 fn enlist(commands: &mut Pipeline, list: &str, member: &str) {
     let list = key::of_fleet(list);
     let UnixMillis(now) = UnixMillis::now();
@@ -233,7 +233,7 @@ fn enlist(commands: &mut Pipeline, list: &str, member: &str) {
     commands.cmd("EXPIRE").arg(&list).arg(EXPIRY_SECONDS);
 }
 
-/// Reads what was told; none where it is of another version or no such thing.
+/// Reads a message; `None` if it has another version or cannot be parsed.
 fn parse<T: DeserializeOwned>(answer: &Value) -> Option<T> {
     let Value::BulkString(json) = answer else { return None };
     decode(json)

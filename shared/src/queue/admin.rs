@@ -7,28 +7,28 @@ use crate::id::RunId;
 
 /// A queue whose messages outlive the processes that use it.
 pub trait QueueAdmin: Queue {
-    /// Declares queues that others are about to use.
+    /// Declares queues before others use them.
     fn declare(&self, queues: &[QueueName]) -> impl Future<Output = Result<(), QueueError>> + Send;
 
-    /// How full a queue is; `None` where there is no such queue. A node that cannot reach the queue's leader reports 0
+    /// How full a queue is; `None` if there is no such queue. A node that cannot reach the queue's leader reports 0
     /// messages, so decisions use [`is_empty`](Self::is_empty).
     fn depth(&self, queue: &QueueName) -> impl Future<Output = Result<Option<Depth>, QueueError>> + Send;
 
     /// Whether no message waits in a queue, or there is no such queue. Asks the queue's leader.
     fn is_empty(&self, queue: &QueueName) -> impl Future<Output = Result<bool, QueueError>> + Send;
 
-    /// Up to `most` messages from the head of a queue, without taking them away.
+    /// Up to `most` messages from the head of a queue, without removing them.
     fn browse(&self, queue: &QueueName, most: usize) -> impl Future<Output = Result<Vec<Browsed>, QueueError>> + Send;
 
-    /// Deletes a queue with all that is in it, and returns how many messages waited there.
+    /// Deletes a queue with its messages, and returns how many messages waited there.
     fn delete(&self, queue: &QueueName) -> impl Future<Output = Result<u32, QueueError>> + Send;
 
-    /// Takes nothing more from the queues of a run: gives back what was fetched and not taken.
+    /// Stops taking from the queues of a run, and hands back what was fetched and not taken.
     fn leave(&self, run: &RunId) -> impl Future<Output = ()> + Send;
 
-    /// Gives back what was fetched and not taken, and disconnects.
+    /// Hands back what was fetched and not taken, and disconnects.
     fn close(&self) -> impl Future<Output = ()> + Send;
 
-    /// What is wrong with the broker now, if anything is.
+    /// What is wrong with the broker at the moment, if anything is.
     fn problem(&self) -> Option<String>;
 }

@@ -11,57 +11,57 @@ use super::{Delivery, Queue, QueueError, QueueName, Verdict};
 /// Queues for coordinator and workers in one process. Cheap to clone; clones share the queues.
 #[derive(Debug, Clone)]
 pub struct MemoryQueue {
-    lanes: Arc<Mutex<HashMap<QueueName, Arc<MemoryLane>>>>,
+    queues: Arc<Mutex<HashMap<QueueName, Arc<BoundedQueue>>>>,
     capacity: usize,
 }
 
 impl MemoryQueue {
-    /// Queues that hold at most `capacity` messages each, deliveries on loan included.
+    /// Queues that hold at most `capacity` messages each, including deliveries that are not yet acknowledged.
     pub fn new(capacity: usize) -> Self {
-        Self { lanes: Arc::default(), capacity }
+        Self { queues: Arc::default(), capacity }
     }
 
-    fn lane(&self, name: &QueueName) -> Arc<MemoryLane> {
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(lane) = lanes.get(name) {
-            return Arc::clone(lane);
+    fn queue(&self, name: &QueueName) -> Arc<BoundedQueue> {
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(queue) = queues.get(name) {
+            return Arc::clone(queue);
         }
-        let lane = Arc::new(MemoryLane {
+        let queue = Arc::new(BoundedQueue {
             name: name.clone(),
-            waiting: Mutex::default(),
+            messages: Mutex::default(),
             ready: Semaphore::new(0),
             room: Semaphore::new(self.capacity),
         });
-        lanes.insert(name.clone(), Arc::clone(&lane));
-        lane
+        queues.insert(name.clone(), Arc::clone(&queue));
+        queue
     }
 }
 
-/// One queue: `ready` has a permit for each message that waits, `room` one for each that would still fit.
+/// One queue: `ready` has a permit for each waiting message, `room` one for each free slot.
 #[derive(Debug)]
-struct MemoryLane {
+struct BoundedQueue {
     name: QueueName,
-    waiting: Mutex<VecDeque<Waiting>>,
+    messages: Mutex<VecDeque<Message>>,
     ready: Semaphore,
     room: Semaphore,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct Message {
     body: Bytes,
     deliveries_before: u32,
 }
 
-impl MemoryLane {
-    fn waiting(&self) -> std::sync::MutexGuard<'_, VecDeque<Waiting>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+impl BoundedQueue {
+    fn messages(&self) -> std::sync::MutexGuard<'_, VecDeque<Message>> {
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn hand_out(self: &Arc<Self>) -> MemoryDelivery {
-        let waiting = self.waiting().pop_front();
-        let Waiting { body, deliveries_before } = waiting.expect("a permit of `ready` stands for a message");
+        let messages = self.messages().pop_front();
+        let Message { body, deliveries_before } = messages.expect("`ready` has a permit for each waiting message");
         let next_deliveries_before = deliveries_before + 1;
-        MemoryDelivery { lane: Arc::clone(self), body, deliveries_before, next_deliveries_before, acked: false }
+        MemoryDelivery { queue: Arc::clone(self), body, deliveries_before, next_deliveries_before, acked: false }
     }
 }
 
@@ -69,25 +69,25 @@ impl Queue for MemoryQueue {
     type Delivery = MemoryDelivery;
 
     async fn publish(&self, queue: &QueueName, body: Bytes) -> Result<(), QueueError> {
-        let lane = self.lane(queue);
-        let room = lane.room.acquire().await.map_err(|_| QueueError::Closed(lane.name.clone()))?;
+        let queue = self.queue(queue);
+        let room = queue.room.acquire().await.map_err(|_| QueueError::Closed(queue.name.clone()))?;
         room.forget();
-        lane.waiting().push_back(Waiting { body, deliveries_before: 0 });
-        lane.ready.add_permits(1);
+        queue.messages().push_back(Message { body, deliveries_before: 0 });
+        queue.ready.add_permits(1);
         Ok(())
     }
 
     async fn take(&self, queue: &QueueName, _room: usize) -> Result<MemoryDelivery, QueueError> {
-        let lane = self.lane(queue);
-        let ready = lane.ready.acquire().await.map_err(|_| QueueError::Closed(lane.name.clone()))?;
+        let queue = self.queue(queue);
+        let ready = queue.ready.acquire().await.map_err(|_| QueueError::Closed(queue.name.clone()))?;
         ready.forget();
-        Ok(lane.hand_out())
+        Ok(queue.hand_out())
     }
 
     fn try_take(&self, queue: &QueueName) -> Option<MemoryDelivery> {
-        let lane = self.lane(queue);
-        lane.ready.try_acquire().ok()?.forget();
-        Some(lane.hand_out())
+        let queue = self.queue(queue);
+        queue.ready.try_acquire().ok()?.forget();
+        Some(queue.hand_out())
     }
 
     async fn hand_back(&self, _: &QueueName, mut delivery: MemoryDelivery, verdict: Verdict) -> Result<(), QueueError> {
@@ -100,13 +100,13 @@ impl Queue for MemoryQueue {
     }
 }
 
-/// A message on loan from a [`MemoryQueue`].
+/// A message that a [`MemoryQueue`] has delivered.
 #[derive(Debug)]
 pub struct MemoryDelivery {
-    lane: Arc<MemoryLane>,
+    queue: Arc<BoundedQueue>,
     body: Bytes,
     deliveries_before: u32,
-    /// What the next delivery has in place of that, unless this one is acknowledged.
+    /// The count of the next delivery, unless this one is acknowledged.
     next_deliveries_before: u32,
     acked: bool,
 }
@@ -121,7 +121,7 @@ impl Delivery for MemoryDelivery {
     }
 
     fn gone(&self) -> impl Future<Output = ()> + Send + 'static {
-        // One process does not lose sight of itself.
+        // There is no connection that could be lost.
         std::future::pending()
     }
 
@@ -134,11 +134,11 @@ impl Delivery for MemoryDelivery {
 impl Drop for MemoryDelivery {
     fn drop(&mut self) {
         if self.acked {
-            self.lane.room.add_permits(1);
+            self.queue.room.add_permits(1);
         } else {
-            let again = Waiting { body: self.body.clone(), deliveries_before: self.next_deliveries_before };
-            self.lane.waiting().push_front(again);
-            self.lane.ready.add_permits(1);
+            let again = Message { body: self.body.clone(), deliveries_before: self.next_deliveries_before };
+            self.queue.messages().push_front(again);
+            self.queue.ready.add_permits(1);
         }
     }
 }

@@ -1,23 +1,23 @@
 //! Queues in RabbitMQ, for coordinators and workers on any machines.
 //!
-//! Publishing and consuming have a connection each, because a broker that is short of memory or disk stops reading from
-//! those that publish. Both come back by themselves: while they are gone, `publish` and `take` wait.
+//! Publishing and consuming use a connection each, because a broker that is short of memory or disk stops reading from
+//! connections that publish. Both reconnect by themselves; until then `publish` and `take` wait.
 //!
-//! - [`publisher`]: sent until confirmed; [`consumer`]: fetched when wanted; [`prefetch_buffer`]: fetched and not yet taken.
-//! - [`link`]: a connection that comes back; [`session`]: one connection; [`connect`]: how it is made.
-//! - [`topology`]: names and arguments of the queues; [`inspect`]: looking at them.
+//! - [`publisher`]: sends until confirmed; [`consumer`]: fetches on demand; [`prefetch_buffer`]: what was fetched and not yet taken.
+//! - [`connection`]: a connection that reconnects; [`session`]: one connection; [`connect`]: how it is opened.
+//! - [`topology`]: names and arguments of the queues; [`inspect`]: inspects them.
 
 mod ack_batch;
 mod address;
 mod backoff;
 mod connect;
+mod connection;
 mod consumer;
 mod deferred_acks;
 mod delivery;
 mod error;
 mod headers;
 mod inspect;
-mod link;
 mod metrics;
 mod prefetch_buffer;
 mod publish_batch;
@@ -38,11 +38,11 @@ use super::{Queue, QueueAdmin, QueueError, QueueName, Verdict};
 use crate::id::RunId;
 use crate::telemetry::Registry;
 use address::Address;
+use connection::RabbitConnection;
 use consumer::Fetcher;
-use link::Link;
 use prefetch_buffer::PrefetchBuffer;
 use publish_batch::BatchSchedule;
-use publisher::{Letter, Publisher};
+use publisher::{Outgoing, Publisher};
 
 pub use address::RabbitSettings;
 pub use delivery::RabbitDelivery;
@@ -51,8 +51,8 @@ pub use state::BrokerState;
 
 /// Queues in a RabbitMQ broker. Cheap to clone; clones share the connections.
 ///
-/// [`close`](Self::close) it at the end: a queue that is only dropped leaves its messages to the broker, which counts
-/// them as delivered once.
+/// [`close`](Self::close) it at the end. If it is only dropped, the broker takes the fetched messages back and counts a
+/// failed delivery of each.
 #[derive(Debug, Clone)]
 pub struct RabbitQueue {
     shared: Arc<Shared>,
@@ -60,20 +60,20 @@ pub struct RabbitQueue {
 
 #[derive(Debug)]
 struct Shared {
-    consuming: Link,
-    publishing: Link,
+    consuming: RabbitConnection,
+    publishing: RabbitConnection,
     publisher: Publisher,
     schedule: Arc<BatchSchedule>,
     buffers: Mutex<HashMap<QueueName, Fetching>>,
     fetchers: TaskTracker,
     stop_fetching: CancellationToken,
-    keepers: TaskTracker,
+    reconnectors: TaskTracker,
     hang_up: CancellationToken,
-    /// Ends all tasks when the last clone is gone.
+    /// Ends all tasks when the last clone is dropped.
     _ends: [DropGuard; 2],
 }
 
-/// A buffer, and what fetches for it.
+/// A buffer, and the task that fetches for it.
 #[derive(Debug)]
 struct Fetching {
     buffer: Arc<PrefetchBuffer>,
@@ -82,16 +82,16 @@ struct Fetching {
 }
 
 impl RabbitQueue {
-    /// Connects to the broker. Fails at once where the address, the user or the virtual host is wrong, and after the
-    /// settings' patience where nothing answers.
+    /// Connects to the broker. Fails at once if the address, the user or the virtual host is wrong, and after the
+    /// settings' patience if nothing answers.
     pub async fn connect(settings: RabbitSettings) -> Result<Self, QueueError> {
         let address = Arc::new(Address::read(&settings)?);
         let (hang_up, stop_fetching) = (CancellationToken::new(), CancellationToken::new());
         let ends = [stop_fetching.clone().drop_guard(), hang_up.clone().drop_guard()];
-        let keepers = TaskTracker::new();
+        let reconnectors = TaskTracker::new();
         let open = |purpose: &str| {
             let name = format!("{} ({purpose})", settings.connection_name);
-            Link::open(Arc::clone(&address), name, settings.patience, (&hang_up, &keepers))
+            RabbitConnection::open(Arc::clone(&address), name, settings.patience, (&hang_up, &reconnectors))
         };
         let (consuming, publishing) = tokio::try_join!(open("consuming"), open("publishing"))?;
         let schedule = Arc::new(BatchSchedule::new());
@@ -104,14 +104,14 @@ impl RabbitQueue {
             buffers: Mutex::default(),
             fetchers: TaskTracker::new(),
             stop_fetching,
-            keepers,
+            reconnectors,
             hang_up,
             _ends: ends,
         };
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// How the broker is doing.
+    /// The state of the connections to the broker.
     pub fn state(&self) -> BrokerState {
         match self.shared.consuming.state() {
             BrokerState::Connected => self.shared.publishing.state(),
@@ -119,28 +119,28 @@ impl RabbitQueue {
         }
     }
 
-    /// Adds what is counted here to a process's metrics; to be called once.
+    /// Registers the metrics of publishing with a process's metrics; call it once.
     pub fn register(&self, registry: &Registry) {
         self.shared.publisher.metrics().register(registry);
     }
 
-    /// Gives back what was fetched and not taken, sees to it that the broker has read all acknowledgements, and hangs
-    /// up. Deliveries that are still on loan go back to the broker.
+    /// Hands back what was fetched and not taken, waits until the broker has read all acknowledgements, and disconnects.
+    /// Deliveries that are not yet acknowledged go back to the broker.
     pub async fn close(&self) {
-        let Shared { schedule, fetchers, stop_fetching, keepers, hang_up, .. } = &*self.shared;
+        let Shared { schedule, fetchers, stop_fetching, reconnectors, hang_up, .. } = &*self.shared;
         stop_fetching.cancel();
         fetchers.close();
         fetchers.wait().await;
-        // Also those of channels that no consumer uses any more, whose deliveries were still worked on.
-        schedule.call_last();
+        // Includes channels that no consumer uses any more, whose deliveries were still being processed.
+        schedule.flush_all();
         hang_up.cancel();
-        keepers.close();
-        keepers.wait().await;
+        reconnectors.close();
+        reconnectors.wait().await;
     }
 
-    /// Takes nothing more from the queues of a run: gives back what was fetched and not taken, and the channels. Deliveries
-    /// that are still on loan go back to the broker, and who waits for one is told that the queue is closed. Whoever takes
-    /// from these queues later begins anew.
+    /// Stops taking from the queues of a run: hands back what was fetched and not taken, and closes the channels. Deliveries
+    /// that are not yet acknowledged go back to the broker, and waiting callers get an error that the queue is closed. A
+    /// later take from these queues opens them again.
     pub async fn leave(&self, run: &RunId) {
         let of_run = |name: &QueueName, _: &mut Fetching| name.run == *run;
         let left: Vec<Fetching> = self.buffers().extract_if(of_run).map(|(_, fetching)| fetching).collect();
@@ -149,13 +149,13 @@ impl RabbitQueue {
         }
         for fetching in left {
             if let Err(error) = fetching.fetcher.await {
-                tracing::error!(%run, %error, "what was fetched of a run was not given back; the broker takes it back");
+                tracing::error!(%run, %error, "could not hand back the messages that were fetched of a run; the broker takes them back");
             }
         }
     }
 
-    /// Declares queues that others are about to use: while a queue is being declared, RabbitMQ 3.10 ends the connections of
-    /// those who consume from it.
+    /// Declares queues before others use them: RabbitMQ 3.10 closes the connections of consumers of a queue that is being
+    /// declared.
     pub async fn declare(&self, queues: &[QueueName]) -> Result<(), QueueError> {
         for queue in queues {
             inspect::declare(&self.shared.consuming, queue).await?;
@@ -163,32 +163,32 @@ impl RabbitQueue {
         Ok(())
     }
 
-    /// How full a queue is; `None` where the broker has no such queue.
+    /// How full a queue is; `None` if the broker has no such queue.
     pub async fn depth(&self, queue: &QueueName) -> Result<Option<Depth>, QueueError> {
         inspect::depth(&self.shared.consuming, queue).await
     }
 
-    /// Whether no message waits in a queue, or there is no such queue. Unlike the number of [`depth`](Self::depth), which is 0
-    /// where a broker does not know better, this is the word of the queue's leader; not for those that often have messages.
+    /// Whether no message waits in a queue, or there is no such queue. Asks the queue's leader, unlike
+    /// [`depth`](Self::depth), which reports 0 if the node cannot reach the leader. Not for queues that often have messages:
+    /// it counts a delivery of the first one.
     pub async fn is_empty(&self, queue: &QueueName) -> Result<bool, QueueError> {
         inspect::is_empty(&self.shared.consuming, queue).await
     }
 
-    /// Up to `most` messages from the head of a queue, without taking them away; none where there is no such queue.
+    /// Up to `most` messages from the head of a queue, without removing them; none if there is no such queue.
     ///
-    /// They are on loan for the moment, and back a little after this returns. Brokers before RabbitMQ 4.3 count this as a
-    /// delivery of each.
+    /// They are delivered to this process for the moment, and back in the queue shortly after this returns. Brokers before
+    /// RabbitMQ 4.3 count this as a delivery of each.
     pub async fn browse(&self, queue: &QueueName, most: usize) -> Result<Vec<Browsed>, QueueError> {
         inspect::browse(&self.shared.consuming, queue, most).await
     }
 
-    /// Deletes a queue with all that is in it, and says how many messages waited there. Whoever uses it next declares
-    /// it anew.
+    /// Deletes a queue with its messages, and returns how many waited there. Its next user declares it again.
     pub async fn delete(&self, queue: &QueueName) -> Result<u32, QueueError> {
         inspect::delete(&self.shared.consuming, queue).await
     }
 
-    /// Forgets the messages that wait in a queue, and says how many there were. Those on loan stay.
+    /// Deletes the messages that wait in a queue, and returns how many there were. Delivered messages stay.
     pub async fn purge(&self, queue: &QueueName) -> Result<u32, QueueError> {
         inspect::purge(&self.shared.consuming, queue).await
     }
@@ -201,7 +201,7 @@ impl RabbitQueue {
         let buffer = Arc::new(PrefetchBuffer::new(queue.clone()));
         let fetcher = Fetcher {
             buffer: Arc::clone(&buffer),
-            link: self.shared.consuming.clone(),
+            connection: self.shared.consuming.clone(),
             publisher: self.shared.publisher.clone(),
             schedule: Arc::clone(&self.shared.schedule),
         };
@@ -220,8 +220,8 @@ impl Queue for RabbitQueue {
     type Delivery = RabbitDelivery;
 
     async fn publish(&self, queue: &QueueName, body: Bytes) -> Result<(), QueueError> {
-        let letter = Letter { queue: queue.clone(), body, deliveries_before: 0 };
-        self.shared.publisher.publish(letter).await
+        let outgoing = Outgoing { queue: queue.clone(), body, deliveries_before: 0 };
+        self.shared.publisher.publish(outgoing).await
     }
 
     async fn take(&self, queue: &QueueName, room: usize) -> Result<RabbitDelivery, QueueError> {

@@ -1,4 +1,4 @@
-//! Where a server is, and what of that may be shown.
+//! The address of a server, and the part of it that may be shown.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,17 +18,17 @@ pub struct Address {
 }
 
 impl Address {
-    /// The same, trusting the certificates in a PEM text in place of those of the system.
+    /// The same address, trusting the certificates in a PEM text instead of the system's.
     pub fn trusting(self, certificates: Vec<u8>) -> Result<Self, RedisConnectionError> {
         let info = self.client.get_connection_info().clone();
         let trusted = TlsCertificates { client_tls: None, root_cert: Some(certificates) };
         let client = Client::build_with_tls(info, trusted).map_err(|error| RedisConnectionError::Address {
-            reason: format!("it cannot trust certificates: {error}"),
+            reason: format!("use the certificates for TLS: {error}"),
         })?;
         Ok(Self { client, ..self })
     }
 
-    /// Whether the way to the server is encrypted.
+    /// Whether the connection is encrypted.
     pub fn has_tls(&self) -> bool {
         matches!(self.client.get_connection_info().addr(), ConnectionAddr::TcpTls { .. })
     }
@@ -38,11 +38,11 @@ impl FromStr for Address {
     type Err = RedisConnectionError;
 
     fn from_str(text: &str) -> Result<Self, RedisConnectionError> {
-        // What the library says of a text that is no address may repeat it, and there may be a password in it.
-        let no_url = |_| RedisConnectionError::Address { reason: "it is no such address".to_owned() };
+        // The library's message may repeat the text, and there may be a password in it.
+        let no_url = |_| RedisConnectionError::Address { reason: "it cannot be parsed".to_owned() };
         let info: ConnectionInfo = text.trim().into_connection_info().map_err(no_url)?;
         install_cryptography();
-        // Many small requests at a time: without this each could wait for the answer to the one before.
+        // Without this, each of many small requests could wait for the answer to the previous one.
         let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
         let shown = shown(&info);
         let client = Client::open(info).map_err(|error| RedisConnectionError::Address { reason: error.to_string() })?;
@@ -74,7 +74,7 @@ fn shown(info: &ConnectionInfo) -> String {
     }
 }
 
-/// rustls is built without a choice of its own; whoever is first in the process makes it, and all make the same.
+/// rustls has no default provider in this build. The first caller in the process installs one, and all install the same.
 fn install_cryptography() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }

@@ -1,4 +1,4 @@
-//! How long to wait before something is tried again.
+//! Growing waits between attempts.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
@@ -6,23 +6,24 @@ use std::time::Duration;
 /// The first wait: a server that was only restarted is back in a moment.
 const FIRST: Duration = Duration::from_millis(20);
 
-/// The longest: a fleet is back at work within a second or so of its server.
+/// The longest wait: a fleet resumes within about a second of its server's return.
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// Waits that double up to a second, each shortened by up to a half by chance, so that a fleet does not come back at once.
+/// Waits that double up to a second, each randomly shortened by up to half, so that the processes of a fleet do not all
+/// reconnect at the same moment.
 #[derive(Debug)]
-pub(super) struct Pauses {
+pub(super) struct Backoff {
     next: Duration,
 }
 
-impl Default for Pauses {
+impl Default for Backoff {
     fn default() -> Self {
         Self { next: FIRST }
     }
 }
 
-impl Pauses {
-    /// Waits a little longer than the last time.
+impl Backoff {
+    /// Waits before the next attempt.
     pub(super) async fn pause(&mut self) {
         let by_chance = RandomState::new().hash_one(0_u8) % 512;
         let shortened = self.next.mul_f64(1.0 - by_chance as f64 / 1024.0);
@@ -39,11 +40,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn waits_grow_to_a_second_and_no_further() {
-        let mut pauses = Pauses::default();
+        let mut backoff = Backoff::default();
         let mut waits = Vec::new();
         for _ in 0..12 {
             let start = Instant::now();
-            pauses.pause().await;
+            backoff.pause().await;
             waits.push(start.elapsed());
         }
         assert!(waits[0] <= FIRST + Duration::from_millis(1), "{waits:?}");

@@ -1,13 +1,13 @@
-//! What can go wrong between a process and its server: what passes, what does not, and what to do.
+//! Failures of a server: which are temporary, which are permanent, and what to do about them.
 
 use redis::{ErrorKind, RedisError, ServerError};
 
 use super::Address;
 
-/// Why a server did not do what it was asked, and will not.
+/// A permanent failure of a server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RedisConnectionError {
-    /// A text is no address of a server.
+    /// A text is not a valid server address.
     #[error(
         "read the address of the Redis server: {reason}; expected redis://[USER:PASSWORD@]HOST:PORT[/DATABASE], or rediss:// for TLS"
     )]
@@ -15,36 +15,36 @@ pub enum RedisConnectionError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The server could not be reached for as long as it was waited for.
+    /// The server could not be reached in time.
     #[error("reach the Redis server {address}: {reason}; check that it runs and that the address is right")]
     Unreachable {
         /// Which server.
         address: String,
-        /// What came in the way.
+        /// What went wrong.
         reason: String,
     },
-    /// The server does not know the user, or the password is another one, or none was given.
+    /// The server rejects the user or the password, or requires one.
     #[error(
-        "log in to the Redis server {address}: it refuses the user or the password; put the right ones into its address, redis://USER:PASSWORD@HOST:PORT"
+        "log in to the Redis server {address}: it rejects the user or the password; put the right ones into its address, redis://USER:PASSWORD@HOST:PORT"
     )]
     Password {
         /// Which server.
         address: String,
     },
-    /// What listens there is something else.
-    #[error("talk to {address}: what listens there does not speak as Redis does ({reason}); check host and port")]
+    /// The server there is not a Redis server.
+    #[error("connect to {address}: the server there does not speak the Redis protocol ({reason}); check host and port")]
     NotRedis {
         /// Which server.
         address: String,
-        /// What it did.
+        /// What it answered.
         reason: String,
     },
-    /// The server copies another one and takes no writes.
+    /// The server is a replica and accepts no writes.
     #[error("write to the Redis server {address}: it is a read-only replica; give the address of its primary{}", .primary.as_ref().map(|primary| format!(", {primary}")).unwrap_or_default())]
     Replica {
         /// Which server.
         address: String,
-        /// Host and port of the server that it copies, if it says so.
+        /// Host and port of its primary, if it reports them.
         primary: Option<String>,
     },
     /// The server is a node of a Redis Cluster.
@@ -55,12 +55,12 @@ pub enum RedisConnectionError {
         /// Which server.
         address: String,
     },
-    /// The server's answer was no, or none that can be used.
+    /// The server refused a command, or its answer cannot be used.
     #[error("use the Redis server {address}: {reason}")]
     Refused {
         /// Which server.
         address: String,
-        /// What it said, and what to do where that is known.
+        /// Its reason, and what to do if that is known.
         reason: String,
     },
 }
@@ -68,11 +68,11 @@ pub enum RedisConnectionError {
 /// What a failure means for the command that met it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// The connection is gone, or no good any more.
+    /// The connection is lost or unusable.
     Lost(String),
-    /// The server will do it later.
+    /// The failure is temporary: the server will accept the command later.
     Passing(String),
-    /// Waiting does not help.
+    /// The failure is permanent.
     Final(RedisConnectionError),
 }
 
@@ -86,7 +86,7 @@ impl Failure {
             ErrorKind::InvalidClientConfig => Self::Final(RedisConnectionError::Address { reason: error.to_string() }),
             ErrorKind::Server(_) | ErrorKind::Extension => {
                 let code = error.code().unwrap_or_default();
-                Self::said(address, code, error.detail().unwrap_or_default())
+                Self::of_answer(address, code, error.detail().unwrap_or_default())
             }
             _ if error.is_timeout() => Self::Lost("it does not answer in time".to_owned()),
             _ => Self::Lost(first_line(error)),
@@ -95,39 +95,39 @@ impl Failure {
 
     /// What the server's answer to one command means.
     pub(super) fn of_command(address: &Address, error: &ServerError) -> Self {
-        Self::said(address.to_string(), error.code(), error.details().unwrap_or_default())
+        Self::of_answer(address.to_string(), error.code(), error.details().unwrap_or_default())
     }
 
-    fn said(address: String, code: &str, detail: &str) -> Self {
+    fn of_answer(address: String, code: &str, detail: &str) -> Self {
         let passing = |reason: &str| Self::Passing(reason.to_owned());
         match code {
-            "OOM" => passing("its memory is full (maxmemory): give it more, or purge runs that are finished"),
+            "OOM" => passing("its memory is full (maxmemory): give it more memory, or purge finished runs"),
             "LOADING" => passing("it is loading its data"),
-            "READONLY" => Self::Lost("it is a read-only replica now: it needs a primary under its address".to_owned()),
+            "READONLY" => Self::Lost("it is a read-only replica now: its address must lead to a primary".to_owned()),
             "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" => passing(&format!("it is not ready ({code} {detail})")),
-            "MISCONF" => passing("it cannot write to its disk and takes no writes: make room there"),
-            "NOREPLICAS" => passing("it takes no writes while its replicas are away"),
-            "BUSY" => passing("it is busy with a script"),
+            "MISCONF" => passing("it cannot write to its disk and accepts no writes: free some disk space"),
+            "NOREPLICAS" => passing("it accepts no writes while its replicas are unreachable"),
+            "BUSY" => passing("it is busy running a script"),
             "ERR" if detail.contains("max number of clients") => {
-                passing("it has as many clients as it may (maxclients)")
+                passing("it has reached its maximum number of clients (maxclients)")
             }
             "NOAUTH" | "WRONGPASS" => Self::Final(RedisConnectionError::Password { address }),
             "MOVED" | "ASK" | "CROSSSLOT" => Self::Final(RedisConnectionError::Cluster { address }),
             "NOPERM" => Self::Final(RedisConnectionError::Refused {
                 address,
-                reason: format!("{detail}; give its user the keys ~valuesim:* and the commands that are used on them"),
+                reason: format!("{detail}; grant its user the keys ~valuesim:* and this command"),
             }),
             _ if is_our_fault(code, detail) => Self::Final(RedisConnectionError::Refused {
                 address,
                 reason: format!("it refused a command: {code} {detail}"),
             }),
-            // What stands in front of a server has words of its own while the server is away.
+            // A proxy has messages of its own while the server behind it is unreachable.
             _ => passing(&format!("it refuses commands: {code} {detail}")),
         }
     }
 }
 
-/// Whether the server would say the same at any other time.
+/// Whether the server would refuse this command at any time.
 fn is_our_fault(code: &str, detail: &str) -> bool {
     let faults = [
         "unknown command",
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     fn check(code: &str, detail: &str, expected: &str) {
-        let text = match Failure::said("redis://store:1".to_owned(), code, detail) {
+        let text = match Failure::of_answer("redis://store:1".to_owned(), code, detail) {
             Failure::Lost(reason) => format!("lost: {reason}"),
             Failure::Passing(reason) => format!("passing: {reason}"),
             Failure::Final(error) => format!("final: {error}"),
@@ -166,12 +166,12 @@ mod tests {
         check("OOM", "command not allowed when used memory > 'maxmemory'.", "passing: its memory is full");
         check("LOADING", "Redis is loading the dataset in memory", "passing: it is loading");
         check("MISCONF", "Redis is configured to save RDB snapshots", "passing: it cannot write to its disk");
-        check("ERR", "max number of clients reached", "passing: it has as many clients");
+        check("ERR", "max number of clients reached", "passing: it has reached its maximum number of clients");
         check("READONLY", "You can't write against a read only replica.", "lost: it is a read-only replica");
         check("WRONGPASS", "invalid username-password pair", "final: log in to the Redis server redis://store:1");
         check("NOAUTH", "Authentication required.", "final: log in");
         check("MOVED", "3999 127.0.0.1:6381", "final: use the Redis server redis://store:1: it is a node of a cluster");
-        check("NOPERM", "this user has no permissions to run 'rpush'", "no permissions to run 'rpush'; give its user");
+        check("NOPERM", "this user has no permissions to run 'rpush'", "no permissions to run 'rpush'; grant its user");
         check(
             "ERR",
             "unknown command",

@@ -1,7 +1,7 @@
-//! What everything is called on the server, and how long it stays there.
+//! The keys on the server, and how long they stay there.
 //!
-//! A run's cells each have a hash tag (the part in braces) of their own, so that a cluster spreads them; what belongs to one
-//! cell, or to a run as a whole, shares one, so that it can be changed together.
+//! Each cell has a hash tag (the part in braces) of its own, so that a cluster spreads the cells. All keys of one cell share a
+//! tag, as do all keys of a run as a whole, so that they can be changed together.
 //!
 //! | key | type | what | expiry |
 //! | --- | --- | --- | --- |
@@ -10,15 +10,15 @@
 //! | `valuesim:{RUN}:dictionary:ID` | string | a dictionary, by the digest of its bytes | 30 days |
 //! | `valuesim:{RUN}:samples` | list | the first backstories, until there is a dictionary | 30 days |
 //! | `valuesim:{RUN/MODEL/ROW/FOLD}:story` | string | a cell's backstory | 30 days |
-//! | `valuesim:{RUN/MODEL/ROW/FOLD}:calls` | list | what is known of a cell's calls, in the order of writing | 30 days |
-//! | `valuesim:{RUN/MODEL/ROW/FOLD}:holder` | string | who works on the cell | a minute |
+//! | `valuesim:{RUN/MODEL/ROW/FOLD}:calls` | list | records of a cell's calls, in the order of writing | 30 days |
+//! | `valuesim:{RUN/MODEL/ROW/FOLD}:holder` | string | the worker that holds the cell's lease | a minute |
 //! | `valuesim:{RUN/MODEL/FOLD}:finished` | bitmap | the respondents whose cells are in the ledger, by row | 30 days |
-//! | `valuesim:{RUN}:order` | string | what an operator wants of the run | 30 days |
-//! | `valuesim:{RUN}:about` | string | what the run is | 30 days |
+//! | `valuesim:{RUN}:order` | string | the operator's order for the run | 30 days |
+//! | `valuesim:{RUN}:about` | string | the run's entry in the list of runs | 30 days |
 //! | `valuesim:{RUN}:leader` | string | the coordinator that leads the run | 10 seconds |
-//! | `valuesim:{runs}` | sorted set | the runs, by when they were last heard of | 30 days |
-//! | `valuesim:{workers}`, `valuesim:{coordinators}` | sorted set | processes, by when they were last heard of | 30 days |
-//! | `valuesim:{workers}:ID`, `valuesim:{coordinators}:ID` | string | what a process last said of itself | 10 seconds |
+//! | `valuesim:{runs}` | sorted set | the runs, by their last report | 30 days |
+//! | `valuesim:{workers}`, `valuesim:{coordinators}` | sorted set | processes, by their last report | 30 days |
+//! | `valuesim:{workers}:ID`, `valuesim:{coordinators}:ID` | string | the last report of a process | 10 seconds |
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -26,8 +26,8 @@ use std::time::Duration;
 
 use crate::id::{Cell, RunId};
 
-/// How long what a run leaves behind stays after it was last written: longer than any interruption that a run is resumed
-/// after, short enough that runs which nobody purges do not fill the server.
+/// How long a key stays after its last write: longer than any interruption after which a run is resumed, and short enough that
+/// runs which nobody purges do not fill the server.
 pub const EXPIRY: Duration = Duration::from_hours(30 * 24);
 
 /// [`EXPIRY`] as commands take it.
@@ -54,7 +54,7 @@ pub(crate) fn of_fleet(what: &str) -> String {
     format!("valuesim:{{{what}}}")
 }
 
-/// The key of what one member of a list of the fleet's says.
+/// The key of the last report of a member of a fleet's list.
 pub(crate) fn of_fleet_member(list: &str, member: &str) -> String {
     format!("valuesim:{{{list}}}:{}", plain(member))
 }
@@ -64,7 +64,7 @@ pub(crate) fn all_of_run(run: &RunId) -> String {
     format!("valuesim:{{{}[/}}]*", plain(&run.0))
 }
 
-/// A run id with nothing in it that means something in a key or a pattern. Ids that the coordinator gives are plain.
+/// A run id with all characters escaped that have a meaning in keys or patterns. Ids from the coordinator need no escaping.
 pub(crate) fn plain(run: &str) -> Cow<'_, str> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     if run.bytes().all(is_plain) {

@@ -1,4 +1,4 @@
-//! Keeps a connection up: makes it, watches over it, makes it again.
+//! Keeps a connection open: connects, monitors the connection, reconnects.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,30 +7,30 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, RedisError};
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::backoff::Pauses;
+use super::backoff::Backoff;
 use super::error::Failure;
-use super::{Address, CONNECT_LIMIT, Line, RESPONSE_LIMIT, RedisConnectionError, Shared, server};
+use super::{Address, CONNECT_LIMIT, LiveConnection, RESPONSE_LIMIT, RedisConnectionError, Shared, server};
 
-/// How often the server is asked whether it lives, so that its loss is seen while nobody has a command for it.
+/// How often the server is pinged, so that its loss is noticed even while nobody sends commands.
 const PING_EVERY: Duration = Duration::from_secs(1);
 
-/// For how long a server has to give the same answer before it counts as its last word: one that has too many clients says
-/// so in answer to a login, which reads as a wrong password.
-const BARRED_AFTER: Duration = Duration::from_secs(20);
+/// How long a server must give the same refusal before it counts as permanent: a server with too many clients refuses logins,
+/// which looks like a wrong password.
+const REJECTED_AFTER: Duration = Duration::from_secs(20);
 
-/// How long to leave a server alone that will not have us: somebody has to change something first.
-const BARRED_PAUSE: Duration = Duration::from_secs(5);
+/// How long to wait after a permanent refusal: somebody has to change something first.
+const REJECTED_PAUSE: Duration = Duration::from_secs(5);
 
-/// A connection that was just made.
+/// A new connection.
 pub(super) struct Opened {
     pub(super) connection: MultiplexedConnection,
     pub(super) warnings: Vec<String>,
 }
 
-/// Makes a connection; tries again for as long as `patience` while the server is away.
+/// Connects; retries for up to `patience` while the server is unreachable.
 pub(super) async fn connect(address: &Address, patience: Duration) -> Result<Opened, RedisConnectionError> {
     let start = Instant::now();
-    let mut pauses = Pauses::default();
+    let mut backoff = Backoff::default();
     loop {
         let reason = match open(address).await {
             Ok(opened) => return Ok(opened),
@@ -40,16 +40,16 @@ pub(super) async fn connect(address: &Address, patience: Duration) -> Result<Ope
         if start.elapsed() >= patience {
             return Err(RedisConnectionError::Unreachable { address: address.to_string(), reason });
         }
-        pauses.pause().await;
+        backoff.pause().await;
     }
 }
 
-/// Keeps the connection up for as long as anybody has it.
+/// Keeps the connection open while anybody uses it.
 pub(super) async fn keep(shared: Arc<Shared>) {
     for number in 1.. {
         until_lost(&shared).await;
         let connection = make_again(&shared).await;
-        shared.line.send_replace(Line::Up { number, connection });
+        shared.live.send_replace(LiveConnection::Up { number, connection });
         shared.is_connected();
     }
 }
@@ -87,15 +87,15 @@ fn not_connected(address: &Address, error: &RedisError) -> Failure {
 }
 
 async fn until_lost(shared: &Shared) {
-    let Line::Up { number, mut connection } = shared.line.borrow().clone() else { return };
-    let mut line = shared.line.subscribe();
+    let LiveConnection::Up { number, mut connection } = shared.live.borrow().clone() else { return };
+    let mut line = shared.live.subscribe();
     tokio::select! {
-        _ = line.wait_for(|line| !matches!(line, Line::Up { .. })) => {}
-        reason = until_silent(&mut connection) => shared.give_up_line(number, reason),
+        _ = line.wait_for(|line| !matches!(line, LiveConnection::Up { .. })) => {}
+        reason = until_silent(&mut connection) => shared.give_up(number, reason),
     }
 }
 
-/// Asks the server every second whether it lives; returns why it does not.
+/// Pings the server every second; returns the reason when it stops answering.
 async fn until_silent(connection: &mut MultiplexedConnection) -> String {
     let mut seconds = tokio::time::interval(PING_EVERY);
     seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -103,7 +103,7 @@ async fn until_silent(connection: &mut MultiplexedConnection) -> String {
     loop {
         seconds.tick().await;
         match connection.send_packed_command(&ping).await {
-            // Whatever it says, it lives.
+            // Any answer shows that it is alive.
             Ok(_) => {}
             Err(error) if error.is_timeout() => return "it does not answer in time".to_owned(),
             Err(error) => return error.to_string(),
@@ -111,9 +111,9 @@ async fn until_silent(connection: &mut MultiplexedConnection) -> String {
     }
 }
 
-/// Makes the connection again, however long that takes.
+/// Reconnects, however long that takes.
 async fn make_again(shared: &Shared) -> MultiplexedConnection {
-    let (mut pauses, mut refusal) = (Pauses::default(), Refusal::default());
+    let (mut backoff, mut refusal) = (Backoff::default(), Refusal::default());
     loop {
         match open(&shared.address).await {
             Ok(opened) => return opened.connection,
@@ -121,7 +121,7 @@ async fn make_again(shared: &Shared) -> MultiplexedConnection {
                 refusal = Refusal::default();
                 shared.is_unreachable(reason);
             }
-            // Another server may stand behind the address in a moment: that is how a primary fails over.
+            // During a failover another server may soon have this address.
             Err(Failure::Final(
                 error @ (RedisConnectionError::Replica { .. } | RedisConnectionError::NotRedis { .. }),
             )) => {
@@ -130,25 +130,25 @@ async fn make_again(shared: &Shared) -> MultiplexedConnection {
             }
             Err(Failure::Final(error)) => {
                 shared.is_unreachable(error.to_string());
-                if refusal.is_last_word(&error) {
-                    shared.line.send_replace(Line::Barred(error));
-                    tokio::time::sleep(BARRED_PAUSE).await;
+                if refusal.is_final(&error) {
+                    shared.live.send_replace(LiveConnection::Rejected(error));
+                    tokio::time::sleep(REJECTED_PAUSE).await;
                 }
             }
         }
-        pauses.pause().await;
+        backoff.pause().await;
     }
 }
 
-/// What a server has answered without a break, and since when.
+/// The refusal that a server has been repeating, and since when.
 #[derive(Debug, Default)]
 struct Refusal(Option<(RedisConnectionError, Instant)>);
 
 impl Refusal {
-    /// Whether it has said the same for so long that waiting does not help.
-    fn is_last_word(&mut self, error: &RedisConnectionError) -> bool {
+    /// Whether it has given the same refusal for so long that it counts as permanent.
+    fn is_final(&mut self, error: &RedisConnectionError) -> bool {
         match &self.0 {
-            Some((known, since)) if known == error => since.elapsed() >= BARRED_AFTER,
+            Some((known, since)) if known == error => since.elapsed() >= REJECTED_AFTER,
             _ => {
                 self.0 = Some((error.clone(), Instant::now()));
                 false
@@ -168,13 +168,13 @@ mod tests {
         let wrong = RedisConnectionError::Password { address: "redis://store".to_owned() };
         let other = RedisConnectionError::Cluster { address: "redis://store".to_owned() };
         let mut refusal = Refusal::default();
-        assert!(!refusal.is_last_word(&wrong));
-        advance(BARRED_AFTER / 2).await;
-        assert!(!refusal.is_last_word(&wrong));
-        assert!(!refusal.is_last_word(&other), "another answer begins anew");
-        advance(BARRED_AFTER / 2).await;
-        assert!(!refusal.is_last_word(&wrong));
-        advance(BARRED_AFTER).await;
-        assert!(refusal.is_last_word(&wrong));
+        assert!(!refusal.is_final(&wrong));
+        advance(REJECTED_AFTER / 2).await;
+        assert!(!refusal.is_final(&wrong));
+        assert!(!refusal.is_final(&other), "another answer begins anew");
+        advance(REJECTED_AFTER / 2).await;
+        assert!(!refusal.is_final(&wrong));
+        advance(REJECTED_AFTER).await;
+        assert!(refusal.is_final(&wrong));
     }
 }

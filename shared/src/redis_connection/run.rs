@@ -1,37 +1,37 @@
-//! Runs commands: sends them together, and again what was lost or has to wait.
+//! Runs commands: sends them together, and resends those that were lost or refused for the moment.
 
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike as _, MultiplexedConnection};
 use redis::{Pipeline, Value};
 
-use super::backoff::Pauses;
+use super::backoff::Backoff;
 use super::error::Failure;
-use super::{Address, Line, RedisConnection, RedisConnectionError, RedisConnectionState};
+use super::{Address, LiveConnection, RedisConnection, RedisConnectionError, RedisConnectionState};
 
-/// What the server said to a number of commands.
+/// The server's answers to several commands.
 #[derive(Debug)]
 pub(crate) struct Answers {
-    /// One for each command, in their order.
+    /// One for each command, in the order of the commands.
     pub(crate) values: Vec<Value>,
     /// Whether some may have been carried out twice.
     pub(crate) sent_again: bool,
 }
 
-/// What commands are for, which tells what their success says of the server.
+/// The kind of commands, which decides what their success says about the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Purpose {
     Read,
     Write,
 }
 
-/// Commands on their way.
+/// Commands in flight.
 #[derive(Debug)]
 struct Exchange {
-    /// Those that are not answered yet.
+    /// The commands without an answer so far.
     commands: Pipeline,
-    /// Where the answer of each belongs.
-    places: Vec<usize>,
+    /// The position of the answer of each.
+    positions: Vec<usize>,
     values: Vec<Value>,
 }
 
@@ -41,12 +41,12 @@ impl RedisConnection {
         Ok(self.run(commands, Purpose::Read).await?.values)
     }
 
-    /// Runs commands that bear to be carried out twice; waits while the server is away or will not have them.
+    /// Runs idempotent commands; waits while the server is unreachable or refuses them for the moment.
     pub(crate) async fn write(&self, commands: Pipeline) -> Result<Answers, RedisConnectionError> {
         self.run(commands, Purpose::Write).await
     }
 
-    /// Does something with the server, and waits no longer than `limit` for it.
+    /// Runs an operation on the server for at most `limit`.
     pub(crate) async fn within<T>(
         &self,
         limit: Duration,
@@ -67,33 +67,35 @@ impl RedisConnection {
     async fn run(&self, commands: Pipeline, purpose: Purpose) -> Result<Answers, RedisConnectionError> {
         let mut exchange = Exchange::new(commands);
         let mut sent_again = false;
-        let mut pauses = Pauses::default();
+        let mut backoff = Backoff::default();
         loop {
-            let (number, connection) = self.line().await?;
+            let (number, connection) = self.live_connection().await?;
             match exchange.attempt(self, connection).await {
                 None => break,
                 Some(Failure::Final(error)) => return Err(error),
-                Some(Failure::Lost(reason)) => self.shared.give_up_line(number, reason),
+                Some(Failure::Lost(reason)) => self.shared.give_up(number, reason),
                 Some(Failure::Passing(reason)) => self.shared.is_refusing(reason),
             }
             sent_again = true;
-            pauses.pause().await;
+            backoff.pause().await;
         }
-        // A server that takes no writes still answers reads.
+        // A server that accepts no writes still answers reads.
         if purpose == Purpose::Write {
             self.shared.is_connected();
         }
         Ok(Answers { values: exchange.values, sent_again })
     }
 
-    /// The connection and its number; waits until there is one.
-    async fn line(&self) -> Result<(u64, MultiplexedConnection), RedisConnectionError> {
-        let mut lines = self.shared.line.subscribe();
-        let line = lines.wait_for(|line| !matches!(line, Line::Down)).await.map(|line| line.clone());
-        match line {
-            Ok(Line::Up { number, connection }) => Ok((number, connection)),
-            Ok(Line::Barred(error)) => Err(error),
-            Ok(Line::Down) | Err(_) => unreachable!("it was waited for, and its sender lives as long as this"),
+    /// The current connection and its number; waits until there is one.
+    async fn live_connection(&self) -> Result<(u64, MultiplexedConnection), RedisConnectionError> {
+        let mut connections = self.shared.live.subscribe();
+        let live = connections.wait_for(|live| !matches!(live, LiveConnection::Down)).await.map(|live| live.clone());
+        match live {
+            Ok(LiveConnection::Up { number, connection }) => Ok((number, connection)),
+            Ok(LiveConnection::Rejected(error)) => Err(error),
+            Ok(LiveConnection::Down) | Err(_) => {
+                unreachable!("the wait has just succeeded, and the sender lives as long as `self`")
+            }
         }
     }
 }
@@ -101,16 +103,16 @@ impl RedisConnection {
 impl Exchange {
     fn new(commands: Pipeline) -> Self {
         let count = commands.len();
-        Self { commands, places: (0..count).collect(), values: vec![Value::Nil; count] }
+        Self { commands, positions: (0..count).collect(), values: vec![Value::Nil; count] }
     }
 
-    /// Sends what is not answered yet; returns why some of it still is not.
-    async fn attempt(&mut self, link: &RedisConnection, mut connection: MultiplexedConnection) -> Option<Failure> {
-        let address = link.address();
+    /// Sends the commands without an answer; returns why some still have none.
+    async fn attempt(&mut self, redis: &RedisConnection, mut connection: MultiplexedConnection) -> Option<Failure> {
+        let address = redis.address();
         match connection.req_packed_commands(&self.commands, 0, self.commands.len()).await {
             Ok(answers) => self.take(answers, address),
             Err(error) => Some(match Failure::of_exchange(address, &error) {
-                // Noise where an answer should be: nothing that follows on this connection can be trusted.
+                // Garbage in place of an answer: nothing that follows on this connection can be trusted.
                 Failure::Final(RedisConnectionError::NotRedis { reason, .. }) => Failure::Lost(reason),
                 failure => failure,
             }),
@@ -126,7 +128,7 @@ impl Exchange {
                     left.push(command);
                     failure = Some(worse(failure, Failure::of_command(address, &error)));
                 }
-                value => self.values[self.places[command]] = value,
+                value => self.values[self.positions[command]] = value,
             }
         }
         if failure.is_some() {
@@ -135,19 +137,19 @@ impl Exchange {
         failure
     }
 
-    /// Drops the commands that are answered; `left` says in order which are not.
+    /// Keeps only the commands without an answer, whose positions `left` lists in order.
     fn keep_only(&mut self, left: &[usize]) {
         let mut kept = Pipeline::with_capacity(left.len());
         let all = self.commands.cmd_iter().enumerate();
-        for (_, command) in all.filter(|(place, _)| left.binary_search(place).is_ok()) {
+        for (_, command) in all.filter(|(position, _)| left.binary_search(position).is_ok()) {
             kept.add_command(command.clone());
         }
-        self.places = left.iter().map(|&command| self.places[command]).collect();
+        self.positions = left.iter().map(|&command| self.positions[command]).collect();
         self.commands = kept;
     }
 }
 
-/// The failure that decides: one that does not pass, before a lost connection, before one that passes.
+/// The more serious failure: a permanent one, before a lost connection, before a temporary one.
 fn worse(one: Option<Failure>, other: Failure) -> Failure {
     match (one, other) {
         (Some(Failure::Final(error)), _) => Failure::Final(error),

@@ -1,4 +1,4 @@
-//! What a server says of itself: whether it can be used, and what of its settings would lose what was paid for.
+//! Checks what a server reports about itself: whether it is usable, and whether its settings could lose paid results.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use redis::aio::MultiplexedConnection;
 
 use super::{Address, RedisConnectionError};
 
-/// The lines of `INFO`.
+/// The fields of `INFO`.
 #[derive(Debug)]
 pub(super) struct Facts(HashMap<String, String>);
 
@@ -21,7 +21,7 @@ impl Facts {
         self.0.get(name).map_or("", String::as_str)
     }
 
-    /// Whether the server is one to write to.
+    /// Fails unless the server is a single server that accepts writes.
     pub(super) fn check(&self, address: &Address) -> Result<(), RedisConnectionError> {
         let address = || address.to_string();
         if self.get("redis_mode") == "cluster" {
@@ -35,26 +35,26 @@ impl Facts {
         Ok(())
     }
 
-    /// What is to be told to whoever runs the server; `snapshots` is its setting `save`, none where it does not say.
+    /// Warnings for the operator of the server; `snapshots` is its setting `save`, `None` if unknown.
     fn warnings(&self, snapshots: Option<&str>) -> Vec<String> {
         let mut warnings = Vec::new();
         let policy = self.get("maxmemory_policy");
-        // Everything here has an expiry, so the policies for keys that expire drop it as well.
+        // All keys have an expiry, so the policies that evict only expiring keys evict them as well.
         if !policy.is_empty() && policy != "noeviction" {
             warnings.push(format!(
-                "the Redis server drops keys when its memory is full (maxmemory-policy {policy}), backstories that were \
-                 paid for among them: set maxmemory-policy to noeviction, then a full memory is waited for"
+                "the Redis server evicts keys when its memory is full (maxmemory-policy {policy}), including paid \
+                 backstories: set maxmemory-policy to noeviction, so that the run waits for memory instead"
             ));
         }
         match (self.get("aof_enabled"), snapshots) {
             ("0", Some("")) => warnings.push(
-                "the Redis server keeps nothing on its disk (appendonly no, save \"\"): what is under way when it ends is \
-                 asked and paid for again; set appendonly to yes"
+                "the Redis server keeps nothing on disk (appendonly no, save \"\"): when it restarts, the calls of all cells in \
+                 progress are repeated and paid for again; set appendonly to yes"
                     .to_owned(),
             ),
             ("0", _) => warnings.push(
-                "the Redis server keeps no log of its writes (appendonly no): when it crashes, what came since its last \
-                 snapshot is asked and paid for again; set appendonly to yes"
+                "the Redis server has no append-only file (appendonly no): when it crashes, the calls since its last snapshot \
+                 are repeated and paid for again; set appendonly to yes"
                     .to_owned(),
             ),
             _ => {}
@@ -63,7 +63,7 @@ impl Facts {
     }
 }
 
-/// What the server says of itself; none where its user may not ask.
+/// The server's `INFO`; `None` if the user may not ask for it.
 pub(super) async fn facts(connection: &mut MultiplexedConnection) -> redis::RedisResult<Option<Facts>> {
     match redis::cmd("INFO").query_async::<Value>(connection).await {
         Ok(Value::BulkString(info)) => Ok(Some(Facts::read(&String::from_utf8_lossy(&info)))),
@@ -74,7 +74,7 @@ pub(super) async fn facts(connection: &mut MultiplexedConnection) -> redis::Redi
     }
 }
 
-/// What is wrong with the server's settings.
+/// Warnings about the server's settings.
 pub(super) async fn warnings(facts: &Facts, connection: &mut MultiplexedConnection) -> Vec<String> {
     // Managed services forbid CONFIG.
     let asked: redis::RedisResult<(String, String)> =
@@ -99,7 +99,7 @@ mod tests {
     fn settings_that_lose_what_was_paid_for_are_told() {
         check("# Memory\r\nmaxmemory_policy:noeviction\r\naof_enabled:1\r\n", Some(""), &[]);
         check("maxmemory_policy:allkeys-lru\r\naof_enabled:1\r\n", None, &["maxmemory-policy allkeys-lru"]);
-        check("maxmemory_policy:noeviction\r\naof_enabled:0\r\n", Some(""), &["keeps nothing on its disk"]);
+        check("maxmemory_policy:noeviction\r\naof_enabled:0\r\n", Some(""), &["keeps nothing on disk"]);
         check("maxmemory_policy:noeviction\r\naof_enabled:0\r\n", Some("3600 1"), &["since its last"]);
         check("maxmemory_policy:volatile-ttl\r\naof_enabled:0\r\n", None, &["volatile-ttl", "since its last"]);
         check("", None, &[]);

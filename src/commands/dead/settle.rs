@@ -12,7 +12,7 @@ use valuesim_shared::id::Cell;
 use valuesim_shared::queue::{Delivery as _, Queue as _, QueueName, RabbitDelivery, RabbitQueue};
 use valuesim_shared::task::Task;
 
-use super::letter::{LetterId, cell_name};
+use super::entry::{LetterId, cell_name};
 use crate::columns::{one_line, shortened};
 use crate::servers::{LITTLE_PATIENCE, within};
 
@@ -70,12 +70,12 @@ pub(super) async fn settle(broker: &RabbitQueue, dead: &QueueName, choice: &Choi
         let waiting = match settled.settle_waiting(broker, dead, (choice, act), &mut stay).await {
             Ok(waiting) => waiting,
             // Those that others have are looked for once; they may have been dealt with since.
-            Err(Halt::Missing(_)) if round > 0 => continue,
-            Err(Halt::Missing(left)) => {
+            Err(Incomplete::Missing(_)) if round > 0 => continue,
+            Err(Incomplete::Missing(left)) => {
                 settled.problem = Some(missing(left));
                 break;
             }
-            Err(Halt::Broken(error)) => {
+            Err(Incomplete::Broken(error)) => {
                 settled.problem = Some(error.context(format!("{act}; this letter and those after it stay")));
                 break;
             }
@@ -98,13 +98,13 @@ fn missing(left: u32) -> anyhow::Error {
 }
 
 /// Why not all letters that wait were gone through.
-enum Halt {
+enum Incomplete {
     /// So many did not come.
     Missing(u32),
     Broken(anyhow::Error),
 }
 
-impl<E: Into<anyhow::Error>> From<E> for Halt {
+impl<E: Into<anyhow::Error>> From<E> for Incomplete {
     fn from(error: E) -> Self {
         Self::Broken(error.into())
     }
@@ -118,12 +118,12 @@ impl Settled {
         dead: &QueueName,
         how: (&Choice, &Act),
         stay: &mut Vec<RabbitDelivery>,
-    ) -> Result<u32, Halt> {
+    ) -> Result<u32, Incomplete> {
         let depth = within("see how many letters there are", LITTLE_PATIENCE, broker.depth(dead)).await?;
         let waiting = depth.map_or(0, |depth| depth.messages);
         for left in (1..=waiting).rev() {
             let taking = tokio::time::timeout(COMES_WITHIN, broker.take(dead, left as usize));
-            let taken = taking.await.map_err(|_| Halt::Missing(left))?;
+            let taken = taking.await.map_err(|_| Incomplete::Missing(left))?;
             self.settle_one(broker, dead, taken?, how, stay).await?;
         }
         Ok(waiting)

@@ -5,7 +5,7 @@ use valuesim_coordinator::terminal_escape::visible;
 use valuesim_shared::control::UnixMillis;
 use valuesim_shared::dead_letter::DeadContent;
 
-use super::letter::{Letter, cell_name};
+use super::entry::{DeadEntry, cell_name};
 use crate::age::ago;
 use crate::columns::{NOTHING, columns, one_line, shortened};
 
@@ -16,7 +16,7 @@ const MAX_REASON_CHARS: usize = 70;
 const MAX_MESSAGE_CHARS: usize = 2_000;
 
 /// A line for each letter. `waiting` is how many there are.
-pub(super) fn list(letters: &[Letter], waiting: u32, now: UnixMillis) -> String {
+pub(super) fn list(letters: &[DeadEntry], waiting: u32, now: UnixMillis) -> String {
     if letters.is_empty() {
         return "no dead letters\n".to_owned();
     }
@@ -30,7 +30,7 @@ pub(super) fn list(letters: &[Letter], waiting: u32, now: UnixMillis) -> String 
     text
 }
 
-fn row(letter: &Letter, now: UnixMillis) -> [String; 7] {
+fn row(letter: &DeadEntry, now: UnixMillis) -> [String; 7] {
     let written = letter.found.letter.as_ref();
     [
         letter.number.to_string(),
@@ -44,7 +44,7 @@ fn row(letter: &Letter, now: UnixMillis) -> [String; 7] {
 }
 
 /// Each letter whole.
-pub(super) fn show(letters: &[Letter], now: UnixMillis) -> String {
+pub(super) fn show(letters: &[DeadEntry], now: UnixMillis) -> String {
     if letters.is_empty() {
         return "no dead letters\n".to_owned();
     }
@@ -52,7 +52,7 @@ pub(super) fn show(letters: &[Letter], now: UnixMillis) -> String {
     texts.join("\n")
 }
 
-fn show_one(letter: &Letter, now: UnixMillis) -> String {
+fn show_one(letter: &DeadEntry, now: UnixMillis) -> String {
     let mut facts = vec![["holds", letter.kind()].map(str::to_owned)];
     let mut say = |what: &str, text: String| facts.push([what.to_owned(), text]);
     if let Some(cell) = letter.found.content.cell() {
@@ -77,7 +77,7 @@ fn show_one(letter: &Letter, now: UnixMillis) -> String {
 }
 
 /// The message itself: a task with its profile's codes in the clear.
-fn message(letter: &Letter) -> String {
+fn message(letter: &DeadEntry) -> String {
     match &letter.found.content {
         DeadContent::Task(task) => {
             let codes: Vec<String> = task.profile.0.iter().map(ToString::to_string).collect();
@@ -108,7 +108,7 @@ mod tests {
     const TASK: &str = r#"{"version":1,"kind":"cab","run":"r1","cell":{"model":1,"respondent":83811,"fold":5},"profile":"AgME6A/I2Go","history":["w1: it broke\noff","w2: \u001b[2J"]}"#;
     const OUTCOME: &str = r#"{"version":1,"run":"r1","cell":{"model":0,"respondent":7,"fold":1},"result":{"arms":[]},"spend":{"stages":{},"reported_models":["m\u001b"]}}"#;
 
-    fn letters() -> Vec<Letter> {
+    fn letters() -> Vec<DeadEntry> {
         let letter = |body: &[u8], reason: &str| {
             let letter = DeadLetter::new(body, reason.to_owned(), "h1-71-00c0ffee".to_owned());
             DeadLetter { at: UnixMillis(1_795_492_800_000), ..letter }.to_bytes()
@@ -123,7 +123,7 @@ mod tests {
             letter(b"\xff\x1b[31mred", "read a task message: expected value at line 1 column 1"),
             br#"{"version":9,"reason":"x","body":{}}"#.to_vec(),
         ];
-        messages.iter().zip(1..).map(|(message, number)| Letter::read(number, message)).collect()
+        messages.iter().zip(1..).map(|(message, number)| DeadEntry::read(number, message)).collect()
     }
 
     const NOW: UnixMillis = UnixMillis(1_795_492_980_000);

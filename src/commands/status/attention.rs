@@ -33,69 +33,69 @@ const MAX_TROUBLE_CHARS: usize = 200;
 
 /// What somebody should look after in `run`.
 pub(super) fn attention(status: &Status, run: &RunStatus) -> Vec<String> {
-    let mut said = Vec::new();
-    let look = Looked { status, run, workers: workers_of(status, run) };
-    look.orders(&mut said);
-    look.dead_letters(&mut said);
+    let mut items = Vec::new();
+    let view = RunView { status, run, workers: workers_of(status, run) };
+    view.orders(&mut items);
+    view.dead_letters(&mut items);
     if status.has_reached(Server::Store) {
-        look.coordinators(&mut said);
-        look.stuck(&mut said);
-        look.left_alone(&mut said);
-        look.workers(&mut said);
-        look.releases(&mut said);
-        look.silent(&mut said);
+        view.coordinators(&mut items);
+        view.stuck(&mut items);
+        view.left_alone(&mut items);
+        view.workers(&mut items);
+        view.releases(&mut items);
+        view.silent(&mut items);
     }
-    look.outcomes(&mut said);
-    look.suspects(&mut said);
-    look.later(&mut said);
-    look.trouble(&mut said);
-    said
+    view.outcomes(&mut items);
+    view.suspects(&mut items);
+    view.later(&mut items);
+    view.trouble(&mut items);
+    items
 }
 
 fn workers_of<'a>(status: &'a Status, run: &RunStatus) -> Vec<&'a WorkerReport> {
     status.workers.iter().filter(|worker| worker.runs.contains(&run.run)).collect()
 }
 
-struct Looked<'a> {
+struct RunView<'a> {
     status: &'a Status,
     run: &'a RunStatus,
     /// The workers of the run.
     workers: Vec<&'a WorkerReport>,
 }
 
-impl Looked<'_> {
-    fn orders(&self, said: &mut Vec<String>) {
+impl RunView<'_> {
+    fn orders(&self, items: &mut Vec<String>) {
         let (run, now) = (&self.run.run, self.status.at);
         match self.run.order.as_ref() {
             Some(order) if order.desired == DesiredState::Pause => {
-                said.push(format!("it is paused ({}): `valuesim resume {run}` lets it go on", in_force(order, now)));
+                items.push(format!("it is paused ({}): `valuesim resume {run}` lets it go on", in_force(order, now)));
             }
             Some(order) if order.desired == DesiredState::Cancel && self.is_open() => {
-                said.push(format!("it is to end ({})", in_force(order, now)));
+                items.push(format!("it is to end ({})", in_force(order, now)));
             }
             _ => {}
         }
     }
 
-    fn dead_letters(&self, said: &mut Vec<String>) {
+    fn dead_letters(&self, items: &mut Vec<String>) {
         let letters: u32 =
             self.queues().filter(|queue| queue.name.kind == QueueKind::Dead).map(FoundQueue::messages).sum();
         if letters > 0 {
             let run = &self.run.run;
-            said.push(format!(
+            items.push(format!(
                 "{} cannot be dealt with: `valuesim dead list {run}` shows why",
                 count(letters, "message", "messages")
             ));
         }
     }
 
-    fn coordinators(&self, said: &mut Vec<String>) {
+    fn coordinators(&self, items: &mut Vec<String>) {
         match &self.run.coordinators[..] {
             [] if self.is_open() => {
                 let verb = if self.status.of_fleet { "coordinate" } else { "run" };
                 let goes_on = format!("the same `valuesim {verb}` on the same run folder goes on where it was");
                 let stopped = self.run.about.as_ref().and_then(|about| Some((about.at, about.stopped_by.as_ref()?)));
-                said.push(match stopped {
+                items.push(match stopped {
                     Some((at, why)) => {
                         let (ended, why) = (ago(at, self.status.at), shortened(why, MAX_TROUBLE_CHARS));
                         format!("its coordinator ended {ended}: {why}; once that is mended, {goes_on}")
@@ -106,7 +106,7 @@ impl Looked<'_> {
             [] | [_] => {}
             several => {
                 let names: Vec<&str> = several.iter().map(|report| report.process.id.as_str()).collect();
-                said.push(format!(
+                items.push(format!(
                     "{} coordinators are alive and each gets a part of the results, so that neither ends: stop all but one \
                      now ({})",
                     names.len(),
@@ -116,13 +116,13 @@ impl Looked<'_> {
         }
     }
 
-    fn stuck(&self, said: &mut Vec<String>) {
+    fn stuck(&self, items: &mut Vec<String>) {
         let [coordinator] = &self.run.coordinators[..] else { return };
         let silence = self.status.at.0.saturating_sub(self.could_finish_since(coordinator).0);
         let under_way = coordinator.cells.under_way;
         if under_way > 0 && silence >= STUCK_MS && !self.is_held() {
             let (minutes, cells) = (silence / 60_000, HumanCount(under_way));
-            said.push(format!(
+            items.push(format!(
                 "no cell was finished for {minutes} minutes, and {cells} are under way: see the workers' logs"
             ));
         }
@@ -134,7 +134,7 @@ impl Looked<'_> {
         self.run.order.as_ref().map_or(last, |order| last.max(order.at))
     }
 
-    fn left_alone(&self, said: &mut Vec<String>) {
+    fn left_alone(&self, items: &mut Vec<String>) {
         let mut groups: BTreeMap<String, (UnixMillis, Processes)> = BTreeMap::new();
         for (id, trouble) in self.troubles() {
             let Some(until) = self.rests_until(trouble) else { continue };
@@ -143,7 +143,7 @@ impl Looked<'_> {
             processes.0.insert(id);
         }
         for (text, (until, processes)) in groups {
-            said.push(format!("left alone until {until} by {processes}: {text}"));
+            items.push(format!("left alone until {until} by {processes}: {text}"));
         }
     }
 
@@ -156,7 +156,7 @@ impl Looked<'_> {
         self.run.order.as_ref().is_some_and(|order| order.desired != DesiredState::Go)
     }
 
-    fn workers(&self, said: &mut Vec<String>) {
+    fn workers(&self, items: &mut Vec<String>) {
         let run = &self.run.run;
         let tasks = self.tasks();
         if tasks == 0 || self.is_held() {
@@ -164,63 +164,63 @@ impl Looked<'_> {
         }
         let waiting = count(tasks, "task waits", "tasks wait");
         if self.workers.is_empty() {
-            said.push(format!("{waiting} and no worker serves the run: start some with `valuesim work --run {run}`"));
+            items.push(format!("{waiting} and no worker serves the run: start some with `valuesim work --run {run}`"));
         } else if self.workers.iter().all(|worker| worker.draining) {
-            said.push(format!("{waiting} and all workers are about to end: start others"));
+            items.push(format!("{waiting} and all workers are about to end: start others"));
         } else if self.workers.iter().all(|worker| worker.tasks == 0) {
-            said.push(format!("{waiting} and no worker takes them: see the workers' logs"));
+            items.push(format!("{waiting} and no worker takes them: see the workers' logs"));
         }
     }
 
-    fn releases(&self, said: &mut Vec<String>) {
+    fn releases(&self, items: &mut Vec<String>) {
         let coordinators = self.run.coordinators.iter().map(|report| &report.process);
         let processes = coordinators.chain(self.workers.iter().map(|worker| &worker.process));
         let mut releases: BTreeMap<&str, u32> = BTreeMap::new();
         processes.for_each(|process| *releases.entry(&process.release).or_default() += 1);
         if releases.len() > 1 {
             let each: Vec<String> = releases.iter().map(|(release, count)| format!("{count} of {release}")).collect();
-            said.push(format!("its processes are of different releases: {}", each.join(", ")));
+            items.push(format!("its processes are of different releases: {}", each.join(", ")));
         }
     }
 
-    fn silent(&self, said: &mut Vec<String>) {
+    fn silent(&self, items: &mut Vec<String>) {
         let too_long = MISSED_REPORTS * u64::try_from(REPORT_EVERY.as_millis()).unwrap_or(u64::MAX);
         let now = self.status.at;
         for worker in self.workers.iter().filter(|worker| now.0.saturating_sub(worker.at.0) >= too_long) {
             let (id, heard) = (&worker.process.id, ago(worker.at, now));
-            said.push(format!("worker {id} is silent, last heard of {heard}: it may hang, be frozen or be gone"));
+            items.push(format!("worker {id} is silent, last heard of {heard}: it may hang, be frozen or be gone"));
         }
     }
 
-    fn outcomes(&self, said: &mut Vec<String>) {
+    fn outcomes(&self, items: &mut Vec<String>) {
         let waiting: u32 =
             self.queues().filter(|queue| queue.name.kind == QueueKind::Results).map(FoundQueue::messages).sum();
         let limit = if self.run.coordinators.is_empty() { 1 } else { MANY_OUTCOMES };
         if waiting >= limit {
             let waiting = count(waiting, "finished cell waits", "finished cells wait");
-            said.push(format!("{waiting} for the coordinator to write down"));
+            items.push(format!("{waiting} for the coordinator to write down"));
         }
     }
 
-    fn suspects(&self, said: &mut Vec<String>) {
+    fn suspects(&self, items: &mut Vec<String>) {
         let suspects = |queue: &&FoundQueue| matches!(queue.name.kind, QueueKind::Quarantine(_));
         let waiting: u32 = self.queues().filter(suspects).map(FoundQueue::messages).sum();
         if waiting > 0 {
             let waiting = count(waiting, "task was", "tasks were");
-            said.push(format!("{waiting} taken before and never finished: whoever had them may have died of one"));
+            items.push(format!("{waiting} taken before and never finished: whoever had them may have died of one"));
         }
     }
 
-    fn later(&self, said: &mut Vec<String>) {
+    fn later(&self, items: &mut Vec<String>) {
         let later = |queue: &&FoundQueue| matches!(queue.name.kind, QueueKind::NextVersion(..));
         let waiting: u32 = self.queues().filter(later).map(FoundQueue::messages).sum();
         if waiting > 0 {
             let waiting = count(waiting, "task waits", "tasks wait");
-            said.push(format!("{waiting} for workers of a newer release"));
+            items.push(format!("{waiting} for workers of a newer release"));
         }
     }
 
-    fn trouble(&self, said: &mut Vec<String>) {
+    fn trouble(&self, items: &mut Vec<String>) {
         let mut groups: BTreeMap<String, (UnixMillis, Processes)> = BTreeMap::new();
         let coordinators =
             self.run.coordinators.iter().filter_map(|report| told(&report.process.id, report.last_trouble.as_ref()));
@@ -233,7 +233,7 @@ impl Looked<'_> {
             processes.0.insert(id);
         }
         for (text, (last, processes)) in groups {
-            said.push(format!("{processes}, {}: {text}", ago(last, self.status.at)));
+            items.push(format!("{processes}, {}: {text}", ago(last, self.status.at)));
         }
     }
 

@@ -186,7 +186,7 @@ fn queue_rows(run: &RunStatus, queues: &[FoundQueue]) -> Vec<[String; 4]> {
             Some(depth) => [depth.messages, depth.consumers].map(|number| HumanCount(number.into()).to_string()),
             None => ["no such queue".to_owned(), String::new()],
         };
-        [queue.lane().to_owned(), of, waiting, consumers]
+        [queue.kind_name().to_owned(), of, waiting, consumers]
     };
     std::iter::once(header).chain(queues.iter().map(row)).collect()
 }

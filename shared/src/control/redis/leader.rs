@@ -1,5 +1,5 @@
-//! Who leads a run: a key with an expiry, which only scripts on the server change, so that nothing comes between looking
-//! and writing. The server's clock says when a lease has expired.
+//! The lease on a run: a key with an expiry that only scripts on the server change, so that reading and writing it is atomic.
+//! The server's clock decides when a lease has expired.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::redis_connection::key;
 
 const LEADER: &str = "leader";
 
-/// What all scripts begin with: the leader, or nil where there is none that can be read.
+/// The beginning of all scripts: reads the leader, or nil if there is none or it cannot be read.
 macro_rules! script {
     ($rest:literal) => {
         concat!(
@@ -26,14 +26,14 @@ macro_rules! script {
     };
 }
 
-/// `ARGV`: the process, its id, the expiry in milliseconds, the id of one that is gone. Answers nothing where the process
-/// leads the run now, the leader and the milliseconds that are left to it otherwise.
+/// `ARGV`: the process, its id, the expiry in milliseconds, the id of a process that has ended. Returns nothing if the process
+/// leads the run now, otherwise the leader and the remaining milliseconds of its lease.
 const TAKE: &str = script!(
     "if leader and leader.id ~= ARGV[2] and leader.id ~= ARGV[4] then return {held, redis.call('PTTL', KEYS[1])} end \
      redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3]) return {}"
 );
 
-/// `ARGV`: the process, its id, the expiry, when it started. Answers the leader where that started earlier.
+/// `ARGV`: the process, its id, the expiry, when it started. Returns the leader if that process started earlier.
 const RENEW: &str = script!(
     "if leader and leader.id ~= ARGV[2] then local started = tonumber(ARGV[4]) \
      if leader.started_at < started or (leader.started_at == started and leader.id < ARGV[2]) then return held end end \

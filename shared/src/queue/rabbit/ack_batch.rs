@@ -1,4 +1,4 @@
-//! The answers to deliveries of one channel on their way to the broker: they leave together where there are many.
+//! Acknowledgements of one channel, sent to the broker in batches.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,75 +9,75 @@ use tokio::runtime::Handle;
 
 use super::publish_batch::BatchSchedule;
 
-/// What becomes of a delivery.
+/// How a delivery is settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ack {
-    /// It is dealt with.
+    /// It was processed: the broker forgets it.
     Acknowledge,
-    /// Somebody is to get it again.
+    /// The broker delivers it again.
     GiveBack,
 }
 
-/// A channel, and the answers that wait for the next departure.
+/// A channel, and the acknowledgements that wait for its next batch.
 #[derive(Debug)]
 pub(super) struct AckBatch {
     pub(super) channel: Channel,
     schedule: Arc<BatchSchedule>,
-    waiting: Mutex<Waiting>,
+    pending: Mutex<Pending>,
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct Pending {
     /// By delivery tag.
     answers: Vec<(u64, Ack)>,
-    /// Whether somebody sees to it that they leave.
-    are_seen_off: bool,
+    /// Whether a task will flush them.
+    flush_is_scheduled: bool,
 }
 
 impl AckBatch {
     pub(super) fn new(channel: Channel, schedule: &Arc<BatchSchedule>) -> Arc<Self> {
-        let this = Arc::new(Self { channel, schedule: Arc::clone(schedule), waiting: Mutex::default() });
-        schedule.serve(&this);
+        let this = Arc::new(Self { channel, schedule: Arc::clone(schedule), pending: Mutex::default() });
+        schedule.register(&this);
         this
     }
 
-    /// Whether the broker still counts on answers.
+    /// Whether the channel is open, so that the broker still expects acknowledgements.
     pub(super) fn are_awaited(&self) -> bool {
         self.channel.status().connected()
     }
 
-    /// Sends answers, soon; returns at once.
+    /// Sends acknowledgements with the next batch; returns at once.
     pub(super) fn send(self: &Arc<Self>, answers: impl IntoIterator<Item = (u64, Ack)>) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.answers.extend(answers);
-        if waiting.answers.is_empty() || waiting.are_seen_off {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        pending.answers.extend(answers);
+        if pending.answers.is_empty() || pending.flush_is_scheduled {
             return;
         }
-        waiting.are_seen_off = true;
-        drop(waiting);
+        pending.flush_is_scheduled = true;
+        drop(pending);
         let this = Arc::clone(self);
-        let seeing_off = async move {
-            this.schedule.depart().await;
+        let flushing = async move {
+            this.schedule.next_batch().await;
             this.flush();
         };
         match Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(seeing_off)),
-            // Nobody is there who could wait.
+            Ok(runtime) => drop(runtime.spawn(flushing)),
+            // Outside a runtime no task can wait for the next batch.
             Err(_) => self.flush(),
         }
     }
 
-    /// Sends all answers that wait, now.
+    /// Sends all pending acknowledgements now.
     pub(super) fn flush(&self) {
-        let Waiting { answers, .. } = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        let Pending { answers, .. } = std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner));
         for (tag, answer) in answers {
             self.send_one(tag, answer);
         }
     }
 
     fn send_one(&self, tag: u64, answer: Ack) {
-        // The first poll puts the frame in line; what follows only tells when it was written. On a channel that is gone
-        // it does nothing, and the broker has taken the message back.
+        // The first poll queues the frame; later ones only report when it was written. On a closed channel this does
+        // nothing, and the broker has taken the message back.
         match answer {
             Ack::Acknowledge => drop(self.channel.basic_ack(tag, BasicAckOptions::default()).now_or_never()),
             Ack::GiveBack => {

@@ -1,4 +1,4 @@
-//! Where the broker is and as whom to go there; the password leaves this file only towards the broker.
+//! The address of the broker, and the credentials in it. The password leaves this file only on its way to the broker.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,17 +9,17 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::queue::QueueError;
 
-/// Seconds between signs of life on a quiet connection. A peer that is silent for twice as long is given up.
+/// Seconds between heartbeats on an idle connection. A peer that is silent for twice as long counts as gone.
 const HEARTBEAT_SECONDS: u16 = 10;
 
 /// The largest frame, in bytes. The client keeps buffers of 64 frames for each connection, 8 MB with RabbitMQ's own 128 KiB;
 /// a task fits into one of these, and so does an outcome without transcripts.
 const FRAME_MAX: u32 = 16 * 1024;
 
-/// How long the first connection is tried for, when nothing else is said.
+/// How long to try to connect at first, by default.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// How a certificate begins in a PEM file.
+/// The line that begins a certificate in a PEM file.
 const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
 
 /// How to reach a broker.
@@ -32,39 +32,38 @@ pub struct RabbitSettings {
     pub connection_name: String,
     /// A file with certificates (PEM) to trust beside those of the system.
     pub ca_file: Option<PathBuf>,
-    /// How long the first connection is tried for.
+    /// How long to try to connect at first.
     pub patience: Duration,
 }
 
 impl RabbitSettings {
-    /// Settings for the broker at `url`, on connections that are called `connection_name`.
+    /// Settings for the broker at `url`, on connections named `connection_name`.
     pub fn new(url: SecretString, connection_name: impl Into<String>) -> Self {
         Self { url, connection_name: connection_name.into(), ca_file: None, patience: PATIENCE }
     }
 
-    /// The address as it may be shown, without the password; an error where it cannot be read.
+    /// The address without the password, to show it. Fails if the address cannot be parsed.
     pub fn shown(&self) -> Result<String, QueueError> {
         Ok(shown(&parse(self.url.expose_secret())?))
     }
 
-    /// Fails where the file with certificates cannot be read, or has none.
+    /// Fails if the certificate file cannot be read or contains no certificate.
     pub fn check_certificates(&self) -> Result<(), QueueError> {
         self.certificates().map(drop)
     }
 
     fn certificates(&self) -> Result<Option<String>, QueueError> {
         let Some(file) = &self.ca_file else { return Ok(None) };
-        let no_use =
-            |reason: &str| QueueError::Address(format!("read the certificates in {}: {reason}", file.display()));
-        let text = std::fs::read_to_string(file).map_err(|error| no_use(&error.to_string()))?;
+        let unusable = |reason: &str| QueueError::Address(format!("certificate file {}: {reason}", file.display()));
+        let text = std::fs::read_to_string(file).map_err(|error| unusable(&error.to_string()))?;
         if !text.contains(CERTIFICATE) {
-            return Err(no_use("there are none in PEM format"));
+            return Err(unusable("expected at least one certificate in PEM format; found none in PEM format"));
         }
         Ok(Some(text))
     }
 }
 
-/// A broker's address that could be read.
+/// A parsed address of a broker.
 #[derive(Clone)]
 pub(super) struct Address {
     pub(super) uri: AMQPUri,
@@ -96,12 +95,12 @@ fn shown(AMQPUri { scheme, authority, vhost, .. }: &AMQPUri) -> String {
 }
 
 fn parse(url: &str) -> Result<AMQPUri, QueueError> {
-    // The parser's own text may hold the whole address, and so the password.
+    // The parser's own message may contain the whole address, and so the password.
     let unreadable =
-        || QueueError::Address("it cannot be read; expected amqp://user:password@host:port/vhost".to_owned());
+        || QueueError::Address("it cannot be parsed; expected amqp://user:password@host:port/vhost".to_owned());
     let mut uri: AMQPUri = url.parse().map_err(|_| unreadable())?;
     if let Some(host) = bracketed_host(url) {
-        // The parser takes localhost for a numeric IPv6 address.
+        // The parser replaces a numeric IPv6 address with localhost.
         host.clone_into(&mut uri.authority.host);
     }
     if uri.vhost.is_empty() {

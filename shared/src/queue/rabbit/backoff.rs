@@ -1,4 +1,4 @@
-//! Waits that grow, so that a broker in trouble is not asked at every moment by everybody at once.
+//! Growing waits between attempts, so that a fleet does not overload a broker in trouble.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
@@ -9,10 +9,10 @@ const FIRST: Duration = Duration::from_millis(100);
 /// Ceiling of the longest wait: a broker that is back is used again within seconds.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// What lasts for so long counts as well: the next attempt after it is the first again.
+/// A connection that lasts this long counts as stable: the waits then start from the first again.
 const LASTING: Duration = Duration::from_secs(10);
 
-/// How long to wait before the next attempt: anything below a ceiling that doubles (full jitter).
+/// Waits before attempts: each a random time below a ceiling that doubles (full jitter).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Backoff {
     ceiling: Duration,
@@ -25,7 +25,7 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// Says how long what an attempt led to has lasted: where each breaks at once, the next is waited for ever longer.
+    /// Reports how long the result of an attempt lasted. Waits keep growing as long as each breaks off early.
     pub(super) fn has_lasted(&mut self, time: Duration) {
         if time >= LASTING {
             *self = Self::default();

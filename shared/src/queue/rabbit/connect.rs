@@ -1,4 +1,4 @@
-//! Makes one connection, or says why not and what to do.
+//! Opens one connection, or explains why that failed and what to do.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use lapin::{Connection, ConnectionBuilder, ConnectionProperties, Error, ErrorKin
 
 use super::address::Address;
 
-/// How long one attempt may take: a connection that stalls in the handshake is as good as none.
+/// How long one attempt may take: a connection that stalls in the handshake is useless.
 const ATTEMPT: Duration = Duration::from_secs(10);
 
 /// Why a connection was not made.
@@ -15,11 +15,11 @@ const ATTEMPT: Duration = Duration::from_secs(10);
 pub(super) struct Refusal {
     pub(super) reason: String,
     pub(super) advice: &'static str,
-    /// Whether somebody has to change something first.
+    /// Whether a retry is pointless until somebody changes something.
     pub(super) lasting: bool,
 }
 
-/// Connects to the broker. The connection does not come back by itself.
+/// Connects to the broker. The connection does not reconnect by itself.
 pub(super) async fn connect(address: &Address, name: &str) -> Result<Connection, Refusal> {
     let runtime = lapin::runtime::default_runtime().map_err(|error| refusal(&error))?;
     let builder = ConnectionBuilder::new_with_runtime(runtime)
@@ -30,7 +30,7 @@ pub(super) async fn connect(address: &Address, name: &str) -> Result<Connection,
         Ok(connected) => connected.map_err(|error| refusal(&error)),
         Err(_) => Err(Refusal {
             reason: format!("no answer within {} s", ATTEMPT.as_secs()),
-            advice: "see that the address is RabbitMQ's and nothing on the way stalls",
+            advice: "check that RabbitMQ listens at this address and that no firewall or proxy on the way stalls the connection",
             lasting: false,
         }),
     }
@@ -40,7 +40,7 @@ fn refusal(error: &Error) -> Refusal {
     let (advice, lasting) = match error.kind() {
         ErrorKind::ProtocolError(error) => match error.kind() {
             AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) => {
-                ("check the user and the password; `guest` may log in from the broker's own machine only", true)
+                ("check the user and the password; `guest` can log in only from the broker's own machine", true)
             }
             AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED) => {
                 ("check that the virtual host exists and that the user has permissions in it", true)

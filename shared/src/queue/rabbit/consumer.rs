@@ -1,4 +1,4 @@
-//! Fetches messages of one queue when somebody waits for them, and as many as they have room for.
+//! Fetches messages of one queue while somebody waits for them, and no more than they have room for.
 //!
 //! ```text
 //!   somebody waits ──> consume, prefetch = room ──> messages ──> as many as the prefetch came ──> cancel
@@ -7,8 +7,8 @@
 //!        └────────────────────────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! So a process never holds more than twice the messages that it asked room for, and an empty queue is waited at, not asked
-//! again.
+//! A process therefore never holds more than twice as many messages as it asked for, and waits at an empty queue instead of
+//! polling it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,10 +22,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::ack_batch::AckBatch;
 use super::backoff::Backoff;
+use super::connection::RabbitConnection;
 use super::deferred_acks::DeferredAcks;
 use super::delivery::RabbitDelivery;
 use super::error::BrokerError;
-use super::link::Link;
 use super::prefetch_buffer::PrefetchBuffer;
 use super::publish_batch::BatchSchedule;
 use super::publisher::Publisher;
@@ -33,45 +33,46 @@ use super::session::{ANSWER_WITHIN, Session};
 use super::topology::broker_name;
 use crate::queue::Verdict;
 
-/// The most that quorum queues send ahead.
+/// The largest prefetch that quorum queues allow.
 const MAX_PREFETCH: usize = 2_000;
 
-/// How long a consumer stays open for nobody: whoever takes tasks one by one is back long before.
+/// How long a consumer stays open while nobody waits: a caller that takes tasks one by one is back long before.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// A consumer that is not full after so long has emptied its queue: answers need not wait for its end any more.
+/// A consumer whose prefetch is not full after this time has emptied its queue, so acknowledgements need not wait for its
+/// end any more.
 const FILLS_WITHIN: Duration = Duration::from_millis(50);
 
-/// A message that was fetched and that nobody takes for so long goes back, for others to do.
+/// A fetched message that nobody takes within this time goes back to the queue, for other processes.
 const KEEP: Duration = Duration::from_mins(1);
 
-/// A consumer that brings nothing for so long is opened anew, on a new channel: a broker in trouble forgets some without
-/// a word.
+/// A consumer that receives nothing for this long is reopened on a new channel: a broker in trouble drops some consumers
+/// without notice.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// How long giving back may take when this side closes.
-const FAREWELL: Duration = Duration::from_secs(5);
+/// How long handing messages back may take when this side closes.
+const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 
-/// Fetches for one buffer.
+/// Fetches messages for one buffer.
 pub(super) struct Fetcher {
     pub(super) buffer: Arc<PrefetchBuffer>,
-    pub(super) link: Link,
+    pub(super) connection: RabbitConnection,
     pub(super) publisher: Publisher,
     pub(super) schedule: Arc<BatchSchedule>,
 }
 
-/// A consumer, and how many messages it may still bring.
+/// A consumer, and how many more messages it may deliver.
 struct Open {
     consumer: Consumer,
     settling: Arc<DeferredAcks>,
     left: usize,
 }
 
-/// How a consumer ended that this side ended.
+/// How this side ended a consumer.
 #[derive(Debug, Clone, Copy)]
 enum Ended {
     Regularly,
-    /// It may be that the broker does not know of it.
+    /// The broker may have lost the consumer.
     InDoubt,
 }
 
@@ -84,26 +85,26 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         self.settling.release();
-        self.settling.look();
+        self.settling.notify_if_gone();
     }
 }
 
 impl Fetcher {
-    /// Fetches until `stop` is cancelled; then gives back what nobody took.
+    /// Fetches until `stop` is cancelled, then hands back what nobody took.
     pub(super) async fn run(self, stop: CancellationToken) {
         let mut answers = None;
         tokio::select! {
             () = self.fetch(&mut answers, &stop) => {}
-            // The broker does not answer. What it has sent it takes back, and counts.
-            () = async { stop.cancelled().await; sleep(FAREWELL).await } => {}
+            // The broker does not answer. It takes back what it has sent, and counts a delivery.
+            () = async { stop.cancelled().await; sleep(CLOSE_WITHIN).await } => {}
         }
         let left = self.buffer.close();
-        let _ = timeout(FAREWELL, self.give_back(left)).await;
+        let _ = timeout(CLOSE_WITHIN, self.give_back(left)).await;
         if let Some(answers) = answers.filter(|answers| answers.are_awaited()) {
             answers.flush();
-            // The broker answers once it has read every acknowledgement before.
+            // The broker answers once it has read every earlier acknowledgement.
             let closing = answers.channel.close(lapin::protocol::constants::REPLY_SUCCESS, "done".into());
-            let _ = timeout(FAREWELL, closing).await;
+            let _ = timeout(CLOSE_WITHIN, closing).await;
         }
     }
 
@@ -120,7 +121,7 @@ impl Fetcher {
                     continue;
                 }
                 Err(BrokerError::Passing(reason)) => {
-                    tracing::debug!(queue = %self.buffer.queue, reason, "consume again");
+                    tracing::debug!(queue = %self.buffer.queue, reason, "consuming again");
                 }
                 Err(BrokerError::Lasting(error)) => self.buffer.fail(error),
             }
@@ -138,8 +139,8 @@ impl Fetcher {
         }
     }
 
-    /// One consumer from its opening to its end, which it is seen to also where `stop` is cancelled: messages that are on
-    /// their way then are given back, not left for the broker to count.
+    /// Runs one consumer from opening to end. Ends it in order even if `stop` is cancelled: messages on their way are then
+    /// handed back, so that the broker counts no failed delivery.
     async fn serve(
         &self,
         kept: &mut Option<Arc<AckBatch>>,
@@ -152,16 +153,16 @@ impl Fetcher {
         let served = self.serve_on(&session, &answers, (room, stop)).await;
         match served {
             Ok(Ended::Regularly) => *kept = Some(answers),
-            // A channel that knew the queue before somebody deleted it may never bring messages of the new one.
+            // A channel that used the queue before it was deleted may never deliver messages of its successor.
             Ok(Ended::InDoubt) | Err(_) => session.forget(queue),
         }
         served.map(drop)
     }
 
-    /// The connection, on which the queue is declared, and a channel of it.
+    /// A session on which the queue is declared, and a channel of it.
     async fn prepare(&self, kept: &mut Option<Arc<AckBatch>>) -> Result<(Arc<Session>, Arc<AckBatch>), BrokerError> {
         let queue = &self.buffer.queue;
-        let session = self.link.session(queue).await?;
+        let session = self.connection.session(queue).await?;
         session.declare(queue).await?;
         let answers = match kept.take() {
             Some(answers) if answers.are_awaited() => answers,
@@ -197,7 +198,7 @@ impl Fetcher {
         Ok(Open { consumer, settling, left: room })
     }
 
-    /// Returns when the consumer has brought what it may, or is to end before that.
+    /// Returns when the consumer has delivered all that it may, or should end early.
     async fn receive(&self, open: &mut Open, stop: &CancellationToken) -> Result<Ended, BrokerError> {
         let mut filling = std::pin::pin!(sleep(FILLS_WITHIN));
         let mut is_filling = true;
@@ -218,7 +219,7 @@ impl Fetcher {
                     open.settling.release();
                 }
                 () = self.buffer.somebody_waits() => {
-                    // A consumer for every other number would cost the broker more than a few messages cost anybody.
+                    // Replacing the consumer for every small difference would cost the broker more than a few surplus messages.
                     let too_much = self.buffer.wanted().is_some_and(|room| room.saturating_mul(2) < open.left);
                     if too_much {
                         return Ok(Ended::Regularly);
@@ -237,7 +238,7 @@ impl Fetcher {
         Ok(Ended::Regularly)
     }
 
-    /// Ends the consumer, and keeps what was on its way meanwhile.
+    /// Cancels the consumer, and keeps the messages that arrive meanwhile.
     async fn cancel(&self, channel: &Channel, mut open: Open) -> Result<(), BrokerError> {
         let cancelling = channel.basic_cancel(open.consumer.tag(), BasicCancelOptions::default()).fuse();
         let mut cancelling = std::pin::pin!(cancelling);
@@ -247,7 +248,7 @@ impl Fetcher {
                 biased;
                 cancelled = &mut cancelling => cancelled?,
                 () = std::future::ready(()), if !is_sent => {
-                    // The first look at the cancellation above has put it in line: answers come after it.
+                    // The first poll of the cancellation above has queued it, so acknowledgements follow it.
                     is_sent = true;
                     open.settling.release();
                 }
@@ -259,7 +260,7 @@ impl Fetcher {
         }
     }
 
-    /// Gives messages back as copies, so that the broker does not count a failed delivery.
+    /// Hands messages back as copies, so that the broker counts no failed delivery.
     async fn give_back(&self, deliveries: Vec<RabbitDelivery>) {
         let live = deliveries.into_iter().filter(RabbitDelivery::is_live);
         futures_util::future::join_all(live.map(|delivery| self.give_one_back(delivery))).await;
@@ -268,7 +269,7 @@ impl Fetcher {
     async fn give_one_back(&self, delivery: RabbitDelivery) {
         let queue = &self.buffer.queue;
         if let Err(error) = self.publisher.hand_back(queue, delivery, Verdict::Unknown).await {
-            // Dropped, it goes back all the same, and counts.
+            // Dropping it returns it as well, but the broker counts a failed delivery.
             tracing::warn!(%queue, %error, "could not hand a message back");
         }
     }

@@ -1,4 +1,4 @@
-//! A message of the broker on loan: acknowledged or given back, without waiting for the broker's answer.
+//! A delivered message: acknowledged or returned, without waiting for the broker's answer.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use super::deferred_acks::DeferredAcks;
 use super::headers;
 use crate::queue::{Delivery, QueueError};
 
-/// A message on loan from a [`RabbitQueue`](super::RabbitQueue).
+/// A message that a [`RabbitQueue`](super::RabbitQueue) has delivered.
 ///
-/// When its connection is gone, the broker has taken it back already: an acknowledgement then does nothing, and
-/// somebody gets it again.
+/// If its connection is lost, the broker has already taken it back: an acknowledgement then does nothing, and the message
+/// is delivered again.
 #[derive(Debug)]
 pub struct RabbitDelivery {
     settling: Arc<DeferredAcks>,
@@ -33,7 +33,7 @@ impl RabbitDelivery {
         }
     }
 
-    /// Whether the broker still counts on an answer.
+    /// Whether the broker still expects an acknowledgement.
     pub(super) fn is_live(&self) -> bool {
         self.settling.is_live()
     }

@@ -1,4 +1,4 @@
-//! What an error of the broker means: try again, or say so.
+//! What an error of the broker means: retry, or report it.
 
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::{Error, ErrorKind};
@@ -6,12 +6,12 @@ use lapin::{Error, ErrorKind};
 use super::topology::broker_name;
 use crate::queue::{QueueError, QueueName};
 
-/// Why something did not work on a connection.
+/// Why an operation on a connection failed.
 #[derive(Debug)]
 pub(super) enum BrokerError {
-    /// The channel or the connection is gone, or the queue for the moment: it can be tried again.
+    /// The channel or the connection is gone, or the queue is unavailable for the moment: worth a retry.
     Passing(String),
-    /// It would fail again in the same way.
+    /// A retry would fail in the same way.
     Lasting(QueueError),
 }
 
@@ -28,7 +28,7 @@ impl From<Error> for BrokerError {
 }
 
 impl BrokerError {
-    /// What `error` means for `queue`, which was declared, consumed or looked at.
+    /// What `error` means for `queue`, which was declared, consumed or inspected.
     pub(super) fn of_queue(error: Error, queue: &QueueName) -> Self {
         let name = match broker_name(queue) {
             Ok(name) => String::from(name),
@@ -39,18 +39,18 @@ impl BrokerError {
                 Self::Lasting(QueueError::OtherArguments { queue: name, run: queue.run.clone(), reason })
             }
             Some((AMQPSoftError::ACCESSREFUSED, reason)) => Self::Lasting(QueueError::Refused { queue: name, reason }),
-            // Not there, locked, no leader at the moment: all of these pass.
+            // Missing, locked, or without a leader at the moment: all of these pass.
             _ => error.into(),
         }
     }
 }
 
-/// Whether the broker says that there is no such queue.
+/// Whether the broker reports that there is no such queue.
 pub(super) fn is_missing(error: &Error) -> bool {
     matches!(soft_error(error), Some((AMQPSoftError::NOTFOUND, _)))
 }
 
-/// Whether the error ended one channel alone: the connection and its other channels live on.
+/// Whether the error closed only one channel: the connection and its other channels stay open.
 pub(super) fn is_of_a_channel(error: &Error) -> bool {
     soft_error(error).is_some()
 }

@@ -1,4 +1,4 @@
-//! How often a message was delivered before, as its headers say.
+//! Reads from the headers of a message how often it was delivered before.
 
 use lapin::BasicProperties;
 use lapin::types::AMQPValue;

@@ -1,4 +1,4 @@
-//! Looks at queues for operators, each time on a channel of its own, because a missing queue ends the channel.
+//! Inspects queues for operators, each time on a channel of its own, because a missing queue closes the channel.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use lapin::types::{FieldTable, ShortString};
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
+use super::connection::RabbitConnection;
 use super::error::{BrokerError, is_missing};
 use super::headers::deliveries_before;
-use super::link::Link;
 use super::session::{ANSWER_WITHIN, Session};
 use super::topology::broker_name;
 use crate::queue::{QueueError, QueueName};
@@ -21,13 +21,13 @@ use crate::queue::{QueueError, QueueName};
 /// How full a queue is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Depth {
-    /// Messages that wait; not those on loan.
+    /// Messages that wait, without those that are delivered and not yet acknowledged.
     pub messages: u32,
-    /// Consumers: workers that wait for messages. Those that have as many on loan as they have room for are none.
+    /// Consumers: workers that wait for messages. A worker without room for more is not counted.
     pub consumers: u32,
 }
 
-/// A message that was looked at and left where it is.
+/// A message that was inspected and left in its queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Browsed {
     /// The message.
@@ -36,13 +36,13 @@ pub struct Browsed {
     pub deliveries_before: u32,
 }
 
-/// How often something is tried at least that broke off half-way.
+/// How often an operation that breaks off is tried at least.
 const TRIES: u32 = 3;
 
-/// How long it is tried at least: a connection that broke is made anew meanwhile.
+/// How long an operation is tried at least, so that a broken connection can be reopened meanwhile.
 const TRIED_FOR: Duration = Duration::from_secs(5);
 
-/// What is left of the tries.
+/// Counts attempts, and limits them.
 struct Tries {
     number: u32,
     until: Instant,
@@ -54,7 +54,7 @@ impl Tries {
         Self { number: 1, until: Instant::now() + TRIED_FOR, backoff: Backoff::default() }
     }
 
-    /// Whether to try again; waits a moment before.
+    /// Whether to try again; if so, waits first.
     async fn again(&mut self) -> bool {
         if self.number >= TRIES && Instant::now() >= self.until {
             return false;
@@ -65,22 +65,22 @@ impl Tries {
     }
 }
 
-/// Sees to it that the queue is there.
-pub(super) async fn declare(link: &Link, queue: &QueueName) -> Result<(), QueueError> {
+/// Makes sure that the queue exists.
+pub(super) async fn declare(connection: &RabbitConnection, queue: &QueueName) -> Result<(), QueueError> {
     let mut tries = Tries::new();
     loop {
-        let reason = match link.session_soon(queue).await?.declare(queue).await {
+        let reason = match connection.session_soon(queue).await?.declare(queue).await {
             Ok(()) => return Ok(()),
-            Err(trouble) => passing(trouble)?,
+            Err(error) => passing(error)?,
         };
         if !tries.again().await {
-            return Err(link.unreachable(queue, reason));
+            return Err(connection.unreachable(queue, reason));
         }
     }
 }
 
-/// How full the queue is; `None` where there is no such queue.
-pub(super) async fn depth(link: &Link, queue: &QueueName) -> Result<Option<Depth>, QueueError> {
+/// How full the queue is; `None` if there is no such queue.
+pub(super) async fn depth(connection: &RabbitConnection, queue: &QueueName) -> Result<Option<Depth>, QueueError> {
     let name = broker_name(queue)?;
     let look = |session: Arc<Session>, channel: Channel| {
         let name = name.clone();
@@ -89,24 +89,29 @@ pub(super) async fn depth(link: &Link, queue: &QueueName) -> Result<Option<Depth
             ask(&session, channel.queue_declare(name, passive, FieldTable::default())).await
         }
     };
-    let found = on_queue(link, queue, look).await?;
+    let found = on_queue(connection, queue, look).await?;
     Ok(found.map(|found| Depth { messages: found.message_count(), consumers: found.consumer_count() }))
 }
 
-/// Whether no message waits in the queue, by its leader's word: a number is not one, as the broker says none where it cannot
-/// ask. A message that is there is given back, and counts as delivered.
-pub(super) async fn is_empty(link: &Link, queue: &QueueName) -> Result<bool, QueueError> {
-    Ok(depth(link, queue).await?.is_none_or(|depth| depth.messages == 0) && browse(link, queue, 1).await?.is_empty())
+/// Whether no message waits in the queue. Asks the queue's leader; a message count alone is not reliable, because a node that
+/// cannot reach the leader reports 0. A message that is there is returned to the queue, and counts as delivered once more.
+pub(super) async fn is_empty(connection: &RabbitConnection, queue: &QueueName) -> Result<bool, QueueError> {
+    Ok(depth(connection, queue).await?.is_none_or(|depth| depth.messages == 0)
+        && browse(connection, queue, 1).await?.is_empty())
 }
 
-/// Up to `most` messages from the head of the queue, which stay there.
-pub(super) async fn browse(link: &Link, queue: &QueueName, most: usize) -> Result<Vec<Browsed>, QueueError> {
+/// Up to `most` messages from the head of the queue; they stay there.
+pub(super) async fn browse(
+    connection: &RabbitConnection,
+    queue: &QueueName,
+    most: usize,
+) -> Result<Vec<Browsed>, QueueError> {
     let name = broker_name(queue)?;
     let look = |session: Arc<Session>, channel: Channel| {
         let name = name.clone();
         async move { first_messages(&session, &channel, name, most).await }
     };
-    Ok(on_queue(link, queue, look).await?.unwrap_or_default())
+    Ok(on_queue(connection, queue, look).await?.unwrap_or_default())
 }
 
 async fn first_messages(
@@ -130,69 +135,69 @@ async fn first_messages(
     Ok(seen)
 }
 
-/// Deletes the queue and all that is in it; how many messages waited there.
-pub(super) async fn delete(link: &Link, queue: &QueueName) -> Result<u32, QueueError> {
+/// Deletes the queue with its messages, and returns how many waited there.
+pub(super) async fn delete(connection: &RabbitConnection, queue: &QueueName) -> Result<u32, QueueError> {
     let name = broker_name(queue)?;
     let delete = |session: Arc<Session>, channel: Channel| {
         let name = name.clone();
         async move { ask(&session, channel.queue_delete(name, QueueDeleteOptions::default())).await }
     };
-    Ok(on_queue(link, queue, delete).await?.unwrap_or(0))
+    Ok(on_queue(connection, queue, delete).await?.unwrap_or(0))
 }
 
-/// Forgets the messages that wait in the queue; how many there were.
-pub(super) async fn purge(link: &Link, queue: &QueueName) -> Result<u32, QueueError> {
+/// Deletes the messages that wait in the queue, and returns how many there were.
+pub(super) async fn purge(connection: &RabbitConnection, queue: &QueueName) -> Result<u32, QueueError> {
     let name = broker_name(queue)?;
     let purge = |session: Arc<Session>, channel: Channel| {
         let name = name.clone();
         async move { ask(&session, channel.queue_purge(name, QueuePurgeOptions::default())).await }
     };
-    Ok(on_queue(link, queue, purge).await?.unwrap_or(0))
+    Ok(on_queue(connection, queue, purge).await?.unwrap_or(0))
 }
 
-/// Why a request did not do what it was to do.
+/// Why a request failed.
 enum Unanswered {
-    /// The broker's answer was no.
+    /// The broker refused it.
     Refused(lapin::Error),
-    /// There was none.
+    /// The broker did not answer.
     Broken(BrokerError),
 }
 
 impl From<BrokerError> for Unanswered {
-    fn from(trouble: BrokerError) -> Self {
-        Self::Broken(trouble)
+    fn from(error: BrokerError) -> Self {
+        Self::Broken(error)
     }
 }
 
-/// Makes one request. Each has its limit, as there may be thousands.
+/// Makes one request. Each has a time limit of its own, because there may be thousands.
 async fn ask<T>(session: &Session, request: impl Future<Output = Result<T, lapin::Error>>) -> Result<T, Unanswered> {
     session.within(ANSWER_WITHIN, request).await?.map_err(Unanswered::Refused)
 }
 
-/// Does something on a channel of its own; `None` where there is no such queue.
+/// Runs `act` on a channel of its own; `None` if there is no such queue.
 async fn on_queue<T, F: Future<Output = Result<T, Unanswered>>>(
-    link: &Link,
+    connection: &RabbitConnection,
     queue: &QueueName,
     act: impl Fn(Arc<Session>, Channel) -> F,
 ) -> Result<Option<T>, QueueError> {
     let mut tries = Tries::new();
     loop {
-        let session = link.session_soon(queue).await?;
+        let session = connection.session_soon(queue).await?;
         let acted = async { act(Arc::clone(&session), session.channel().await?).await };
         let reason = match acted.await {
             Ok(found) => return Ok(Some(found)),
             Err(Unanswered::Refused(error)) if is_missing(&error) => return Ok(None),
             Err(Unanswered::Refused(error)) => passing(BrokerError::of_queue(error, queue))?,
-            Err(Unanswered::Broken(trouble)) => passing(trouble)?,
+            Err(Unanswered::Broken(error)) => passing(error)?,
         };
         if !tries.again().await {
-            return Err(link.unreachable(queue, reason));
+            return Err(connection.unreachable(queue, reason));
         }
     }
 }
 
-fn passing(trouble: BrokerError) -> Result<String, QueueError> {
-    match trouble {
+fn passing(error: BrokerError) -> Result<String, QueueError> {
+    match error {
         BrokerError::Passing(reason) => Ok(reason),
         BrokerError::Lasting(error) => Err(error),
     }

@@ -1,4 +1,4 @@
-//! Counts what the broker says to published messages.
+//! Counts the confirmations of published messages.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Regi
 
 use crate::telemetry::REGISTERS;
 
-/// Upper bounds of confirmations: a local broker takes a millisecond or two, one with a slow disk tenths of a second, and
-/// after 30 s the message is sent again.
+/// Upper bounds of the histogram of confirmation times: a local broker takes a millisecond or two, one with a slow disk
+/// tenths of a second, and after 30 s the message is sent again.
 const CONFIRM_SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 10.0, 30.0];
 
 /// The publishing side of one connection to the broker.
@@ -35,7 +35,7 @@ impl PublishMetrics {
         Self { published, confirm, safe, refused, returned, late }
     }
 
-    /// The broker answered after so long.
+    /// Counts an answer of the broker and how long it took.
     pub(super) fn answered(&self, after: Duration) {
         self.confirm.observe(after.as_secs_f64());
     }

@@ -1,4 +1,4 @@
-//! What was fetched from one queue and not yet taken, and who waits for more.
+//! Messages that were fetched from one queue and not yet taken, and the callers that wait for more.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,25 +10,25 @@ use tokio::time::Instant;
 use super::delivery::RabbitDelivery;
 use crate::queue::{QueueError, QueueName};
 
-/// The near side of one queue.
+/// The messages of one queue that this process has fetched.
 #[derive(Debug)]
 pub(super) struct PrefetchBuffer {
     pub(super) queue: QueueName,
     state: Mutex<State>,
-    /// A message came, or an error for those who wait.
-    came: Notify,
-    /// Somebody began to wait.
-    waits: Notify,
+    /// A message arrived, or an error for the callers that wait.
+    arrived: Notify,
+    /// A caller began to wait.
+    demand: Notify,
 }
 
 #[derive(Debug)]
 struct State {
     fetched: VecDeque<Fetched>,
-    /// The room of each who waits, by ticket.
+    /// The room of each waiting caller, by ticket.
     waiting: BTreeMap<u64, usize>,
     next_ticket: u64,
     nobody_since: Instant,
-    /// An error, for all tickets below the number.
+    /// An error for all tickets below the number.
     failed: Option<(u64, QueueError)>,
     closed: bool,
 }
@@ -49,27 +49,27 @@ impl PrefetchBuffer {
             failed: None,
             closed: false,
         };
-        Self { queue, state: Mutex::new(state), came: Notify::new(), waits: Notify::new() }
+        Self { queue, state: Mutex::new(state), arrived: Notify::new(), demand: Notify::new() }
     }
 
-    /// The next message; waits for one. Dropping the future leaves the message here.
+    /// The next message; waits for one. Dropping the future loses no message.
     pub(super) async fn take(&self, room: usize) -> Result<RabbitDelivery, QueueError> {
         if let Some(delivery) = self.try_take() {
             return Ok(delivery);
         }
         let ticket = self.begin_to_wait(room);
         loop {
-            let mut came = std::pin::pin!(self.came.notified());
-            // Counts as waiting from here on, so that nothing that comes after the look below is missed.
-            came.as_mut().enable();
+            let mut arrived = std::pin::pin!(self.arrived.notified());
+            // Registered before the check below, so that it misses nothing that arrives after the check.
+            arrived.as_mut().enable();
             if let Some(taken) = self.state().for_ticket(ticket.number, &self.queue) {
                 return taken;
             }
-            came.await;
+            arrived.await;
         }
     }
 
-    /// The next message that was fetched.
+    /// The next message, if one was fetched.
     pub(super) fn try_take(&self) -> Option<RabbitDelivery> {
         self.state().pop()
     }
@@ -77,39 +77,39 @@ impl PrefetchBuffer {
     /// Keeps a message until somebody takes it.
     pub(super) fn put(&self, delivery: RabbitDelivery) {
         self.state().fetched.push_back(Fetched { delivery, at: Instant::now() });
-        self.came.notify_one();
+        self.arrived.notify_one();
     }
 
-    /// Tells the error to all who wait now.
+    /// Fails all callers that wait now.
     pub(super) fn fail(&self, error: QueueError) {
         let mut state = self.state();
         state.failed = Some((state.next_ticket, error));
         drop(state);
-        self.came.notify_waiters();
+        self.arrived.notify_waiters();
     }
 
-    /// Ends all waiting, and returns what nobody took.
+    /// Fails all waiting callers, and returns what nobody took.
     pub(super) fn close(&self) -> Vec<RabbitDelivery> {
         let mut state = self.state();
         state.closed = true;
         let left = state.fetched.drain(..).map(|fetched| fetched.delivery).collect();
         drop(state);
-        self.came.notify_waiters();
+        self.arrived.notify_waiters();
         left
     }
 
-    /// The smallest room of those who wait for a message that has not come.
+    /// The smallest room of all callers that wait in vain for a message.
     pub(super) fn wanted(&self) -> Option<usize> {
         let state = self.state();
         if state.fetched.is_empty() { state.waiting.values().copied().min() } else { None }
     }
 
-    /// Returns when somebody begins to wait.
+    /// Returns when a caller begins to wait.
     pub(super) async fn somebody_waits(&self) {
-        self.waits.notified().await;
+        self.demand.notified().await;
     }
 
-    /// How long nobody has been waiting.
+    /// For how long no caller has been waiting.
     pub(super) fn idle(&self) -> Duration {
         let state = self.state();
         if state.waiting.is_empty() { state.nobody_since.elapsed() } else { Duration::ZERO }
@@ -133,7 +133,7 @@ impl PrefetchBuffer {
         state.next_ticket += 1;
         state.waiting.insert(number, room);
         drop(state);
-        self.waits.notify_one();
+        self.demand.notify_one();
         Ticket { buffer: self, number }
     }
 
@@ -143,7 +143,7 @@ impl PrefetchBuffer {
 }
 
 impl State {
-    /// The first message whose connection still lives: the broker delivers the others again.
+    /// The first message whose connection is still open: the broker delivers the others again.
     fn pop(&mut self) -> Option<RabbitDelivery> {
         while let Some(Fetched { delivery, .. }) = self.fetched.pop_front() {
             if delivery.is_live() {
@@ -165,7 +165,7 @@ impl State {
     }
 }
 
-/// A place among those who wait.
+/// The registration of a waiting caller.
 struct Ticket<'a> {
     buffer: &'a PrefetchBuffer,
     number: u64,

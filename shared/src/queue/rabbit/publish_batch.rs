@@ -1,8 +1,7 @@
-//! Moments at which messages leave: one by one while there are few, many together while there are many.
+//! Schedules when messages are sent: one by one while there are few, in batches while there are many.
 //!
-//! A quorum queue writes to its disk, and has its followers write, as often as something comes. Messages and answers that come
-//! one by one cost the broker twice the CPU of the same in twenty-five bursts a second, and the cells that they are about take
-//! seconds.
+//! A quorum queue and its followers write to disk whenever something arrives. Messages and acknowledgements that arrive one by
+//! one cost the broker twice as much CPU as the same in twenty-five batches a second, and their cells take seconds anyway.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -14,11 +13,11 @@ use super::ack_batch::AckBatch;
 /// The shortest time between two batches.
 const EVERY: Duration = Duration::from_millis(40);
 
-/// When messages leave.
+/// Decides when messages are sent.
 #[derive(Debug)]
 pub(super) struct BatchSchedule {
     next: Mutex<Instant>,
-    /// Those who may have something to send.
+    /// The channels that may have acknowledgements to send.
     channels: Mutex<Vec<Weak<AckBatch>>>,
 }
 
@@ -27,29 +26,29 @@ impl BatchSchedule {
         Self { next: Mutex::new(Instant::now()), channels: Mutex::default() }
     }
 
-    /// Remembers a channel for as long as somebody has it.
-    pub(super) fn serve(&self, channel: &Arc<AckBatch>) {
+    /// Registers a channel for as long as somebody uses it.
+    pub(super) fn register(&self, channel: &Arc<AckBatch>) {
         let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
         channels.retain(|known| known.strong_count() > 0);
         channels.push(Arc::downgrade(channel));
     }
 
-    /// Has all answers leave now.
-    pub(super) fn call_last(&self) {
+    /// Sends the pending acknowledgements of all channels now.
+    pub(super) fn flush_all(&self) {
         let channels = std::mem::take(&mut *self.channels.lock().unwrap_or_else(PoisonError::into_inner));
         channels.iter().filter_map(Weak::upgrade).for_each(|channel| channel.flush());
     }
 
-    /// Returns at the next departure: at once, if the last one was long ago.
-    pub(super) async fn depart(&self) {
-        if let Some(later) = self.takes_part_in() {
+    /// Waits for the next batch: not at all if the last one was long ago.
+    pub(super) async fn next_batch(&self) {
+        if let Some(later) = self.next_departure() {
             sleep_until(later).await;
-            self.has_left(later);
+            self.has_departed(later);
         }
     }
 
-    /// When the next departure is, if not now.
-    fn takes_part_in(&self) -> Option<Instant> {
+    /// When the next batch is due, if not now.
+    fn next_departure(&self) -> Option<Instant> {
         let (mut next, now) = (self.next.lock().unwrap_or_else(PoisonError::into_inner), Instant::now());
         if *next > now {
             return Some(*next);
@@ -58,8 +57,8 @@ impl BatchSchedule {
         None
     }
 
-    /// Those who left together count as one departure.
-    fn has_left(&self, departure: Instant) {
+    /// Messages that are sent together count as one batch.
+    fn has_departed(&self, departure: Instant) {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         if *next == departure {
             *next = departure + EVERY;
@@ -80,11 +79,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_single_message_leaves_at_once_and_many_leave_together() {
         let (schedule, start) = (BatchSchedule::new(), Instant::now());
-        schedule.depart().await;
+        schedule.next_batch().await;
         assert_eq!(start.elapsed(), Duration::ZERO);
         tokio::time::advance(EVERY / 2).await;
         let depart = async || {
-            schedule.depart().await;
+            schedule.next_batch().await;
             start.elapsed()
         };
         let (one, two, three) = tokio::join!(depart(), depart(), depart());
@@ -118,7 +117,7 @@ mod tests {
             answers.send([(tag, Ack::Acknowledge)]);
             channels.push(answers);
         }
-        schedule.call_last();
+        schedule.flush_all();
         for answers in channels {
             answers.channel.close(200, "done".into()).await.expect("closed");
         }

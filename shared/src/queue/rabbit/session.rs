@@ -1,4 +1,4 @@
-//! One connection while it lasts: its channels, and which queues were declared on it.
+//! One connection from opening to loss: its channels, and which queues were declared on it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,16 +13,15 @@ use super::error::{BrokerError, is_of_a_channel};
 use super::topology;
 use crate::queue::QueueName;
 
-/// How often a connection is looked at beside listening to its events.
+/// How often the status of a connection is checked, in addition to listening to its events.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How long the broker may take to answer a request: a node of a cluster that lost a queue's leader forgets some without
-/// a word. Busy nodes take a second or two.
+/// How long the broker may take to answer a request: a node of a cluster that lost a queue's leader drops some requests
+/// without notice. Busy nodes take a second or two.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
-/// How long a queue that is gone is left alone before it is declared again: in RabbitMQ 3.10 a queue that is declared
-/// while its last life is still ending can stay impossible to declare until the broker is started anew
-/// (`cluster_not_formed`).
+/// How long to wait before a queue that is gone is declared again: RabbitMQ 3.10 may refuse a queue that is declared while
+/// its deletion is still in progress, until the broker is restarted (`cluster_not_formed`).
 const REST: Duration = Duration::from_millis(500);
 
 /// When queues went missing, or may have, on any connection.
@@ -34,7 +33,7 @@ impl Missed {
         self.lock().insert(queue.clone(), Instant::now());
     }
 
-    /// Returns once the queue has been left alone long enough.
+    /// Waits until the queue may be declared again.
     async fn rest(&self, queue: &QueueName) {
         let missed = self.lock().get(queue).copied();
         if let Some(at) = missed {
@@ -77,8 +76,8 @@ impl Session {
         Ok(self.within(ANSWER_WITHIN, self.connection.create_channel()).await??)
     }
 
-    /// The answer to a request of this connection. A broker that takes no messages for now leaves all else unread too, so
-    /// that time does not count.
+    /// The answer to a request on this connection. A broker that blocks publishers reads nothing else on the connection
+    /// either, so time while it is blocked does not count.
     pub(super) async fn within<T>(&self, limit: Duration, request: impl Future<Output = T>) -> Result<T, BrokerError> {
         let mut request = std::pin::pin!(request);
         loop {
@@ -90,7 +89,7 @@ impl Session {
         }
     }
 
-    /// The channel for publishing, with confirms.
+    /// The channel for publishing, with publisher confirms.
     pub(super) async fn confirming(&self) -> Result<Arc<Channel>, BrokerError> {
         let mut confirming = self.confirming.lock().await;
         if let Some(channel) = confirming.as_ref().filter(|channel| channel.status().connected()) {
@@ -101,25 +100,25 @@ impl Session {
         Ok(Arc::clone(confirming.insert(Arc::new(channel))))
     }
 
-    /// Uses another channel for publishing from now on. What is on its way on this one is confirmed there.
+    /// Uses a new channel for publishing from now on. Messages in flight are confirmed on the old one.
     pub(super) async fn leave_confirming(&self) {
-        // With its last user it closes.
+        // It closes when its last user drops it.
         *self.confirming.lock().await = None;
     }
 
-    /// Closes the channel for publishing, if it is still this one. What is not confirmed on it is sent again.
+    /// Closes the channel for publishing, if it is still this one. Messages that are not confirmed on it are sent again.
     pub(super) async fn renew_confirming(&self, used: &Arc<Channel>) {
         let mut confirming = self.confirming.lock().await;
         if confirming.as_ref().is_some_and(|channel| Arc::ptr_eq(channel, used)) {
             *confirming = None;
             drop(confirming);
-            // If it is gone already, all the better.
+            // It does not matter if it is closed already.
             let closing = used.close(lapin::protocol::constants::REPLY_SUCCESS, "anew".into());
             let _ = self.within(ANSWER_WITHIN, closing).await;
         }
     }
 
-    /// Sees to it that the queue exists, once on each connection.
+    /// Makes sure that the queue exists, once on each connection.
     pub(super) async fn declare(&self, queue: &QueueName) -> Result<(), BrokerError> {
         if self.is_declared(queue) {
             return Ok(());
@@ -129,7 +128,7 @@ impl Session {
             return Ok(());
         }
         self.missed.rest(queue).await;
-        // An error closes the channel, so it is nobody else's.
+        // An error closes the channel, so nobody else may use it.
         let channel = self.channel().await?;
         self.within(ANSWER_WITHIN, topology::declare(&channel, queue)).await??;
         let closing = channel.close(lapin::protocol::constants::REPLY_SUCCESS, "declared".into());
@@ -138,14 +137,14 @@ impl Session {
         Ok(())
     }
 
-    /// Declares the queue again before its next use.
+    /// Makes the next use of the queue declare it again.
     pub(super) fn forget(&self, queue: &QueueName) {
         if self.lock_declared().remove(queue) {
             self.missed.note(queue);
         }
     }
 
-    /// What the broker says while it takes no messages.
+    /// The reason that the broker gives while it blocks publishers.
     pub(super) fn blocked(&self) -> Option<String> {
         self.blocked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -155,7 +154,7 @@ impl Session {
         &self.gone
     }
 
-    /// Waits until the connection is gone, tells all who have deliveries of it, and says why.
+    /// Waits until the connection is lost, notifies all holders of its deliveries, and returns the reason.
     pub(super) async fn lost(&self) -> String {
         let reason = self.ended().await;
         self.gone.cancel();
@@ -168,7 +167,7 @@ impl Session {
         loop {
             tokio::select! {
                 Some(event) = events.next() => match event {
-                    // Whoever has the channel hears of it; what others have on loan stays theirs.
+                    // The user of the channel gets the error; deliveries on other channels stay valid.
                     Event::Error(error) if is_of_a_channel(&error) => {}
                     Event::Error(error) => return error.to_string(),
                     Event::ConnectionBlocked(reason) => self.set_blocked(Some(reason)),
@@ -184,9 +183,9 @@ impl Session {
         }
     }
 
-    /// Says goodbye to the broker.
+    /// Closes the connection.
     pub(super) async fn close(&self) {
-        // A connection that is gone already needs no goodbye.
+        // It does not matter if it is closed already.
         let _ = self.connection.close(lapin::protocol::constants::REPLY_SUCCESS, "done".into()).await;
     }
 
@@ -199,7 +198,10 @@ impl Session {
     }
 
     fn set_blocked(&self, reason: Option<String>) {
-        tracing::warn!(reason, "RabbitMQ takes no messages, or takes them again where no reason is given");
+        match &reason {
+            Some(reason) => tracing::warn!(reason, "RabbitMQ blocks publishers; messages wait"),
+            None => tracing::warn!("RabbitMQ accepts messages again"),
+        }
         *self.blocked.lock().unwrap_or_else(PoisonError::into_inner) = reason;
     }
 }

@@ -1,4 +1,4 @@
-//! How the broker is doing, as seen from here, for health checks and displays.
+//! The state of the connection to the broker, for health checks and displays.
 
 use std::time::SystemTime;
 
@@ -7,22 +7,22 @@ use std::time::SystemTime;
 pub enum BrokerState {
     /// It can.
     Connected,
-    /// The connection is gone and is being made anew; takes and publishes wait.
+    /// The connection is lost and is being reopened; `take` and `publish` wait.
     Reconnecting {
         /// Since when.
         since: SystemTime,
         /// What went wrong last.
         reason: String,
     },
-    /// The broker takes no messages, for want of memory or disk; publishes wait, deliveries still come.
+    /// The broker is short of memory or disk and blocks publishers; `publish` waits, deliveries still arrive.
     Blocked {
-        /// What the broker says.
+        /// The reason that the broker gives.
         reason: String,
     },
 }
 
 impl BrokerState {
-    /// What is wrong, if anything is. Without how long that has lasted, so that all who see it say the same.
+    /// What is wrong, if anything is. It does not say for how long, so that all processes report the same text.
     pub fn problem(&self) -> Option<String> {
         match self {
             Self::Connected => None,

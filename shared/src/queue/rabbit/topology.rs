@@ -1,4 +1,4 @@
-//! Which queues there are in the broker, and with which arguments.
+//! The names and arguments of the queues in the broker.
 //!
 //! | queue | holds | dead letters |
 //! | --- | --- | --- |
@@ -7,9 +7,9 @@
 //! | `valuesim.RUN.MODEL.suspects` | tasks that were delivered before and never finished | to `valuesim.RUN.dead` |
 //! | `valuesim.RUN.MODEL.vN` | tasks of message version N, for workers that read it | to `valuesim.RUN.dead` |
 //! | `valuesim.RUN.results` | outcomes for the coordinator | to `valuesim.RUN.dead` |
-//! | `valuesim.RUN.dead` | what could not be dealt with | |
+//! | `valuesim.RUN.dead` | messages that could not be processed | |
 //!
-//! All are durable quorum queues. A queue that exists with other arguments is not touched: that is an error.
+//! All are durable quorum queues. A queue that exists with other arguments is left alone and reported as an error.
 
 use lapin::options::QueueDeclareOptions;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
@@ -18,10 +18,10 @@ use super::error::BrokerError;
 use crate::id::{ModelId, RunId};
 use crate::queue::{QueueError, QueueKind, QueueName};
 
-/// After so many deliveries without an acknowledgement the broker itself puts a message to the dead letters.
+/// After this many deliveries without an acknowledgement the broker itself moves a message to the dead letters.
 const DELIVERY_LIMIT: i32 = 20;
 
-/// RabbitMQ 4 drops messages after 20 deliveries where nothing is said; looking at dead letters must not lose them.
+/// By default RabbitMQ 4 drops messages after 20 deliveries; inspecting dead letters must not lose them.
 const DEAD_DELIVERY_LIMIT: i32 = 1_000_000;
 
 /// Tells this program's queues from those of others in the same virtual host.
@@ -37,11 +37,11 @@ pub(super) fn broker_name(queue: &QueueName) -> Result<ShortString, QueueError> 
 /// The queue that has this name in the broker.
 pub(super) fn queue_of(broker_name: &str) -> Option<QueueName> {
     let (rest, kind) = broker_name.strip_prefix(PREFIX)?.rsplit_once('.')?;
-    let of_model = |lane: fn(ModelId) -> QueueKind| {
+    let of_model = |queue_kind: fn(ModelId) -> QueueKind| {
         let (run, model) = rest.rsplit_once('.')?;
-        Some(QueueName { run: RunId(run.to_owned()), kind: lane(ModelId(model.parse().ok()?)) })
+        Some(QueueName { run: RunId(run.to_owned()), kind: queue_kind(ModelId(model.parse().ok()?)) })
     };
-    let of_run = |lane| Some(QueueName { run: RunId(rest.to_owned()), kind: lane });
+    let of_run = |queue_kind| Some(QueueName { run: RunId(rest.to_owned()), kind: queue_kind });
     match kind {
         "story" => of_model(QueueKind::Story),
         "cab" => of_model(QueueKind::Cab),
@@ -51,13 +51,13 @@ pub(super) fn queue_of(broker_name: &str) -> Option<QueueName> {
         _ => {
             let version: u16 = kind.strip_prefix('v')?.parse().ok()?;
             let (run, model) = rest.rsplit_once('.')?;
-            let lane = QueueKind::NextVersion(ModelId(model.parse().ok()?), version);
-            Some(QueueName { run: RunId(run.to_owned()), kind: lane })
+            let queue_kind = QueueKind::NextVersion(ModelId(model.parse().ok()?), version);
+            Some(QueueName { run: RunId(run.to_owned()), kind: queue_kind })
         }
     }
 }
 
-/// Declares the queue and the run's dead letters, which changes nothing where they exist.
+/// Declares the queue and the queue of the run's dead letters. Changes nothing if they exist.
 pub(super) async fn declare(channel: &lapin::Channel, queue: &QueueName) -> Result<(), BrokerError> {
     let dead = QueueName { run: queue.run.clone(), kind: QueueKind::Dead };
     let dead_name = broker_name(&dead)?;
@@ -82,10 +82,10 @@ fn dead_arguments() -> FieldTable {
     table([("x-queue-type", text("quorum")), ("x-delivery-limit", AMQPValue::LongInt(DEAD_DELIVERY_LIMIT))])
 }
 
-/// Dead letters of the broker's own are moved at most once, as is the default: this program moves its own with confirms,
-/// and what gets lost of the broker's is dispatched again. Moving at least once takes a process for each queue, and in
-/// RabbitMQ 3.10 all quorum queues of a node stop working when some of these end badly, as they do where queues are
-/// deleted soon after they were declared.
+/// The broker dead-letters messages at most once, which is its default. That is enough: this program moves its own dead
+/// letters with confirms, and cells whose message the broker loses are dispatched again. At-least-once dead-lettering takes
+/// a process for each queue, and in RabbitMQ 3.10 all quorum queues of a node stop working if such a process crashes, as it
+/// does when queues are deleted soon after they were declared.
 fn work_arguments(dead: &ShortString) -> FieldTable {
     table([
         ("x-queue-type", text("quorum")),
@@ -114,8 +114,8 @@ mod tests {
 
     use super::*;
 
-    fn check(lane: QueueKind, expected: &str) {
-        let queue = QueueName { run: RunId("r1".to_owned()), kind: lane };
+    fn check(queue_kind: QueueKind, expected: &str) {
+        let queue = QueueName { run: RunId("r1".to_owned()), kind: queue_kind };
         assert_eq!(broker_name(&queue).map(String::from), Ok(expected.to_owned()));
     }
 
@@ -123,8 +123,8 @@ mod tests {
         #[test]
         fn a_queue_is_found_by_its_name(run in ".{0,40}", model: u16, kind in 0..6_usize) {
             let model = ModelId(model);
-            let lanes = [QueueKind::Story(model), QueueKind::Cab(model), QueueKind::Quarantine(model), QueueKind::NextVersion(model, 2), QueueKind::Results, QueueKind::Dead];
-            let queue = QueueName { run: RunId(run), kind: lanes[kind] };
+            let kinds = [QueueKind::Story(model), QueueKind::Cab(model), QueueKind::Quarantine(model), QueueKind::NextVersion(model, 2), QueueKind::Results, QueueKind::Dead];
+            let queue = QueueName { run: RunId(run), kind: kinds[kind] };
             let name = broker_name(&queue).expect("short enough");
             prop_assert_eq!(queue_of(name.as_str()), Some(queue));
         }

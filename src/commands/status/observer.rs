@@ -20,13 +20,13 @@ use crate::servers::{Addresses, BrokerAddress, StoreAddress, hang_up, within};
 const STORE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Looks at runs, and keeps its connections for the next look.
-pub(super) struct Look {
-    place: Place,
+pub(super) struct Observer {
+    source: Source,
     wanted: Option<RunId>,
 }
 
 /// Where orders and signs of life are.
-enum Place {
+enum Source {
     Servers(Box<Servers>),
     /// In run folders.
     Folders(Vec<FolderControl>),
@@ -48,23 +48,23 @@ struct Told {
     unreadable: u32,
 }
 
-impl Look {
+impl Observer {
     /// At the `wanted` run of a fleet, or at all.
     pub(super) fn at_servers(addresses: Addresses, wanted: Option<RunId>) -> Self {
-        Self { place: Place::Servers(Box::new(Servers { addresses, control: None, queue: None })), wanted }
+        Self { source: Source::Servers(Box::new(Servers { addresses, control: None, queue: None })), wanted }
     }
 
     /// At runs that use no servers.
     pub(super) fn at_folders(controls: Vec<FolderControl>, wanted: Option<RunId>) -> Self {
-        Self { place: Place::Folders(controls), wanted }
+        Self { source: Source::Folders(controls), wanted }
     }
 
     /// Looks once; about five seconds where nothing answers.
     pub(super) async fn look(&mut self) -> Status {
         let wanted = self.wanted.as_ref();
-        let mut status = match &mut self.place {
-            Place::Servers(servers) => Box::pin(servers.look(wanted)).await,
-            Place::Folders(controls) => look_at_folders(controls, wanted).await,
+        let mut status = match &mut self.source {
+            Source::Servers(servers) => Box::pin(servers.look(wanted)).await,
+            Source::Folders(controls) => look_at_folders(controls, wanted).await,
         };
         status.say_what_needs_attention();
         status
@@ -72,7 +72,7 @@ impl Look {
 
     /// Hangs up.
     pub(super) async fn close(&self) {
-        if let Place::Servers(servers) = &self.place
+        if let Source::Servers(servers) = &self.source
             && let Some(queue) = &servers.queue
         {
             hang_up(queue).await;

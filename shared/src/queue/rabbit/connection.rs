@@ -1,4 +1,4 @@
-//! A connection that comes back: makes it, notices that it is gone, makes it anew.
+//! A connection that reconnects by itself: opens it, notices when it is lost, and opens it again.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -15,29 +15,29 @@ use super::session::{Missed, Session};
 use super::state::BrokerState;
 use crate::queue::{QueueError, QueueName};
 
-/// How long something that a person waits for waits for the connection.
-const HURRY: Duration = Duration::from_secs(5);
+/// How long an operation waits for the connection if a person waits for the operation.
+const OPERATOR_PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone)]
-enum LinkState {
+enum ConnectionState {
     Up(Arc<Session>),
     Down {
         since: SystemTime,
         reason: String,
     },
-    /// For good: this side hung up.
+    /// This side has closed the connection for good.
     Closed,
 }
 
-/// A connection to the broker that comes back. Cheap to clone.
+/// A connection to the broker that reconnects by itself. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Link {
+pub(super) struct RabbitConnection {
     address: Arc<Address>,
-    state: watch::Receiver<LinkState>,
+    state: watch::Receiver<ConnectionState>,
 }
 
-impl Link {
-    /// Connects, trying for as long as `patience` says; keeps the connection until `stop` is cancelled.
+impl RabbitConnection {
+    /// Connects, retrying for up to `patience`, and keeps the connection open until `stop` is cancelled.
     pub(super) async fn open(
         address: Arc<Address>,
         name: String,
@@ -46,30 +46,31 @@ impl Link {
     ) -> Result<Self, QueueError> {
         let missed = Arc::default();
         let first = first_session((&address, &name), patience, &missed).await?;
-        let (tell, state) = watch::channel(LinkState::Up(Arc::clone(&first)));
-        let keeper = Keeper { address: Arc::clone(&address), name, tell, missed };
+        let (sender, state) = watch::channel(ConnectionState::Up(Arc::clone(&first)));
+        let reconnector = Reconnector { address: Arc::clone(&address), name, state: sender, missed };
         let stop = stop.clone();
         tasks.spawn(async move {
-            stop.run_until_cancelled(keeper.keep(first)).await;
-            keeper.hang_up().await;
+            stop.run_until_cancelled(reconnector.keep(first)).await;
+            reconnector.hang_up().await;
         });
         Ok(Self { address, state })
     }
 
-    /// The connection; waits while there is none. An error once it is closed for good.
+    /// The current session; waits while disconnected. Fails once the connection is closed for good.
     pub(super) async fn session(&self, queue: &QueueName) -> Result<Arc<Session>, QueueError> {
         let closed = || QueueError::Closed(queue.clone());
         let mut state = self.state.clone();
-        let state = state.wait_for(|state| !matches!(state, LinkState::Down { .. })).await.map_err(|_| closed())?;
+        let state =
+            state.wait_for(|state| !matches!(state, ConnectionState::Down { .. })).await.map_err(|_| closed())?;
         match &*state {
-            LinkState::Up(session) => Ok(Arc::clone(session)),
-            LinkState::Down { .. } | LinkState::Closed => Err(closed()),
+            ConnectionState::Up(session) => Ok(Arc::clone(session)),
+            ConnectionState::Down { .. } | ConnectionState::Closed => Err(closed()),
         }
     }
 
-    /// The connection, for a person who waits: an error where there is none for some seconds.
+    /// The current session, for operators: fails if there is none within a few seconds.
     pub(super) async fn session_soon(&self, queue: &QueueName) -> Result<Arc<Session>, QueueError> {
-        if let Ok(session) = timeout(HURRY, self.session(queue)).await {
+        if let Ok(session) = timeout(OPERATOR_PATIENCE, self.session(queue)).await {
             return session;
         }
         let reason = match self.state() {
@@ -85,11 +86,13 @@ impl Link {
 
     pub(super) fn state(&self) -> BrokerState {
         match &*self.state.borrow() {
-            LinkState::Up(session) => {
+            ConnectionState::Up(session) => {
                 session.blocked().map_or(BrokerState::Connected, |reason| BrokerState::Blocked { reason })
             }
-            LinkState::Down { since, reason } => BrokerState::Reconnecting { since: *since, reason: reason.clone() },
-            LinkState::Closed => {
+            ConnectionState::Down { since, reason } => {
+                BrokerState::Reconnecting { since: *since, reason: reason.clone() }
+            }
+            ConnectionState::Closed => {
                 BrokerState::Reconnecting { since: SystemTime::now(), reason: "closed by this side".to_owned() }
             }
         }
@@ -115,15 +118,15 @@ async fn first_session(
     }
 }
 
-/// Makes the connection anew whenever it is gone.
-struct Keeper {
+/// Reconnects whenever the connection is lost.
+struct Reconnector {
     address: Arc<Address>,
     name: String,
-    tell: watch::Sender<LinkState>,
+    state: watch::Sender<ConnectionState>,
     missed: Arc<Missed>,
 }
 
-impl Keeper {
+impl Reconnector {
     async fn keep(&self, mut session: Arc<Session>) {
         let mut backoff = Backoff::default();
         loop {
@@ -132,14 +135,14 @@ impl Keeper {
             backoff.has_lasted(made.elapsed());
             let since = SystemTime::now();
             tracing::warn!(connection = self.name, reason, "lost the connection to RabbitMQ");
-            self.tell.send_replace(LinkState::Down { since, reason });
+            self.state.send_replace(ConnectionState::Down { since, reason });
             session = self.reconnect(since, &mut backoff).await;
             tracing::info!(connection = self.name, "connected to RabbitMQ again");
-            self.tell.send_replace(LinkState::Up(Arc::clone(&session)));
+            self.state.send_replace(ConnectionState::Up(Arc::clone(&session)));
         }
     }
 
-    /// Tries until it works: whatever is wrong, somebody may be putting it right.
+    /// Retries until it succeeds, whatever the error, because somebody may be fixing the cause.
     async fn reconnect(&self, since: SystemTime, backoff: &mut Backoff) -> Arc<Session> {
         loop {
             backoff.pause().await;
@@ -147,17 +150,17 @@ impl Keeper {
                 Ok(connection) => return Session::new(connection, Arc::clone(&self.missed)),
                 Err(Refusal { reason, .. }) => {
                     tracing::debug!(connection = self.name, reason, "RabbitMQ cannot be reached yet");
-                    self.tell.send_replace(LinkState::Down { since, reason });
+                    self.state.send_replace(ConnectionState::Down { since, reason });
                 }
             }
         }
     }
 
     async fn hang_up(&self) {
-        let before = self.tell.send_replace(LinkState::Closed);
-        if let LinkState::Up(session) = before {
+        let before = self.state.send_replace(ConnectionState::Closed);
+        if let ConnectionState::Up(session) = before {
             // A stalled connection would never answer.
-            let _ = timeout(HURRY, session.close()).await;
+            let _ = timeout(OPERATOR_PATIENCE, session.close()).await;
         }
     }
 }

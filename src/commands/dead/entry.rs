@@ -11,7 +11,7 @@ use valuesim_shared::task::TaskKind;
 
 /// A letter on its queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Letter {
+pub(super) struct DeadEntry {
     /// Its place in the queue, counted from 1: changes when others go.
     pub(super) number: usize,
     pub(super) id: LetterId,
@@ -34,7 +34,7 @@ pub(super) enum Which {
 /// Digits of a letter's id.
 const ID_DIGITS: usize = 8;
 
-impl Letter {
+impl DeadEntry {
     /// The letter that `message` is.
     pub(super) fn read(number: usize, message: &[u8]) -> Self {
         Self { number, id: LetterId::of(message), found: DeadMessage::read(message) }
@@ -124,7 +124,7 @@ impl FromStr for LetterId {
 
 impl Which {
     /// Whether `letter` is one of them.
-    pub(super) fn is(&self, letter: &Letter) -> bool {
+    pub(super) fn is(&self, letter: &DeadEntry) -> bool {
         match self {
             Self::Cell(cell) => letter.found.content.cell() == Some(*cell),
             Self::Id(id) => letter.id == *id,
@@ -205,9 +205,9 @@ mod tests {
 
     #[test]
     fn a_letter_keeps_its_id_wherever_it_stands() {
-        let [first, second] = [1, 2].map(|number| Letter::read(number, b"no task"));
+        let [first, second] = [1, 2].map(|number| DeadEntry::read(number, b"no task"));
         assert_eq!(first.id, second.id);
         assert_eq!(first.id.to_string().parse(), Ok(first.id.clone()));
-        assert_ne!(Letter::read(1, b"another").id, first.id);
+        assert_ne!(DeadEntry::read(1, b"another").id, first.id);
     }
 }
