@@ -110,12 +110,12 @@ async fn a_cancelled_run_goes_on_that_is_resumed_before_its_workers_have_left() 
     let run = folder.file_name().unwrap().to_str().unwrap();
 
     gives_order(&desk, &["cancel", run, "--yes"], DesiredState::Cancel, "is cancelled").await;
-    coordinator.wait_for("wants this run to end");
+    coordinator.wait_for("cancelled by ");
     worker.wait_for("handing its tasks back");
     // Whoever can write to the store can call himself what he likes.
     let order = Order::new(DesiredState::Go, "eve\u{1b}[2J@h".to_owned());
     desk.control().await.give_order(&RunId(run.to_owned()), &order).await.unwrap();
-    coordinator.wait_for("eve\\u{1b}[2J@h lets this run go on");
+    coordinator.wait_for("resumed by eve\\u{1b}[2J@h");
     provider.hold_after(IN_FLIGHT);
     worker.wait_for("left run");
     worker.wait_for("serving run");

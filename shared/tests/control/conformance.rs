@@ -68,7 +68,7 @@ pub(crate) async fn an_order_of_a_newer_release_is_no_reason_to_go_on<I: Impleme
     let newer = Order { version: CONTROL_VERSION + 1, ..Order::new(DesiredState::Pause, "ada".to_owned()) };
     control.give_order(&run("r"), &newer).await.expect("writes");
     let said = control.order(&run("r")).await.expect_err("is not understood").to_string();
-    assert!(said.contains("another release gave the order for run r"), "{said}");
+    assert!(said.contains("read the order for run r: another release wrote it"), "{said}");
 }
 
 pub(crate) async fn runs_are_listed_with_the_orders_for_them_until_they_are_struck_out<I: Implementation>(each: I) {

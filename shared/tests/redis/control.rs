@@ -70,7 +70,7 @@ async fn an_order_of_a_newer_release_is_no_reason_to_go_on() {
     let mut plain = plain(&database.url).await;
     command(&mut plain, r#"SET valuesim:{r}:order {"version":2,"wish":"something"}"#).await;
     let said = control.order(&run("r")).await.expect_err("is not understood").to_string();
-    assert!(said.contains("another release gave the order for run r"), "{said}");
+    assert!(said.contains("read the order for run r: another release wrote it"), "{said}");
 }
 
 #[tokio::test]
@@ -117,7 +117,7 @@ async fn a_server_that_takes_no_writes_is_read_all_the_same() {
     assert_eq!(control.coordinators().await.expect("reads").all.len(), 1);
     assert_eq!(control.runs().await.expect("reads").all.len(), 1);
     let said = control.announce(&about("one", RunPhase::Begun)).await.expect_err("writes nothing").to_string();
-    assert!(said.contains("it takes no writes while its replicas are away"), "{said}");
+    assert!(said.contains("it accepts no writes while its replicas are unreachable"), "{said}");
 }
 
 #[tokio::test]

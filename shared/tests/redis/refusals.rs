@@ -59,7 +59,7 @@ async fn something_that_is_no_redis() {
         let said = refusal(&url).await;
         let text = said.to_string();
         assert!(matches!(said, RedisConnectionError::NotRedis { .. }), "{text}");
-        assert!(text.starts_with(&format!("talk to {url}: what listens there does not speak as Redis")), "{text}");
+        assert!(text.starts_with(&format!("connect to {url}: the server there does not speak the Redis protocol")), "{text}");
     }
 }
 
@@ -176,5 +176,5 @@ async fn settings_that_lose_what_was_paid_for_are_warned_of() {
     command(&mut plain, "CONFIG SET appendonly no").await;
     let link = link(&server.url()).await;
     let [evicts, forgets] = link.warnings() else { panic!("{:?}", link.warnings()) };
-    assert!(evicts.contains("maxmemory-policy allkeys-lru") && forgets.contains("keeps nothing on its disk"));
+    assert!(evicts.contains("maxmemory-policy allkeys-lru") && forgets.contains("keeps nothing on disk"));
 }
