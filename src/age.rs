@@ -1,11 +1,11 @@
-//! How ages are written for people.
+//! Formats ages for people.
 
 use std::time::Duration;
 
 use indicatif::HumanDuration;
 use valuesim_shared::control::UnixMillis;
 
-/// How long ago `then` was. Clocks of other machines may be ahead: what is to come is now.
+/// How long ago `then` was. A time in the future counts as now, because clocks of other machines may be ahead.
 pub(crate) fn ago(then: UnixMillis, now: UnixMillis) -> String {
     match now.0.saturating_sub(then.0) {
         0..1_000 => "just now".to_owned(),

@@ -1,14 +1,14 @@
-//! Lays texts out in columns for a terminal, with nothing in them that could steer it or break a line.
+//! Lays out texts in columns for a terminal, with control characters escaped and line breaks removed.
 
 use valuesim_coordinator::terminal_escape::visible;
 
 /// Blanks between two columns.
 const GAP: &str = "  ";
 
-/// What stands where there is nothing.
+/// Stands for a missing value.
 pub(crate) const NOTHING: &str = "-";
 
-/// A text on one line, harmless for a terminal.
+/// A text on one line, with control characters escaped.
 pub(crate) fn one_line(text: &str) -> String {
     visible(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -22,7 +22,7 @@ pub(crate) fn shortened(text: &str, most: usize) -> String {
     }
 }
 
-/// The rows below each other, the columns as wide as they need to be, `indent` before each line.
+/// The rows as lines that begin with `indent`, with columns as wide as their longest text.
 pub(crate) fn columns<const N: usize>(indent: &str, rows: &[[String; N]]) -> String {
     let rows: Vec<[String; N]> = rows.iter().map(|row| row.each_ref().map(|text| one_line(text))).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);

@@ -1,4 +1,4 @@
-//! How the command ends, and what a user's mistake is as opposed to a failure.
+//! Exit codes, and the errors that lead to them.
 
 use std::process::ExitCode;
 
@@ -11,9 +11,9 @@ pub(crate) enum Exit {
     Failed,
     /// A flag, a file or a key is wrong; nothing was started.
     Usage,
-    /// What was to be looked at cannot be looked at now, so nothing is known of it.
+    /// Something could not be inspected, so nothing is known about it.
     NotLooked,
-    /// Interrupted by the user; the same command goes on.
+    /// Interrupted by the user; the same command resumes.
     Interrupted,
 }
 
@@ -23,24 +23,24 @@ impl From<Exit> for ExitCode {
             Exit::Done => 0,
             Exit::Failed => 1,
             Exit::Usage => 2,
-            // 3 is for a budget that is spent.
+            // 3 is reserved for a spent budget.
             Exit::NotLooked => 4,
             Exit::Interrupted => 130,
         })
     }
 }
 
-/// Why a subcommand did not do what it was asked.
+/// Why a subcommand failed.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
     pub(crate) error: anyhow::Error,
-    /// What is good to know after the error.
+    /// Advice to print after the error.
     pub(crate) note: Option<&'static str>,
 }
 
 impl Failure {
-    /// The same, with something to say after the error.
+    /// The same, with advice to print after the error.
     pub(crate) fn with_note(self, note: &'static str) -> Self {
         Self { note: Some(note), ..self }
     }
@@ -52,7 +52,7 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     }
 }
 
-/// Marks an error as the user's to mend, or to wait for.
+/// Marks an error as the user's mistake, or as something that cannot be inspected now.
 pub(crate) trait OrUsage<T> {
     /// The same, but ending with [`Exit::Usage`].
     fn or_usage(self) -> Result<T, Failure>;

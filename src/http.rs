@@ -1,4 +1,4 @@
-//! Where a process of a fleet answers probes and scrapes, as flags say.
+//! The address at which a process serves probes and metrics.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use valuesim_shared::telemetry::{HttpStatus, ListenError};
 
 use crate::output::note;
 
-/// Where probes and scrapes are answered.
+/// Where probes and metrics are served.
 #[derive(Debug, Args)]
 pub(crate) struct HttpFlags {
     /// Address to serve /healthz, /readyz and /metrics on; port 0 picks a free port
@@ -24,8 +24,7 @@ pub(crate) struct HttpFlags {
 }
 
 impl HttpFlags {
-    /// Answers from now on and until the runtime ends. `role` is what the process is; once `stop` is cancelled it is no
-    /// longer ready.
+    /// Serves until the runtime ends. `role` names the kind of process; it is no longer ready once `stop` is cancelled.
     pub(crate) async fn serve(&self, role: &str, stop: &CancellationToken) -> Result<Arc<HttpStatus>, ListenError> {
         let status = HttpStatus::serve(self.address, role, stop).await?;
         announce(&status);
@@ -33,7 +32,7 @@ impl HttpFlags {
     }
 }
 
-/// Says where probes and scrapes are answered.
+/// Tells people where probes and metrics are served.
 pub(crate) fn announce(status: &HttpStatus) {
     note(&format!("health and metrics: {url}/healthz, {url}/readyz, {url}/metrics", url = status.url()));
 }

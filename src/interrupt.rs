@@ -1,10 +1,9 @@
-//! Hears when somebody wants the process to end.
+//! Handles Ctrl-C and SIGTERM.
 
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
-/// Ctrl-C, and SIGTERM, with which service managers end a process: both are heard from the making of this on, and no
-/// longer end the process by themselves.
+/// Ctrl-C, and SIGTERM, with which service managers end a process. While this exists, neither ends the process by itself.
 pub(crate) struct Signals {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
@@ -13,8 +12,8 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Begins to listen. To be called inside a runtime.
-    pub(crate) fn hear() -> anyhow::Result<Self> {
+    /// Starts to listen. Call it inside a runtime.
+    pub(crate) fn listen() -> anyhow::Result<Self> {
         #[cfg(unix)]
         {
             use tokio::signal::unix::{SignalKind, signal};
@@ -26,7 +25,7 @@ impl Signals {
         Ok(Self {})
     }
 
-    /// Waits for the next of them.
+    /// Waits for the next signal.
     pub(crate) async fn next(&mut self) {
         #[cfg(unix)]
         tokio::select! {
@@ -39,7 +38,7 @@ impl Signals {
         }
     }
 
-    /// Cancels `stop` at the first and leaves at once, with exit code 130, at the second.
+    /// Cancels `stop` at the first signal, and exits at once with code 130 at the second.
     pub(crate) async fn stop_then_leave(mut self, stop: CancellationToken) {
         self.next().await;
         stop.cancel();

@@ -1,16 +1,16 @@
-//! Flags before variables, also where two settings say the same thing in two ways: an address, or a file that holds it.
+//! Lets flags override variables, even if two settings are alternatives: an address, or a file that contains it.
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
 
-/// Settings of which two exclude each other.
+/// Settings of which two are alternatives.
 pub(crate) trait Either {
     /// Both, by their names in the struct.
     const BOTH: [&'static str; 2];
 }
 
-/// Settings of which the one on the command line goes before the other in a variable. Both in the same way are a mistake.
+/// Settings of which a flag overrides the alternative in a variable. Giving both in the same way is a mistake.
 #[derive(Debug)]
 pub(crate) struct FlagsFirst<T>(pub(crate) T);
 
@@ -48,7 +48,7 @@ impl<T: FromArgMatches + Either> FromArgMatches for FlagsFirst<T> {
     }
 }
 
-/// Forgets the one that is in a variable where the other is on the command line.
+/// Drops the setting from a variable if its alternative is on the command line.
 fn choose(matches: &mut ArgMatches, [one, other]: [&str; 2]) -> Result<(), Error> {
     use ValueSource::{CommandLine, EnvVariable};
     let forgotten = match (matches.value_source(one), matches.value_source(other)) {
@@ -63,7 +63,7 @@ fn choose(matches: &mut ArgMatches, [one, other]: [&str; 2]) -> Result<(), Error
 
 fn conflict(one: &str, other: &str, shown: impl Fn(&str) -> String) -> Error {
     let [one, other] = [one, other].map(|name| shown(&name.replace('_', "-")));
-    let text = format!("{one} and {other} say the same thing, and only one of them can be used: leave one out\n");
+    let text = format!("{one} and {other} are alternatives: leave one of them out\n");
     Error::raw(ErrorKind::ArgumentConflict, text)
 }
 
@@ -81,7 +81,7 @@ mod tests {
     struct Two {
         #[arg(long)]
         address: Option<String>,
-        // Set on every machine on which tests run, and with nothing that matters here.
+        // `PATH` is set on every machine that runs tests; its value does not matter here.
         #[arg(long, env = "PATH")]
         address_file: Option<String>,
     }
@@ -104,6 +104,6 @@ mod tests {
         assert!(parse(&[]).expect("parses").two.0.address_file.is_some());
         let error = parse(&["--address", "here", "--address-file", "there"]).expect_err("two flags");
         assert_eq!(error.kind(), ErrorKind::ArgumentConflict);
-        assert!(error.to_string().contains("--address and --address-file say the same thing"), "{error}");
+        assert!(error.to_string().contains("--address and --address-file are alternatives"), "{error}");
     }
 }

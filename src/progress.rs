@@ -1,4 +1,4 @@
-//! Shows how a run goes: a live line on a terminal, a plain line now and then on a pipe, JSON lines where asked for.
+//! Shows the progress of a run: a live line on a terminal, a plain line now and then on a pipe, or JSON lines.
 
 use std::io::IsTerminal as _;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::output::{note, write_event};
 /// How often a terminal is redrawn.
 const REDRAW: Duration = Duration::from_millis(200);
 
-/// How often a line is written where nobody watches.
+/// How often a line is written if standard error is not a terminal.
 const LINE: Duration = Duration::from_secs(10);
 
 /// How the user wants to see progress.
@@ -29,17 +29,17 @@ pub(crate) enum Style {
     Json,
 }
 
-/// Tells which models' calls wait at this moment, and why.
+/// Returns which models' calls wait at the moment, and why.
 pub(crate) type Waiting = Box<dyn Fn() -> Vec<Wait> + Send + Sync>;
 
-/// What the finished cells took before this process began.
+/// What the cells took that were finished before this process started.
 #[derive(Debug, Default)]
 pub(crate) struct Before {
     pub(crate) backstories: u64,
     pub(crate) spend: StageSpend,
 }
 
-/// What is watched and what it should come to.
+/// The run to watch, and its totals.
 pub(crate) struct Watch {
     pub(crate) progress: Arc<Progress>,
     pub(crate) meter: Arc<Meter>,
@@ -56,7 +56,7 @@ pub(crate) struct Watch {
 #[serde(tag = "event", rename = "progress")]
 struct Snapshot {
     cells_finished: u64,
-    /// Those of them that were finished before this process began.
+    /// The cells that were finished before this process started.
     cells_finished_before: u64,
     cells: u64,
     backstories: u64,
@@ -69,7 +69,7 @@ struct Snapshot {
     input_tokens: u64,
     cached_tokens: u64,
     output_tokens: u64,
-    /// None where a model has no price.
+    /// `None` if a model has no price.
     cost_usd: Option<f64>,
     /// Of this process.
     seconds: f64,
@@ -77,7 +77,7 @@ struct Snapshot {
     seconds_left: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     trouble: Option<String>,
-    /// Why calls wait on purpose, a sentence each.
+    /// Why calls wait on purpose, one sentence for each reason.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     waiting: Vec<String>,
 }
@@ -118,7 +118,7 @@ impl Watch {
             self.meter.read();
         let seconds = elapsed.as_secs_f64();
         let cells_finished = self.progress.cells_finished();
-        // Predictions of cells that are under way count too: a cell may take minutes.
+        // Predictions of unfinished cells count, too, because a cell may take minutes.
         let done_now = (predictions as f64 / self.predictions_per_cell).max((cells_finished - finished_before) as f64);
         let open = (self.cells - finished_before) as f64 - done_now;
         let seconds_left = (done_now > 0.0 && open > 0.0).then(|| seconds / done_now * open);
@@ -151,7 +151,7 @@ impl Watch {
     }
 }
 
-/// Why calls to a model wait, in a sentence; none where they do all the time or for a moment.
+/// Why calls to a model wait, in a sentence; `None` for waits that are constant or very short.
 fn wait_text(Wait { model, reason, left, .. }: &Wait) -> Option<String> {
     let seconds = left.map_or(0, |left| left.as_secs() + 1);
     Some(match *reason {
@@ -161,8 +161,8 @@ fn wait_text(Wait { model, reason, left, .. }: &Wait) -> Option<String> {
         Reason::OwnLimit(OwnLimit::TokensPerMinute(limit)) => {
             format!("{model} waits for its own limit of {} tokens a minute", HumanCount(limit.into()))
         }
-        Reason::Cooldown => format!("{model} is left alone for {seconds} s more, as its provider asks"),
-        Reason::CircuitOpen => format!("{model} is tried again in {seconds} s, as its provider answers nobody"),
+        Reason::Cooldown => format!("{model} pauses for {seconds} s more, because its provider asked for it"),
+        Reason::CircuitOpen => format!("{model} is tried again in {seconds} s, because its provider does not answer"),
         Reason::OwnLimit(OwnLimit::CallsInFlight(_)) | Reason::Stalled => return None,
     })
 }
@@ -242,8 +242,8 @@ mod tests {
             &snapshot,
             "3 of 10 cells (2 of them before), 0 backstories, 0 predictions, 1,200 calls (8/s), 0 tokens, price unknown; \
              m waits for its own limit of 600 requests a minute; m waits for its own limit of 2,000,000 tokens a minute; \
-             m is left alone for 20 s more, as its provider asks; \
-             m is tried again in 5 s, as its provider answers nobody",
+             m pauses for 20 s more, because its provider asked for it; \
+             m is tried again in 5 s, because its provider does not answer",
         );
     }
 }

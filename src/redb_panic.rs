@@ -1,7 +1,7 @@
-//! Says what to do where a damaged file makes the database panic.
+//! Turns panics of the database about a damaged file into errors.
 //!
-//! The database checks what it reads where it can. Where it trusts a file that was changed behind its back it panics,
-//! and its message means nothing to the people who run this program.
+//! The database checks most of what it reads. It panics on some damaged files, with a message that means nothing to the users of
+//! this program.
 
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, resume_unwind, set_hook, take_hook};
 use std::path::Path;
@@ -14,8 +14,8 @@ use valuesim_coordinator::ledger::{Ledger, LedgerError};
 use crate::exit::{Exit, Failure};
 use crate::run_folder::RunFolder;
 
-/// Does `work` on the ledger of a run folder. Where it makes the database panic, on any thread, an error
-/// takes the place of the panic and of its message; other panics go on.
+/// Runs `work` on the ledger of a run folder. If the database panics, on any thread, returns an error in place of the panic
+/// and its message; other panics continue.
 pub(crate) fn guarded<T>(folder: &RunFolder, work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     let damage_seen = Arc::new(AtomicBool::new(false));
     let former = Arc::new(take_hook());
@@ -24,7 +24,7 @@ pub(crate) fn guarded<T>(folder: &RunFolder, work: impl FnOnce() -> Result<T, Fa
         if comes_from_the_database(panic) {
             seen.store(true, Ordering::Relaxed);
         }
-        // Those who wait for the thread that panicked panic too, and know less.
+        // Threads that wait for the one that panicked panic as well, with less information.
         if !seen.load(Ordering::Relaxed) {
             others(panic);
         }
@@ -47,7 +47,7 @@ fn comes_from_the_database(panic: &PanicHookInfo<'_>) -> bool {
         .is_some_and(|location| Path::new(location.file()).iter().any(|part| part.to_str().is_some_and(is_its_folder)))
 }
 
-/// What is wrong with the ledger, as far as that can be found out.
+/// What is wrong with the ledger, as far as it can be determined.
 fn damage(folder: &RunFolder) -> Failure {
     let ledger = folder.ledger();
     let error = match catch_unwind(|| Ledger::view(&ledger).map(drop)) {

@@ -1,7 +1,7 @@
-//! A run's folder: the names of its files, who may write to it, and how it is found.
+//! A run's folder: the names of its files, its lock, and how it is found.
 //!
-//! One process at a time works in a run folder. It holds a lock on `run.lock` for as long as it lives; the operating
-//! system lets go of it however the process ends, so a lock file that is left behind bars nobody.
+//! One process at a time works in a run folder. It locks `run.lock` while it lives; the operating system releases the lock
+//! however the process ends, so a lock file that is left behind blocks nobody.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Write as _};
@@ -13,30 +13,30 @@ use valuesim_shared::experiment::Experiment;
 /// The name of the ledger in a run folder.
 pub(crate) const LEDGER_FILE: &str = "ledger.redb";
 
-/// The name of the experiment as resolved in a run folder.
+/// The name of the resolved experiment in a run folder.
 pub(crate) const EXPERIMENT_FILE: &str = "experiment.toml";
 
 /// The name of the store in a run folder.
 const STORE_FOLDER: &str = "store";
 
-/// The name of the folder with orders for a run, and what its process says of itself, in a run folder.
+/// The name of the folder with a run's orders and reports in a run folder.
 const CONTROL_FOLDER: &str = "control";
 
-/// The name of the file whose lock says who works in a run folder.
+/// The name of the lock file in a run folder.
 const LOCK_FILE: &str = "run.lock";
 
-/// A run's folder, to look at.
+/// A run's folder.
 #[derive(Debug, Clone)]
 pub(crate) struct RunFolder(PathBuf);
 
-/// The right to write to a run folder, until it is dropped.
+/// The lock on a run folder: the right to write to it, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct FolderLock {
     _lock: File,
 }
 
 impl RunFolder {
-    /// The folder at `path`, which need not be there yet.
+    /// The folder at `path`, which need not exist yet.
     pub(crate) fn at(path: PathBuf) -> Self {
         Self(path)
     }
@@ -47,7 +47,7 @@ impl RunFolder {
         let begun = candidates.into_iter().find(|candidate| candidate.join(EXPERIMENT_FILE).is_file());
         begun.map(Self).ok_or_else(|| {
             anyhow!(
-                "there is no run {} in the folder {}: expected a run's name, or the path of its folder",
+                "there is no run {} in the folder {}: expected a run's id, or the path of its folder",
                 run.display(),
                 runs.display()
             )
@@ -70,15 +70,15 @@ impl RunFolder {
         self.0.join(CONTROL_FOLDER)
     }
 
-    /// Whether a run has left anything here to go on from.
+    /// Whether a run was started here that can be resumed.
     pub(crate) fn was_begun(&self) -> bool {
         self.0.join(EXPERIMENT_FILE).is_file()
     }
 
-    /// Makes the folder, if need be, and bars other processes from it.
+    /// Creates the folder if necessary, and locks it. Fails while another process has the lock.
     pub(crate) fn lock(&self) -> anyhow::Result<FolderLock> {
         std::fs::create_dir_all(&self.0).with_context(|| {
-            format!("make the run folder {} (name a folder that can be written to with --runs)", self.0.display())
+            format!("create the run folder {} (pass a writable folder with --runs)", self.0.display())
         })?;
         let path = self.0.join(LOCK_FILE);
         let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
@@ -99,33 +99,33 @@ impl RunFolder {
 
     /// Fails while a process works in the folder.
     pub(crate) fn check_unused(&self) -> anyhow::Result<()> {
-        // Without the file nobody has worked here, or the folder is a copy.
+        // Without the file no process has worked here, or the folder is a copy.
         let Ok(mut lock) = File::open(self.0.join(LOCK_FILE)) else { return Ok(()) };
         match lock.try_lock_shared() {
             Err(TryLockError::WouldBlock) => {
                 let (folder, by) = (self.0.display(), lock_owner(&mut lock));
                 bail!(
-                    "run folder {folder} is in use by {by}; it can be looked at once that has ended: wait for it, or stop it (it keeps what is done), then give this command again"
+                    "run folder {folder} is in use by {by}: wait until it has ended, or stop it (finished work is kept), then repeat this command"
                 )
             }
-            // A file system without locks cannot say; the ledger has a lock of its own.
+            // A file system without locks cannot tell; the ledger has a lock of its own.
             Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
         }
     }
 
-    /// Fails where a run was begun whose ledger is gone: to begin again would pay for everything again.
+    /// Fails if the ledger of a started run is missing: starting again would pay for everything again.
     pub(crate) fn check_ledger_is_there(&self) -> anyhow::Result<()> {
         if self.was_begun() && !self.ledger().exists() {
             let (folder, ledger) = (self.0.display(), self.ledger());
             bail!(
-                "the run in {folder} was begun and its ledger {} is gone: restore it from a copy, or remove the folder to begin the run again",
+                "the run in {folder} was started, but its ledger {} is missing: restore it from a copy, or remove the folder to start again",
                 ledger.display()
             );
         }
         Ok(())
     }
 
-    /// Writes the experiment as it is run. A reader sees the former file or the new one, never half of it.
+    /// Writes the resolved experiment. A reader sees either the old or the new file, never half of it.
     pub(crate) fn write_experiment(&self, experiment: &Experiment) -> anyhow::Result<()> {
         let path = self.0.join(EXPERIMENT_FILE);
         let unfinished = path.with_extension("unfinished");
@@ -135,7 +135,7 @@ impl RunFolder {
             .with_context(|| format!("write {}", path.display()))
     }
 
-    /// The experiment as it was run.
+    /// The resolved experiment of the run.
     pub(crate) fn experiment(&self) -> anyhow::Result<Experiment> {
         let path = self.0.join(EXPERIMENT_FILE);
         let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
@@ -143,12 +143,12 @@ impl RunFolder {
         experiment.resolve().with_context(|| format!("{}", path.display()))
     }
 
-    /// Removes the store, which serves unfinished cells alone.
+    /// Removes the store, which only unfinished cells need.
     pub(crate) fn remove_store(&self) -> std::io::Result<()> {
         remove(&self.store())
     }
 
-    /// Removes the orders, which serve unfinished runs alone.
+    /// Removes orders and reports, which only unfinished runs need.
     pub(crate) fn remove_control(&self) -> std::io::Result<()> {
         remove(&self.control())
     }
@@ -161,7 +161,7 @@ fn remove(folder: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Who owns the lock, by what it wrote there.
+/// The owner of the lock, according to the process id in the lock file.
 fn lock_owner(lock: &mut File) -> String {
     let mut owner = String::new();
     let read = lock.read_to_string(&mut owner);

@@ -1,4 +1,4 @@
-//! The folder that holds run folders, for commands that look at runs which use no servers.
+//! The folder that holds the run folders, for commands on runs without servers.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use valuesim_shared::id::RunId;
 use crate::exit::{Failure, OrUsage as _};
 use crate::run_folder::RunFolder;
 
-/// Where the runs are that use no servers.
+/// Where the runs without servers are.
 #[derive(Debug, Args)]
 #[group(skip)]
 pub(crate) struct RunsFlag {
@@ -20,7 +20,7 @@ pub(crate) struct RunsFlag {
 }
 
 impl RunsFlag {
-    /// Orders and signs of life of one run, and its id.
+    /// The orders and reports of one run, and its id.
     pub(crate) async fn control_of(&self, run: &RunId) -> Result<(FolderControl, RunId), Failure> {
         let fleet = "for a run of a fleet, name its store with --store";
         let folder = RunFolder::find(&self.runs, Path::new(&run.0));
@@ -29,12 +29,12 @@ impl RunsFlag {
         let begun = control.runs().await?.all.into_iter().next();
         let (about, _) = begun.ok_or_else(|| {
             let folder = folder.path().display();
-            anyhow!("the run in {folder} is finished, or was not begun by this release of `valuesim run`; {fleet}")
+            anyhow!("the run in {folder} is finished, or was not started by this release of `valuesim run`; {fleet}")
         })?;
         Ok((control, about.run))
     }
 
-    /// Orders and signs of life of all runs that have left any.
+    /// The orders and reports of all unfinished runs.
     pub(crate) fn controls(&self) -> Vec<FolderControl> {
         let folders = std::fs::read_dir(&self.runs).into_iter().flatten().flatten();
         let controls = folders.map(|folder| RunFolder::at(folder.path()).control());

@@ -1,11 +1,11 @@
-//! The asynchronous runtime of processes that talk to many over the network.
+//! The asynchronous runtime of processes that make many network calls.
 
 use std::num::NonZero;
 
 use tokio::runtime::{Builder, Runtime};
 
-/// A thread for every two cores: the kernel's network stack, and whoever is talked to on the same machine, use the others,
-/// and threads that wake each other for every message cost more than they do.
+/// One thread for every two cores: the kernel's network stack and servers on the same machine use the other cores, and threads
+/// that wake each other for every message cost more than they contribute.
 pub(crate) fn on_half_the_cores() -> std::io::Result<Runtime> {
     match threads() {
         1 => Builder::new_current_thread(),
@@ -15,7 +15,7 @@ pub(crate) fn on_half_the_cores() -> std::io::Result<Runtime> {
     .build()
 }
 
-/// The same for a process that also does other things: what was spawned goes on meanwhile.
+/// The same with background threads, so that spawned tasks run while the main thread does other work.
 pub(crate) fn beside_other_work() -> std::io::Result<Runtime> {
     several().enable_all().build()
 }

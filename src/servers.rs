@@ -1,5 +1,5 @@
 //! The servers that a fleet shares, a RabbitMQ broker and a Redis or Valkey store, as flags name them: both together for
-//! who works with them, each alone for who looks after them.
+//! coordinators and workers, each alone for operators' commands.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,11 +15,11 @@ use valuesim_shared::store::RedisStore;
 
 use crate::precedence::{Either, FlagsFirst};
 
-/// How long a server may be away when a process starts: long enough that all can be started together.
+/// How long a process waits at its start for a server: long enough that everything can be started together.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// How long an operator's command waits for one server: what cannot be reached is given within seconds.
-pub(crate) const LITTLE_PATIENCE: Duration = Duration::from_secs(3);
+/// How long an operator's command waits for one server, so that it reports an unreachable one within seconds.
+pub(crate) const OPERATOR_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Where the servers are.
 #[derive(Debug, Args)]
@@ -71,14 +71,14 @@ pub(crate) struct StoreAddressFlags {
     store_ca: Option<PathBuf>,
 }
 
-/// The addresses, read and not yet tried.
+/// Both addresses, parsed and not yet connected to.
 #[derive(Debug)]
 pub(crate) struct Addresses {
     pub(crate) broker: BrokerAddress,
     pub(crate) store: StoreAddress,
 }
 
-/// The broker's address, not yet tried.
+/// The broker's address, not yet connected to.
 #[derive(Debug)]
 pub(crate) struct BrokerAddress {
     settings: RabbitSettings,
@@ -86,7 +86,7 @@ pub(crate) struct BrokerAddress {
     shown: String,
 }
 
-/// The store's address, not yet tried.
+/// The store's address, not yet connected to.
 #[derive(Debug)]
 pub(crate) struct StoreAddress(Address);
 
@@ -153,14 +153,14 @@ impl StoreFlags {
         let address: Address = given.address()?.expose_secret().parse().with_context(|| given.by())?;
         let Some(file) = store_ca else { return Ok(StoreAddress(address)) };
         let certificates =
-            std::fs::read(file).with_context(|| format!("--store-ca: read the certificates in {}", file.display()))?;
+            std::fs::read(file).with_context(|| format!("--store-ca: read the certificate file {}", file.display()))?;
         let trusting = address.trusting(certificates);
         let doing = || format!("--store-ca: trust the certificates in {}", file.display());
         Ok(StoreAddress(trusting.with_context(doing)?))
     }
 }
 
-/// What was given of where a server is.
+/// The address of a server as flags or variables give it.
 struct GivenAddress<'a> {
     flag: &'static str,
     example: &'static str,
@@ -178,11 +178,11 @@ impl GivenAddress<'_> {
                     .with_context(|| format!("--{flag}-file: read the {flag}'s address in {}", file.display()))?;
                 Ok(SecretString::from(text.trim().to_owned()))
             }
-            (None, None) => bail!("where is the {flag}? Say --{flag} {example}, or --{flag}-file FILE"),
+            (None, None) => bail!("missing {flag} address: pass --{flag} {example} or --{flag}-file FILE"),
         }
     }
 
-    /// By what it was given.
+    /// The flag that gave it, for error messages.
     fn by(&self) -> String {
         match (self.address, self.file) {
             (None, Some(file)) => format!("--{}-file: the address in {}", self.flag, file.display()),
@@ -192,7 +192,7 @@ impl GivenAddress<'_> {
 }
 
 impl Addresses {
-    /// Connects to both.
+    /// Connects to both servers.
     pub(crate) async fn connect(&self) -> anyhow::Result<Servers> {
         let link = async { Ok(RedisConnection::connect(&self.store.0, PATIENCE).await?) };
         let queue = async { Ok::<_, anyhow::Error>(RabbitQueue::connect(self.broker.settings.clone()).await?) };
@@ -202,7 +202,7 @@ impl Addresses {
 }
 
 impl BrokerAddress {
-    /// Connects to the broker alone, for an operator who waits: one try.
+    /// Connects to the broker for an operator's command: tries once.
     pub(crate) async fn reach(&self) -> anyhow::Result<RabbitQueue> {
         let settings = RabbitSettings { patience: Duration::ZERO, ..self.settings.clone() };
         reached(&format!("RabbitMQ at {}", self.shown), RabbitQueue::connect(settings)).await
@@ -210,32 +210,32 @@ impl BrokerAddress {
 }
 
 impl StoreAddress {
-    /// Connects to the store alone, for an operator who waits: one try.
+    /// Connects to the store for an operator's command: tries once.
     pub(crate) async fn reach(&self) -> anyhow::Result<(RedisStore, RedisControl)> {
         let link = reached(&format!("the store {}", self.0), RedisConnection::connect(&self.0, Duration::ZERO)).await?;
         Ok((RedisStore::new(link.clone()), RedisControl::new(link)))
     }
 }
 
-/// The connection to a server, for an operator who waits.
+/// Limits how long an operator waits for a connection to a server.
 async fn reached<T, E: Into<anyhow::Error>>(
     server: &str,
     connecting: impl Future<Output = Result<T, E>>,
 ) -> anyhow::Result<T> {
-    let advice = "check the host and the port, and that nothing on the way drops or holds back what is sent";
-    match tokio::time::timeout(LITTLE_PATIENCE, connecting).await {
+    let advice = "check the host and the port, and that no firewall on the way drops the packets";
+    match tokio::time::timeout(OPERATOR_PATIENCE, connecting).await {
         Ok(connected) => connected.map_err(Into::into),
-        Err(_) => bail!("connect to {server}: no answer within {} s; {advice}", LITTLE_PATIENCE.as_secs()),
+        Err(_) => bail!("connect to {server}: no answer within {} s; {advice}", OPERATOR_PATIENCE.as_secs()),
     }
 }
 
-/// Hangs up for an operator, who waits no longer than that: what is not given back by then goes back by itself.
+/// Disconnects for an operator's command, in limited time: messages that are not handed back by then go back by themselves.
 pub(crate) async fn hang_up(queue: &RabbitQueue) {
-    // What was to be done is done, or it was given that it is not.
-    let _ = tokio::time::timeout(LITTLE_PATIENCE, queue.close()).await;
+    // The command has already succeeded or reported its failure.
+    let _ = tokio::time::timeout(OPERATOR_PATIENCE, queue.close()).await;
 }
 
-/// Does something with a server, and waits no longer than `limit` for it.
+/// Runs an operation on a server for at most `limit`.
 pub(crate) async fn within<T, E: Into<anyhow::Error>>(
     what: &str,
     limit: Duration,

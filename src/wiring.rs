@@ -1,4 +1,4 @@
-//! The only place that chooses implementations: a run in one process here, a fleet's servers in `servers`.
+//! Chooses implementations: those of a run in one process here, those of a fleet in `servers`.
 
 mod one_process;
 

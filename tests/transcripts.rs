@@ -200,7 +200,7 @@ fn what_cannot_be_shown_or_exported_is_the_users_to_mend() {
     check(&["show", run, "7", "Q291"], "expected Q1 to Q290");
     check(&["show", run, "7", "Q1", "--fold", "5"], "none of the selected folds holds out Q1");
     check(&["show", run, "7", "--model", "other"], "no model \"other\": expected one of simulated");
-    check(&["export", run, "--format", "csv", "--output", "there.csv"], "there.csv is there already");
+    check(&["export", run, "--format", "csv", "--output", "there.csv"], "there.csv already exists");
     assert_eq!(std::fs::read(place.path("there.csv")).unwrap(), b"mine");
     place.run(&["export", run, "--format", "csv", "--output", "there.csv", "--force"]).well();
     assert!(std::fs::read_to_string(place.path("there.csv")).unwrap().starts_with("respondent,"));

@@ -1,4 +1,4 @@
-//! `valuesim cancel`: ends a run before it is finished.
+//! `valuesim cancel`: ends a run early.
 
 use clap::Args;
 use valuesim_shared::control::DesiredState;
@@ -19,6 +19,6 @@ pub(crate) struct Flags {
 
 /// Gives the order.
 pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
-    flags.confirm.check("this ends the run on all machines").or_usage()?;
+    flags.confirm.check("this ends the run on all machines; finished cells are kept").or_usage()?;
     control::give(&flags.control, DesiredState::Cancel)
 }

@@ -1,9 +1,9 @@
-//! Asks whether something that cannot be undone is meant.
+//! Asks for confirmation of actions that cannot be undone.
 
 use anyhow::bail;
 use clap::Args;
 
-/// Whether something that cannot be undone is meant.
+/// Whether an action that cannot be undone is confirmed.
 #[derive(Debug, Args)]
 #[group(skip)]
 pub(super) struct Confirm {
@@ -13,10 +13,10 @@ pub(super) struct Confirm {
 }
 
 impl Confirm {
-    /// Fails unless it is meant.
+    /// Fails unless it is confirmed.
     pub(super) fn check(&self, what: &str) -> anyhow::Result<()> {
         if !self.yes {
-            bail!("{what}: say --yes if that is meant");
+            bail!("{what}: pass --yes to confirm");
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What `pause`, `resume` and `cancel` share: they tell a run's processes what an operator wants.
+//! Gives an order to a run's processes, for `pause`, `resume` and `cancel`.
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
@@ -13,7 +13,7 @@ use crate::output::print;
 use crate::runs_flag::RunsFlag;
 use crate::servers::StoreFlags;
 
-/// What an order takes.
+/// The flags of an order.
 #[derive(Debug, Args)]
 #[group(skip)]
 pub(crate) struct Flags {
@@ -45,7 +45,7 @@ pub(super) fn give(flags: &Flags, desired: DesiredState) -> Result<Exit, Failure
     Ok(Exit::Done)
 }
 
-/// Where a run is controlled.
+/// Whether a run belongs to a fleet or to one process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scope {
     Fleet,
@@ -71,40 +71,40 @@ async fn hearer(control: &impl Control, run: &RunId, scope: Scope) -> Hearer {
                 Scope::Folder => Hearer::Nobody,
             }
         }
-        // What cannot be seen may be there.
+        // A coordinator that cannot be seen may exist.
         Ok(_) | Err(_) => Hearer::Coordinator,
     }
 }
 
-/// Who hears an order, as far as it can be seen.
+/// Who receives an order, as far as that can be determined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Hearer {
     Coordinator,
     WorkersAlone,
-    /// No process works on the run; the next one will hear it.
+    /// No process works on the run; the next one receives it.
     Nobody,
 }
 
-/// What was ordered, and what holds until now.
+/// The effect of the order, and the order that it replaces.
 fn order_text(about: &AboutRun, order: &Order, before: Option<&Order>, hearer: Hearer) -> String {
     let run = one_line(&about.run.0);
     let will = match (order.desired, about.phase, hearer) {
         (DesiredState::Go, ..) => "goes on".to_owned(),
-        (DesiredState::Pause, ..) => "pauses: no new calls, those under way are finished".to_owned(),
+        (DesiredState::Pause, ..) => "pauses: calls in flight finish, no new ones start".to_owned(),
         (DesiredState::Cancel, RunPhase::Begun, Hearer::WorkersAlone) => format!(
-            "is cancelled: its workers leave it, and no coordinator is alive to end it; what is finished stays\n\
-             `valuesim purge {run} --yes` removes what it has in broker and store"
+            "is cancelled: its workers leave it, but no coordinator is alive to end it; finished cells are kept\n\
+             `valuesim purge {run} --yes` deletes what it has in the broker and the store"
         ),
-        (DesiredState::Cancel, ..) => "is cancelled: it ends, and what is finished stays".to_owned(),
+        (DesiredState::Cancel, ..) => "is cancelled: it ends, and finished cells are kept".to_owned(),
     };
     let before = before.map_or_else(String::new, |before| format!("\nbefore: {}", in_force(before, order.at)));
     let ended = match about.phase {
         RunPhase::Begun if hearer == Hearer::Nobody => {
-            "\nno process works on the run now; the order holds when the same `valuesim run` goes on with it"
+            "\nno process works on the run now; the order takes effect when the same `valuesim run` resumes it"
         }
         RunPhase::Begun => "",
         RunPhase::Finished | RunPhase::Cancelled | RunPhase::OutOfBudget | RunPhase::Failed => {
-            "\nthe run has ended; the order holds if it is coordinated again"
+            "\nthe run has ended; the order takes effect if it is coordinated again"
         }
     };
     format!("run {run} {will}{before}{ended}\n")
@@ -112,15 +112,15 @@ fn order_text(about: &AboutRun, order: &Order, before: Option<&Order>, hearer: H
 
 /// An order with who gave it and when.
 pub(super) fn in_force(order: &Order, now: UnixMillis) -> String {
-    format!("{}, said by {} {} ({})", order.desired, one_line(&order.by), ago(order.at, now), order.at)
+    format!("{}, given by {} {} ({})", order.desired, one_line(&order.by), ago(order.at, now), order.at)
 }
 
-/// Nobody has ever hearer of the run.
+/// The error for a run that is not in the list of runs.
 pub(super) fn unknown(run: &RunId) -> anyhow::Error {
-    anyhow!("run {} is not known: `valuesim runs` lists the runs of this store", one_line(&run.0))
+    anyhow!("run {} is unknown: `valuesim runs` lists the runs of this store", one_line(&run.0))
 }
 
-/// A run's name on the command line.
+/// Parses the name of a run on the command line.
 pub(super) fn run_id(text: &str) -> Result<RunId, String> {
     match text.trim() {
         "" => Err("expected the name of a run, as `valuesim runs` lists it".to_owned()),
@@ -158,32 +158,34 @@ mod tests {
         let check = |phase, order: &Order, before: Option<&Order>, expected: &str| {
             assert_eq!(order_text(&about(phase), order, before, Hearer::Coordinator), expected);
         };
-        check(RunPhase::Begun, &pause, None, "run r1 pauses: no new calls, those under way are finished\n");
+        check(RunPhase::Begun, &pause, None, "run r1 pauses: calls in flight finish, no new ones start\n");
         check(
             RunPhase::Begun,
             &order(DesiredState::Go, "bob@h", 180_000),
             Some(&pause),
-            "run r1 goes on\nbefore: pause, said by ada@h 2 minutes ago (1970-01-01T00:01:00Z)\n",
+            "run r1 goes on\nbefore: pause, given by ada@h 2 minutes ago (1970-01-01T00:01:00Z)\n",
         );
         check(
             RunPhase::Failed,
             &order(DesiredState::Cancel, "bob@h", 0),
             None,
-            "run r1 is cancelled: it ends, and what is finished stays\n\
-             the run has ended; the order holds if it is coordinated again\n",
+            "run r1 is cancelled: it ends, and finished cells are kept\n\
+             the run has ended; the order takes effect if it is coordinated again\n",
         );
         let unheard =
             |phase| order_text(&about(phase), &order(DesiredState::Cancel, "bob@h", 0), None, Hearer::WorkersAlone);
         assert_eq!(
             unheard(RunPhase::Begun),
-            "run r1 is cancelled: its workers leave it, and no coordinator is alive to end it; what is finished stays\n\
-             `valuesim purge r1 --yes` removes what it has in broker and store\n"
+            "run r1 is cancelled: its workers leave it, but no coordinator is alive to end it; finished cells are kept\n\
+             `valuesim purge r1 --yes` deletes what it has in the broker and the store\n"
         );
         assert_eq!(
             order_text(&about(RunPhase::Begun), &pause, None, Hearer::Nobody),
-            "run r1 pauses: no new calls, those under way are finished\n\
-             no process works on the run now; the order holds when the same `valuesim run` goes on with it\n"
+            "run r1 pauses: calls in flight finish, no new ones start\n\
+             no process works on the run now; the order takes effect when the same `valuesim run` resumes it\n"
         );
-        assert!(unheard(RunPhase::Cancelled).starts_with("run r1 is cancelled: it ends, and what is finished stays\n"));
+        assert!(
+            unheard(RunPhase::Cancelled).starts_with("run r1 is cancelled: it ends, and finished cells are kept\n")
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! `valuesim coordinate`: an experiment from survey to results, its tasks done by workers elsewhere.
+//! `valuesim coordinate`: runs an experiment from survey to results whose tasks are done by the workers of a fleet.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::output::{note, write_event};
 use crate::progress::Style;
 use crate::servers::{Addresses, ServerFlags};
 
-/// How often progress is told.
+/// How often progress is reported.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// What `valuesim coordinate` takes.
@@ -58,19 +58,19 @@ pub(crate) struct Flags {
     task_version: u16,
 }
 
-/// Coordinates the experiment, goes on with it, or shows its results again.
+/// Coordinates the experiment, resumes it, or shows its results again.
 pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     let experiment = flags.run.experiment()?;
     check_providers(&experiment).or_usage()?;
     run::start(experiment, &flags.run, Mode::Fleet(flags))
 }
 
-/// Workers elsewhere must know where to call.
+/// Workers of a fleet need a provider that they can reach.
 fn check_providers(experiment: &Experiment) -> anyhow::Result<()> {
     if experiment.simulate.is_some() {
         bail!(
-            "workers elsewhere cannot call a provider that is simulated in here: name a model with --model and where it \
-             is with --base-url; `valuesim simulate-provider` serves a simulated one"
+            "workers cannot call a provider that is simulated in this process: pass --model and --base-url; \
+             `valuesim simulate-provider` serves a simulated one"
         );
     }
     Ok(())
@@ -84,7 +84,7 @@ impl Flags {
 }
 
 impl Job {
-    /// Coordinates the run with progress shown, until the end or until `stop` is cancelled.
+    /// Coordinates the run and shows its progress, until its end or until `stop` is cancelled.
     pub(super) async fn coordinate(
         &self,
         flags: &Flags,
@@ -95,8 +95,8 @@ impl Job {
     ) -> Result<FleetEnd, Failure> {
         let addresses = flags.addresses().or_usage()?;
         let http_status = flags.http.serve("coordinator", stop).await.or_usage()?;
-        // From here on servers may be waited for, and long.
-        let stopping = "stopping: what is under way stays on the queues; press Ctrl-C again to leave at once";
+        // From here on connecting may take long.
+        let stopping = "stopping: cells in progress stay on the queues; press Ctrl-C again to exit at once";
         let saying = AbortOnDropHandle::new(tokio::spawn(say_when(stop.clone(), stopping)));
         let Some(servers) = stop.run_until_cancelled(addresses.connect()).await else {
             return interrupted(saying).await;
@@ -117,7 +117,7 @@ impl Job {
         let beginning = stop.run_until_cancelled(FleetCoordinator::new(servers, &http_status, assignment));
         let Some(coordinator) = beginning.await else { return interrupted(saying).await };
         let coordinator = coordinator?;
-        note(&format!("coordinating run {}: it goes on as workers serve it (valuesim work --run {0})", self.run));
+        note(&format!("coordinating run {}: it progresses while workers serve it (valuesim work --run {0})", self.run));
         let watch = Watch { progress: coordinator.progress(), cells: self.plan.cells() };
         let showing = AbortOnDropHandle::new(tokio::spawn(watch.show(style)));
         let end = Box::pin(coordinator.run(stop)).await;
@@ -126,13 +126,13 @@ impl Job {
     }
 }
 
-/// The end before there was anything to coordinate, once it is said.
+/// Ends before coordination has started, once the user has been told.
 async fn interrupted(saying: AbortOnDropHandle<()>) -> Result<FleetEnd, Failure> {
-    saying.await.context("say that it stops")?;
+    saying.await.context("report that it stops")?;
     Ok(FleetEnd::Interrupted)
 }
 
-/// Shows how far a run is whose calls are made elsewhere.
+/// Shows the progress of a run of a fleet.
 struct Watch {
     progress: Arc<Progress>,
     cells: u64,
@@ -143,9 +143,9 @@ struct Watch {
 #[serde(tag = "event", rename = "progress")]
 struct Snapshot {
     cells_finished: u64,
-    /// Those of them that were finished before this process began.
+    /// The cells that were finished before this process started.
     cells_finished_before: u64,
-    /// Those that were given up.
+    /// Dead cells.
     #[serde(skip_serializing_if = "is_zero")]
     cells_dead: u64,
     cells: u64,

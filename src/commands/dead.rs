@@ -1,4 +1,4 @@
-//! `valuesim dead`: looks at messages that nobody could deal with, and has them tried again or forgotten.
+//! `valuesim dead`: lists, shows, replays and discards dead letters.
 
 mod entry;
 mod settle;
@@ -20,12 +20,12 @@ use super::confirm::Confirm;
 use super::control::{run_id, unknown};
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::output::print;
-use crate::servers::{BrokerAddress, BrokerFlags, LITTLE_PATIENCE, StoreAddress, StoreFlags, hang_up, within};
+use crate::servers::{BrokerAddress, BrokerFlags, OPERATOR_PATIENCE, StoreAddress, StoreFlags, hang_up, within};
 
-/// The most letters that are looked at: they come one by one and are all in memory.
+/// The most dead letters that are read: they arrive one by one, and all are kept in memory.
 const MAX_DEAD_LETTERS: u32 = 10_000;
 
-/// How long looking at none of them may take, how much longer each may, and all together.
+/// How long reading dead letters may take: in any case, in addition for each, and at most.
 const LOOK_WITHIN: Duration = Duration::from_secs(5);
 const EACH_WITHIN: Duration = Duration::from_millis(10);
 const MAX_LOOK_WITHIN: Duration = Duration::from_mins(1);
@@ -97,7 +97,7 @@ struct Discarding {
     confirm: Confirm,
 }
 
-/// Whose letters.
+/// The run whose dead letters are meant.
 #[derive(Debug, Args)]
 #[group(skip)]
 struct Of {
@@ -108,18 +108,18 @@ struct Of {
     #[command(flatten)]
     broker: BrokerFlags,
 
-    // Asked only where the broker has no dead letters of the run: it may be that there is no such run.
+    // Asked only if the broker has no dead letters of the run, to find out whether there is such a run.
     #[command(flatten)]
     store: StoreFlags,
 }
 
-/// The servers of those flags, not yet tried.
+/// The servers of these flags, not yet connected to.
 struct Addresses {
     broker: BrokerAddress,
     store: Option<StoreAddress>,
 }
 
-/// Which of the letters.
+/// Which dead letters.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
 struct Chosen {
@@ -136,7 +136,7 @@ struct Chosen {
     all: bool,
 }
 
-/// Looks at the letters, or deals with them.
+/// Lists, shows, replays or discards dead letters.
 pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     match &flags.verb {
         Verb::List(list) => list.run(),
@@ -148,7 +148,7 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
         Verb::Discard(discard) => {
             discard
                 .confirm
-                .check("letters that are discarded are gone, and the cells of their tasks are open again")
+                .check("this deletes the dead letters, and the cells of their tasks are open again")
                 .or_usage()?;
             discard.of.settle(&discard.chosen.choice(), &Act::Discard)
         }
@@ -213,14 +213,14 @@ impl Chosen {
 }
 
 impl Of {
-    /// The letters, which stay where they are, and how many there are; none where nobody has ever heard of the run.
+    /// The dead letters, which stay in their queue, and their number; `None` if the run is unknown.
     fn letters(&self) -> Result<Option<(Vec<DeadEntry>, u32)>, Failure> {
         let (dead, addresses) = (self.queue(), self.addresses()?);
         let looking = async |broker: &RabbitQueue| {
             let Some(waiting) = self.waiting(broker, &addresses).await? else { return Ok(None) };
             let most = waiting.min(MAX_DEAD_LETTERS);
             let browsing = broker.browse(&dead, most as usize);
-            let browsed = within("look at the dead letters", look_within(most), browsing).await?;
+            let browsed = within("read the dead letters", look_within(most), browsing).await?;
             let letters = browsed.into_iter().zip(1..).map(|(message, number)| DeadEntry::read(number, &message.body));
             Ok(Some((letters.collect(), waiting)))
         };
@@ -247,26 +247,26 @@ impl Of {
         }
     }
 
-    /// How many letters wait; none where the broker has no queue for them and nobody has ever heard of the run.
+    /// The number of dead letters; `None` if the broker has no queue for them and the run is unknown.
     async fn waiting(&self, broker: &RabbitQueue, addresses: &Addresses) -> anyhow::Result<Option<u32>> {
         let dead = self.queue();
-        let depth = within("see how many dead letters there are", LITTLE_PATIENCE, broker.depth(&dead)).await?;
+        let depth = within("count the dead letters", OPERATOR_PATIENCE, broker.depth(&dead)).await?;
         match depth {
             Some(depth) => Ok(Some(depth.messages)),
             None => Ok(self.is_known(addresses.store.as_ref()).await?.then_some(0)),
         }
     }
 
-    /// Whether the store has heard of the run.
+    /// Whether the run is in the store's list of runs.
     async fn is_known(&self, store: Option<&StoreAddress>) -> anyhow::Result<bool> {
         let run = &self.run;
         let none = format!("the broker has no dead letters of run {run}");
         let Some(store) = store else {
-            bail!("{none}: say --store redis://host to see whether there is such a run");
+            bail!("{none}: pass --store redis://host to check whether there is such a run");
         };
         let asking = async { anyhow::Ok(store.reach().await?.1.runs().await?) };
-        let runs = asking.await.with_context(|| format!("{none}; see whether there is such a run"))?;
-        // One that cannot be read may be it.
+        let runs = asking.await.with_context(|| format!("{none}; check whether there is such a run"))?;
+        // The entry that cannot be read may be that of this run.
         Ok(runs.unreadable > 0 || runs.all.iter().any(|(about, _)| about.run == *run))
     }
 
@@ -280,7 +280,7 @@ impl Of {
     }
 }
 
-/// How long looking at so many letters may take: they come one by one.
+/// How long reading this many dead letters may take: they arrive one by one.
 fn look_within(letters: u32) -> Duration {
     (LOOK_WITHIN + EACH_WITHIN * letters).min(MAX_LOOK_WITHIN)
 }

@@ -84,11 +84,11 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
         && !flags.force
     {
         let path = path.display();
-        return Err(anyhow!("{path} is there already: name another file, or write over it with --force")).or_usage();
+        return Err(anyhow!("{path} already exists: name another file, or overwrite it with --force")).or_usage();
     }
     let to_terminal = flags.output.is_none() && io::stdout().is_terminal();
     if to_terminal && matches!(flags.format, How::Parquet) {
-        return Err(anyhow!("Parquet is no text for a terminal: name a file with --output")).or_usage();
+        return Err(anyhow!("write Parquet to a terminal: it is binary; name a file with --output")).or_usage();
     }
     flags.which.view(|run| {
         match &flags.output {
@@ -103,14 +103,14 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
 }
 
 impl Flags {
-    /// The file is in its place once it is whole.
+    /// Writes to a temporary file, which is renamed once it is complete.
     fn write_file(&self, run: &Evaluated<'_>, path: &Path) -> Result<(), Failure> {
         let mut name = path.as_os_str().to_owned();
         name.push(".unfinished");
         let unfinished = PathBuf::from(name);
         let file = File::create(&unfinished).with_context(|| format!("create {}", unfinished.display())).or_usage()?;
         self.write(run, &file).inspect_err(|_| {
-            // What went wrong is what matters; half a file is of no use to anybody.
+            // The original error matters, not this one; half a file is useless.
             let _ = std::fs::remove_file(&unfinished);
         })?;
         file.sync_all()
@@ -119,7 +119,7 @@ impl Flags {
         Ok(())
     }
 
-    /// A reader that has gone away, as `head` does, is no failure.
+    /// A reader that closes the pipe, as `head` does, is not a failure.
     fn write<W: Write + Send>(&self, run: &Evaluated<'_>, out: W) -> Result<(), Failure> {
         match export(run, self.what.into(), self.format.into(), out) {
             Err(error) if ExportError::is_broken_pipe(&error) => Ok(()),

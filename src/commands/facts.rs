@@ -1,11 +1,11 @@
-//! What is run, in the words of the announcement and of the report.
+//! Describes what is run, for the announcement and the report.
 
 use indicatif::HumanCount;
 use valuesim_coordinator::plan::Plan;
 use valuesim_shared::experiment::{Experiment, PAPER_SEED, PAPER_USERS, Users};
 use valuesim_shared::survey::{Release, Survey};
 
-/// What is run, one fact a line; the report says it in the same words.
+/// The facts of an experiment, one line each; the report uses the same lines.
 pub(super) fn facts(experiment: &Experiment, plan: &Plan, survey: &Survey) -> Vec<String> {
     let models: Vec<&str> = experiment.models.iter().map(|model| model.name.as_str()).collect();
     let methods: Vec<_> = experiment.methods.iter().map(|method| method.name()).collect();

@@ -1,4 +1,4 @@
-//! An experiment with its data: all that is decided before the first call, and what is computed after the last.
+//! An experiment with its data: what is decided before the first call, and computed after the last.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,11 +25,11 @@ use crate::exit::{Failure, OrUsage as _};
 use crate::progress::Before;
 use crate::run_folder::RunFolder;
 
-/// How long a ledger may be held that nobody should hold, and how often it is tried meanwhile.
+/// How long to wait for a ledger that another process still has open, and how often to try meanwhile.
 const LEDGER_WITHIN: Duration = Duration::from_secs(2);
 const LEDGER_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
-/// An experiment with its data: all that is decided before the first call.
+/// An experiment with its data: what is decided before the first call.
 pub(super) struct Job {
     pub(super) run: RunId,
     pub(super) experiment: Experiment,
@@ -53,7 +53,7 @@ impl Job {
         Ok(Self { run, experiment, codebook: Arc::new(codebook), survey: Arc::new(survey), plan: Arc::new(plan) })
     }
 
-    /// Opens the run's ledger, or makes it, and notes with what the run is executed.
+    /// Opens or creates the run's ledger, and records the provenance of this execution.
     pub(super) fn open_ledger(&self, folder: &RunFolder) -> Result<Arc<Ledger>, Failure> {
         folder.check_ledger_is_there()?;
         let ledger = self.ledger_soon(&folder.ledger())?;
@@ -62,7 +62,7 @@ impl Job {
         Ok(Arc::new(ledger))
     }
 
-    /// The run's ledger, which a process that was just killed may hold for a moment longer.
+    /// The run's ledger. A process that was just killed may keep it open for another moment.
     #[expect(clippy::disallowed_methods, reason = "there is no asynchronous runtime yet")]
     fn ledger_soon(&self, path: &Path) -> Result<Ledger, LedgerError> {
         let deadline = Instant::now() + LEDGER_WITHIN;
@@ -74,12 +74,12 @@ impl Job {
         }
     }
 
-    /// The run as its workers need to know it.
+    /// The manifest that the run's workers read.
     pub(super) fn manifest(&self, models: Vec<ModelSettings>) -> Manifest {
         Manifest { models, ..Manifest::of(self.run.clone(), &self.experiment, Codebook::clone(&self.codebook)) }
     }
 
-    /// What the cells took that are finished already.
+    /// What the finished cells took.
     pub(super) fn done_before(&self, ledger: &Ledger) -> Result<Before, LedgerError> {
         let mut before = Before::default();
         let any_story = needs_backstory(&self.experiment.methods);
@@ -92,13 +92,13 @@ impl Job {
         Ok(before)
     }
 
-    /// The run as it is scored.
+    /// The run in the form in which it is scored.
     pub(super) fn evaluated<'a>(&'a self, ledger: &'a Ledger) -> Evaluated<'a> {
         let Self { run, experiment, codebook, survey, plan } = self;
         Evaluated { run, experiment, plan, survey, codebook, ledger }
     }
 
-    /// What the run found.
+    /// The results of the run.
     pub(super) fn results(&self, evaluation: Evaluation, provenance: &[Provenance]) -> Results {
         let Self { run, experiment, survey, plan, .. } = self;
         Results {
@@ -130,7 +130,7 @@ impl Job {
         }
     }
 
-    /// With what this program executes the run.
+    /// The provenance of this execution.
     pub(super) fn provenance(&self) -> Provenance {
         Provenance::new(&self.experiment, &self.plan, &self.survey, &self.codebook)
     }

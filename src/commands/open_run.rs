@@ -1,4 +1,4 @@
-//! A run that is looked at: its experiment, survey and ledger, none of which is changed.
+//! Opens a run for reading: its experiment, survey and ledger.
 
 use std::path::PathBuf;
 
@@ -28,7 +28,7 @@ pub(crate) struct Which {
 }
 
 impl Which {
-    /// Opens the run, and lets `look` look at it.
+    /// Opens the run, and calls `look` with it.
     pub(super) fn view(&self, look: impl FnOnce(&Evaluated<'_>) -> Result<Exit, Failure>) -> Result<Exit, Failure> {
         let folder = RunFolder::find(&self.runs, &self.run).or_usage()?;
         folder.check_unused().or_not_looked()?;
@@ -43,10 +43,10 @@ impl Which {
             let found = ledger.run()?;
             if found != job.run {
                 let folder = folder.path().display();
-                let said =
-                    "name the survey file of the run with --survey, and use the release and the codebook that made it";
+                let advice =
+                    "pass the survey file of the run with --survey, and use the release and the codebook that made it";
                 return Err(anyhow!(
-                    "the run in {folder} is {found}, and its experiment on this survey is {}: {said}",
+                    "the run in {folder} is {found}, but its experiment on this survey is run {}: {advice}",
                     job.run
                 ))
                 .or_usage();

@@ -1,4 +1,4 @@
-//! `valuesim pause`: lets a run make no new calls.
+//! `valuesim pause`: stops a run from making new calls.
 
 use valuesim_shared::control::DesiredState;
 

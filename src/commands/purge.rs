@@ -1,4 +1,4 @@
-//! `valuesim purge`: removes what a run has in broker and store. Its ledger stays.
+//! `valuesim purge`: deletes what a run has in the broker and the store. Its ledger stays.
 
 use std::time::Duration;
 
@@ -17,12 +17,12 @@ use super::queues;
 use crate::columns::one_line;
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::output::print;
-use crate::servers::{Addresses, LITTLE_PATIENCE, ServerFlags, hang_up, within};
+use crate::servers::{Addresses, OPERATOR_PATIENCE, ServerFlags, hang_up, within};
 
-/// How long the store may take to go through all its keys: a hundred million of them.
+/// How long the store may take to scan all its keys, up to a hundred million.
 const STORE_WITHIN: Duration = Duration::from_mins(5);
 
-/// How long the broker may take to look for all queues of a run, and to delete one.
+/// How long the broker may take to find all queues of a run, and to delete one.
 const BROKER_WITHIN: Duration = Duration::from_secs(7);
 
 /// What `valuesim purge` takes.
@@ -43,13 +43,13 @@ pub(crate) struct Flags {
     servers: ServerFlags,
 }
 
-/// What was known of a run before it was purged.
+/// What was known about a run before it was purged.
 struct Known {
-    /// How many models it has; none where it is not in the list of runs.
+    /// The number of its models; `None` if it is not in the list of runs.
     models: Option<usize>,
     /// The processes of the run that are alive.
     alive: Vec<String>,
-    /// What other releases said, and may have said of this run.
+    /// The number of unreadable entries, which may concern this run.
     unreadable: usize,
 }
 
@@ -58,14 +58,14 @@ struct Known {
 struct FromBroker {
     queues: u32,
     messages: u32,
-    /// Those of them that were dead letters.
+    /// The number of dead letters among them.
     dead: u32,
 }
 
 /// Removes queues and keys.
 pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     let removes =
-        "this removes the run's queues with all that waits there, dead letters too, and all it has in the store";
+        "this deletes the run's queues with all messages, including dead letters, and everything it has in the store";
     flags.confirm.check(removes).or_usage()?;
     let addresses = flags.servers.addresses("valuesim purge").or_usage()?;
     Runtime::new().context("start the asynchronous runtime")?.block_on(Box::pin(flags.purge(&addresses)))?;
@@ -78,7 +78,7 @@ impl Flags {
         let (broker, store) = tokio::join!(addresses.broker.reach(), addresses.store.reach());
         let known = match &store {
             Ok((_, control)) => {
-                within("ask the store who works on the run", LITTLE_PATIENCE, known(control, run)).await
+                within("ask the store which processes work on the run", OPERATOR_PATIENCE, known(control, run)).await
             }
             Err(error) => Err(anyhow!("{error:#}")),
         };
@@ -104,26 +104,28 @@ impl Flags {
         print("the run's ledger and its folder are not touched\n")?;
         let failed: Vec<String> =
             [of_broker, of_store].into_iter().filter_map(Result::err).map(|error| format!("{error:#}")).collect();
-        if failed.is_empty() { Ok(()) } else { bail!("not all was removed: {}", failed.join("; ")) }
+        if failed.is_empty() { Ok(()) } else { bail!("could not remove everything: {}", failed.join("; ")) }
     }
 
-    /// How many models the run has, where it may be purged.
+    /// The number of the run's models, if known. Fails if the run may not be purged.
     fn check(&self, known: anyhow::Result<Known>) -> anyhow::Result<Option<usize>> {
         let run = one_line(&self.run.0);
         match known {
             Ok(known) if self.force => Ok(known.models),
             Ok(known) if !known.alive.is_empty() => bail!(
-                "run {run} is at work: {}; end it with `valuesim cancel {run} --yes` or stop these first, or say --force",
+                "run {run} is at work: {}; end it with `valuesim cancel {run} --yes` or stop these first, or pass --force",
                 one_line(&known.alive.join(", "))
             ),
             Ok(known) if known.unreadable > 0 => bail!(
                 "processes of other releases may be at work on run {run}: {} of their reports cannot be read; use their \
-                 release, stop them, or say --force",
+                 release, stop them, or pass --force",
                 HumanCount(known.unreadable as u64)
             ),
             Ok(known) => Ok(known.models),
             Err(_) if self.force => Ok(None),
-            Err(error) => Err(error.context(format!("see who works on run {run} (--force goes on without that)"))),
+            Err(error) => {
+                Err(error.context(format!("check which processes work on run {run} (--force skips this check)")))
+            }
         }
     }
 }
@@ -141,7 +143,7 @@ async fn known(control: &RedisControl, run: &RunId) -> anyhow::Result<Known> {
     let (runs, coordinators, workers) = tokio::try_join!(control.runs(), control.coordinators(), control.workers())?;
     let about = runs.all.into_iter().map(|(about, _)| about).find(|about| about.run == *run);
     let unreadable = coordinators.unreadable + workers.unreadable;
-    // A run that is not among those that can be read may be among the others.
+    // A run that is not among the readable entries may be among the others.
     let unreadable = unreadable + if about.is_none() { runs.unreadable } else { 0 };
     let coordinators = coordinators.all.into_iter().filter(|report| report.run == *run);
     let workers = workers.all.into_iter().filter(|report| report.runs.contains(run));
@@ -158,7 +160,7 @@ async fn queues_removed(broker: &RabbitQueue, run: &RunId, models: Option<usize>
 
 async fn delete(broker: &RabbitQueue, run: &RunId, models: Option<usize>) -> anyhow::Result<FromBroker> {
     let looking = queues::look(broker, run, models);
-    let found = within("look for the run's queues", BROKER_WITHIN, looking).await?;
+    let found = within("find the run's queues", BROKER_WITHIN, looking).await?;
     let mut removed = FromBroker::default();
     for queue in found.into_iter().filter(|queue| queue.depth.is_some()) {
         let doing = format!("delete queue {}", queue.name);
@@ -172,14 +174,14 @@ async fn delete(broker: &RabbitQueue, run: &RunId, models: Option<usize>) -> any
     Ok(removed)
 }
 
-/// How many keys were removed.
+/// Removes the run's keys, and returns their number.
 async fn keys_removed(store: &RedisStore, control: &RedisControl, run: &RunId) -> anyhow::Result<u64> {
     control.strike_out(run).await?;
     let mut states = store.link().states();
     let lost = states.wait_for(|state| !state.is_connected());
     tokio::select! {
         removed = within("remove the run's keys from the store", STORE_WITHIN, store.purge(run)) => removed,
-        // Here it would be waited for; an operator comes again.
+        // The store connection would wait until the server is back; an operator can repeat the command.
         state = lost => match state {
             Ok(state) => bail!("remove the run's keys from the store {}: {}", store.link().address(), *state),
             Err(_) => unreachable!("the store has its connection"),

@@ -1,4 +1,4 @@
-//! The queues that a run has in the broker, found by their names.
+//! Finds the queues that a run has in the broker.
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
@@ -7,25 +7,25 @@ use valuesim_shared::id::{ModelId, RunId};
 use valuesim_shared::queue::{Depth, QueueError, QueueKind, QueueName, RabbitQueue};
 use valuesim_shared::task::TASK_VERSION;
 
-/// A run whose number of models is not known has no more of them, once so many in a row have no queue.
+/// If the number of models is unknown, the search ends after this many models in a row without queues.
 const MODELS_WITHOUT_QUEUE: u16 = 8;
 
-/// Queues that a model may have.
+/// Maximum number of queues of a model.
 const QUEUES_PER_MODEL: usize = 4;
 
-/// Queues that are looked at at the same time: a channel each, and the way to the broker is waited for once for all.
+/// How many queues are inspected concurrently, each on a channel of its own.
 const SIDE_BY_SIDE: usize = 16;
 
-/// One of a run's queues, as it was found.
+/// One of a run's queues.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FoundQueue {
     pub(super) name: QueueName,
-    /// How full it is; none where there is no such queue.
+    /// How full it is; `None` if there is no such queue.
     pub(super) depth: Option<Depth>,
 }
 
 impl FoundQueue {
-    /// What goes through it.
+    /// The name of its kind.
     pub(super) const fn kind_name(&self) -> &'static str {
         match self.name.kind {
             QueueKind::Story(_) => "story",
@@ -37,7 +37,7 @@ impl FoundQueue {
         }
     }
 
-    /// The model whose tasks it holds; none where it holds no tasks.
+    /// The model whose tasks it holds; `None` if it holds no tasks.
     pub(super) const fn model(&self) -> Option<ModelId> {
         match self.name.kind {
             QueueKind::Story(model)
@@ -48,12 +48,12 @@ impl FoundQueue {
         }
     }
 
-    /// Whether it is for tasks that workers of a newer release do.
+    /// Whether it is for workers of a newer release.
     const fn is_later(&self) -> bool {
         matches!(self.name.kind, QueueKind::NextVersion(..))
     }
 
-    /// How many messages wait in it.
+    /// The number of messages that wait in it.
     pub(super) fn messages(&self) -> u32 {
         self.depth.map_or(0, |depth| depth.messages)
     }
@@ -71,8 +71,8 @@ impl Serialize for FoundQueue {
     }
 }
 
-/// All queues that the run should have, with those that it has not. Where the number of `models` is not known, they are
-/// looked for until there are no more.
+/// All queues that the run should have, including missing ones. If the number of `models` is unknown, searches for them until
+/// there are no more.
 pub(super) async fn look(
     queue: &RabbitQueue,
     run: &RunId,
@@ -82,7 +82,7 @@ pub(super) async fn look(
         Some(models) => {
             let models = u16::try_from(models).unwrap_or(u16::MAX);
             let found = look_at(queue, run, (0..models).flat_map(kinds_of)).await?;
-            // It is there only while workers of two releases are at the run.
+            // It exists only while workers of two releases serve the run.
             found.into_iter().filter(|queue| queue.depth.is_some() || !queue.is_later()).collect()
         }
         None => search(queue, run).await?,
@@ -91,7 +91,7 @@ pub(super) async fn look(
     Ok(found)
 }
 
-/// The queues of models of which nobody knows how many there are.
+/// The queues of all models, if their number is unknown.
 async fn search(queue: &RabbitQueue, run: &RunId) -> Result<Vec<FoundQueue>, QueueError> {
     let (mut found, mut without_queue) = (Vec::new(), 0);
     for first in (0..u16::MAX).step_by(MODELS_WITHOUT_QUEUE.into()) {
@@ -119,7 +119,7 @@ fn kinds_of(model: u16) -> [QueueKind; QUEUES_PER_MODEL] {
     ]
 }
 
-/// Looks at queues side by side, and keeps their order.
+/// Inspects queues concurrently, and keeps their order.
 async fn look_at(
     queue: &RabbitQueue,
     run: &RunId,

@@ -1,4 +1,4 @@
-//! `valuesim resume`: lets a run that was paused go on.
+//! `valuesim resume`: resumes a paused run.
 
 use valuesim_shared::control::DesiredState;
 

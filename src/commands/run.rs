@@ -1,4 +1,4 @@
-//! `valuesim run`: an experiment from survey to results, in this process.
+//! `valuesim run`: runs an experiment from survey to results in this process.
 
 mod announcement;
 mod flags;
@@ -38,17 +38,17 @@ use announcement::Announcement;
 pub(crate) use flags::{Flags, LocalFlags};
 pub(super) use flags::{fold, respondent};
 
-/// Where the calls of a run are made.
+/// Which processes make the calls of a run.
 #[derive(Clone, Copy)]
 pub(super) enum Mode<'a> {
-    /// In this process, which answers probes and scrapes at this address, if there is one.
+    /// This process, which serves probes and metrics at this address, if there is one.
     OneProcess(Option<SocketAddr>),
-    /// By workers elsewhere.
+    /// The workers of a fleet.
     Fleet(&'a coordinate::Flags),
 }
 
 impl Mode<'_> {
-    /// A missing key or an impossible address leaves no folder behind.
+    /// Checks keys and addresses before a run folder is created.
     fn check(self, experiment: &Experiment) -> Result<(), Failure> {
         match self {
             Self::OneProcess(_) => check_providers(experiment).or_usage(),
@@ -57,7 +57,7 @@ impl Mode<'_> {
     }
 }
 
-/// Runs the experiment, goes on with it, or shows its results again.
+/// Runs the experiment, resumes it, or shows its results again.
 pub(crate) fn run(LocalFlags { run, listen }: &LocalFlags) -> Result<Exit, Failure> {
     start(run.experiment()?, run, Mode::OneProcess(*listen))
 }
@@ -78,7 +78,7 @@ pub(super) fn start(experiment: Experiment, flags: &Flags, mode: Mode<'_>) -> Re
     let stop = stop_on_signals(&runtime)?;
     announcement.show(style);
     let folder = RunFolder::at(flags.runs.join(&job.run.0));
-    // A run that was begun may be finished, and need none of it.
+    // A run that was started before may be finished, and then needs neither keys nor servers.
     if !folder.was_begun() {
         mode.check(&job.experiment)?;
     }
@@ -93,7 +93,7 @@ fn check_providers(experiment: &Experiment) -> Result<(), ClientError> {
     experiment.models.iter().try_for_each(|model| Client::new(model, Deadlines::default()).map(drop))
 }
 
-/// A limit below a single call's tokens would let nothing through, for ever.
+/// A limit below the tokens of a single call would block all calls forever.
 fn check_limits(experiment: &Experiment, estimate: &Estimate) -> anyhow::Result<()> {
     for (model, estimate) in experiment.models.iter().zip(&estimate.models) {
         let largest = estimate.stages.iter().map(|stage| stage.tokens_per_call.input + stage.tokens_per_call.output);
@@ -101,7 +101,7 @@ fn check_limits(experiment: &Experiment, estimate: &Estimate) -> anyhow::Result<
         if model.limits.tokens_per_minute.is_some_and(|limit| u64::from(limit) < largest) {
             let name = &model.name;
             anyhow::bail!(
-                "model {name:?}: tokens_per_minute is below the {largest} tokens of a single call: expected at least that"
+                "model {name:?}: tokens_per_minute is below the {largest} tokens of a single call; expected at least {largest}"
             );
         }
     }
@@ -130,7 +130,7 @@ impl Job {
         self.say_what_is_without_transcript(&ledger, finished)?;
         // The results of a finished run need no key and no provider.
         let end = if finished == self.plan.cells() {
-            note("finished before: these are its results, without a new call");
+            note("the run is already finished: these are its results, without new calls");
             FleetEnd::Finished
         } else {
             let working = async {
@@ -140,12 +140,12 @@ impl Job {
                 }
             };
             runtime.block_on(working).map_err(|failure| {
-                failure.with_note("what was done is kept; once that is mended, the same command goes on from there")
+                failure.with_note("finished work is kept; once this is fixed, the same command resumes")
             })?
         };
         match end {
             FleetEnd::Finished => {
-                let saying = runtime.spawn(say_when(stop.clone(), "stopping: press Ctrl-C again to leave at once"));
+                let saying = runtime.spawn(say_when(stop.clone(), "stopping: press Ctrl-C again to exit at once"));
                 let concluded = self.conclude(&ledger, folder, style, &stop);
                 saying.abort();
                 concluded
@@ -153,24 +153,24 @@ impl Job {
             FleetEnd::Cancelled { by } => {
                 let run = &self.run;
                 Err(anyhow::anyhow!(
-                    "run {run} was cancelled by {by}; everything finished is kept: `valuesim resume {run}` and the same \
-                     command go on from there"
+                    "run {run} was cancelled by {by}; finished work is kept: `valuesim resume {run}` and then the same \
+                     command resume it"
                 )
                 .into())
             }
             FleetEnd::Interrupted => {
-                note("interrupted: everything finished is kept; the same command goes on from there");
+                note("interrupted: finished work is kept; the same command resumes");
                 Ok(Exit::Interrupted)
             }
         }
     }
 
-    /// Transcripts that are asked for now cannot be had of what was said before.
+    /// Tells the user that cells which are finished already have no transcripts.
     fn say_what_is_without_transcript(&self, ledger: &Ledger, finished: u64) -> Result<(), Failure> {
         let without = finished.saturating_sub(ledger.transcripts()?);
         if self.experiment.transcripts && without > 0 {
             note(&format!(
-                "--transcripts: {without} of the {finished} finished cells have no transcript and will get none; it is kept of cells that finish from now on"
+                "--transcripts: {without} of the {finished} finished cells have no transcript and will not get one; transcripts are kept of cells that finish from now on"
             ));
         }
         Ok(())
@@ -183,7 +183,7 @@ impl Job {
         style: Style,
         stop: &CancellationToken,
     ) -> Result<FleetEnd, Failure> {
-        // Before anything is begun: an address that is taken is the user's to mend.
+        // Before anything starts, because an address in use is the user's mistake.
         let http_status = match listen {
             Some(address) => Some(HttpStatus::serve_without_servers(address, "run", stop).await.or_usage()?),
             None => None,
@@ -224,7 +224,7 @@ impl Job {
         end.map_err(as_failure)
     }
 
-    /// Runs with progress shown, until the end or until `stop` is cancelled.
+    /// Runs and shows the progress, until the end or until `stop` is cancelled.
     async fn watch(
         &self,
         process: &OneProcess,
@@ -246,7 +246,7 @@ impl Job {
         };
         let done = CancellationToken::new();
         let showing = tokio::spawn(watch.show(style, done.clone()));
-        let stopping = "stopping: calls in flight are finished first; press Ctrl-C again to leave at once";
+        let stopping = "stopping: calls in flight are finished first; press Ctrl-C again to exit at once";
         let saying = tokio::spawn(say_when(stop.clone(), stopping));
         let end = process.run(stop).await;
         saying.abort();
@@ -273,17 +273,17 @@ impl Job {
         let results = self.results(evaluation, &ledger.provenance()?);
         report::write(folder.path(), &results)?;
         if let Err(error) = folder.remove_store() {
-            note(&format!("the store of the finished run was not removed: {error}"));
+            note(&format!("could not remove the store of the finished run: {error}"));
         }
         if let Err(error) = folder.remove_control() {
-            note(&format!("the control folder of the finished run was not removed: {error}"));
+            note(&format!("could not remove the control folder of the finished run: {error}"));
         }
         show_results(&results, folder.path(), style)?;
         Ok(Exit::Done)
     }
 }
 
-/// A wrong key or an unknown model is the user's to mend, like a wrong flag.
+/// A wrong key or an unknown model is a user's mistake, like a wrong flag.
 pub(super) fn as_failure(error: anyhow::Error) -> Failure {
     let mistake = error.downcast_ref::<WorkerError>().is_some_and(WorkerError::is_configuration)
         || error.downcast_ref::<ProcessError>().is_some_and(ProcessError::is_configuration);
@@ -291,11 +291,11 @@ pub(super) fn as_failure(error: anyhow::Error) -> Failure {
     Failure { exit, error, note: None }
 }
 
-/// What the first Ctrl-C or SIGTERM cancels; a second one ends the process.
+/// A token that the first Ctrl-C or SIGTERM cancels; a second one ends the process.
 pub(super) fn stop_on_signals(runtime: &Runtime) -> anyhow::Result<CancellationToken> {
     let stop = CancellationToken::new();
     let _inside = runtime.enter();
-    runtime.spawn(Signals::hear()?.stop_then_leave(stop.clone()));
+    runtime.spawn(Signals::listen()?.stop_then_leave(stop.clone()));
     Ok(stop)
 }
 

@@ -1,4 +1,4 @@
-//! `valuesim runs`: the runs that the store knows of.
+//! `valuesim runs`: lists the runs in the store.
 
 use anyhow::Context as _;
 use clap::Args;
@@ -33,7 +33,7 @@ struct Listed<'a> {
     order: Option<&'a Order>,
 }
 
-/// Lists the runs, the one last heard of first.
+/// Lists the runs, the most recent report first.
 pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     let address = flags.store.address().or_usage()?;
     let looking = async { anyhow::Ok(address.reach().await?.1.runs().await?) };
@@ -57,11 +57,11 @@ fn text(runs: &Runs, now: UnixMillis) -> String {
     let header = ["run", "models", "phase", "order", "cells", "dead", "spent", "heard of"].map(str::to_owned);
     let rows: Vec<_> = std::iter::once(header).chain(runs.all.iter().map(|run| row(run, now))).collect();
     let mut text = match runs.all.len() {
-        0 => "no run was begun or heard of in the last 30 days\n".to_owned(),
+        0 => "no runs in the last 30 days\n".to_owned(),
         _ => columns("", &rows),
     };
     if runs.unreadable > 0 {
-        text += &format!("runs of other releases, which cannot be read: {}\n", HumanCount(runs.unreadable as u64));
+        text += &format!("unreadable runs of other releases: {}\n", HumanCount(runs.unreadable as u64));
     }
     text
 }

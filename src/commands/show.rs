@@ -1,4 +1,4 @@
-//! `valuesim show`: what a run knows of one respondent.
+//! `valuesim show`: shows what a run knows about one respondent.
 
 use clap::Args;
 use valuesim_coordinator::show::{Prompts, Selection, ShownCell, show};
@@ -61,7 +61,7 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
 }
 
 impl Flags {
-    /// A cell without anything that could steer a terminal.
+    /// A cell as text, with terminal control characters escaped.
     fn render(&self, cell: &ShownCell) -> String {
         if self.json {
             let json = serde_json::to_string(cell).expect("a cell can be written as JSON");

@@ -1,4 +1,4 @@
-//! `valuesim simulate-provider`: serves the simulated provider until it is interrupted.
+//! `valuesim simulate-provider`: serves the simulated provider until interrupted.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -176,7 +176,7 @@ async fn serve(flags: &Flags, codebook: Codebook) -> Result<Exit, Failure> {
     let options = flags.options().or_usage()?;
     let starting = Provider::start(flags.listen, options, Arc::new(codebook)).await;
     let provider = starting.with_context(|| format!("serve on {}", flags.listen)).or_usage()?;
-    let mut signals = Signals::hear()?;
+    let mut signals = Signals::listen()?;
     // Scripts wait for this line.
     print(&format!("SIMULATED provider at {}\n", provider.base_url()))?;
     signals.next().await;

@@ -1,4 +1,4 @@
-//! `valuesim status`: how runs are doing, who works on them, and what needs attention.
+//! `valuesim status`: shows the state of runs, their processes, and what needs attention.
 
 mod attention;
 mod found;
@@ -26,10 +26,10 @@ use crate::servers::{Addresses, ServerFlags};
 
 pub(super) use self::text::{phase, spent};
 
-/// How often `--watch` looks.
+/// How often `--watch` refreshes.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// Empties the terminal and begins at its top.
+/// Clears the terminal and moves to its top.
 const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
 
 /// What `valuesim status` takes.
@@ -54,7 +54,7 @@ pub(crate) struct Flags {
     runs: RunsFlag,
 }
 
-/// Shows the runs once, or again and again.
+/// Shows the runs once, or repeatedly.
 pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     let addresses = flags.servers.addresses_if_given("valuesim status").or_usage()?;
     Runtime::new().context("start the asynchronous runtime")?.block_on(Box::pin(flags.look(addresses)))
@@ -70,7 +70,7 @@ impl Flags {
             return Box::pin(self.watch(&mut look)).await;
         }
         let status = Box::pin(look.look()).await;
-        // Before hanging up, which may take seconds that nobody wants to wait.
+        // Before disconnecting, which may take seconds.
         let told = self.tell(&status);
         look.close().await;
         told
@@ -95,7 +95,7 @@ impl Flags {
     }
 
     async fn watch(&self, look: &mut Observer) -> Result<Exit, Failure> {
-        let mut signals = Signals::hear()?;
+        let mut signals = Signals::listen()?;
         let mut looks = tokio::time::interval(LOOK_EVERY);
         let clears = !self.json && std::io::stdout().is_terminal();
         loop {

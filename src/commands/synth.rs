@@ -10,7 +10,7 @@ use valuesim_simulator::synth::Synth;
 
 use crate::exit::{Exit, Failure, OrUsage as _};
 
-/// Bytes that are collected before they are written: large files in few system calls.
+/// Size of the write buffer, so that large files take few system calls.
 const BUFFER_BYTES: usize = 1 << 20;
 
 /// What `valuesim synth` takes.
@@ -44,7 +44,7 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     }
     let path = flags.file.display();
     if flags.file.exists() && !flags.force {
-        return Err(anyhow!("{path} is there already: name another file, or write over it with --force")).or_usage();
+        return Err(anyhow!("{path} already exists: name another file, or overwrite it with --force")).or_usage();
     }
     let file = File::create(&flags.file).with_context(|| format!("create {path}")).or_usage()?;
     let mut out = BufWriter::with_capacity(BUFFER_BYTES, file);

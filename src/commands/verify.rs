@@ -1,4 +1,4 @@
-//! `valuesim verify`: proves what a run left, and changes nothing.
+//! `valuesim verify`: checks the files of a run, and changes nothing.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -37,8 +37,8 @@ pub(crate) struct Flags {
     json: bool,
 }
 
-/// Makes all checks and prints them. Exits with [`Exit::Failed`] where anything is wrong, with [`Exit::NotLooked`] where
-/// nothing could be checked.
+/// Makes all checks and prints them. Exits with [`Exit::Failed`] if anything is wrong, and with [`Exit::NotLooked`] if nothing
+/// could be checked.
 pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     let folder = RunFolder::find(&flags.runs, &flags.run).or_usage()?;
     folder.check_unused().or_not_looked()?;
@@ -50,7 +50,7 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
 }
 
 impl Flags {
-    /// The run's experiment on its survey, wherever the survey is now.
+    /// The run's experiment with its survey, wherever the survey is now.
     fn job(&self, folder: &RunFolder) -> Result<Job, Failure> {
         let mut experiment = folder.experiment()?;
         let original = experiment.survey.file.clone();
@@ -58,7 +58,7 @@ impl Flags {
             experiment.survey.file = Some(self.moved_survey(original.is_some(), moved).or_usage()?);
         }
         let mut job = Job::prepare(experiment).map_err(|failure| Failure {
-            error: failure.error.context("plan the run again (--survey FILE says where its survey is now)"),
+            error: failure.error.context("plan the run again (pass the current path of its survey with --survey FILE)"),
             ..failure
         })?;
         // The report names the file as it was named when the run was made.
@@ -68,13 +68,16 @@ impl Flags {
 
     fn moved_survey(&self, had_file: bool, moved: &std::path::Path) -> anyhow::Result<PathBuf> {
         if !had_file {
-            bail!("--survey: the run {} is on a synthetic survey, which is made again", self.run.display());
+            bail!(
+                "--survey: the run {} uses a synthetic survey, which is generated again; omit --survey",
+                self.run.display()
+            );
         }
         Ok(moved.to_owned())
     }
 }
 
-/// A ledger that is damaged is found to be wrong; one that cannot be looked at is not.
+/// A damaged ledger is a failed check; one that cannot be inspected is an error.
 fn verified(job: &Job, folder: &RunFolder) -> Result<Verification, Failure> {
     let looked = guarded(folder, || {
         let ledger = Ledger::view(&folder.ledger())?;

@@ -1,4 +1,4 @@
-//! `valuesim work`: does the tasks of runs that are coordinated elsewhere.
+//! `valuesim work`: does the tasks of runs that other processes coordinate.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,7 +94,7 @@ impl Flags {
         http_status: &Arc<HttpStatus>,
         stop: &CancellationToken,
     ) -> anyhow::Result<()> {
-        let stopping = "stopping: calls in flight are finished first, the rest is handed back; press Ctrl-C again to leave at once";
+        let stopping = "stopping: calls in flight are finished first, the rest are handed back; press Ctrl-C again to exit at once";
         let saying = tokio::spawn(say_when(stop.clone(), stopping));
         let Some(servers) = stop.run_until_cancelled(addresses.connect()).await else { return Ok(()) };
         let servers = servers?;

@@ -1,4 +1,4 @@
-//! Coordinator and worker of a run in one process, connected in memory; orders and signs of life are in the run's folder.
+//! Coordinator and worker of a run in one process, connected in memory. Orders and reports are in the run's folder.
 
 use std::sync::Arc;
 
@@ -28,10 +28,10 @@ use super::permit_office;
 use crate::progress::Waiting;
 use crate::run_folder::RunFolder;
 
-/// Cells under way for each call in flight: stories come one by one, so each place needs a cell to write one for.
+/// Cells in progress for each call in flight: a cell's story is a single call, so calls in flight need a cell each.
 const CELLS_FOR_EACH_CALL: usize = 2;
 
-/// Fewest cells under way: enough that a model is not idle while its last stories are written.
+/// Minimum cells in progress: enough that a model is not idle while its last stories are written.
 const FEWEST_CELLS: usize = 64;
 
 type LocalWorker = Worker<MemoryQueue, EmbeddedStore, LocalOffice>;
@@ -55,22 +55,22 @@ pub(crate) struct Parts<'a> {
     pub(crate) survey: &'a Arc<Survey>,
     pub(crate) ledger: &'a Arc<Ledger>,
     pub(crate) folder: &'a RunFolder,
-    /// What the finished cells have cost.
+    /// The cost of the finished cells.
     pub(crate) spent_before: NanoUsd,
-    /// Where the process answers probes and scrapes, if it does.
+    /// Where the process serves probes and metrics, if it does.
     pub(crate) http_status: Option<Arc<HttpStatus>>,
-    /// Says to people what the process does.
+    /// Tells people what the process does.
     pub(crate) tell: fn(&str),
 }
 
 impl OneProcess {
-    /// Connects both sides. Reads the providers' keys; makes no call.
+    /// Connects both sides. Reads the providers' keys, and makes no call.
     pub(crate) async fn new(parts: Parts<'_>) -> anyhow::Result<Self> {
         let Parts { manifest, plan, survey, ledger, folder, spent_before, http_status, tell } = parts;
         let run = manifest.run.clone();
         let limits: Vec<Limits> = manifest.models.iter().map(|model| model.limits).collect();
-        let most_in_flight = limits.iter().map(|limits| limits.calls_in_flight as usize).max().unwrap_or(1);
-        let window = (most_in_flight * CELLS_FOR_EACH_CALL).max(FEWEST_CELLS);
+        let max_in_flight = limits.iter().map(|limits| limits.calls_in_flight as usize).max().unwrap_or(1);
+        let window = (max_in_flight * CELLS_FOR_EACH_CALL).max(FEWEST_CELLS);
         // Every message belongs to a cell of some window, so no queue can fill up while its readers wait for another.
         let queue = MemoryQueue::new(window * limits.len().max(1));
         let (store, control) = (EmbeddedStore::open(&folder.store())?, FolderControl::in_folder(folder.control()));
@@ -99,14 +99,14 @@ impl OneProcess {
         self.worker.meter()
     }
 
-    /// Tells at any moment what keeps calls waiting on purpose.
+    /// A function that returns which calls wait on purpose at the moment, and why.
     pub(crate) fn waiting(&self) -> Waiting {
         let office = self.office.clone();
         Box::new(move || office.waits())
     }
 
-    /// Runs until all cells are finished, `stop` is cancelled, an operator ends the run, or either side cannot go on. Calls
-    /// in flight are finished and kept in any case.
+    /// Runs until all cells are finished, `stop` is cancelled, an operator cancels the run, or either side fails. Calls in
+    /// flight are finished and kept in any case.
     pub(crate) async fn run(&self, stop: &CancellationToken) -> anyhow::Result<FleetEnd> {
         let no_problems = || [None::<String>; 0];
         let end = tokio::select! {
@@ -127,7 +127,7 @@ impl OneProcess {
         };
         self.heartbeat.ends().await;
         if let Err(error) = told.and(self.control.worker_ended(self.pool.id()).await) {
-            tracing::debug!(%error, "could not say how this run ended");
+            tracing::debug!(%error, "could not report how this run ended");
         }
         end
     }
@@ -157,15 +157,15 @@ impl OneProcess {
     /// The order that ended the work, if one did.
     async fn work(&self, stop: &CancellationToken) -> Result<Option<Order>, WorkerError> {
         let following = self.control.follow(&self.run).await;
-        let heard = |order: &Order| {
+        let on_order = |order: &Order| {
             self.heartbeat.remember(Some(order));
             let (run, by, at) = (&self.run, &order.by, order.at);
             (self.tell)(&match order.desired {
-                DesiredState::Go => format!("{by} lets this run go on"),
-                DesiredState::Pause => format!("paused by {by} at {at}: `valuesim resume {run}` lets it go on"),
-                DesiredState::Cancel => format!("{by} wants this run to end: calls in flight are finished first"),
+                DesiredState::Go => format!("resumed by {by}"),
+                DesiredState::Pause => format!("paused by {by} at {at}: `valuesim resume {run}` resumes it"),
+                DesiredState::Cancel => format!("cancelled by {by}: calls in flight are finished first"),
             });
         };
-        work_under_orders(&self.worker, following.order.clone(), stop, heard).await
+        work_under_orders(&self.worker, following.order.clone(), stop, on_order).await
     }
 }

@@ -28,9 +28,9 @@ fn check(signal: fn(&Running)) {
     }
     let pipe = put_a_pipe(&folder);
     let mut running = place.start(&RUN);
-    running.wait_for("finished before");
+    running.wait_for("already finished");
     signal(&running);
-    running.wait_for("stopping: press Ctrl-C again to leave at once");
+    running.wait_for("stopping: press Ctrl-C again to exit at once");
     let reading = fs::File::open(pipe).unwrap();
     let ended = running.end().with_code(130);
     drop(reading);

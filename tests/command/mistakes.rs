@@ -90,13 +90,13 @@ fn a_codebook_that_is_none() {
 
 #[test]
 fn a_file_that_synth_would_write_over() {
-    let expected = ["survey.csv is there already", "--force"];
+    let expected = ["survey.csv already exists", "--force"];
     check_with(&[("survey.csv", "mine")], &["synth", "survey.csv"], &expected);
 }
 
 #[test]
 fn an_address_without_a_model_is_not_ignored() {
-    check(&["run", "--base-url", "http://127.0.0.1:1/v1"], &["--base-url", "none is named", "--model"]);
+    check(&["run", "--base-url", "http://127.0.0.1:1/v1"], &["--base-url", "need a model", "--model"]);
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn a_paused_run_makes_no_calls_until_it_is_resumed_and_asks_nothing_twice() {
     let scene = Scene::new();
     let mut running = scene.start_and_hold();
     let said = scene.say(&["pause"]);
-    assert_eq!(said, format!("run {} pauses: no new calls, those under way are finished\n", scene.run_id()));
+    assert_eq!(said, format!("run {} pauses: calls in flight finish, no new ones start\n", scene.run_id()));
     running.wait_for("paused by ");
     scene.provider.release();
     let status = scene.wait_until_idle();
@@ -105,7 +105,7 @@ fn a_paused_run_makes_no_calls_until_it_is_resumed_and_asks_nothing_twice() {
     assert_eq!(scene.provider.take().len(), 0);
     let text = scene.say(&["status"]);
     assert!(text.contains(&format!("run {}: begun, paused", scene.run_id())), "{text}");
-    assert!(text.contains("it is paused (pause, said by ") && text.contains("1 worker is alive"), "{text}");
+    assert!(text.contains("it is paused (pause, given by ") && text.contains("1 worker is alive"), "{text}");
 
     let url = later["workers"][0]["http"].as_str().unwrap();
     for path in ["/healthz", "/readyz"] {
@@ -118,7 +118,7 @@ fn a_paused_run_makes_no_calls_until_it_is_resumed_and_asks_nothing_twice() {
     assert!(!metrics.contains("valuesim_broker_connected"), "{metrics}");
 
     let said = scene.say(&["resume"]);
-    assert!(said.contains(" goes on\nbefore: pause, said by "), "{said}");
+    assert!(said.contains(" goes on\nbefore: pause, given by "), "{said}");
     running.end().well();
     let resumed = scene.provider.take().len();
     assert!(!scene.place.run_folder("runs").join("control").exists());
@@ -145,7 +145,7 @@ fn an_order_survives_the_process_and_a_cancelled_run_may_be_taken_up_again() {
     scene.status(|status| status["runs"][0]["coordinators"].as_array().is_some_and(|all| all.len() == 1));
     assert_eq!(scene.provider.take().len(), 0);
     let said = scene.say(&["cancel", "--yes"]);
-    assert!(said.contains("is cancelled: it ends, and what is finished stays"), "{said}");
+    assert!(said.contains("is cancelled: it ends, and finished cells are kept"), "{said}");
     let ended = running.end().with_code(1);
     assert!(ended.stderr.contains("was cancelled by ") && ended.stderr.contains("valuesim resume"), "{}", ended.stderr);
     // Until somebody takes the order back the same command ends at once.

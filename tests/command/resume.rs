@@ -65,7 +65,7 @@ fn interrupt(mut running: Running, provider: &Recorder) -> Ended {
 fn an_interrupted_run_goes_on_and_asks_nothing_twice() {
     let scene = Scene::new();
     let interrupted = interrupt(scene.start_and_hold(), &scene.provider);
-    assert!(interrupted.stderr.contains("the same command goes on from there"), "{}", interrupted.stderr);
+    assert!(interrupted.stderr.contains("the same command resumes"), "{}", interrupted.stderr);
     assert_eq!(interrupted.stdout, "", "there are no results yet");
 
     let continued = scene.start("runs").end().well();
@@ -83,7 +83,7 @@ fn a_second_interrupt_leaves_at_once() {
     let scene = Scene::new();
     let mut running = scene.start_and_hold();
     running.interrupt();
-    running.wait_for("press Ctrl-C again to leave at once");
+    running.wait_for("press Ctrl-C again to exit at once");
     running.interrupt();
     running.end().with_code(130);
 

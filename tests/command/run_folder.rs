@@ -64,7 +64,7 @@ fn a_second_process_is_refused_with_the_id_of_the_first() {
     let looks: [&[&str]; 3] = [&["verify", &folder], &["show", &folder, "1"], &["export", &folder, "--format", "csv"]];
     for look in looks {
         let looked = place.run(look).with_code(4);
-        let expected = format!("is in use by process {}; it can be looked at once that has ended", id.trim());
+        let expected = format!("is in use by process {}: wait until it has ended", id.trim());
         assert!(looked.stderr.contains(&expected), "expected {expected:?} in\n{}", looked.stderr);
     }
     provider.release();

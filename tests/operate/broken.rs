@@ -88,7 +88,7 @@ async fn each_server_may_be_away_and_the_other_is_looked_at() {
     let without_broker = soon(&desk, &["status"], 4);
     says(
         &without_broker,
-        &["the broker was not reached, so queues cannot be seen", "run r1: begun", "12 of 60 finished"],
+        &["the broker could not be reached, so queues cannot be seen", "run r1: begun", "12 of 60 finished"],
     );
     says(&soon(&desk, &["pause", "r1"], 0), &["run r1 pauses"]);
     says(&soon(&desk, &["runs"], 0), &["pause"]);
@@ -97,7 +97,7 @@ async fn each_server_may_be_away_and_the_other_is_looked_at() {
     // The half that can be reached is purged, and the other is said to be left.
     let purged = soon(&desk, &["purge", "r1", "--yes", "--force"], 1);
     says(&purged, &["removed from the store: "]);
-    assert!(purged.stderr.contains("not all was removed: connect to RabbitMQ"), "{}", purged.stderr);
+    assert!(purged.stderr.contains("could not remove everything: connect to RabbitMQ"), "{}", purged.stderr);
 
     redis.stop().await.unwrap();
     says(&soon(&desk, &["status", "r1"], 4), &["the store was not reached", "the broker was not reached"]);
@@ -162,7 +162,7 @@ async fn a_store_that_takes_no_writes_hides_nothing() {
     says(&soon(&desk, &["status"], 0), &["run r1: begun", "no worker is alive"]);
     // Nobody is at work: what it cannot do is said of the writing alone.
     let purged = soon(&desk, &["purge", "r1", "--yes"], 1);
-    assert!(!purged.stderr.contains("see who works on run"), "{}", purged.stderr);
+    assert!(!purged.stderr.contains("check which processes work on run"), "{}", purged.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -180,7 +180,7 @@ async fn a_coordinator_that_waits_for_a_store_without_room_can_be_stopped() {
 
     // The run was begun; where the broker is is still the user's to say.
     let ended = Running::new(desk.place.command(&COORDINATE).env("VALUESIM_STORE", &desk.store)).end().with_code(2);
-    assert!(ended.stderr.contains("where is the broker?"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("missing broker address"), "{}", ended.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -92,7 +92,7 @@ async fn choices_that_match_nothing_are_named_beside_what_was_done() {
     let partly = ["dead", "replay", "r1", "--cell", "0/7/1", "--cell", "0/99/1", "--letter", "0badcafe"];
     let partly = desk.run(&partly).with_code(1);
     assert_eq!(partly.stdout, "replayed 1 letter, 1 stays\n");
-    let nothing = "no dead letter is of these cells or has these ids: 0/99/1, 0badcafe";
+    let nothing = "no dead letter has one of these cells or ids: 0/99/1, 0badcafe";
     assert!(partly.stderr.contains(nothing), "{}", partly.stderr);
     until_waiting(&queue, &name(STORY), 1).await;
 }

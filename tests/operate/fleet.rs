@@ -57,7 +57,7 @@ async fn a_live_fleet_is_seen_gets_its_orders_and_is_purged() {
     useless.end().well();
 
     gives_order(&desk, &["pause", &run], DesiredState::Pause, "pauses").await;
-    gives_order(&desk, &["resume", &run], DesiredState::Go, "goes on\nbefore: pause, said by ada@").await;
+    gives_order(&desk, &["resume", &run], DesiredState::Go, "goes on\nbefore: pause, given by ada@").await;
     let refused = desk.run(&["purge", &run, "--yes"]).with_code(1);
     assert!(
         refused.stderr.contains("at work: coordinator ") && refused.stderr.contains(", worker "),

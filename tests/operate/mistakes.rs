@@ -16,13 +16,13 @@ fn check(desk: &Desk, arguments: &[&str], code: i32, says: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unknown_runs_and_malformed_words_are_refused() {
     let desk = Desk::new().await;
-    let unknown = "run nobody is not known: `valuesim runs` lists";
+    let unknown = "run nobody is unknown: `valuesim runs` lists";
     for verb in ["pause", "resume", "status"] {
         check(&desk, &[verb, "nobody"], 1, unknown);
     }
     check(&desk, &["cancel", "nobody", "--yes"], 1, unknown);
-    check(&desk, &["cancel", "nobody"], 2, "say --yes");
-    check(&desk, &["purge", "nobody"], 2, "say --yes");
+    check(&desk, &["cancel", "nobody"], 2, "pass --yes");
+    check(&desk, &["purge", "nobody"], 2, "pass --yes");
     check(&desk, &["pause", " "], 2, "expected the name of a run");
     check(&desk, &["dead", "show", "nobody", "1"], 1, "has no dead letter number 1");
     check(&desk, &["dead", "show", "no\u{1b}[2Jbody", "1"], 1, "run no\\u{1b}[2Jbody has no dead letter number 1");
@@ -38,7 +38,7 @@ async fn unknown_runs_and_malformed_words_are_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_nobody_knows_is_no_run_without_dead_letters() {
     let desk = Desk::new().await;
-    let unknown = "run nobody is not known: `valuesim runs` lists";
+    let unknown = "run nobody is unknown: `valuesim runs` lists";
     check(&desk, &["dead", "list", "nobody"], 1, unknown);
     check(&desk, &["dead", "show", "nobody"], 1, unknown);
     check(&desk, &["dead", "replay", "nobody", "--all"], 1, unknown);
@@ -49,7 +49,7 @@ async fn a_run_that_nobody_knows_is_no_run_without_dead_letters() {
         &without_store,
         &["dead", "list", "nobody"],
         4,
-        "say --store redis://host to see whether there is such a run",
+        "pass --store redis://host to check whether there is such a run",
     );
 
     desk.control().await.announce(&about()).await.unwrap();
@@ -88,8 +88,8 @@ async fn what_another_release_may_be_at_is_not_purged() {
 #[test]
 fn addresses_that_are_missing_or_wrong_are_named() {
     let desk = |broker: &str, store: &str| Desk::at(broker.to_owned(), store.to_owned());
-    check(&desk("", ""), &["runs"], 2, "where is the store? Say --store redis://host");
-    check(&desk("", ""), &["dead", "list", "r1"], 2, "where is the broker? Say --broker amqp://");
+    check(&desk("", ""), &["runs"], 2, "missing store address: pass --store redis://host");
+    check(&desk("", ""), &["dead", "list", "r1"], 2, "missing broker address: pass --broker amqp://");
     check(&desk("", "http://x"), &["runs"], 2, "expected redis://");
     let no_address = desk("http://me:secret@host", "redis://127.0.0.1:1");
     for verb in ["status", "work"] {
@@ -120,7 +120,7 @@ fn an_address_on_the_command_line_goes_before_a_file_in_a_variable() {
         (&[file][..], &["--store", "redis://127.0.0.1:1"][..], 4, "redis://127.0.0.1:1"),
         (&[address], &["--store-file", "store"], 4, "redis://127.0.0.1:2"),
         (&[address, file], &["--store", "redis://127.0.0.1:3"], 4, "redis://127.0.0.1:3"),
-        (&[address, file], &[], 2, "VALUESIM_STORE and VALUESIM_STORE_FILE say the same thing"),
+        (&[address, file], &[], 2, "VALUESIM_STORE and VALUESIM_STORE_FILE are alternatives"),
         (&[], &["--store", "redis://127.0.0.1:1", "--store-file", "store"], 2, "--store and --store-file say the same"),
     ] {
         let ended = runs(variables, flags).with_code(code);

@@ -59,7 +59,10 @@ async fn something_that_is_no_redis() {
         let said = refusal(&url).await;
         let text = said.to_string();
         assert!(matches!(said, RedisConnectionError::NotRedis { .. }), "{text}");
-        assert!(text.starts_with(&format!("connect to {url}: the server there does not speak the Redis protocol")), "{text}");
+        assert!(
+            text.starts_with(&format!("connect to {url}: the server there does not speak the Redis protocol")),
+            "{text}"
+        );
     }
 }
 

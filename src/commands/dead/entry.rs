@@ -1,4 +1,4 @@
-//! A dead letter as operators name it and programs read it.
+//! An entry in the list of dead letters: its id, and its JSON form.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,21 +9,21 @@ use valuesim_shared::dead_letter::{DeadContent, DeadMessage};
 use valuesim_shared::id::{Cell, Fold, ModelId, Respondent};
 use valuesim_shared::task::TaskKind;
 
-/// A letter on its queue.
+/// A dead letter in its queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DeadEntry {
-    /// Its place in the queue, counted from 1: changes when others go.
+    /// Its position in the queue, counted from 1: changes when others are removed.
     pub(super) number: usize,
     pub(super) id: LetterId,
     pub(super) found: DeadMessage,
 }
 
-/// A letter's name that it keeps: the beginning of its digest, eight hexadecimal digits.
+/// The permanent id of a dead letter: the first eight hexadecimal digits of its digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub(super) struct LetterId(String);
 
-/// Which letters are asked for.
+/// The dead letters that are asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Which {
     Cell(Cell),
@@ -31,16 +31,16 @@ pub(super) enum Which {
     Number(usize),
 }
 
-/// Digits of a letter's id.
+/// Number of digits of an id.
 const ID_DIGITS: usize = 8;
 
 impl DeadEntry {
-    /// The letter that `message` is.
+    /// Reads a dead letter from its message.
     pub(super) fn read(number: usize, message: &[u8]) -> Self {
         Self { number, id: LetterId::of(message), found: DeadMessage::read(message) }
     }
 
-    /// What it holds.
+    /// The kind of its message.
     pub(super) fn kind(&self) -> &'static str {
         match &self.found.content {
             DeadContent::Task(task) => match task.kind {
@@ -52,18 +52,18 @@ impl DeadEntry {
         }
     }
 
-    /// Why it is there.
+    /// Why it is a dead letter.
     pub(super) fn reason(&self) -> &str {
         match (&self.found.letter, &self.found.content) {
             (Some(letter), _) => &letter.reason,
             (None, DeadContent::Unreadable(why)) => why,
             (None, DeadContent::Task(_) | DeadContent::Outcome(_)) => {
-                "the broker put it here: it was delivered more often than the broker allows, and never finished"
+                "the broker moved it here: it was delivered more often than the broker allows, and never finished"
             }
         }
     }
 
-    /// How its task failed before.
+    /// The earlier failures of its task.
     pub(super) fn history(&self) -> &[String] {
         match &self.found.content {
             DeadContent::Task(task) => &task.history,
@@ -71,7 +71,7 @@ impl DeadEntry {
         }
     }
 
-    /// The letter without its message, for programs.
+    /// The entry without its message, as JSON.
     pub(super) fn listed(&self) -> Value {
         let letter = self.found.letter.as_ref();
         json!({
@@ -85,7 +85,7 @@ impl DeadEntry {
         })
     }
 
-    /// The letter with its message, for programs.
+    /// The entry with its message, as JSON.
     pub(super) fn whole(&self) -> Value {
         let message = match &self.found.content {
             DeadContent::Task(task) => json!(task),
@@ -99,7 +99,7 @@ impl DeadEntry {
 }
 
 impl LetterId {
-    /// The id of the letter that `message` is.
+    /// The id of a dead letter with this message.
     pub(super) fn of(message: &[u8]) -> Self {
         Self(blake3::hash(message).to_hex()[..ID_DIGITS].to_owned())
     }
@@ -123,7 +123,7 @@ impl FromStr for LetterId {
 }
 
 impl Which {
-    /// Whether `letter` is one of them.
+    /// Whether `letter` is asked for.
     pub(super) fn is(&self, letter: &DeadEntry) -> bool {
         match self {
             Self::Cell(cell) => letter.found.content.cell() == Some(*cell),
@@ -158,7 +158,7 @@ impl fmt::Display for Which {
     }
 }
 
-/// A cell on the command line.
+/// Parses a cell on the command line.
 pub(super) fn cell(text: &str) -> Result<Cell, String> {
     let read = || {
         let [model, respondent, fold] = text.split('/').collect::<Vec<_>>().try_into().ok()?;

@@ -1,7 +1,7 @@
-//! Takes the dead letters of a run and deals with those that were chosen; the others go back to where they were.
+//! Takes the dead letters of a run, replays or discards the chosen ones, and returns the others to their queue.
 //!
-//! A letter is on loan until it is dealt with: whatever breaks off before that, the broker still has it, and what is
-//! replayed is safe in its queue before its letter goes. So nothing is lost, and at worst something is replayed twice.
+//! A dead letter is acknowledged last: if anything breaks off before that, the broker still has it, and a replayed message is
+//! safe in its queue before its dead letter is deleted. So nothing is lost, and at worst a message is replayed twice.
 
 use std::time::Duration;
 
@@ -14,62 +14,62 @@ use valuesim_shared::task::Task;
 
 use super::entry::{LetterId, cell_name};
 use crate::columns::{one_line, shortened};
-use crate::servers::{LITTLE_PATIENCE, within};
+use crate::servers::{OPERATOR_PATIENCE, within};
 
-/// Letters that do not come for so long are with another command that deals with them.
+/// Dead letters that do not arrive within this time are being processed by another command.
 const COMES_WITHIN: Duration = Duration::from_secs(3);
 
-/// Letters that somebody looked at meanwhile are found when it is looked again; no more often, as what is replayed may come
-/// back.
+/// How often to read the queue: a later round finds dead letters that somebody inspected meanwhile. Not more often, because
+/// replayed messages may come back.
 const ROUNDS: u32 = 3;
 
-/// How long the broker may take to keep a message.
+/// How long the broker may take to confirm a message.
 const SAFE_WITHIN: Duration = Duration::from_secs(7);
 
 /// Characters that are kept of each failure in the history of a task that is replayed.
 const MAX_FAILURE_CHARS: usize = 300;
 
-/// Which letters.
+/// Which dead letters.
 #[derive(Debug, Clone)]
 pub(super) enum Choice {
     All,
     These { cells: Vec<Cell>, letters: Vec<LetterId> },
 }
 
-/// What is done with them.
+/// What to do with them.
 #[derive(Debug, Clone)]
 pub(super) enum Act {
-    /// What they hold is put back into its queue.
+    /// Put their messages back into their queues.
     Replay {
-        /// Who does it and when, for the history of the task.
+        /// Who replays them and when, for the history of the task.
         note: String,
     },
-    /// They are forgotten.
+    /// Delete them.
     Discard,
 }
 
-/// What became of the letters.
+/// What was done with the dead letters.
 #[derive(Debug, Default)]
 pub(super) struct Settled {
-    /// Letters that were dealt with.
+    /// The number that was replayed or discarded.
     done: u32,
-    /// Letters that were not chosen, or cannot be replayed.
+    /// The number that was not chosen, or cannot be replayed.
     stay: u32,
-    /// Those that were chosen, with their cells.
+    /// The chosen ones, with their cells.
     chosen: Vec<(LetterId, Option<Cell>)>,
-    /// Why letters that were chosen stay.
+    /// Why chosen ones stay.
     kept: Vec<String>,
-    /// Why it broke off, or what was not found.
+    /// Why it failed, or what was not found.
     pub(super) problem: Option<anyhow::Error>,
 }
 
-/// Deals with the chosen letters of the queue `dead`. Whatever comes in the way, it tells what was done before.
+/// Processes the chosen dead letters in the queue `dead`. If it fails, the result still says what was done before.
 pub(super) async fn settle(broker: &RabbitQueue, dead: &QueueName, choice: &Choice, act: &Act) -> Settled {
     let (mut settled, mut stay) = (Settled::default(), Vec::new());
     for round in 0..ROUNDS {
         let waiting = match settled.settle_waiting(broker, dead, (choice, act), &mut stay).await {
             Ok(waiting) => waiting,
-            // Those that others have are looked for once; they may have been dealt with since.
+            // Dead letters that another command has are waited for once; it may have processed them since.
             Err(Incomplete::Missing(_)) if round > 0 => continue,
             Err(Incomplete::Missing(left)) => {
                 settled.problem = Some(missing(left));
@@ -84,7 +84,7 @@ pub(super) async fn settle(broker: &RabbitQueue, dead: &QueueName, choice: &Choi
             break;
         }
     }
-    // Only now: what goes back earlier would come again at once.
+    // Only now: those that are returned earlier would arrive again at once.
     settled.stay = u32::try_from(stay.len()).unwrap_or(u32::MAX);
     drop(stay);
     settled.look_for_problems(choice);
@@ -97,9 +97,9 @@ fn missing(left: u32) -> anyhow::Error {
     anyhow!("{left} not come within {seconds} s: another command has them, or the broker is away; try again")
 }
 
-/// Why not all letters that wait were gone through.
+/// Why not all dead letters were read.
 enum Incomplete {
-    /// So many did not come.
+    /// This many did not arrive.
     Missing(u32),
     Broken(anyhow::Error),
 }
@@ -111,7 +111,7 @@ impl<E: Into<anyhow::Error>> From<E> for Incomplete {
 }
 
 impl Settled {
-    /// Deals with the letters that wait now, and says how many there were.
+    /// Processes the dead letters that wait now, and returns how many there were.
     async fn settle_waiting(
         &mut self,
         broker: &RabbitQueue,
@@ -119,7 +119,7 @@ impl Settled {
         how: (&Choice, &Act),
         stay: &mut Vec<RabbitDelivery>,
     ) -> Result<u32, Incomplete> {
-        let depth = within("see how many letters there are", LITTLE_PATIENCE, broker.depth(dead)).await?;
+        let depth = within("count the dead letters", OPERATOR_PATIENCE, broker.depth(dead)).await?;
         let waiting = depth.map_or(0, |depth| depth.messages);
         for left in (1..=waiting).rev() {
             let taking = tokio::time::timeout(COMES_WITHIN, broker.take(dead, left as usize));
@@ -165,14 +165,14 @@ impl Settled {
         if self.problem.is_some() {
             return;
         }
-        let kept = (!self.kept.is_empty()).then(|| "not all that was chosen can be replayed".to_owned());
+        let kept = (!self.kept.is_empty()).then(|| "some of the chosen dead letters cannot be replayed".to_owned());
         let problems: Vec<String> = kept.into_iter().chain(choice.unmatched(&self.chosen)).collect();
         if !problems.is_empty() {
             self.problem = Some(anyhow!("{}", problems.join("; ")));
         }
     }
 
-    /// What became of them, in words.
+    /// What was done, for people.
     pub(super) fn text(&self, act: &Act) -> String {
         let done = match act {
             Act::Replay { .. } => "replayed",
@@ -209,21 +209,21 @@ impl Choice {
         }
     }
 
-    /// Says which of the choices are none of the letters that were found, with their cells; none where all are.
+    /// Names the choices that match none of the dead letters found, given with their cells; `None` if all match.
     pub(super) fn unmatched(&self, found: &[(LetterId, Option<Cell>)]) -> Option<String> {
         let Self::These { cells, letters } = self else { return None };
         let cells = cells.iter().filter(|cell| !found.iter().any(|(_, of)| of.as_ref() == Some(*cell)));
         let letters = letters.iter().filter(|id| !found.iter().any(|(of, _)| of == *id));
         let names: Vec<String> = cells.map(|cell| cell_name(*cell)).chain(letters.map(LetterId::to_string)).collect();
         let names = names.join(", ");
-        (!names.is_empty()).then(|| format!("no dead letter is of these cells or has these ids: {names}"))
+        (!names.is_empty()).then(|| format!("no dead letter has one of these cells or ids: {names}"))
     }
 }
 
-/// The message that tries again what a letter holds, and its queue; or why there is none.
+/// The message to replay and its queue; or why it cannot be replayed.
 fn again(found: &DeadMessage, dead: &QueueName, note: &str) -> Result<(QueueName, Vec<u8>), String> {
-    let (Some(lane), Some(run)) = (found.content.lane(), found.content.run()) else {
-        return Err("it is nothing that this release can read; `valuesim dead discard` forgets it".to_owned());
+    let (Some(kind), Some(run)) = (found.content.lane(), found.content.run()) else {
+        return Err("this release cannot read it; `valuesim dead discard` deletes it".to_owned());
     };
     if *run != dead.run {
         return Err(format!("it belongs to run {run}"));
@@ -232,10 +232,10 @@ fn again(found: &DeadMessage, dead: &QueueName, note: &str) -> Result<(QueueName
         DeadContent::Task(task) => Task { history: vec![fresh(note, &task.history)], ..task.clone() }.to_bytes(),
         DeadContent::Outcome(_) | DeadContent::Unreadable(_) => found.body.clone(),
     };
-    Ok((QueueName { run: run.clone(), kind: lane }, message))
+    Ok((QueueName { run: run.clone(), kind }, message))
 }
 
-/// One entry instead of many, so that the task has its attempts again and its past is not forgotten.
+/// One history entry instead of many, so that the task gets new attempts without losing its history.
 fn fresh(note: &str, history: &[String]) -> String {
     let before: Vec<String> = history.iter().map(|failure| shortened(failure, MAX_FAILURE_CHARS)).collect();
     if before.is_empty() { note.to_owned() } else { format!("{note}; before that: {}", before.join("; ")) }
@@ -285,7 +285,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_or_is_of_another_run_stays() {
-        check("no task", "r1", Err("nothing that this release can read"));
+        check("no task", "r1", Err("this release cannot read it"));
         check(TASK, "r2", Err("belongs to run r1"));
     }
 

@@ -1,4 +1,4 @@
-//! Dead letters as people read them on a terminal.
+//! Formats dead letters for a terminal.
 
 use indicatif::HumanCount;
 use valuesim_coordinator::terminal_escape::visible;
@@ -15,7 +15,7 @@ const MAX_REASON_CHARS: usize = 70;
 /// Characters of a message that cannot be read.
 const MAX_MESSAGE_CHARS: usize = 2_000;
 
-/// A line for each letter. `waiting` is how many there are.
+/// A line for each entry. `waiting` is the total number.
 pub(super) fn list(letters: &[DeadEntry], waiting: u32, now: UnixMillis) -> String {
     if letters.is_empty() {
         return "no dead letters\n".to_owned();
@@ -43,7 +43,7 @@ fn row(letter: &DeadEntry, now: UnixMillis) -> [String; 7] {
     ]
 }
 
-/// Each letter whole.
+/// All entries in full.
 pub(super) fn show(letters: &[DeadEntry], now: UnixMillis) -> String {
     if letters.is_empty() {
         return "no dead letters\n".to_owned();
@@ -76,7 +76,7 @@ fn show_one(letter: &DeadEntry, now: UnixMillis) -> String {
     text
 }
 
-/// The message itself: a task with its profile's codes in the clear.
+/// The message itself: for a task, with the codes of its profile.
 fn message(letter: &DeadEntry) -> String {
     match &letter.found.content {
         DeadContent::Task(task) => {

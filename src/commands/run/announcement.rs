@@ -1,4 +1,4 @@
-//! What is said before the first call: who, what, how many calls, tokens and dollars.
+//! Announces a run before its first call: what is run, and the estimated calls, tokens and cost.
 
 use std::fmt::{Display, Write as _};
 
@@ -15,7 +15,7 @@ use crate::commands::facts::facts;
 use crate::output::{note, print, print_json, write_event};
 use crate::progress::Style;
 
-/// The plan of a run, for people and machines.
+/// The plan of a run, for people and programs.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "planned")]
 pub(super) struct Announcement<'a> {

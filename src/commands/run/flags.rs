@@ -1,4 +1,4 @@
-//! The flags of `valuesim run`, and the experiment that they and the file say together.
+//! The flags of `valuesim run`, and the experiment that results from them and the file.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -142,7 +142,7 @@ pub(crate) struct Flags {
 }
 
 impl Flags {
-    /// The experiment that file and flags say together, checked and filled in.
+    /// The experiment that results from file and flags, checked and completed.
     pub(in crate::commands) fn experiment(&self) -> Result<Experiment, Failure> {
         let mut experiment = self.read_file().or_usage()?;
         self.override_data(&mut experiment);
@@ -202,9 +202,7 @@ impl Flags {
         let nobody_to_ask = experiment.models.is_empty();
         let speaks_of_one = self.base_url.is_some() || self.api_key_env.is_some() || self.api_key_file.is_some();
         if nobody_to_ask && speaks_of_one {
-            bail!(
-                "--base-url, --api-key-env and --api-key-file are about a model, and none is named: name it with --model"
-            );
+            bail!("--base-url, --api-key-env and --api-key-file need a model: name one with --model");
         }
         if nobody_to_ask {
             experiment.models.push(ModelSettings::named("simulated"));
@@ -219,7 +217,7 @@ impl Flags {
         if speaks_of_one && experiment.models.len() != 1 {
             let count = experiment.models.len();
             bail!(
-                "--base-url, --api-key-env and --api-key-file are about one model, and there are {count}: name one with --model, or put them into an experiment file"
+                "--base-url, --api-key-env and --api-key-file apply to one model, but there are {count}: name one with --model, or put them into an experiment file"
             );
         }
         experiment.models.iter_mut().for_each(|model| self.override_model(model));

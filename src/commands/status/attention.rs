@@ -1,4 +1,4 @@
-//! What is slow or failing in a run, in sentences that say what to do.
+//! Lists what is slow or failing in a run, with what to do about it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -16,22 +16,22 @@ use crate::columns::shortened;
 use crate::commands::control::in_force;
 use crate::commands::queues::FoundQueue;
 
-/// More outcomes than a coordinator that keeps up leaves waiting: it takes a thousand at a time.
+/// More waiting outcomes than a coordinator that keeps up would leave: it takes a thousand at a time.
 const MANY_OUTCOMES: u32 = 5_000;
 
-/// A worker that missed so many of its reports is silent.
+/// A worker that has missed this many reports counts as silent.
 const MISSED_REPORTS: u64 = 3;
 
-/// Trouble that is older needs no attention any more.
+/// A problem that is older needs no attention any more.
 const RECENT_MS: u64 = 10 * 60 * 1_000;
 
-/// A run of which no cell was finished for so long although some are under way may be stuck.
+/// A run without a finished cell for this long, although some are in progress, may be stuck.
 const STUCK_MS: u64 = 10 * 60 * 1_000;
 
-/// Characters of a trouble that are shown.
+/// Maximum characters shown of a problem.
 const MAX_TROUBLE_CHARS: usize = 200;
 
-/// What somebody should look after in `run`.
+/// What needs attention in `run`.
 pub(super) fn attention(status: &Status, run: &RunStatus) -> Vec<String> {
     let mut items = Vec::new();
     let view = RunView { status, run, workers: workers_of(status, run) };
@@ -68,10 +68,10 @@ impl RunView<'_> {
         let (run, now) = (&self.run.run, self.status.at);
         match self.run.order.as_ref() {
             Some(order) if order.desired == DesiredState::Pause => {
-                items.push(format!("it is paused ({}): `valuesim resume {run}` lets it go on", in_force(order, now)));
+                items.push(format!("it is paused ({}): `valuesim resume {run}` resumes it", in_force(order, now)));
             }
             Some(order) if order.desired == DesiredState::Cancel && self.is_open() => {
-                items.push(format!("it is to end ({})", in_force(order, now)));
+                items.push(format!("it is being cancelled ({})", in_force(order, now)));
             }
             _ => {}
         }
@@ -83,7 +83,7 @@ impl RunView<'_> {
         if letters > 0 {
             let run = &self.run.run;
             items.push(format!(
-                "{} cannot be dealt with: `valuesim dead list {run}` shows why",
+                "{} could not be processed: `valuesim dead list {run}` shows why",
                 count(letters, "message", "messages")
             ));
         }
@@ -93,12 +93,12 @@ impl RunView<'_> {
         match &self.run.coordinators[..] {
             [] if self.is_open() => {
                 let verb = if self.status.of_fleet { "coordinate" } else { "run" };
-                let goes_on = format!("the same `valuesim {verb}` on the same run folder goes on where it was");
+                let goes_on = format!("the same `valuesim {verb}` on the same run folder resumes it");
                 let stopped = self.run.about.as_ref().and_then(|about| Some((about.at, about.stopped_by.as_ref()?)));
                 items.push(match stopped {
                     Some((at, why)) => {
                         let (ended, why) = (ago(at, self.status.at), shortened(why, MAX_TROUBLE_CHARS));
-                        format!("its coordinator ended {ended}: {why}; once that is mended, {goes_on}")
+                        format!("its coordinator ended {ended}: {why}; once that is fixed, {goes_on}")
                     }
                     None => format!("no coordinator is alive: {goes_on}"),
                 });
@@ -107,7 +107,7 @@ impl RunView<'_> {
             several => {
                 let names: Vec<&str> = several.iter().map(|report| report.process.id.as_str()).collect();
                 items.push(format!(
-                    "{} coordinators are alive and each gets a part of the results, so that neither ends: stop all but one \
+                    "{} coordinators are alive and each receives a part of the results, so that none finishes: stop all but one \
                      now ({})",
                     names.len(),
                     names.join(", ")
@@ -120,15 +120,15 @@ impl RunView<'_> {
         let [coordinator] = &self.run.coordinators[..] else { return };
         let silence = self.status.at.0.saturating_sub(self.could_finish_since(coordinator).0);
         let under_way = coordinator.cells.under_way;
-        if under_way > 0 && silence >= STUCK_MS && !self.is_held() {
+        if under_way > 0 && silence >= STUCK_MS && !self.is_stopped_by_order() {
             let (minutes, cells) = (silence / 60_000, HumanCount(under_way));
             items.push(format!(
-                "no cell was finished for {minutes} minutes, and {cells} are under way: see the workers' logs"
+                "no cell was finished for {minutes} minutes, and {cells} are in progress: check the workers' logs"
             ));
         }
     }
 
-    /// Since when no cell was finished although some could have been: since the last one, the start, or the order to go on.
+    /// Since when a cell could have finished: since the last one, the start, or the order to resume.
     fn could_finish_since(&self, coordinator: &CoordinatorReport) -> UnixMillis {
         let last = coordinator.last_finished_at.unwrap_or_default().max(coordinator.process.started_at);
         self.run.order.as_ref().map_or(last, |order| last.max(order.at))
@@ -151,15 +151,15 @@ impl RunView<'_> {
         trouble.left_alone_until.filter(|until| *until > self.status.at)
     }
 
-    /// Whether nothing is to be done for it now.
-    fn is_held(&self) -> bool {
+    /// Whether it is paused or being cancelled.
+    fn is_stopped_by_order(&self) -> bool {
         self.run.order.as_ref().is_some_and(|order| order.desired != DesiredState::Go)
     }
 
     fn workers(&self, items: &mut Vec<String>) {
         let run = &self.run.run;
         let tasks = self.tasks();
-        if tasks == 0 || self.is_held() {
+        if tasks == 0 || self.is_stopped_by_order() {
             return;
         }
         let waiting = count(tasks, "task waits", "tasks wait");
@@ -168,7 +168,7 @@ impl RunView<'_> {
         } else if self.workers.iter().all(|worker| worker.draining) {
             items.push(format!("{waiting} and all workers are about to end: start others"));
         } else if self.workers.iter().all(|worker| worker.tasks == 0) {
-            items.push(format!("{waiting} and no worker takes them: see the workers' logs"));
+            items.push(format!("{waiting} and no worker takes them: check the workers' logs"));
         }
     }
 
@@ -179,7 +179,7 @@ impl RunView<'_> {
         processes.for_each(|process| *releases.entry(&process.release).or_default() += 1);
         if releases.len() > 1 {
             let each: Vec<String> = releases.iter().map(|(release, count)| format!("{count} of {release}")).collect();
-            items.push(format!("its processes are of different releases: {}", each.join(", ")));
+            items.push(format!("its processes run different releases: {}", each.join(", ")));
         }
     }
 
@@ -198,7 +198,7 @@ impl RunView<'_> {
         let limit = if self.run.coordinators.is_empty() { 1 } else { MANY_OUTCOMES };
         if waiting >= limit {
             let waiting = count(waiting, "finished cell waits", "finished cells wait");
-            items.push(format!("{waiting} for the coordinator to write down"));
+            items.push(format!("{waiting} for the coordinator to record"));
         }
     }
 
@@ -207,7 +207,8 @@ impl RunView<'_> {
         let waiting: u32 = self.queues().filter(suspects).map(FoundQueue::messages).sum();
         if waiting > 0 {
             let waiting = count(waiting, "task was", "tasks were");
-            items.push(format!("{waiting} taken before and never finished: whoever had them may have died of one"));
+            items
+                .push(format!("{waiting} delivered before and never finished: one of them may have killed its worker"));
         }
     }
 
@@ -237,7 +238,7 @@ impl RunView<'_> {
         }
     }
 
-    /// What workers say of the run, those that leave it alone too.
+    /// The problems that workers report about the run, including those that have left it for a while.
     fn troubles(&self) -> impl Iterator<Item = (&str, &RunTrouble)> {
         let workers = self.status.workers.iter();
         let all =
@@ -249,7 +250,7 @@ impl RunView<'_> {
         self.status.at.0.saturating_sub(at.0) < RECENT_MS
     }
 
-    /// Whether it has begun and not ended, as far as anybody knows.
+    /// Whether it has started and not ended, as far as known.
     fn is_open(&self) -> bool {
         self.run.about.as_ref().is_none_or(|about| about.phase == RunPhase::Begun)
     }
@@ -264,7 +265,7 @@ impl RunView<'_> {
     }
 }
 
-/// Processes that say the same.
+/// Processes that report the same.
 #[derive(Default)]
 struct Processes<'a>(BTreeSet<&'a str>);
 
@@ -277,12 +278,12 @@ impl fmt::Display for Processes<'_> {
     }
 }
 
-/// A process's last trouble.
+/// A process's last problem.
 fn told<'a>(id: &'a str, trouble: Option<&(UnixMillis, String)>) -> Option<(&'a str, UnixMillis, String)> {
     trouble.map(|(at, text)| (id, *at, text.clone()))
 }
 
-/// A worker's last trouble, where it is none of a run: one with the servers, or one that an older release tells of.
+/// A worker's last problem if it concerns no run: one with the servers, or one that an older release reports.
 fn of_all_runs(worker: &WorkerReport) -> Option<(&str, UnixMillis, String)> {
     let (at, _) = worker.last_trouble.as_ref()?;
     let is_of_a_run = worker.troubles.iter().any(|trouble| trouble.at == *at);

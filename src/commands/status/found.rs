@@ -1,4 +1,4 @@
-//! What was found in one look.
+//! A status: what one inspection of the servers found.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use valuesim_shared::id::RunId;
 
 use crate::commands::queues::FoundQueue;
 
-/// How long the broker may take to say how full all queues are.
+/// How long the broker may take to report how full all queues are.
 pub(super) const QUEUES_WITHIN: Duration = Duration::from_secs(2);
 
-/// What was found in one look.
+/// What one inspection found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Status {
-    /// When it was looked.
+    /// When the inspection was made.
     pub(super) at: UnixMillis,
-    /// The servers that could not be asked.
+    /// The servers that could not be reached.
     pub(super) unreached: Vec<Unreached>,
-    /// Whether the runs have a fleet, and not one process each.
+    /// Whether the runs belong to a fleet, rather than to one process each.
     #[serde(skip)]
     pub(super) of_fleet: bool,
     pub(super) runs: Vec<RunStatus>,
@@ -32,19 +32,19 @@ pub(super) struct Status {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct RunStatus {
     pub(super) run: RunId,
-    /// What the list of runs says of it.
+    /// Its entry in the list of runs.
     pub(super) about: Option<AboutRun>,
-    /// What an operator wants of it.
+    /// The operator's order for it.
     pub(super) order: Option<Order>,
     /// One, unless something is wrong.
     pub(super) coordinators: Vec<CoordinatorReport>,
-    /// None where the broker could not be asked, or was not asked of all queues in time.
+    /// `None` if the broker could not be reached, or did not report all queues in time.
     pub(super) queues: Option<Vec<FoundQueue>>,
-    /// What somebody should look after, a sentence each.
+    /// What needs attention, one sentence each.
     pub(super) attention: Vec<String>,
 }
 
-/// A server that could not be asked.
+/// A server that could not be reached.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Unreached {
     pub(super) server: Server,
@@ -60,13 +60,13 @@ pub(super) enum Server {
 }
 
 impl Status {
-    /// Whether all was asked and nobody has ever heard of the run.
+    /// Whether everything could be inspected and the run is unknown.
     pub(super) fn knows_nothing_of(&self, run: &RunId) -> bool {
         let is_served = self.workers.iter().any(|worker| worker.runs.contains(run));
         self.is_whole() && !is_served && self.runs.iter().all(RunStatus::is_unknown)
     }
 
-    /// Whether all was seen that there is.
+    /// Whether everything could be inspected.
     pub(super) fn is_whole(&self) -> bool {
         self.unreached.is_empty() && self.runs.iter().all(|run| run.queues.is_some())
     }
@@ -82,7 +82,7 @@ impl RunStatus {
         self.about.is_none() && self.order.is_none() && self.coordinators.is_empty() && !has_queues
     }
 
-    /// How a model is called: by its name, where it is known.
+    /// The name of a model, or its number if the name is unknown.
     pub(super) fn model(&self, model: usize) -> String {
         let name = self.about.as_ref().and_then(|about| about.models.get(model));
         name.cloned().unwrap_or_else(|| format!("model {model}"))

@@ -1,4 +1,4 @@
-//! Looks at store and broker side by side, each as far as it can be reached.
+//! Inspects store and broker concurrently, each as far as it can be reached.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,16 +16,16 @@ use super::found::{QUEUES_WITHIN, RunStatus, Server, Status, Unreached};
 use crate::commands::queues::{self, FoundQueue};
 use crate::servers::{Addresses, BrokerAddress, StoreAddress, hang_up, within};
 
-/// How long the store may take to answer in all. Each question to it has a shorter limit, which says what came in the way.
+/// How long the store may take in all. Each request to it has a shorter limit, whose error says what went wrong.
 const STORE_WITHIN: Duration = Duration::from_secs(5);
 
-/// Looks at runs, and keeps its connections for the next look.
+/// Inspects runs, and keeps its connections for the next inspection.
 pub(super) struct Observer {
     source: Source,
     wanted: Option<RunId>,
 }
 
-/// Where orders and signs of life are.
+/// Where orders and reports are.
 enum Source {
     Servers(Box<Servers>),
     /// In run folders.
@@ -39,7 +39,7 @@ struct Servers {
     queue: Option<RabbitQueue>,
 }
 
-/// What the store says.
+/// What the store reports.
 #[derive(Debug, Default)]
 struct Told {
     runs: Vec<(AboutRun, Option<Order>)>,
@@ -49,17 +49,17 @@ struct Told {
 }
 
 impl Observer {
-    /// At the `wanted` run of a fleet, or at all.
+    /// Inspects the `wanted` run of a fleet, or all runs.
     pub(super) fn at_servers(addresses: Addresses, wanted: Option<RunId>) -> Self {
         Self { source: Source::Servers(Box::new(Servers { addresses, control: None, queue: None })), wanted }
     }
 
-    /// At runs that use no servers.
+    /// Inspects runs without servers.
     pub(super) fn at_folders(controls: Vec<FolderControl>, wanted: Option<RunId>) -> Self {
         Self { source: Source::Folders(controls), wanted }
     }
 
-    /// Looks once; about five seconds where nothing answers.
+    /// Inspects once; takes about five seconds if nothing answers.
     pub(super) async fn look(&mut self) -> Status {
         let wanted = self.wanted.as_ref();
         let mut status = match &mut self.source {
@@ -70,7 +70,7 @@ impl Observer {
         status
     }
 
-    /// Hangs up.
+    /// Disconnects.
     pub(super) async fn close(&self) {
         if let Source::Servers(servers) = &self.source
             && let Some(queue) = &servers.queue
@@ -106,13 +106,13 @@ async fn look_at_folders(controls: &[FolderControl], wanted: Option<&RunId>) -> 
         }
     }
     status.take_in(all, wanted);
-    // They are in the memory of the run's process.
+    // Their queues are in the memory of the run's process.
     status.runs.iter_mut().for_each(|run| run.queues = Some(Vec::new()));
     status
 }
 
 impl Status {
-    /// That of this moment, with nothing found yet.
+    /// A status of now, with nothing found yet.
     fn of_nothing() -> Self {
         Self {
             at: UnixMillis::now(),
@@ -169,7 +169,7 @@ async fn reach(kept: &mut Option<RabbitQueue>, address: &BrokerAddress) -> anyho
     Ok(kept.insert(address.reach().await?).clone())
 }
 
-/// Looks at the queues of the runs, as many as can be looked at in time. An error where the broker does not answer at all.
+/// Inspects as many of the runs' queues as the time allows. Fails if the broker does not answer at all.
 async fn queues_of(queue: &RabbitQueue, runs: &mut [RunStatus]) -> anyhow::Result<()> {
     if let BrokerState::Reconnecting { reason, .. } = queue.state() {
         anyhow::bail!("reach the broker: {reason}");
@@ -182,7 +182,7 @@ async fn queues_of(queue: &RabbitQueue, runs: &mut [RunStatus]) -> anyhow::Resul
         let models = run.about.as_ref().map(|about| about.models.len());
         match timeout_at(end, queues::look(queue, &run.run, models)).await {
             Ok(found) => run.queues = Some(found?),
-            // It answers, only not fast enough.
+            // It answers, but not fast enough.
             Err(_) => break,
         }
     }
@@ -197,7 +197,7 @@ impl Told {
         self.unreadable += other.unreadable;
     }
 
-    /// The run that is wanted, known or not; otherwise those that have begun and those that somebody coordinates.
+    /// The wanted run, known or not; otherwise all runs that have started or have a coordinator.
     fn of_runs(&self, wanted: Option<&RunId>) -> Vec<RunStatus> {
         if let Some(run) = wanted {
             return vec![self.of_run(run)];

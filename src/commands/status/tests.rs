@@ -238,7 +238,7 @@ fn a_paused_run_needs_no_worker() {
             status.runs[0].order = Some(Order { version: CONTROL_VERSION, desired, by, at: seconds_ago(60) });
         }
     };
-    check_attention(paused(DesiredState::Pause), &["it is paused (pause, said by ada@h1"]);
+    check_attention(paused(DesiredState::Pause), &["it is paused (pause, given by ada@h1"]);
     check_attention(paused(DesiredState::Cancel), &["it is to end"]);
     check_attention(paused(DesiredState::Go), &["no worker serves the run"]);
 }

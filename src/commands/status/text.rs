@@ -1,4 +1,4 @@
-//! A status as people read it on a terminal.
+//! Formats a status for a terminal.
 
 use std::time::Duration;
 
@@ -16,18 +16,18 @@ use crate::commands::queues::FoundQueue;
 
 const INDENT: &str = "  ";
 
-/// Characters of a trouble in a table.
+/// Maximum characters of a problem in a table.
 const MAX_TROUBLE_CHARS: usize = 60;
 
-/// All that was found, with what could not be reached before it.
+/// The whole status; servers that could not be reached come first.
 pub(super) fn text(status: &Status) -> String {
     let mut parts = vec![heading(status)];
     parts.extend(status.runs.iter().map(|run| run_text(status, run)));
     if status.runs.is_empty() && status.has_reached(Server::Store) {
         let nothing = if status.of_fleet {
-            "no run has begun that has not ended; `valuesim runs` lists all\n"
+            "no active runs; `valuesim runs` lists all runs\n"
         } else {
-            "no run in this folder of runs is unfinished; for a fleet, name its --broker and --store\n"
+            "no active runs in this folder; for a fleet, pass --broker and --store\n"
         };
         parts.push(nothing.to_owned());
     }
@@ -44,11 +44,11 @@ fn heading(status: &Status) -> String {
             Server::Store => ("store", "runs, coordinators and workers cannot be seen"),
             Server::Broker => ("broker", "queues cannot be seen"),
         };
-        text += &format!("the {server} was not reached, so {lost}: {}\n", one_line(&unreached.why));
+        text += &format!("the {server} could not be reached, so {lost}: {}\n", one_line(&unreached.why));
     }
     if status.unreadable > 0 {
         text += &format!(
-            "{} said by other releases and cannot be read\n",
+            "{} written by other releases and cannot be read\n",
             count(status.unreadable, "thing was", "things were")
         );
     }
@@ -90,7 +90,7 @@ fn state(status: &Status, run: &RunStatus) -> String {
     }
 }
 
-/// How far a run has come.
+/// The phase of a run.
 pub(in crate::commands) fn phase(about: &AboutRun) -> String {
     let name = match about.phase {
         RunPhase::Begun => "begun",
@@ -105,7 +105,7 @@ pub(in crate::commands) fn phase(about: &AboutRun) -> String {
     name.to_owned()
 }
 
-/// What a run has cost, as far as its prices are known.
+/// The cost of a run, as far as its prices are known.
 pub(in crate::commands) fn spent(spent: NanoUsd, priced: bool) -> String {
     match (spent, priced) {
         (spent, true) => spent.to_string(),
@@ -222,7 +222,7 @@ fn worker_row(worker: &WorkerReport, now: UnixMillis) -> [String; 9] {
     ]
 }
 
-/// A number of things, in words.
+/// A number with its noun.
 pub(super) fn count(number: u32, one: &str, several: &str) -> String {
     format!("{} {}", HumanCount(number.into()), if number == 1 { one } else { several })
 }

@@ -130,7 +130,7 @@ impl Publisher {
                     tracing::debug!(queue = %outgoing.queue, refused, "RabbitMQ refused a message; publishing it again");
                 }
                 Err(BrokerError::Passing(reason)) => {
-                    tracing::debug!(queue = %outgoing.queue, reason, "publishing a message again")
+                    tracing::debug!(queue = %outgoing.queue, reason, "publishing a message again");
                 }
                 Err(BrokerError::Lasting(error)) => return Err(error),
             }

@@ -198,9 +198,10 @@ impl Session {
     }
 
     fn set_blocked(&self, reason: Option<String>) {
-        match &reason {
-            Some(reason) => tracing::warn!(reason, "RabbitMQ blocks publishers; messages wait"),
-            None => tracing::warn!("RabbitMQ accepts messages again"),
+        if let Some(reason) = &reason {
+            tracing::warn!(reason, "RabbitMQ blocks publishers; messages wait");
+        } else {
+            tracing::warn!("RabbitMQ accepts messages again");
         }
         *self.blocked.lock().unwrap_or_else(PoisonError::into_inner) = reason;
     }
