@@ -37,7 +37,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
             match self.take_in_dead_letters(count).await {
                 Ok(()) => (known, last) = (Some(count), Instant::now()),
                 Err(error) => {
-                    tracing::warn!(run = %self.manifest.run, %error, "could not read the dead letters; trying again")
+                    tracing::warn!(run = %self.manifest.run, %error, "could not read the dead letters; trying again");
                 }
             }
         }
@@ -49,7 +49,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
             match self.see_the_dead_once().await {
                 Ok(()) => return,
                 Err(error) => {
-                    tracing::warn!(run = %self.manifest.run, %error, "could not read the dead letters; trying again")
+                    tracing::warn!(run = %self.manifest.run, %error, "could not read the dead letters; trying again");
                 }
             }
             sleep(REPORT_EVERY).await;
