@@ -59,7 +59,7 @@ fn the_same_command_again_prints_the_same_and_makes_no_call() {
     let written = files();
     let second = place.run(&SMALL).well();
     assert_eq!(second.stdout, first.stdout);
-    assert!(second.stderr.contains("without a new call"), "{}", second.stderr);
+    assert!(second.stderr.contains("without new calls"), "{}", second.stderr);
     assert_eq!(files(), written);
 }
 

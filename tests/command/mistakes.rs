@@ -102,5 +102,5 @@ fn an_address_without_a_model_is_not_ignored() {
 #[test]
 fn a_token_limit_below_a_single_call_is_refused_before_the_first_call() {
     let arguments = ["run", "--users", "1", "--synthetic", "60", "--tokens-per-minute", "1"];
-    check(&arguments, &["tokens_per_minute is below", "expected at least that"]);
+    check(&arguments, &["tokens_per_minute is below", "expected at least 8826"]);
 }

@@ -138,7 +138,7 @@ fn an_order_survives_the_process_and_a_cancelled_run_may_be_taken_up_again() {
     // The report of a killed process stays for some seconds.
     scene.status(|status| status["runs"][0]["coordinators"].as_array().is_some_and(Vec::is_empty));
     let said = scene.say(&["pause"]);
-    assert!(said.contains("no process works on the run now; the order holds when"), "{said}");
+    assert!(said.contains("no process works on the run now; the order takes effect when"), "{said}");
 
     let mut running = scene.start("runs");
     running.wait_for("paused by ");
@@ -166,7 +166,7 @@ fn a_run_that_no_order_reaches_is_named() {
     place.run(&["run", "--synthetic", "60", "--users", "1", "--folds", "1"]).well();
     let run = place.run_folder("runs");
     let ended = place.run(&["pause", run.file_name().unwrap().to_str().unwrap()]).with_code(1);
-    assert!(ended.stderr.contains("is finished, or was not begun by this release"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("is finished, or was not started by this release"), "{}", ended.stderr);
     let nothing = place.run(&["status"]).well().stdout;
     assert!(nothing.contains("no run in this folder of runs is unfinished"), "{nothing}");
 }
