@@ -77,7 +77,7 @@ async fn each_server_may_be_away_and_the_other_is_looked_at() {
 
     redis.stop().await.unwrap();
     let without_store = soon(&desk, &["status", "r1"], 4);
-    says(&without_store, &["the store was not reached, so", "model 0", "valuesim dead list r1"]);
+    says(&without_store, &["the store could not be reached, so", "model 0", "valuesim dead list r1"]);
     assert!(!without_store.stdout.contains("no coordinator is alive"), "{}", without_store.stdout);
     all_soon(&desk, &[&["pause", "r1"], &["purge", "r1", "--yes"]], 1);
     soon(&desk, &["runs"], 4);
