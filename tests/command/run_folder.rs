@@ -128,7 +128,7 @@ fn a_ledger_that_is_gone_is_not_begun_again() {
     let run = Finished::new();
     fs::remove_file(run.folder.join("ledger.redb")).unwrap();
     let ended = run.place.run(&RUN).with_code(1);
-    assert!(ended.stderr.contains("its ledger") && ended.stderr.contains("is gone"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("its ledger") && ended.stderr.contains("is missing"), "{}", ended.stderr);
     fs::remove_dir_all(&run.folder).unwrap();
     run.place.run(&RUN).well();
 }

@@ -239,7 +239,7 @@ fn a_paused_run_needs_no_worker() {
         }
     };
     check_attention(paused(DesiredState::Pause), &["it is paused (pause, given by ada@h1"]);
-    check_attention(paused(DesiredState::Cancel), &["it is to end"]);
+    check_attention(paused(DesiredState::Cancel), &["it is being cancelled"]);
     check_attention(paused(DesiredState::Go), &["no worker serves the run"]);
 }
 
@@ -301,7 +301,7 @@ fn a_run_of_which_no_cell_is_finished_for_long_may_be_stuck() {
             coordinator.last_finished_at = since_last.map(seconds_ago);
         }
     };
-    let stuck = &["no cell was finished for 11 minutes, and 2,000 are under way"];
+    let stuck = &["no cell was finished for 11 minutes, and 2,000 are in progress"];
     check_attention(silent(3_600, Some(660)), stuck);
     check_attention(silent(660, None), stuck);
     check_attention(silent(3_600, Some(599)), &[]);
