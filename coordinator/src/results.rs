@@ -6,7 +6,6 @@ mod arm;
 mod breakdown;
 mod calibration;
 mod comparison;
-mod estimate;
 mod layout;
 mod measure;
 mod missing;
@@ -25,14 +24,15 @@ use crate::statistics::Population;
 pub use arm::{ArmResults, ArmScore, PersonMeans, Pooled, Score, WeightedMeans};
 pub use breakdown::{Breakdown, Extremes, GroupArm, GroupDifference, GroupResults};
 pub use calibration::{Calibration, CalibrationGroup};
-pub use comparison::{Comparison, PairedTest, Power, Verdict};
-pub use estimate::{Estimate, Interval, IntervalKind, NoInterval, Uncertainty};
+pub use comparison::{Comparison, PairedTest, Power};
 pub use measure::Measure;
 pub use missing::Missing;
 pub use modules::{Agreement, CoordinatorResults, HelpAndHarm, ModuleResults, ModuleScore};
 pub use people::{PeopleResults, Person};
 pub use question::{ByCountry, DistanceKind, DistributionSummary, QuestionArm, QuestionResults};
 pub use spend::{ModelSpend, StageTotals};
+
+pub use crate::statistics::{Estimate, Interval, IntervalKind, NoInterval, Uncertainty, Verdict};
 
 /// The version of `results.json`; readers refuse all others.
 pub const RESULTS_VERSION: u16 = 2;

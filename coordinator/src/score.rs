@@ -9,8 +9,8 @@ use valuesim_shared::codebook::{Category, Codebook};
 use valuesim_shared::method::Behaviour;
 use valuesim_shared::outcome::{Decided, Ended};
 
-use crate::results::{ArmScore, Estimate, Interval, IntervalKind, NoInterval, PersonMeans, Pooled, Score, Uncertainty};
-use crate::statistics::{self, Moments, Population};
+use crate::results::{ArmScore, PersonMeans, Pooled, Score};
+use crate::statistics::{Bounds, Estimate, Moments, NoInterval, Population, Sample, Uncertainty};
 use tally::{Tally, judge};
 
 pub use prediction::{Arm, Misfit, Prediction};
@@ -65,15 +65,24 @@ impl<'a> Scorer<'a> {
 
     /// The scores so far; `population` says whom the people represent.
     pub fn score(&self, population: Population) -> ArmScore {
-        let correction = population.correction(self.respondents);
-        let of_category = |category: Category| (category, self.categories[category as usize].score(correction));
+        let sample = Sample { people: self.respondents, population };
+        let errors = self.bounds_of_errors();
+        let of_category = |category: Category| (category, self.categories[category as usize].score(sample, errors));
         ArmScore {
             respondents: self.respondents,
             predictions: self.predictions,
-            overall: self.overall.score(correction),
+            overall: self.overall.score(sample, errors),
             categories: Category::ALL.into_iter().map(of_category).collect(),
             endings: self.endings.iter().map(|(ended, &count)| (ended.to_string(), count)).collect(),
             decisions: self.decisions.iter().map(|(decided, &count)| (decided.to_string(), count)).collect(),
+        }
+    }
+
+    fn bounds_of_errors(&self) -> Bounds {
+        match self.behaviour {
+            // Answers that are not options have errors above 1.
+            Behaviour::Paper => Bounds::NONE,
+            Behaviour::Corrected => Bounds::SHARE,
         }
     }
 }
@@ -98,7 +107,7 @@ impl Group {
         }
     }
 
-    fn score(&self, correction: f64) -> Score {
+    fn score(&self, sample: Sample, errors: Bounds) -> Score {
         let pooled = &self.pooled;
         let over_all = |value: Option<f64>, people: &Moments| {
             let uncertainty = Uncertainty::NoInterval(NoInterval::OnePerson);
@@ -110,8 +119,8 @@ impl Group {
             measured: pooled.measured,
             coverage: pooled.coverage(),
             per_person: PersonMeans {
-                accuracy: self.accuracy.estimate(correction).map(estimate),
-                mae: self.mae.estimate(correction).map(estimate),
+                accuracy: self.accuracy.estimate(sample, Bounds::SHARE),
+                mae: self.mae.estimate(sample, errors),
             },
             weighted: None,
             pooled: Pooled {
@@ -121,19 +130,6 @@ impl Group {
             },
         }
     }
-}
-
-fn estimate(found: statistics::Estimate) -> Estimate {
-    let statistics::Estimate { persons, mean, half_width } = found;
-    let uncertainty = match half_width {
-        Some(half) if half > 0.0 => {
-            let (lower, upper) = (mean - half, mean + half);
-            Uncertainty::Interval(Interval { lower, upper, kind: IntervalKind::StudentT })
-        }
-        Some(_) => Uncertainty::NoInterval(NoInterval::EveryoneWasAsked),
-        None => Uncertainty::NoInterval(NoInterval::OnePerson),
-    };
-    Estimate { persons, mean, standard_error: None, uncertainty }
 }
 
 #[cfg(test)]

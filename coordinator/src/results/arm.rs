@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use valuesim_shared::codebook::Category;
 
-use super::estimate::Estimate;
 use super::measure::Measure;
 use super::question::DistributionSummary;
 use crate::score::Arm;
+use crate::statistics::Estimate;
 
 /// One arm and how well it predicted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -2,10 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::comparison::Verdict;
-use super::estimate::Estimate;
 use super::measure::Measure;
 use crate::score::Arm;
+use crate::statistics::{Estimate, Verdict};
 
 /// The scores of the groups that one column of the survey makes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,13 +1,11 @@
 //! Whether one arm predicts better than another: a paired test on the people whom both predicted.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 use valuesim_shared::codebook::Category;
 
-use super::estimate::Uncertainty;
 use super::measure::Measure;
 use crate::score::Arm;
+use crate::statistics::{Uncertainty, Verdict};
 
 /// A paired comparison of two arms, in one category or overall.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,31 +49,6 @@ pub struct PairedTest {
     /// The mean difference divided by the standard deviation of the differences (Cohen's `d_z`); `None` if they are all the
     /// same.
     pub effect_size: Option<f64>,
-}
-
-/// What a comparison shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// The arm predicts better.
-    Better,
-    /// The arm predicts worse.
-    Worse,
-    /// The people do not tell the two apart.
-    NotDistinguishable,
-    /// Fewer than ten people: no verdict.
-    TooFewPeople,
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Better => "better",
-            Self::Worse => "worse",
-            Self::NotDistinguishable => "not distinguishable",
-            Self::TooFewPeople => "too few people",
-        })
-    }
 }
 
 /// What difference between two arms the sample can show.

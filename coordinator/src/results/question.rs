@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use valuesim_shared::codebook::{AnswerOption, Category, Level};
 use valuesim_shared::id::QuestionId;
 
-use super::estimate::Estimate;
+use crate::statistics::Estimate;
 
 /// One question: its options, what people answered, and what each arm predicted.
 ///

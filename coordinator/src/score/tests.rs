@@ -186,7 +186,7 @@ fn a_census_has_no_uncertainty() {
         scorer.add_person(&[prediction(question("Q1"), 1, Some(answer))]);
     }
     let interval = |population| scorer.score(population).overall.per_person.accuracy.expect("people").uncertainty;
-    let width = |population| interval(population).half_width();
+    let width = |population| interval(population).interval().map(|interval| interval.half_width());
     assert_eq!(interval(Population::Finite(3)), Uncertainty::NoInterval(NoInterval::EveryoneWasAsked));
     assert!(width(Population::Finite(5)).is_some() && width(Population::Finite(5)) < width(Population::Unlimited));
 }

@@ -1,21 +1,51 @@
-//! A number that is estimated from people, with its 95 % interval or the reason why it has none.
+//! Defines an interval, what it was made with, and why there sometimes is none.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A mean over people, or a ratio of two.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Estimate {
-    /// How many people it is from. The t distribution of its error has one degree of freedom less.
-    pub persons: u64,
-    /// The mean or ratio.
-    pub mean: f64,
-    /// Its standard error, corrected for a finite population: 0 in a census, `None` if it is not known.
-    pub standard_error: Option<f64>,
-    /// Its 95 % interval, or why it has none.
-    pub uncertainty: Uncertainty,
+/// The share of samples whose interval contains the population's value.
+pub const CONFIDENCE: f64 = 0.95;
+
+/// The share of samples whose interval misses it: the level of all tests.
+pub const ALPHA: f64 = 0.05;
+
+/// Between what a score lies.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bounds {
+    /// The least possible value.
+    pub lower: f64,
+    /// The greatest possible value.
+    pub upper: f64,
+}
+
+impl Bounds {
+    /// Shares and errors on a scale, from 0 to 1.
+    pub const SHARE: Self = Self { lower: 0.0, upper: 1.0 };
+
+    /// Differences of two shares, from -1 to 1.
+    pub const DIFFERENCE: Self = Self { lower: -1.0, upper: 1.0 };
+
+    /// Any number: the errors of behaviour `paper`, which may pass 1.
+    pub const NONE: Self = Self { lower: f64::NEG_INFINITY, upper: f64::INFINITY };
+
+    /// Where a value lies between the bounds, from 0 to 1. Needs finite bounds.
+    pub(super) fn share(self, value: f64) -> f64 {
+        (value - self.lower) / self.width()
+    }
+
+    /// The value of a share; the inverse of [`Self::share`].
+    pub(super) fn value(self, share: f64) -> f64 {
+        (self.lower + share * self.width()).clamp(self.lower, self.upper)
+    }
+
+    pub(super) fn width(self) -> f64 {
+        self.upper - self.lower
+    }
+
+    pub(super) fn contain(self, value: f64) -> bool {
+        self.lower <= value && value <= self.upper
+    }
 }
 
 /// A confidence interval.
@@ -109,5 +139,28 @@ impl fmt::Display for NoInterval {
             Self::OnePerson => "one person says nothing about others",
             Self::AllTheSame => "all people have the same value",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_symmetric_interval_has_a_half_width() {
+        let of_kind = |kind| Uncertainty::Interval(Interval { lower: 0.25, upper: 0.75, kind });
+        assert_eq!(of_kind(IntervalKind::StudentT).half_width(), Some(0.25));
+        assert_eq!(of_kind(IntervalKind::Wilson).half_width(), None);
+        assert_eq!(Uncertainty::NoInterval(NoInterval::OnePerson).half_width(), None);
+    }
+
+    #[test]
+    fn an_interval_or_its_reason_reads_well_in_json() {
+        let json = |uncertainty: &Uncertainty| serde_json::to_string(uncertainty).expect("serializes");
+        let interval = Interval { lower: 0.25, upper: 0.75, kind: IntervalKind::StudentT };
+        let expected = r#"{"interval":{"lower":0.25,"upper":0.75,"kind":"student_t"}}"#;
+        assert_eq!(json(&Uncertainty::Interval(interval)), expected);
+        let reason = Uncertainty::NoInterval(NoInterval::EveryoneWasAsked);
+        assert_eq!(json(&reason), r#"{"no_interval":"everyone_was_asked"}"#);
     }
 }

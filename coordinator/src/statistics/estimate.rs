@@ -1,0 +1,26 @@
+//! Defines an estimated mean with its uncertainty.
+
+use serde::{Deserialize, Serialize};
+
+use super::interval::Uncertainty;
+
+/// A mean over people, or a ratio of two.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Estimate {
+    /// How many people it is from. The t distribution of its error has one degree of freedom less.
+    pub persons: u64,
+    /// The mean or ratio.
+    pub mean: f64,
+    /// Its standard error, corrected for a finite population: 0 in a census, `None` for one person.
+    pub standard_error: Option<f64>,
+    /// Its 95 % interval, or why it has none.
+    pub uncertainty: Uncertainty,
+}
+
+impl Estimate {
+    /// Degrees of freedom of the t distribution of its error; 0 for one person.
+    pub fn degrees(&self) -> u64 {
+        self.persons.saturating_sub(1)
+    }
+}
