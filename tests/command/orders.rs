@@ -168,7 +168,7 @@ fn a_run_that_no_order_reaches_is_named() {
     let ended = place.run(&["pause", run.file_name().unwrap().to_str().unwrap()]).with_code(1);
     assert!(ended.stderr.contains("is finished, or was not started by this release"), "{}", ended.stderr);
     let nothing = place.run(&["status"]).well().stdout;
-    assert!(nothing.contains("no run in this folder of runs is unfinished"), "{nothing}");
+    assert!(nothing.contains("no active runs in this folder"), "{nothing}");
 }
 
 #[test]

@@ -129,7 +129,7 @@ async fn to_cancel_a_run_without_a_coordinator_says_that_nobody_ends_it() {
     desk.control().await.announce(&about()).await.unwrap();
     let said = desk.run(&["cancel", "r1", "--yes"]).well().stdout;
     assert!(said.contains("no coordinator is alive to end it"), "{said}");
-    assert!(said.contains("`valuesim purge r1 --yes` removes what it has"), "{said}");
+    assert!(said.contains("`valuesim purge r1 --yes` deletes what it has"), "{said}");
 }
 
 async fn gives_order(desk: &Desk, verb: &[&str], desired: DesiredState, says: &str) {
