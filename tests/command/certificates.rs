@@ -84,7 +84,7 @@ fn a_file_that_cannot_be_trusted_is_named_at_the_start() {
     let damaged = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     for (text, reason) in [
         (None, "it cannot be read"),
-        (Some("no certificate\n"), "it has no certificate"),
+        (Some("no certificate\n"), "it contains no certificate"),
         (Some("-----BEGIN CERTIFICATE-----\n?\n"), "its certificates are damaged"),
         (Some(damaged), "BadEncoding"),
     ] {

@@ -18,7 +18,7 @@ async fn a_second_coordinator_is_refused_and_disturbs_nothing() {
     assert_eq!(second.ended(PATIENCE).await.code(), Some(1));
     let said = std::fs::read_to_string(said).expect("reads");
     let expected = format!("is coordinated already, by process {} on host ", coordinator.pid());
-    assert!(said.contains(&expected) && said.contains("stop it and give this command again"), "{said}");
+    assert!(said.contains(&expected) && said.contains("stop it and repeat this command"), "{said}");
     fleet.release();
     coordinator.ended_well().await;
     drop(workers);

@@ -100,7 +100,7 @@ async fn each_server_may_be_away_and_the_other_is_looked_at() {
     assert!(purged.stderr.contains("could not remove everything: connect to RabbitMQ"), "{}", purged.stderr);
 
     redis.stop().await.unwrap();
-    says(&soon(&desk, &["status", "r1"], 4), &["the store was not reached", "the broker was not reached"]);
+    says(&soon(&desk, &["status", "r1"], 4), &["the store could not be reached", "the broker could not be reached"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -139,7 +139,7 @@ async fn a_store_that_does_not_answer_is_named_with_the_reason() {
     let said = watching.wait_for_output("\"server\":\"store\"");
     assert!(said.contains("reach the Redis server redis://127.0.0.1:") && said.contains("no answer in 2 s"), "{said}");
     // Who comes now does not even connect.
-    says(&soon(&desk, &["status"], 4), &["the store was not reached", "connect to the store redis://127.0.0.1:"]);
+    says(&soon(&desk, &["status"], 4), &["the store could not be reached", "connect to the store redis://127.0.0.1:"]);
     drop(watching);
 }
 
@@ -175,7 +175,7 @@ async fn a_coordinator_that_waits_for_a_store_without_room_can_be_stopped() {
     let mut waiting = desk.start(&COORDINATE);
     waiting.wait_for("its memory is full");
     waiting.interrupt();
-    waiting.wait_for("stopping: what is under way stays on the queues");
+    waiting.wait_for("stopping: cells in progress stay on the queues");
     waiting.end().with_code(130);
 
     // The run was begun; where the broker is is still the user's to say.
@@ -192,7 +192,7 @@ async fn a_coordinator_that_cannot_enter_its_run_into_the_list_goes_on() {
     let () = redis::cmd("ACL").arg(&user).query(&mut store).unwrap();
     let desk = Desk::at(broker.url.clone(), redis.url().replace("redis://", "redis://weak:secret@"));
     let mut coordinator = desk.start(&COORDINATE);
-    coordinator.wait_for("the run is not in the list of runs yet");
+    coordinator.wait_for("could not add the run to the list of runs");
     coordinator.wait_for("coordinating run");
     coordinator.interrupt();
     coordinator.end().with_code(130);
@@ -237,7 +237,7 @@ async fn a_look_that_takes_too_long_is_told_from_a_broker_that_is_away() {
     watching.wait_for_output("the look at its queues was not finished within 2 s");
     watching.interrupt();
     let said = watching.end().well().stdout;
-    assert!(!said.contains("the broker was not reached"), "{said}");
+    assert!(!said.contains("the broker could not be reached"), "{said}");
 }
 
 /// The verbs through servers that take connections and answer nothing, from the beginning.
@@ -250,7 +250,7 @@ async fn servers_that_stall_are_said_within_seconds() {
     let held = Desk::at(broker_url, store_url);
     broker.stall().await;
     let silent = "no answer within 3 s; check the host and the port";
-    says(&soon(&held, &["status"], 4), &["the broker was not reached", "connect to RabbitMQ at amqp://", silent]);
+    says(&soon(&held, &["status"], 4), &["the broker could not be reached", "connect to RabbitMQ at amqp://", silent]);
     let stalled = |commands: &[&[&str]], code| {
         for (arguments, ended) in commands.iter().zip(all_soon(&held, commands, code)) {
             assert!(ended.stderr.contains(silent), "{arguments:?}: {}", ended.stderr);
@@ -263,7 +263,7 @@ async fn servers_that_stall_are_said_within_seconds() {
     desk.control().await.announce(&about()).await.unwrap();
     soon(&held, &["pause", "r1"], 0);
     store.stall().await;
-    says(&soon(&held, &["status"], 4), &["the store was not reached", "the broker was not reached"]);
+    says(&soon(&held, &["status"], 4), &["the store could not be reached", "the broker could not be reached"]);
     stalled(&[&["pause", "r1"], &["purge", "r1", "--yes"]], 1);
     stalled(&[&["runs"]], 4);
 }

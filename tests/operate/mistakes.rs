@@ -32,7 +32,7 @@ async fn unknown_runs_and_malformed_words_are_refused() {
     check(&desk, &["dead", "replay", "nobody", "--all", "--cell", "0/7/1"], 2, "cannot be used with");
     check(&desk, &["dead", "discard", "nobody", "--letter", "xyz", "--yes"], 2, "8 hexadecimal digits");
     let nothing = desk.run(&["dead", "replay", "nobody", "--cell", "0/7/1"]).with_code(1);
-    assert!(nothing.stderr.contains("no dead letter is of these cells"), "{}", nothing.stderr);
+    assert!(nothing.stderr.contains("no dead letter has one of these cells or ids"), "{}", nothing.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -121,7 +121,12 @@ fn an_address_on_the_command_line_goes_before_a_file_in_a_variable() {
         (&[address], &["--store-file", "store"], 4, "redis://127.0.0.1:2"),
         (&[address, file], &["--store", "redis://127.0.0.1:3"], 4, "redis://127.0.0.1:3"),
         (&[address, file], &[], 2, "VALUESIM_STORE and VALUESIM_STORE_FILE are alternatives"),
-        (&[], &["--store", "redis://127.0.0.1:1", "--store-file", "store"], 2, "--store and --store-file say the same"),
+        (
+            &[],
+            &["--store", "redis://127.0.0.1:1", "--store-file", "store"],
+            2,
+            "--store and --store-file are alternatives",
+        ),
     ] {
         let ended = runs(variables, flags).with_code(code);
         assert!(ended.stderr.contains(says), "{variables:?} {flags:?}: {says:?} is not in:\n{}", ended.stderr);

@@ -76,7 +76,7 @@ async fn a_password_that_is_missing_or_wrong_is_never_shown() {
         let refused = refusal(&url).await;
         assert!(matches!(refused, RedisConnectionError::Password { .. }), "{refused}");
         let said = format!("{refused} {refused:?}");
-        assert!(said.contains("refuses the user or the password") && !said.contains("guess1"), "{said}");
+        assert!(said.contains("rejects the user or the password") && !said.contains("guess1"), "{said}");
     }
     assert!(link(&with(":s3cret")).await.state().is_connected());
 
@@ -100,7 +100,7 @@ async fn a_login_that_is_refused_for_a_moment_is_tried_again_by_who_was_logged_i
     // As a server that has too many clients does, whose answer to a login reads as a wrong password.
     command(&mut without, "CONFIG SET requirepass other").await;
     command(&mut without, "CLIENT KILL TYPE normal SKIPME yes").await;
-    let is_refused = |state: &RedisConnectionState| state.to_string().contains("refuses the user or the password");
+    let is_refused = |state: &RedisConnectionState| state.to_string().contains("rejects the user or the password");
     until(&running, is_refused).await;
     let store = valuesim_shared::store::RedisStore::new(running);
     let reading = {
