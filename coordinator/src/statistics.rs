@@ -25,6 +25,7 @@ mod groups;
 mod holm;
 mod interval;
 mod moments;
+mod normal;
 mod paired;
 mod population;
 mod power;

@@ -1,8 +1,7 @@
 //! Makes the interval of a mean: Student's t, or a bounded one where that fails.
 
-use statrs::distribution::{ContinuousCDF, Normal};
-
 use super::interval::{Bounds, Interval, IntervalKind, NoInterval, Uncertainty};
+use super::normal::normal_quantile;
 use super::student_t::t_quantile;
 
 /// A mean, and what is known about its precision.
@@ -53,7 +52,7 @@ impl Evidence {
 /// The score interval of a share (Wilson 1927, JASA 22), for as many people of an unlimited population as the sample is
 /// worth.
 fn wilson(mean: f64, people: f64, bounds: Bounds, alpha: f64) -> Interval {
-    let z = -Normal::standard().inverse_cdf(alpha / 2.0);
+    let z = normal_quantile(alpha / 2.0);
     let (share, square) = (bounds.share(mean).clamp(0.0, 1.0), z * z);
     let centre = (share + square / (2.0 * people)) / (1.0 + square / people);
     let spread = (share * (1.0 - share) / people + square / (4.0 * people * people)).sqrt();

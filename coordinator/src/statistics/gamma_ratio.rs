@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn ratios_equal_mpmath() {
-        // mpmath 1.3: gamma(a + 1/2) / gamma(a) with 40 digits
+        // mpmath 1.4.1: gamma(a + 1/2) / gamma(a) with 40 digits
         for (a, expected) in [
             (0.5, 0.564_189_583_547_756_3),
             (1.0, 0.886_226_925_452_758),

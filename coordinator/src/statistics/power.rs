@@ -1,8 +1,7 @@
 //! Says which differences a number of pairs can show, and how many pairs a difference needs.
 
-use statrs::distribution::{ContinuousCDF, Normal};
-
 use super::interval::ALPHA;
+use super::normal::normal_upper_tail;
 use super::population::Sample;
 use super::student_t::t_quantile;
 
@@ -76,7 +75,7 @@ pub fn pairs_needed(difference: f64, deviation: f64, population: super::Populati
 /// The mean of Φ(δ - tS) + Φ(-δ - tS) over S. In u = ln S the density is e^(ν(u - e^(2u)/2)) up to a factor, and so smooth
 /// that equidistant nodes are exact to rounding.
 fn beyond(noncentrality: f64, degrees: f64, alpha: f64) -> f64 {
-    let (critical, normal) = (t_quantile(alpha / 2.0, degrees), Normal::standard());
+    let critical = t_quantile(alpha / 2.0, degrees);
     let (from, to) = (-(39.0 / degrees + 9.0 / degrees.sqrt()), 2.3_f64.min(6.5 / degrees.sqrt()));
     let (mut sum, mut weights) = (0.0, 0.0);
     for node in 0..=NODES {
@@ -84,7 +83,7 @@ fn beyond(noncentrality: f64, degrees: f64, alpha: f64) -> f64 {
         // Relative to its greatest value, which is at u = 0; `exp_m1` keeps the digits beside it.
         let weight = (degrees * (u - (2.0 * u).exp_m1() / 2.0)).exp();
         let cut = critical * u.exp();
-        sum += weight * (normal.cdf(noncentrality - cut) + normal.cdf(-noncentrality - cut));
+        sum += weight * (normal_upper_tail(cut - noncentrality) + normal_upper_tail(cut + noncentrality));
         weights += weight;
     }
     sum / weights

@@ -1,6 +1,6 @@
 //! Wilcoxon's signed-rank test: whether people's differences lie on both sides of zero alike.
 
-use statrs::distribution::{ContinuousCDF, Normal};
+use super::normal::normal_upper_tail;
 
 /// Up to here, and without ties and zeros, p is exact.
 const MAX_EXACT: usize = 50;
@@ -107,7 +107,7 @@ impl SignedRanks {
         let n = self.ranks.len() as f64;
         let below_mean = (self.whole_sum() - 2 * self.smaller_sum()) as f64 / 4.0;
         let variance = (n * (n + 1.0) * (2.0 * n + 1.0) - self.ties / 2.0) / 24.0;
-        2.0 * Normal::standard().sf(below_mean / variance.sqrt())
+        2.0 * normal_upper_tail(below_mean / variance.sqrt())
     }
 }
 
