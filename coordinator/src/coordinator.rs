@@ -29,6 +29,7 @@ use valuesim_shared::task::{TASK_VERSION, TaskKind};
 use crate::cursor::{Cursor, CursorError};
 use crate::ledger::{DeadCells, Ledger, LedgerError};
 use crate::plan::{Plan, Planned};
+use crate::retrieval::Retrieval;
 use cell_states::CellStates;
 
 /// Why the coordinator failed.
@@ -118,6 +119,8 @@ pub struct Coordinator<Q, S> {
     ledger: Arc<Ledger>,
     queue: Q,
     store: S,
+    /// Finds the items of profiles that `rag` asks with; `None` unless the run has it.
+    retrieval: Option<Arc<Retrieval>>,
     /// The kind of a cell's first task.
     first_kind: TaskKind,
     /// Free slots in each model's window.
@@ -161,6 +164,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
             ledger,
             queue,
             store,
+            retrieval: None,
             first_kind,
             windows,
             cell_states: Mutex::new(cell_states),
@@ -184,6 +188,12 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
     #[must_use]
     pub fn with_task_version(self, task_version: u16) -> Self {
         Self { task_version, ..self }
+    }
+
+    /// The same with tasks that name the items of the profile for `rag`.
+    #[must_use]
+    pub fn retrieving(self, retrieval: Option<Arc<Retrieval>>) -> Self {
+        Self { retrieval, ..self }
     }
 
     /// The cells that are in the ledger.

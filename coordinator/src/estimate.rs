@@ -1,5 +1,7 @@
 //! Estimates the calls, tokens and money that a run will take, before the first call.
 
+mod embeddings;
+
 use serde::Serialize;
 use valuesim_shared::cell::{self, Text};
 use valuesim_shared::codebook::Codebook;
@@ -9,11 +11,17 @@ use valuesim_shared::method::Module;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::money::{NanoUsd, Tokens};
 use valuesim_shared::profile::ProfileText;
-use valuesim_shared::prompt::{Opinion, combined, coordinator, frame, question_block, story};
+use valuesim_shared::prompt::{
+    Opinion, Retrieved, combined, coordinator, frame, question_block, retrieved_items, story,
+};
+use valuesim_shared::similarity::Similarity;
 use valuesim_shared::stage::{Stage, StageKind, Variant};
 use valuesim_shared::survey::Survey;
+use valuesim_shared::task::MOST_RETRIEVED;
 
 use crate::plan::Plan;
+
+pub use embeddings::EmbeddingEstimate;
 
 /// Characters of English text per token: 4.76 (DeepSeek-V3) to 5.37 (Llama-3.1) in the backstories that the paper's
 /// authors published; plain sentences with numbers have slightly fewer characters per token.
@@ -40,6 +48,9 @@ const STORY_CHARACTERS: [(&str, f64); 4] =
 pub struct Estimate {
     /// For each model of the experiment.
     pub models: Vec<ModelEstimate>,
+    /// For the embeddings; none unless a method retrieves with some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embeddings: Option<EmbeddingEstimate>,
 }
 
 /// What one model's share of the run will take.
@@ -93,7 +104,7 @@ impl<T: Copy> Span<T> {
 pub fn estimate(experiment: &Experiment, plan: &Plan, survey: &Survey, codebook: &Codebook) -> Estimate {
     let lengths = Lengths::measure(experiment, plan, survey, codebook);
     let models = experiment.models.iter().map(|model| model_estimate(model, experiment, plan, &lengths));
-    Estimate { models: models.collect() }
+    Estimate { models: models.collect(), embeddings: embeddings::estimate(experiment, plan, survey, codebook) }
 }
 
 fn model_estimate(model: &ModelSettings, experiment: &Experiment, plan: &Plan, lengths: &Lengths) -> ModelEstimate {
@@ -113,9 +124,11 @@ fn stage_estimate(stage: Stage, model: &str, plan: &Plan, lengths: &Lengths) -> 
         StageKind::Cognitive | StageKind::Affective | StageKind::Behavioral => {
             (Span::exactly(predictions), ANALYSIS_TOKENS)
         }
-        StageKind::FullInfo | StageKind::NoCab | StageKind::NoProfile => {
+        StageKind::FullInfo | StageKind::NoCab | StageKind::NoProfile | StageKind::Rag => {
             (Span::exactly(predictions), SINGLE_ANSWER_TOKENS)
         }
+        // They belong to the run, not to a model's cells.
+        StageKind::Embeddings => (Span::exactly(0), 0),
     };
     let input = tokens(lengths.prompt(stage, model));
     StageEstimate { stage, calls, tokens_per_call: Tokens { input, cached: 0, output } }
@@ -150,6 +163,8 @@ fn total(model: &ModelSettings, stages: Vec<StageEstimate>) -> ModelEstimate {
 struct Lengths {
     natural_profile: f64,
     question_profile: f64,
+    /// As many of its items as are retrieved, as `rag` shows them.
+    retrieved: f64,
     /// The text around the profile in a backstory's prompt.
     story_frame: f64,
     /// The text around profile or backstory and question in a module's prompt.
@@ -170,14 +185,19 @@ impl Lengths {
         let analysis = "x".repeat(characters(ANALYSIS_TOKENS));
         let opinion = Opinion { answer: Some(Code(1)), analysis: &analysis };
         let questions = codebook.questions();
+        let question_profile = mean(people.iter().map(|person| length(&text.with_questions(profile(person)))));
+        let items = mean(plan.folds().iter().map(|&fold| plan.split().kept(fold).len() as f64));
+        let item = Retrieved { text: "", similarity: Similarity::of(0.0) };
+        let around_items = length(&retrieved_items(&[item; MOST_RETRIEVED]));
         Self {
             natural_profile: mean(people.iter().map(|person| length(&text.natural(profile(person))))),
-            question_profile: mean(people.iter().map(|person| length(&text.with_questions(profile(person))))),
+            question_profile,
+            retrieved: around_items + question_profile * MOST_RETRIEVED as f64 / items.max(1.0),
             story_frame: length(&story("")),
             module_frame: mean(Module::ALL.into_iter().map(|module| frame_length(module.into()))),
             question: mean(questions.iter().map(|question| length(&question_block(question)))),
             coordinator_prompt: mean(questions.iter().map(|question| length(&coordinator(question, &[opinion; 3])))),
-            items: mean(plan.folds().iter().map(|&fold| plan.split().kept(fold).len() as f64)),
+            items,
         }
     }
 
@@ -189,9 +209,10 @@ impl Lengths {
             StageKind::Cognitive | StageKind::Affective | StageKind::Behavioral => {
                 self.module_frame + self.question + self.text(cell::text_of(stage), model)
             }
-            kind @ (StageKind::FullInfo | StageKind::NoCab | StageKind::NoProfile) => {
+            kind @ (StageKind::FullInfo | StageKind::NoCab | StageKind::NoProfile | StageKind::Rag) => {
                 frame_length(kind) + self.question + self.text(cell::text_of(stage), model)
             }
+            StageKind::Embeddings => 0.0,
         }
     }
 
@@ -199,6 +220,7 @@ impl Lengths {
         match text {
             Text::Nothing | Text::BackstoryOf(0) => 0.0,
             Text::Profile => self.question_profile,
+            Text::Retrieved => self.retrieved,
             Text::Backstory | Text::BackstoryOf(_) => self.story_reply(model),
             Text::Both => length(&combined("", "")) + self.story_reply(model) + self.question_profile,
         }

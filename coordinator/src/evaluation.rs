@@ -15,6 +15,7 @@ use crate::ledger::{Ledger, LedgerError};
 use crate::plan::Plan;
 use crate::predictions::{About, Batch, PredictionsError, PredictionsWriter, Replies};
 use crate::results::{ArmResults, DistributionSummary, ModelSpend};
+use crate::retrieval::KeptVectors;
 use crate::score::{Arm, Misfit, Prediction, Scorer};
 
 /// The name of the predictions file in a run folder.
@@ -54,7 +55,7 @@ impl EvaluationError {
 pub struct Evaluation {
     /// Every arm's score, methods without a model first.
     pub arms: Vec<ArmResults>,
-    /// What each model's calls used.
+    /// What each model's calls used, and the embeddings.
     pub spend: Vec<ModelSpend>,
     /// Cells in the ledger.
     pub cells_finished: u64,
@@ -79,6 +80,8 @@ pub struct Evaluated<'a> {
     pub codebook: &'a Codebook,
     /// What was predicted.
     pub ledger: &'a Ledger,
+    /// The vectors that it retrieves with; none unless it retrieves, or if they are gone.
+    pub vectors: Option<&'a KeptVectors>,
 }
 
 impl Evaluated<'_> {
@@ -112,6 +115,7 @@ impl Evaluated<'_> {
             cells_finished += self.with_model(model, sink, &mut arms)?;
             spend.push(self.spend(model, sink)?);
         }
+        spend.extend(self.spend_on_embeddings());
         let cells_dead = self.ledger.dead()?.len() as u64;
         Ok(Evaluation { arms, spend, cells_finished, cells_dead, replies: self.replies() })
     }
@@ -196,6 +200,11 @@ impl Evaluated<'_> {
             fold: cell.fold,
             replies,
         }
+    }
+
+    fn spend_on_embeddings(&self) -> Option<ModelSpend> {
+        let settings = self.experiment.embeddings.as_ref()?.as_model();
+        Some(ModelSpend::new(&settings, self.vectors?.spend()))
     }
 
     fn spend(&self, model: ModelId, sink: &dyn Sink) -> Result<ModelSpend, EvaluationError> {

@@ -28,6 +28,7 @@ use crate::coordinator::{Coordinator, Progress, RunEnd};
 use crate::cursor::Cursor;
 use crate::ledger::Ledger;
 use crate::plan::Plan;
+use crate::retrieval::Retrieval;
 
 pub use self::error::FleetError;
 pub use self::heartbeat::{Heartbeat, RunSize};
@@ -64,6 +65,8 @@ pub struct Assignment<'a> {
     pub survey: &'a Arc<Survey>,
     /// Its finished cells.
     pub ledger: &'a Arc<Ledger>,
+    /// Finds the items of profiles for `rag`; none unless the run has it.
+    pub retrieval: Option<Arc<Retrieval>>,
     /// Its folder.
     pub folder: &'a Path,
     /// Maximum cells in progress for each model.
@@ -127,7 +130,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
         assignment: Assignment<'_>,
         process: Process,
     ) -> Result<Self, FleetError> {
-        let Assignment { manifest, plan, survey, ledger, folder, window, task_version, spent_before, tell } =
+        let Assignment { manifest, plan, survey, ledger, retrieval, folder, window, task_version, spent_before, tell } =
             assignment;
         let cursor_file = folder.join(CURSOR_FILE);
         let coordinator = Coordinator::new(
@@ -139,7 +142,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
             window,
         )?;
         let coordinator = coordinator.on_lasting_queues(Cursor::at(&cursor_file), process.id.clone());
-        let coordinator = Arc::new(coordinator.with_task_version(task_version));
+        let coordinator = Arc::new(coordinator.with_task_version(task_version).retrieving(retrieval));
         // Before workers see the run, so that they find everything ready.
         servers.queue.declare(&first_queues(&manifest)).await?;
         let of_first_respondent = plan.models().flat_map(|model| plan.cells_of(model).take(plan.folds().len()));

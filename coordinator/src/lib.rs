@@ -22,6 +22,7 @@ pub mod predictions;
 pub mod provenance;
 pub mod report;
 pub mod results;
+pub mod retrieval;
 pub mod run_id;
 pub mod score;
 pub mod show;

@@ -1,6 +1,7 @@
 //! Records where a run's numbers come from. The ledger keeps this beside the cells, so that the run can be verified.
 
 use serde::{Deserialize, Serialize};
+use valuesim_shared::cell::needs_retrieval;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::Experiment;
 use valuesim_shared::method::Behaviour;
@@ -35,6 +36,9 @@ pub struct Provenance {
     pub cells: u64,
     /// The models in the experiment's order.
     pub models: Vec<ModelProvenance>,
+    /// The model of the embeddings; none unless the run retrieves with some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embeddings: Option<ModelProvenance>,
 }
 
 /// A model as it was configured.
@@ -51,6 +55,7 @@ impl Provenance {
     /// The provenance of an execution of the experiment by this program.
     pub fn new(experiment: &Experiment, plan: &Plan, survey: &Survey, codebook: &Codebook) -> Self {
         let models = experiment.models.iter();
+        let embeddings = experiment.embeddings.as_ref().filter(|_| needs_retrieval(&experiment.methods));
         Self {
             program: env!("CARGO_PKG_VERSION").to_owned(),
             survey_version: survey.edition().version.clone(),
@@ -62,6 +67,8 @@ impl Provenance {
             simulated: experiment.simulate.is_some(),
             cells: plan.cells(),
             models: models.map(|model| ModelProvenance { name: model.name.clone(), price: model.price }).collect(),
+            embeddings: embeddings
+                .map(|model| ModelProvenance { name: model.name.clone(), price: model.price.map(Price::from) }),
         }
     }
 
@@ -70,6 +77,8 @@ impl Provenance {
         let names = |provenance: &Self| -> Vec<String> {
             provenance.models.iter().map(|model| model.name.clone()).collect::<Vec<_>>()
         };
+        let embeddings =
+            |provenance: &Self| provenance.embeddings.as_ref().map_or("none".to_owned(), |model| model.name.clone());
         let pairs = [
             ("survey digest", self.survey.clone(), other.survey.clone()),
             ("codebook digest", self.codebook.clone(), other.codebook.clone()),
@@ -78,6 +87,7 @@ impl Provenance {
             ("simulated", self.simulated.to_string(), other.simulated.to_string()),
             ("cells planned", self.cells.to_string(), other.cells.to_string()),
             ("models", names(self).join(", "), names(other).join(", ")),
+            ("embeddings", embeddings(self), embeddings(other)),
         ];
         let differing = pairs.into_iter().filter(|(_, own, others)| own != others);
         differing.map(|(what, own, others)| format!("{what}: {own}, expected {others}")).collect()
@@ -105,7 +115,8 @@ fn lines_of(provenance: &Provenance) -> Vec<String> {
         format!("prompts digest: {prompts}"),
     ];
     let price = |model: &ModelProvenance| model.price.map(|price| price_line(&model.name, &price));
-    lines.extend(provenance.models.iter().filter_map(price));
+    lines.extend(provenance.embeddings.iter().map(|model| format!("embeddings: {}", model.name)));
+    lines.extend(provenance.models.iter().chain(&provenance.embeddings).filter_map(price));
     lines
 }
 
@@ -135,6 +146,7 @@ mod tests {
             simulated: false,
             cells: 500,
             models: vec![ModelProvenance { name: "m".to_owned(), price: Some(price) }],
+            embeddings: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Derives a run's id from everything that decides its results, and from nothing else.
 
 use serde::Serialize;
+use valuesim_shared::cell::needs_retrieval;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::Experiment;
 use valuesim_shared::id::{Fold, Respondent, RunId};
@@ -32,6 +33,9 @@ struct RunInputs<'a> {
     /// Decides which part of the profile is read; set only if a method reads part of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     draw_seed: Option<u64>,
+    /// Decides which answers are retrieved; set only if a method retrieves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    embeddings: Option<EmbeddingInputs<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -39,6 +43,13 @@ struct ModelInputs<'a> {
     name: &'a str,
     base_url: Option<&'a str>,
     max_output_tokens: Option<u32>,
+    extra_body: &'a serde_json::Map<String, serde_json::Value>,
+}
+
+#[derive(Debug, Serialize)]
+struct EmbeddingInputs<'a> {
+    name: &'a str,
+    base_url: Option<&'a str>,
     extra_body: &'a serde_json::Map<String, serde_json::Value>,
 }
 
@@ -55,6 +66,12 @@ pub fn run_id(experiment: &Experiment, plan: &Plan, survey: &Survey, codebook: &
         max_output_tokens: model.max_output_tokens,
         extra_body: &model.extra_body,
     });
+    let embeddings = experiment.embeddings.as_ref().filter(|_| needs_retrieval(&experiment.methods));
+    let embeddings = embeddings.map(|embeddings| EmbeddingInputs {
+        name: &embeddings.name,
+        base_url: embeddings.base_url.as_deref().filter(|_| simulated.is_none()),
+        extra_body: &embeddings.extra_body,
+    });
     let reads_a_part = experiment.methods.iter().any(|method| matches!(method, Method::ProfileScale(_)));
     let inputs = RunInputs {
         survey: blake3::Hash::from(survey.digest()).to_string(),
@@ -70,6 +87,7 @@ pub fn run_id(experiment: &Experiment, plan: &Plan, survey: &Survey, codebook: &
         models: models.collect(),
         simulator_seed: simulated.map(|simulation| simulation.seed),
         draw_seed: reads_a_part.then_some(experiment.sample.seed),
+        embeddings,
     };
     let json = serde_json::to_vec(&inputs).expect("a run's inputs can be written as JSON");
     let digest = &blake3::hash(&json).to_hex()[..DIGITS];

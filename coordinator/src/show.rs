@@ -13,11 +13,13 @@ use valuesim_shared::outcome::CellResult;
 use valuesim_shared::profile::ProfileText;
 use valuesim_shared::stage::Stage;
 use valuesim_shared::store::ReplyText;
+use valuesim_shared::task::{RetrievedItem, RetrievedItems};
 use valuesim_shared::transcript::{Call, TranscriptError};
 
 use crate::evaluation::{Evaluated, EvaluationError};
 use crate::ledger::LedgerError;
 use crate::predictions::Replies;
+use crate::retrieval::{EmbeddedTexts, Retrieval, VectorsError};
 
 /// What to show.
 #[derive(Debug, Clone)]
@@ -49,6 +51,9 @@ pub enum ShowError {
     /// The ledger failed.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The vectors that the run retrieves with are not all there.
+    #[error(transparent)]
+    Vectors(#[from] VectorsError),
     /// A row of the ledger does not fit its fold.
     #[error(transparent)]
     Evaluation(#[from] EvaluationError),
@@ -131,6 +136,9 @@ pub struct ShownQuestion {
     pub text: String,
     /// Its answer options.
     pub options: Vec<AnswerOption>,
+    /// The items of the profile that were retrieved for it, best first; empty unless an arm retrieves.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub retrieved: Vec<ShownItem>,
     /// What the modules answered.
     pub modules: Vec<ShownModule>,
     /// What the arms predicted.
@@ -148,6 +156,19 @@ pub struct ShownAnswer {
     pub code: Code,
     /// Its label; `None` for open questions.
     pub label: Option<String>,
+}
+
+/// An item of the profile that was retrieved for a question.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ShownItem {
+    /// The question that it answers.
+    pub question: QuestionId,
+    /// Its wording.
+    pub text: String,
+    /// The respondent's answer.
+    pub answer: Option<ShownAnswer>,
+    /// The cosine similarity to the question that is asked, as the prompt shows it.
+    pub similarity: String,
 }
 
 /// A module's answer to a question.
@@ -184,16 +205,26 @@ pub fn show(of: &Evaluated<'_>, selection: &Selection) -> Result<Vec<ShownCell>,
         return Err(ShowError::NotInSample(respondent, of.plan.respondents().len()));
     }
     let folds = folds(of, selection)?;
+    let retrieval = retrieval(of, respondent)?;
     let mut shown = Vec::new();
     for model in models(of, selection)? {
         for row in of.ledger.results_of(model, respondent)? {
             let (cell, result) = row?;
             if folds.contains(&cell.fold) {
-                shown.push(CellView { of, selection, cell, result: &result }.cell()?);
+                let retrieved = retrieval.as_ref().map(|retrieval| retrieval.of_cell(of.plan, of.survey, cell));
+                let retrieved = retrieved.unwrap_or_default();
+                shown.push(CellView { of, selection, cell, result: &result, retrieved }.cell()?);
             }
         }
     }
     if shown.is_empty() { Err(ShowError::Unfinished(respondent)) } else { Ok(shown) }
+}
+
+/// Retrieves again as the run did, for one respondent; none unless it retrieves, or if its vectors are gone.
+fn retrieval(of: &Evaluated<'_>, respondent: Respondent) -> Result<Option<Retrieval>, VectorsError> {
+    let Some(vectors) = of.vectors.filter(|vectors| !vectors.is_empty()) else { return Ok(None) };
+    let texts = EmbeddedTexts::of(&[respondent], of.plan, of.survey, (of.codebook, of.experiment.behaviour));
+    Retrieval::new(&texts, vectors).map(Some)
 }
 
 fn models(of: &Evaluated<'_>, selection: &Selection) -> Result<Vec<ModelId>, ShowError> {
@@ -223,6 +254,7 @@ struct CellView<'a> {
     selection: &'a Selection,
     cell: Cell,
     result: &'a CellResult,
+    retrieved: RetrievedItems,
 }
 
 /// The calls of a cell, by question; the backstory's calls have none.
@@ -275,7 +307,7 @@ impl CellView<'_> {
     }
 
     fn questions(&self, calls: &mut Calls) -> Result<Vec<ShownQuestion>, ShowError> {
-        let Self { of, cell, result, selection } = self;
+        let Self { of, cell, result, selection, .. } = self;
         let mut arms = Vec::new();
         for arm in &result.arms {
             arms.push((arm.method, of.predictions(*cell, result, arm.method)?));
@@ -296,6 +328,7 @@ impl CellView<'_> {
                 question: id,
                 text: question.text.clone(),
                 options: question.options.clone(),
+                retrieved: self.retrieved(at),
                 modules: self.modules(question, at),
                 predictions: predictions.collect(),
                 truth: answer(question, Some(truth).filter(|truth| !truth.is_missing())),
@@ -303,6 +336,21 @@ impl CellView<'_> {
             }
         });
         Ok(questions.collect())
+    }
+
+    fn retrieved(&self, at: usize) -> Vec<ShownItem> {
+        let Self { of, cell, .. } = self;
+        let kept = of.plan.split().kept(cell.fold);
+        let item = |item: &RetrievedItem| {
+            let question = of.codebook.question(*kept.get(usize::from(item.place))?);
+            Some(ShownItem {
+                question: question.id,
+                text: question.text.clone(),
+                answer: answer(question, Some(of.survey.code(cell.respondent, question.id))),
+                similarity: item.similarity.to_string(),
+            })
+        };
+        self.retrieved.0.get(at).into_iter().flatten().filter_map(item).collect()
     }
 
     fn modules(&self, question: &Question, at: usize) -> Vec<ShownModule> {

@@ -8,13 +8,16 @@ mod predictions;
 use std::path::Path;
 
 use serde::Serialize;
+use valuesim_shared::cell::needs_retrieval;
 use valuesim_shared::id::{Cell, RunId};
 
 use crate::evaluation::{Evaluated, Evaluation, PREDICTIONS_FILE};
+use crate::grouped::grouped;
 use crate::ledger::LedgerError;
 use crate::provenance::Provenance;
 use crate::report::RESULTS_FILE;
 use crate::results::Results;
+use crate::retrieval::{EmbeddedTexts, KeptVectors, VECTORS_FILE};
 use cells::Rows;
 
 pub use check::Check;
@@ -83,6 +86,7 @@ pub fn verify(subject: &Subject<'_>) -> Result<Verification, LedgerError> {
         cells::transcripts(ledger, plan, &rows)?,
         provenance(subject, &rows)?,
     ];
+    checks.extend(embeddings(subject));
     let ledger_is_sound = checks.iter().all(Check::is_sound);
     let files = if ledger_is_sound {
         files::compare(subject, rows.first_open(plan))?
@@ -114,6 +118,24 @@ fn identity(subject: &Subject<'_>) -> Result<Check, LedgerError> {
         check.problem(format_args!("the ledger belongs to run {found}, experiment and survey give {run}"));
     }
     Ok(check)
+}
+
+/// Checks that each text that the run retrieves with has its vector. A run that does not retrieve has no such check.
+fn embeddings(subject: &Subject<'_>) -> Option<Check> {
+    let Evaluated { experiment, plan, survey, codebook, .. } = subject.evaluated;
+    let settings = experiment.embeddings.as_ref().filter(|_| needs_retrieval(&experiment.methods))?;
+    let vectors = match KeptVectors::open(&subject.folder.join(VECTORS_FILE), &settings.name) {
+        Ok(vectors) => vectors,
+        Err(error) => return Some(Check::failed("embeddings", error)),
+    };
+    let texts = EmbeddedTexts::of(plan.respondents(), plan, survey, (codebook, experiment.behaviour));
+    let (count, dimensions) = (grouped(texts.texts().len() as u64), vectors.dimensions());
+    let said = format!("{count} texts have their vectors of {dimensions} numbers");
+    let mut check = Check::new("embeddings", said);
+    for missing in texts.texts().iter().filter_map(|text| vectors.get(text).err()) {
+        check.problem(missing);
+    }
+    Some(check)
 }
 
 fn provenance(subject: &Subject<'_>, rows: &Rows) -> Result<Check, LedgerError> {

@@ -32,7 +32,9 @@ pub use reask::{Reask, reask};
 pub use result::cell_result;
 pub use rules::Rules;
 pub use story::{StoryCalls, StoryStep, WrittenStory};
-pub use table::{Asks, Recipe, Settle, Text, first_stages, needs_backstory, recipe, recipes, stages, text_of};
+pub use table::{
+    Asks, Recipe, Settle, Text, first_stages, needs_backstory, needs_retrieval, recipe, recipes, stages, text_of,
+};
 
 /// What a cell needs next.
 #[derive(Debug, Clone, PartialEq, Eq)]

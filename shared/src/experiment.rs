@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::cell::needs_retrieval;
+use crate::embeddings::EmbeddingSettings;
 use crate::id::{Fold, Respondent};
 use crate::method::{Behaviour, Method};
 use crate::model::ModelSettings;
@@ -28,6 +30,9 @@ pub const DEMO_USERS: u32 = 25;
 
 /// Size of the demonstration's synthetic survey: enough for meaningful baselines.
 pub const DEMO_SURVEY: u32 = 2_000;
+
+/// The name of a model that is simulated because none was named.
+const SIMULATED: &str = "simulated";
 
 /// An experiment, as given by a TOML file or flags. Unknown keys are refused.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -54,6 +59,9 @@ pub struct Experiment {
     /// If present, all models answer from the simulated provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub simulate: Option<Simulation>,
+    /// The embeddings that `rag` retrieves with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embeddings: Option<EmbeddingSettings>,
     /// The models to ask.
     #[serde(rename = "model")]
     pub models: Vec<ModelSettings>,
@@ -191,6 +199,11 @@ impl<'de> Deserialize<'de> for Users {
     }
 }
 
+/// What is missing where `rag` is asked for without an embeddings endpoint.
+const NO_EMBEDDINGS: &str = "methods: `rag` retrieves with embeddings, and none are named: name their model with \
+                             --embeddings-model and its address with --embeddings-base-url, or in the table [embeddings] of \
+                             the experiment file";
+
 /// All problems of an experiment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the experiment cannot be run:\n{}", .0.iter().map(|problem| format!("  - {problem}")).collect::<Vec<_>>().join("\n"))]
@@ -214,7 +227,7 @@ impl Experiment {
         }
         if self.models.is_empty() {
             self.simulate.get_or_insert_default();
-            self.models.push(ModelSettings::named("simulated"));
+            self.models.push(ModelSettings::named(SIMULATED));
         }
         if self.sample.users.is_none() && self.sample.respondents.is_empty() {
             let users = if self.survey.file.is_some() { PAPER_USERS } else { DEMO_USERS };
@@ -222,6 +235,12 @@ impl Experiment {
         }
         for model in &mut self.models {
             model.fill_in_known();
+        }
+        if self.simulate.is_some() && needs_retrieval(&self.methods) && self.embeddings.is_none() {
+            self.embeddings = Some(EmbeddingSettings::named(SIMULATED));
+        }
+        if let Some(embeddings) = &mut self.embeddings {
+            embeddings.fill_in_known();
         }
         let problems = self.problems();
         if problems.is_empty() { Ok(self) } else { Err(Problems(problems)) }
@@ -251,12 +270,18 @@ impl Experiment {
             let asks = method.asks_model();
             unless(asks, format!("methods: `{method}` is a baseline, which is always included; leave it out"));
         }
+        let is_simulated = self.simulate.is_some();
+        let has_vectors = self.embeddings.is_some() || !needs_retrieval(&self.methods);
+        unless(has_vectors, NO_EMBEDDINGS.to_owned());
+        for problem in self.embeddings.iter().flat_map(|embeddings| embeddings.problems(is_simulated)) {
+            unless(false, problem);
+        }
         let count = self.models.len();
         unless(count <= MAX_MODELS, format!("{count} models: expected at most {MAX_MODELS}; split the experiment"));
         let mut names = BTreeSet::new();
         for model in self.models.iter().take(MAX_MODELS) {
             unless(names.insert(&model.name), format!("model {:?} is listed twice", model.name));
-            for problem in model.problems(self.simulate.is_some()) {
+            for problem in model.problems(is_simulated) {
                 unless(false, problem);
             }
         }
@@ -290,6 +315,10 @@ mod tests {
             [[model]]
             name = 'gpt-3.5-turbo'
             limits = { calls_in_flight = 8 }
+            [embeddings]
+            name = 'text-embedding-3-small'
+            batch = 8
+            extra_body = { dimensions = 256 }
         ";
         let experiment = Experiment::from_toml(text).expect("reads").resolve().expect("is valid");
         let written = toml::to_string(&experiment).expect("writes");
@@ -308,6 +337,24 @@ mod tests {
             let error = Experiment::from_toml(text).expect_err("refused").to_string();
             assert!(error.contains(expected) && error.contains("line"), "{error}");
         }
+    }
+
+    #[test]
+    fn rag_needs_embeddings_unless_they_are_simulated() {
+        let with = |simulate: Option<Simulation>, embeddings: Option<&str>| {
+            let methods = vec![Method::Rag];
+            let models = vec![ModelSettings::named("gpt-4o-mini")];
+            let embeddings = embeddings.map(EmbeddingSettings::named);
+            Experiment { methods, simulate, embeddings, models, ..Experiment::default() }.resolve()
+        };
+        let Problems(problems) = with(None, None).expect_err("is invalid");
+        assert!(problems.len() == 1 && problems[0].contains("--embeddings-model"), "{problems:?}");
+        let known = with(None, Some("text-embedding-ada-002")).expect("is valid").embeddings.expect("named");
+        assert!(known.price.is_some());
+        let simulated = with(Some(Simulation::default()), None).expect("is valid").embeddings.expect("filled in");
+        assert_eq!(simulated.name, SIMULATED);
+        let Problems(problems) = with(None, Some("mine")).expect_err("has no address");
+        assert!(problems[0].starts_with("embeddings \"mine\": missing base_url"), "{problems:?}");
     }
 
     #[test]

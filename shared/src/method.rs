@@ -36,6 +36,8 @@ pub enum Method {
     ValueSim,
     /// One call with the whole profile in question form.
     FullInfo,
+    /// One call with the items of the profile that are most similar to the question.
+    Rag,
     /// No model: the most frequent answer of the other respondents.
     Mode,
     /// No model: the median answer of the other respondents.
@@ -71,9 +73,10 @@ impl Method {
     pub const DEFAULT: [Self; 2] = [Self::FullInfo, Self::ValueSim];
 
     /// All methods without a parameter that ask a model, in the order of the tables.
-    pub const WITH_MODEL: [Self; 10] = [
+    pub const WITH_MODEL: [Self; 11] = [
         Self::NoProfile,
         Self::FullInfo,
+        Self::Rag,
         Self::NoCab,
         Self::NoStory,
         Self::NoCognitive,
@@ -110,6 +113,7 @@ impl Method {
         Cow::Borrowed(match self {
             Self::ValueSim => "valuesim",
             Self::FullInfo => "full-info",
+            Self::Rag => "rag",
             Self::Mode => "mode",
             Self::Median => "median",
             Self::ModeCountry => "mode-country",
@@ -194,9 +198,10 @@ mod tests {
     use super::*;
 
     /// Methods as stored. Changing a line makes stored results unreadable.
-    const STORED: [(Method, &str); 16] = [
+    const STORED: [(Method, &str); 17] = [
         (Method::ValueSim, "valuesim"),
         (Method::FullInfo, "full-info"),
+        (Method::Rag, "rag"),
         (Method::Mode, "mode"),
         (Method::Median, "median"),
         (Method::ModeCountry, "mode-country"),

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use crate::codebook::Question;
 use crate::id::Code;
 use crate::method::Module;
+use crate::similarity::Similarity;
 use crate::stage::StageKind;
 use template::{
     AFFECTIVE, BEHAVIORAL, COGNITIVE, COMBINED, COORDINATOR, FULL_INFO, NO_CAB, NO_PROFILE, RAG, STORY, Template,
@@ -57,9 +58,7 @@ impl QuestionPrompt {
 
     /// The prompt of `rag`, from the items retrieved for the question, best first.
     pub fn rag(items: &[Retrieved]) -> Self {
-        let lines: Vec<String> =
-            items.iter().map(|item| format!("- {} [similarity: {:.4}]", item.text, item.similarity)).collect();
-        Self::around_question(RAG, &[("retrieved_items", &lines.join("\n"))])
+        Self::around_question(RAG, &[("retrieved_items", &retrieved_items(items))])
     }
 
     fn around_question(template: Template, values: &[(&str, &str)]) -> Self {
@@ -111,7 +110,8 @@ pub fn frame(kind: StageKind) -> Option<Frame> {
         StageKind::FullInfo => (FULL_INFO, "profile_text"),
         StageKind::NoCab => (NO_CAB, "backstory"),
         StageKind::NoProfile => (NO_PROFILE, ""),
-        StageKind::Story | StageKind::Coordinator => return None,
+        StageKind::Rag => (RAG, "retrieved_items"),
+        StageKind::Story | StageKind::Coordinator | StageKind::Embeddings => return None,
     };
     Some(Frame::of(template, text))
 }
@@ -162,7 +162,13 @@ pub struct Retrieved<'a> {
     /// The item in question form.
     pub text: &'a str,
     /// The item's cosine similarity to the question.
-    pub similarity: f64,
+    pub similarity: Similarity,
+}
+
+/// The items retrieved for a question as the prompt of `rag` shows them, one after the other.
+pub fn retrieved_items(items: &[Retrieved<'_>]) -> String {
+    let lines = items.iter().map(|item| format!("- {} [similarity: {}]", item.text, item.similarity));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// One module's answer to a question.
@@ -282,7 +288,13 @@ mod tests {
         check(StageKind::FullInfo, QuestionPrompt::full_info(text));
         check(StageKind::NoCab, QuestionPrompt::no_cab(text));
         check(StageKind::NoProfile, QuestionPrompt::no_profile());
-        assert_eq!((frame(StageKind::Story), frame(StageKind::Coordinator)), (None, None));
+        let items = [Retrieved { text: "an item\nin lines", similarity: Similarity::of(0.5) }];
+        let shown = retrieved_items(&items);
+        let sides = frame(StageKind::Rag).expect("asks about a question").around(shown.as_str(), |part| part);
+        let prompt = QuestionPrompt::rag(&items);
+        assert_eq!(sides.map(|side| side.concat()), [prompt.before(), prompt.after()]);
+        let without = [StageKind::Story, StageKind::Coordinator, StageKind::Embeddings];
+        assert!(without.into_iter().all(|kind| frame(kind).is_none()));
     }
 
     #[test]
@@ -291,6 +303,7 @@ mod tests {
         assert_eq!(position(StageKind::Cognitive), Some(TextPosition::BeforeQuestion));
         assert_eq!(position(StageKind::FullInfo), Some(TextPosition::AfterQuestion));
         assert_eq!(position(StageKind::NoCab), Some(TextPosition::AfterQuestion));
+        assert_eq!(position(StageKind::Rag), Some(TextPosition::AfterQuestion));
         assert_eq!(position(StageKind::NoProfile), Some(TextPosition::Nowhere));
     }
 

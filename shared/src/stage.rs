@@ -28,11 +28,15 @@ pub enum StageKind {
     NoCab,
     /// Answer in one call without any information about the respondent.
     NoProfile,
+    /// Answer in one call from the items of the profile that are most similar to the question.
+    Rag,
+    /// Turn texts into vectors. Such calls belong to a run, not to a cell.
+    Embeddings,
 }
 
 impl StageKind {
     /// All kinds, in the order in which a cell uses them. Positions in this list are never stored.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Story,
         Self::Cognitive,
         Self::Affective,
@@ -41,6 +45,8 @@ impl StageKind {
         Self::FullInfo,
         Self::NoCab,
         Self::NoProfile,
+        Self::Rag,
+        Self::Embeddings,
     ];
 
     /// The kind's name in files, tables and metrics.
@@ -54,6 +60,8 @@ impl StageKind {
             Self::FullInfo => "full_info",
             Self::NoCab => "no_cab",
             Self::NoProfile => "no_profile",
+            Self::Rag => "rag",
+            Self::Embeddings => "embeddings",
         }
     }
 
@@ -68,6 +76,8 @@ impl StageKind {
             Self::FullInfo => 5,
             Self::NoCab => 6,
             Self::NoProfile => 7,
+            Self::Rag => 8,
+            Self::Embeddings => 9,
         }
     }
 
@@ -77,7 +87,13 @@ impl StageKind {
             Self::Cognitive => Some(Module::Cognitive),
             Self::Affective => Some(Module::Affective),
             Self::Behavioral => Some(Module::Behavioral),
-            Self::Story | Self::Coordinator | Self::FullInfo | Self::NoCab | Self::NoProfile => None,
+            Self::Story
+            | Self::Coordinator
+            | Self::FullInfo
+            | Self::NoCab
+            | Self::NoProfile
+            | Self::Rag
+            | Self::Embeddings => None,
         }
     }
 }
@@ -142,6 +158,10 @@ impl Stage {
     pub const NO_CAB: Self = Self::plain(StageKind::NoCab);
     /// Answer in one call without any information about the respondent.
     pub const NO_PROFILE: Self = Self::plain(StageKind::NoProfile);
+    /// Answer in one call from the most similar items of the profile.
+    pub const RAG: Self = Self::plain(StageKind::Rag);
+    /// Turn texts into vectors.
+    pub const EMBEDDINGS: Self = Self::plain(StageKind::Embeddings);
 
     /// The stage of a kind in the paper's method.
     pub const fn plain(kind: StageKind) -> Self {
@@ -267,7 +287,7 @@ mod tests {
     use super::*;
 
     /// Stages as stored. Changing a line makes stored calls unreadable.
-    const STORED: [(Stage, &str, u32); 14] = [
+    const STORED: [(Stage, &str, u32); 16] = [
         (Stage::STORY, "story", 0),
         (Stage::COGNITIVE, "cognitive", 1),
         (Stage::AFFECTIVE, "affective", 2),
@@ -276,6 +296,8 @@ mod tests {
         (Stage::FULL_INFO, "full_info", 5),
         (Stage::NO_CAB, "no_cab", 6),
         (Stage::NO_PROFILE, "no_profile", 7),
+        (Stage::RAG, "rag", 8),
+        (Stage::EMBEDDINGS, "embeddings", 9),
         (Stage::of(StageKind::Cognitive, Variant::Profile), "cognitive(profile)", 0x0101),
         (Stage::of(StageKind::Behavioral, Variant::Combined), "behavioral(combined)", 0x0203),
         (
@@ -321,7 +343,7 @@ mod tests {
         {
             assert!(word.parse::<Stage>().is_err(), "{word}");
         }
-        for code in [8, 0x0700, 0x0001_0000, u32::MAX] {
+        for code in [10, 0x0700, 0x0001_0000, u32::MAX] {
             assert_eq!(Stage::from_code(code), None, "{code:#x}");
         }
     }

@@ -7,6 +7,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::id::{Cell, Code, RunId};
 
+mod retrieved;
+
+pub use retrieved::{MOST_RETRIEVED, RetrievedItem, RetrievedItems};
+
 /// The version of the task message. Readers refuse other versions.
 pub const TASK_VERSION: u16 = 1;
 
@@ -29,6 +33,9 @@ pub struct Task {
     /// The part of the profile for each backstory of `profile-scale(N)`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub draws: Vec<ProfileDraw>,
+    /// For `rag`: the items of the profile that were retrieved for each held-out question.
+    #[serde(default, skip_serializing_if = "RetrievedItems::is_empty")]
+    pub retrieved: RetrievedItems,
     /// The errors of earlier attempts: faults of the task or of this program, not of a provider.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<String>,
@@ -194,6 +201,7 @@ mod tests {
 
     use super::*;
     use crate::id::{Fold, ModelId, Respondent};
+    use crate::similarity::Similarity;
 
     fn task(codes: Vec<Code>) -> Task {
         let respondent = Respondent::new(83_811).expect("not 0");
@@ -205,6 +213,7 @@ mod tests {
             cell: Cell { model: ModelId(0), respondent, fold },
             profile: PackedCodes(codes),
             draws: Vec::new(),
+            retrieved: RetrievedItems::default(),
             history: Vec::new(),
         }
     }
@@ -229,6 +238,15 @@ mod tests {
         assert_eq!(places(&drawn.draws[0], 65), Some(vec![2, 0, 64]));
         assert_eq!(places(&drawn.draws[0], 64), None, "one position is outside the profile");
         assert_eq!(places(&ProfileDraw { items: 4, ..drawn.draws[0].clone() }, 65), None, "one position is missing");
+    }
+
+    #[test]
+    fn retrieved_items_are_written_only_if_there_are_any() {
+        let item = RetrievedItem { place: 1, similarity: Similarity::of(0.25) };
+        let retrieving = Task { retrieved: RetrievedItems(vec![vec![item]]), ..task(Vec::new()) };
+        let json = String::from_utf8(retrieving.to_bytes()).expect("is text");
+        assert!(json.ends_with(r#","retrieved":"AgKIJw"}"#), "{json}");
+        assert_eq!(Task::from_bytes(json.as_bytes()).expect("reads"), retrieving);
     }
 
     #[test]

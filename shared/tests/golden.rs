@@ -16,6 +16,7 @@ use valuesim_shared::profile::ProfileText;
 use valuesim_shared::prompt::{Opinion, QuestionPrompt, Retrieved, combined, coordinator, question_block, story};
 use valuesim_shared::reply::{read_module_reply, read_single_reply};
 use valuesim_shared::sample::{PAPER_RESPONDENTS, ScaleDesign, ScaleStep, profile_scale, sample_rows};
+use valuesim_shared::similarity::Similarity;
 use valuesim_shared::split::{PAPER_FOLDS, PAPER_SEED, Split};
 
 /// Data rows in versions 6.0 and 5.0 of the survey.
@@ -173,7 +174,8 @@ fn prompts_equal_those_of_the_papers_code() {
     let opinion = |answer: Option<i32>, analysis| Opinion { answer: answer.map(Code), analysis };
     let disagree = [opinion(Some(1), "A"), opinion(Some(2), "B"), opinion(None, "E")];
     let ages = [opinion(Some(30), "A"), opinion(Some(31), "B"), opinion(Some(30), "C")];
-    let found = [Retrieved { text: "P1", similarity: 0.81236 }, Retrieved { text: "P2", similarity: 0.5 }];
+    let found = [("P1", 0.81236), ("P2", 0.5)]
+        .map(|(text, similarity)| Retrieved { text, similarity: Similarity::of(similarity) });
     let module = |module| QuestionPrompt::module(module, "S").ask(&qx);
     let rendered = [
         ("question QX", question_block(&qx)),

@@ -4,3 +4,4 @@ pub mod person;
 pub mod provider;
 pub mod synth;
 pub mod traits;
+mod vector;

@@ -10,6 +10,7 @@
 //! ```
 
 mod conversation;
+mod items;
 mod knowledge;
 mod lru_map;
 mod odds;
@@ -69,12 +70,15 @@ impl Person {
     fn answer(&self, kind: Kind, subject: Subject<'_>, block: &str, rng: &mut Rng) -> String {
         let knowledge = match subject {
             Subject::Unspecified => self.profiles.nobody(&self.traits),
+            Subject::Described(list) if kind == Kind::Rag => {
+                self.profiles.read(&items::plain(list), &self.reader, &self.traits)
+            }
             Subject::Described(profile) => self.profiles.read(profile, &self.reader, &self.traits),
         };
         let asked = self.reader.asked(block);
         let odds = self.odds(&asked, &knowledge, rng);
         match kind {
-            Kind::FullInfo => reply_text::option(&asked, odds.best()),
+            Kind::FullInfo | Kind::Rag => reply_text::option(&asked, odds.best()),
             Kind::NoCab | Kind::NoProfile => format!("Q: {}", reply_text::option(&asked, odds.best())),
             _ => reply_text::module(kind, &asked, &odds, &self.reasons(&asked, &knowledge)),
         }

@@ -1,4 +1,4 @@
-//! A simulated model provider: a real HTTP server that speaks OpenAI's chat completions API.
+//! A simulated model provider: a real HTTP server that speaks OpenAI's APIs of chat completions and embeddings.
 //!
 //! Every reply says that it is simulated (`system_fingerprint`, the header `x-valuesim-simulated`). Replies depend on
 //! the conversation, the model's name and the seed, never on order or time. Faults (errors, hangs, cut connections)
@@ -16,6 +16,7 @@ mod api_error;
 mod cache;
 mod completion;
 mod cut;
+mod embedding;
 mod fault;
 mod headers;
 mod options;

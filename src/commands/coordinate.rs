@@ -1,6 +1,5 @@
 //! `valuesim coordinate`: runs an experiment from survey to results whose tasks are done by the workers of a fleet.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,6 +21,7 @@ use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::http::HttpFlags;
 use crate::output::{note, write_event};
 use crate::progress::Style;
+use crate::run_folder::RunFolder;
 use crate::servers::{Addresses, ServerFlags};
 
 /// How often progress is reported.
@@ -89,12 +89,15 @@ impl Job {
         &self,
         flags: &Flags,
         ledger: &Arc<Ledger>,
-        folder: &Path,
+        folder: &RunFolder,
         style: Style,
         stop: &CancellationToken,
     ) -> Result<FleetEnd, Failure> {
         let addresses = flags.addresses().or_usage()?;
         let http_status = flags.http.serve("coordinator", stop).await.or_usage()?;
+        let Some(prepared) = self.prepare_retrieval(folder, None, stop).await? else {
+            return Ok(FleetEnd::Interrupted);
+        };
         // From here on connecting may take long.
         let stopping = "stopping: cells in progress stay on the queues; press Ctrl-C again to exit at once";
         let saying = AbortOnDropHandle::new(tokio::spawn(say_when(stop.clone(), stopping)));
@@ -108,10 +111,11 @@ impl Job {
             plan: &self.plan,
             survey: &self.survey,
             ledger,
-            folder,
+            retrieval: prepared.retrieval,
+            folder: folder.path(),
             window: flags.window as usize,
             task_version: flags.task_version,
-            spent_before: self.done_before(ledger)?.spend.cost,
+            spent_before: self.done_before(ledger, &prepared.spend)?.spend.cost,
             tell: note,
         };
         let beginning = stop.run_until_cancelled(FleetCoordinator::new(servers, &http_status, assignment));

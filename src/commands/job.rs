@@ -10,13 +10,16 @@ use valuesim_coordinator::plan::Plan;
 use valuesim_coordinator::predictions::Replies;
 use valuesim_coordinator::provenance::{self, Provenance};
 use valuesim_coordinator::results::{Missing, RESULTS_VERSION, Results};
+use valuesim_coordinator::retrieval::{KeptVectors, VECTORS_FILE, VectorsError};
 use valuesim_coordinator::run_id::run_id;
-use valuesim_shared::cell::needs_backstory;
+use valuesim_shared::cell::{needs_backstory, needs_retrieval};
 use valuesim_shared::codebook::Codebook;
+use valuesim_shared::embeddings::EmbeddingSettings;
 use valuesim_shared::experiment::Experiment;
 use valuesim_shared::id::RunId;
 use valuesim_shared::manifest::Manifest;
 use valuesim_shared::model::ModelSettings;
+use valuesim_shared::outcome::StageSpend;
 use valuesim_shared::survey::Survey;
 use valuesim_simulator::synth::Synth;
 
@@ -79,9 +82,9 @@ impl Job {
         Manifest { models, ..Manifest::of(self.run.clone(), &self.experiment, Codebook::clone(&self.codebook)) }
     }
 
-    /// What the finished cells took.
-    pub(super) fn done_before(&self, ledger: &Ledger) -> Result<Before, LedgerError> {
-        let mut before = Before::default();
+    /// What the finished cells and the embeddings took.
+    pub(super) fn done_before(&self, ledger: &Ledger, embeddings: &StageSpend) -> Result<Before, LedgerError> {
+        let mut before = Before { spend: embeddings.clone(), ..Before::default() };
         let any_story = needs_backstory(&self.experiment.methods);
         for model in self.plan.models() {
             for row in ledger.spend(model)? {
@@ -93,9 +96,20 @@ impl Job {
     }
 
     /// The run in the form in which it is scored.
-    pub(super) fn evaluated<'a>(&'a self, ledger: &'a Ledger) -> Evaluated<'a> {
+    pub(super) fn evaluated<'a>(&'a self, ledger: &'a Ledger, vectors: Option<&'a KeptVectors>) -> Evaluated<'a> {
         let Self { run, experiment, codebook, survey, plan } = self;
-        Evaluated { run, experiment, plan, survey, codebook, ledger }
+        Evaluated { run, experiment, plan, survey, codebook, ledger, vectors }
+    }
+
+    /// The settings of the run's embeddings; none unless a method retrieves.
+    pub(super) fn embeddings(&self) -> Option<&EmbeddingSettings> {
+        self.experiment.embeddings.as_ref().filter(|_| needs_retrieval(&self.experiment.methods))
+    }
+
+    /// The vectors that the run's folder keeps; none unless a method retrieves.
+    pub(super) fn vectors(&self, folder: &RunFolder) -> Result<Option<KeptVectors>, VectorsError> {
+        let path = folder.path().join(VECTORS_FILE);
+        self.embeddings().map(|settings| KeptVectors::open(&path, &settings.name)).transpose()
     }
 
     /// The results of the run.

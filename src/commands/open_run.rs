@@ -51,7 +51,8 @@ impl Which {
                 ))
                 .or_usage();
             }
-            look(&job.evaluated(&ledger))
+            let vectors = job.vectors(&folder)?;
+            look(&job.evaluated(&ledger, vectors.as_ref()))
         })
     }
 }

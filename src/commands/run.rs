@@ -1,6 +1,8 @@
 //! `valuesim run`: runs an experiment from survey to results in this process.
 
 mod announcement;
+mod embedding;
+mod embedding_flags;
 mod flags;
 
 use std::net::SocketAddr;
@@ -16,11 +18,13 @@ use valuesim_coordinator::ledger::Ledger;
 use valuesim_coordinator::report;
 use valuesim_coordinator::results::Results;
 use valuesim_coordinator::table;
+use valuesim_shared::cell::needs_retrieval;
 use valuesim_shared::experiment::Experiment;
 use valuesim_shared::telemetry::HttpStatus;
+use valuesim_simulator::provider::Provider;
 use valuesim_worker::error::WorkerError;
 use valuesim_worker::process::ProcessError;
-use valuesim_worker::provider::{Client, ClientError, Deadlines};
+use valuesim_worker::provider::{Client, ClientError, Deadlines, EmbeddingsClient};
 
 use super::coordinate;
 use super::job::Job;
@@ -50,6 +54,7 @@ pub(super) enum Mode<'a> {
 impl Mode<'_> {
     /// Checks keys and addresses before a run folder is created.
     fn check(self, experiment: &Experiment) -> Result<(), Failure> {
+        check_embeddings(experiment).or_usage()?;
         match self {
             Self::OneProcess(_) => check_providers(experiment).or_usage(),
             Self::Fleet(flags) => flags.addresses().map(drop).or_usage(),
@@ -93,6 +98,13 @@ fn check_providers(experiment: &Experiment) -> Result<(), ClientError> {
     experiment.models.iter().try_for_each(|model| Client::new(model, Deadlines::default()).map(drop))
 }
 
+/// Checks the key for the embeddings, which this process requests in a fleet, too.
+fn check_embeddings(experiment: &Experiment) -> Result<(), ClientError> {
+    let wanted = experiment.simulate.is_none() && needs_retrieval(&experiment.methods);
+    let mut settings = experiment.embeddings.iter().filter(|_| wanted);
+    settings.try_for_each(|settings| EmbeddingsClient::new(settings, Deadlines::default()).map(drop))
+}
+
 /// A limit below the tokens of a single call would block all calls forever.
 fn check_limits(experiment: &Experiment, estimate: &Estimate) -> anyhow::Result<()> {
     for (model, estimate) in experiment.models.iter().zip(&estimate.models) {
@@ -102,6 +114,16 @@ fn check_limits(experiment: &Experiment, estimate: &Estimate) -> anyhow::Result<
             let name = &model.name;
             anyhow::bail!(
                 "model {name:?}: tokens_per_minute is below the {largest} tokens of a single call; expected at least {largest}"
+            );
+        }
+    }
+    for (embeddings, estimate) in experiment.embeddings.iter().zip(&estimate.embeddings) {
+        let largest = estimate.tokens_per_request;
+        if embeddings.limits.tokens_per_minute.is_some_and(|limit| u64::from(limit) < largest) {
+            let (name, batch) = (&embeddings.name, embeddings.batch);
+            anyhow::bail!(
+                "embeddings {name:?}: tokens_per_minute is below the {largest} tokens of a request with {batch} texts: \
+                 expected at least that, or a smaller batch"
             );
         }
     }
@@ -136,7 +158,7 @@ impl Job {
             let working = async {
                 match mode {
                     Mode::OneProcess(listen) => self.work(&ledger, (folder, listen), style, &stop).await,
-                    Mode::Fleet(flags) => Box::pin(self.coordinate(flags, &ledger, folder.path(), style, &stop)).await,
+                    Mode::Fleet(flags) => Box::pin(self.coordinate(flags, &ledger, folder, style, &stop)).await,
                 }
             };
             runtime.block_on(working).map_err(|failure| {
@@ -205,12 +227,17 @@ impl Job {
             }
         }
         let manifest = self.manifest(models);
-        let before = self.done_before(ledger)?;
+        let embeddings_at = simulator.as_ref().map(Provider::base_url);
+        let Some(prepared) = self.prepare_retrieval(folder, embeddings_at, stop).await? else {
+            return Ok(FleetEnd::Interrupted);
+        };
+        let before = self.done_before(ledger, &prepared.spend)?;
         let parts = Parts {
             manifest,
             plan: &self.plan,
             survey: &self.survey,
             ledger,
+            retrieval: prepared.retrieval,
             folder,
             spent_before: before.spend.cost,
             http_status,
@@ -242,7 +269,8 @@ impl Job {
             waiting: process.waiting(),
             cells,
             predictions_per_cell: predictions / self.plan.cells_per_model() as f64,
-            priced: self.experiment.models.iter().all(|model| model.price.is_some()),
+            priced: self.experiment.models.iter().all(|model| model.price.is_some())
+                && self.embeddings().is_none_or(|embeddings| embeddings.price.is_some()),
         };
         let done = CancellationToken::new();
         let showing = tokio::spawn(watch.show(style, done.clone()));
@@ -263,7 +291,8 @@ impl Job {
         style: Style,
         stop: &CancellationToken,
     ) -> Result<Exit, Failure> {
-        let evaluation = match self.evaluated(ledger).evaluate(folder.path(), stop) {
+        let vectors = self.vectors(folder)?;
+        let evaluation = match self.evaluated(ledger, vectors.as_ref()).evaluate(folder.path(), stop) {
             Err(error) if error.is_interruption() => {
                 note("interrupted: all cells are finished and kept; the same command writes the results");
                 return Ok(Exit::Interrupted);

@@ -81,8 +81,10 @@ impl Flags {
 fn verified(job: &Job, folder: &RunFolder) -> Result<Verification, Failure> {
     let looked = guarded(folder, || {
         let ledger = Ledger::view(&folder.ledger())?;
+        // A file that cannot be read is a check of its own.
+        let vectors = job.vectors(folder).ok().flatten();
         let subject = Subject {
-            evaluated: job.evaluated(&ledger),
+            evaluated: job.evaluated(&ledger, vectors.as_ref()),
             folder: folder.path(),
             sources: &[LEDGER_FILE, EXPERIMENT_FILE],
             provenance: &job.provenance(),

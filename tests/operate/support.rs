@@ -17,7 +17,7 @@ use valuesim_shared::control::{
 use valuesim_shared::id::{Cell, Fold, ModelId, Respondent, RunId};
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::queue::{QueueKind, QueueName, RabbitQueue, RabbitSettings};
-use valuesim_shared::task::{PackedCodes, TASK_VERSION, Task, TaskKind};
+use valuesim_shared::task::{PackedCodes, RetrievedItems, TASK_VERSION, Task, TaskKind};
 use valuesim_test_servers::{Database, Vhost, eventually, shared_broker, shared_redis};
 
 pub(crate) use place::{Ended, Place};
@@ -106,6 +106,7 @@ pub(crate) fn task(respondent: u32, history: &[&str]) -> Task {
         cell: Cell { model: ModelId(0), respondent, fold },
         profile: PackedCodes(Vec::new()),
         draws: Vec::new(),
+        retrieved: RetrievedItems::default(),
         history: history.iter().map(|&failure| failure.to_owned()).collect(),
     }
 }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use valuesim_shared::call::{CallKey, ReplyText};
 use valuesim_shared::cell::{
-    Follows, MissingStories, NextCall, Prompt, QuestionCalls, QuestionResult, WrittenStory, cell_result,
+    Follows, MissingStories, NextCall, Prompt, QuestionCalls, QuestionResult, Text, WrittenStory, cell_result, text_of,
 };
 use valuesim_shared::codebook::Question;
 use valuesim_shared::id::QuestionId;
@@ -26,7 +26,7 @@ use crate::cell_calls::CellCalls;
 use crate::context::Context;
 use crate::halt::{Halt, all_or_halt, worse};
 use crate::next_message::NextMessage;
-use crate::prompts::{CellPrompts, SharedPrompt};
+use crate::prompts::{CellPrompts, SharedPrompt, with_retrieved};
 use crate::provider::Conversation;
 use crate::story;
 
@@ -124,18 +124,20 @@ impl<Q: Queue, S: Store, O: PermitOffice> Cell<Q, S, O> {
         Ok(result)
     }
 
+    fn prompt(&self, question: &Question, call: &NextCall) -> SharedPrompt {
+        match &call.prompt {
+            Prompt::Whole(text) => SharedPrompt::whole(text),
+            Prompt::OfStage if text_of(call.key.stage) == Text::Retrieved => {
+                with_retrieved(self.calls.source(), question.id)
+            }
+            Prompt::OfStage => self.prompts.of(call.key.stage).expect("a stage without a prompt is not asked").clone(),
+        }
+    }
+
     async fn make(&self, question: &Question, call: NextCall, ready: Option<ReadyCalls>) -> Result<Answered, Halt> {
-        let whole;
-        let conversation = match &call.prompt {
-            Prompt::OfStage => {
-                let prompt = self.prompts.of(call.key.stage).expect("a stage without a prompt is not asked");
-                Conversation::new(&prompt.before, Some(self.calls.block(question)), &prompt.after)
-            }
-            Prompt::Whole(text) => {
-                whole = SharedPrompt::whole(text);
-                Conversation::new(&whole.before, None, &whole.after)
-            }
-        };
+        let prompt = self.prompt(question, &call);
+        let block = (call.prompt == Prompt::OfStage).then(|| self.calls.block(question));
+        let conversation = Conversation::new(&prompt.before, block, &prompt.after);
         let format;
         let conversation = match &call.follows {
             Follows::Nothing => conversation,

@@ -8,7 +8,7 @@ use valuesim_shared::split::SplitError;
 use valuesim_shared::store::StoreError;
 use valuesim_shared::task::TaskError;
 
-use crate::provider::{CallError, CallErrorKind, ClientError};
+use crate::provider::{CallError, CallErrorKind, ClientError, advice_on_embeddings};
 
 /// Why a worker cannot continue.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +37,14 @@ pub enum WorkerError {
     /// The provider will answer no more calls to a model.
     #[error("model {model:?}: {error}; {}", .error.kind.advice())]
     Provider {
+        /// The model.
+        model: String,
+        /// What the provider said.
+        error: CallError,
+    },
+    /// The provider of the embeddings will not answer any more requests.
+    #[error("embeddings {model:?}: {error}; {}", advice_on_embeddings(.error.kind))]
+    Embeddings {
         /// The model.
         model: String,
         /// What the provider said.
@@ -79,7 +87,7 @@ impl WorkerError {
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Client(_) => true,
-            Self::Provider { error, .. } => {
+            Self::Provider { error, .. } | Self::Embeddings { error, .. } => {
                 !matches!(error.kind, CallErrorKind::InsufficientFunds | CallErrorKind::NotRetryable)
             }
             _ => false,
@@ -110,6 +118,11 @@ pub enum MisfitError {
         /// The size of the sample.
         items: u16,
     },
+    /// `rag` asks with items of the profile that the task does not name.
+    #[error(
+        "the task does not name the items of its profile that were retrieved for each question, or names answers that have no text"
+    )]
+    Retrieved,
     /// The profile has too few answers or too many.
     #[error("the task's profile has {found} answers: expected {expected}, one for each question that its fold keeps")]
     Profile {

@@ -6,6 +6,7 @@ mod cab;
 mod cell_calls;
 pub mod config;
 mod context;
+pub mod embedder;
 pub mod error;
 mod fault_attribution;
 mod halt;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use valuesim_shared::cell::{Rules, Text, text_of};
-use valuesim_shared::prompt::{combined, frame};
+use valuesim_shared::id::QuestionId;
+use valuesim_shared::prompt::{Retrieved, combined, frame, retrieved_items};
 use valuesim_shared::stage::Stage;
 use valuesim_shared::task::Task;
 
@@ -37,7 +38,7 @@ impl SharedPrompt {
 /// The backstories for a cell's prompts, with the stages that wrote them. Empty backstories are left out.
 pub(crate) type StoryTexts<'a> = [(Stage, &'a str)];
 
-/// The prompts that a cell's methods need, by stage.
+/// The prompts that a cell's methods need, by stage. Those with another text for each question are made when they are asked.
 #[derive(Debug)]
 pub(crate) struct CellPrompts(Vec<(Stage, SharedPrompt)>);
 
@@ -47,6 +48,9 @@ impl CellPrompts {
         let mut prompts = Vec::new();
         for &stage in rules.first_stages() {
             let of = text_of(stage);
+            if of == Text::Retrieved {
+                continue;
+            }
             let known = encoded.iter().find(|(text, _)| *text == of).map(|(_, known)| known.clone());
             let text = known.or_else(|| Some(EncodedText::new(&text(of, (run, task), stories)?)));
             let Some(text) = text else { continue };
@@ -62,6 +66,17 @@ impl CellPrompts {
     }
 }
 
+/// The prompt of `rag` around a question, with the items that the task names for it.
+///
+/// # Panics
+/// If the task does not fit its run, which is checked when the task is taken.
+pub(crate) fn with_retrieved((run, task): (&Run, &Task), question: QuestionId) -> SharedPrompt {
+    let items = run.retrieved(task, question).expect("a task is checked when it is taken");
+    let items: Vec<Retrieved> =
+        items.iter().map(|(text, similarity)| Retrieved { text, similarity: *similarity }).collect();
+    SharedPrompt::of_stage(Stage::RAG, EncodedText::new(&retrieved_items(&items)))
+}
+
 /// The long text of a prompt; `None` if its backstory is missing.
 fn text(of: Text, (run, task): (&Run, &Task), stories: &StoryTexts<'_>) -> Option<String> {
     let profile = || run.profile_text().with_questions(run.profile(task));
@@ -70,7 +85,7 @@ fn text(of: Text, (run, task): (&Run, &Task), stories: &StoryTexts<'_>) -> Optio
         stories.iter().find(|(stage, _)| *stage == wanted).map(|(_, text)| (*text).to_owned())
     };
     match of {
-        Text::Nothing | Text::BackstoryOf(0) => Some(String::new()),
+        Text::Nothing | Text::BackstoryOf(0) | Text::Retrieved => Some(String::new()),
         Text::Profile => Some(profile()),
         Text::Backstory | Text::BackstoryOf(_) => story(),
         Text::Both => Some(combined(&story()?, &profile())),

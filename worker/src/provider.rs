@@ -1,7 +1,9 @@
-//! The provider client: OpenAI-compatible chat completions over HTTP.
+//! The provider client: OpenAI-compatible chat completions and embeddings over HTTP.
 
 mod body;
 mod client;
+mod connection;
+mod embeddings;
 mod error;
 #[cfg(test)]
 mod fuzz;
@@ -15,7 +17,8 @@ mod wire;
 
 pub use body::{Conversation, EncodedText, LastUnescaped, OwnedConversation, Wording};
 pub use client::Client;
-pub use error::{CallError, CallErrorKind, Decision};
+pub use embeddings::EmbeddingsClient;
+pub use error::{CallError, CallErrorKind, Decision, advice_on_embeddings};
 pub use request_body::RequestBody;
 pub use setup::{ClientError, Deadlines};
-pub use wire::{Finish, Reply};
+pub use wire::{Finish, Reply, Vectors};

@@ -1,6 +1,8 @@
 //! Makes one call until it is decided: gets a permit for each attempt and retries with exponential backoff and full jitter.
 //! Nothing else retries.
 
+pub(crate) mod embeddings;
+
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 

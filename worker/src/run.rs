@@ -1,15 +1,16 @@
 //! A run as a worker needs it: the manifest, with clients, rules and encoded texts prepared.
 
-use valuesim_shared::cell::Rules;
+use valuesim_shared::cell::{Rules, needs_retrieval};
 use valuesim_shared::id::{Code, Fold, ModelId, QuestionId};
 use valuesim_shared::manifest::Manifest;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::money::Price;
 use valuesim_shared::profile::ProfileText;
 use valuesim_shared::prompt::{prompts_digest, question_block};
+use valuesim_shared::similarity::Similarity;
 use valuesim_shared::split::Split;
 use valuesim_shared::stage::{Stage, Variant};
-use valuesim_shared::task::Task;
+use valuesim_shared::task::{RetrievedItem, Task};
 
 use crate::config::Served;
 use crate::error::{MisfitError, WorkerError};
@@ -65,6 +66,9 @@ impl Run {
                 return Err(MisfitError::Draw { items });
             }
         }
+        if needs_retrieval(&self.manifest.methods) && !self.names_retrieved(task) {
+            return Err(MisfitError::Retrieved);
+        }
         Ok(())
     }
 
@@ -109,6 +113,27 @@ impl Run {
         let Variant::Items(items) = stage.variant() else { return Some(all) };
         let draw = task.draws.iter().find(|draw| draw.items == items)?;
         Some(draw.places(all.len())?.into_iter().map(|index| all[index]).collect())
+    }
+
+    /// The items in question form that a task says were retrieved for a question, best first; none where it does not say so.
+    pub(crate) fn retrieved(&self, task: &Task, question: QuestionId) -> Option<Vec<(String, Similarity)>> {
+        let at = self.held_out(task.cell.fold).iter().position(|&id| id == question)?;
+        task.retrieved.0.get(at)?.iter().map(|item| self.item(task, *item)).collect()
+    }
+
+    /// An item of a task's profile; none if the profile has no such answer, or no text for it.
+    fn item(&self, task: &Task, RetrievedItem { place, similarity }: RetrievedItem) -> Option<(String, Similarity)> {
+        let place = usize::from(place);
+        let question = *self.split.kept(task.cell.fold).get(place)?;
+        let code = *task.profile.0.get(place)?;
+        Some((self.profile_text().item_with_question(question, code)?, similarity))
+    }
+
+    /// Whether a task names items of its profile, all with a text, for each question that its fold holds out.
+    fn names_retrieved(&self, task: &Task) -> bool {
+        let fold = task.cell.fold;
+        let fits = task.retrieved.fit(self.held_out(fold).len(), self.split.kept(fold).len());
+        fits && task.retrieved.0.iter().flatten().all(|item| self.item(task, *item).is_some())
     }
 
     /// How many calls a CAB task of the fold can make at once.

@@ -67,6 +67,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         let kept = self.plan.split().kept(cell.fold);
         let profile: Vec<_> = kept.iter().map(|&question| self.survey.code(cell.respondent, question)).collect();
         let draws = self.plan.draws().of_cell(cell, profile.len());
+        let retrieved = self.retrieval.as_ref().map(|retrieval| retrieval.of_cell(&self.plan, &self.survey, cell));
         Task {
             version: self.task_version,
             kind: self.first_kind,
@@ -74,6 +75,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
             cell,
             profile: PackedCodes(profile),
             draws,
+            retrieved: retrieved.unwrap_or_default(),
             history: Vec::new(),
         }
     }

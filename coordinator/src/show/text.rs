@@ -42,6 +42,10 @@ fn write_question(out: &mut String, question: &ShownQuestion) -> fmt::Result {
     for option in &question.options {
         writeln!(out, "  {}: {}", option.code, option.label)?;
     }
+    for item in &question.retrieved {
+        let (id, similarity, answer) = (item.question, &item.similarity, Answer(item.answer.as_ref()));
+        writeln!(out, "retrieved [similarity: {similarity}] {id}: {} {answer}", item.text)?;
+    }
     let calls_of = |stage: Stage| question.calls.iter().filter(move |call| call.key.stage == stage);
     for module in &question.modules {
         let stage = module.stage;

@@ -11,6 +11,7 @@ use crate::evaluation::{EvaluationError, PREDICTIONS_FILE};
 use crate::ledger::LedgerError;
 use crate::report::{self, REPORT_FILE, RESULTS_FILE};
 use crate::results::Results;
+use crate::retrieval::VECTORS_FILE;
 
 /// Scores the ledger again and compares the result files with it. `first_open` is the first cell that the ledger lacks.
 pub(super) fn compare(subject: &Subject<'_>, first_open: Option<Cell>) -> Result<Vec<Check>, LedgerError> {
@@ -84,7 +85,7 @@ fn report_file(path: &Path, expected: &Results) -> Check {
 /// Lists the files of the run folder that no check looks at.
 pub(super) fn others(folder: &Path, sources: &[&str]) -> Check {
     let Ok(entries) = std::fs::read_dir(folder) else { return Check::failed("other files", "cannot be listed") };
-    let results = [RESULTS_FILE, REPORT_FILE, PREDICTIONS_FILE];
+    let results = [RESULTS_FILE, REPORT_FILE, PREDICTIONS_FILE, VECTORS_FILE];
     let is_checked = |name: &str| results.contains(&name) || sources.contains(&name);
     let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
     let mut names: Vec<String> = names.filter(|name| !is_checked(name)).collect();

@@ -34,9 +34,12 @@ pub(super) fn read(behaviour: Behaviour, kind: StageKind, question: &Question, r
         StageKind::Cognitive | StageKind::Affective | StageKind::Behavioral | StageKind::Coordinator => {
             read_module_reply(behaviour, content, question)
         }
-        StageKind::Story | StageKind::FullInfo | StageKind::NoCab | StageKind::NoProfile => {
-            read_single_reply(behaviour, content, question)
-        }
+        StageKind::Story
+        | StageKind::FullInfo
+        | StageKind::NoCab
+        | StageKind::NoProfile
+        | StageKind::Rag
+        | StageKind::Embeddings => read_single_reply(behaviour, content, question),
     };
     let ended = match (answer, problem) {
         (Some(_), _) => Ended::Answered,

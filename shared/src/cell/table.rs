@@ -18,6 +18,8 @@ pub enum Text {
     Both,
     /// A backstory of so many items of the profile.
     BackstoryOf(u16),
+    /// The items of the profile that are most similar to the question: another text for each question.
+    Retrieved,
 }
 
 /// How modules' answers that differ become one.
@@ -67,6 +69,7 @@ pub const fn recipe(method: Method) -> Option<Recipe> {
         Method::ProfileScale(items) => (Text::BackstoryOf(items), Modules(ALL, Coordinator)),
         Method::NoCab => (Text::Backstory, Once(StageKind::NoCab)),
         Method::FullInfo => (Text::Profile, Once(StageKind::FullInfo)),
+        Method::Rag => (Text::Retrieved, Once(StageKind::Rag)),
         Method::NoProfile => (Text::Nothing, Once(StageKind::NoProfile)),
         Method::Mode | Method::Median | Method::ModeCountry | Method::MedianCountry | Method::Chance => return None,
     };
@@ -76,7 +79,7 @@ pub const fn recipe(method: Method) -> Option<Recipe> {
 impl Text {
     const fn variant(self) -> Variant {
         match self {
-            Self::Nothing | Self::Backstory => Variant::Plain,
+            Self::Nothing | Self::Backstory | Self::Retrieved => Variant::Plain,
             Self::Profile => Variant::Profile,
             Self::Both => Variant::Combined,
             Self::BackstoryOf(items) => Variant::Items(items),
@@ -86,7 +89,7 @@ impl Text {
     /// The stage that writes the backstory in this text, if there is one in it.
     pub const fn story(self) -> Option<Stage> {
         match self {
-            Self::Nothing | Self::Profile | Self::BackstoryOf(0) => None,
+            Self::Nothing | Self::Profile | Self::Retrieved | Self::BackstoryOf(0) => None,
             Self::Backstory | Self::Both => Some(Stage::STORY),
             Self::BackstoryOf(_) => Some(Stage::of(StageKind::Story, self.variant())),
         }
@@ -126,6 +129,11 @@ pub fn needs_backstory(methods: &[Method]) -> bool {
     recipes(methods).any(|(_, recipe)| recipe.reads.story() == Some(Stage::STORY))
 }
 
+/// Whether any of the methods reads the items of the profile that are most similar to a question.
+pub fn needs_retrieval(methods: &[Method]) -> bool {
+    recipes(methods).any(|(_, recipe)| recipe.reads == Text::Retrieved)
+}
+
 /// The stages that the methods ask about every question before any reply, each once.
 pub fn first_stages(methods: &[Method]) -> BTreeSet<Stage> {
     recipes(methods).flat_map(|(_, recipe)| recipe.first_stages()).collect()
@@ -143,7 +151,8 @@ pub fn stages(methods: &[Method]) -> BTreeSet<Stage> {
 /// coordinator's are the modules' opinions, so theirs is none.
 pub const fn text_of(stage: Stage) -> Text {
     match (stage.kind(), stage.variant()) {
-        (StageKind::Story | StageKind::Coordinator | StageKind::NoProfile, _) => Text::Nothing,
+        (StageKind::Story | StageKind::Coordinator | StageKind::NoProfile | StageKind::Embeddings, _) => Text::Nothing,
+        (StageKind::Rag, _) => Text::Retrieved,
         (StageKind::FullInfo, _) | (_, Variant::Profile) => Text::Profile,
         (_, Variant::Combined) => Text::Both,
         (_, Variant::Items(items)) => Text::BackstoryOf(items),
@@ -196,7 +205,9 @@ mod tests {
         ];
         assert_eq!(names(stages(&methods)), expected);
         assert!(needs_backstory(&methods));
-        assert!(!needs_backstory(&[Method::NoStory, Method::ProfileScale(58), Method::FullInfo, Method::NoProfile]));
+        let without = [Method::NoStory, Method::ProfileScale(58), Method::FullInfo, Method::Rag, Method::NoProfile];
+        assert!(!needs_backstory(&without));
+        assert!(needs_retrieval(&without) && !needs_retrieval(&methods));
     }
 
     #[test]

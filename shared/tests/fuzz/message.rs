@@ -13,7 +13,7 @@ use valuesim_shared::manifest::Manifest;
 use valuesim_shared::outcome::{CellOutcome, CellResult, CellSpend, CodeString, Ended, OUTCOME_VERSION, StageSpend};
 use valuesim_shared::stage::{Stage, StageKind};
 use valuesim_shared::store::{Backstory, CallKey, RecordedReply, ReplyText};
-use valuesim_shared::task::{PackedCodes, TASK_VERSION, Task, TaskKind};
+use valuesim_shared::task::{PackedCodes, RetrievedItems, TASK_VERSION, Task, TaskKind};
 use valuesim_shared::transcript::{Call, Transcript};
 
 use crate::bounds::{HOSTILE_BYTES, Memory, bounded, fuzz};
@@ -37,6 +37,7 @@ fn task() -> Task {
         cell: cell(),
         profile,
         draws: Vec::new(),
+        retrieved: RetrievedItems::default(),
         history: Vec::new(),
     }
 }

@@ -21,13 +21,17 @@ pub enum Kind {
     NoCab,
     /// An answer without a profile.
     NoProfile,
+    /// An answer from a few items of the profile.
+    Rag,
+    /// Vectors of texts, which no person answers.
+    Embeddings,
     /// Anything else.
     Other,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Story,
         Self::Cognitive,
         Self::Affective,
@@ -36,6 +40,8 @@ impl Kind {
         Self::FullInfo,
         Self::NoCab,
         Self::NoProfile,
+        Self::Rag,
+        Self::Embeddings,
         Self::Other,
     ];
 
@@ -55,6 +61,9 @@ impl Kind {
         if !text.starts_with(SINGLE_START) {
             return Self::Other;
         }
+        if text.contains(RAG_ITEMS) && text.contains(RAG_END) {
+            return Self::Rag;
+        }
         SINGLES.iter().find(|(end, _)| text.ends_with(end)).map_or(Self::Other, |(_, kind)| *kind)
     }
 
@@ -69,6 +78,8 @@ impl Kind {
             Self::FullInfo => "full_info",
             Self::NoCab => "no_cab",
             Self::NoProfile => "no_profile",
+            Self::Rag => "rag",
+            Self::Embeddings => "embeddings",
             Self::Other => "other",
         }
     }
@@ -89,6 +100,8 @@ const SINGLE_START: &str = "Question:";
 const SINGLE_PROFILE: &str = "\nUser profile: ";
 const SINGLE_END: &str = "\nConsider ";
 const NO_PROFILE_END: &str = "\nPlease answer the question.\nAnswer format: 'Q：option you selected'";
+const RAG_ITEMS: &str = "\n\nRelevant user information:\n";
+const RAG_END: &str = "\n\nBased ONLY on the relevant user information provided above, answer the question.";
 const SINGLES: [(&str, Kind); 3] = [
     ("while reflecting the user's viewpoint.\nAnswer format: 'option you selected'", Kind::FullInfo),
     (NO_PROFILE_END, Kind::NoProfile),
@@ -136,7 +149,8 @@ impl<'a> Prompt<'a> {
             Kind::FullInfo | Kind::NoCab => single(text),
             Kind::NoProfile => no_profile(text),
             Kind::Coordinator => coordinator(text),
-            Kind::Other => None,
+            Kind::Rag => rag(text),
+            Kind::Embeddings | Kind::Other => None,
         };
         read.unwrap_or(Self::Other { block: text })
     }
@@ -154,6 +168,12 @@ fn single(text: &str) -> Option<Prompt<'_>> {
     let (block, rest) = text.trim_start().strip_prefix(SINGLE_START)?.split_once(SINGLE_PROFILE)?;
     let (profile, _) = rest.rsplit_once(SINGLE_END)?;
     Some(Prompt::Question { subject: Subject::Described(profile), block })
+}
+
+fn rag(text: &str) -> Option<Prompt<'_>> {
+    let (block, rest) = text.trim_start().strip_prefix(SINGLE_START)?.trim_start().split_once(RAG_ITEMS)?;
+    let (items, _) = rest.rsplit_once(RAG_END)?;
+    Some(Prompt::Question { subject: Subject::Described(items), block })
 }
 
 fn no_profile(text: &str) -> Option<Prompt<'_>> {
@@ -199,7 +219,8 @@ mod tests {
 
     #[track_caller]
     fn check(name: &str, expected: (Kind, Prompt<'_>)) {
-        let values = [("profile_text", PROFILE), ("backstory", PROFILE), ("question_text_with_options", BLOCK)];
+        let subject = [("profile_text", PROFILE), ("backstory", PROFILE), ("retrieved_items", PROFILE)];
+        let values = [&subject[..], &[("question_text_with_options", BLOCK)]].concat();
         let text = fill(&template(name), &values);
         assert_eq!((kind(&text), Prompt::read(kind(&text), &text)), expected);
     }
@@ -213,6 +234,7 @@ mod tests {
         check("behavioral", (Kind::Behavioral, question));
         check("full_info", (Kind::FullInfo, question));
         check("no_cab", (Kind::NoCab, question));
+        check("rag", (Kind::Rag, question));
         check("no_profile", (Kind::NoProfile, Prompt::Question { subject: Subject::Unspecified, block: BLOCK }));
     }
 

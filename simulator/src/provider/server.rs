@@ -18,6 +18,7 @@ use super::api_error::ApiError;
 use super::cache::{Lookup, PrefixCache};
 use super::completion::{self, CallTokens};
 use super::cut;
+use super::embedding;
 use super::fault::{self, Fault, ReplyMessage};
 use super::headers;
 use super::options::ProviderOptions;
@@ -51,6 +52,14 @@ enum ReplySource {
     Fixed { reply: String, story: String },
 }
 
+/// How the response to a call that did not fail is sent.
+#[derive(Debug, Clone, Copy)]
+enum Turn {
+    Reply,
+    /// Its connection is cut in the middle.
+    Cut,
+}
+
 /// An admitted call.
 #[derive(Debug, Clone, Copy)]
 struct Call<'a> {
@@ -64,6 +73,7 @@ struct Call<'a> {
 pub(crate) fn router(state: Arc<ProviderState>) -> Router {
     Router::new()
         .route("/v1/chat/completions", post(chat))
+        .route("/v1/embeddings", post(embeddings))
         .route("/v1/models", get(models))
         .route("/stats", get(stats))
         .route("/stats/reset", post(reset))
@@ -75,6 +85,12 @@ pub(crate) fn router(state: Arc<ProviderState>) -> Router {
 async fn chat(State(state): State<Arc<ProviderState>>, request: Request) -> Response {
     state.counter.count(Event::Requested);
     let response = state.chat(request).await;
+    state.finished(response)
+}
+
+async fn embeddings(State(state): State<Arc<ProviderState>>, request: Request) -> Response {
+    state.counter.count(Event::Requested);
+    let response = state.embed(request).await;
     state.finished(response)
 }
 
@@ -161,6 +177,35 @@ impl ProviderState {
         self.answer(conversation, request.max_tokens).await
     }
 
+    async fn embed(&self, request: Request) -> Result<Response, ApiError> {
+        self.authorize(request.headers())?;
+        let body = self.read(request).await?;
+        let request = embedding::parse(&body)?;
+        self.check_model(&request.model)?;
+        self.counter.count(Event::Called(Kind::Embeddings));
+        let (input, digest) = (request.tokens(), request.digest());
+        let limited = |exceeded| ApiError::RateLimited { model: request.model.clone(), exceeded };
+        let _in_flight = self.limiter.admit(input).map_err(limited)?;
+        if fault::is_rejected(&self.options, digest) && !self.accepts_rejected_prompts.load(Ordering::Relaxed) {
+            return Err(ApiError::Rejected);
+        }
+        let attempt = self.prompts.count_attempt(digest);
+        let guard = AbandonGuard { counter: &self.counter, is_finished: false };
+        let end = self.turn(digest, attempt).await;
+        guard.finish();
+        match end? {
+            Turn::Cut => {
+                self.counter.count(Event::Cut { tokens: input });
+                Ok(cut::response(request.response()))
+            }
+            Turn::Reply => {
+                self.prompts.answered(digest);
+                self.counter.count(Event::Embedded { texts: request.texts.len() as u64, input });
+                Ok(json_response(request.response().into()))
+            }
+        }
+    }
+
     fn authorize(&self, headers: &HeaderMap) -> Result<(), ApiError> {
         let Some(key) = &self.options.api_key else { return Ok(()) };
         let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
@@ -221,29 +266,12 @@ impl ProviderState {
         message: &ReplyMessage,
         lookup: Option<Lookup>,
     ) -> Result<Response, ApiError> {
-        let latency = fault::latency(&self.options, call.digest, call.attempt);
-        if !latency.is_zero() {
-            tokio::time::sleep(latency).await;
-        }
-        // Held replies end with the server, as hanging ones do.
-        tokio::select! {
-            biased;
-            () = self.reply_gate.pass() => {}
-            () = self.stop.cancelled() => {}
-        }
-        match fault::fault(&self.options, call.digest, call.attempt) {
-            Some(Fault::Broken) => Err(ApiError::Broken),
-            Some(Fault::Overloaded) => Err(ApiError::Overloaded),
-            Some(Fault::Hang) => {
-                self.counter.count(Event::Hung);
-                self.stop.cancelled().await;
-                Err(ApiError::Overloaded)
-            }
-            Some(Fault::Cut) => {
+        match self.turn(call.digest, call.attempt).await? {
+            Turn::Cut => {
                 self.counter.count(Event::Cut { tokens: call.tokens.input + call.tokens.output });
                 Ok(cut::response(self.body(call, message)))
             }
-            None => {
+            Turn::Reply => {
                 if let (Some(cache), Some(lookup)) = (&self.cache, lookup) {
                     // Only now: a prompt in progress is not in the cache yet.
                     cache.insert(&lookup);
@@ -253,6 +281,31 @@ impl ProviderState {
                 self.counter.count(Event::Answered { input, cached_input, output, defect: message.defect });
                 Ok(json_response(self.body(call, message).into()))
             }
+        }
+    }
+
+    /// Waits for the latency, and until replies are sent; fails with this attempt's fault.
+    async fn turn(&self, digest: u128, attempt: u64) -> Result<Turn, ApiError> {
+        let latency = fault::latency(&self.options, digest, attempt);
+        if !latency.is_zero() {
+            tokio::time::sleep(latency).await;
+        }
+        // Held replies end with the server, as hanging ones do.
+        tokio::select! {
+            biased;
+            () = self.reply_gate.pass() => {}
+            () = self.stop.cancelled() => {}
+        }
+        match fault::fault(&self.options, digest, attempt) {
+            Some(Fault::Broken) => Err(ApiError::Broken),
+            Some(Fault::Overloaded) => Err(ApiError::Overloaded),
+            Some(Fault::Hang) => {
+                self.counter.count(Event::Hung);
+                self.stop.cancelled().await;
+                Err(ApiError::Overloaded)
+            }
+            Some(Fault::Cut) => Ok(Turn::Cut),
+            None => Ok(Turn::Reply),
         }
     }
 

@@ -13,10 +13,13 @@ use crate::person::Kind;
 /// The statistics of a simulated provider since its start or the last `POST /stats/reset`.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stats {
-    /// All completion requests, valid or not.
+    /// All requests for completions and embeddings, valid or not.
     pub requests: u64,
     /// Valid requests by kind: `story`, `cognitive`, .., `other`. Includes refused ones.
     pub calls: BTreeMap<String, u64>,
+    /// Texts that got a vector.
+    #[serde(default)]
+    pub embedded_texts: u64,
     /// Calls that got a reply.
     pub answered: u64,
     /// Calls that got an error, by status.
@@ -86,6 +89,8 @@ pub(crate) enum Event {
     Called(Kind),
     /// It was answered.
     Answered { input: u64, cached_input: u64, output: u64, defect: Defect },
+    /// So many texts got their vectors.
+    Embedded { texts: u64, input: u64 },
     /// It was answered with an error.
     Failed(u16),
     /// It was deliberately left without a reply.
@@ -151,6 +156,11 @@ impl Stats {
                 self.tokens.cached_input += cached_input;
                 self.tokens.output += output;
                 self.count_defect(defect);
+            }
+            Event::Embedded { texts, input } => {
+                self.answered += 1;
+                self.embedded_texts += texts;
+                self.tokens.input += input;
             }
             Event::Failed(status) => *self.errors.entry(status).or_default() += 1,
             Event::Hung => self.hung += 1,

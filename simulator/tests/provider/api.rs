@@ -167,6 +167,7 @@ async fn stats_count_calls_by_kind_and_repeated_prompts() {
     prompts.push(QuestionPrompt::full_info("You are 43 years old.").ask(question));
     prompts.push(QuestionPrompt::no_cab("You are 43 years old.").ask(question));
     prompts.push(QuestionPrompt::no_profile().ask(question));
+    prompts.push(QuestionPrompt::rag(&[]).ask(question));
     prompts.push("hello".to_owned());
     let (mut input, mut output) = (0, 0);
     for prompt in prompts.iter().chain(&prompts[..3]) {
@@ -181,16 +182,18 @@ async fn stats_count_calls_by_kind_and_repeated_prompts() {
         ("behavioral", 3),
         ("cognitive", 3),
         ("coordinator", 1),
+        ("embeddings", 0),
         ("full_info", 1),
         ("no_cab", 1),
         ("no_profile", 1),
         ("other", 1),
+        ("rag", 1),
         ("story", 1),
     ];
     assert_eq!(calls, expected);
-    assert_eq!((stats.requests, stats.answered, stats.repeated_prompts, stats.prompts_remembered), (15, 15, 3, 12));
+    assert_eq!((stats.requests, stats.answered, stats.repeated_prompts, stats.prompts_remembered), (16, 16, 3, 13));
     assert_eq!((stats.tokens.input, stats.tokens.output, stats.tokens.cached_input), (input, output, 0));
-    assert_eq!((stats.windows.most_calls_in_window, stats.in_flight, stats.most_in_flight), (15, 0, 1));
+    assert_eq!((stats.windows.most_calls_in_window, stats.in_flight, stats.most_in_flight), (16, 0, 1));
     assert_eq!(stats, client.provider.stats());
     assert_eq!(client.reset().await, 204);
     client.ask(&prompts[0]).await;

@@ -4,7 +4,7 @@ use std::fmt::{Display, Write as _};
 
 use indicatif::HumanCount;
 use serde::Serialize;
-use valuesim_coordinator::estimate::{Estimate, ModelEstimate, Span};
+use valuesim_coordinator::estimate::{EmbeddingEstimate, Estimate, ModelEstimate, Span};
 use valuesim_coordinator::plan::Plan;
 use valuesim_shared::cell::needs_backstory;
 use valuesim_shared::experiment::Experiment;
@@ -91,12 +91,21 @@ impl<'a> Announcement<'a> {
         for model in &self.estimate.models {
             line(&mut text, &estimate_text(model));
         }
+        if let Some(embeddings) = &self.estimate.embeddings {
+            line(&mut text, &embeddings_text(embeddings));
+        }
         text
     }
 }
 
 fn line(text: &mut String, content: &str) {
     writeln!(text, "  {content}").expect("writing to memory does not fail");
+}
+
+fn embeddings_text(EmbeddingEstimate { model, texts, requests, tokens, cost, .. }: &EmbeddingEstimate) -> String {
+    let cost = cost.map_or_else(|| "price unknown".to_owned(), |cost| format!("{cost} at list price"));
+    let [texts, requests, tokens] = [*texts, *requests, *tokens].map(HumanCount);
+    format!("{model}: embeddings of {texts} texts, each once, in {requests} requests, about {tokens} tokens in, {cost}")
 }
 
 fn estimate_text(model: &ModelEstimate) -> String {

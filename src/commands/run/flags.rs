@@ -10,6 +10,7 @@ use valuesim_shared::id::{Fold, Respondent};
 use valuesim_shared::method::{Behaviour, Method};
 use valuesim_shared::model::{ModelSettings, OutputLimitField};
 
+use super::embedding_flags::EmbeddingFlags;
 use crate::exit::{Failure, OrUsage as _};
 
 /// What `valuesim run` takes.
@@ -62,7 +63,7 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "FOLD,...", env = "VALUESIM_FOLDS", value_delimiter = ',', value_parser = fold, help_heading = "Sample")]
     folds: Vec<Fold>,
 
-    /// Methods that ask a model, such as valuesim, full-info, no-cab, no-story or average [default: valuesim,full-info]
+    /// Methods that ask a model, such as valuesim, full-info, rag, no-cab, no-story or average [default: valuesim,full-info]
     #[arg(long, value_name = "METHOD,...", env = "VALUESIM_METHODS", value_delimiter = ',', value_parser = method, help_heading = "Method")]
     methods: Vec<Method>,
 
@@ -99,6 +100,9 @@ pub(crate) struct Flags {
     /// The request field for --max-output-tokens: `max_tokens`, or `max_completion_tokens`, which reasoning models require [default: `max_tokens`]
     #[arg(long, value_name = "FIELD", env = "VALUESIM_OUTPUT_LIMIT_FIELD", value_parser = output_limit_field, help_heading = "Model")]
     output_limit_field: Option<OutputLimitField>,
+
+    #[command(flatten)]
+    embeddings: EmbeddingFlags,
 
     /// Maximum calls in flight, for each model [default: 64]
     #[arg(long, value_name = "N", env = "VALUESIM_CALLS_IN_FLIGHT", help_heading = "Limits")]
@@ -148,6 +152,7 @@ impl Flags {
         self.override_data(&mut experiment);
         self.override_sample(&mut experiment);
         self.override_models(&mut experiment).or_usage()?;
+        self.embeddings.apply(&mut experiment).or_usage()?;
         experiment.resolve().or_usage()
     }
 

@@ -28,7 +28,7 @@ impl Outcome {
                 CallErrorKind::Unreachable => 2,
                 CallErrorKind::TimedOut => 3,
                 CallErrorKind::ConnectionBroken => 4,
-                CallErrorKind::Malformed => 5,
+                CallErrorKind::Malformed | CallErrorKind::NoVectors => 5,
                 CallErrorKind::Intermediary => 6,
                 CallErrorKind::ServerFault | CallErrorKind::NotRetryable => 7,
                 CallErrorKind::Overloaded => 8,

@@ -40,6 +40,9 @@ pub enum CallErrorKind {
     /// The response is not a chat completion.
     #[error("the response is not a chat completion")]
     Malformed,
+    /// The response to a request for embeddings has no usable vectors.
+    #[error("the response has no usable embeddings")]
+    NoVectors,
     /// An intermediary, such as a proxy during an outage, answers in place of a provider that has answered before.
     #[error("something other than the provider answered, such as a proxy")]
     Intermediary,
@@ -99,6 +102,7 @@ impl CallErrorKind {
             | Self::TimedOut
             | Self::ConnectionBroken
             | Self::Malformed
+            | Self::NoVectors
             | Self::Intermediary
             | Self::ServerFault => Decision::Retry,
             Self::Overloaded | Self::RateLimited => Decision::SlowDown,
@@ -119,6 +123,7 @@ impl CallErrorKind {
             Self::TimedOut
                 | Self::ConnectionBroken
                 | Self::Malformed
+                | Self::NoVectors
                 | Self::Intermediary
                 | Self::ServerFault
                 | Self::NotRetryable
@@ -139,8 +144,25 @@ impl CallErrorKind {
             }
             Self::NotRetryable => "check the provider's status page, then repeat the command to resume",
             Self::Malformed => "check base_url: it must be the address of a chat completions API",
+            Self::NoVectors => "check name and base_url of the embeddings: they must name a model of an embeddings API",
             _ => "the run continues by itself",
         }
+    }
+}
+
+/// What the user can do about an error of embeddings.
+pub const fn advice_on_embeddings(kind: CallErrorKind) -> &'static str {
+    match kind {
+        CallErrorKind::MissingKey => {
+            "name the key's variable with --embeddings-api-key-env, or its file with --embeddings-api-key-file"
+        }
+        CallErrorKind::UnknownModel => "check the name and the base URL of the embeddings",
+        CallErrorKind::BadRequest => {
+            "check base_url and extra_body of the embeddings against the provider's documentation"
+        }
+        CallErrorKind::TooLong => "one text alone is too long for this model: name another",
+        CallErrorKind::Refused => "the provider's policy refuses a text of the codebook: name another provider",
+        other => other.advice(),
     }
 }
 

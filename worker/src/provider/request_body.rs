@@ -21,6 +21,13 @@ impl RequestBody {
     pub(super) fn new(parts: [Bytes; PARTS]) -> Self {
         Self { parts }
     }
+
+    /// A body in one part.
+    pub(super) fn whole(body: Bytes) -> Self {
+        let mut parts = [const { Bytes::new() }; PARTS];
+        parts[0] = body;
+        Self { parts }
+    }
 }
 
 impl Body for RequestBody {

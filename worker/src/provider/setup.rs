@@ -8,15 +8,17 @@ use rustls::crypto::ring;
 use secrecy::ExposeSecret as _;
 use valuesim_shared::model::ModelSettings;
 
-use super::client::root_cause;
+use super::connection::root_cause;
 use super::key::{KeyError, key};
 use super::proxy::{ProxyError, Route, has_plain_host};
 use super::trust::{TrustError, extra_certificates};
 
 /// Why the client of a model cannot be set up.
 #[derive(Debug, thiserror::Error)]
-#[error("model {model:?} {problem}")]
+#[error("{what} {model:?} {problem}")]
 pub struct ClientError {
+    /// What the model is for: `model`, or `embeddings`.
+    pub(super) what: &'static str,
     pub(super) model: String,
     pub(super) problem: Problem,
 }
@@ -26,6 +28,10 @@ pub struct ClientError {
 pub(super) enum Problem {
     #[error(transparent)]
     Key(#[from] KeyError),
+    #[error(
+        "needs a key: set the environment variable {0}, or name another with --embeddings-api-key-env, or a file with --embeddings-api-key-file"
+    )]
+    EmbeddingsKey(String),
     #[error("has a key that cannot be sent in a header: expected printable ASCII characters only")]
     KeyCharacters,
     #[error("has an invalid base URL {0:?}: {1}; expected an address such as https://api.openai.com/v1")]
@@ -58,8 +64,8 @@ impl Default for Deadlines {
 /// Comes before the key in its header.
 pub(super) const BEARER: &str = "Bearer ";
 
-/// The URL to which the requests for a model are sent.
-pub(super) fn address(model: &ModelSettings) -> Result<Url, Problem> {
+/// The URL to which the requests for a model are sent: `path` below its base URL.
+pub(super) fn address(model: &ModelSettings, path: &[&str]) -> Result<Url, Problem> {
     let base = model.base_url.as_deref().unwrap_or_default();
     let wrong = |reason: String| Problem::Address(base.to_owned(), reason);
     let mut url = Url::parse(base).map_err(|error| wrong(error.to_string()))?;
@@ -76,10 +82,7 @@ pub(super) fn address(model: &ModelSettings) -> Result<Url, Problem> {
     if !has_plain_host(&url) {
         return Err(wrong("its host is empty or has invalid characters".to_owned()));
     }
-    url.path_segments_mut()
-        .map_err(|()| wrong("it has no path".to_owned()))?
-        .pop_if_empty()
-        .extend(["chat", "completions"]);
+    url.path_segments_mut().map_err(|()| wrong("it has no path".to_owned()))?.pop_if_empty().extend(path);
     Ok(url)
 }
 

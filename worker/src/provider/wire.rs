@@ -1,6 +1,7 @@
 //! Parses responses: chat completions and errors as OpenAI, DeepSeek, vLLM, llama.cpp and OpenRouter send them.
 
 mod usage;
+mod vectors;
 
 use std::borrow::Cow;
 
@@ -11,6 +12,8 @@ use valuesim_shared::money::Tokens;
 
 use super::error::{CallError, CallErrorKind, ErrorDetails};
 use usage::Usage;
+pub use vectors::Vectors;
+pub(super) use vectors::vectors;
 
 /// Longer messages of a provider are cut to this length, in characters.
 const MESSAGE_CHARACTERS: usize = 300;

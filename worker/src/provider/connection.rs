@@ -1,0 +1,161 @@
+//! Posts one request to one address and reads the response. Never retries.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use memchr::memmem;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
+use reqwest::{Body, Response, Url};
+use tokio::time::Instant;
+use valuesim_shared::model::ModelSettings;
+
+use super::error::{CallError, CallErrorKind};
+use super::headers;
+use super::proxy::Route;
+use super::request_body::RequestBody;
+use super::setup::{self, BEARER, Deadlines, Problem};
+use super::wire::{failure, readable, shows_a_models_work, text};
+
+/// Shorter keys are placeholders such as `none` or `EMPTY`, for servers that accept any key. They are no secrets, and may be
+/// words of a message.
+const SHORTEST_SECRET: usize = 8;
+
+/// The header by which a simulated provider identifies itself.
+const SIMULATED_HEADER: &str = "x-valuesim-simulated";
+
+/// Connections to one URL of a provider. Cheap to clone; clones share them.
+#[derive(Debug, Clone)]
+pub(super) struct Connection {
+    http: reqwest::Client,
+    address: Url,
+    /// The header with the key, if one is sent.
+    bearer: Option<HeaderValue>,
+    deadlines: Deadlines,
+    /// The environment variable that names the proxy, if there is a proxy.
+    proxied_by: Option<&'static str>,
+    /// The longest accepted response, in bytes after decompression.
+    max_bytes: usize,
+    /// Whether a usable answer has ever arrived, which shows that the address is right.
+    has_answered: Arc<AtomicBool>,
+}
+
+/// The body of a response with status 200, and whether a simulated provider sent it.
+pub(super) struct Answer {
+    pub(super) body: String,
+    pub(super) is_simulated: bool,
+}
+
+impl Connection {
+    /// The connection to `path` below a model's base URL. Reads the model's key and certificates and the proxy variables of
+    /// the environment. Makes no call.
+    pub(super) fn new(
+        model: &ModelSettings,
+        path: &[&str],
+        deadlines: Deadlines,
+        max_bytes: usize,
+    ) -> Result<Self, Problem> {
+        let address = setup::address(model, path)?;
+        let headers = setup::headers(model)?;
+        let bearer = headers.get(AUTHORIZATION).cloned();
+        let variable = |name: &str| Some(std::env::var_os(name)?.to_string_lossy().into_owned());
+        let route = Route::to(&address, variable)?;
+        let http = setup::http_client(model, headers, deadlines, &route)?;
+        let (proxied_by, has_answered) = (route.variable, Arc::default());
+        Ok(Self { http, address, bearer, deadlines, proxied_by, max_bytes, has_answered })
+    }
+
+    /// Sends one request, waits for its response, and has `read` read it if its status is 200. Nothing is sent twice: a request
+    /// takes another connection only if its pooled connection was closed before any byte was sent.
+    pub(super) async fn post<T>(
+        &self,
+        body: RequestBody,
+        read: impl FnOnce(&Answer) -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
+        let begun = Instant::now();
+        let sent = self.http.post(self.address.clone()).body(Body::wrap(body)).send().await;
+        let mut response = sent.map_err(|error| self.network_error(&error, begun))?;
+        let body = self.read(&mut response, begun).await;
+        if response.status() == 200 {
+            let is_simulated = response.headers().contains_key(SIMULATED_HEADER);
+            let answer = Answer { body: body?, is_simulated };
+            let value = read(&answer).map_err(|error| self.unless_intermediary(error, &answer.body))?;
+            if !self.has_answered.load(Ordering::Relaxed) {
+                self.has_answered.store(true, Ordering::Relaxed);
+            }
+            return Ok(value);
+        }
+        // The body of an error helps, but an error whose body cannot be read is still that error.
+        Err(self.error_response(response.status().as_u16(), response.headers(), &body.unwrap_or_default()))
+    }
+
+    /// Reads the whole body of a response and removes the key, which some proxies repeat when they refuse it.
+    async fn read(&self, response: &mut Response, begun: Instant) -> Result<String, CallError> {
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.network_error(&error, begun))? {
+            if body.len() + chunk.len() > self.max_bytes {
+                let message = format!("the response is longer than {} bytes", self.max_bytes);
+                return Err(CallError::new(CallErrorKind::Malformed, None, &message));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(self.without_key(text(body)))
+    }
+
+    /// The error for a failure of the network.
+    fn network_error(&self, error: &reqwest::Error, begun: Instant) -> CallError {
+        let Deadlines { connect, idle, total } = self.deadlines;
+        let within = |what: &str, deadline: Duration| format!("{what} within {} s", deadline.as_secs());
+        let (kind, mut message) = match (error.is_timeout(), error.is_connect()) {
+            (true, _) if begun.elapsed() >= total => (CallErrorKind::TimedOut, within("no complete response", total)),
+            (true, true) => (CallErrorKind::TimedOut, within("no connection", connect)),
+            (true, false) => (CallErrorKind::TimedOut, within("no data", idle)),
+            (false, true) => (CallErrorKind::Unreachable, root_cause(error)),
+            (false, false) => (CallErrorKind::ConnectionBroken, root_cause(error)),
+        };
+        if let Some(variable) = self.proxied_by.filter(|_| error.is_connect()) {
+            message.push_str(&format!(" (through the proxy in {variable})"));
+        }
+        CallError::new(kind, None, &message)
+    }
+
+    /// The error for a response with a status other than 200.
+    fn error_response(&self, status: u16, headers: &HeaderMap, body: &str) -> CallError {
+        let moved_to = headers.get(LOCATION).and_then(|to| readable(&format!("moved to {}", to.to_str().ok()?)));
+        let mut error = failure(status, headers::should_retry(headers), body);
+        error.retry_after = headers::retry_after(headers, SystemTime::now());
+        error.message = moved_to.or(error.message);
+        if error.kind == CallErrorKind::WrongKey && self.bearer.is_none() {
+            error.kind = CallErrorKind::MissingKey;
+        }
+        self.unless_intermediary(error, body)
+    }
+
+    /// Blames an intermediary for a response without any sign of a completion, if completions have arrived before: it comes
+    /// from a proxy, and the provider will be back.
+    fn unless_intermediary(&self, mut error: CallError, body: &str) -> CallError {
+        let is_strange = error.kind == CallErrorKind::Malformed && !shows_a_models_work(body);
+        if is_strange && self.has_answered.load(Ordering::Relaxed) {
+            error.kind = CallErrorKind::Intermediary;
+        }
+        error
+    }
+
+    /// The body with the key that was sent replaced.
+    fn without_key(&self, body: String) -> String {
+        let sent = || self.bearer.as_ref()?.to_str().ok()?.strip_prefix(BEARER);
+        match sent().filter(|key| key.len() >= SHORTEST_SECRET) {
+            Some(key) if memmem::find(body.as_bytes(), key.as_bytes()).is_some() => body.replace(key, "[key]"),
+            _ => body,
+        }
+    }
+}
+
+/// The root cause of a failed HTTP request, which says more than the errors around it.
+pub(super) fn root_cause(error: &reqwest::Error) -> String {
+    let mut cause: &(dyn std::error::Error + 'static) = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,95 @@
+//! Requests embeddings until the request is decided.
+
+use tokio_util::sync::CancellationToken;
+use valuesim_shared::model::ModelSettings;
+use valuesim_shared::money::Tokens;
+use valuesim_shared::outcome::{StageSpend, UncertainSpend};
+use valuesim_shared::permit::{Permit as _, PermitDesk, Request, Settlement};
+use valuesim_shared::stage::Stage;
+
+use super::{BYTES_PER_TOKEN, MAX_MALFORMED, acquire, call_end, ceilings, delay, sleep_unless_stopped};
+use crate::halt::Halt;
+use crate::provider::{CallError, CallErrorKind, Decision, EmbeddingsClient, Vectors};
+use crate::timeouts::Backoff;
+
+/// What requests for embeddings have in common.
+#[derive(Debug)]
+pub(crate) struct Endpoint<D> {
+    pub(crate) client: EmbeddingsClient,
+    pub(crate) desk: D,
+    pub(crate) model: ModelSettings,
+    pub(crate) backoff: Backoff,
+}
+
+/// Requests the vectors of some texts, and requests them again until they come or never will. Adds what that takes to
+/// `spend`, however it ends.
+pub(crate) async fn make<D: PermitDesk>(
+    endpoint: &Endpoint<D>,
+    texts: &[&str],
+    spend: &mut StageSpend,
+    halt: &CancellationToken,
+) -> Result<Result<Vectors, CallError>, Halt> {
+    let mut ceilings = ceilings(endpoint.backoff);
+    let mut unusable = 0;
+    loop {
+        let error = match attempt(endpoint, texts, spend, halt).await? {
+            Ok(vectors) => return Ok(Ok(vectors)),
+            Err(error) => error,
+        };
+        unusable += u32::from(error.kind == CallErrorKind::NoVectors);
+        match error.kind.decision() {
+            Decision::Retry | Decision::SlowDown if unusable < MAX_MALFORMED => {
+                let ceiling = ceilings.next().unwrap_or(endpoint.backoff.longest);
+                sleep_unless_stopped(delay(ceiling, error.retry_after), halt).await?;
+            }
+            Decision::Retry | Decision::SlowDown | Decision::GiveUpOnPrompt | Decision::StopProvider => {
+                return Ok(Err(error));
+            }
+        }
+    }
+}
+
+/// One attempt, counted.
+async fn attempt<D: PermitDesk>(
+    Endpoint { client, desk, model, .. }: &Endpoint<D>,
+    texts: &[&str],
+    spend: &mut StageSpend,
+    halt: &CancellationToken,
+) -> Result<Result<Vectors, CallError>, Halt> {
+    let unsure = unsure(model, texts);
+    let request = Request { stage: Stage::EMBEDDINGS, expected: unsure.likely, at_most: unsure.at_most_cost };
+    let mut permit = acquire(desk, request, halt).await?;
+    spend.sent += 1;
+    let ended = client.send(texts).await;
+    match &ended {
+        Ok(Vectors { tokens, .. }) => {
+            permit.settle(Settlement::answered(*tokens));
+            let known = tokens.unwrap_or_default();
+            spend.answered += 1;
+            spend.tokens += known;
+            spend.cost += model.price.map(|price| price.cost(known)).unwrap_or_default();
+            if tokens.is_none() {
+                spend.without_usage += 1;
+                spend.unsure.add(&unsure);
+            }
+        }
+        Err(error) => {
+            permit.settle(Settlement::failed(call_end(error.kind), error.retry_after));
+            spend.failed += 1;
+            if error.kind.perhaps_billed() {
+                spend.unsure.add(&unsure);
+            }
+            tracing::debug!(error = %error, "a request for embeddings failed");
+        }
+    }
+    Ok(ended)
+}
+
+/// What one request may use. Vectors have no tokens.
+fn unsure(model: &ModelSettings, texts: &[&str]) -> UncertainSpend {
+    let bytes: u64 = texts.iter().map(|text| text.len() as u64).sum();
+    let tokens = |input| Tokens { input, cached: 0, output: 0 };
+    let (likely, at_most) = (tokens(bytes / BYTES_PER_TOKEN), tokens(bytes));
+    let cost = |tokens| model.price.map(|price| price.cost(tokens)).unwrap_or_default();
+    UncertainSpend { likely, likely_cost: cost(likely), at_most, at_most_cost: cost(at_most) }
+}
