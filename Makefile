@@ -32,8 +32,8 @@ bench:
 	@tests/servers/install
 	cargo bench --workspace
 
-# Against other people's programs: the aimock server (npm) and the openai client (PyPI); the statistics against scipy,
-# statsmodels and, where it is installed, R's survey.
+# Against other people's programs: the aimock server (npm), the openai client and a model of embeddings (PyPI); the statistics
+# against scipy, statsmodels and, where it is installed, R's survey.
 compat:
 	tests/compat/run
 

@@ -12,6 +12,7 @@ mod orders;
 mod output;
 mod provider_mistakes;
 mod proxy;
+mod rag;
 mod reference_prompts;
 mod resume;
 mod run_folder;

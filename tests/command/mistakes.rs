@@ -50,7 +50,7 @@ fn a_value_that_a_flag_does_not_have() {
     check(&["run", "--folds", "6"], &["there is no fold 6; expected 1 to 5"]);
     check(
         &["run", "--methods", "magic"],
-        &["'magic'", "--methods", "no-profile, full-info, no-cab", "combined, valuesim or profile-scale(N)"],
+        &["'magic'", "--methods", "no-profile, full-info, rag, no-cab", "combined, valuesim or profile-scale(N)"],
     );
     check(&["run", "--behaviour", "better"], &["'better'", "--behaviour", "`paper` or `corrected`"]);
     check(&["run", "--calls-in-flight", "0"], &["limits.calls_in_flight 0", "expected 1 to"]);

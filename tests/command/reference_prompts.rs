@@ -10,24 +10,32 @@ use crate::support::fixture;
 use crate::support::place::Place;
 use crate::support::recorder::Recorder;
 use crate::support::survey::SurveyFile;
+use crate::support::vectors::{self, VectorServer};
 use crate::support::voice::{self, Asked};
 
 /// The names of the stages in the fixture.
-const STAGES: [(Asked, &str); 4] = [
+const STAGES: [(Asked, &str); 7] = [
     (Asked::Story, "story"),
     (Asked::Module, "module"),
     (Asked::Coordinator, "coordinator"),
     (Asked::FullInfo, "full_info"),
+    (Asked::NoCab, "no_cab"),
+    (Asked::NoProfile, "no_profile"),
+    (Asked::Rag, "rag"),
 ];
+
+/// All methods that ask a model. `average` adds no prompt.
+const METHODS: &str =
+    "valuesim,full-info,rag,no-cab,no-story,no-cognitive,no-affective,no-behavioral,average,no-profile,combined";
 
 #[test]
 fn the_prompts_of_a_respondent_are_the_references_byte_for_byte() {
     let place = Place::new();
     place.write("survey.csv", respondent().text());
-    let provider = Recorder::start(voice::reply);
+    let (provider, embeddings) = (Recorder::start(voice::reply), VectorServer::start(vectors::sound));
     let expected = fixture::json("reference/prompts.json");
     for (fold, expected) in (1..).zip(expected.as_array().unwrap()) {
-        run_fold(&place, &provider, fold);
+        run_fold(&place, &provider, &embeddings, fold);
         let requests = provider.take();
         let arrived = by_stage(requests.iter().map(prompt));
         for (asked, name) in STAGES {
@@ -38,11 +46,12 @@ fn the_prompts_of_a_respondent_are_the_references_byte_for_byte() {
     }
 }
 
-fn run_fold(place: &Place, provider: &Recorder, fold: u8) {
+fn run_fold(place: &Place, provider: &Recorder, embeddings: &VectorServer, fold: u8) {
     let (fold, url, codebook) = (fold.to_string(), provider.base_url(), fixture::path("reference/questions.json"));
     let data = ["run", "--survey", "survey.csv", "--codebook", codebook.to_str().unwrap(), "--respondents", "1"];
-    let method = ["--behaviour", "paper", "--folds", &fold, "--model", "m", "--base-url", &url];
-    place.run(&[&data[..], &method].concat()).well();
+    let method = ["--behaviour", "paper", "--folds", &fold, "--methods", METHODS, "--model", "m", "--base-url", &url];
+    let embedded = ["--embeddings-model", "e", "--embeddings-base-url", &embeddings.base_url()];
+    place.run(&[&data[..], &method, &embedded].concat()).well();
 }
 
 /// The respondent of the fixture as a survey file.

@@ -9,4 +9,5 @@ pub(crate) mod recorder;
 pub(crate) mod relay;
 pub(crate) mod simulated;
 pub(crate) mod survey;
+pub(crate) mod vectors;
 pub(crate) mod voice;

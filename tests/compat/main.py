@@ -4,6 +4,7 @@ import sys
 
 import aimock_checks
 import openai_checks
+import rag_checks
 from checks import Checks
 
 
@@ -13,6 +14,8 @@ def main(valuesim, aimock):
         aimock_checks.run(checks, valuesim, aimock)
     with checks("openai: all checks ran"):
         openai_checks.run(checks, valuesim)
+    with checks("rag: all checks ran"):
+        rag_checks.run(checks, valuesim)
     print(f"{checks.passed} passed, {checks.failed} failed")
     return 1 if checks.failed else 0
 

@@ -22,6 +22,7 @@ def run(checks, valuesim):
 
     with provider("--api-key", KEY, "--models", ",".join(MODELS), "--cache", "vllm") as address:
         completions(checks, address)
+        embeddings(checks, address)
         models(checks, address)
         errors(checks, address)
         many_at_once(checks, address)
@@ -84,6 +85,21 @@ def completions(checks, address):
     with checks("openai: content may come in parts"):
         parts = [{"role": "user", "content": [{"type": "text", "text": QUESTION[0]["content"]}]}]
         equal(ask(api, messages=parts).choices, reply.choices, "choices")
+
+
+def embeddings(checks, address):
+    texts = ["How important is family?", "How important are friends?", "Did you sign a petition?"]
+    with checks("openai: embeddings come in order, in both encodings, and are near for near texts"):
+        api = client(address)
+        numbers = api.embeddings.create(model=MODELS[0], input=texts, encoding_format="float")
+        by_default = api.embeddings.create(model=MODELS[0], input=texts)
+        equal([entry.index for entry in numbers.data], [0, 1, 2], "indices")
+        family, friends, petition = (entry.embedding for entry in numbers.data)
+        for one, other in zip(numbers.data, by_default.data):
+            holds(max(abs(a - b) for a, b in zip(one.embedding, other.embedding)) < 1e-6, "both encodings are equal")
+        near, far = (sum(a * b for a, b in zip(family, other)) for other in (friends, petition))
+        holds(near > far, f"{near} is above {far}")
+        holds(numbers.usage.prompt_tokens > 0, "there are tokens")
 
 
 def models(checks, address):

@@ -9,7 +9,7 @@ use crate::id::Code;
 use crate::method::{Method, Module};
 use crate::outcome::{Decided, Ended};
 use crate::prompt::{Opinion, coordinator};
-use crate::stage::Stage;
+use crate::stage::{Stage, Variant};
 
 use super::reading::{self, Asked};
 use super::reask::Reask;
@@ -113,7 +113,7 @@ impl<'a> QuestionCalls<'a> {
     fn coordinators(&mut self) -> Vec<NextCall> {
         let mut calls = Vec::new();
         for (_, recipe) in &self.rules.recipes {
-            let Some(stage) = recipe.coordinator().filter(|stage| self.step(*stage).is_none()) else { continue };
+            let Some(stage) = self.coordinator(*recipe).filter(|stage| self.step(*stage).is_none()) else { continue };
             if let Some(prompt) = self.coordinator_prompt(*recipe) {
                 calls.push(self.ask(stage, Prompt::Whole(prompt)));
             }
@@ -137,6 +137,23 @@ impl<'a> QuestionCalls<'a> {
             })
         };
         Some(coordinator(self.question, &Module::ALL.map(opinion)).into())
+    }
+
+    /// The stage that asks the coordinator for a method. A module that said nothing is to the coordinator as one that was not
+    /// asked, so a method with all modules then shares the call of the method without that one.
+    fn coordinator(&self, recipe: Recipe) -> Option<Stage> {
+        let own = recipe.coordinator()?;
+        let Asks::Modules(panel, _) = recipe.asks else { return Some(own) };
+        let says_nothing = |&module: &Module| {
+            let asked = self.module(recipe.module(module));
+            asked.is_some_and(|asked| asked.answer.is_none() && asked.analysis.is_empty())
+        };
+        let mut silent = panel.iter().copied().filter(says_nothing);
+        let (Some(silent), None) = (silent.next(), silent.next()) else { return Some(own) };
+        let same = Stage::of(own.kind(), Variant::Without(silent));
+        let mut others = self.rules.recipes.iter().map(|(_, other)| other);
+        let is_shared = others.any(|other| other.reads == recipe.reads && other.coordinator() == Some(same));
+        Some(if panel.len() == Module::ALL.len() && is_shared { same } else { own })
     }
 
     fn step(&self, stage: Stage) -> Option<&Step> {
@@ -207,7 +224,7 @@ impl<'a> QuestionCalls<'a> {
                 agreed(ceiling_of_mean(&answers(heard))?, Decided::Average)
             }
             Decision::AskCoordinator => {
-                let last = self.done(recipe.coordinator()?)?;
+                let last = self.done(self.coordinator(recipe)?)?;
                 let asked = asked + last.times;
                 Prediction { answer: last.answer, ended: last.ended, decided: Decided::Coordinator, asked }
             }

@@ -142,6 +142,21 @@ fn methods_share_the_replies_to_the_same_calls() {
 }
 
 #[test]
+fn a_coordinator_that_hears_the_same_for_two_methods_is_asked_once() {
+    let methods = [Method::ValueSim, Method::NoCognitive];
+    let rules = Rules::new(Behaviour::Paper, &methods, None);
+    let next_of = |replies: &HashMap<_, _>| next(&rules, [&question(0)], &MissingStories::default(), replies);
+    let without_cognitive = recipe(Method::NoCognitive).and_then(Recipe::coordinator).expect("has a coordinator");
+    let mut replies = modules([1, 2, 3]);
+    replies.insert(key(Stage::COGNITIVE, 0), said("I wonder."));
+    assert_eq!(keys(next_of(&replies)), [key(without_cognitive, 0)]);
+    replies.insert(key(without_cognitive, 0), answer(3));
+    let result = done(next_of(&replies));
+    assert_eq!(prediction(&result, Method::ValueSim), (Some(3), Ended::Answered, Decided::Coordinator, 4));
+    assert_eq!(prediction(&result, Method::NoCognitive), (Some(3), Ended::Answered, Decided::Coordinator, 3));
+}
+
+#[test]
 fn what_needs_a_missing_backstory_is_not_asked_and_ends_as_the_backstory_did() {
     let methods = [Method::ValueSim, Method::NoCab, Method::NoStory];
     let missing = MissingStories(vec![(Stage::STORY, Ended::Refused)]);

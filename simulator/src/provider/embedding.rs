@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use xxhash_rust::xxh3::Xxh3;
@@ -28,6 +30,27 @@ struct Body<'a> {
 pub(crate) struct EmbeddingRequest {
     pub(crate) model: String,
     pub(crate) texts: Vec<String>,
+    encoding: Encoding,
+}
+
+/// How vectors are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    /// As a list of numbers.
+    Float,
+    /// As the base64 of 32-bit numbers, which OpenAI's own client asks for.
+    Base64,
+}
+
+impl Encoding {
+    fn write(self, vector: &[f64]) -> Value {
+        #[expect(clippy::cast_possible_truncation, reason = "the API has 32-bit numbers here")]
+        let bytes = || vector.iter().flat_map(|&number| (number as f32).to_le_bytes()).collect::<Vec<u8>>();
+        match self {
+            Self::Float => vector.into(),
+            Self::Base64 => STANDARD.encode(bytes()).into(),
+        }
+    }
 }
 
 impl EmbeddingRequest {
@@ -50,7 +73,8 @@ impl EmbeddingRequest {
     pub(crate) fn response(&self) -> Vec<u8> {
         let tokens = self.tokens();
         let data = (0..).zip(&self.texts);
-        let data = data.map(|(index, text)| Entry { object: "embedding", index, vector: vector(text) });
+        let data =
+            data.map(|(index, text)| Entry { object: "embedding", index, vector: self.encoding.write(&vector(text)) });
         let response = Response {
             object: "list",
             data: data.collect(),
@@ -74,7 +98,7 @@ struct Entry {
     object: &'static str,
     index: u32,
     #[serde(rename = "embedding")]
-    vector: Vec<f64>,
+    vector: Value,
 }
 
 #[derive(Serialize)]
@@ -86,14 +110,16 @@ struct Usage {
 /// Parses the body of a request.
 pub(crate) fn parse(body: &[u8]) -> Result<EmbeddingRequest, ApiError> {
     let body: Body<'_> = serde_json::from_slice(body).map_err(|error| ApiError::Unreadable(error.to_string()))?;
-    if body.encoding_format.is_some_and(|format| format != "float") {
-        return Err(ApiError::Unsupported { param: "encoding_format", hint: "this simulated provider writes numbers" });
-    }
+    let encoding = match body.encoding_format.as_deref() {
+        None | Some("float") => Encoding::Float,
+        Some("base64") => Encoding::Base64,
+        Some(_) => return Err(ApiError::Unsupported { param: "encoding_format", hint: "expected float or base64" }),
+    };
     if body.dimensions.is_some_and(|dimensions| dimensions != crate::vector::DIMENSIONS as u64) {
         return Err(ApiError::Unsupported { param: "dimensions", hint: "this simulated provider has 256" });
     }
     let model = body.model.filter(|model| !model.is_empty()).ok_or(ApiError::Missing("model"))?.into_owned();
-    Ok(EmbeddingRequest { model, texts: texts(body.input)? })
+    Ok(EmbeddingRequest { model, texts: texts(body.input)?, encoding })
 }
 
 /// The texts of a request: one, or a list.
@@ -123,6 +149,12 @@ mod tests {
     }
 
     #[test]
+    fn vectors_are_written_as_numbers_or_as_base64() {
+        assert_eq!(Encoding::Float.write(&[1.0, -0.5]), serde_json::json!([1.0, -0.5]));
+        assert_eq!(Encoding::Base64.write(&[1.0, -0.5]), serde_json::json!("AACAPwAAAL8="));
+    }
+
+    #[test]
     fn requests_are_read_or_refused_with_the_name_of_the_field() {
         check(r#"{"model":"m","input":"one"}"#, Ok(&["one"]));
         check(r#"{"model":"m","input":["one","two"],"encoding_format":"float"}"#, Ok(&["one", "two"]));
@@ -131,7 +163,8 @@ mod tests {
         check(r#"{"model":"m","input":[]}"#, Err("'input'"));
         check(r#"{"model":"m","input":[""]}"#, Err("'input'"));
         check(r#"{"model":"m","input":[[1,2]]}"#, Err("'input'"));
-        check(r#"{"model":"m","input":"one","encoding_format":"base64"}"#, Err("'encoding_format'"));
+        check(r#"{"model":"m","input":"one","encoding_format":"base64"}"#, Ok(&["one"]));
+        check(r#"{"model":"m","input":"one","encoding_format":"int8"}"#, Err("'encoding_format'"));
         check(r#"{"model":"m","input":"one","dimensions":8}"#, Err("'dimensions'"));
         check("{", Err("body"));
     }

@@ -9,21 +9,30 @@ pub(crate) enum Asked {
     Module,
     Coordinator,
     FullInfo,
+    NoCab,
+    NoProfile,
+    Rag,
 }
 
-/// Each template with what it asks for; its beginning tells it from the others.
-const TEMPLATES: [(Asked, &str); 6] = [
+/// Each template with what it asks for; its beginning and its end tell it from the others.
+const TEMPLATES: [(Asked, &str); 9] = [
     (Asked::Story, include_str!("../../../shared/prompts/story.txt")),
     (Asked::Module, include_str!("../../../shared/prompts/cognitive.txt")),
     (Asked::Module, include_str!("../../../shared/prompts/affective.txt")),
     (Asked::Module, include_str!("../../../shared/prompts/behavioral.txt")),
     (Asked::Coordinator, include_str!("../../../shared/prompts/coordinator.txt")),
     (Asked::FullInfo, include_str!("../../../shared/prompts/full_info.txt")),
+    (Asked::NoCab, include_str!("../../../shared/prompts/no_cab.txt")),
+    (Asked::NoProfile, include_str!("../../../shared/prompts/no_profile.txt")),
+    (Asked::Rag, include_str!("../../../shared/prompts/rag.txt")),
 ];
 
 /// What `prompt` asks for.
 pub(crate) fn asked(prompt: &str) -> Asked {
-    let is_of = |template: &str| prompt.starts_with(template.split('{').next().unwrap_or_default());
+    let is_of = |template: &str| {
+        let (start, end) = (template.split('{').next(), template.rsplit('}').next());
+        prompt.starts_with(start.unwrap_or_default()) && prompt.ends_with(end.unwrap_or_default())
+    };
     let found = TEMPLATES.into_iter().find(|(_, template)| is_of(template));
     found.unwrap_or_else(|| panic!("a prompt of no template: {prompt}")).0
 }
@@ -38,7 +47,7 @@ pub(crate) fn reply(prompt: &str) -> String {
             answer => format!("Answer: {answer}\nAnalysis: because {}", &digest[2..10]),
         },
         Asked::Coordinator => "Answer: 1\nAnalysis: x".to_owned(),
-        Asked::FullInfo => "1".to_owned(),
+        Asked::FullInfo | Asked::NoCab | Asked::NoProfile | Asked::Rag => "1".to_owned(),
     }
 }
 
