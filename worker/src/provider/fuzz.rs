@@ -9,7 +9,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use valuesim_shared::money::{Price, Tokens};
 
 use super::headers;
-use super::wire::{completion, failure, text};
+use super::wire::{completion, failure, text, vectors};
 
 #[path = "../../../shared/tests/fuzz/bounds.rs"]
 mod bounds;
@@ -45,6 +45,25 @@ fn read(status: u16, body: &[u8]) {
         sum += tokens;
         assert!(price.cost(sum) >= price.cost(tokens), "a sum of {tokens:?} wraps");
     }
+}
+
+const EMBEDDINGS: [&str; 3] = [
+    r#"{"object":"list","data":[{"object":"embedding","index":1,"embedding":[0.5,-1e-3]},{"object":"embedding","index":0,"embedding":[1,2]}],"model":"m","usage":{"prompt_tokens":8,"total_tokens":8}}"#,
+    r#"{"data":[{"embedding":[0.25]},{"embedding":[null]}],"error":null}"#,
+    r#"{"data":[{"embedding":"AACAPw=="},{"index":1,"embedding":[1e300,1e999]}]}"#,
+];
+
+#[test]
+fn fuzz_any_body_is_vectors_that_can_be_compared_or_an_error() {
+    let bodies = hostile(EMBEDDINGS.map(|body| body.as_bytes().to_vec()).to_vec());
+    fuzz(1, &bodies, |body| {
+        let text = text(body.clone());
+        let Ok(read) = bounded(body.len(), MEMORY, || vectors(&text, 2)) else { return };
+        let [one, other] = read.vectors.as_slice() else { panic!("{} vectors for two texts", read.vectors.len()) };
+        assert!(!one.is_empty() && one.len() == other.len());
+        let length = |vector: &[f64]| vector.iter().map(|number| number * number).sum::<f64>();
+        assert!([one, other].iter().all(|vector| length(vector).is_finite() && length(vector) > 0.0));
+    });
 }
 
 #[test]
