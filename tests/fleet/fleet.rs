@@ -260,6 +260,7 @@ impl Fleet {
         flags.extend(["--users".to_owned(), users.to_string()]);
         flags.extend(["--calls-in-flight".to_owned(), IN_FLIGHT.to_string()]);
         flags.extend(["--base-url".to_owned(), self.base_url.clone()]);
+        flags.extend(["--embeddings-model", "e", "--embeddings-base-url", &self.base_url].map(str::to_owned));
         flags.extend(["--runs".to_owned(), runs.display().to_string()]);
         flags
     }
