@@ -12,6 +12,7 @@ mod open_run;
 pub(crate) mod pause;
 pub(crate) mod purge;
 mod queues;
+pub(crate) mod report;
 pub(crate) mod resume;
 pub(crate) mod run;
 pub(crate) mod runs;

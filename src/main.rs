@@ -84,6 +84,12 @@ enum Verb {
     Show(Box<commands::show::Flags>),
     /// Export a run's predictions, transcripts or calls as Parquet, CSV or JSON lines
     Export(Box<commands::export::Flags>),
+    /// Write a report to show to others, on one run or on several side by side
+    ///
+    /// Writes the paper's tables and figures for the runs' own data, tests between arms, groups of people, questions, people,
+    /// cost, and a paragraph on methods ready to be quoted, as one self-contained HTML page, Markdown, CSV, LaTeX and SVG.
+    /// Reads `results.json` alone: neither the survey nor the ledger is needed, and no call is made.
+    Report(commands::report::Flags),
     /// Verify a run: cells, checksums, provenance, and the results recomputed from the ledger
     ///
     /// Checks `ledger.redb`, `results.json`, `report.md` and `predictions.parquet` completely, and `experiment.toml` as
@@ -115,6 +121,7 @@ fn main() -> ExitCode {
         Verb::Purge(flags) => commands::purge::run(&flags),
         Verb::Show(flags) => commands::show::run(&flags),
         Verb::Export(flags) => commands::export::run(&flags),
+        Verb::Report(flags) => commands::report::run(&flags),
         Verb::Verify(flags) => commands::verify::run(&flags),
         Verb::Synth(flags) => commands::synth::run(&flags),
         Verb::SimulateProvider(flags) => commands::simulate_provider::run(&flags),

@@ -2,6 +2,7 @@
 
 pub mod baseline;
 mod cell_bitmap;
+mod chart;
 pub mod coordinator;
 pub mod cursor;
 mod draws;

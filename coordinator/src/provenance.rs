@@ -94,6 +94,9 @@ impl Provenance {
     }
 }
 
+/// How the line begins that tells surveys apart.
+pub(crate) const SURVEY_DIGEST: &str = "survey digest: ";
+
 /// All of a run's provenance as lines for people, without repetitions.
 pub fn lines(all: &[Provenance]) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
@@ -110,7 +113,7 @@ fn lines_of(provenance: &Provenance) -> Vec<String> {
     let mut lines = vec![
         format!("valuesim {program}"),
         format!("survey version: {survey_version}"),
-        format!("survey digest: {survey}"),
+        format!("{SURVEY_DIGEST}{survey}"),
         format!("codebook: {codebook_name}, digest {codebook}"),
         format!("prompts digest: {prompts}"),
     ];

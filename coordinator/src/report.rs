@@ -1,12 +1,20 @@
-//! Writes a run's results for programs and people: `results.json` and `report.md`.
+//! Writes a run's results for programs and people: `results.json` and `report.md`; and reports to show to others.
 
+mod document;
+#[cfg(test)]
+mod fixture;
+mod lineup;
 mod markdown;
+mod publication;
+mod render;
+mod sections;
 
 use std::path::{Path, PathBuf};
 
 use crate::results::Results;
 
 pub use markdown::markdown;
+pub use publication::{Format, PublicationError, ReportFile, publish};
 
 /// The name of the results file in a run folder.
 pub const RESULTS_FILE: &str = "results.json";

@@ -11,6 +11,7 @@ use crate::score::Arm;
 use published::{PublishedRow, published, published_chance};
 
 pub(crate) use notes::{notes, without_a_model};
+pub(crate) use published::{papers_ablation, papers_ablations, papers_chance, papers_row, papers_rows};
 pub use text::text;
 
 /// Number of columns with scores: the nine categories and overall.
@@ -95,7 +96,7 @@ pub(crate) fn label(results: &Results, arm: &Arm) -> String {
 
 fn published_row(row: &PublishedRow) -> Row {
     let PublishedRow { method, model, values } = row;
-    let label = if method == model { format!("paper: {method}") } else { format!("paper: {method} / {model}") };
+    let label = format!("paper: {}", published::name(method, model));
     let cells = values.map(|value| Cell { value: Some(value), uncertainty: None });
     Row { label, kind: RowKind::Published, cells, coverage: None }
 }

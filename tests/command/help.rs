@@ -23,6 +23,7 @@ fn the_help_is_the_manual() {
     check("help_simulate_provider", &["simulate-provider", "--help"]);
     check("help_show", &["show", "--help"]);
     check("help_export", &["export", "--help"]);
+    check("help_report", &["report", "--help"]);
     check("help_verify", &["verify", "--help"]);
     check("help_coordinate", &["coordinate", "--help"]);
     check("help_work", &["work", "--help"]);

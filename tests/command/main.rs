@@ -14,6 +14,7 @@ mod provider_mistakes;
 mod proxy;
 mod rag;
 mod reference_prompts;
+mod report;
 mod resume;
 mod run_folder;
 mod same_results;

@@ -1,8 +1,5 @@
 //! The picture of the README is the one that the present program gives.
 
-#[path = "../../examples/accuracy_chart/chart.rs"]
-mod chart;
-
 use std::fs;
 
 use crate::root;
@@ -12,8 +9,8 @@ use crate::shell::Shell;
 async fn the_picture_shows_the_demonstration() {
     let mut shell = Shell::start();
     shell.run("valuesim run").await.unwrap();
-    let results = shell.run("cat runs/*/results.json").await.unwrap();
-    let drawn = chart::draw(&serde_json::from_str(&results).unwrap());
+    shell.run("valuesim report b5ac02b53da9 --format svg").await.unwrap();
+    let drawn = shell.run("cat runs/*/report/figures/accuracy-by-category-1.svg").await.unwrap();
     let shown = fs::read_to_string(root().join("docs/accuracy.svg")).unwrap();
     assert!(drawn == shown, "docs/accuracy.svg is not of this program: docs/development.md says how to draw it");
 }

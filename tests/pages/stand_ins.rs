@@ -7,12 +7,11 @@ use valuesim_test_servers::{Database, Vhost, shared_broker, shared_redis};
 use crate::page::Step;
 
 /// Commands that no test runs, and why. Lines of a page that begin so are left out.
-const NOT_RUN: [(&str, &str); 8] = [
+const NOT_RUN: [(&str, &str); 7] = [
     ("cargo build", "the tests build the program"),
     ("cargo install", "writes into the reader's home"),
     ("cargo bench", "takes minutes, on a machine with nothing else to do"),
     ("cargo test", "runs these tests"),
-    ("cargo run --example accuracy_chart", "the test of the picture calls the same code"),
     ("cargo run -q -p valuesim-test-servers", "runs these tests"),
     ("make ", "runs these tests, or takes minutes"),
     ("pip install", "needs the network"),

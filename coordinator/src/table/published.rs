@@ -12,8 +12,17 @@ use crate::results::Measure;
 /// Tables 1 and 3 of the paper: by model, then method, the nine categories and overall.
 #[derive(Debug, Deserialize)]
 struct Published {
+    ablation: PublishedAblation,
     mae: BTreeMap<String, BTreeMap<String, [f64; COLUMNS]>>,
     accuracy: BTreeMap<String, BTreeMap<String, [f64; COLUMNS]>>,
+}
+
+/// Tables 2 and 4 of the paper: overall, by method, for the models in this order.
+#[derive(Debug, Deserialize)]
+struct PublishedAblation {
+    order: Vec<String>,
+    mae: BTreeMap<String, Vec<f64>>,
+    accuracy: BTreeMap<String, Vec<f64>>,
 }
 
 static PUBLISHED: LazyLock<Published> = LazyLock::new(|| {
@@ -48,12 +57,64 @@ pub(super) struct PublishedRow {
 /// `openai/gpt-3.5-turbo-0125`.
 pub(super) fn published(measure: Measure, method: Method, model: &str) -> Option<PublishedRow> {
     let model = papers_model(model)?;
-    let method = match method {
-        Method::ValueSim => "ValueSim",
-        Method::FullInfo => "Full Info",
+    let method = match &*method.name() {
+        "valuesim" => "ValueSim",
+        "full-info" => "Full Info",
+        "rag" => "RAG",
         _ => return None,
     };
     row(measure, method, model)
+}
+
+/// The published score of an ablation with a model over all questions of fold 5, by the provider's name for the model.
+pub(crate) fn papers_ablation(measure: Measure, method: Method, model: &str) -> Option<f64> {
+    let model = papers_model(model)?;
+    let method = match method {
+        Method::ValueSim => "ValueSim",
+        Method::NoCab => "ValueSim w/o CAB module",
+        Method::NoStory => "ValueSim w/o story module",
+        _ => return None,
+    };
+    let PublishedAblation { order, mae, accuracy } = &PUBLISHED.ablation;
+    let table = if measure == Measure::Mae { mae } else { accuracy };
+    let place = order.iter().position(|known| known == model)?;
+    table.get(method)?.get(place).copied()
+}
+
+/// Everything that the paper published by category: the names of method and model, and the figures.
+pub(crate) fn papers_rows(measure: Measure) -> Vec<(String, [f64; COLUMNS])> {
+    let table = by_model(measure).iter();
+    let rows = table.flat_map(|(model, methods)| methods.iter().map(move |(method, values)| (model, method, *values)));
+    rows.map(|(model, method, values)| (name(method, model), values)).collect()
+}
+
+/// The paper's ablations: the models, and for each method its figures.
+pub(crate) fn papers_ablations(measure: Measure) -> (&'static [String], &'static BTreeMap<String, Vec<f64>>) {
+    let PublishedAblation { order, mae, accuracy } = &PUBLISHED.ablation;
+    (order, if measure == Measure::Mae { mae } else { accuracy })
+}
+
+fn by_model(measure: Measure) -> &'static BTreeMap<String, BTreeMap<String, [f64; COLUMNS]>> {
+    match measure {
+        Measure::Accuracy => &PUBLISHED.accuracy,
+        Measure::Mae => &PUBLISHED.mae,
+    }
+}
+
+/// What a row of published figures is called.
+pub(super) fn name(method: &str, model: &str) -> String {
+    if method == model { method.to_owned() } else { format!("{method} / {model}") }
+}
+
+/// The same as the paper's names for method and model, and the figures.
+pub(crate) fn papers_row(measure: Measure, method: Method, model: &str) -> Option<(String, [f64; COLUMNS])> {
+    let row = published(measure, method, model)?;
+    Some((name(row.method, row.model), row.values))
+}
+
+/// The published figures for answers drawn uniformly from the options.
+pub(crate) fn papers_chance(measure: Measure) -> Option<[f64; COLUMNS]> {
+    published_chance(measure).map(|row| row.values)
 }
 
 /// The published row for answers drawn uniformly from the options.
@@ -62,11 +123,7 @@ pub(super) fn published_chance(measure: Measure) -> Option<PublishedRow> {
 }
 
 fn row(measure: Measure, method: &'static str, model: &'static str) -> Option<PublishedRow> {
-    let table = match measure {
-        Measure::Accuracy => &PUBLISHED.accuracy,
-        Measure::Mae => &PUBLISHED.mae,
-    };
-    let values = *table.get(model)?.get(method)?;
+    let values = *by_model(measure).get(model)?.get(method)?;
     Some(PublishedRow { method, model, values })
 }
 
@@ -108,6 +165,26 @@ mod tests {
         let chance = published_chance(Measure::Mae).map(|row| row.values[COLUMNS - 1]);
         assert_eq!(chance, Some(0.507));
         assert_eq!(published(Measure::Mae, Method::Mode, "gpt-3.5-turbo"), None);
+    }
+
+    #[test]
+    fn ablations_are_the_papers() {
+        let of = |method, model| papers_ablation(Measure::Mae, method, model);
+        assert_eq!(of(Method::NoCab, "gpt-3.5-turbo-0125"), Some(0.352));
+        assert_eq!(of(Method::NoStory, "deepseek-chat"), Some(0.256));
+        assert_eq!(of(Method::Average, "deepseek-chat"), None);
+        assert_eq!(papers_ablation(Measure::Accuracy, Method::ValueSim, "qwen2.5-7b"), Some(0.439));
+    }
+
+    #[test]
+    fn all_rows_are_there() {
+        let rows = papers_rows(Measure::Mae);
+        assert_eq!(rows.len(), 13);
+        assert!(
+            rows.iter().any(|(name, values)| name == "RAG / GPT-3.5-Turbo" && values.first() == Some(&0.363)),
+            "{rows:?}"
+        );
+        assert!(rows.iter().any(|(name, _)| name == "Chance"), "{rows:?}");
     }
 
     #[test]

@@ -1,0 +1,53 @@
+//! What a report refers to, as BibTeX. Whatever this program does not know is marked, never invented.
+
+use super::super::lineup::Lineup;
+use super::methods::program;
+
+/// The paper, the survey if it is a real one, and this program.
+pub(crate) fn bibliography(lineup: &Lineup<'_>) -> String {
+    let mut entries = vec![PAPER.to_owned()];
+    if lineup.runs.iter().any(|run| !run.synthetic_survey) {
+        entries.push(survey(&survey_version(lineup)));
+    }
+    entries.push(software(&program(lineup.runs)));
+    entries.join("\n")
+}
+
+const PAPER: &str = "@misc{valuesim,
+  title = {ValueSim [COMPLETE: full title]},
+  author = {[COMPLETE: authors]},
+  year = {[COMPLETE: year]},
+  note = {Evaluated on World Values Survey respondents; reference code: SimVBG},
+}
+";
+
+fn survey(version: &str) -> String {
+    format!(
+        "@misc{{wvs7,
+  title = {{World Values Survey, Wave 7, Cross-National}},
+  author = {{[COMPLETE: as worldvaluessurvey.org asks to be cited]}},
+  year = {{[COMPLETE: year]}},
+  note = {{Data file version {version}}},
+  howpublished = {{worldvaluessurvey.org}},
+}}
+"
+    )
+}
+
+fn software(version: &str) -> String {
+    format!(
+        "@misc{{valuesim-software,
+  title = {{valuesim}},
+  author = {{[COMPLETE: authors]}},
+  note = {{Version {version}}},
+}}
+"
+    )
+}
+
+/// The survey's version as the data file gives it, without what BibTeX would read as more than words.
+fn survey_version(lineup: &Lineup<'_>) -> String {
+    let mut lines = lineup.runs.iter().flat_map(|run| &run.provenance);
+    let version = lines.find_map(|line| line.strip_prefix("survey version: ")).unwrap_or("[COMPLETE: version]");
+    version.chars().filter(|c| c.is_alphanumeric() || " .,:()[]/-".contains(*c)).collect()
+}
