@@ -1,10 +1,11 @@
-//! Measures the engine against a bare loop of HTTP requests: CPU, speed, memory, and the scan before a resume.
+//! Measures the engine against a bare loop of HTTP requests: CPU, speed, memory, the scan before a resume, and the scores.
 //!
 //! The provider, the bare loop and the engine are separate processes, so that the kernel reports the CPU time of each.
 //! Runs of both sides alternate, so that noise of the machine affects both equally. The ratio of CPU per call is the
 //! most reliable figure; calls per second depend on what else the machine does. Fails when a bound is exceeded.
 //!
-//! `cargo bench --bench engine -- calls` measures one part alone; the parts are `calls`, `waiting`, `cells`, `resume`.
+//! `cargo bench --bench engine -- calls` measures one part alone; the parts are `calls`, `waiting`, `cells`, `resume`,
+//! `score`.
 
 #![expect(clippy::print_stdout, reason = "a benchmark's figures are its output")]
 
@@ -20,6 +21,7 @@ mod full_size;
 #[path = "../measure/process.rs"]
 mod process;
 mod resume;
+mod score;
 mod slow_provider;
 #[path = "../measure/table.rs"]
 mod table;
@@ -38,6 +40,8 @@ fn main() -> anyhow::Result<ExitCode> {
         ["as-bare-loop", url, loop_arguments @ ..] => bare_loop::run(url, loop_arguments)?,
         ["as-trivial-run", cells] => cells::run(cells)?,
         ["as-resume", ledger] => resume::run(ledger.as_ref())?,
+        ["as-score", ledger] => score::run(ledger.as_ref())?,
+        ["as-evaluation", ledger, folder] => score::run_with_file(ledger.as_ref(), folder.as_ref())?,
         parts => return measure(parts),
     }
     Ok(ExitCode::SUCCESS)
@@ -57,6 +61,9 @@ fn measure(parts: &[&str]) -> anyhow::Result<ExitCode> {
     }
     if wanted("resume") {
         resume::measure(&mut table).context("measure the scan of a ledger")?;
+    }
+    if wanted("score") {
+        score::measure(&mut table).context("measure the scores of a ledger")?;
     }
     println!("{table}");
     Ok(if table.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

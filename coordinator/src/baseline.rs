@@ -1,4 +1,4 @@
-//! Predicts without a model: by the most frequent or the median answer of the other respondents, or by chance.
+//! Predicts without a model: by the most frequent or the median answer of the other respondents.
 //!
 //! The counts always leave out the respondent's own answer; otherwise respondents of small countries would predict
 //! themselves.
@@ -11,23 +11,19 @@
 mod counts;
 
 use valuesim_shared::codebook::{Codebook, Question};
-use valuesim_shared::id::{Code, Country, QUESTIONS, QuestionId, Respondent};
+use valuesim_shared::id::{Code, Country, QuestionId, Respondent};
 use valuesim_shared::method::Method;
 use valuesim_shared::survey::Survey;
 
 use crate::score::Prediction;
 use counts::{Counts, Group};
 
-/// Seed for the draws of `chance`, fixed so that a run always gives the same table.
-pub const CHANCE_SEED: u64 = 42;
-
 /// How often each answer was given in a survey. Takes one counter for each code of each question and country.
 #[derive(Debug)]
 pub struct Baselines<'a> {
     survey: &'a Survey,
-    codebook: &'a Codebook,
-    /// The survey's countries in ascending order.
-    countries: Vec<Country>,
+    /// The position of each respondent's country among the survey's countries, in ascending order.
+    countries: Vec<u16>,
     questions: Vec<Counts>,
 }
 
@@ -38,19 +34,24 @@ impl<'a> Baselines<'a> {
         let mut countries: Vec<Country> = respondents().map(|respondent| survey.country(respondent)).collect();
         countries.sort_unstable();
         countries.dedup();
-        let mut baselines = Self { survey, codebook, countries, questions: Vec::with_capacity(QUESTIONS) };
-        for question in codebook.questions() {
+        let position = |respondent| countries.partition_point(|&country| country < survey.country(respondent));
+        // Countries have numbers of 16 bits, so there are no more of them.
+        let places: Vec<u16> =
+            respondents().map(|respondent| u16::try_from(position(respondent)).unwrap_or(0)).collect();
+        let counts = |question: &Question| {
             let answers = respondents().map(|respondent| survey.code(respondent, question.id));
-            let mut counts = Counts::new(question, answers, baselines.countries.len());
-            for respondent in respondents() {
-                counts.add(baselines.country(respondent), survey.code(respondent, question.id));
+            let mut counts = Counts::new(question, answers, countries.len());
+            for (respondent, &place) in respondents().zip(&places) {
+                counts.add(Group::Country(place.into()), survey.code(respondent, question.id));
             }
-            baselines.questions.push(counts);
-        }
-        baselines
+            counts
+        };
+        let questions = codebook.questions().iter().map(counts).collect();
+        Self { survey, countries: places, questions }
     }
 
-    /// What `method` predicts; `None` if no answers are available, and for methods that ask a model.
+    /// What `method` predicts; `None` if no answers are available, for `chance`, which draws none, and for
+    /// methods that ask a model.
     ///
     /// # Panics
     /// When the survey has no such respondent.
@@ -63,8 +64,7 @@ impl<'a> Baselines<'a> {
             Method::Median => counts.median(Group::Everybody, own),
             Method::ModeCountry => counts.mode(country(), own).or_else(|| counts.mode(Group::Everybody, own)),
             Method::MedianCountry => counts.median(country(), own).or_else(|| counts.median(Group::Everybody, own)),
-            Method::Chance => chance(respondent, self.codebook.question(question)),
-            // The others ask a model.
+            // `chance` draws no answers; the others ask a model.
             _ => None,
         }
     }
@@ -82,26 +82,8 @@ impl<'a> Baselines<'a> {
     }
 
     fn country(&self, respondent: Respondent) -> Group {
-        let at = self.countries.binary_search(&self.survey.country(respondent));
-        Group::Country(at.expect("the list has the countries of all respondents"))
+        Group::Country(self.countries[respondent.index()].into())
     }
-}
-
-/// A uniformly drawn option, the same on every call; `None` for open questions.
-fn chance(respondent: Respondent, question: &Question) -> Option<Code> {
-    let place = (u64::from(respondent.row()) << 16) | u64::from(question.id.number());
-    let draw = mixed(mixed(CHANCE_SEED) ^ place);
-    // The upper half of the product is uniform below the number of options, to within 2^-59.
-    let at = (u128::from(draw) * question.options.len() as u128) >> 64;
-    question.options.get(usize::try_from(at).ok()?).map(|option| option.code)
-}
-
-/// The finaliser of `SplitMix64` (Steele, Lea, Flood 2014): every bit of the result depends on every bit of the input.
-const fn mixed(bits: u64) -> u64 {
-    let bits = bits.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ (bits >> 31)
 }
 
 #[cfg(test)]

@@ -1,60 +1,75 @@
-//! Computes a run's scores and writes its predictions file in one pass over the ledger.
+//! Computes a run's scores and writes its predictions file.
+
+mod answers;
+mod breakdowns;
+mod calibration;
+mod comparisons;
+mod distribution;
+mod evaluated;
+mod groups;
+mod module_counts;
+mod notes;
+mod parallel;
+mod pass;
+mod people;
+mod questions;
+mod scored;
+mod scored_cells;
+mod sink;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
+use std::thread;
 
 use tokio_util::sync::CancellationToken;
-use valuesim_shared::codebook::Codebook;
-use valuesim_shared::experiment::Experiment;
-use valuesim_shared::id::{Cell, ModelId, QuestionId, Respondent, RunId};
+use valuesim_shared::id::ModelId;
 use valuesim_shared::method::Method;
-use valuesim_shared::outcome::{CellResult, CellSpend};
-use valuesim_shared::survey::Survey;
+use valuesim_shared::outcome::CellSpend;
 
 use crate::baseline::Baselines;
-use crate::ledger::{Ledger, LedgerError};
-use crate::plan::Plan;
-use crate::predictions::{About, Batch, PredictionsError, PredictionsWriter, Replies};
-use crate::results::{ArmResults, DistributionSummary, ModelSpend};
-use crate::retrieval::KeptVectors;
-use crate::score::{Arm, Misfit, Prediction, Scorer};
+use crate::predictions::{PredictionsWriter, Replies};
+use crate::results::{
+    ArmResults, Breakdown, Calibration, Comparison, Missing, ModelSpend, ModuleResults, PeopleResults, Power,
+    QuestionResults,
+};
+use crate::score::{Arm, Chance, Whom};
+use answers::Layout;
+use pass::{Pass, PassArm};
+use scored::Scored;
+use scored_cells::ScoredCells;
+use sink::Until;
+
+pub use evaluated::{Evaluated, EvaluationError};
+pub use groups::{ColumnError, check_columns};
+pub(crate) use sink::Sink;
 
 /// The name of the predictions file in a run folder.
 pub const PREDICTIONS_FILE: &str = "predictions.parquet";
 
-/// Why a run cannot be evaluated.
-#[derive(Debug, thiserror::Error)]
-pub enum EvaluationError {
-    /// The ledger failed.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-    /// A row of the ledger does not fit its fold.
-    #[error("the ledger's row for {cell}: {misfit}")]
-    Misfit {
-        /// Which row.
-        cell: Cell,
-        /// What does not fit.
-        misfit: Misfit,
-    },
-    /// The predictions file failed.
-    #[error(transparent)]
-    Predictions(#[from] PredictionsError),
-    /// The evaluation was stopped.
-    #[error("stopped before all predictions were scored: evaluate the run again")]
-    Interrupted,
-}
-
-impl EvaluationError {
-    /// Whether the evaluation was stopped on purpose and nothing is wrong.
-    pub fn is_interruption(&self) -> bool {
-        matches!(self, Self::Interrupted)
-    }
-}
-
 /// The results of evaluating a run's ledger.
 #[derive(Debug)]
 pub struct Evaluation {
-    /// Every arm's score, methods without a model first.
+    /// Every arm's score, methods without a model first. All lists "in the order of the results' arms" have this order.
     pub arms: Vec<ArmResults>,
+    /// Tests between arms.
+    pub comparisons: Vec<Comparison>,
+    /// What differences the sample can show.
+    pub power: Vec<Power>,
+    /// How each question was answered and predicted.
+    pub questions: Vec<QuestionResults>,
+    /// Scores of groups of people.
+    pub breakdowns: Vec<Breakdown>,
+    /// Whether the scored people are like those of the file.
+    pub calibration: Vec<Calibration>,
+    /// How well single people are predicted.
+    pub people: Vec<PeopleResults>,
+    /// What modules and coordinators answered.
+    pub modules: Vec<ModuleResults>,
+    /// What is scored and what is missing.
+    pub missing: Missing,
+    /// What a reader must know.
+    pub notes: Vec<String>,
     /// What each model's calls used, and the embeddings.
     pub spend: Vec<ModelSpend>,
     /// Cells in the ledger.
@@ -65,141 +80,78 @@ pub struct Evaluation {
     pub replies: Replies,
 }
 
-/// A run and everything that its evaluation needs.
-#[derive(Debug, Clone, Copy)]
-pub struct Evaluated<'a> {
-    /// Which run.
-    pub run: &'a RunId,
-    /// Its experiment.
-    pub experiment: &'a Experiment,
-    /// Its cells.
-    pub plan: &'a Plan,
-    /// The truth.
-    pub survey: &'a Survey,
-    /// The questions.
-    pub codebook: &'a Codebook,
-    /// What was predicted.
-    pub ledger: &'a Ledger,
-    /// The vectors that it retrieves with; none unless it retrieves, or if they are gone.
-    pub vectors: Option<&'a KeptVectors>,
-}
-
 impl Evaluated<'_> {
-    /// Scores all arms and writes `predictions.parquet` into `folder`. Memory does not grow with the respondents.
+    /// Scores all arms, and at the same time writes `predictions.parquet` into `folder`.
     ///
     /// Soon after `stop` is cancelled it returns an error that [is an interruption](EvaluationError::is_interruption).
+    ///
+    /// # Panics
+    /// Never: scoring does not panic.
     pub fn evaluate(&self, folder: &Path, stop: &CancellationToken) -> Result<Evaluation, EvaluationError> {
         let writer = PredictionsWriter::create(&folder.join(PREDICTIONS_FILE), self.codebook, &self.about())?;
-        let mut sink = Until { stop, writer };
-        let evaluation = self.score(&mut sink)?;
-        sink.writer.finish()?;
-        Ok(evaluation)
+        thread::scope(|scope| {
+            let scoring = scope.spawn(|| self.score(stop));
+            let mut sink = Until { stop, writer };
+            let written = self.hand_over(&mut sink);
+            let evaluation = scoring.join().expect("scoring does not panic")?;
+            written?;
+            sink.writer.finish()?;
+            Ok(evaluation)
+        })
     }
 
-    /// The metadata of the predictions file.
-    pub(crate) fn about(&self) -> About {
-        About {
-            run: self.run.clone(),
-            behaviour: self.experiment.behaviour,
-            replies: self.replies(),
-            survey: self.survey.edition().version.clone(),
-        }
-    }
-
-    /// Scores all arms and hands every prediction to `sink`, in the order of the predictions file.
-    pub(crate) fn score(&self, sink: &mut dyn Sink) -> Result<Evaluation, EvaluationError> {
-        let mut arms = self.without_model(sink)?;
-        let mut spend = Vec::new();
-        let mut cells_finished = 0;
-        for model in self.plan.models() {
-            cells_finished += self.with_model(model, sink, &mut arms)?;
-            spend.push(self.spend(model, sink)?);
-        }
-        spend.extend(self.spend_on_embeddings());
-        let cells_dead = self.ledger.dead()?.len() as u64;
-        Ok(Evaluation { arms, spend, cells_finished, cells_dead, replies: self.replies() })
-    }
-
-    pub(crate) fn replies(&self) -> Replies {
-        let has_simulated_replies = |model| {
-            // An unreadable row is reported when it is evaluated.
-            let first = self.ledger.spend(model).ok().and_then(|mut rows| rows.next()?.ok());
-            first.is_some_and(|(_, spend)| spend.simulated())
-        };
-        let simulated = self.experiment.simulate.is_some() || self.plan.models().any(has_simulated_replies);
-        if simulated { Replies::Simulated } else { Replies::Real }
-    }
-
-    fn without_model(&self, sink: &mut dyn Sink) -> Result<Vec<ArmResults>, EvaluationError> {
+    /// Scores all arms in one pass over the ledger.
+    ///
+    /// Soon after `stop` is cancelled it returns an error that [is an interruption](EvaluationError::is_interruption).
+    pub fn score(&self, stop: &CancellationToken) -> Result<Evaluation, EvaluationError> {
+        let settings = &self.experiment.evaluation;
+        let columns = groups::Column::all(self.survey, self.codebook, &settings.by)?;
+        let cells = ScoredCells::find(self)?;
         let baselines = Baselines::new(self.survey, self.codebook);
-        let mut results = Vec::new();
-        for method in Method::WITHOUT_MODEL {
-            let mut scored = ScoredArm::new(self, Arm::without_model(method), Replies::Real);
-            for &respondent in self.plan.respondents() {
-                for &fold in self.plan.folds() {
-                    let predict = |&question: &QuestionId| {
-                        let truth = self.survey.code(respondent, question);
-                        Prediction::without_model(question, truth, baselines.predict(method, respondent, question))
-                    };
-                    let predictions = self.plan.split().held_out(fold).iter().map(predict).collect();
-                    // The cell's model has no meaning here.
-                    scored.add(Cell { model: ModelId(0), respondent, fold }, predictions, sink)?;
-                }
-            }
-            results.push(scored.finish());
-        }
-        Ok(results)
+        let chance = Chance::new(self.codebook, self.experiment.behaviour);
+        let arms = self.arms(&cells.models);
+        let groups = 1 + columns.iter().map(|column| column.groups.len()).sum::<usize>();
+        let layout = Layout::new(self.codebook, arms.len(), groups);
+        let of = (&baselines, &chance);
+        let pass = Pass { of: self, without_model: of, arms: &arms, columns: &columns, layout: &layout, stop };
+        let counts = pass.count(&cells.people)?;
+        let spend = self.all_spend(stop)?;
+        let scored = Scored { of: self, people: &cells.people, arms: &arms, columns: &columns, counts: &counts };
+        let weights = groups::weights(self.survey, settings.weights.as_deref())?;
+        let questions = questions::questions(&scored);
+        Ok(Evaluation {
+            arms: arm_results(&scored, weights.as_deref(), &questions),
+            comparisons: comparisons::comparisons(&scored),
+            power: comparisons::power(&scored),
+            breakdowns: breakdowns::breakdowns(&scored),
+            calibration: calibration::calibration(&scored),
+            people: people::people(&scored),
+            modules: module_results(&scored),
+            notes: notes::notes(&scored),
+            questions,
+            spend,
+            cells_dead: self.ledger.dead()?.len() as u64,
+            cells_finished: cells.finished,
+            missing: cells.missing,
+            replies: self.replies(),
+        })
     }
 
-    fn with_model(
-        &self,
-        model: ModelId,
-        sink: &mut dyn Sink,
-        results: &mut Vec<ArmResults>,
-    ) -> Result<u64, EvaluationError> {
-        let name = &self.experiment.models[model.0 as usize].name;
-        let methods = Method::table_order(&self.experiment.methods).into_iter();
-        let arm = |method| ScoredArm::new(self, Arm::with_model(method, name), self.replies());
-        let mut arms: Vec<_> = methods.map(arm).collect();
-        let mut cells = 0;
-        for row in self.ledger.results(model)? {
-            let (cell, result) = row?;
-            for arm in &mut arms {
-                let predictions = self.predictions(cell, &result, arm.arm.method)?;
-                arm.add(cell, predictions, sink)?;
-            }
-            cells += 1;
-        }
-        results.extend(arms.into_iter().map(ScoredArm::finish));
-        Ok(cells)
-    }
-
-    pub(crate) fn predictions(
-        &self,
-        cell: Cell,
-        result: &CellResult,
-        method: Method,
-    ) -> Result<Vec<Prediction>, EvaluationError> {
-        let held_out = self.plan.split().held_out(cell.fold);
-        let truth = |question| self.survey.code(cell.respondent, question);
-        let arm = result.arms.iter().find(|arm| arm.method == method);
-        let predictions = match arm {
-            Some(arm) => Prediction::of_cell(arm, held_out, truth),
-            None => Err(Misfit { method, expected: held_out.len(), found: 0 }),
+    /// The methods without a model, then the arms of each scored model in the order of the tables.
+    fn arms(&self, models: &[ModelId]) -> Vec<PassArm> {
+        let baselines = Method::WITHOUT_MODEL.into_iter().map(|method| (Arm::without_model(method), None));
+        let of_model = |&model: &ModelId| {
+            let name = &self.experiment.models[model.0 as usize].name;
+            let methods = Method::table_order(&self.experiment.methods).into_iter();
+            methods.map(move |method| (Arm::with_model(method, name), Some(model)))
         };
-        predictions.map_err(|misfit| EvaluationError::Misfit { cell, misfit })
+        let all = baselines.chain(models.iter().flat_map(of_model));
+        all.map(|(arm, model)| PassArm { arm, model }).collect()
     }
 
-    /// What the predictions of an arm for a cell have in common.
-    pub(crate) fn batch<'b>(&'b self, arm: &'b Arm, cell: Cell, replies: Replies) -> Batch<'b> {
-        let country = self.codebook.country(self.survey.country(cell.respondent));
-        Batch {
-            arm,
-            respondent: cell.respondent,
-            country: country.map_or("", |country| country.alpha.as_str()),
-            fold: cell.fold,
-            replies,
-        }
+    fn all_spend(&self, stop: &CancellationToken) -> Result<Vec<ModelSpend>, EvaluationError> {
+        let of_models: Result<Vec<_>, _> = self.plan.models().map(|model| self.spend(model, stop)).collect();
+        Ok(of_models?.into_iter().chain(self.spend_on_embeddings()).collect())
     }
 
     fn spend_on_embeddings(&self) -> Option<ModelSpend> {
@@ -207,80 +159,34 @@ impl Evaluated<'_> {
         Some(ModelSpend::new(&settings, self.vectors?.spend()))
     }
 
-    fn spend(&self, model: ModelId, sink: &dyn Sink) -> Result<ModelSpend, EvaluationError> {
+    fn spend(&self, model: ModelId, stop: &CancellationToken) -> Result<ModelSpend, EvaluationError> {
         let mut total = CellSpend::default();
         for row in self.ledger.spend(model)? {
-            sink.check_wanted()?;
+            if stop.is_cancelled() {
+                return Err(EvaluationError::Interrupted);
+            }
             total.add(&row?.1);
         }
         Ok(ModelSpend::new(&self.experiment.models[model.0 as usize], &total))
     }
 }
 
-/// Receives predictions as they are scored.
-pub(crate) trait Sink {
-    /// Receives the predictions of one arm for one cell.
-    fn write(&mut self, batch: &Batch<'_>, predictions: &[Prediction]) -> Result<(), EvaluationError>;
-
-    /// Fails if the remaining predictions are not wanted.
-    fn check_wanted(&self) -> Result<(), EvaluationError> {
-        Ok(())
-    }
+/// Each arm's scores. `weights` has one for each respondent of the survey.
+fn arm_results(scored: &Scored<'_>, weights: Option<&[f64]>, questions: &[QuestionResults]) -> Vec<ArmResults> {
+    let of_people = |weights: &[f64]| -> Vec<f64> {
+        scored.people.iter().map(|person| weights[person.respondent.index()]).collect()
+    };
+    let weights = weights.map(of_people);
+    let whom = Whom { sample: scored.sample(), weights: weights.as_deref() };
+    let positions: Vec<usize> = (0..scored.arms.len()).collect();
+    parallel::in_parallel(&positions, |&arm| ArmResults {
+        arm: scored.arms[arm].arm.clone(),
+        score: scored.counts.scorers[arm].score(whom),
+        distribution: questions::distribution(questions, arm),
+    })
 }
 
-/// Writes predictions until `stop` is cancelled.
-struct Until<'a> {
-    stop: &'a CancellationToken,
-    writer: PredictionsWriter,
-}
-
-impl Sink for Until<'_> {
-    fn write(&mut self, batch: &Batch<'_>, predictions: &[Prediction]) -> Result<(), EvaluationError> {
-        self.check_wanted()?;
-        Ok(self.writer.write(batch, predictions)?)
-    }
-
-    fn check_wanted(&self) -> Result<(), EvaluationError> {
-        if self.stop.is_cancelled() { Err(EvaluationError::Interrupted) } else { Ok(()) }
-    }
-}
-
-/// An arm that is being scored. Keeps one person's predictions in memory at a time.
-struct ScoredArm<'a> {
-    of: &'a Evaluated<'a>,
-    arm: Arm,
-    replies: Replies,
-    scorer: Scorer<'a>,
-    person: Option<Respondent>,
-    predictions: Vec<Prediction>,
-}
-
-impl<'a> ScoredArm<'a> {
-    fn new(of: &'a Evaluated<'a>, arm: Arm, replies: Replies) -> Self {
-        let scorer = Scorer::new(of.codebook, of.experiment.behaviour);
-        Self { of, arm, replies, scorer, person: None, predictions: Vec::new() }
-    }
-
-    /// Adds a cell. All cells of a person must come one after the other.
-    fn add(&mut self, cell: Cell, predictions: Vec<Prediction>, sink: &mut dyn Sink) -> Result<(), EvaluationError> {
-        if self.person != Some(cell.respondent) {
-            self.close_person();
-            self.person = Some(cell.respondent);
-        }
-        let batch = self.of.batch(&self.arm, cell, self.replies);
-        sink.write(&batch, &predictions)?;
-        self.predictions.extend(predictions);
-        Ok(())
-    }
-
-    fn close_person(&mut self) {
-        self.scorer.add_person(&self.predictions);
-        self.predictions.clear();
-    }
-
-    fn finish(mut self) -> ArmResults {
-        self.close_person();
-        let score = self.scorer.score(self.of.plan.population());
-        ArmResults { score, arm: self.arm, distribution: DistributionSummary::default() }
-    }
+fn module_results(scored: &Scored<'_>) -> Vec<ModuleResults> {
+    let counted = scored.arms.iter().zip(&scored.counts.modules);
+    counted.filter_map(|(arm, counts)| Some(counts.as_ref()?.results(&arm.arm))).collect()
 }

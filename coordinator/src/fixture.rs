@@ -12,8 +12,8 @@ use valuesim_shared::outcome::{Decided, Ended};
 use valuesim_shared::stage::Stage;
 
 use crate::results::{ArmResults, DistributionSummary, Missing, ModelSpend, RESULTS_VERSION, Results, StageTotals};
-use crate::score::{Arm, Prediction, Scorer};
-use crate::statistics::Population;
+use crate::score::{Arm, Prediction, Scorer, Whom};
+use crate::statistics::{Population, Sample};
 
 /// A JSON file from the repository's folder `tests/fixtures`.
 pub(crate) fn json_file(name: &str) -> Value {
@@ -106,7 +106,8 @@ fn arm(arm: Arm, predict: impl Fn(usize, usize, usize) -> Option<usize> + Copy) 
     for row in 0..4 {
         scorer.add_person(&person(&codebook, row, |at, truth, options| predict(at * (row + 3), truth, options)));
     }
-    let score = scorer.score(Population::Finite(2000));
+    let score =
+        scorer.score(Whom { sample: Sample { people: 4, population: Population::Finite(2000) }, weights: None });
     ArmResults { arm, score, distribution: DistributionSummary::default() }
 }
 

@@ -9,8 +9,8 @@ use valuesim_shared::outcome::{CellResult, CellSpend, MAX_REPORTED_MODELS};
 use crate::fixture;
 use crate::report::markdown;
 use crate::results::{ModelSpend, Results};
-use crate::score::{Prediction, Scorer};
-use crate::statistics::Population;
+use crate::score::{Prediction, Scorer, Whom};
+use crate::statistics::{Population, Sample};
 use crate::table::text;
 
 #[path = "../../shared/tests/fuzz/bounds.rs"]
@@ -49,7 +49,8 @@ fn fuzz_any_result_is_refused_or_scored() {
             for behaviour in [Behaviour::Paper, Behaviour::Corrected] {
                 let mut scorer = Scorer::new(&codebook, behaviour);
                 scorer.add_person(&predictions);
-                let score = scorer.score(Population::Finite(2000));
+                let score = scorer
+                    .score(Whom { sample: Sample { people: 1, population: Population::Finite(2000) }, weights: None });
                 assert_eq!(score.predictions, 3);
                 assert!(score.overall.per_person.accuracy.is_none_or(|accuracy| (0.0..=1.0).contains(&accuracy.mean)));
             }

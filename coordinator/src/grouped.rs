@@ -12,3 +12,8 @@ pub(crate) fn grouped(number: u64) -> String {
     }
     text
 }
+
+/// A number of things, in words: `1 person`, `2,000 people`.
+pub(crate) fn counted(number: u64, one: &str, several: &str) -> String {
+    format!("{} {}", grouped(number), if number == 1 { one } else { several })
+}

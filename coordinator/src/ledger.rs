@@ -77,6 +77,16 @@ impl Ledger {
         self.cells_in(CELLS, (0, 0, 0)..=(u16::MAX, u32::MAX, u8::MAX))
     }
 
+    /// All finished cells, in the ledger's order, by their keys alone: their rows are not read, and so not checked.
+    pub(crate) fn finished_keys(&self) -> Result<impl Iterator<Item = Result<Cell, LedgerError>> + '_, LedgerError> {
+        let rows = self.table(CELLS)?.range((0, 0, 0)..=(u16::MAX, u32::MAX, u8::MAX));
+        let rows = rows.map_err(|error| self.failed("read", error))?;
+        Ok(rows.map(move |row| {
+            let (key, _) = row.map_err(|error| self.failed("read", error))?;
+            self.cell_of(key.value())
+        }))
+    }
+
     fn cells_in(
         &self,
         table: TableDefinition<'static, Key, &'static [u8]>,
@@ -107,6 +117,15 @@ impl Ledger {
     ) -> Result<impl Iterator<Item = Result<(Cell, CellResult), LedgerError>> + '_, LedgerError> {
         let row = respondent.row();
         self.rows(CELLS, (model.0, row, 0)..=(model.0, row, u8::MAX))
+    }
+
+    /// The results of a model's finished cells of the respondents from `first` to `last`, by respondent, then fold.
+    pub(crate) fn results_between(
+        &self,
+        model: ModelId,
+        (first, last): (Respondent, Respondent),
+    ) -> Result<impl Iterator<Item = Result<(Cell, CellResult), LedgerError>> + '_, LedgerError> {
+        self.rows(CELLS, (model.0, first.row(), 0)..=(model.0, last.row(), u8::MAX))
     }
 
     /// The transcript of a cell; `None` if it was not kept.

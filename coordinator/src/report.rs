@@ -1,10 +1,12 @@
 //! Writes a run's results for programs and people: `results.json` and `report.md`; and reports to show to others.
 
 mod document;
+mod evaluation;
 #[cfg(test)]
 mod fixture;
 mod lineup;
 mod markdown;
+mod markdown_table;
 mod publication;
 mod render;
 mod sections;

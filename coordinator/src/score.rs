@@ -1,31 +1,36 @@
-//! Scores an arm person by person, in memory that does not grow with the number of people.
+//! Scores an arm person by person: what each person's and each question's predictions count.
 
+mod chance;
+mod person;
 mod prediction;
+mod summary;
 mod tally;
 
 use std::collections::BTreeMap;
 
-use valuesim_shared::codebook::{Category, Codebook};
+use valuesim_shared::codebook::Codebook;
+use valuesim_shared::id::{Code, QUESTIONS, QuestionId};
 use valuesim_shared::method::Behaviour;
 use valuesim_shared::outcome::{Decided, Ended};
 
-use crate::results::{ArmScore, PersonMeans, Pooled, Score};
-use crate::statistics::{Bounds, Estimate, Moments, NoInterval, Population, Sample, Uncertainty};
-use tally::{Tally, judge};
-
+pub(crate) use chance::Chance;
+pub(crate) use person::PersonScore;
 pub use prediction::{Arm, Misfit, Prediction};
+pub(crate) use summary::Whom;
+pub(crate) use tally::{Tally, judge};
 
 /// Accumulates one arm's predictions, one person after the other.
 #[derive(Debug, Clone)]
 pub struct Scorer<'a> {
     codebook: &'a Codebook,
     behaviour: Behaviour,
-    respondents: u64,
     predictions: u64,
-    categories: [Group; Category::ALL.len()],
-    overall: Group,
-    endings: BTreeMap<Ended, u64>,
-    decisions: BTreeMap<Decided, u64>,
+    /// In the order in which they were added.
+    people: Vec<PersonScore>,
+    /// By question.
+    questions: Vec<Tally>,
+    endings: [u64; Ended::ALL.len()],
+    decisions: [u64; Decided::ALL.len()],
 }
 
 impl<'a> Scorer<'a> {
@@ -34,102 +39,83 @@ impl<'a> Scorer<'a> {
         Self {
             codebook,
             behaviour,
-            respondents: 0,
             predictions: 0,
-            categories: Default::default(),
-            overall: Group::default(),
-            endings: BTreeMap::new(),
-            decisions: BTreeMap::new(),
+            people: Vec::new(),
+            questions: vec![Tally::default(); QUESTIONS],
+            endings: [0; Ended::ALL.len()],
+            decisions: [0; Decided::ALL.len()],
         }
     }
 
-    /// Adds all predictions of one person, from all finished folds together.
+    /// Adds all predictions of one person, from all scored folds together. A person without predictions is nobody.
     pub fn add_person<'p>(&mut self, predictions: impl IntoIterator<Item = &'p Prediction>) {
+        let mut score = PersonScore::default();
         let before = self.predictions;
-        let mut by_category = [Tally::default(); Category::ALL.len()];
         for prediction in predictions {
             let question = self.codebook.question(prediction.question);
-            by_category[question.category as usize].add(&judge(self.behaviour, question, prediction));
-            *self.endings.entry(prediction.ended).or_default() += 1;
-            *self.decisions.entry(prediction.decided).or_default() += 1;
+            let tally = judge(self.behaviour, question, prediction);
+            score.add(question.category, &tally);
+            self.questions[prediction.question.index()].add(&tally);
+            self.endings[prediction.ended as usize] += 1;
+            self.decisions[prediction.decided as usize] += 1;
             self.predictions += 1;
         }
-        let mut overall = Tally::default();
-        for (group, tally) in self.categories.iter_mut().zip(&by_category) {
-            group.add_person(tally);
-            overall.add(tally);
-        }
-        self.overall.add_person(&overall);
-        self.respondents += u64::from(self.predictions > before);
-    }
-
-    /// The scores so far; `population` says whom the people represent.
-    pub fn score(&self, population: Population) -> ArmScore {
-        let sample = Sample { people: self.respondents, population };
-        let errors = self.bounds_of_errors();
-        let of_category = |category: Category| (category, self.categories[category as usize].score(sample, errors));
-        ArmScore {
-            respondents: self.respondents,
-            predictions: self.predictions,
-            overall: self.overall.score(sample, errors),
-            categories: Category::ALL.into_iter().map(of_category).collect(),
-            endings: self.endings.iter().map(|(ended, &count)| (ended.to_string(), count)).collect(),
-            decisions: self.decisions.iter().map(|(decided, &count)| (decided.to_string(), count)).collect(),
+        if self.predictions > before {
+            self.people.push(score);
         }
     }
 
-    fn bounds_of_errors(&self) -> Bounds {
-        match self.behaviour {
-            // Answers that are not options have errors above 1.
-            Behaviour::Paper => Bounds::NONE,
-            Behaviour::Corrected => Bounds::SHARE,
+    /// Adds a person for whom each answer is guessed: what is expected, not a draw.
+    pub(crate) fn add_person_by_chance(
+        &mut self,
+        chance: &Chance,
+        truths: impl IntoIterator<Item = (QuestionId, Code)>,
+    ) {
+        let mut score = PersonScore::default();
+        let before = self.predictions;
+        for (question, truth) in truths {
+            let tally = chance.tally(question, truth);
+            score.add(self.codebook.question(question).category, &tally);
+            self.questions[question.index()].add(&tally);
+            self.predictions += 1;
         }
+        if self.predictions > before {
+            self.people.push(score);
+        }
+    }
+
+    /// Adds the people of another scorer of the same arm after its own.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.predictions += other.predictions;
+        self.people.extend(other.people);
+        self.questions.iter_mut().zip(&other.questions).for_each(|(sum, tally)| sum.add(tally));
+        self.endings.iter_mut().zip(other.endings).for_each(|(sum, count)| *sum += count);
+        self.decisions.iter_mut().zip(other.decisions).for_each(|(sum, count)| *sum += count);
+    }
+
+    /// The people's scores, in the order in which they were added.
+    pub(crate) fn people(&self) -> &[PersonScore] {
+        &self.people
+    }
+
+    /// What the predictions of a question count.
+    pub(crate) fn question(&self, question: QuestionId) -> &Tally {
+        &self.questions[question.index()]
+    }
+
+    fn endings(&self) -> BTreeMap<String, u64> {
+        named(Ended::ALL.map(Ended::name), self.endings)
+    }
+
+    fn decisions(&self) -> BTreeMap<String, u64> {
+        named(Decided::ALL.map(Decided::name), self.decisions)
     }
 }
 
-/// Scores over some questions.
-#[derive(Debug, Default, Clone)]
-struct Group {
-    pooled: Tally,
-    accuracy: Moments,
-    mae: Moments,
-}
-
-impl Group {
-    /// Adds one person. A person without predictions that count here gets no score here.
-    fn add_person(&mut self, tally: &Tally) {
-        self.pooled.add(tally);
-        if let Some(accuracy) = tally.accuracy() {
-            self.accuracy.add(accuracy);
-        }
-        if let Some(mae) = tally.mae() {
-            self.mae.add(mae);
-        }
-    }
-
-    fn score(&self, sample: Sample, errors: Bounds) -> Score {
-        let pooled = &self.pooled;
-        let over_all = |value: Option<f64>, people: &Moments| {
-            let uncertainty = Uncertainty::NoInterval(NoInterval::OnePerson);
-            value.map(|mean| Estimate { persons: people.count(), mean, standard_error: None, uncertainty })
-        };
-        Score {
-            with_truth: pooled.with_truth,
-            counted: pooled.counted,
-            measured: pooled.measured,
-            coverage: pooled.coverage(),
-            per_person: PersonMeans {
-                accuracy: self.accuracy.estimate(sample, Bounds::SHARE),
-                mae: self.mae.estimate(sample, errors),
-            },
-            weighted: None,
-            pooled: Pooled {
-                accuracy: over_all(pooled.accuracy(), &self.accuracy),
-                mae: over_all(pooled.mae(), &self.mae),
-                capped_mae: pooled.capped_mae(),
-            },
-        }
-    }
+/// The counts above 0 by name.
+fn named<const N: usize>(names: [&'static str; N], counts: [u64; N]) -> BTreeMap<String, u64> {
+    let counted = names.into_iter().zip(counts).filter(|&(_, count)| count > 0);
+    counted.map(|(name, count)| (name.to_owned(), count)).collect()
 }
 
 #[cfg(test)]

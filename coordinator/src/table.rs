@@ -60,14 +60,13 @@ impl From<Estimate> for Cell {
     }
 }
 
-/// The rows of a run's table: each arm that asks a model with the paper's row below it, then the arms without
-/// a model.
+/// The rows of a run's table: each arm that asks a model, with the paper's row below it if that may stand there, then the
+/// arms without a model.
 pub(crate) fn rows(results: &Results, measure: Measure) -> Vec<Row> {
     let mut rows = Vec::new();
     for arm in results.model_arms() {
         rows.push(arm_row(results, arm, measure));
-        let model = arm.arm.model.as_deref().unwrap_or_default();
-        rows.extend(published(measure, arm.arm.method, model).map(|row| published_row(&row)));
+        rows.extend(published_row_of(arm, measure).filter(|_| results.published_elsewhere.is_empty()));
     }
     let beside_the_paper = rows.iter().any(|row| row.kind == RowKind::Published);
     rows.extend(results.no_model_arms().map(|arm| arm_row(results, arm, measure)));
@@ -75,6 +74,20 @@ pub(crate) fn rows(results: &Results, measure: Measure) -> Vec<Row> {
         rows.extend(published_chance(measure).map(|row| published_row(&row)));
     }
     rows
+}
+
+/// The paper's row for an arm, if it has one.
+fn published_row_of(arm: &ArmResults, measure: Measure) -> Option<Row> {
+    let model = arm.arm.model.as_deref()?;
+    published(measure, arm.arm.method, model).map(|row| published_row(&row))
+}
+
+/// The paper's rows for the arms of a run in which they must not stand beside them.
+pub(crate) fn rows_apart(results: &Results, measure: Measure) -> Vec<Row> {
+    if results.published_elsewhere.is_empty() {
+        return Vec::new();
+    }
+    results.model_arms().filter_map(|arm| published_row_of(arm, measure)).collect()
 }
 
 fn arm_row(results: &Results, ArmResults { arm, score, .. }: &ArmResults, measure: Measure) -> Row {

@@ -1,5 +1,7 @@
 //! The experiment as a user writes it: data, sample, folds, methods, models, limits.
 
+mod evaluation;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
@@ -12,6 +14,8 @@ use crate::embeddings::EmbeddingSettings;
 use crate::id::{Fold, Respondent};
 use crate::method::{Behaviour, Method};
 use crate::model::ModelSettings;
+
+pub use evaluation::EvaluationSettings;
 
 /// The most models of one experiment: more than anyone compares, and few enough for their numbers in messages.
 pub const MAX_MODELS: usize = 1_000;
@@ -56,6 +60,9 @@ pub struct Experiment {
     pub sample: Sample,
     /// How to split the questions.
     pub split: SplitSettings,
+    /// How results are computed; does not change what is asked.
+    #[serde(skip_serializing_if = "EvaluationSettings::is_default")]
+    pub evaluation: EvaluationSettings,
     /// If present, all models answer from the simulated provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub simulate: Option<Simulation>,

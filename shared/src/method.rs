@@ -46,7 +46,7 @@ pub enum Method {
     ModeCountry,
     /// No model: the median answer of the other respondents of the same country.
     MedianCountry,
-    /// No model: an answer drawn uniformly from the options.
+    /// No model: what a guess among the options is expected to score.
     Chance,
     /// One call with the backstory, without modules.
     NoCab,

@@ -8,10 +8,13 @@ mod header;
 mod load;
 mod open;
 mod record;
+mod text_column;
 mod value;
 
 #[cfg(test)]
 mod tests;
+
+use std::collections::BTreeMap;
 
 use column::Column;
 
@@ -19,6 +22,7 @@ use crate::id::{Code, Country, QUESTIONS, QuestionId, Respondent};
 
 pub use edition::{Edition, Release};
 pub use error::{SurveyError, ValueFault};
+pub use text_column::TextColumn;
 
 /// The answers of all respondents to all questions, with their countries.
 ///
@@ -28,6 +32,8 @@ pub struct Survey {
     edition: Edition,
     countries: Vec<Country>,
     columns: Vec<Column>,
+    /// Further columns of the file, by name.
+    texts: BTreeMap<String, TextColumn>,
     digest: [u8; 32],
 }
 
@@ -53,6 +59,11 @@ impl Survey {
         self.countries[respondent.index()]
     }
 
+    /// A further column of the file, as text; `None` if it was not loaded.
+    pub fn column(&self, name: &str) -> Option<&TextColumn> {
+        self.texts.get(name)
+    }
+
     /// The edition of the survey.
     pub fn edition(&self) -> &Edition {
         &self.edition
@@ -63,7 +74,7 @@ impl Survey {
         self.edition.release == Release::Synthetic
     }
 
-    /// The hash of edition, countries and codes. It does not depend on how the file was packed.
+    /// The hash of edition, countries and codes. It depends neither on further columns nor on how the file was packed.
     pub fn digest(&self) -> [u8; 32] {
         self.digest
     }
@@ -119,7 +130,7 @@ impl SurveyBuilder {
         self.countries.shrink_to_fit();
         self.columns.iter_mut().for_each(Column::shrink_to_fit);
         let digest = digest(&edition, &self.countries, &self.columns);
-        Survey { edition, countries: self.countries, columns: self.columns, digest }
+        Survey { edition, countries: self.countries, columns: self.columns, texts: BTreeMap::new(), digest }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use indicatif::HumanCount;
 use valuesim_coordinator::plan::Plan;
-use valuesim_shared::experiment::{Experiment, PAPER_SEED, PAPER_USERS, Users};
+use valuesim_shared::experiment::{Experiment, PAPER_SEED, PAPER_USERS, SplitSettings, Users};
 use valuesim_shared::survey::{Release, Survey};
 
 /// The facts of an experiment, one line each; the report uses the same lines.
@@ -17,6 +17,21 @@ pub(super) fn facts(experiment: &Experiment, plan: &Plan, survey: &Survey) -> Ve
         format!("methods: {}, in behaviour `{}`", methods.join(", "), experiment.behaviour),
         format!("models: {}{simulated}", models.join(", ")),
     ]
+}
+
+/// Why the paper's published figures must not stand beside this run's, a sentence each; none if they may.
+pub(super) fn published_elsewhere(experiment: &Experiment, plan: &Plan, survey: &Survey) -> Vec<String> {
+    let papers = SplitSettings::default();
+    let reasons = [
+        (survey.is_synthetic(), "the survey is synthetic"),
+        (experiment.simulate.is_some(), "the replies are simulated"),
+        (
+            experiment.split.seed != papers.seed || experiment.split.folds != papers.folds,
+            "the questions are split in another way than the paper's",
+        ),
+        (plan.folds().len() < usize::from(experiment.split.folds), "not all folds were run"),
+    ];
+    reasons.into_iter().filter(|(applies, _)| *applies).map(|(_, reason)| reason.to_owned()).collect()
 }
 
 fn survey_fact(experiment: &Experiment, survey: &Survey) -> String {

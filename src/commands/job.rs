@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use valuesim_coordinator::evaluation::{Evaluated, Evaluation};
+use valuesim_coordinator::evaluation::{Evaluated, Evaluation, check_columns};
 use valuesim_coordinator::ledger::{Ledger, LedgerError};
 use valuesim_coordinator::plan::Plan;
 use valuesim_coordinator::predictions::Replies;
 use valuesim_coordinator::provenance::{self, Provenance};
-use valuesim_coordinator::results::{Missing, RESULTS_VERSION, Results};
+use valuesim_coordinator::results::{RESULTS_VERSION, Results};
 use valuesim_coordinator::retrieval::{KeptVectors, VECTORS_FILE, VectorsError};
 use valuesim_coordinator::run_id::run_id;
 use valuesim_shared::cell::{needs_backstory, needs_retrieval};
@@ -23,7 +23,7 @@ use valuesim_shared::outcome::StageSpend;
 use valuesim_shared::survey::Survey;
 use valuesim_simulator::synth::Synth;
 
-use super::facts::facts;
+use super::facts::{facts, published_elsewhere};
 use crate::exit::{Failure, OrUsage as _};
 use crate::progress::Before;
 use crate::run_folder::RunFolder;
@@ -48,9 +48,10 @@ impl Job {
             None => Codebook::built_in(),
         };
         let survey = match &experiment.survey.file {
-            Some(file) => Survey::load(file, &codebook).or_usage()?,
+            Some(file) => Survey::load_with(file, &codebook, &experiment.evaluation.further_columns()).or_usage()?,
             None => synthetic(&experiment).survey(),
         };
+        check_columns(&survey, &codebook, &experiment.evaluation).or_usage()?;
         let plan = Plan::new(&experiment, &survey, &codebook).or_usage()?;
         let run = run_id(&experiment, &plan, &survey, &codebook);
         Ok(Self { run, experiment, codebook: Arc::new(codebook), survey: Arc::new(survey), plan: Arc::new(plan) })
@@ -126,19 +127,19 @@ impl Job {
             cells_planned: plan.cells(),
             cells_finished: evaluation.cells_finished,
             cells_dead: evaluation.cells_dead,
-            missing: Missing::default(),
+            missing: evaluation.missing,
             facts: facts(experiment, plan, survey),
-            published_elsewhere: Vec::new(),
-            weights: None,
+            published_elsewhere: published_elsewhere(experiment, plan, survey),
+            weights: experiment.evaluation.weights.clone(),
             arms: evaluation.arms,
-            comparisons: Vec::new(),
-            power: Vec::new(),
-            questions: Vec::new(),
-            breakdowns: Vec::new(),
-            calibration: Vec::new(),
-            people: Vec::new(),
-            modules: Vec::new(),
-            notes: Vec::new(),
+            comparisons: evaluation.comparisons,
+            power: evaluation.power,
+            questions: evaluation.questions,
+            breakdowns: evaluation.breakdowns,
+            calibration: evaluation.calibration,
+            people: evaluation.people,
+            modules: evaluation.modules,
+            notes: evaluation.notes,
             spend: evaluation.spend,
             provenance: provenance::lines(provenance),
         }

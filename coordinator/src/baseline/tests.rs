@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use valuesim_shared::id::QUESTIONS;
+
 use super::*;
 use crate::fixture;
 
@@ -73,22 +75,6 @@ fn questions_without_an_order_have_their_mode_for_a_median() {
 #[test]
 fn numbers_have_a_median_too() {
     check(&[(BRAZIL, 99), (BRAZIL, 18), (BRAZIL, 40), (BRAZIL, 30)], "Q262", [Some(18), Some(30), Some(18), Some(30)]);
-}
-
-#[test]
-fn chance_is_uniform_and_the_same_every_time() {
-    let (survey, codebook) = (survey(&vec![(BRAZIL, 1); 4000]), fixture::codebook());
-    let baselines = Baselines::new(&survey, &codebook);
-    let question = "Q1".parse().expect("a question");
-    let draw = |index| baselines.predict(Method::Chance, Respondent::from_index(index), question).expect("has options");
-    let mut counts = [0_usize; 4];
-    for index in 0..4000 {
-        assert_eq!(draw(index), draw(index));
-        counts[usize::try_from(draw(index).0).expect("positive") - 1] += 1;
-    }
-    // The standard deviation of each count is 27.
-    assert!(counts.iter().all(|count| (890..1110).contains(count)), "{counts:?}");
-    assert_eq!(baselines.predict(Method::Chance, Respondent::from_index(0), "Q262".parse().expect("a question")), None);
 }
 
 #[test]

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::outcome::{Decided, Ended};
 
+use super::evaluation;
+use super::markdown_table::table;
 use crate::grouped::grouped;
-use crate::results::{ArmResults, IntervalKind, Measure, NoInterval, Results, StageTotals, Uncertainty};
-use crate::table::{Cell, column_names, label, notes, number, percent, rows, without_a_model};
+use crate::results::{ArmResults, Estimate, IntervalKind, Measure, NoInterval, Results, StageTotals, Uncertainty};
+use crate::table::{Cell, Row, column_names, label, notes, number, percent, rows, rows_apart, without_a_model};
 
 /// The report as Markdown.
 pub fn markdown(results: &Results) -> String {
@@ -15,10 +17,16 @@ pub fn markdown(results: &Results) -> String {
         heading(results),
         what_was_run(results),
         scores(results),
+        evaluation::comparisons(results),
+        evaluation::groups(results),
+        evaluation::distributions(results),
+        evaluation::modules(results),
+        evaluation::calibration(results),
         endings(results),
         decisions(results),
         spend(results),
         list("Provenance", &results.provenance),
+        papers_figures(results),
     ];
     let sections: Vec<String> = sections.into_iter().filter(|section| !section.is_empty()).collect();
     sections.join("\n\n") + "\n"
@@ -73,6 +81,24 @@ fn score_table(results: &Results, measure: Measure) -> String {
     table(header.collect(), rows.collect())
 }
 
+/// The paper's figures where they must not stand beside this run's.
+fn papers_figures(results: &Results) -> String {
+    let tables = Measure::ALL.map(|measure| (measure, rows_apart(results, measure)));
+    if tables.iter().all(|(_, rows)| rows.is_empty()) {
+        return String::new();
+    }
+    let reasons = results.published_elsewhere.join("; ");
+    let mut parts = vec![format!(
+        "## Appendix: the paper's figures\n\nThey do not stand beside this run's scores, because they cannot be compared: {reasons}."
+    )];
+    for (measure, rows) in tables {
+        let header = ["Arm"].into_iter().chain(column_names()).map(str::to_owned).collect();
+        let cells = |row: Row| [row.label].into_iter().chain(row.cells.iter().map(with_interval)).collect();
+        parts.push(format!("### {}\n\n{}", measure.title(), table(header, rows.into_iter().map(cells).collect())));
+    }
+    parts.join("\n\n")
+}
+
 fn with_interval(cell: &Cell) -> String {
     let value = number(cell.value);
     match cell.uncertainty {
@@ -96,12 +122,16 @@ fn pooled_table(results: &Results) -> String {
             grouped(score.predictions),
             grouped(overall.with_truth),
             grouped(overall.counted),
-            number(overall.pooled.accuracy.map(|accuracy| accuracy.mean)),
-            number(overall.pooled.mae.map(|mae| mae.mean)),
+            estimate(overall.pooled.accuracy),
+            estimate(overall.pooled.mae),
             number(overall.pooled.capped_mae),
         ]
     };
     table(header.map(str::to_owned).to_vec(), results.arms.iter().map(row).collect())
+}
+
+fn estimate(found: Option<Estimate>) -> String {
+    with_interval(&found.map(Cell::from).unwrap_or_default())
 }
 
 /// How asking ended, arm by arm.
@@ -112,9 +142,8 @@ fn endings(results: &Results) -> String {
 
 /// How answers were decided, arm by arm.
 fn decisions(results: &Results) -> String {
-    let decided =
-        [Decided::Unanimous, Decided::SingleAnswer, Decided::Coordinator, Decided::NoValidAnswers, Decided::Direct];
-    let names: Vec<&str> = decided.into_iter().map(Decided::name).collect();
+    let asked = Decided::ALL.into_iter().filter(|&decided| decided != Decided::WithoutModel);
+    let names: Vec<&str> = asked.map(Decided::name).collect();
     shares(results, "How answers were decided", &names, |arm| &arm.score.decisions)
 }
 
@@ -202,16 +231,4 @@ fn spend_row(model: &str, stage: &str, totals: &StageTotals) -> Vec<String> {
 
 fn money(amount: Option<NanoUsd>) -> String {
     amount.map_or_else(|| "-".to_owned(), |amount| amount.to_string())
-}
-
-/// A Markdown table with its first column aligned left and the others aligned right.
-fn table(header: Vec<String>, rows: Vec<Vec<String>>) -> String {
-    let rule = std::iter::once("---").chain(std::iter::repeat_n("---:", header.len() - 1)).map(str::to_owned).collect();
-    let lines: Vec<String> = [header, rule].into_iter().chain(rows).map(|cells| line(&cells)).collect();
-    lines.join("\n")
-}
-
-fn line(cells: &[String]) -> String {
-    let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
-    format!("| {} |", cells.join(" | "))
 }

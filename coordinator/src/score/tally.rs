@@ -8,26 +8,26 @@ use super::prediction::Prediction;
 
 /// Sums over predictions whose truth is known.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     /// Predictions with a truth that is one of the question's options.
-    pub(super) with_truth: u64,
+    pub(crate) with_truth: u64,
     /// Those of them with a valid answer.
-    pub(super) valid: u64,
+    pub(crate) valid: u64,
     /// Predictions that count for accuracy.
-    pub(super) counted: u64,
-    /// Those of them that equal the truth.
-    pub(super) correct: u64,
+    pub(crate) counted: u64,
+    /// Those of them that equal the truth; for `chance`, how many are expected to.
+    pub(crate) correct: f64,
     /// Predictions that count for the mean absolute error.
-    pub(super) measured: u64,
+    pub(crate) measured: u64,
     /// Sum of their errors.
-    pub(super) error: f64,
+    pub(crate) error: f64,
     /// Sum of their errors, each at most 1.
-    pub(super) capped_error: f64,
+    pub(crate) capped_error: f64,
 }
 
 impl Tally {
     /// Adds other predictions.
-    pub(super) fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         self.with_truth += other.with_truth;
         self.valid += other.valid;
         self.counted += other.counted;
@@ -38,28 +38,29 @@ impl Tally {
     }
 
     /// Share of valid answers among the predictions with a truth.
-    pub(super) fn coverage(&self) -> Option<f64> {
+    pub(crate) fn coverage(&self) -> Option<f64> {
         share(self.valid as f64, self.with_truth)
     }
 
     /// Share of predictions that equal the truth.
-    pub(super) fn accuracy(&self) -> Option<f64> {
-        share(self.correct as f64, self.counted)
+    #[cfg(test)]
+    pub(crate) fn accuracy(&self) -> Option<f64> {
+        share(self.correct, self.counted)
     }
 
     /// Mean absolute error.
-    pub(super) fn mae(&self) -> Option<f64> {
+    pub(crate) fn mae(&self) -> Option<f64> {
         share(self.error, self.measured)
     }
 
     /// Mean absolute error with each error at most 1.
-    pub(super) fn capped_mae(&self) -> Option<f64> {
+    pub(crate) fn capped_mae(&self) -> Option<f64> {
         share(self.capped_error, self.measured)
     }
 
     /// A prediction without a valid answer, which counts only as having a truth.
     const NOT_COUNTED: Self =
-        Self { with_truth: 1, valid: 0, counted: 0, correct: 0, measured: 0, error: 0.0, capped_error: 0.0 };
+        Self { with_truth: 1, valid: 0, counted: 0, correct: 0.0, measured: 0, error: 0.0, capped_error: 0.0 };
 
     fn counted(answer_is: Answer, error: Option<f64>) -> Self {
         let error_or_none = error.unwrap_or(0.0);
@@ -67,7 +68,7 @@ impl Tally {
             with_truth: 1,
             valid: u64::from(answer_is != Answer::Invalid),
             counted: 1,
-            correct: u64::from(answer_is == Answer::Correct),
+            correct: f64::from(u8::from(answer_is == Answer::Correct)),
             measured: u64::from(error.is_some()),
             error: error_or_none,
             capped_error: error_or_none.min(1.0),
@@ -88,7 +89,7 @@ enum Answer {
 }
 
 /// The tally of one prediction; empty if the truth is missing or is not one of the question's options.
-pub(super) fn judge(behaviour: Behaviour, question: &Question, prediction: &Prediction) -> Tally {
+pub(crate) fn judge(behaviour: Behaviour, question: &Question, prediction: &Prediction) -> Tally {
     let truth = prediction.truth;
     if truth.is_missing() || !question.has_option(truth) {
         return Tally::default();

@@ -1,31 +1,26 @@
 //! Writes the notes below the tables: how to read them, and how well methods without a model do.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use valuesim_shared::codebook::Category;
 use valuesim_shared::method::Behaviour;
 
 use super::{RowKind, number, rows};
-use crate::grouped::grouped;
-use crate::results::{ArmResults, Measure, Results};
+use crate::grouped::{counted, grouped};
+use crate::results::{ArmResults, Comparison, Measure, NoInterval, Results, Verdict};
 use crate::statistics::Population;
 
 /// What a reader needs to know to read the tables.
 pub(crate) fn notes(results: &Results) -> Vec<String> {
-    let mut notes = vec![how_it_is_scored(results)];
-    notes.extend(whom_the_intervals_are_for(results));
-    let any_published = rows(results, Measure::Accuracy).iter().any(|row| row.kind == RowKind::Published);
-    if any_published {
-        notes.push(
-            "Rows `paper` are the paper's published figures: 100 people, scored by the paper's code (behaviour paper), \
-             which leaves out replies that it could not parse."
-                .to_owned(),
-        );
-    }
+    let mut notes = vec![how_it_is_scored(results), whom_the_intervals_are_for(results)];
+    notes.extend(why_there_is_no_interval(results));
+    notes.extend(what_is_missing(results));
+    notes.extend(where_the_papers_figures_are(results));
+    notes.extend(results.notes.iter().cloned());
     notes
 }
 
 fn how_it_is_scored(results: &Results) -> String {
-    let counts: Vec<u64> = results.arms.iter().map(|arm| arm.score.respondents).collect();
-    let (least, most) = (counts.iter().min().copied().unwrap_or(0), counts.iter().max().copied().unwrap_or(0));
-    let respondents = if least == most { people(most) } else { format!("{} to {}", grouped(least), people(most)) };
     let behaviour = match results.behaviour {
         Behaviour::Paper => "only answers that could be parsed count, and every question with options has an error",
         Behaviour::Corrected => {
@@ -33,26 +28,100 @@ fn how_it_is_scored(results: &Results) -> String {
         }
     };
     format!(
-        "Each number is the mean score of {respondents}, ± half of its 95 % interval. Behaviour {}: {behaviour}. \
+        "Each number is the mean score of {}{}, ± half of its 95 % interval. Behaviour {}: {behaviour}. \
          Coverage is the share of valid answers; `-` is unknown.",
+        range(results, None).map_or_else(|| people(0), |(least, most)| between(least, most)),
+        fewer_in_categories(results),
         results.behaviour
     )
 }
 
-fn people(number: u64) -> String {
-    if number == 1 { "1 person".to_owned() } else { format!("{} people", grouped(number)) }
+/// The least and the most people of any arm with a score in a category, or overall; `None` if there is no score.
+fn range(results: &Results, category: Option<Category>) -> Option<(u64, u64)> {
+    let scores = results.arms.iter().filter_map(|arm| arm.score.score(category).headline(Measure::Accuracy));
+    let people: Vec<u64> = scores.map(|accuracy| accuracy.persons).collect();
+    Some((*people.iter().min()?, *people.iter().max()?))
 }
 
-fn whom_the_intervals_are_for(results: &Results) -> Option<String> {
+fn between(least: u64, most: u64) -> String {
+    if least == most { people(most) } else { format!("{} to {}", grouped(least), people(most)) }
+}
+
+/// The categories in which fewer people have a score than overall, with their number.
+fn fewer_in_categories(results: &Results) -> String {
+    let overall = range(results, None);
+    let fewer = Category::ALL.into_iter().filter_map(|category| {
+        let (least, most) = range(results, Some(category)).filter(|range| Some(*range) != overall)?;
+        Some(format!("{} in {category}", between(least, most)))
+    });
+    let fewer: Vec<String> = fewer.collect();
+    if fewer.is_empty() { String::new() } else { format!(" ({})", fewer.join(", ")) }
+}
+
+fn people(number: u64) -> String {
+    counted(number, "person", "people")
+}
+
+fn whom_the_intervals_are_for(results: &Results) -> String {
     match results.population {
-        Population::Unlimited => None,
+        Population::Unlimited => {
+            "The respondents were listed, not drawn: their intervals are those of a random sample of an \
+             unlimited number of people like them, and say nothing about the people of the survey file."
+                .to_owned()
+        }
+        Population::Finite(count) if results.missing.persons_scored >= count && count > 0 => {
+            format!("Everyone was asked: the scores are those of all {}, and have no intervals.", people(count))
+        }
         Population::Finite(count) => {
-            Some(format!("Intervals are for the mean of the {} from whom the respondents were drawn.", people(count)))
+            format!("Intervals are for the mean of the {} from whom the respondents were drawn.", people(count))
         }
     }
 }
 
-/// How well the best methods without a model do at no cost, and which arms do no better. No reader may miss this.
+fn why_there_is_no_interval(results: &Results) -> Option<String> {
+    let scores = results.arms.iter().flat_map(|arm| arm.score.categories.values().chain([&arm.score.overall]));
+    let estimates = scores.flat_map(|score| Measure::ALL.map(|measure| score.headline(measure))).flatten();
+    let reasons: BTreeSet<NoInterval> = estimates.filter_map(|estimate| estimate.uncertainty.reason()).collect();
+    let worth_saying = reasons.into_iter().filter(|reason| *reason != NoInterval::EveryoneWasAsked);
+    let reasons: Vec<String> = worth_saying.map(|reason| reason.to_string()).collect();
+    (!reasons.is_empty()).then(|| format!("A `-` in place of an interval: {}.", reasons.join(", or ")))
+}
+
+fn what_is_missing(results: &Results) -> Option<String> {
+    let missing = &results.missing;
+    if missing.scored == missing.planned {
+        return None;
+    }
+    let mut note = format!(
+        "All arms and baselines are scored over the same {} of {} that every model has finished",
+        grouped(missing.scored),
+        counted(missing.planned, "pair of respondent and fold", "pairs of respondent and fold"),
+    );
+    note += &format!(": {} of {}", grouped(missing.persons_scored), people(missing.persons_planned));
+    if missing.persons_in_part > 0 {
+        note += &format!(", {} of them in part", grouped(missing.persons_in_part));
+    }
+    for (model, cells) in &missing.finished_and_not_scored {
+        note += &format!("; {} of {model} are finished and not scored", counted(*cells, "cell", "cells"));
+    }
+    if !missing.models_without_cells.is_empty() {
+        note += &format!("; no cell is finished of {}", missing.models_without_cells.join(", "));
+    }
+    Some(note + ".")
+}
+
+fn where_the_papers_figures_are(results: &Results) -> Option<String> {
+    let any_published = rows(results, Measure::Accuracy).iter().any(|row| row.kind == RowKind::Published);
+    any_published.then(|| {
+        "Rows `paper` are the paper's published figures: 100 people, scored by the paper's code (behaviour paper), \
+         which leaves out replies that it could not parse. Its row `Chance` lies below 1/k of k options: it has what a guess \
+         among one option more would score."
+            .to_owned()
+    })
+}
+
+/// How well the best methods without a model do at no cost, and what tests say of the arms that ask one. No reader may miss
+/// this.
 pub(crate) fn without_a_model(results: &Results) -> Option<String> {
     let [accuracy, mae] = Measure::ALL.map(|measure| best_without_model(results, measure));
     let ((best_accuracy, accuracy), (best_mae, mae)) = (accuracy?, mae?);
@@ -63,19 +132,48 @@ pub(crate) fn without_a_model(results: &Results) -> Option<String> {
         best_mae.arm,
         number(Some(mae)),
     );
-    let not_better = [
-        (arms_not_better(results, Measure::Accuracy, accuracy), "accuracy"),
-        (arms_not_better(results, Measure::Mae, mae), "MAE"),
-    ];
-    let not_better = not_better.into_iter().filter(|(arms, _)| !arms.is_empty());
-    let not_better: Vec<String> = not_better.map(|(arms, name)| format!("in {name}: {}", arms.join(", "))).collect();
     if results.model_arms().next().is_none() {
         return Some(sentence);
     }
-    Some(match not_better.as_slice() {
-        [] => format!("{sentence} Every arm that asks a model does better."),
-        arms => format!("{sentence} Arms that do no better {}.", arms.join("; ")),
-    })
+    let of_measure = |(measure, best)| by_verdict(results, measure, best);
+    let found = [(Measure::Accuracy, best_accuracy), (Measure::Mae, best_mae)].map(of_measure);
+    let all_are_better = |verdicts: &BTreeMap<Verdict, Vec<String>>| verdicts.keys().eq([&Verdict::Better]);
+    if found.iter().all(all_are_better) {
+        return Some(format!(
+            "{sentence} Every arm that asks a model does better (paired tests with Holm's correction)."
+        ));
+    }
+    let said = Measure::ALL.into_iter().zip(&found).map(|(measure, verdicts)| in_words(measure, verdicts));
+    Some(format!("{sentence} {}", said.collect::<Vec<_>>().join(" ")))
+}
+
+/// The arms that ask a model by the verdict on them against the best baseline. An arm that was not compared has too few people.
+fn by_verdict(results: &Results, measure: Measure, best: &ArmResults) -> BTreeMap<Verdict, Vec<String>> {
+    let mut arms: BTreeMap<Verdict, Vec<String>> = BTreeMap::new();
+    for arm in results.model_arms() {
+        let is_it = |comparison: &&Comparison| {
+            comparison.arm == arm.arm
+                && comparison.against == best.arm
+                && comparison.measure == measure
+                && comparison.category.is_none()
+        };
+        let verdict = results.comparisons.iter().find(is_it).map_or(Verdict::TooFewPeople, |found| found.verdict);
+        arms.entry(verdict).or_default().push(format!("`{}`", arm.arm));
+    }
+    arms
+}
+
+fn in_words(measure: Measure, verdicts: &BTreeMap<Verdict, Vec<String>>) -> String {
+    let said = verdicts.iter().map(|(verdict, arms)| {
+        let arms = if verdicts.len() == 1 { "every arm that asks a model".to_owned() } else { arms.join(", ") };
+        match verdict {
+            Verdict::Better => format!("better than that: {arms}"),
+            Verdict::Worse => format!("worse than that: {arms}"),
+            Verdict::NotDistinguishable => format!("not distinguishable from that: {arms}"),
+            Verdict::TooFewPeople => format!("too few people to judge {arms}"),
+        }
+    });
+    format!("In {}, {}.", measure.name(), said.collect::<Vec<_>>().join("; "))
 }
 
 fn best_without_model(results: &Results, measure: Measure) -> Option<(&ArmResults, f64)> {
@@ -87,11 +185,4 @@ fn best_without_model(results: &Results, measure: Measure) -> Option<(&ArmResult
         }
     }
     best
-}
-
-fn arms_not_better(results: &Results, measure: Measure, than: f64) -> Vec<String> {
-    let not_better = |arm: &&ArmResults| {
-        arm.score.overall.headline(measure).is_some_and(|score| !measure.is_better(score.mean, than))
-    };
-    results.model_arms().filter(not_better).map(|arm| format!("`{}`", arm.arm)).collect()
 }

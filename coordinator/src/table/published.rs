@@ -135,6 +135,8 @@ fn papers_model(name: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use valuesim_shared::codebook::Category;
+
     use super::*;
     use crate::fixture;
 
@@ -165,6 +167,23 @@ mod tests {
         let chance = published_chance(Measure::Mae).map(|row| row.values[COLUMNS - 1]);
         assert_eq!(chance, Some(0.507));
         assert_eq!(published(Measure::Mae, Method::Mode, "gpt-3.5-turbo"), None);
+    }
+
+    /// What the note below the tables says of the paper's row for chance.
+    #[test]
+    fn the_papers_chance_is_a_guess_among_one_option_too_many() {
+        let row = published_chance(Measure::Accuracy).expect("published");
+        let codebook = fixture::codebook();
+        for (category, published) in Category::ALL.into_iter().zip(row.values) {
+            let of_category = codebook.questions().iter().filter(|question| question.category == category);
+            let options = of_category.map(|question| question.options.len()).filter(|&options| options > 0);
+            let options: Vec<f64> = options.map(|options| options as f64).collect();
+            let mean = |guess: fn(f64) -> f64| options.iter().map(|&k| guess(k)).sum::<f64>() / options.len() as f64;
+            assert!(published < mean(|k| 1.0 / k) - 0.008, "{category}");
+            let is_near = (published - mean(|k| 1.0 / (k + 1.0))).abs() < 0.006;
+            // Some of these questions have no options here, or others than in the paper's file.
+            assert!(is_near || category == Category::Demographics, "{category}: {published}");
+        }
     }
 
     #[test]

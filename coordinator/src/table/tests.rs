@@ -3,6 +3,8 @@
 use super::*;
 use crate::fixture;
 use crate::grouped::grouped;
+use crate::results::{Comparison, Missing, NoInterval, Uncertainty, Verdict};
+use crate::statistics::Population;
 
 /// The widest line of a text, in characters.
 fn width(text: &str) -> usize {
@@ -54,16 +56,75 @@ fn results_without_any_arm_still_make_a_table() {
     assert_eq!(without_a_model(&nothing), None);
 }
 
-#[test]
-fn arms_that_do_not_beat_the_baselines_are_named() {
+/// The verdicts on the first two arms against every baseline, in both measures.
+fn judged(verdicts: [Verdict; 2]) -> Results {
     let mut results = fixture::results("mine");
-    results.arms.swap(0, 2);
-    results.arms[2].arm.model = None;
-    results.arms[0].arm = crate::score::Arm::with_model(valuesim_shared::method::Method::ValueSim, "mine");
-    let sentence = without_a_model(&results).expect("there are baselines");
-    let expected =
-        "Arms that do no better in accuracy: `valuesim / mine`, `full-info / mine`; in MAE: `valuesim / mine`";
-    assert!(sentence.contains(expected), "{sentence}");
+    let models: Vec<Arm> = results.model_arms().map(|arm| arm.arm.clone()).collect();
+    for against in results.no_model_arms().map(|arm| arm.arm.clone()).collect::<Vec<_>>() {
+        for (arm, verdict) in models.iter().zip(verdicts) {
+            results.comparisons.extend(Measure::ALL.map(|measure| Comparison {
+                arm: arm.clone(),
+                against: against.clone(),
+                category: None,
+                measure,
+                persons: 40,
+                difference: 0.01,
+                uncertainty: Uncertainty::NoInterval(NoInterval::EveryoneWasAsked),
+                adjusted_uncertainty: Uncertainty::NoInterval(NoInterval::EveryoneWasAsked),
+                test: None,
+                verdict,
+            }));
+        }
+    }
+    results
+}
+
+#[track_caller]
+fn check_sentence(results: &Results, expected: &str) {
+    let sentence = without_a_model(results).expect("there are baselines");
+    assert!(sentence.ends_with(expected), "{sentence}");
+}
+
+#[test]
+fn only_tests_say_that_an_arm_is_better() {
+    check_sentence(
+        &judged([Verdict::Better; 2]),
+        "Every arm that asks a model does better (paired tests with Holm's correction).",
+    );
+    check_sentence(
+        &judged([Verdict::NotDistinguishable, Verdict::Worse]),
+        "In MAE, worse than that: `full-info / mine`; not distinguishable from that: `valuesim / mine`.",
+    );
+    check_sentence(&judged([Verdict::TooFewPeople; 2]), "In MAE, too few people to judge every arm that asks a model.");
+}
+
+#[test]
+fn the_rows_apart_stand_beside_a_run_only_if_they_may() {
+    let published = |results: &Results| rows(results, Measure::Mae).iter().any(|row| row.kind == RowKind::Published);
+    let results = fixture::results("gpt-3.5-turbo");
+    assert!(published(&results) && rows_apart(&results, Measure::Mae).is_empty());
+    let reasons = vec!["not all folds were run".to_owned()];
+    let elsewhere = Results { published_elsewhere: reasons, ..results };
+    assert!(!published(&elsewhere) && rows_apart(&elsewhere, Measure::Mae).len() == 2);
+    let report = crate::report::markdown(&elsewhere);
+    assert!(report.contains("cannot be compared: not all folds were run."), "{report}");
+}
+
+#[test]
+fn notes_say_who_is_in_the_scores() {
+    let said = |results: &Results| notes(results).join("\n");
+    let mut results = fixture::results("mine");
+    results.population = Population::Unlimited;
+    assert!(said(&results).contains("listed, not drawn"), "{}", said(&results));
+    results.population = Population::Finite(4);
+    assert!(said(&results).contains("Everyone was asked: the scores are those of all 4 people"), "{}", said(&results));
+    for arm in &mut results.arms {
+        let trust = arm.score.categories.get_mut(&Category::Trust).expect("a category");
+        trust.per_person.accuracy.as_mut().expect("a score").persons = 1;
+    }
+    assert!(said(&results).contains("mean score of 4 people (1 person in Trust), ±"), "{}", said(&results));
+    results.missing = Missing { scored: 18, persons_in_part: 2, ..results.missing };
+    assert!(said(&results).contains("same 18 of 20 pairs of respondent and fold"), "{}", said(&results));
 }
 
 #[test]

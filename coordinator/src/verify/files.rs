@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 use valuesim_shared::id::Cell;
 
 use super::predictions::{self, SameBytes};
@@ -26,8 +27,9 @@ fn made_again(subject: &Subject<'_>, first_open: Option<Cell>) -> Result<Vec<Che
     let Subject { evaluated, folder, .. } = subject;
     let predictions_file = folder.join(PREDICTIONS_FILE);
     let mut same = SameBytes::new(&predictions_file, evaluated.codebook, &evaluated.about());
-    let evaluation = evaluated.score(&mut same)?;
+    evaluated.hand_over(&mut same)?;
     let (bytes, rows) = same.finish();
+    let evaluation = evaluated.score(&CancellationToken::new())?;
     let results = (subject.results)(evaluation, &evaluated.ledger.provenance()?);
     let predictions = if predictions_file.exists() {
         predictions::check(&predictions_file, evaluated, &bytes, rows)?

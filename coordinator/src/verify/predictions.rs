@@ -140,7 +140,7 @@ impl<'a> Comparison<'a> {
         let is_by_this_release = compare_metadata(&stored, &of.about(), check);
         let names = Names::new(of.codebook);
         let mut all = Comparison { stored, names, expected: Rows::new(&columns()), done: 0, check, unreadable: None };
-        of.score(&mut all)?;
+        of.hand_over(&mut all)?;
         all.compare_waiting();
         let Self { stored, check, unreadable, .. } = all;
         if let Some(error) = unreadable {

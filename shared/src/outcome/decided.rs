@@ -24,6 +24,17 @@ pub enum Decided {
 }
 
 impl Decided {
+    /// All decisions, in the order in which reports list them.
+    pub const ALL: [Self; 7] = [
+        Self::Unanimous,
+        Self::SingleAnswer,
+        Self::Coordinator,
+        Self::Average,
+        Self::NoValidAnswers,
+        Self::Direct,
+        Self::WithoutModel,
+    ];
+
     /// The decision's name in files and reports.
     pub const fn name(self) -> &'static str {
         match self {
@@ -58,15 +69,6 @@ impl CodeLetter for Decided {
     }
 
     fn from_letter(letter: char) -> Option<Self> {
-        let all = [
-            Self::Unanimous,
-            Self::SingleAnswer,
-            Self::Coordinator,
-            Self::Average,
-            Self::NoValidAnswers,
-            Self::Direct,
-            Self::WithoutModel,
-        ];
-        all.into_iter().find(|decided| decided.letter() == letter)
+        Self::ALL.into_iter().find(|decided| decided.letter() == letter)
     }
 }

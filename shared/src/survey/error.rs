@@ -32,6 +32,14 @@ pub enum SurveyError {
         /// The system's error.
         source: std::io::Error,
     },
+    /// The file lacks a column that the user names.
+    #[error("survey file {} has no column {column:?}: expected the name of a column in its first line", file.display())]
+    NoSuchColumn {
+        /// The file.
+        file: PathBuf,
+        /// The name that was given.
+        column: String,
+    },
     /// The file belongs to a statistics program.
     #[error("{} is a file for {program}, which cannot be read: {WANTED}", file.display())]
     Program {

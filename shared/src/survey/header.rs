@@ -1,6 +1,6 @@
 //! Finds the columns to load by their names in the header.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::error::SurveyError;
@@ -21,17 +21,22 @@ pub(super) struct Layout {
     pub(super) country: usize,
     /// Positions of Q1 to Q290.
     pub(super) questions: Vec<usize>,
+    /// Names and positions of further columns.
+    pub(super) further: Vec<(String, usize)>,
 }
 
 /// The column with the country.
 pub(super) const COUNTRY: &str = "B_COUNTRY";
 
+/// Further columns that are kept if the file has them: region and language of the interview.
+const KEPT_IF_THERE: [&str; 2] = ["N_REGION_ISO", "LNGE_ISO"];
+
 /// The column with the version of the survey.
 pub(super) const VERSION: &str = "version";
 
 impl Layout {
-    /// Reads the layout from a header. The error says what kind of file it is instead.
-    pub(super) fn read(file: &Path, header: &Record<'_>) -> Result<Self, SurveyError> {
+    /// Reads the layout from a header, with `further` columns. The error says what kind of file it is instead.
+    pub(super) fn read(file: &Path, header: &Record<'_>, further: &[String]) -> Result<Self, SurveyError> {
         let names = names(file, header)?;
         if is_country_file(&names) {
             return Err(SurveyError::CountryFile { file: file.to_owned() });
@@ -45,14 +50,29 @@ impl Layout {
         if let Some(column) = wanted().find(|name| names.iter().filter(|other| *other == name).count() > 1) {
             return Err(SurveyError::ColumnTwice { file: file.to_owned(), column });
         }
+        let further = further_columns(file, &positions, further)?;
         Ok(Self {
             width: names.len(),
             version: positions[VERSION],
             doi: positions.get("doi").copied(),
             country: positions[COUNTRY],
             questions: QuestionId::all().map(|id| positions[id.to_string().as_str()]).collect(),
+            further,
         })
     }
+}
+
+/// The columns that are kept if they are there, and the `named` ones, which must be.
+fn further_columns(
+    file: &Path,
+    positions: &BTreeMap<&str, usize>,
+    named: &[String],
+) -> Result<Vec<(String, usize)>, SurveyError> {
+    if let Some(column) = named.iter().find(|name| !positions.contains_key(name.as_str())) {
+        return Err(SurveyError::NoSuchColumn { file: file.to_owned(), column: column.clone() });
+    }
+    let all = KEPT_IF_THERE.into_iter().chain(named.iter().map(String::as_str)).collect::<BTreeSet<_>>();
+    Ok(all.into_iter().filter_map(|name| Some((name.to_owned(), *positions.get(name)?))).collect())
 }
 
 fn names<'a>(file: &Path, header: &Record<'a>) -> Result<Vec<&'a str>, SurveyError> {

@@ -7,6 +7,7 @@ use super::edition::Edition;
 use super::error::{SurveyError, ValueFault};
 use super::header::{self, Layout};
 use super::record::{Record, RecordFault, Records};
+use super::text_column::TextColumnBuilder;
 use super::value::{self, KnownCodes};
 use super::{Survey, SurveyBuilder, open};
 use crate::codebook::Codebook;
@@ -20,8 +21,16 @@ impl Survey {
     ///
     /// Values may be codes of `codebook` or of the official file. An official release must be complete; a synthetic
     /// survey, or one that names no release, may have any number of respondents.
+    ///
+    /// Of other columns it keeps the region and the language of the interview, if the file has them.
     pub fn load(file: &Path, codebook: &Codebook) -> Result<Self, SurveyError> {
-        open::read_unpacked(file, |stream| Loader { file, known: KnownCodes::of_all(codebook) }.load(stream))
+        Self::load_with(file, codebook, &[])
+    }
+
+    /// Loads a survey with further columns, which the file must have.
+    pub fn load_with(file: &Path, codebook: &Codebook, further: &[String]) -> Result<Self, SurveyError> {
+        let known = KnownCodes::of_all(codebook);
+        open::read_unpacked(file, |stream| Loader { file, known, further }.load(stream))
     }
 }
 
@@ -29,6 +38,8 @@ impl Survey {
 struct Loader<'a> {
     file: &'a Path,
     known: Vec<KnownCodes>,
+    /// Names of columns to keep as text.
+    further: &'a [String],
 }
 
 /// The texts in the first row that identify the edition.
@@ -42,9 +53,10 @@ impl Loader<'_> {
     fn load(&self, stream: &mut dyn Read) -> Result<Survey, SurveyError> {
         let mut records = Records::new(stream);
         let header = self.next(&mut records)?;
-        let layout = Layout::read(self.file, &header.ok_or_else(|| self.empty())?)?;
+        let layout = Layout::read(self.file, &header.ok_or_else(|| self.empty())?, self.further)?;
         let mut builder = SurveyBuilder::new();
         let mut texts = EditionTexts::default();
+        let mut further: Vec<TextColumnBuilder> = layout.further.iter().map(|_| TextColumnBuilder::default()).collect();
         let mut codes = [Code(0); QUESTIONS];
         while let Some(record) = self.next(&mut records)? {
             if record.len() != layout.width {
@@ -56,8 +68,14 @@ impl Loader<'_> {
             }
             self.read_codes(&layout, &record, &mut codes)?;
             builder.push(self.country(&layout, &record)?, &codes);
+            for (column, (_, position)) in further.iter_mut().zip(&layout.further) {
+                column.push(record.field(*position));
+            }
         }
-        self.finish(builder, &texts)
+        let survey = self.finish(builder, &texts)?;
+        let names = layout.further.into_iter().map(|(name, _)| name);
+        let columns = further.into_iter().map(TextColumnBuilder::finish);
+        Ok(Survey { texts: names.zip(columns).collect(), ..survey })
     }
 
     fn next<'r>(&self, records: &'r mut Records<'_>) -> Result<Option<Record<'r>>, SurveyError> {

@@ -71,6 +71,14 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "BEHAVIOUR", env = "VALUESIM_BEHAVIOUR", value_parser = behaviour, help_heading = "Method")]
     behaviour: Option<Behaviour>,
 
+    /// Also break results down by these columns of the survey file: questions such as Q273, or others such as `G_TOWNSIZE`
+    #[arg(long, value_name = "COLUMN,...", env = "VALUESIM_BY", value_delimiter = ',', help_heading = "Results")]
+    by: Vec<String>,
+
+    /// Also weight scores with this column of the survey file: `W_WEIGHT`, `S018` or `PWGHT`
+    #[arg(long, value_name = "COLUMN", env = "VALUESIM_WEIGHTS", help_heading = "Results")]
+    weights: Option<String>,
+
     /// A model to ask; may be repeated [default: the simulated provider]
     #[arg(long = "model", value_name = "NAME", env = "VALUESIM_MODEL", value_delimiter = ',', help_heading = "Model")]
     models: Vec<String>,
@@ -179,6 +187,12 @@ impl Flags {
         }
         experiment.behaviour = self.behaviour.unwrap_or(experiment.behaviour);
         experiment.transcripts |= self.transcripts;
+        if !self.by.is_empty() {
+            experiment.evaluation.by.clone_from(&self.by);
+        }
+        if self.weights.is_some() {
+            experiment.evaluation.weights.clone_from(&self.weights);
+        }
     }
 
     fn override_sample(&self, experiment: &mut Experiment) {

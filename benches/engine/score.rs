@@ -1,0 +1,146 @@
+//! Time and memory for scoring a ledger with 28 million predictions of each of six arms, and for rendering the report.
+
+use std::path::Path;
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+use valuesim_coordinator::evaluation::{Evaluated, Evaluation};
+use valuesim_coordinator::ledger::Ledger;
+use valuesim_coordinator::plan::Plan;
+use valuesim_shared::codebook::Codebook;
+use valuesim_shared::experiment::{Experiment, Users};
+use valuesim_shared::id::{Cell, Code, ModelId};
+use valuesim_shared::method::Method;
+use valuesim_shared::outcome::{ArmResult, CellOutcome, CellResult, CodeString, Decided, Ended, ModuleResult};
+use valuesim_shared::survey::Survey;
+
+use crate::full_size::{experiment_of, outcome, run_id};
+use crate::process::{finish, memory, this_program};
+use crate::table::{Bound, Table};
+
+/// Cells written to the ledger in one transaction.
+const CELLS_PER_COMMIT: usize = 10_000;
+
+/// The maximum duration of scoring, in seconds.
+const MAX_SECONDS: f64 = 60.0;
+
+/// The maximum memory of scoring, survey included, in megabytes.
+const MAX_MEMORY: f64 = 2_000.0;
+
+/// The arms' methods.
+const METHODS: [Method; 6] =
+    [Method::ValueSim, Method::FullInfo, Method::NoCab, Method::Average, Method::NoCognitive, Method::NoProfile];
+
+pub(crate) fn measure(table: &mut Table) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("ledger.redb");
+    let (_, survey, plan) = full_size()?;
+    let start = Instant::now();
+    fill(&path, &plan, &survey)?;
+    let megabytes = std::fs::metadata(&path)?.len() as f64 / 1e6;
+    println!("ledger of {} cells: {megabytes:.0} MB, written in {:.0} s", plan.cells(), start.elapsed().as_secs_f64());
+    let [seconds, bytes] = figures(&["as-score", &path.to_string_lossy()])?;
+    table.add("6 arms of 28 million predictions: score, s", seconds, Bound::AtMost(MAX_SECONDS));
+    table.add("6 arms of 28 million predictions: memory, MB", bytes / 1e6, Bound::AtMost(MAX_MEMORY));
+    let written = folder.path().to_string_lossy();
+    let [seconds, bytes] = figures(&["as-evaluation", &path.to_string_lossy(), &written])?;
+    table.add("the same with predictions.parquet, s", seconds, Bound::None);
+    table.add("the same with predictions.parquet: memory, MB", bytes / 1e6, Bound::AtMost(MAX_MEMORY));
+    Ok(())
+}
+
+fn figures(role: &[&str]) -> anyhow::Result<[f64; 2]> {
+    let (_, output) = finish(this_program(role)?)?;
+    let figures: Vec<f64> = output.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+    let [seconds, bytes] = figures[..] else { anyhow::bail!("the child printed {output:?}") };
+    Ok([seconds, bytes])
+}
+
+fn full_size() -> anyhow::Result<(Experiment, Survey, Plan)> {
+    let (mut experiment, survey, plan) = experiment_of(Users::All)?;
+    experiment.methods = METHODS.to_vec();
+    Ok((experiment, survey, plan))
+}
+
+/// The role of the child process: scores the ledger, and prints seconds and bytes.
+pub(crate) fn run(path: &Path) -> anyhow::Result<()> {
+    scored(path, |evaluated| Ok(evaluated.score(&CancellationToken::new())?))
+}
+
+/// The same, with the predictions file.
+pub(crate) fn run_with_file(path: &Path, folder: &Path) -> anyhow::Result<()> {
+    scored(path, |evaluated| Ok(evaluated.evaluate(folder, &CancellationToken::new())?))
+}
+
+fn scored(path: &Path, score: impl Fn(&Evaluated<'_>) -> anyhow::Result<Evaluation>) -> anyhow::Result<()> {
+    let (experiment, survey, plan) = full_size()?;
+    let (run, codebook) = (run_id(), Codebook::built_in());
+    let ledger = Ledger::view(path)?;
+    let start = Instant::now();
+    let evaluated = Evaluated {
+        run: &run,
+        experiment: &experiment,
+        plan: &plan,
+        survey: &survey,
+        codebook: &codebook,
+        ledger: &ledger,
+        vectors: None,
+    };
+    let evaluation = score(&evaluated)?;
+    let seconds = start.elapsed().as_secs_f64();
+    anyhow::ensure!(evaluation.missing.scored == plan.cells(), "not all cells are scored: {:?}", evaluation.missing);
+    println!("{seconds} {}", memory("self", "VmHWM")?);
+    Ok(())
+}
+
+/// Writes an outcome for every cell, whose answers are those of the person, of the next one, or invalid.
+fn fill(path: &Path, plan: &Plan, survey: &Survey) -> anyhow::Result<()> {
+    let ledger = Ledger::open(path, &run_id())?;
+    let cells: Vec<_> = plan.cells_of(ModelId(0)).collect();
+    for cells in cells.chunks(CELLS_PER_COMMIT) {
+        let outcomes: Vec<CellOutcome> = cells.iter().map(|&cell| of_cell(cell, plan, survey)).collect();
+        ledger.record(&outcomes)?;
+    }
+    Ok(())
+}
+
+fn of_cell(cell: Cell, plan: &Plan, survey: &Survey) -> CellOutcome {
+    let typical = outcome(cell);
+    let answers = |salt: usize| -> Vec<Option<Code>> {
+        let held_out = plan.split().held_out(cell.fold).iter().enumerate();
+        let answer = held_out.map(|(at, &question)| match (at * 7 + cell.respondent.index() * 13 + salt * 5) % 20 {
+            0 => None,
+            1..=9 => Some(survey.code(cell.respondent, question)),
+            other => {
+                let next = (cell.respondent.index() + other) % survey.respondents();
+                Some(survey.code(valuesim_shared::id::Respondent::from_index(next), question))
+            }
+        });
+        answer.map(|answer| answer.filter(|code| !code.is_missing())).collect()
+    };
+    let ended = |answers: &[Option<Code>]| {
+        CodeString(
+            answers.iter().map(|answer| if answer.is_some() { Ended::Answered } else { Ended::Invalid }).collect(),
+        )
+    };
+    let arm = |(at, method): (usize, Method)| {
+        let answers = answers(at);
+        ArmResult {
+            method,
+            ended: ended(&answers),
+            decided: CodeString(vec![Decided::Coordinator; answers.len()]),
+            asked: vec![4; answers.len()],
+            answers,
+        }
+    };
+    let module = |(at, module): (usize, ModuleResult)| {
+        let answers = answers(at);
+        ModuleResult { ended: ended(&answers), answers, ..module }
+    };
+    let result = CellResult {
+        modules: typical.result.modules.into_iter().enumerate().map(module).collect(),
+        arms: METHODS.into_iter().enumerate().map(arm).collect(),
+        ..typical.result
+    };
+    CellOutcome { result, ..typical }
+}

@@ -1,0 +1,75 @@
+//! Everything that one pass counted, as the results are computed from it.
+
+use valuesim_shared::codebook::Category;
+use valuesim_shared::id::Respondent;
+
+use super::evaluated::Evaluated;
+use super::groups::Column;
+use super::pass::{Counts, PassArm};
+use super::scored_cells::ScoredPerson;
+use crate::results::Measure;
+use crate::statistics::{Bounds, Direction, Population, Sample};
+
+/// The counts of a run.
+pub(crate) struct Scored<'a> {
+    pub(crate) of: &'a Evaluated<'a>,
+    /// In the order of all scorers' people.
+    pub(crate) people: &'a [ScoredPerson],
+    pub(crate) arms: &'a [PassArm],
+    pub(crate) columns: &'a [Column],
+    pub(crate) counts: &'a Counts<'a>,
+}
+
+impl Scored<'_> {
+    /// Of whom the scored people are a sample.
+    pub(crate) fn sample(&self) -> Sample {
+        Sample { people: self.people.len() as u64, population: self.of.plan.population() }
+    }
+
+    /// Positions of the arms that ask a model.
+    pub(crate) fn model_arms(&self) -> Vec<usize> {
+        (0..self.arms.len()).filter(|&arm| self.arms[arm].model.is_some()).collect()
+    }
+
+    /// Positions of the arms that ask no model.
+    pub(crate) fn baselines(&self) -> Vec<usize> {
+        (0..self.arms.len()).filter(|&arm| self.arms[arm].model.is_none()).collect()
+    }
+
+    /// Each person's score; NaN for those without one.
+    pub(crate) fn values(&self, arm: usize, category: Option<Category>, measure: Measure) -> Vec<f64> {
+        let people = self.counts.scorers[arm].people().iter();
+        people.map(|person| person.score(category, measure).unwrap_or(f64::NAN)).collect()
+    }
+
+    /// The people from whom the sample was drawn; `None` if they are not known.
+    pub(crate) fn drawn_from(&self) -> Option<Vec<Respondent>> {
+        let Population::Finite(count) = self.of.plan.population() else { return None };
+        let countries = &self.of.experiment.sample.countries;
+        let is_named = |respondent: &Respondent| {
+            let country = self.of.survey.country(*respondent);
+            let name = self.of.codebook.country(country).map(|known| known.alpha.as_str());
+            let is_it = |wanted: &String| {
+                wanted.parse() == Ok(country.0) || name.is_some_and(|alpha| alpha.eq_ignore_ascii_case(wanted))
+            };
+            countries.is_empty() || countries.iter().any(is_it)
+        };
+        let all = (0..self.of.survey.respondents()).map(Respondent::from_index);
+        let people: Vec<Respondent> = all.filter(is_named).collect();
+        (people.len() as u64 == count).then_some(people)
+    }
+
+    /// Between what a difference of two scores lies.
+    pub(crate) fn difference_bounds(&self, measure: Measure) -> Bounds {
+        let is_bounded = self.counts.scorers.first().is_none_or(|scorer| scorer.bounds(measure) == Bounds::SHARE);
+        if is_bounded { Bounds::DIFFERENCE } else { Bounds::NONE }
+    }
+}
+
+/// Which direction of a measure is better.
+pub(crate) fn direction(measure: Measure) -> Direction {
+    match measure {
+        Measure::Accuracy => Direction::HigherIsBetter,
+        Measure::Mae => Direction::LowerIsBetter,
+    }
+}
