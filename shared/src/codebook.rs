@@ -3,6 +3,8 @@
 mod built_in;
 mod country;
 mod error;
+#[cfg(test)]
+mod example;
 mod load;
 mod reference;
 #[cfg(test)]

@@ -107,7 +107,7 @@ fn join(items: impl Iterator<Item = impl AsRef<str>>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codebook::{AnswerOption, Category, CountryName, Level, Natural};
+    use crate::codebook::{CountryName, Natural, Question};
 
     const OPTIONS: u16 = 1;
     const NUMBER: u16 = 2;
@@ -116,7 +116,6 @@ mod tests {
     const BARE: u16 = 5;
 
     fn question(id: QuestionId) -> Question {
-        let option = |code, label: &str| AnswerOption { code: Code(code), label: label.to_owned() };
         let natural = |template: &str| Natural {
             text: "Answer".to_owned(),
             sentences: Vec::new(),
@@ -124,30 +123,13 @@ mod tests {
         };
         let sentences = vec![(Code(2), "You drink tea.".to_owned()), (Code(-3), "You were not asked.".to_owned())];
         let (options, natural, open) = match id.number() {
-            OPTIONS => (
-                vec![option(2, "Yes"), option(0, "No")],
-                Natural { text: String::new(), sentences, template: None },
-                None,
-            ),
-            NUMBER => (Vec::new(), natural("You have {value} cats."), Some(OpenValues::Number)),
-            COUNTRY => (Vec::new(), natural("You were born in {value}."), Some(OpenValues::Country)),
-            LOCAL => (Vec::new(), natural("You vote for {value}."), Some(OpenValues::Local)),
-            _ => (Vec::new(), Natural { template: None, ..natural("") }, None),
+            OPTIONS => (&[(2, "Yes"), (0, "No")][..], Natural { text: String::new(), sentences, template: None }, None),
+            NUMBER => (&[][..], natural("You have {value} cats."), Some(OpenValues::Number)),
+            COUNTRY => (&[][..], natural("You were born in {value}."), Some(OpenValues::Country)),
+            LOCAL => (&[][..], natural("You vote for {value}."), Some(OpenValues::Local)),
+            _ => (&[][..], Natural { template: None, ..natural("") }, None),
         };
-        Question {
-            id,
-            text: "What?".to_owned(),
-            options,
-            natural,
-            level: Level::Nominal,
-            direction: None,
-            section: String::new(),
-            category: Category::Core,
-            scale: Vec::new(),
-            missing: Vec::new(),
-            open,
-            range: None,
-        }
+        Question { natural, open, ..Question::example(id, "What?", options) }
     }
 
     fn check(number: u16, code: i32, paper: [Option<&str>; 2], corrected: [Option<&str>; 2]) {

@@ -231,25 +231,11 @@ pub fn reminder(question: &Question) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codebook::{AnswerOption, Category, Level, Natural};
     use crate::id::QuestionId;
 
     fn question(labels: &[&str]) -> Question {
-        let option = |(code, label): (i32, &&str)| AnswerOption { code: Code(code), label: (*label).to_owned() };
-        Question {
-            id: QuestionId::from_index(0),
-            text: "Do you like {profile_text}?".to_owned(),
-            options: (0..).zip(labels).map(option).collect(),
-            natural: Natural { text: String::new(), sentences: Vec::new(), template: None },
-            level: Level::Nominal,
-            direction: None,
-            section: String::new(),
-            category: Category::Core,
-            scale: Vec::new(),
-            missing: Vec::new(),
-            open: None,
-            range: None,
-        }
+        let options: Vec<(i32, &str)> = (0..).zip(labels.iter().copied()).collect();
+        Question::example(QuestionId::from_index(0), "Do you like {profile_text}?", &options)
     }
 
     #[test]

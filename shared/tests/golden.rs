@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use valuesim_shared::codebook::{AnswerOption, Category, Codebook, Level, Natural, Question};
+use valuesim_shared::codebook::{AnswerOption, Codebook, Natural, Question};
 use valuesim_shared::decide::{Decision, ceiling_of_mean, decide};
 use valuesim_shared::id::{Code, Fold, QuestionId, Respondent};
 use valuesim_shared::mersenne::Mersenne;
@@ -149,20 +149,9 @@ fn check_draw(drawn: &[QuestionId], head: &Value, hash: &Value) {
 
 fn question(id: QuestionId, text: &str, options: &[(i32, &str)]) -> Question {
     let option = |&(code, label): &(i32, &str)| AnswerOption { code: Code(code), label: label.to_owned() };
-    Question {
-        id,
-        text: text.to_owned(),
-        options: options.iter().map(option).collect(),
-        natural: Natural { text: text.to_owned(), sentences: Vec::new(), template: None },
-        level: Level::Nominal,
-        direction: None,
-        section: String::new(),
-        category: Category::Core,
-        scale: Vec::new(),
-        missing: Vec::new(),
-        open: None,
-        range: None,
-    }
+    let options = options.iter().map(option).collect();
+    // Prompts depend on nothing else of a question.
+    Question { text: text.to_owned(), options, ..Codebook::built_in().question(id).clone() }
 }
 
 #[test]

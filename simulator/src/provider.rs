@@ -96,14 +96,14 @@ impl Provider {
         self.state.accept_rejected_prompts();
     }
 
-    /// Sends this many replies in total, counted from the start; later calls stay in flight until
-    /// [`Provider::release`] or a higher limit.
-    pub fn hold_after(&self, replies: u64) {
+    /// Sends this many replies in total, counted from the start, and then no more: later calls stay in flight until
+    /// [`Provider::resume_replies`] or a higher limit.
+    pub fn pause_replies_after(&self, replies: u64) {
         self.state.reply_gate().close_after(replies);
     }
 
-    /// Sends all replies again, beginning with those that were held.
-    pub fn release(&self) {
+    /// Sends all replies again, beginning with those that wait.
+    pub fn resume_replies(&self) {
         self.state.reply_gate().open();
     }
 

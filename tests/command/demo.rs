@@ -1,9 +1,9 @@
-//! The simulated demonstration: what it prints, the files it leaves, and that it is made only once.
+//! The simulated demonstration: what it prints, which files it writes, and that repeating it makes no call.
 
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use serde_json::Value;
 
-use crate::support::place::{Place, read};
+use crate::support::sandbox::{Sandbox, read};
 
 /// A demonstration that is small enough for a test: six cells.
 const SMALL: [&str; 7] = ["run", "--users", "3", "--synthetic", "200", "--folds", "1,2"];
@@ -15,30 +15,30 @@ const PREDICTIONS_PER_ARM: i64 = 3 * 2 * 58;
 const ARMS: i64 = 7;
 
 #[test]
-fn the_demonstration_prints_a_table_that_says_simulated_and_where_the_files_are() {
-    let place = Place::new();
-    let ended = place.run(&SMALL).well();
+fn the_demonstration_prints_a_table_marked_simulated_and_the_paths_of_its_files() {
+    let sandbox = Sandbox::new();
+    let output = sandbox.run(&SMALL).expect_success();
     for expected in
         ["SIMULATED replies on a SYNTHETIC SURVEY", "valuesim / simulated SIMULATED", "full-info", "mode", "100.0%"]
     {
-        assert!(ended.stdout.contains(expected), "{expected} is not in\n{}", ended.stdout);
+        assert!(output.stdout.contains(expected), "{expected} is not in\n{}", output.stdout);
     }
-    assert!(ended.stderr.contains("6 backstories, 348 predictions for each arm (696 in all)"), "{}", ended.stderr);
-    assert!(ended.stderr.contains("6 of 6 cells"), "{}", ended.stderr);
+    assert!(output.stderr.contains("6 backstories, 348 predictions for each arm (696 in all)"), "{}", output.stderr);
+    assert!(output.stderr.contains("6 of 6 cells"), "{}", output.stderr);
     let files = ["report.md", "results.json", "predictions.parquet", "ledger.redb", "experiment.toml"];
     for file in files {
-        let file = place.run_folder("runs").join(file);
+        let file = sandbox.run_folder("runs").join(file);
         assert!(file.metadata().unwrap().len() > 0, "{}", file.display());
-        let shown = file.strip_prefix(place.path("")).unwrap().to_str().unwrap();
-        assert!(ended.stdout.contains(shown), "{shown} is not in\n{}", ended.stdout);
+        let shown = file.strip_prefix(sandbox.path("")).unwrap().to_str().unwrap();
+        assert!(output.stdout.contains(shown), "{shown} is not in\n{}", output.stdout);
     }
 }
 
 #[test]
 fn the_files_of_a_run_agree_with_each_other() {
-    let place = Place::new();
-    let ended = place.run(&SMALL).well();
-    let folder = place.run_folder("runs");
+    let sandbox = Sandbox::new();
+    let output = sandbox.run(&SMALL).expect_success();
+    let folder = sandbox.run_folder("runs");
     let results: Value = serde_json::from_str(&read(&folder, "results.json")).unwrap();
     assert_eq!((&results["simulated"], &results["synthetic_survey"]), (&Value::Bool(true), &Value::Bool(true)));
     assert_eq!((&results["cells_planned"], &results["cells_finished"]), (&Value::from(6), &Value::from(6)));
@@ -48,17 +48,17 @@ fn the_files_of_a_run_agree_with_each_other() {
     assert!(read(&folder, "report.md").contains("SIMULATED"));
     let overall = results["arms"].as_array().unwrap().iter().find(|arm| arm["arm"]["method"] == "valuesim").unwrap();
     let accuracy = overall["score"]["overall"]["per_person"]["accuracy"]["mean"].as_f64().unwrap();
-    assert!(ended.stdout.contains(&format!("{accuracy:.3}")), "{accuracy} is not in\n{}", ended.stdout);
+    assert!(output.stdout.contains(&format!("{accuracy:.3}")), "{accuracy} is not in\n{}", output.stdout);
 }
 
 #[test]
-fn the_same_command_again_prints_the_same_and_makes_no_call() {
-    let place = Place::new();
-    let first = place.run(&SMALL).well();
-    let folder = place.run_folder("runs");
+fn repeating_the_command_prints_the_same_and_makes_no_call() {
+    let sandbox = Sandbox::new();
+    let first = sandbox.run(&SMALL).expect_success();
+    let folder = sandbox.run_folder("runs");
     let files = || ["results.json", "report.md"].map(|file| read(&folder, file));
     let written = files();
-    let second = place.run(&SMALL).well();
+    let second = sandbox.run(&SMALL).expect_success();
     assert_eq!(second.stdout, first.stdout);
     assert!(second.stderr.contains("without new calls"), "{}", second.stderr);
     assert_eq!(files(), written);
@@ -66,25 +66,25 @@ fn the_same_command_again_prints_the_same_and_makes_no_call() {
 
 #[test]
 fn events_are_json_lines_and_the_last_one_has_the_results() {
-    let place = Place::new();
+    let sandbox = Sandbox::new();
     let arguments = [&SMALL[..], &["--json"]].concat();
-    let events = place.run(&arguments).well().events();
+    let events = sandbox.run(&arguments).expect_success().events();
     let names: Vec<_> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
     assert_eq!((names[0], names[1], names[names.len() - 1]), ("planned", "progress", "finished"));
-    let results: Value = serde_json::from_str(&read(&place.run_folder("runs"), "results.json")).unwrap();
+    let results: Value = serde_json::from_str(&read(&sandbox.run_folder("runs"), "results.json")).unwrap();
     assert_eq!(events[events.len() - 1]["results"], results);
-    let again = place.run(&arguments).well().events();
+    let again = sandbox.run(&arguments).expect_success().events();
     let names: Vec<_> = again.iter().map(|event| event["event"].as_str().unwrap()).collect();
-    assert_eq!(names, ["planned", "finished"], "nothing is under way where all is done");
+    assert_eq!(names, ["planned", "finished"], "a finished run reports no progress");
     assert_eq!(again[1]["results"], results);
 }
 
 #[test]
-fn an_experiment_as_it_was_run_can_be_run_again() {
-    let place = Place::new();
-    let first = place.run(&SMALL).well();
-    let resolved = place.run_folder("runs").join("experiment.toml");
-    let again = place.run(&["run", resolved.to_str().unwrap()]).well();
+fn the_resolved_experiment_file_can_be_run_again() {
+    let sandbox = Sandbox::new();
+    let first = sandbox.run(&SMALL).expect_success();
+    let resolved = sandbox.run_folder("runs").join("experiment.toml");
+    let again = sandbox.run(&["run", resolved.to_str().unwrap()]).expect_success();
     assert_eq!(again.stdout, first.stdout);
 }
 

@@ -1,4 +1,4 @@
-//! The paper's sample of the official file, said before anything is done.
+//! A dry run on a file of official size reports the paper's sample before any call is made.
 
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
@@ -6,14 +6,14 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::support::fixture;
-use crate::support::place::Place;
+use crate::support::sandbox::Sandbox;
 use crate::support::survey::SurveyFile;
 
 /// Respondents of the official file v6.0.
 const OFFICIAL: usize = 97_220;
 
-/// Writes a file of official size whose version text is the official one. All its people are the same: who is drawn
-/// depends on the number of rows alone.
+/// Writes a file with the official size and version. All its respondents are the same, because the sample depends only
+/// on the number of rows.
 fn write_official(file: &Path) {
     let one = SurveyFile::of(1).with(2, "version", "6-0-0 (2024-04-30)").with(2, "doi", "doi.org/10.14281/18241.24");
     let text = one.text();
@@ -27,12 +27,12 @@ fn write_official(file: &Path) {
 }
 
 #[test]
-fn a_hundred_users_of_the_official_file_are_the_papers_and_it_is_said_before_any_call() {
-    let place = Place::new();
-    write_official(&place.path("wvs.csv"));
+fn a_dry_run_reports_that_100_users_of_the_official_file_are_the_papers_sample() {
+    let sandbox = Sandbox::new();
+    write_official(&sandbox.path("wvs.csv"));
     let arguments = ["run", "--survey", "wvs.csv", "--users", "100", "--model", "gpt-3.5-turbo", "--dry-run", "--json"];
-    let events = place.run(&arguments).well().events();
-    let [plan] = events.as_slice() else { panic!("expected the plan alone, found {events:?}") };
+    let events = sandbox.run(&arguments).expect_success().events();
+    let [plan] = events.as_slice() else { panic!("expected only the plan, found {events:?}") };
     assert_eq!(plan["respondents"], fixture::json("golden.json")["users"]["seed42_n100"]);
     let work = ["cells", "backstories", "predictions_per_arm", "predictions"].map(|field| &plan[field]);
     assert_eq!(work, [&json!(500), &json!(500), &json!(29_000), &json!(58_000)]);
@@ -40,5 +40,5 @@ fn a_hundred_users_of_the_official_file_are_the_papers_and_it_is_said_before_any
     assert!(facts.contains(&"sample: the paper's 100 respondents (seed 42)"), "{facts:?}");
     let cost = &plan["estimate"]["models"][0]["cost"];
     assert!(cost["low"].as_u64() > Some(0) && cost["low"].as_u64() < cost["high"].as_u64(), "{cost}");
-    assert!(!place.path("runs").exists(), "a dry run leaves nothing behind");
+    assert!(!sandbox.path("runs").exists(), "a dry run writes nothing");
 }

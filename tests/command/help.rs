@@ -1,22 +1,22 @@
-//! The texts that a user reads first, as they are.
+//! Snapshots of the help and of dry runs.
 
-use crate::support::place::Place;
+use crate::support::sandbox::Sandbox;
 
 #[track_caller]
 fn check(name: &str, arguments: &[&str]) {
-    let ended = Place::new().run(arguments).well();
-    assert_eq!(ended.stderr, "");
-    insta::assert_snapshot!(name, without_run_id(&ended.stdout));
+    let output = Sandbox::new().run(arguments).expect_success();
+    assert_eq!(output.stderr, "");
+    insta::assert_snapshot!(name, without_run_id(&output.stdout));
 }
 
-/// The id changes with every word of the codebook, and is tested where it is made.
+/// Replaces the run id, which changes with every word of the codebook and has tests of its own.
 fn without_run_id(text: &str) -> String {
     let id = text.strip_prefix("Run ").and_then(|rest| rest.lines().next());
     id.map_or_else(|| text.to_owned(), |id| text.replace(id, "<run id>"))
 }
 
 #[test]
-fn the_help_is_the_manual() {
+fn every_command_has_help() {
     check("help", &["--help"]);
     check("help_run", &["run", "--help"]);
     check("help_synth", &["synth", "--help"]);
@@ -41,7 +41,7 @@ fn the_help_is_the_manual() {
 }
 
 #[test]
-fn a_dry_run_says_what_would_be_done() {
+fn a_dry_run_describes_the_run() {
     check("dry_run_of_the_demonstration", &["run", "--dry-run"]);
     let paid = ["run", "--synthetic", "500", "--users", "100", "--model", "gpt-3.5-turbo", "--dry-run"];
     check("dry_run_with_a_price", &paid);

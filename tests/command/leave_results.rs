@@ -1,17 +1,17 @@
-//! Ctrl-C and SIGTERM are heard while results are written, and leave no half of a file.
+//! Ctrl-C and SIGTERM interrupt the writing of results and leave no partial file.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::place::Place;
 use crate::support::process::Running;
+use crate::support::sandbox::Sandbox;
 
 /// A run of one cell.
 const RUN: [&str; 7] = ["run", "--synthetic", "60", "--users", "1", "--folds", "1"];
 
-/// Stands where the predictions file is written, so that writing it waits until somebody reads.
-fn put_a_pipe(folder: &Path) -> std::path::PathBuf {
+/// Puts a named pipe where the predictions file is written, so that writing blocks until the pipe is read.
+fn block_predictions_file(folder: &Path) -> std::path::PathBuf {
     let pipe = folder.join("predictions.parquet.unfinished");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     pipe
@@ -19,37 +19,37 @@ fn put_a_pipe(folder: &Path) -> std::path::PathBuf {
 
 #[track_caller]
 fn check(signal: fn(&Running)) {
-    let place = Place::new();
-    place.run(&RUN).well();
-    let folder = place.run_folder("runs");
-    let written = ["predictions.parquet", "results.json", "report.md"];
-    for file in written {
+    let sandbox = Sandbox::new();
+    sandbox.run(&RUN).expect_success();
+    let folder = sandbox.run_folder("runs");
+    let result_files = ["predictions.parquet", "results.json", "report.md"];
+    for file in result_files {
         fs::remove_file(folder.join(file)).unwrap();
     }
-    let pipe = put_a_pipe(&folder);
-    let mut running = place.start(&RUN);
+    let pipe = block_predictions_file(&folder);
+    let mut running = sandbox.start(&RUN);
     running.wait_for("already finished");
     signal(&running);
     running.wait_for("stopping: press Ctrl-C again to exit at once");
     let reading = fs::File::open(pipe).unwrap();
-    let ended = running.end().with_code(130);
+    let output = running.wait().expect_code(130);
     drop(reading);
-    assert!(ended.stderr.contains("the same command writes the results"), "{}", ended.stderr);
-    assert_eq!(ended.stdout, "");
+    assert!(output.stderr.contains("the same command writes the results"), "{}", output.stderr);
+    assert_eq!(output.stdout, "");
     let mut left: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort_unstable();
     assert_eq!(left, ["experiment.toml", "ledger.redb", "run.lock"]);
 
-    place.run(&RUN).well();
-    assert!(written.iter().all(|file| folder.join(file).is_file()));
+    sandbox.run(&RUN).expect_success();
+    assert!(result_files.iter().all(|file| folder.join(file).is_file()));
 }
 
 #[test]
-fn an_interrupt_is_heard_while_results_are_written() {
+fn ctrl_c_interrupts_the_writing_of_results() {
     check(Running::interrupt);
 }
 
 #[test]
-fn a_termination_is_heard_while_results_are_written() {
+fn sigterm_interrupts_the_writing_of_results() {
     check(Running::terminate);
 }

@@ -1,21 +1,18 @@
-//! Flags, files and selections that cannot be used: what is said of them, with the exit code for a user's mistake.
+//! Invalid flags, files and selections are reported with the exit code for a user's mistake.
 
-use crate::support::place::Place;
+use crate::support::sandbox::Sandbox;
 
-/// Runs in a folder with these files, and checks that the error has all of `expected` in it and nothing was begun.
+/// Runs the command beside these files, and checks that the error contains all of `expected` and that no run started.
 #[track_caller]
 fn check_with(files: &[(&str, &str)], arguments: &[&str], expected: &[&str]) {
-    let place = Place::new();
+    let sandbox = Sandbox::new();
     for (file, content) in files {
-        place.write(file, content);
+        sandbox.write(file, content);
     }
-    let ended = place.run(arguments).with_code(2);
-    assert!(ended.stderr.starts_with("error: "), "{}", ended.stderr);
-    for part in expected {
-        assert!(ended.stderr.contains(part), "{part:?} is not in\n{}", ended.stderr);
-    }
-    assert_eq!(ended.stdout, "");
-    assert!(!place.path("runs").exists());
+    let output = sandbox.run(arguments).expect_code(2);
+    assert!(output.stderr.starts_with("error: "), "{}", output.stderr);
+    output.check_error(expected);
+    assert!(!sandbox.path("runs").exists(), "no run was started");
 }
 
 #[track_caller]
@@ -24,27 +21,27 @@ fn check(arguments: &[&str], expected: &[&str]) {
 }
 
 #[test]
-fn a_respondent_that_is_not_there() {
+fn a_respondent_that_does_not_exist() {
     let arguments = ["run", "--synthetic", "60", "--respondents", "5,61"];
     check(&arguments, &["respondent 61 does not exist", "rows 1 to 60"]);
     check(&["run", "--respondents", "0"], &["'0'", "a row number: a whole number, counted from 1"]);
 }
 
 #[test]
-fn more_respondents_than_there_are() {
+fn more_users_than_the_selection_has() {
     let arguments = ["run", "--synthetic", "60", "--users", "61"];
     check(&arguments, &["61 respondents requested, but the selection has only 60", "at most 60, or `all`"]);
 }
 
 #[test]
-fn a_selection_of_nobody() {
+fn an_empty_selection() {
     let arguments = ["run", "--synthetic", "60", "--respondents", "1", "--countries", "ZWE"];
     check(&arguments, &["no respondents to simulate", "nobody in the selection lives in ZWE"]);
     check(&["run", "--countries", "Atlantis"], &["unknown country \"Atlantis\"", "such as DEU or 276"]);
 }
 
 #[test]
-fn a_value_that_a_flag_does_not_have() {
+fn an_invalid_flag_value() {
     check(&["run", "--users", "some"], &["'some'", "--users <N>", "a whole number above 0, or `all`"]);
     check(&["run", "--folds", "0"], &["'0'", "--folds", "a whole number, counted from 1"]);
     check(&["run", "--folds", "6"], &["there is no fold 6; expected 1 to 5"]);
@@ -58,13 +55,13 @@ fn a_value_that_a_flag_does_not_have() {
 }
 
 #[test]
-fn flags_that_exclude_each_other() {
+fn mutually_exclusive_flags() {
     check(&["run", "--users", "3", "--respondents", "1"], &["'--users <N>' cannot be used with '--respondents"]);
     check(&["run", "--survey", "a.csv", "--synthetic", "5"], &["cannot be used with"]);
 }
 
 #[test]
-fn an_experiment_file_with_a_mistake() {
+fn an_invalid_experiment_file() {
     let text = "name = 'ours'\nsample.users = 5\nuser = 5\n";
     let expected = ["experiment.toml", "line 3", "unknown field `user`", "expected one of"];
     check_with(&[("experiment.toml", text)], &["run", "experiment.toml"], &expected);
@@ -72,14 +69,14 @@ fn an_experiment_file_with_a_mistake() {
 }
 
 #[test]
-fn all_problems_of_an_experiment_at_once() {
+fn all_problems_of_an_experiment_are_reported_together() {
     let text = "name = 'two words'\nsplit.only = [6]\n[[model]]\nname = 'unheard-of'\n";
     let expected = ["name \"two words\"", "there is no fold 6", "model \"unheard-of\": missing base_url: set it"];
     check_with(&[("experiment.toml", text)], &["run", "experiment.toml"], &expected);
 }
 
 #[test]
-fn a_codebook_that_is_none() {
+fn an_invalid_codebook() {
     check(&["run", "--codebook", "no.toml"], &["no.toml"]);
     check_with(
         &[("codes.toml", "a = 1\n")],
@@ -89,13 +86,13 @@ fn a_codebook_that_is_none() {
 }
 
 #[test]
-fn a_file_that_synth_would_write_over() {
+fn synth_does_not_overwrite_a_file() {
     let expected = ["survey.csv already exists", "--force"];
     check_with(&[("survey.csv", "mine")], &["synth", "survey.csv"], &expected);
 }
 
 #[test]
-fn an_address_without_a_model_is_not_ignored() {
+fn a_base_url_without_a_model_is_an_error() {
     check(&["run", "--base-url", "http://127.0.0.1:1/v1"], &["--base-url", "need a model", "--model"]);
 }
 

@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::process::{Command, Stdio};
 
-use crate::support::place::Place;
+use crate::support::sandbox::Sandbox;
 
 /// Arguments for a run of one cell, to which each test adds its own.
 const RUN: [&str; 7] = ["run", "--synthetic", "60", "--respondents", "7", "--folds", "1"];
@@ -13,7 +13,7 @@ const RUN: [&str; 7] = ["run", "--synthetic", "60", "--respondents", "7", "--fol
 enum Sink {
     /// A pipe whose reader has gone away, as `head` does.
     ClosedPipe,
-    /// A device on which every write fails for want of space.
+    /// A device that has no space for any write.
     Full,
 }
 
@@ -30,81 +30,81 @@ impl Sink {
     }
 }
 
-/// The exit code, and what is on standard error.
+/// The exit code and the standard error of a command whose output goes to `sink`.
 fn with_stdout(mut command: Command, sink: Sink) -> (Option<i32>, String) {
-    let ended = command.stdin(Stdio::null()).stdout(sink.open()).stderr(Stdio::piped()).output().unwrap();
-    (ended.status.code(), String::from_utf8(ended.stderr).unwrap())
+    let output = command.stdin(Stdio::null()).stdout(sink.open()).stderr(Stdio::piped()).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
 #[track_caller]
-fn check(place: &Place, arguments: &[&str]) {
-    let (code, stderr) = with_stdout(place.command(arguments), Sink::ClosedPipe);
+fn check(sandbox: &Sandbox, arguments: &[&str]) {
+    let (code, stderr) = with_stdout(sandbox.command(arguments), Sink::ClosedPipe);
     assert_eq!(code, Some(0), "{arguments:?} into a closed pipe: {stderr}");
     assert!(!stderr.contains("error"), "{arguments:?} into a closed pipe: {stderr}");
-    let (code, stderr) = with_stdout(place.command(arguments), Sink::Full);
+    let (code, stderr) = with_stdout(sandbox.command(arguments), Sink::Full);
     assert_eq!(code, Some(1), "{arguments:?} onto a full disk: {stderr}");
     assert!(stderr.contains("No space left on device"), "{arguments:?} onto a full disk: {stderr}");
     for sink in [Sink::ClosedPipe, Sink::Full] {
-        let mut command = place.command(arguments);
-        let ended = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(sink.open()).output().unwrap();
-        assert_eq!(ended.status.code(), Some(0), "{arguments:?} with standard error into {sink:?}");
-        assert!(!ended.stdout.is_empty(), "{arguments:?} with standard error into {sink:?}");
+        let mut command = sandbox.command(arguments);
+        let output = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(sink.open()).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?} with standard error into {sink:?}");
+        assert!(!output.stdout.is_empty(), "{arguments:?} with standard error into {sink:?}");
     }
 }
 
 #[test]
 fn commands_on_a_finished_run_end_quietly_when_nobody_reads_them() {
-    let place = Place::new();
-    place.run(&RUN).well();
-    let folder = place.run_folder("runs");
+    let sandbox = Sandbox::new();
+    sandbox.run(&RUN).expect_success();
+    let folder = sandbox.run_folder("runs");
     let run = folder.file_name().unwrap().to_str().unwrap();
-    check(&place, &RUN);
-    check(&place, &[&RUN[..], &["--json"]].concat());
-    check(&place, &[&RUN[..], &["--dry-run"]].concat());
-    check(&place, &[&RUN[..], &["--dry-run", "--json"]].concat());
-    check(&place, &["verify", run]);
-    check(&place, &["verify", run, "--json"]);
-    check(&place, &["show", run, "7"]);
-    check(&place, &["show", run, "7", "--json"]);
+    check(&sandbox, &RUN);
+    check(&sandbox, &[&RUN[..], &["--json"]].concat());
+    check(&sandbox, &[&RUN[..], &["--dry-run"]].concat());
+    check(&sandbox, &[&RUN[..], &["--dry-run", "--json"]].concat());
+    check(&sandbox, &["verify", run]);
+    check(&sandbox, &["verify", run, "--json"]);
+    check(&sandbox, &["show", run, "7"]);
+    check(&sandbox, &["show", run, "7", "--json"]);
     for format in ["csv", "jsonl", "parquet"] {
-        check(&place, &["export", run, "--format", format]);
+        check(&sandbox, &["export", run, "--format", format]);
     }
-    check(&place, &["status"]);
-    check(&place, &["synth", "-", "--respondents", "50"]);
+    check(&sandbox, &["status"]);
+    check(&sandbox, &["synth", "-", "--respondents", "50"]);
 }
 
 #[test]
 fn orders_for_a_run_end_quietly_when_nobody_reads_them() {
-    let place = Place::new();
-    let mut running = place.start(&[&RUN[..], &["--simulator-latency-ms", "60000"]].concat());
+    let sandbox = Sandbox::new();
+    let mut running = sandbox.start(&[&RUN[..], &["--simulator-latency-ms", "60000"]].concat());
     // The line comes once the run has announced itself to operators.
     running.wait_for("0 of 1 cells");
     running.kill();
-    running.end();
-    let folder = place.run_folder("runs");
+    running.wait();
+    let folder = sandbox.run_folder("runs");
     let run = folder.file_name().unwrap().to_str().unwrap();
     for verb in ["pause", "resume"] {
-        check(&place, &[verb, run]);
+        check(&sandbox, &[verb, run]);
     }
-    check(&place, &["status", run]);
-    check(&place, &["cancel", run, "--yes"]);
+    check(&sandbox, &["status", run]);
+    check(&sandbox, &["cancel", run, "--yes"]);
 }
 
 #[test]
 fn a_simulated_provider_that_cannot_print_its_address_says_so() {
-    let place = Place::new();
-    let command = place.command(&["simulate-provider", "--listen", "127.0.0.1:0"]);
+    let sandbox = Sandbox::new();
+    let command = sandbox.command(&["simulate-provider", "--listen", "127.0.0.1:0"]);
     let (code, stderr) = with_stdout(command, Sink::Full);
     assert_eq!(code, Some(1), "{stderr}");
     assert!(stderr.contains("No space left on device"), "{stderr}");
 }
 
 #[test]
-fn an_interrupt_just_after_the_announcement_is_one_that_can_be_resumed() {
-    let place = Place::new();
-    let mut running = place.start(&[&RUN[..], &["--simulator-latency-ms", "300"]].concat());
+fn a_run_that_is_interrupted_just_after_its_announcement_can_be_resumed() {
+    let sandbox = Sandbox::new();
+    let mut running = sandbox.start(&[&RUN[..], &["--simulator-latency-ms", "300"]].concat());
     running.wait_for("Run ");
     running.interrupt();
-    let ended = running.end().with_code(130);
-    assert!(ended.stderr.contains("interrupted: "), "{}", ended.stderr);
+    let output = running.wait().expect_code(130);
+    assert!(output.stderr.contains("interrupted: "), "{}", output.stderr);
 }

@@ -1,47 +1,40 @@
-//! Keys, models and addresses that a provider does not take: what is said, with the exit code for a user's mistake.
+//! Keys and models that a provider refuses are reported with the exit code for a user's mistake.
 
 use secrecy::SecretString;
 use valuesim_simulator::provider::ProviderOptions;
 
-use crate::support::place::{Ended, Place};
+use crate::support::sandbox::Sandbox;
 use crate::support::simulated::Simulated;
 
 const KEY: (&str, &str) = ("OUR_KEY", "sk-the-wrong-one");
 
-/// Asks `model` of the provider with a key, and checks what is said; the key is not.
+/// Runs `model` with a wrong key, and checks that the error contains all of `expected` and never the key.
 #[track_caller]
 fn check(provider: &Simulated, model: &str, expected: &[&str]) {
     let url = provider.base_url();
     let who = ["run", "--synthetic", "60", "--users", "2", "--folds", "1"];
     let whom = ["--model", model, "--base-url", &url, "--api-key-env", KEY.0];
-    let ended = Place::new().run_with(KEY, &[&who[..], &whom].concat()).with_code(2);
-    says(&ended, expected);
-    assert!(!ended.stderr.contains(KEY.1), "{}", ended.stderr);
-}
-
-#[track_caller]
-fn says(ended: &Ended, expected: &[&str]) {
-    for part in expected {
-        assert!(ended.stderr.contains(part), "{part:?} is not in\n{}", ended.stderr);
-    }
-    assert_eq!(ended.stdout, "");
+    let output = Sandbox::new().run_with(KEY, &[&who[..], &whom].concat()).expect_code(2);
+    output.check_error(expected);
+    assert!(!output.stderr.contains(KEY.1), "{}", output.stderr);
 }
 
 #[test]
-fn no_key() {
-    let place = Place::new();
+fn a_missing_key() {
+    let sandbox = Sandbox::new();
     let arguments = ["run", "--synthetic", "60", "--users", "2", "--model", "gpt-3.5-turbo"];
     let expected = ["model \"gpt-3.5-turbo\" needs a key", "OPENAI_API_KEY", "--api-key-env", "--api-key-file"];
-    says(&place.run(&arguments).with_code(2), &expected);
-    assert!(!place.path("runs").exists(), "no run was begun");
+    sandbox.run(&arguments).expect_code(2).check_error(&expected);
+    assert!(!sandbox.path("runs").exists(), "no run was started");
 }
 
 #[test]
-fn no_key_in_the_file() {
-    let place = Place::new();
-    place.write("key", "\n");
+fn an_empty_key_file() {
+    let sandbox = Sandbox::new();
+    sandbox.write("key", "\n");
     let arguments = ["run", "--synthetic", "60", "--users", "2", "--model", "gpt-3.5-turbo", "--api-key-file", "key"];
-    says(&place.run(&arguments).with_code(2), &["key is empty", "expected the key in the file's first line"]);
+    let expected = ["key is empty", "expected the key in the file's first line"];
+    sandbox.run(&arguments).expect_code(2).check_error(&expected);
 }
 
 #[test]
@@ -63,15 +56,15 @@ fn an_unknown_model() {
 }
 
 #[test]
-fn a_wrong_key_that_was_mended_lets_the_run_go_on() {
+fn a_run_continues_once_its_key_is_corrected() {
     let api_key = Some(SecretString::from("sk-the-right-one"));
     let provider = Simulated::start(ProviderOptions { api_key, ..ProviderOptions::default() });
     let url = provider.base_url();
-    let place = Place::new();
+    let sandbox = Sandbox::new();
     let who = ["run", "--synthetic", "60", "--users", "1", "--folds", "1"];
     let arguments = [&who[..], &["--model", "m", "--base-url", &url, "--api-key-env", KEY.0]].concat();
-    place.run_with(KEY, &arguments).with_code(2);
-    let ended = place.run_with((KEY.0, "sk-the-right-one"), &arguments).well();
-    assert!(ended.stderr.contains("1 of 1 cells"), "{}", ended.stderr);
+    sandbox.run_with(KEY, &arguments).expect_code(2);
+    let output = sandbox.run_with((KEY.0, "sk-the-right-one"), &arguments).expect_success();
+    assert!(output.stderr.contains("1 of 1 cells"), "{}", output.stderr);
     assert_eq!(provider.stats().repeated_prompts, 0);
 }

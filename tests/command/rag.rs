@@ -1,9 +1,9 @@
-//! The method `rag`: what is embedded and when, what is said of embeddings that cannot be used, and how such a run resumes.
+//! The method `rag`: what is embedded and when, how unusable embeddings are reported, and how such a run resumes.
 
 use serde_json::{Value, json};
 use valuesim_simulator::provider::ProviderOptions;
 
-use crate::support::place::{Ended, Place, read};
+use crate::support::sandbox::{CommandOutput, Sandbox, read};
 use crate::support::simulated::Simulated;
 use crate::support::vectors::{VectorServer, response, sound, vector};
 
@@ -11,9 +11,9 @@ use crate::support::vectors::{VectorServer, response, sound, vector};
 const ABOUT: [&str; 9] = ["run", "--synthetic", "60", "--users", "1", "--folds", "1", "--methods", "rag"];
 
 /// Runs `rag` with a model and embeddings at these addresses.
-fn run(place: &Place, model: &Simulated, embeddings: &VectorServer, more: &[&str]) -> Ended {
+fn run(sandbox: &Sandbox, model: &Simulated, embeddings: &VectorServer, more: &[&str]) -> CommandOutput {
     let all = arguments(&model.base_url(), &embeddings.base_url(), more);
-    place.run(&all.iter().map(String::as_str).collect::<Vec<_>>())
+    sandbox.run(&all.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// The arguments of such a run.
@@ -24,55 +24,55 @@ fn arguments(model: &str, embeddings: &str, more: &[&str]) -> Vec<String> {
 
 #[test]
 fn each_text_is_embedded_once_for_a_run_and_the_retrieval_is_shown() {
-    let (place, provider) = (Place::new(), Simulated::start(ProviderOptions::default()));
+    let (sandbox, provider) = (Sandbox::new(), Simulated::start(ProviderOptions::default()));
     let url = provider.base_url();
     let embeddings = ["--embeddings-model", "e", "--embeddings-base-url", &url];
     let two = ["run", "--synthetic", "60", "--users", "2", "--methods", "rag", "--model", "m", "--base-url", &url];
-    let ended = place.run(&[&two[..], &embeddings].concat()).well();
+    let output = sandbox.run(&[&two[..], &embeddings].concat()).expect_success();
     let stats = provider.stats();
     assert_eq!(stats.calls["rag"], 2 * 290);
-    let texts = ended.stderr.lines().find_map(|line| line.split("embeddings of ").nth(1)).unwrap();
+    let texts = output.stderr.lines().find_map(|line| line.split("embeddings of ").nth(1)).unwrap();
     let texts: u64 = texts.split(' ').next().unwrap().parse().unwrap();
     assert_eq!(stats.embedded_texts, texts, "each distinct text once");
-    assert_eq!(stats.calls["other"], 0, "the simulated person knows the prompt");
-    let folder = place.run_folder("runs");
+    assert_eq!(stats.calls["other"], 0, "the simulator recognizes the prompt");
+    let folder = sandbox.run_folder("runs");
     let results: Value = serde_json::from_str(&read(&folder, "results.json")).unwrap();
     assert_eq!(results["spend"][1]["stages"]["embeddings"]["answered"], stats.calls["embeddings"]);
     let run = folder.file_name().unwrap().to_str().unwrap();
-    place.run(&["verify", run, "--complete"]).well();
-    let exported = place.run(&["export", run, "--format", "jsonl"]).well();
+    sandbox.run(&["verify", run, "--complete"]).expect_success();
+    let exported = sandbox.run(&["export", run, "--format", "jsonl"]).expect_success();
     let respondent = exported.events()[0]["respondent"].to_string();
-    let shown = place.run(&["show", run, &respondent, "--json"]).well();
+    let shown = sandbox.run(&["show", run, &respondent, "--json"]).expect_success();
     for question in shown.events().iter().flat_map(|cell| cell["questions"].as_array().unwrap()) {
         let retrieved = question["retrieved"].as_array().unwrap();
         assert!((1..=3).contains(&retrieved.len()), "{question}");
     }
-    let text = place.run(&["show", run, &respondent, "Q63"]).well().stdout;
+    let text = sandbox.run(&["show", run, &respondent, "Q63"]).expect_success().stdout;
     assert!(text.contains("\nretrieved [similarity: 0.") && text.contains("prediction of rag: "), "{text}");
 }
 
 #[test]
-fn an_experiment_without_embeddings_is_refused_before_anything_is_begun() {
-    let place = Place::new();
+fn an_experiment_without_embeddings_is_refused_at_the_start() {
+    let sandbox = Sandbox::new();
     let arguments = [&ABOUT[..], &["--model", "m", "--base-url", "http://127.0.0.1:9/v1"]].concat();
-    let ended = place.run(&arguments).with_code(2);
-    assert!(ended.stderr.contains("`rag` retrieves with embeddings") && ended.stderr.contains("--embeddings-model"));
-    assert!(!place.path("runs").exists(), "no run was begun");
+    let output = sandbox.run(&arguments).expect_code(2);
+    assert!(output.stderr.contains("`rag` retrieves with embeddings") && output.stderr.contains("--embeddings-model"));
+    assert!(!sandbox.path("runs").exists(), "no run was started");
 }
 
-/// Runs with embeddings by a rule, and checks what is said of them; no call is made to the model.
+/// Runs with embeddings by a rule, and checks the error and that the model received no call.
 #[track_caller]
 fn refuse(rule: fn(&[String], usize) -> (u16, String), expected: &str) {
-    let (place, model) = (Place::new(), Simulated::start(ProviderOptions::default()));
+    let (sandbox, model) = (Sandbox::new(), Simulated::start(ProviderOptions::default()));
     let embeddings = VectorServer::start(rule);
-    let ended = run(&place, &model, &embeddings, &["--embeddings-batch", "400"]);
-    assert_ne!(ended.code, Some(0));
-    assert!(ended.stderr.contains(expected), "{expected:?} is not in\n{}", ended.stderr);
+    let output = run(&sandbox, &model, &embeddings, &["--embeddings-batch", "400"]);
+    assert_ne!(output.code, Some(0));
+    assert!(output.stderr.contains(expected), "{expected:?} is not in\n{}", output.stderr);
     assert_eq!(model.stats().requests, 0);
 }
 
 #[test]
-fn vectors_that_cannot_be_used_are_named() {
+fn unusable_vectors_are_reported() {
     refuse(
         |texts, _| response(texts.iter().map(|_| json!([null]))),
         "embeddings \"e\": the response has no usable embeddings",
@@ -91,51 +91,55 @@ fn vectors_that_cannot_be_used_are_named() {
 }
 
 #[test]
-fn vectors_of_another_length_stop_the_run_and_what_came_before_is_kept() {
-    let (place, model) = (Place::new(), Simulated::start(ProviderOptions::default()));
+fn vectors_of_another_length_stop_the_run_and_earlier_ones_are_kept() {
+    let (sandbox, model) = (Sandbox::new(), Simulated::start(ProviderOptions::default()));
     let one_in_flight = ["--embeddings-batch", "100", "--embeddings-calls-in-flight", "1"];
     let changing = VectorServer::start(|texts, before| {
         response(texts.iter().map(|text| if before == 1 { json!([1, 2]) } else { json!(vector(text)) }))
     });
-    let ended = run(&place, &model, &changing, &one_in_flight).with_code(1);
-    assert!(ended.stderr.contains("a vector has 2 numbers, and earlier ones of this run have 16"), "{}", ended.stderr);
-    assert!(place.run_folder("runs").join("embeddings.bin").exists(), "the first hundred are kept");
+    let output = run(&sandbox, &model, &changing, &one_in_flight).expect_code(1);
+    assert!(
+        output.stderr.contains("a vector has 2 numbers, and earlier ones of this run have 16"),
+        "{}",
+        output.stderr
+    );
+    assert!(sandbox.run_folder("runs").join("embeddings.bin").exists(), "the first hundred are kept");
 }
 
 #[test]
-fn a_key_that_is_refused_is_the_users_to_correct_and_the_run_then_resumes() {
-    let (place, model) = (Place::new(), Simulated::start(ProviderOptions::default()));
+fn a_refused_key_is_a_users_mistake_and_the_run_resumes_once_it_is_corrected() {
+    let (sandbox, model) = (Sandbox::new(), Simulated::start(ProviderOptions::default()));
     let embeddings = VectorServer::with_key(sound, Some("sk-the-right-one"));
     let key = ["--embeddings-api-key-env", "OUR_KEY"];
     let all = arguments(&model.base_url(), &embeddings.base_url(), &key);
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
-    let missing = place.run(&all).with_code(2);
+    let missing = sandbox.run(&all).expect_code(2);
     assert!(missing.stderr.contains("embeddings \"e\" needs a key") && missing.stderr.contains("OUR_KEY"));
-    let wrong = place.run_with(("OUR_KEY", "sk-the-wrong-one"), &all).with_code(2);
+    let wrong = sandbox.run_with(("OUR_KEY", "sk-the-wrong-one"), &all).expect_code(2);
     assert!(wrong.stderr.contains("embeddings \"e\": the provider refused the key (401)"), "{}", wrong.stderr);
     assert!(!wrong.stderr.contains("sk-the-wrong-one"), "{}", wrong.stderr);
-    place.run_with(("OUR_KEY", "sk-the-right-one"), &all).well();
+    sandbox.run_with(("OUR_KEY", "sk-the-right-one"), &all).expect_success();
 }
 
 #[test]
-fn a_run_that_broke_off_embeds_only_what_is_missing() {
-    let (place, model) = (Place::new(), Simulated::start(ProviderOptions::default()));
+fn a_resumed_run_embeds_only_what_is_missing() {
+    let (sandbox, model) = (Sandbox::new(), Simulated::start(ProviderOptions::default()));
     let some = ["--embeddings-batch", "50", "--embeddings-calls-in-flight", "1"];
-    // It has no money left after three requests, and money again once somebody looked.
+    // The credits run out at the fourth request and are back at the next one.
     let embeddings = VectorServer::start(|texts, before| match before {
         3 => (402, json!({"error": {"message": "no credits"}}).to_string()),
         _ => sound(texts, before),
     });
-    let broke_off = run(&place, &model, &embeddings, &some).with_code(1);
+    let broke_off = run(&sandbox, &model, &embeddings, &some).expect_code(1);
     assert!(broke_off.stderr.contains("no credits"), "{}", broke_off.stderr);
-    run(&place, &model, &embeddings, &some).well();
+    run(&sandbox, &model, &embeddings, &some).expect_success();
     let texts = embeddings.texts();
     let again = texts.values().filter(|&&times| times > 1).count();
     assert_eq!(again, 50, "only the texts of the request that failed are sent again");
     let before = embeddings.requests();
-    run(&place, &model, &embeddings, &some).well();
+    run(&sandbox, &model, &embeddings, &some).expect_success();
     assert_eq!(embeddings.requests(), before, "a finished run embeds nothing");
-    let results: Value = serde_json::from_str(&read(&place.run_folder("runs"), "results.json")).unwrap();
+    let results: Value = serde_json::from_str(&read(&sandbox.run_folder("runs"), "results.json")).unwrap();
     let spend = &results["spend"][1]["stages"]["embeddings"];
     assert_eq!(spend["requests"], before, "all requests are counted, of both attempts");
     assert_eq!(spend["failed"], 1);
@@ -143,27 +147,27 @@ fn a_run_that_broke_off_embeds_only_what_is_missing() {
 
 #[test]
 fn a_batch_that_is_too_long_for_one_request_is_sent_in_parts() {
-    let (place, model) = (Place::new(), Simulated::start(ProviderOptions::default()));
+    let (sandbox, model) = (Sandbox::new(), Simulated::start(ProviderOptions::default()));
     let embeddings = VectorServer::start(|texts, before| match texts.len() {
         ..=20 => sound(texts, before),
         _ => (413, json!({"error": {"message": "too many texts"}}).to_string()),
     });
-    run(&place, &model, &embeddings, &["--embeddings-batch", "64"]).well();
+    run(&sandbox, &model, &embeddings, &["--embeddings-batch", "64"]).expect_success();
     assert_eq!(model.stats().calls["rag"], 58);
 }
 
 #[test]
-fn kept_vectors_that_are_damaged_are_not_used() {
-    let (place, model) = (Place::new(), Simulated::start(ProviderOptions::default()));
+fn damaged_vectors_are_not_used() {
+    let (sandbox, model) = (Sandbox::new(), Simulated::start(ProviderOptions::default()));
     let embeddings = VectorServer::start(sound);
-    run(&place, &model, &embeddings, &[]).well();
-    let (folder, file) = (place.run_folder("runs"), place.run_folder("runs").join("embeddings.bin"));
+    run(&sandbox, &model, &embeddings, &[]).expect_success();
+    let (folder, file) = (sandbox.run_folder("runs"), sandbox.run_folder("runs").join("embeddings.bin"));
     let mut bytes = std::fs::read(&file).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     std::fs::write(&file, bytes).unwrap();
     let run = folder.file_name().unwrap().to_str().unwrap();
-    let verified = place.run(&["verify", run]).with_code(1);
+    let verified = sandbox.run(&["verify", run]).expect_code(1);
     assert!(verified.stdout.contains("WRONG  embeddings") && verified.stdout.contains("its checksum is wrong"));
-    let shown = place.run(&["show", run, "1"]);
+    let shown = sandbox.run(&["show", run, "1"]);
     assert!(shown.stderr.contains("remove it to have its texts embedded again"), "{}", shown.stderr);
 }

@@ -1,17 +1,17 @@
-//! In behaviour `paper` with the reference's question files, the prompts are the reference's, byte for byte.
+//! With behaviour `paper` and the reference's question files, prompts equal the reference's, byte for byte.
 //!
-//! `tests/fixtures/reference/make.py` is the independent second implementation that they are compared with.
+//! The expected prompts come from an independent implementation, `tests/fixtures/reference/make.py`.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use crate::support::fixture;
-use crate::support::place::Place;
 use crate::support::recorder::Recorder;
+use crate::support::reply_rule::{self, Asked};
+use crate::support::sandbox::Sandbox;
 use crate::support::survey::SurveyFile;
 use crate::support::vectors::{self, VectorServer};
-use crate::support::voice::{self, Asked};
 
 /// The names of the stages in the fixture.
 const STAGES: [(Asked, &str); 7] = [
@@ -29,13 +29,13 @@ const METHODS: &str =
     "valuesim,full-info,rag,no-cab,no-story,no-cognitive,no-affective,no-behavioral,average,no-profile,combined";
 
 #[test]
-fn the_prompts_of_a_respondent_are_the_references_byte_for_byte() {
-    let place = Place::new();
-    place.write("survey.csv", respondent().text());
-    let (provider, embeddings) = (Recorder::start(voice::reply), VectorServer::start(vectors::sound));
+fn the_prompts_of_a_respondent_equal_the_references_byte_for_byte() {
+    let sandbox = Sandbox::new();
+    sandbox.write("survey.csv", respondent().text());
+    let (provider, embeddings) = (Recorder::start(reply_rule::reply), VectorServer::start(vectors::sound));
     let expected = fixture::json("reference/prompts.json");
     for (fold, expected) in (1..).zip(expected.as_array().unwrap()) {
-        run_fold(&place, &provider, &embeddings, fold);
+        run_fold(&sandbox, &provider, &embeddings, fold);
         let requests = provider.take();
         let arrived = by_stage(requests.iter().map(prompt));
         for (asked, name) in STAGES {
@@ -46,12 +46,12 @@ fn the_prompts_of_a_respondent_are_the_references_byte_for_byte() {
     }
 }
 
-fn run_fold(place: &Place, provider: &Recorder, embeddings: &VectorServer, fold: u8) {
+fn run_fold(sandbox: &Sandbox, provider: &Recorder, embeddings: &VectorServer, fold: u8) {
     let (fold, url, codebook) = (fold.to_string(), provider.base_url(), fixture::path("reference/questions.json"));
     let data = ["run", "--survey", "survey.csv", "--codebook", codebook.to_str().unwrap(), "--respondents", "1"];
     let method = ["--behaviour", "paper", "--folds", &fold, "--methods", METHODS, "--model", "m", "--base-url", &url];
     let embedded = ["--embeddings-model", "e", "--embeddings-base-url", &embeddings.base_url()];
-    place.run(&[&data[..], &method, &embedded].concat()).well();
+    sandbox.run(&[&data[..], &method, &embedded].concat()).expect_success();
 }
 
 /// The respondent of the fixture as a survey file.
@@ -74,11 +74,11 @@ fn prompt(request: &Value) -> &str {
     prompt
 }
 
-/// The hashes of prompts, sorted, by what they ask for.
+/// The sorted hashes of the prompts, by what they ask for.
 fn by_stage<'a>(prompts: impl Iterator<Item = &'a str>) -> BTreeMap<Asked, Vec<String>> {
     let mut stages: BTreeMap<Asked, Vec<String>> = STAGES.map(|(asked, _)| (asked, Vec::new())).into();
     for prompt in prompts {
-        stages.entry(voice::asked(prompt)).or_default().push(voice::sha256(prompt));
+        stages.entry(reply_rule::asked(prompt)).or_default().push(reply_rule::sha256(prompt));
     }
     for hashes in stages.values_mut() {
         hashes.sort_unstable();

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::place::Place;
+use crate::support::sandbox::Sandbox;
 
 /// A small run with a method, an ablation and a profile scale.
 fn small<'a>(runs: &'a str, survey: &'a str) -> [&'a str; 10] {
@@ -11,10 +11,10 @@ fn small<'a>(runs: &'a str, survey: &'a str) -> [&'a str; 10] {
     ["run", "--synthetic", survey, "--users", "3", "--folds", "5", "--methods", methods, runs]
 }
 
-/// Runs it, and returns the run's id.
-fn run(place: &Place, runs: &str, survey: &str) -> String {
-    place.run(&small(&format!("--runs={runs}"), survey)).well();
-    place.run_folder(runs).file_name().unwrap().to_string_lossy().into_owned()
+/// Runs it and returns its id.
+fn run(sandbox: &Sandbox, runs: &str, survey: &str) -> String {
+    sandbox.run(&small(&format!("--runs={runs}"), survey)).expect_success();
+    sandbox.run_folder(runs).file_name().unwrap().to_string_lossy().into_owned()
 }
 
 fn text(path: &Path) -> String {
@@ -23,14 +23,14 @@ fn text(path: &Path) -> String {
 
 #[test]
 fn a_report_is_written_in_all_formats_from_the_results_alone() {
-    let place = Place::new();
-    let run = run(&place, "runs", "60");
-    let folder = place.path("runs").join(&run);
+    let sandbox = Sandbox::new();
+    let run = run(&sandbox, "runs", "60");
+    let folder = sandbox.path("runs").join(&run);
     for file in ["ledger.redb", "predictions.parquet", "report.md"] {
         fs::remove_file(folder.join(file)).unwrap();
     }
-    let ended = place.run(&["report", &run]).well();
-    assert!(ended.stdout.starts_with(&format!("Files\n  runs/{run}/report/report.html ")), "{}", ended.stdout);
+    let output = sandbox.run(&["report", &run]).expect_success();
+    assert!(output.stdout.starts_with(&format!("Files\n  runs/{run}/report/report.html ")), "{}", output.stdout);
 
     let report = folder.join("report");
     let page = text(&report.join("report.html"));
@@ -50,45 +50,46 @@ fn a_report_is_written_in_all_formats_from_the_results_alone() {
 }
 
 #[test]
-fn only_the_formats_that_are_asked_for_are_written_where_they_are_asked_for() {
-    let place = Place::new();
-    let run = run(&place, "runs", "60");
-    place.run(&["report", &run, "--format", "csv,html", "--output", "mine"]).well();
-    let mut found: Vec<_> = fs::read_dir(place.path("mine")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+fn only_the_requested_formats_are_written_to_the_requested_folder() {
+    let sandbox = Sandbox::new();
+    let run = run(&sandbox, "runs", "60");
+    sandbox.run(&["report", &run, "--format", "csv,html", "--output", "mine"]).expect_success();
+    let mut found: Vec<_> =
+        fs::read_dir(sandbox.path("mine")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     found.sort_unstable();
     assert_eq!(found, ["report.html", "tables"]);
 }
 
 #[test]
-fn runs_of_one_survey_stand_side_by_side_and_runs_of_another_are_refused() {
-    let place = Place::new();
-    let first = run(&place, "first", "60");
-    place.run(&["run", "--synthetic", "60", "--users", "2", "--folds", "5", "--runs", "second"]).well();
-    let second = place.run_folder("second");
-    let other = run(&place, "other", "61");
+fn runs_of_one_survey_are_reported_together_and_runs_of_another_are_refused() {
+    let sandbox = Sandbox::new();
+    let first = run(&sandbox, "first", "60");
+    sandbox.run(&["run", "--synthetic", "60", "--users", "2", "--folds", "5", "--runs", "second"]).expect_success();
+    let second = sandbox.run_folder("second");
+    let other = run(&sandbox, "other", "61");
 
     let first = format!("first/{first}");
-    let second = second.strip_prefix(place.path("")).unwrap().to_str().unwrap().to_owned();
-    let ended = place.run(&["report", &first, &second, "--runs", "together"]).well();
-    let page = ended.stdout.split_whitespace().find(|word| word.ends_with("report.html")).unwrap();
+    let second = second.strip_prefix(sandbox.path("")).unwrap().to_str().unwrap().to_owned();
+    let output = sandbox.run(&["report", &first, &second, "--runs", "together"]).expect_success();
+    let page = output.stdout.split_whitespace().find(|word| word.ends_with("report.html")).unwrap();
     let id = |run: &str| run.rsplit('/').next().unwrap().to_owned();
-    let page = text(&place.path(page));
+    let page = text(&sandbox.path(page));
     for run in [&first, &second] {
         assert!(page.contains(&format!("valuesim / simulated SIMULATED ({})", id(run))), "{run}");
     }
 
-    let ended = place.run(&["report", &first, &format!("other/{other}")]).with_code(2);
-    assert!(ended.stderr.contains("are of different survey files"), "{}", ended.stderr);
+    let output = sandbox.run(&["report", &first, &format!("other/{other}")]).expect_code(2);
+    assert!(output.stderr.contains("are of different survey files"), "{}", output.stderr);
 }
 
 #[test]
 fn what_cannot_be_reported_is_explained() {
-    let place = Place::new();
-    let run = run(&place, "runs", "60");
-    let folder = place.path("runs").join(&run);
+    let sandbox = Sandbox::new();
+    let run = run(&sandbox, "runs", "60");
+    let folder = sandbox.path("runs").join(&run);
     let check = |arguments: &[&str], code: i32, expected: &str| {
-        let ended = place.run(arguments).with_code(code);
-        assert!(ended.stderr.contains(expected), "{arguments:?}: {}", ended.stderr);
+        let output = sandbox.run(arguments).expect_code(code);
+        assert!(output.stderr.contains(expected), "{arguments:?}: {}", output.stderr);
     };
     check(&["report", "nowhere"], 2, "nowhere");
     check(&["report", &run, "--output", &format!("runs/{run}")], 2, "is a run folder");

@@ -1,23 +1,23 @@
-//! Flags go before the environment, the environment before the experiment file, the file before the defaults.
+//! Flags override the environment, which overrides the experiment file, which overrides the defaults.
 
 use serde_json::Value;
 
-use crate::support::place::Place;
 use crate::support::recorder::Recorder;
-use crate::support::voice;
+use crate::support::reply_rule;
+use crate::support::sandbox::Sandbox;
 
-/// How many people the experiment in the folder would take.
+/// Checks how many respondents the experiment would select.
 #[track_caller]
 fn check(variable: (&str, &str), flags: &[&str], expected: usize) {
-    let place = Place::new();
-    place.write("ours.toml", "sample.users = 5\nsurvey.synthetic = 60\n");
+    let sandbox = Sandbox::new();
+    sandbox.write("ours.toml", "sample.users = 5\nsurvey.synthetic = 60\n");
     let arguments = [&["run", "ours.toml", "--dry-run", "--json"], flags].concat();
-    let events = place.run_with(variable, &arguments).well().events();
+    let events = sandbox.run_with(variable, &arguments).expect_success().events();
     assert_eq!(events[0]["respondents"].as_array().map(Vec::len), Some(expected), "{variable:?} {flags:?}");
 }
 
 #[test]
-fn the_nearer_setting_stands() {
+fn flags_override_variables_which_override_the_file() {
     check(("VALUESIM_OTHER", ""), &[], 5);
     check(("VALUESIM_USERS", "4"), &[], 4);
     check(("VALUESIM_USERS", ""), &[], 5);
@@ -27,21 +27,21 @@ fn the_nearer_setting_stands() {
 }
 
 #[test]
-fn a_variable_that_is_set_to_nothing_is_not_set() {
-    let place = Place::new();
-    let help = place.run(&["run", "--help"]).well().stdout;
+fn an_empty_variable_counts_as_unset() {
+    let sandbox = Sandbox::new();
+    let help = sandbox.run(&["run", "--help"]).expect_success().stdout;
     let after_env = help.split("[env:").skip(1);
     let variables: Vec<&str> = after_env.map(|rest| rest.split('=').next().unwrap().trim()).collect();
     assert!(variables.len() > 20, "{variables:?}");
     for variable in variables {
-        place.run_with((variable, ""), &["run", "--synthetic", "60", "--dry-run"]).well();
+        sandbox.run_with((variable, ""), &["run", "--synthetic", "60", "--dry-run"]).expect_success();
     }
-    place.run_with(("VALUESIM_SURVEY", ""), &["verify", "nothing"]).with_code(2);
+    sandbox.run_with(("VALUESIM_SURVEY", ""), &["verify", "nothing"]).expect_code(2);
 }
 
 #[test]
-fn the_demonstration_is_25_people_and_all_folds() {
-    let events = Place::new().run(&["run", "--dry-run", "--json"]).well().events();
+fn the_demonstration_has_25_respondents_and_all_folds() {
+    let events = Sandbox::new().run(&["run", "--dry-run", "--json"]).expect_success().events();
     let plan = &events[0];
     assert_eq!(
         (&plan["cells"], &plan["simulated"], &plan["synthetic_survey"]),
@@ -53,14 +53,14 @@ fn the_demonstration_is_25_people_and_all_folds() {
 }
 
 #[test]
-fn a_reasoning_model_is_asked_as_it_wants_to_be() {
-    let (place, provider) = (Place::new(), Recorder::start(voice::reply));
+fn the_output_limit_can_be_sent_in_the_field_of_reasoning_models() {
+    let (sandbox, provider) = (Sandbox::new(), Recorder::start(reply_rule::reply));
     let url = provider.base_url();
     let run = ["run", "--synthetic", "60", "--users", "1", "--folds", "1", "--methods", "full-info", "--model", "m"];
     let limit = ["--base-url", &url, "--max-output-tokens", "500"];
-    place.run(&[&run[..], &limit, &["--output-limit-field", "max_completion_tokens"]].concat()).well();
+    sandbox.run(&[&run[..], &limit, &["--output-limit-field", "max_completion_tokens"]].concat()).expect_success();
     let asked = |body: &Value| (body["max_completion_tokens"].as_u64(), body.get("max_tokens").is_some());
     assert!(provider.take().iter().all(|body| asked(body) == (Some(500), false)));
-    let ended = place.run(&[&run[..], &limit, &["--output-limit-field", "limit"]].concat()).with_code(2);
-    assert!(ended.stderr.contains("expected max_tokens or max_completion_tokens"), "{}", ended.stderr);
+    let output = sandbox.run(&[&run[..], &limit, &["--output-limit-field", "limit"]].concat()).expect_code(2);
+    assert!(output.stderr.contains("expected max_tokens or max_completion_tokens"), "{}", output.stderr);
 }

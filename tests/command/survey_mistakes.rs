@@ -1,22 +1,19 @@
-//! Survey files that cannot be used: what is said of them, with the exit code for a user's mistake.
+//! Unusable survey files are reported with the exit code for a user's mistake.
 
-use crate::support::place::Place;
+use crate::support::sandbox::Sandbox;
 use crate::support::survey::SurveyFile;
 
-/// Runs on a file, and checks that the error has all of `expected` in it and nothing was begun.
+/// Runs the command on a file, and checks that the error contains all of `expected` and that no run started.
 #[track_caller]
 fn check(file: &str, content: Option<&[u8]>, expected: &[&str]) {
-    let place = Place::new();
+    let sandbox = Sandbox::new();
     if let Some(content) = content {
-        place.write(file, content);
+        sandbox.write(file, content);
     }
-    let ended = place.run(&["run", "--survey", file, "--users", "1"]).with_code(2);
-    assert!(ended.stderr.starts_with("error: "), "{}", ended.stderr);
-    for part in expected {
-        assert!(ended.stderr.contains(part), "{part:?} is not in\n{}", ended.stderr);
-    }
-    assert_eq!(ended.stdout, "");
-    assert!(!place.path("runs").exists());
+    let output = sandbox.run(&["run", "--survey", file, "--users", "1"]).expect_code(2);
+    assert!(output.stderr.starts_with("error: "), "{}", output.stderr);
+    output.check_error(expected);
+    assert!(!sandbox.path("runs").exists(), "no run was started");
 }
 
 #[track_caller]
@@ -24,21 +21,21 @@ fn check_text(text: &str, expected: &[&str]) {
     check("wvs.csv", Some(text.as_bytes()), expected);
 }
 
-/// What to get instead.
+/// The file to download instead.
 const WANTED: &str = "WVS_Cross-National_Wave_7_csv_v6_0.csv";
 
 #[test]
-fn a_file_that_is_not_there() {
+fn a_missing_file() {
     check("wvs.csv", None, &["survey file wvs.csv does not exist", WANTED]);
 }
 
 #[test]
-fn a_file_of_a_statistics_program() {
+fn a_file_for_a_statistics_program() {
     check("wvs.sav", Some(b"$FL2@(#) SPSS DATA FILE"), &["wvs.sav is a file for SPSS", WANTED]);
 }
 
 #[test]
-fn a_file_of_another_kind() {
+fn a_file_in_another_format() {
     check(
         "wvs.csv",
         Some(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"),
@@ -55,7 +52,7 @@ fn a_file_of_another_kind() {
 }
 
 #[test]
-fn the_file_of_one_country() {
+fn the_file_of_a_single_country() {
     let text = SurveyFile::of(2).text_with(";").replace('\n', ";\n");
     check_text(&format!("\u{feff}{text}"), &["wvs.csv is the file of a single country", "semicolons", WANTED]);
 }
@@ -91,7 +88,7 @@ fn a_letter_in_a_question_column() {
 }
 
 #[test]
-fn a_code_that_the_question_does_not_have() {
+fn a_code_that_is_not_an_option_of_the_question() {
     let text = SurveyFile::of(3).with(4, "Q57", "7").text();
     check_text(
         &text,

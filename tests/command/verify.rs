@@ -1,4 +1,4 @@
-//! `valuesim verify` passes sound runs and finds what is wrong with others; it changes neither.
+//! `valuesim verify` accepts sound runs, finds what is wrong with others, and changes neither.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use redb::{Database, ReadableTable as _, TableDefinition};
 
 use crate::support::ledger;
-use crate::support::parquet_file::{Release, write_anew};
-use crate::support::place::{Ended, Place, read};
+use crate::support::parquet_file::{Release, rewrite};
 use crate::support::recorder::Recorder;
-use crate::support::voice;
+use crate::support::reply_rule;
+use crate::support::sandbox::{CommandOutput, Sandbox, read};
 
 /// Model, respondent, fold.
 type Key = (u16, u32, u8);
@@ -18,37 +18,37 @@ type Key = (u16, u32, u8);
 /// A finished run of four cells.
 const RUN: [&str; 7] = ["run", "--synthetic", "60", "--users", "2", "--folds", "1,2"];
 
-/// A finished run, and copies of it that are damaged.
+/// A finished run, of which tests damage copies.
 struct Finished {
-    place: Place,
+    sandbox: Sandbox,
     folder: PathBuf,
 }
 
 impl Finished {
     fn new() -> Self {
-        let place = Place::new();
-        place.run(&RUN).well();
-        let folder = place.run_folder("runs");
-        Self { place, folder }
+        let sandbox = Sandbox::new();
+        sandbox.run(&RUN).expect_success();
+        let folder = sandbox.run_folder("runs");
+        Self { sandbox, folder }
     }
 
-    /// What verify says of the run after `change`.
-    fn verify_after(&self, change: impl FnOnce(&Path), more: &[&str]) -> Ended {
-        let copy = self.place.path("copy");
+    /// Runs verify on a copy of the run after `change`.
+    fn verify_after(&self, change: impl FnOnce(&Path), more: &[&str]) -> CommandOutput {
+        let copy = self.sandbox.path("copy");
         copy_folder(&self.folder, &copy);
         change(&copy);
         let before = files(&copy);
-        let ended = self.place.run(&[&["verify", "copy"], more].concat());
+        let output = self.sandbox.run(&[&["verify", "copy"], more].concat());
         assert!(files(&copy) == before, "verify changed something");
-        assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
-        ended
+        assert!(!output.stderr.contains("panicked"), "{}", output.stderr);
+        output
     }
 
     #[track_caller]
     fn check(&self, change: impl FnOnce(&Path), expected: &str) {
-        let ended = self.verify_after(change, &[]).with_code(1);
-        assert!(ended.stdout.contains(expected), "expected {expected:?} in\n{}", ended.stdout);
-        assert!(ended.stdout.contains("NOT SOUND"), "{}", ended.stdout);
+        let output = self.verify_after(change, &[]).expect_code(1);
+        assert!(output.stdout.contains(expected), "expected {expected:?} in\n{}", output.stdout);
+        assert!(output.stdout.contains("NOT SOUND"), "{}", output.stdout);
     }
 }
 
@@ -79,8 +79,8 @@ fn replace(folder: &Path, file: &str, from: &str, to: &str) {
     fs::write(folder.join(file), text.replacen(from, to, 1)).unwrap();
 }
 
-/// Changes a table of the ledger as no part of the program does.
-fn meddle(folder: &Path, table: &str, change: impl FnOnce(&mut redb::Table<'_, Key, &'static [u8]>)) {
+/// Changes a table of the ledger without the program's checks.
+fn edit_table(folder: &Path, table: &str, change: impl FnOnce(&mut redb::Table<'_, Key, &'static [u8]>)) {
     let database = Database::open(folder.join("ledger.redb")).unwrap();
     let transaction = database.begin_write().unwrap();
     change(&mut transaction.open_table(TableDefinition::<Key, &[u8]>::new(table)).unwrap());
@@ -94,24 +94,25 @@ fn first_key(folder: &Path) -> Key {
 fn remove_a_cell(folder: &Path) {
     let key = first_key(folder);
     for table in ["cells", "spend"] {
-        meddle(folder, table, |rows| assert!(rows.remove(key).unwrap().is_some()));
+        edit_table(folder, table, |rows| assert!(rows.remove(key).unwrap().is_some()));
     }
 }
 
 #[test]
 fn a_finished_run_is_sound_and_complete() {
     let run = Finished::new();
-    let ended = run.verify_after(|_| (), &["--complete"]).well();
-    assert!(ended.stdout.ends_with("sound and complete\n"), "{}", ended.stdout);
-    let events = run.verify_after(|_| (), &["--json"]).well().events();
+    let output = run.verify_after(|_| (), &["--complete"]).expect_success();
+    assert!(output.stdout.ends_with("sound and complete\n"), "{}", output.stdout);
+    let events = run.verify_after(|_| (), &["--json"]).expect_success().events();
     assert_eq!(events[0]["sound"], true);
-    let with_notes = run.verify_after(|folder| fs::write(folder.join("notes.txt"), "mine").unwrap(), &[]).well();
+    let with_notes =
+        run.verify_after(|folder| fs::write(folder.join("notes.txt"), "mine").unwrap(), &[]).expect_success();
     assert!(with_notes.stdout.contains("not checked: notes.txt, run.lock"), "{}", with_notes.stdout);
     assert_eq!((&events[0]["cells_planned"], &events[0]["cells_finished"]), (&4.into(), &4.into()));
 }
 
 #[test]
-fn an_unfinished_run_is_sound_and_not_complete() {
+fn an_unfinished_run_is_sound_but_not_complete() {
     let run = Finished::new();
     let unfinished = |folder: &Path| {
         remove_a_cell(folder);
@@ -119,28 +120,28 @@ fn an_unfinished_run_is_sound_and_not_complete() {
             fs::remove_file(folder.join(file)).unwrap();
         }
     };
-    let ended = run.verify_after(unfinished, &[]).well();
+    let output = run.verify_after(unfinished, &[]).expect_success();
     assert!(
-        ended.stdout.contains("unfinished: 1 of 4 cells open, the first: model 0, respondent "),
+        output.stdout.contains("unfinished: 1 of 4 cells open, the first: model 0, respondent "),
         "{}",
-        ended.stdout
+        output.stdout
     );
-    run.verify_after(unfinished, &["--complete"]).with_code(1);
+    run.verify_after(unfinished, &["--complete"]).expect_code(1);
 }
 
 #[test]
-fn a_killed_run_is_verified_as_the_kill_left_it() {
-    let (place, provider) = (Place::new(), Recorder::start(voice::reply));
-    provider.hold_after(700);
+fn a_killed_run_can_be_verified_as_it_was_left() {
+    let (sandbox, provider) = (Sandbox::new(), Recorder::start(reply_rule::reply));
+    provider.pause_replies_after(700);
     let url = provider.base_url();
-    let running = place.start(&[&RUN[..], &["--model", "m", "--base-url", &url, "--calls-in-flight", "4"]].concat());
+    let running = sandbox.start(&[&RUN[..], &["--model", "m", "--base-url", &url, "--calls-in-flight", "4"]].concat());
     provider.wait_for(704);
     running.kill();
-    running.end();
-    let folder = place.run_folder("runs");
+    running.wait();
+    let folder = sandbox.run_folder("runs");
     let before = files(&folder);
-    let ended = place.run(&["verify", &folder.to_string_lossy()]).well();
-    assert!(ended.stdout.contains("of 4 cells open"), "{}", ended.stdout);
+    let output = sandbox.run(&["verify", &folder.to_string_lossy()]).expect_success();
+    assert!(output.stdout.contains("of 4 cells open"), "{}", output.stdout);
     assert!(files(&folder) == before, "verify changed something");
 }
 
@@ -150,12 +151,12 @@ fn missing_and_changed_cells_are_found() {
     run.check(remove_a_cell, "results.json was made of 4 cells, and the ledger has 3; not there: model 0, respondent ");
     let alone = |folder: &Path| {
         let key = first_key(folder);
-        meddle(folder, "cells", |rows| drop(rows.remove(key).unwrap()));
+        edit_table(folder, "cells", |rows| drop(rows.remove(key).unwrap()));
     };
     run.check(alone, "has a row in the table `spend` alone");
     let changed = |folder: &Path| {
         let key = first_key(folder);
-        meddle(folder, "cells", |rows| {
+        edit_table(folder, "cells", |rows| {
             let mut row = rows.get(key).unwrap().unwrap().value().to_vec();
             let last = row.len() - 10;
             row[last] ^= 1;
@@ -165,7 +166,7 @@ fn missing_and_changed_cells_are_found() {
     run.check(changed, "its checksum in the table `cells` is wrong");
     let transcript = |folder: &Path| {
         let key = first_key(folder);
-        meddle(folder, "transcripts", |rows| drop(rows.insert(key, &[7; 40][..]).unwrap()));
+        edit_table(folder, "transcripts", |rows| drop(rows.insert(key, &[7; 40][..]).unwrap()));
     };
     run.check(transcript, "its checksum in the table `transcripts` is wrong");
 }
@@ -173,8 +174,10 @@ fn missing_and_changed_cells_are_found() {
 #[test]
 fn cells_of_another_experiment_are_found() {
     let run = Finished::new();
-    run.place.run(&["run", "--synthetic", "60", "--respondents", "1,60", "--folds", "5", "--runs", "others"]).well();
-    let other = run.place.run_folder("others");
+    run.sandbox
+        .run(&["run", "--synthetic", "60", "--respondents", "1,60", "--folds", "5", "--runs", "others"])
+        .expect_success();
+    let other = run.sandbox.run_folder("others");
     let own_ledger = |folder: &Path| {
         fs::copy(other.join("ledger.redb"), folder.join("ledger.redb")).unwrap();
     };
@@ -185,7 +188,7 @@ fn cells_of_another_experiment_are_found() {
             let table = TableDefinition::<Key, &[u8]>::new(name);
             let rows = redb::ReadableDatabase::begin_read(&from).unwrap().open_table(table).unwrap();
             let row = rows.get(key).unwrap().unwrap();
-            meddle(folder, name, |rows| drop(rows.insert(key, row.value()).unwrap()));
+            edit_table(folder, name, |rows| drop(rows.insert(key, row.value()).unwrap()));
         }
     };
     run.check(one_cell, "model 0, respondent 60, fold 5 is in the ledger and not in the plan");
@@ -205,7 +208,7 @@ fn edited_results_are_found() {
     run.check(cut, "predictions.parquet: ");
 }
 
-/// This release, as its files name it.
+/// This release, as its files record it.
 const THIS: Release = Release(env!("CARGO_PKG_VERSION"));
 
 #[test]
@@ -214,41 +217,40 @@ fn an_edited_prediction_truth_or_ending_is_found() {
     let edited = |column: &'static str| {
         move |folder: &Path| {
             let add = |numbers: &mut Vec<i32>| numbers[100] += 1;
-            write_anew(&folder.join("predictions.parquet"), &THIS, column, add);
+            rewrite(&folder.join("predictions.parquet"), &THIS, column, add);
         }
     };
     for column in ["prediction", "truth", "attempts", "fold"] {
         run.check(edited(column), &format!(", {column}: "));
     }
-    let ended = |folder: &Path| {
+    let respelled = |folder: &Path| {
         let path = folder.join("predictions.parquet");
-        write_anew(&path, &THIS, "", |_| ());
+        rewrite(&path, &THIS, "", |_| ());
         let file = fs::read(&path).unwrap();
         let at = file.windows(8).position(|window| window == b"answered").unwrap();
         fs::write(&path, [&file[..at], b"answerde", &file[at + 8..]].concat()).unwrap();
     };
-    run.check(ended, ", ended: answerde, expected answered");
+    run.check(respelled, ", ended: answerde, expected answered");
 }
 
 #[test]
-fn the_same_rows_in_other_bytes_are_another_releases_or_wrong() {
+fn a_rewritten_predictions_file_is_accepted_only_from_another_release() {
     let run = Finished::new();
-    let by =
-        |release: Release| move |folder: &Path| write_anew(&folder.join("predictions.parquet"), &release, "", |_| ());
+    let by = |release: Release| move |folder: &Path| rewrite(&folder.join("predictions.parquet"), &release, "", |_| ());
     run.check(by(THIS), "predictions.parquet has other bytes than it was written with");
-    let ended = run.verify_after(by(Release("0.0.1")), &["--complete"]).well();
-    assert!(ended.stdout.contains("valuesim 0.0.1 wrote it"), "{}", ended.stdout);
+    let output = run.verify_after(by(Release("0.0.1")), &["--complete"]).expect_success();
+    assert!(output.stdout.contains("valuesim 0.0.1 wrote it"), "{}", output.stdout);
 }
 
 #[test]
 fn no_byte_of_the_predictions_file_can_change_unnoticed() {
-    const PLACES: usize = 64;
+    const POSITIONS: usize = 64;
     let run = Finished::new();
     let file = fs::read(run.folder.join("predictions.parquet")).unwrap();
-    for place in 0..PLACES {
+    for position in 0..POSITIONS {
         let flipped = |folder: &Path| {
             let mut flipped = file.clone();
-            flipped[file.len() / PLACES * place + place % 7] ^= 0x40;
+            flipped[file.len() / POSITIONS * position + position % 7] ^= 0x40;
             fs::write(folder.join("predictions.parquet"), flipped).unwrap();
         };
         run.check(flipped, "predictions.parquet");
@@ -259,7 +261,7 @@ fn no_byte_of_the_predictions_file_can_change_unnoticed() {
 }
 
 #[test]
-fn another_experiment_than_the_ledgers_is_found() {
+fn an_edited_experiment_is_found() {
     let run = Finished::new();
     run.check(
         |folder| replace(folder, "experiment.toml", "synthetic_seed = 0", "synthetic_seed = 1"),
@@ -267,10 +269,10 @@ fn another_experiment_than_the_ledgers_is_found() {
     );
 }
 
-/// The file has pages that are not in use, where a byte means nothing. Everywhere else it is noticed.
+/// The file has unused pages, in which a changed byte means nothing. Everywhere else it is noticed.
 #[test]
 fn a_changed_byte_is_noticed_or_changes_nothing() {
-    const PLACES: usize = 32;
+    const POSITIONS: usize = 32;
     let run = Finished::new();
     let ledger = fs::read(run.folder.join("ledger.redb")).unwrap();
     let cells = ledger::cells(&run.folder);
@@ -282,16 +284,16 @@ fn a_changed_byte_is_noticed_or_changes_nothing() {
             fs::write(folder.join("ledger.redb"), flipped).unwrap();
         }
     };
-    for place in 0..PLACES {
-        let ended = run.verify_after(flip(ledger.len() / PLACES * place + 37), &[]);
-        match ended.code {
-            Some(1) => assert!(ended.stdout.contains("NOT SOUND"), "{}", ended.stdout),
-            _ => assert!(ended.well().stdout.contains("sound and complete")),
+    for position in 0..POSITIONS {
+        let output = run.verify_after(flip(ledger.len() / POSITIONS * position + 37), &[]);
+        match output.code {
+            Some(1) => assert!(output.stdout.contains("NOT SOUND"), "{}", output.stdout),
+            _ => assert!(output.expect_success().stdout.contains("sound and complete")),
         }
     }
-    // The start of the file says that it is a ledger.
+    // The file begins with the mark of its format.
     run.check(flip(0), "is damaged");
-    // A page that a later commit replaced keeps its text, so of the copies of a cell's predictions some are not read.
+    // Replaced pages keep their old text, so some copies of a cell's predictions are never read.
     let copies = ledger.windows(10).enumerate().filter(|(_, window)| window == b"\"answers\":").map(|(at, _)| at);
     let codes: Vec<Option<i32>> = copies.map(|at| run.verify_after(flip(at + 12), &[]).code).collect();
     assert!(codes.contains(&Some(1)), "{codes:?}");
@@ -299,20 +301,22 @@ fn a_changed_byte_is_noticed_or_changes_nothing() {
 }
 
 #[test]
-fn what_is_no_run_is_the_users_mistake() {
-    let place = Place::new();
-    let ended = place.run(&["verify", "nothing"]).with_code(2);
-    assert!(ended.stderr.contains("there is no run nothing in the folder runs"), "{}", ended.stderr);
+fn a_run_that_does_not_exist_is_a_users_mistake() {
+    let sandbox = Sandbox::new();
+    let output = sandbox.run(&["verify", "nothing"]).expect_code(2);
+    assert!(output.stderr.contains("there is no run nothing in the folder runs"), "{}", output.stderr);
 }
 
 #[test]
-fn a_survey_that_was_moved_is_named() {
-    let place = Place::new();
-    place.run(&["synth", "survey.csv", "--respondents", "60"]).well();
-    place.run(&["run", "--survey", "survey.csv", "--simulate", "--model", "m", "--users", "1", "--folds", "1"]).well();
-    let folder = place.run_folder("runs");
-    fs::rename(place.path("survey.csv"), place.path("moved.csv")).unwrap();
-    let ended = place.run(&["verify", &folder.to_string_lossy()]).with_code(2);
-    assert!(ended.stderr.contains("--survey FILE"), "{}", ended.stderr);
-    place.run(&["verify", &folder.to_string_lossy(), "--survey", "moved.csv"]).well();
+fn a_moved_survey_file_can_be_named_by_a_flag() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["synth", "survey.csv", "--respondents", "60"]).expect_success();
+    sandbox
+        .run(&["run", "--survey", "survey.csv", "--simulate", "--model", "m", "--users", "1", "--folds", "1"])
+        .expect_success();
+    let folder = sandbox.run_folder("runs");
+    fs::rename(sandbox.path("survey.csv"), sandbox.path("moved.csv")).unwrap();
+    let output = sandbox.run(&["verify", &folder.to_string_lossy()]).expect_code(2);
+    assert!(output.stderr.contains("--survey FILE"), "{}", output.stderr);
+    sandbox.run(&["verify", &folder.to_string_lossy(), "--survey", "moved.csv"]).expect_success();
 }

@@ -1,4 +1,4 @@
-//! A run whose disk is full stops and says so; with room again it goes on and pays for nothing twice.
+//! A run whose disk is full stops and says why; once there is space, it continues and repeats no answered call.
 //!
 //! The full disk is a limit on the size of files (`ulimit -f`), which needs no privileges: writes beyond it fail.
 
@@ -9,11 +9,11 @@ use crate::support::{CELLS, only_ledger, provider, rows};
 
 const IN_FLIGHT: u64 = 8;
 
-/// Limits in blocks of 512 bytes: from no room for an empty ledger to nearly enough.
+/// Limits in blocks of 512 bytes, from too small for an empty ledger to nearly enough.
 const LIMITS: [u32; 5] = [40, 1500, 2100, 2400, 3000];
 
 async fn run(runs: &std::path::Path, base_url: &str, limit: &str) -> Output {
-    // With the signal ignored a write beyond the limit fails as on a full disk, instead of ending the process.
+    // With the signal ignored, a write beyond the limit fails as on a full disk, instead of ending the process.
     let script = format!("trap '' XFSZ; ulimit -f {limit}; exec \"$@\"");
     let mut command = Command::new("sh");
     command.env_clear().args(["-c", &script, "sh", env!("CARGO_BIN_EXE_valuesim")]);
@@ -24,7 +24,7 @@ async fn run(runs: &std::path::Path, base_url: &str, limit: &str) -> Output {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_disk_stops_the_run_and_room_lets_it_go_on() {
+async fn a_full_disk_stops_the_run_until_there_is_space() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (undisturbed, disturbed) = (folder.path().join("undisturbed"), folder.path().join("disturbed"));
     let server = provider(Duration::ZERO).await;
@@ -35,14 +35,14 @@ async fn a_full_disk_stops_the_run_and_room_lets_it_go_on() {
     let mut stopped = 0;
     for limit in LIMITS {
         let output = run(&disturbed, &server.base_url(), &limit.to_string()).await;
-        let said = String::from_utf8_lossy(&output.stderr);
+        let stderr = String::from_utf8_lossy(&output.stderr);
         if output.status.success() {
             continue;
         }
         stopped += 1;
-        assert_eq!(output.status.code(), Some(1), "{said}");
-        assert!(said.contains("error: ") && (said.contains("ledger") || said.contains("store")), "{said}");
-        assert!(!said.contains("panicked"), "{said}");
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains("error: ") && (stderr.contains("ledger") || stderr.contains("store")), "{stderr}");
+        assert!(!stderr.contains("panicked"), "{stderr}");
     }
     assert!(stopped >= 2, "only {stopped} runs were stopped: the limits no longer fit");
     let output = run(&disturbed, &server.base_url(), "unlimited").await;

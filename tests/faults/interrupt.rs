@@ -1,4 +1,4 @@
-//! A run that is interrupted while whole cells are about to finish pays for none of them again.
+//! A run that is interrupted while cells are about to finish repeats none of their calls.
 
 use std::process::Command;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use valuesim_test_servers::eventually;
 use crate::process::Running;
 use crate::support::{CELLS, only_ledger, provider, rows};
 
-/// So many that several cells, of 58 calls each, have all their last calls in flight at the interruption.
+/// Enough that all 58 calls of several cells are in flight at the interruption.
 const IN_FLIGHT: u64 = 400;
 
-/// A ceiling for what hangs.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// A limit for hangs.
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 fn command(runs: &std::path::Path, base_url: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_valuesim"));
@@ -22,7 +22,7 @@ fn command(runs: &std::path::Path, base_url: &str) -> Command {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn cells_that_finish_while_a_run_stops_are_recorded() {
+async fn cells_that_finish_while_the_run_stops_are_recorded() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (undisturbed, interrupted) = (folder.path().join("undisturbed"), folder.path().join("interrupted"));
     let server = provider(Duration::ZERO).await;
@@ -30,14 +30,14 @@ async fn cells_that_finish_while_a_run_stops_are_recorded() {
     server.stop().await;
 
     let server = provider(Duration::ZERO).await;
-    server.hold_after(0);
+    server.pause_replies_after(0);
     let mut running = Running::new(&mut command(&interrupted, &server.base_url()));
     let all_in_flight = async || (server.stats().in_flight == IN_FLIGHT).then_some(());
-    eventually("all calls in flight", PATIENCE, all_in_flight).await.expect("in time");
+    eventually("all calls in flight", TIMEOUT, all_in_flight).await.expect("in time");
     running.interrupt();
     running.wait_for("stopping: ");
-    server.release();
-    running.end().with_code(130);
+    server.resume_replies();
+    running.wait().expect_code(130);
     assert!(!rows(&only_ledger(&interrupted), CELLS).is_empty(), "no cell finished while the run stopped");
 
     assert!(command(&interrupted, &server.base_url()).status().expect("starts").success());

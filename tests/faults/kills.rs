@@ -1,4 +1,4 @@
-//! A run that is killed two hundred times ends like one that nobody disturbed, and pays only for the calls in flight.
+//! A run that is killed two hundred times ends like an undisturbed one, and repeats at most the calls in flight.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -21,20 +21,20 @@ const CELLS_OF_RUN: u64 = USERS * 5;
 /// The backstory, and three modules for each of the 58 questions.
 const MIN_CALLS_OF_A_CELL: u64 = 1 + 3 * 58;
 
-/// Replies between two kills: from the first number up to the second.
+/// The least and the most replies between two kills.
 const BETWEEN: [u64; 2] = [12, 24];
 
-/// So few replies leave some of every run's calls open when the last kill comes.
+// The run still has calls to make at the last kill.
 const _: () = assert!(KILLS * BETWEEN[1] + IN_FLIGHT < CELLS_OF_RUN * MIN_CALLS_OF_A_CELL);
 
-/// One kill in so many comes after a time and not after a reply: while the run starts.
+/// One kill in this many comes after a time, while the run starts, and not after a number of replies.
 const BY_TIME: u64 = 4;
 
-/// The longest time after which such a kill comes: about when the first reply does.
+/// The latest time of such a kill: about that of the first reply.
 const LATEST_MS: u64 = 150;
 
-/// A ceiling for what hangs.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// A limit for hangs.
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 fn start(runs: &Path, base_url: &str) -> Child {
     let flags = ["run", "--synthetic", "60", "--methods", "valuesim", "--model", "m", "--json"];
@@ -50,23 +50,23 @@ fn start(runs: &Path, base_url: &str) -> Child {
         .expect("the command starts")
 }
 
-/// Waits for the end in a thread of its own, so that the provider goes on.
+/// Waits for the end in a separate thread, so that the provider keeps running.
 async fn finish(child: Child) {
     let output = tokio::task::spawn_blocking(|| child.wait_with_output()).await.expect("no panic").expect("waits");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 async fn kill(mut child: Child) {
-    child.kill().expect("still running: there are open calls");
-    let ended = tokio::task::spawn_blocking(move || child.wait()).await.expect("no panic").expect("waits");
-    assert!(ended.code().is_none(), "it ended by itself, with {ended}");
+    child.kill().expect("it runs: the provider has not answered all its calls");
+    let status = tokio::task::spawn_blocking(move || child.wait()).await.expect("no panic").expect("waits");
+    assert!(status.code().is_none(), "it ended by itself, with {status}");
 }
 
-/// Waits until the provider has sent so many replies.
-async fn until_answered(server: &Provider, replies: u64) {
+/// Waits until the provider has sent this many replies.
+async fn wait_for_answered(server: &Provider, replies: u64) {
     let start = Instant::now();
     while server.stats().answered < replies {
-        assert!(start.elapsed() < PATIENCE, "{} of {replies} replies", server.stats().answered);
+        assert!(start.elapsed() < TIMEOUT, "{} of {replies} replies", server.stats().answered);
         sleep(Duration::from_millis(1)).await;
     }
 }
@@ -75,25 +75,26 @@ async fn until_answered(server: &Provider, replies: u64) {
 async fn kill_often(runs: &Path, server: &Provider) {
     let mut wanted = 0;
     for number in 0..KILLS {
-        // Any sequence will do; a fixed one can be told again.
-        let chance = number * 7919;
-        wanted += BETWEEN[0] + chance % (BETWEEN[1] - BETWEEN[0] + 1);
-        // Replies go on while the run is killed, and not for much longer.
-        server.hold_after(wanted + IN_FLIGHT);
+        // Any sequence would do, but a fixed one makes the test repeatable.
+        let random = number * 7919;
+        wanted += BETWEEN[0] + random % (BETWEEN[1] - BETWEEN[0] + 1);
+        // The provider still replies while the run is killed, but not much longer, so that the run cannot end.
+        server.pause_replies_after(wanted + IN_FLIGHT);
         let child = start(runs, &server.base_url());
         match number % BY_TIME {
-            0 => sleep(Duration::from_millis(chance % LATEST_MS)).await,
-            _ => until_answered(server, wanted).await,
+            0 => sleep(Duration::from_millis(random % LATEST_MS)).await,
+            _ => wait_for_answered(server, wanted).await,
         }
         kill(child).await;
-        // Kill by kill: what one kill cost may be asked again only after the next, so the bound is on all before.
+        // Checked after every kill. The calls that a kill cost may be repeated only after the next one, so this counts the
+        // kills before.
         let (repeated, most) = (server.stats().repeated_prompts, number * IN_FLIGHT);
         assert!(repeated <= most, "{repeated} repeated calls, after {number} kills of at most {IN_FLIGHT} in flight");
     }
-    server.release();
+    server.resume_replies();
 }
 
-/// What all cells took together.
+/// The spend of all cells together.
 fn spend(ledger: &Path) -> StageSpend {
     let ledger = Ledger::view(ledger).expect("opens");
     let mut total = StageSpend::default();
@@ -119,7 +120,7 @@ async fn two_hundred_kills_change_nothing_but_the_calls_in_flight() {
     let stats = server.stats();
 
     assert_eq!(rows(&only_ledger(&killed), CELLS).len() as u64, CELLS_OF_RUN);
-    // The address is part of the run's identity, so the folders differ, and their rows must not.
+    // The address is part of the run's identity, so the folders differ, but their rows must be the same.
     assert_eq!(rows(&only_ledger(&killed), CELLS), rows(&only_ledger(&undisturbed), CELLS));
     let most = KILLS * IN_FLIGHT;
     let arrived: u64 = stats.calls.values().sum();
@@ -128,7 +129,7 @@ async fn two_hundred_kills_change_nothing_but_the_calls_in_flight() {
 
     let StageSpend { sent, answered, failed, abandoned, .. } = spend(&only_ledger(&killed));
     assert_eq!(sent, answered + failed + abandoned);
-    // What is noted before it is sent may never have gone out; what went out is always noted.
+    // A call that was noted may never have been sent, but every call that was sent is noted.
     assert!(sent >= arrived && sent <= arrived + most, "{sent} noted, {arrived} arrived");
     server.stop().await;
 }

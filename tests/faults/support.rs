@@ -9,7 +9,7 @@ use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition}
 use valuesim_shared::codebook::Codebook;
 use valuesim_simulator::provider::{Latency, Provider, ProviderOptions};
 
-/// What was predicted, by model, respondent and fold.
+/// The table of predictions, by model, respondent and fold.
 pub(crate) const CELLS: TableDefinition<(u16, u32, u8), &[u8]> = TableDefinition::new("cells");
 
 /// The rows of one of a ledger's tables.
@@ -20,7 +20,7 @@ pub(crate) async fn provider(latency: Duration) -> Provider {
     provider_with(ProviderOptions { latency: Latency::Fixed(latency), ..ProviderOptions::default() }).await
 }
 
-/// A provider of another kind.
+/// A provider with these options.
 pub(crate) async fn provider_with(options: ProviderOptions) -> Provider {
     let anywhere = "127.0.0.1:0".parse().expect("an address");
     Provider::start(anywhere, options, Arc::new(Codebook::built_in())).await.expect("listens")
@@ -28,9 +28,9 @@ pub(crate) async fn provider_with(options: ProviderOptions) -> Provider {
 
 /// The ledger of the only run in a runs folder.
 pub(crate) fn only_ledger(runs: &Path) -> PathBuf {
-    let mut folders = std::fs::read_dir(runs).expect("there is a runs folder");
+    let mut folders = std::fs::read_dir(runs).expect("the folder of runs exists");
     let folder = folders.next().expect("there is a run").expect("reads").path();
-    assert!(folders.next().is_none(), "there is one run");
+    assert!(folders.next().is_none(), "there is only one run");
     folder.join("ledger.redb")
 }
 

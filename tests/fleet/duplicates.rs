@@ -1,13 +1,13 @@
-//! Messages that arrive more than once, as brokers promise no better.
+//! Messages that are delivered more than once, which no broker rules out.
 
 use secrecy::SecretString;
 use valuesim_shared::id::ModelId;
 use valuesim_shared::queue::{Queue as _, QueueKind, QueueName, RabbitQueue, RabbitSettings};
 use valuesim_test_servers::eventually;
 
-use crate::fleet::{Fleet, IN_FLIGHT, LATENCY, PATIENCE, WORKERS};
+use crate::fleet::{Fleet, IN_FLIGHT, LATENCY, TIMEOUT, WORKERS};
 
-/// Copies of each message.
+/// Additional copies of each message.
 const COPIES: usize = 2;
 
 /// Cells of the run.
@@ -17,16 +17,15 @@ const CELLS: usize = 25;
 async fn copies_of_tasks_change_nothing() {
     let fleet = Fleet::new(LATENCY).await;
     let coordinator = fleet.coordinator();
-    let settings = RabbitSettings::new(SecretString::from(fleet.ways.broker.clone()), "test");
+    let settings = RabbitSettings::new(SecretString::from(fleet.urls.broker.clone()), "test");
     let queue = RabbitQueue::connect(settings).await.expect("connects");
-    let folder = async || fleet.has_begun().then(|| fleet.run());
-    let run = eventually("the run's folder", PATIENCE, folder).await.expect("in time");
+    let run = fleet.wait_for_run().await;
     let story = QueueName { run: run.clone(), kind: QueueKind::Story(ModelId(0)) };
     let all_sent = async || {
         let depth = queue.depth(&story).await.expect("looks")?;
         (depth.messages as usize == CELLS).then_some(())
     };
-    eventually("all story tasks", PATIENCE, all_sent).await.expect("in time");
+    eventually("all story tasks", TIMEOUT, all_sent).await.expect("in time");
     for message in queue.browse(&story, CELLS).await.expect("looks") {
         for _ in 0..COPIES {
             queue.publish(&story, message.body.clone()).await.expect("is sent");
@@ -34,9 +33,9 @@ async fn copies_of_tasks_change_nothing() {
     }
     queue.close().await;
     let workers = fleet.workers();
-    fleet.release();
-    coordinator.ended_well().await;
+    fleet.resume_replies();
+    coordinator.expect_success().await;
     drop(workers);
     let (extra, most) = (fleet.compare_with_one_process().await, WORKERS * IN_FLIGHT);
-    assert!(extra <= most, "{extra} calls more, at most {most} were in flight");
+    assert!(extra <= most, "{extra} extra calls, but at most {most} were in flight");
 }

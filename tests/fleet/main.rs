@@ -1,25 +1,28 @@
-//! The fleet: real coordinators and workers on a real RabbitMQ and Redis, undisturbed and disturbed in every way that
-//! machines and networks have, give what one process gives.
+//! Real coordinators and workers on a real RabbitMQ and Redis give the results of one process, undisturbed and under every
+//! fault that machines and networks have.
 
 #![cfg(unix)]
 
 mod broker;
-mod chance;
 mod cluster;
+mod connections;
+#[path = "../../shared/tests/control/message.rs"]
+#[expect(dead_code, reason = "other tests use the rest")]
+mod control_message;
 mod drain;
 mod duplicates;
 mod encrypted;
+mod failing_tasks;
 mod fleet;
 mod frozen;
 mod full_disk;
 mod kills;
-mod lines;
+mod leadership;
 mod lost_ledger;
-mod member;
 mod orders;
-mod poison;
+mod process;
 mod provider_down;
-mod rival;
+mod rng;
 mod rolling;
 mod several_runs;
 mod soak;

@@ -1,30 +1,30 @@
-//! Thousands of cells under one fault after the other: `make soak`.
+//! Thousands of cells under one fault after another: `make soak`.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use valuesim_test_servers::{Broker, Proxy, RedisServer, Turn};
 
-use crate::chance::Chance;
-use crate::fleet::{Fleet, IN_FLIGHT, LONG_PATIENCE, WORKERS, Ways};
-use crate::member::Member;
+use crate::fleet::{Fleet, IN_FLIGHT, LONG_TIMEOUT, ServerUrls, WORKERS};
+use crate::process::FleetProcess;
+use crate::rng::Rng;
 
-/// The variable that says which faults come in which order.
+/// The variable with the seed of the faults.
 const SEED_VARIABLE: &str = "VALUESIM_SOAK_SEED";
 
-/// 6,000 cells: some minutes.
+/// Respondents: 6,000 cells, which take some minutes.
 const USERS: u32 = 1_200;
 
-/// Where all faults are over, even if the run is not.
+/// No fault begins after this time, even if the run goes on.
 const FAULTS_FOR: Duration = Duration::from_mins(10);
 
-/// The longest time between the end of a fault and the next.
+/// The longest time between two faults.
 const BETWEEN_MS: usize = 4_000;
 
-/// The longest time that a fault lasts.
+/// The longest duration of a fault.
 const LASTS_MS: usize = 6_000;
 
-/// What may happen.
+/// What can happen to a fleet.
 #[derive(Debug, Clone, Copy)]
 enum Fault {
     KillWorker,
@@ -38,13 +38,13 @@ enum Fault {
     StopStore,
     KillStore,
     FlushStore,
-    Cut(Line),
-    Stall(Line),
+    Cut(Link),
+    Stall(Link),
 }
 
-/// Between the workers and a server.
+/// A connection from workers to a server.
 #[derive(Debug, Clone, Copy)]
-enum Line {
+enum Link {
     Broker,
     Store,
     Provider,
@@ -63,26 +63,26 @@ const FAULTS: [Fault; 18] = [
     Fault::StopStore,
     Fault::KillStore,
     Fault::FlushStore,
-    Fault::Cut(Line::Broker),
-    Fault::Cut(Line::Store),
-    Fault::Cut(Line::Provider),
-    Fault::Stall(Line::Broker),
-    Fault::Stall(Line::Store),
-    Fault::Stall(Line::Provider),
+    Fault::Cut(Link::Broker),
+    Fault::Cut(Link::Store),
+    Fault::Cut(Link::Provider),
+    Fault::Stall(Link::Broker),
+    Fault::Stall(Link::Store),
+    Fault::Stall(Link::Provider),
 ];
 
-/// A fleet with all that can be done to it.
+/// A fleet with everything that a fault needs.
 struct Soak {
-    chance: Chance,
+    rng: Rng,
     broker: Broker,
     store: RedisServer,
-    lines: [Proxy; 3],
+    links: [Proxy; 3],
     fleet: Fleet,
-    /// How workers reach the servers.
-    ways: Ways,
-    coordinator: Member,
-    workers: Vec<Member>,
-    /// The most calls that the faults so far can have cost.
+    /// The addresses at which workers reach the servers.
+    urls: ServerUrls,
+    coordinator: FleetProcess,
+    workers: Vec<FleetProcess>,
+    /// The most extra calls that the faults so far can have caused.
     most: u64,
 }
 
@@ -91,28 +91,28 @@ impl Soak {
         let turn = Turn::take().await;
         let (broker, store) = tokio::join!(Broker::start(), RedisServer::start());
         let (broker, store) = (broker.expect("starts"), store.expect("starts"));
-        let direct = Ways { broker: broker.new_vhost().await.expect("is made"), store: store.url() };
+        let direct = ServerUrls { broker: broker.new_vhost().await.expect("is made"), store: store.url() };
         let mut fleet = Fleet::on(turn, direct.clone(), Duration::ZERO).await;
         fleet.users = USERS;
         fleet.synthetic = USERS;
-        fleet.release();
+        fleet.resume_replies();
         let silent_for = format!("{}?heartbeat=2", direct.broker);
         let (to_broker, broker_way) = Proxy::in_front_of(&silent_for).await.expect("starts");
         let (to_store, store_way) = Proxy::in_front_of(&direct.store).await.expect("starts");
         let (to_provider, base_url) = Proxy::in_front_of(&fleet.base_url).await.expect("starts");
         fleet.base_url = base_url;
-        let ways = Ways { broker: broker_way, store: store_way };
+        let urls = ServerUrls { broker: broker_way, store: store_way };
         let coordinator = fleet.coordinator();
-        let workers = (0..WORKERS).map(|_| Fleet::worker_by(&ways)).collect();
-        let (chance, lines) = (Chance::new(seed), [to_broker, to_store, to_provider]);
-        Self { chance, broker, store, lines, fleet, ways, coordinator, workers, most: 0 }
+        let workers = (0..WORKERS).map(|_| Fleet::worker_at(&urls)).collect();
+        let (rng, links) = (Rng::new(seed), [to_broker, to_store, to_provider]);
+        Self { rng, broker, store, links, fleet, urls, coordinator, workers, most: 0 }
     }
 
-    async fn suffer(&mut self, fault: Fault) {
+    async fn cause(&mut self, fault: Fault) {
         if let Fault::WipeBroker | Fault::FlushStore = fault {
             self.most += self.fleet.calls_of_unfinished_cells().await;
         }
-        // Whatever a fault does, the calls in flight may be made again.
+        // After any fault, the calls in flight may be made again.
         self.most += WORKERS * IN_FLIGHT;
         match fault {
             Fault::KillWorker => self.kill_worker(),
@@ -123,17 +123,17 @@ impl Soak {
             }
             Fault::FreezeWorker => self.freeze_worker().await,
             Fault::StopBroker | Fault::KillBroker | Fault::WipeBroker | Fault::RaiseAlarm => {
-                self.trouble_broker(fault).await;
+                self.disturb_broker(fault).await;
             }
-            Fault::StopStore | Fault::KillStore | Fault::FlushStore => self.trouble_store(fault).await,
-            Fault::Cut(line) | Fault::Stall(line) => self.trouble_line(fault, line).await,
+            Fault::StopStore | Fault::KillStore | Fault::FlushStore => self.disturb_store(fault).await,
+            Fault::Cut(link) | Fault::Stall(link) => self.disturb_link(fault, link).await,
         }
     }
 
     fn kill_worker(&mut self) {
-        let victim = self.chance.below(self.workers.len());
+        let victim = self.rng.below(self.workers.len());
         self.workers.swap_remove(victim).kill();
-        self.workers.push(Fleet::worker_by(&self.ways));
+        self.workers.push(Fleet::worker_at(&self.urls));
     }
 
     fn kill_coordinator(&mut self) {
@@ -142,13 +142,13 @@ impl Soak {
     }
 
     async fn freeze_worker(&mut self) {
-        let frozen = self.chance.below(self.workers.len());
+        let frozen = self.rng.below(self.workers.len());
         self.workers[frozen].freeze();
         self.pause(LASTS_MS).await;
         self.workers[frozen].wake();
     }
 
-    async fn trouble_broker(&mut self, fault: Fault) {
+    async fn disturb_broker(&mut self, fault: Fault) {
         match fault {
             Fault::StopBroker => self.broker.stop().await.expect("stops"),
             Fault::WipeBroker => self.broker.kill_and_wipe().expect("is wiped"),
@@ -163,7 +163,7 @@ impl Soak {
         self.broker.start_again().await.expect("starts");
     }
 
-    async fn trouble_store(&mut self, fault: Fault) {
+    async fn disturb_store(&mut self, fault: Fault) {
         match fault {
             Fault::FlushStore => return self.store.flush().expect("is flushed"),
             Fault::StopStore => self.store.stop().await.expect("stops"),
@@ -173,19 +173,19 @@ impl Soak {
         self.store.start_again().await.expect("starts");
     }
 
-    async fn trouble_line(&mut self, fault: Fault, line: Line) {
-        let proxy = line as usize;
+    async fn disturb_link(&mut self, fault: Fault, link: Link) {
+        let proxy = link as usize;
         match fault {
-            Fault::Cut(_) => self.lines[proxy].cut().await,
-            _ => self.lines[proxy].stall().await,
+            Fault::Cut(_) => self.links[proxy].cut().await,
+            _ => self.links[proxy].stall().await,
         }
         self.pause(LASTS_MS).await;
-        self.lines[proxy].heal().await;
+        self.links[proxy].heal().await;
     }
 
-    /// Lets some time pass: here chance says how long, not an event.
+    /// Waits for a random time, not for an event.
     async fn pause(&mut self, at_most_ms: usize) {
-        sleep(Duration::from_millis(self.chance.below(at_most_ms) as u64)).await;
+        sleep(Duration::from_millis(self.rng.below(at_most_ms) as u64)).await;
     }
 }
 
@@ -201,18 +201,18 @@ async fn soak() {
         if soak.coordinator.has_ended() {
             break;
         }
-        let fault = FAULTS[soak.chance.below(FAULTS.len())];
+        let fault = FAULTS[soak.rng.below(FAULTS.len())];
         println!(
             "{:>4} s: {fault:?}, {} calls answered",
             begun.elapsed().as_secs(),
             soak.fleet.provider.stats().answered
         );
-        soak.suffer(fault).await;
+        soak.cause(fault).await;
     }
     let Soak { fleet, coordinator, workers, most, .. } = soak;
-    coordinator.ended_well_within(LONG_PATIENCE).await;
+    coordinator.expect_success_within(LONG_TIMEOUT).await;
     drop(workers);
     let extra = fleet.compare_with_one_process().await;
-    println!("{extra} calls more, at most {most} could be");
-    assert!(extra <= most, "{extra} calls more, at most {most} were in flight or lost");
+    println!("{extra} extra calls, at most {most} allowed");
+    assert!(extra <= most, "{extra} extra calls, but at most {most} were in flight or lost");
 }

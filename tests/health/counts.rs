@@ -1,36 +1,42 @@
-//! What the metrics count is what the provider has seen and the ledger holds.
+//! The metrics count what the provider received and what the ledger holds.
 #![expect(clippy::float_cmp, reason = "counts are whole numbers far below 2^52")]
 
-use valuesim_shared::control::{CONTROL_VERSION, Control as _, Process, RedisControl, UnixMillis, WorkerReport};
+use valuesim_shared::control::{Control as _, RedisControl, WorkerReport};
 use valuesim_simulator::provider::ProviderOptions;
 use valuesim_test_servers::{eventually, shared_broker, shared_redis};
 
+use crate::control_message::worker as worker_report;
 use crate::exposition::Exposition;
-use crate::process::{Fleet, PATIENCE, get, metrics};
+use crate::process::{Fleet, TIMEOUT, get, metrics};
 
-/// One person in five folds.
+/// One respondent in five folds.
 const CELLS: f64 = 5.0;
 
-/// What both arms predict of a cell.
+/// The predictions of both arms in all cells.
 const PREDICTIONS: f64 = CELLS * 58.0 * 2.0;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn metrics_count_what_the_provider_has_seen() {
+async fn metrics_count_what_the_provider_received() {
     let (broker, store) = tokio::join!(shared_broker(), shared_redis());
-    // With failures that are made up for.
+    // With failures, which workers retry.
     let provider = ProviderOptions { error_rate: 0.02, ..Default::default() };
     let fleet = Fleet::new(&broker.url, &store.url, provider).await;
-    fleet.provider.hold_after(0);
+    fleet.provider.pause_replies_after(0);
     let (mut coordinator, worker) = (fleet.coordinator(1), fleet.worker());
     let (of_coordinator, of_worker) = (coordinator.address().await, worker.address().await);
-    // The coordinator sees its workers off before it ends: until this one is gone the run's end can be looked at.
+    // The coordinator waits for its workers before it ends, so its final metrics can be read until this one leaves.
     let control = RedisControl::connect(&store.url.parse().expect("an address")).await.expect("connects");
-    let stays = async || control.report_worker(&one_that_stays(&fleet)).await.expect("writes");
-    stays().await;
-    fleet.provider.release();
-    let last = watch(&of_coordinator, stays).await;
-    control.worker_ended(STAYS).await.expect("writes");
-    assert!(coordinator.end().await.success());
+    let stay = async || {
+        control
+            .report_worker(&WorkerReport { runs: vec![fleet.run()], ..worker_report(STAYING) })
+            .await
+            .expect("writes");
+    };
+    stay().await;
+    fleet.provider.resume_replies();
+    let last = final_metrics(&of_coordinator, stay).await;
+    control.worker_ended(STAYING).await.expect("writes");
+    assert!(coordinator.wait().await.success());
     check_run(&last);
 
     let shown = metrics(&of_worker);
@@ -66,38 +72,19 @@ async fn metrics_count_what_the_provider_has_seen() {
     insta::assert_snapshot!("coordinator", last.contents());
 }
 
-/// What a coordinator shows when all cells are finished; `stays` keeps it from ending.
-async fn watch(coordinator: &str, stays: impl AsyncFn()) -> Exposition {
+/// A coordinator's metrics once all cells are finished; `stay` keeps it from ending.
+async fn final_metrics(coordinator: &str, stay: impl AsyncFn()) -> Exposition {
     let all_finished = async || {
-        stays().await;
-        let (_, text) = get(coordinator, "/metrics").expect("it is there until its workers are gone");
+        stay().await;
+        let (_, text) = get(coordinator, "/metrics").expect("it runs until its workers are gone");
         let shown = Exposition::read(&text);
         (shown.find("valuesim_run_tasks", &[("state", "finished")]) == Some(CELLS)).then_some(shown)
     };
-    eventually("the end of the run", PATIENCE, all_finished).await.expect("in time")
+    eventually("the end of the run", TIMEOUT, all_finished).await.expect("in time")
 }
 
-/// The name of a worker that leaves when the test says so.
-const STAYS: &str = "stays";
-
-fn one_that_stays(fleet: &Fleet) -> WorkerReport {
-    let [id, host, release] = [STAYS, "elsewhere", "0.1.0"].map(str::to_owned);
-    WorkerReport {
-        version: CONTROL_VERSION,
-        process: Process { id, host, pid: 7, release, started_at: UnixMillis::now() },
-        runs: vec![fleet.run()],
-        draining: false,
-        // It has something to finish, for which it is waited longer.
-        tasks: 1,
-        calls_in_flight: 0,
-        capacity: 1,
-        calls_per_second: 0.0,
-        last_trouble: None,
-        http: None,
-        troubles: Vec::new(),
-        at: UnixMillis::now(),
-    }
-}
+/// The id of a worker that stays until the test says that it has ended.
+const STAYING: &str = "staying";
 
 fn check_run(shown: &Exposition) {
     assert_eq!(shown.find("valuesim_run_expected_tasks", &[("kind", "cell")]), Some(CELLS));

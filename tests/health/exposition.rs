@@ -1,17 +1,17 @@
-//! Reads Prometheus' text format as strictly as its rules are written, and what metrics are to be called.
+//! Reads Prometheus' text format strictly, and checks the names of metrics and labels.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What no label may be: it would have as many values as there is work.
+/// The only labels of a process: none has more values when there is more work.
 const LABELS: [&str; 11] =
     ["version", "role", "provider", "model", "stage", "outcome", "tier", "reason", "kind", "method", "le"];
 
-/// Of a coordinator, which has one run.
+/// The labels of a coordinator's metrics about its only run.
 const LABELS_OF_A_RUN: [&str; 2] = ["run", "state"];
 
 type Labels = BTreeMap<String, String>;
 
-/// What a process showed.
+/// The metrics of a process at one moment.
 pub(crate) struct Exposition {
     /// Type and help, by name.
     families: BTreeMap<String, (String, String)>,
@@ -20,7 +20,7 @@ pub(crate) struct Exposition {
 
 impl Exposition {
     pub(crate) fn read(text: &str) -> Self {
-        assert!(text.ends_with('\n'), "the last line has an end");
+        assert!(text.ends_with('\n'), "the last line ends with a line break");
         let mut this = Self { families: BTreeMap::new(), samples: BTreeMap::new() };
         let (mut help, mut family) = (None, String::new());
         for line in text.lines() {
@@ -31,15 +31,15 @@ impl Exposition {
                 let (helped, text) = help.take().expect("a help before each type");
                 assert_eq!(helped, name);
                 let before = this.families.insert(name.to_owned(), (kind.to_owned(), text.to_owned()));
-                assert!(before.is_none(), "{name} is there twice");
+                assert!(before.is_none(), "{name} is declared twice");
                 name.clone_into(&mut family);
             } else {
                 let (sample, labels, value) = sample(line);
                 let of_family =
                     [family.clone(), family.clone() + "_bucket", family.clone() + "_sum", family.clone() + "_count"];
-                assert!(of_family.contains(&sample), "{sample} stands with {family}");
+                assert!(of_family.contains(&sample), "{sample} is among the samples of {family}");
                 let before = this.samples.insert((sample.clone(), labels), value);
-                assert!(before.is_none(), "twice: {line}");
+                assert!(before.is_none(), "a duplicate: {line}");
             }
         }
         this.check();
@@ -66,7 +66,7 @@ impl Exposition {
         }
     }
 
-    /// Buckets count all below them, and the last one counts all.
+    /// Buckets are cumulative, and the last one counts all observations.
     fn check_histogram(&self, name: &str) {
         let mut series: BTreeMap<Labels, Vec<(f64, f64)>> = BTreeMap::new();
         for ((_, labels), value) in self.samples.iter().filter(|((sample, _), _)| *sample == format!("{name}_bucket")) {
@@ -82,7 +82,7 @@ impl Exposition {
         }
     }
 
-    /// The sum of the samples of this name whose labels have these values; none where there is no such sample.
+    /// The sum of the samples with this name and these labels; none if there is no such sample.
     pub(crate) fn find(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let fits = |of: &Labels| labels.iter().all(|(label, value)| of.get(*label).is_some_and(|found| found == value));
         let found: Vec<f64> =
@@ -90,12 +90,12 @@ impl Exposition {
         (!found.is_empty()).then(|| found.iter().sum())
     }
 
-    /// The same; 0 where there is none.
+    /// The same, but 0 if there is no such sample.
     pub(crate) fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         self.find(name, labels).unwrap_or_default()
     }
 
-    /// Name, type, labels and help of each family, a line each.
+    /// The name, type, labels and help of each family, one per line.
     pub(crate) fn contents(&self) -> String {
         let of_family = |name: &str| -> BTreeSet<&str> {
             let is_of = |sample: &str| sample.strip_prefix(name).is_some_and(|rest| ["", "_count"].contains(&rest));
@@ -113,7 +113,7 @@ impl Exposition {
     }
 }
 
-/// Name, labels and value of a line. No label here has quotes or backslashes in it.
+/// The name, labels and value of a line. No label here contains quotes or backslashes.
 fn sample(line: &str) -> (String, Labels, f64) {
     let (series, value) = line.rsplit_once(' ').expect("a value");
     let value = value.parse().expect("a number");

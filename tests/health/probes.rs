@@ -1,17 +1,17 @@
-//! Ready as long as broker and store are there and nobody asks it to end; alive through all of it.
+//! A process is ready while broker and store answer and nobody has asked it to end. It is alive throughout.
 
 use valuesim_simulator::provider::ProviderOptions;
-use valuesim_test_servers::{RedisServer, shared_broker};
+use valuesim_test_servers::{RedisServer, eventually, shared_broker};
 
-use crate::process::{Fleet, PATIENCE, get, metrics, probe};
+use crate::process::{Fleet, TIMEOUT, get, metrics, probe};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readiness_follows_the_store_and_ends_with_the_first_signal() {
     let (broker, store) = tokio::join!(shared_broker(), RedisServer::start());
     let mut store = store.expect("starts");
     let fleet = Fleet::new(&broker.url, &store.url(), ProviderOptions::default()).await;
-    // A worker that is asked to end stays until it has its replies.
-    fleet.provider.hold_after(0);
+    // A worker that is asked to end waits for its replies.
+    fleet.provider.pause_replies_after(0);
     let (coordinator, mut worker) = (fleet.coordinator(2), fleet.worker());
     let addresses = [coordinator.address().await, worker.address().await];
     for address in &addresses {
@@ -29,18 +29,18 @@ async fn readiness_follows_the_store_and_ends_with_the_first_signal() {
     for address in &addresses {
         probe(address, "/readyz", 200).await;
     }
-    in_flight(&fleet).await;
+    wait_for_calls(&fleet).await;
     worker.terminate();
     let reasons = probe(&addresses[1], "/readyz", 503).await;
     assert!(reasons.contains("about to end"), "{reasons}");
     assert_eq!(get(&addresses[1], "/healthz").expect("answers until it ends").0, 200);
-    fleet.provider.release();
-    assert!(worker.end().await.success());
+    fleet.provider.resume_replies();
+    assert!(worker.wait().await.success());
     assert_eq!(get(&addresses[1], "/healthz"), None);
 }
 
-/// Waits until there are calls that a worker has to wait for when it is asked to end.
-async fn in_flight(fleet: &Fleet) {
-    let look = async || (fleet.provider.stats().in_flight > 0).then_some(());
-    valuesim_test_servers::eventually("calls in flight", PATIENCE, look).await.expect("in time");
+/// Waits until the worker has calls in flight, which it finishes before it ends.
+async fn wait_for_calls(fleet: &Fleet) {
+    let are_there = async || (fleet.provider.stats().in_flight > 0).then_some(());
+    eventually("calls in flight", TIMEOUT, are_there).await.expect("in time");
 }

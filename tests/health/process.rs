@@ -1,4 +1,4 @@
-//! A coordinator or worker whose probes and metrics a test looks at.
+//! A coordinator or worker with probes and metrics.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -16,10 +16,10 @@ use valuesim_test_servers::eventually;
 
 use crate::exposition::Exposition;
 
-/// Longer than anything here takes on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+/// A limit for hangs: far longer than anything here takes, even on a busy machine.
+pub(crate) const TIMEOUT: Duration = Duration::from_mins(2);
 
-/// Where a fleet's processes are, and what they share.
+/// What the processes of a fleet share.
 pub(crate) struct Fleet {
     pub(crate) broker: String,
     pub(crate) store: String,
@@ -30,7 +30,7 @@ pub(crate) struct Fleet {
 /// A process that ends with the test.
 pub(crate) struct Process {
     child: Child,
-    said: PathBuf,
+    stderr: PathBuf,
 }
 
 impl Fleet {
@@ -41,7 +41,7 @@ impl Fleet {
         Self { broker: broker.to_owned(), store: store.to_owned(), provider, folder }
     }
 
-    /// Coordinates an experiment for `users` people, with prices.
+    /// Coordinates an experiment with `users` respondents and with prices.
     pub(crate) fn coordinator(&self, users: u32) -> Process {
         let file = self.folder.path().join("experiment.toml");
         let price = "price = { input_usd_per_million = 1, output_usd_per_million = 2 }";
@@ -52,9 +52,9 @@ impl Fleet {
         self.start("coordinate", &[&["experiment.toml"], &flags[..]].concat())
     }
 
-    /// The name of the only run that was begun.
+    /// The id of the only run.
     pub(crate) fn run(&self) -> RunId {
-        let runs = std::fs::read_dir(self.folder.path().join("runs")).expect("a run has begun");
+        let runs = std::fs::read_dir(self.folder.path().join("runs")).expect("a run has started");
         let folders: Vec<_> = runs.map(|folder| folder.expect("reads").file_name()).collect();
         let [folder] = folders.as_slice() else { panic!("expected one run, found {folders:?}") };
         RunId(folder.to_string_lossy().into_owned())
@@ -65,55 +65,54 @@ impl Fleet {
     }
 
     pub(crate) fn start(&self, verb: &str, flags: &[&str]) -> Process {
-        let said = self.folder.path().join(format!("{verb}.said"));
+        let stderr = self.folder.path().join(format!("{verb}.stderr"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_valuesim"));
         command.env_clear().arg(verb).args(flags).current_dir(self.folder.path());
         command.env("VALUESIM_BROKER", &self.broker).env("VALUESIM_STORE", &self.store);
-        command.stdout(Stdio::null()).stderr(File::create(&said).expect("a new file"));
-        Process { child: command.spawn().expect("the command starts"), said }
+        command.stdout(Stdio::null()).stderr(File::create(&stderr).expect("a new file"));
+        Process { child: command.spawn().expect("the command starts"), stderr }
     }
 }
 
 impl Process {
-    /// What it wrote to standard error so far.
-    pub(crate) fn said(&self) -> String {
-        std::fs::read_to_string(&self.said).expect("reads")
+    /// What it has written to standard error so far.
+    pub(crate) fn stderr(&self) -> String {
+        std::fs::read_to_string(&self.stderr).expect("reads")
     }
 
-    /// Where it answers, once it says so.
+    /// The address of its probes, once it has printed that.
     pub(crate) async fn address(&self) -> String {
-        let said = async || {
-            let said = self.said();
-            let (_, rest) = said.split_once("health and metrics: http://")?;
+        let is_printed = async || {
+            let stderr = self.stderr();
+            let (_, rest) = stderr.split_once("health and metrics: http://")?;
             Some(rest.split_once("/healthz")?.0.to_owned())
         };
-        eventually("an address for probes", PATIENCE, said).await.expect("in time")
+        eventually("an address for probes", TIMEOUT, is_printed).await.expect("in time")
     }
 
     pub(crate) fn terminate(&self) {
-        let killed =
-            Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("kill is there");
+        let killed = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("kill exists");
         assert!(killed.success());
     }
 
-    pub(crate) async fn end(&mut self) -> ExitStatus {
-        let ended = async || self.child.try_wait().expect("waits");
-        eventually("the end of a process", PATIENCE, ended).await.expect("in time")
+    pub(crate) async fn wait(&mut self) -> ExitStatus {
+        let poll = async || self.child.try_wait().expect("waits");
+        eventually("the end of a process", TIMEOUT, poll).await.expect("in time")
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It has ended already, unless the test failed.
+        // The process has ended already, unless the test failed.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Status and body of what is at a path; none where nobody answers.
+/// The status and body of the response to a path; none if nothing answers.
 pub(crate) fn get(address: &str, path: &str) -> Option<(u16, String)> {
     let mut connection = TcpStream::connect(address).ok()?;
-    connection.set_read_timeout(Some(PATIENCE)).ok()?;
+    connection.set_read_timeout(Some(TIMEOUT)).ok()?;
     write!(connection, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").ok()?;
     let mut answer = String::new();
     connection.read_to_string(&mut answer).ok()?;
@@ -122,10 +121,10 @@ pub(crate) fn get(address: &str, path: &str) -> Option<(u16, String)> {
     Some((status, body.to_owned()))
 }
 
-/// Waits until a probe has this status, and returns its body.
+/// Waits until a probe answers with this status, and returns the body.
 pub(crate) async fn probe(address: &str, path: &str, status: u16) -> String {
-    let look = async || get(address, path).filter(|(found, _)| *found == status).map(|(_, body)| body);
-    eventually(&format!("{status} of {path}"), PATIENCE, look).await.expect("in time")
+    let answers = async || get(address, path).filter(|(found, _)| *found == status).map(|(_, body)| body);
+    eventually(&format!("{status} of {path}"), TIMEOUT, answers).await.expect("in time")
 }
 
 /// The metrics at an address.

@@ -1,4 +1,4 @@
-//! Servers that are away: what can be reached is shown, what cannot is said, and nobody waits for long.
+//! Unreachable servers: commands show what they can reach, report what they cannot, and do not wait for long.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -7,14 +7,16 @@ use bytes::Bytes;
 use valuesim_shared::control::AboutRun;
 use valuesim_shared::control::Control as _;
 use valuesim_shared::queue::{Queue as _, QueueKind};
-use valuesim_test_servers::{Broker, Proxy, RedisServer, shared_broker};
+use valuesim_test_servers::{Broker, Proxy, RedisServer, eventually, shared_broker};
 
-use crate::support::{Desk, Ended, Running, STORY, about, name, task, until, until_waiting, worker};
+use crate::support::{
+    CommandOutput, Operator, Running, STORY, TIMEOUT, about, name, task, until, until_waiting, worker,
+};
 
-/// A ceiling for what hangs: about five seconds on an idle machine.
+/// A limit for hangs: commands take about five seconds on an idle machine.
 const SOON: Duration = Duration::from_mins(1);
 
-/// A run of which nothing can be done, as nobody answers its calls.
+/// Coordinates a run that cannot proceed, because nothing answers its calls.
 const COORDINATE: [&str; 11] = [
     "coordinate",
     "--synthetic",
@@ -29,45 +31,45 @@ const COORDINATE: [&str; 11] = [
     "http://127.0.0.1:1/v1",
 ];
 
-/// Runs the command, which is not to take long.
+/// Runs the command, which must end soon.
 #[track_caller]
-fn soon(desk: &Desk, arguments: &[&str], code: i32) -> Ended {
+fn soon(operator: &Operator, arguments: &[&str], code: i32) -> CommandOutput {
     let start = Instant::now();
-    let ended = desk.run(arguments).with_code(code);
+    let output = operator.run(arguments).expect_code(code);
     assert!(start.elapsed() < SOON, "{arguments:?} took {:?}", start.elapsed());
-    ended
+    output
 }
 
-/// Runs commands side by side that end with the same code: each may wait for a server that is away.
+/// Runs commands side by side, because each may wait for an unreachable server. All must end soon, with the same code.
 #[track_caller]
-fn all_soon(desk: &Desk, commands: &[&[&str]], code: i32) -> Vec<Ended> {
+fn all_soon(operator: &Operator, commands: &[&[&str]], code: i32) -> Vec<CommandOutput> {
     let start = Instant::now();
-    let running: Vec<Running> = commands.iter().map(|arguments| desk.start(arguments)).collect();
-    let ended = running.into_iter().map(|running| running.end().with_code(code)).collect();
+    let running: Vec<Running> = commands.iter().map(|arguments| operator.start(arguments)).collect();
+    let outputs = running.into_iter().map(|running| running.wait().expect_code(code)).collect();
     assert!(start.elapsed() < SOON, "{commands:?} took {:?}", start.elapsed());
-    ended
+    outputs
 }
 
 #[track_caller]
-fn says(ended: &Ended, expected: &[&str]) {
+fn says(output: &CommandOutput, expected: &[&str]) {
     for expected in expected {
-        assert!(ended.stdout.contains(expected), "{expected:?} is not in:\n{}", ended.stdout);
+        assert!(output.stdout.contains(expected), "{expected:?} is not in:\n{}", output.stdout);
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_server_may_be_away_and_the_other_is_looked_at() {
+async fn while_one_server_is_away_commands_use_the_other() {
     let (broker, redis) = tokio::join!(Broker::start(), RedisServer::start());
     let (mut broker, mut redis) = (broker.unwrap(), redis.unwrap());
-    let desk = Desk::at(broker.url(), redis.url());
-    let (queue, control) = (desk.queue().await, desk.control().await);
+    let operator = Operator::at(broker.url(), redis.url());
+    let (queue, control) = (operator.queue().await, operator.control().await);
     control.announce(&about()).await.unwrap();
     control.report_worker(&worker()).await.unwrap();
     queue.publish(&name(STORY), task(7, &[]).to_bytes().into()).await.unwrap();
-    queue.publish(&name(QueueKind::Dead), Bytes::from("no task")).await.unwrap();
+    queue.publish(&name(QueueKind::Dead), Bytes::from("not a task")).await.unwrap();
     until_waiting(&queue, &name(QueueKind::Dead), 1).await;
 
-    let all = soon(&desk, &["status"], 0);
+    let all = soon(&operator, &["status"], 0);
     says(
         &all,
         &["run r1: begun", "no such queue", "valuesim dead list r1", "no coordinator is alive", "1 worker is alive"],
@@ -76,79 +78,85 @@ async fn each_server_may_be_away_and_the_other_is_looked_at() {
     assert!(!all.stdout.contains('\u{1b}'), "{}", all.stdout);
 
     redis.stop().await.unwrap();
-    let without_store = soon(&desk, &["status", "r1"], 4);
+    let without_store = soon(&operator, &["status", "r1"], 4);
     says(&without_store, &["the store could not be reached, so", "model 0", "valuesim dead list r1"]);
     assert!(!without_store.stdout.contains("no coordinator is alive"), "{}", without_store.stdout);
-    all_soon(&desk, &[&["pause", "r1"], &["purge", "r1", "--yes"]], 1);
-    soon(&desk, &["runs"], 4);
-    says(&soon(&desk, &["dead", "list", "r1"], 0), &["unreadable"]);
+    all_soon(&operator, &[&["pause", "r1"], &["purge", "r1", "--yes"]], 1);
+    soon(&operator, &["runs"], 4);
+    says(&soon(&operator, &["dead", "list", "r1"], 0), &["unreadable"]);
 
     redis.start_again().await.unwrap();
     broker.kill();
-    let without_broker = soon(&desk, &["status"], 4);
+    let without_broker = soon(&operator, &["status"], 4);
     says(
         &without_broker,
         &["the broker could not be reached, so queues cannot be seen", "run r1: begun", "12 of 60 finished"],
     );
-    says(&soon(&desk, &["pause", "r1"], 0), &["run r1 pauses"]);
-    says(&soon(&desk, &["runs"], 0), &["pause"]);
-    soon(&desk, &["dead", "list", "r1"], 4);
-    soon(&desk, &["dead", "replay", "r1", "--all"], 1);
-    // The half that can be reached is purged, and the other is said to be left.
-    let purged = soon(&desk, &["purge", "r1", "--yes", "--force"], 1);
+    says(&soon(&operator, &["pause", "r1"], 0), &["run r1 pauses"]);
+    says(&soon(&operator, &["runs"], 0), &["pause"]);
+    soon(&operator, &["dead", "list", "r1"], 4);
+    soon(&operator, &["dead", "replay", "r1", "--all"], 1);
+    // Purge removes what it can reach and reports that the rest is left.
+    let purged = soon(&operator, &["purge", "r1", "--yes", "--force"], 1);
     says(&purged, &["removed from the store: "]);
     assert!(purged.stderr.contains("could not remove everything: connect to RabbitMQ"), "{}", purged.stderr);
 
     redis.stop().await.unwrap();
-    says(&soon(&desk, &["status", "r1"], 4), &["the store could not be reached", "the broker could not be reached"]);
+    says(
+        &soon(&operator, &["status", "r1"], 4),
+        &["the store could not be reached", "the broker could not be reached"],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn queues_of_a_run_that_the_store_forgot_are_found_and_purged() {
-    let desk = Desk::new().await;
-    let queue = desk.queue().await;
+async fn queues_of_a_run_that_the_store_lost_are_found_and_purged() {
+    let operator = Operator::new().await;
+    let queue = operator.queue().await;
     queue.publish(&name(STORY), task(7, &[]).to_bytes().into()).await.unwrap();
     until_waiting(&queue, &name(STORY), 1).await;
-    let status = soon(&desk, &["status", "r1"], 0);
+    let status = soon(&operator, &["status", "r1"], 0);
     says(&status, &["run r1: not in the list of runs", "1 task waits and no worker serves the run"]);
-    let purged = soon(&desk, &["purge", "r1", "--yes"], 0);
+    let purged = soon(&operator, &["purge", "r1", "--yes"], 0);
     says(&purged, &["removed from the broker: queues: 2, messages in them: 1, of these dead letters: 0\n"]);
     assert_eq!(queue.depth(&name(STORY)).await, Ok(None));
     assert_eq!(queue.depth(&name(QueueKind::Dead)).await, Ok(None));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_watched_status_goes_on_until_it_is_interrupted() {
-    let desk = Desk::new().await;
-    let mut watching = desk.start(&["status", "--watch"]);
+async fn a_watched_status_continues_until_it_is_interrupted() {
+    let operator = Operator::new().await;
+    let mut watching = operator.start(&["status", "--watch"]);
     for _ in 0..2 {
         watching.wait_for_output("no worker is alive");
     }
     watching.interrupt();
-    watching.end().well();
+    watching.wait().expect_success();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_that_does_not_answer_is_named_with_the_reason() {
-    let mut desk = Desk::new().await;
-    let (proxy, through) = Proxy::in_front_of(&desk.store).await.unwrap();
-    desk.store = through;
-    let mut watching = desk.start(&["status", "--watch", "--json"]);
+async fn a_store_that_does_not_answer_is_reported_with_the_reason() {
+    let mut operator = Operator::new().await;
+    let (proxy, through) = Proxy::in_front_of(&operator.store).await.unwrap();
+    operator.store = through;
+    let mut watching = operator.start(&["status", "--watch", "--json"]);
     watching.wait_for_output("\"unreached\":[]");
     proxy.stall().await;
-    let said = watching.wait_for_output("\"server\":\"store\"");
-    assert!(said.contains("reach the Redis server redis://127.0.0.1:") && said.contains("no answer in 2 s"), "{said}");
-    // Who comes now does not even connect.
-    says(&soon(&desk, &["status"], 4), &["the store could not be reached", "connect to the store redis://127.0.0.1:"]);
+    let line = watching.wait_for_output("\"server\":\"store\"");
+    assert!(line.contains("reach the Redis server redis://127.0.0.1:") && line.contains("no answer in 2 s"), "{line}");
+    // A new command cannot even connect.
+    says(
+        &soon(&operator, &["status"], 4),
+        &["the store could not be reached", "connect to the store redis://127.0.0.1:"],
+    );
     drop(watching);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_that_takes_no_writes_hides_nothing() {
+async fn a_store_that_accepts_no_writes_can_still_be_read() {
     let redis = RedisServer::start().await.unwrap();
-    let (broker, address) = (valuesim_test_servers::shared_broker().await, redis.url());
-    let desk = Desk::at(broker.url.clone(), address.clone());
-    let control = desk.control().await;
+    let (broker, address) = (shared_broker().await, redis.url());
+    let operator = Operator::at(broker.url.clone(), address.clone());
+    let control = operator.control().await;
     control.announce(&about()).await.unwrap();
     control.report_worker(&worker()).await.unwrap();
     let mut plain = redis::Client::open(address).unwrap().get_connection().unwrap();
@@ -159,132 +167,147 @@ async fn a_store_that_takes_no_writes_hides_nothing() {
         words.for_each(|word| _ = command.arg(word));
         command.exec(&mut plain).unwrap();
     }
-    says(&soon(&desk, &["status"], 0), &["run r1: begun", "no worker is alive"]);
-    // Nobody is at work: what it cannot do is said of the writing alone.
-    let purged = soon(&desk, &["purge", "r1", "--yes"], 1);
+    says(&soon(&operator, &["status"], 0), &["run r1: begun", "no worker is alive"]);
+    // The error is about writing, not about finding out who works on the run.
+    let purged = soon(&operator, &["purge", "r1", "--yes"], 1);
     assert!(!purged.stderr.contains("check which processes work on run"), "{}", purged.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_coordinator_that_waits_for_a_store_without_room_can_be_stopped() {
+async fn a_coordinator_that_waits_for_a_full_store_can_be_stopped() {
     let (broker, redis) = tokio::join!(shared_broker(), RedisServer::start());
     let redis = redis.unwrap();
-    let desk = Desk::at(broker.url.clone(), redis.url());
+    let operator = Operator::at(broker.url.clone(), redis.url());
     let mut store = redis::Client::open(redis.url()).unwrap().get_connection().unwrap();
     let () = redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg(1).query(&mut store).unwrap();
-    let mut waiting = desk.start(&COORDINATE);
+    let mut waiting = operator.start(&COORDINATE);
     waiting.wait_for("its memory is full");
     waiting.interrupt();
     waiting.wait_for("stopping: cells in progress stay on the queues");
-    waiting.end().with_code(130);
+    waiting.wait().expect_code(130);
 
-    // The run was begun; where the broker is is still the user's to say.
-    let ended = Running::new(desk.place.command(&COORDINATE).env("VALUESIM_STORE", &desk.store)).end().with_code(2);
-    assert!(ended.stderr.contains("missing broker address"), "{}", ended.stderr);
+    // Although the run has begun, the user must still name the broker.
+    let output = Running::new(operator.sandbox.command(&COORDINATE).env("VALUESIM_STORE", &operator.store))
+        .wait()
+        .expect_code(2);
+    assert!(output.stderr.contains("missing broker address"), "{}", output.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_coordinator_that_cannot_enter_its_run_into_the_list_goes_on() {
+async fn a_coordinator_that_cannot_list_its_run_continues() {
     let (broker, redis) = tokio::join!(shared_broker(), RedisServer::start());
     let redis = redis.unwrap();
     let mut store = redis::Client::open(redis.url()).unwrap().get_connection().unwrap();
     let user = ["SETUSER", "weak", "on", ">secret", "~*", "+@all", "-zadd"];
     let () = redis::cmd("ACL").arg(&user).query(&mut store).unwrap();
-    let desk = Desk::at(broker.url.clone(), redis.url().replace("redis://", "redis://weak:secret@"));
-    let mut coordinator = desk.start(&COORDINATE);
+    let operator = Operator::at(broker.url.clone(), redis.url().replace("redis://", "redis://weak:secret@"));
+    let mut coordinator = operator.start(&COORDINATE);
     coordinator.wait_for("could not add the run to the list of runs");
     coordinator.wait_for("coordinating run");
     coordinator.interrupt();
-    coordinator.end().with_code(130);
+    coordinator.wait().expect_code(130);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_watched_status_ends_with_its_reader() {
-    let desk = Desk::new().await;
-    let mut watching = desk.place.command(&["status", "--watch"]);
-    watching.env("VALUESIM_BROKER", &desk.broker).env("VALUESIM_STORE", &desk.store);
+async fn a_watched_status_ends_when_its_reader_goes_away() {
+    let operator = Operator::new().await;
+    let mut watching = operator.sandbox.command(&["status", "--watch"]);
+    watching.env("VALUESIM_BROKER", &operator.broker).env("VALUESIM_STORE", &operator.store);
     let mut watching = watching.stdout(Stdio::piped()).spawn().unwrap();
     drop(watching.stdout.take());
-    let ended = valuesim_test_servers::eventually("its end", SOON, async || watching.try_wait().unwrap()).await;
-    let ended = ended.inspect_err(|_| watching.kill().unwrap()).unwrap();
-    assert_eq!(ended.code(), Some(0));
+    let status = eventually("its end", SOON, async || watching.try_wait().unwrap()).await;
+    let status = status.inspect_err(|_| watching.kill().unwrap()).unwrap();
+    assert_eq!(status.code(), Some(0));
 }
 
-/// A run with so many models that its queues are looked at in many rounds, over a way of the test's own.
-async fn far_away() -> (Desk, Proxy, Desk) {
-    let near = Desk::new().await;
+/// A run with many models, and a second operator, who reaches its many queues through a proxy.
+async fn distant_operator() -> (Operator, Proxy, Operator) {
+    let near = Operator::new().await;
     let many = AboutRun { models: (0..20).map(|number| format!("m{number}")).collect(), ..about() };
     near.control().await.announce(&many).await.unwrap();
     let (proxy, through) = Proxy::in_front_of(&near.broker).await.unwrap();
-    let far = Desk::at(through, near.store.clone());
+    let far = Operator::at(through, near.store.clone());
     (near, proxy, far)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_queues_far_away_are_looked_at_side_by_side() {
-    let (_near, proxy, far) = far_away().await;
+async fn many_queues_of_a_distant_broker_are_inspected_in_parallel() {
+    let (_near, proxy, far) = distant_operator().await;
     proxy.delay(Duration::from_millis(15));
-    let status = soon(&far, &["status"], 0);
+    // One queue after the other would take longer than `status` allows, every time. On a busy machine, a few attempts in
+    // parallel may take as long.
+    let complete = async || Some(far.run(&["status"])).filter(|status| status.code == Some(0));
+    let status = eventually("a complete status", TIMEOUT, complete).await.unwrap();
     says(&status, &["m19", "no such queue"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_look_that_takes_too_long_is_told_from_a_broker_that_is_away() {
-    let (_near, proxy, far) = far_away().await;
+async fn a_slow_inspection_is_distinguished_from_an_unreachable_broker() {
+    let (_near, proxy, far) = distant_operator().await;
     let mut watching = far.start(&["status", "--watch"]);
     watching.wait_for_output("no such queue");
     proxy.delay(Duration::from_millis(250));
     watching.wait_for_output("the look at its queues was not finished within 2 s");
     watching.interrupt();
-    let said = watching.end().well().stdout;
-    assert!(!said.contains("the broker could not be reached"), "{said}");
+    let stdout = watching.wait().expect_success().stdout;
+    assert!(!stdout.contains("the broker could not be reached"), "{stdout}");
 }
 
-/// The verbs through servers that take connections and answer nothing, from the beginning.
+/// All commands, on servers that accept connections but never answer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn servers_that_stall_are_said_within_seconds() {
-    let desk = Desk::new().await;
-    desk.control().await.announce(&about()).await.unwrap();
-    let (broker, broker_url) = Proxy::in_front_of(&desk.broker).await.unwrap();
-    let (store, store_url) = Proxy::in_front_of(&desk.store).await.unwrap();
-    let held = Desk::at(broker_url, store_url);
+async fn stalled_servers_are_reported_within_seconds() {
+    let operator = Operator::new().await;
+    operator.control().await.announce(&about()).await.unwrap();
+    let (broker, broker_url) = Proxy::in_front_of(&operator.broker).await.unwrap();
+    let (store, store_url) = Proxy::in_front_of(&operator.store).await.unwrap();
+    let stalled_operator = Operator::at(broker_url, store_url);
     broker.stall().await;
     let silent = "no answer within 3 s; check the host and the port";
-    says(&soon(&held, &["status"], 4), &["the broker could not be reached", "connect to RabbitMQ at amqp://", silent]);
+    says(
+        &soon(&stalled_operator, &["status"], 4),
+        &["the broker could not be reached", "connect to RabbitMQ at amqp://", silent],
+    );
     let stalled = |commands: &[&[&str]], code| {
-        for (arguments, ended) in commands.iter().zip(all_soon(&held, commands, code)) {
-            assert!(ended.stderr.contains(silent), "{arguments:?}: {}", ended.stderr);
+        for (arguments, output) in commands.iter().zip(all_soon(&stalled_operator, commands, code)) {
+            assert!(output.stderr.contains(silent), "{arguments:?}: {}", output.stderr);
         }
     };
     stalled(&[&["dead", "list", "r1"], &["dead", "show", "r1"]], 4);
     stalled(&[&["dead", "replay", "r1", "--all"], &["dead", "discard", "r1", "--all", "--yes"]], 1);
-    // What the store has is gone, and what the broker has is left.
+    // What the store had is gone; what the broker has is left.
     stalled(&[&["purge", "r1", "--yes"]], 1);
-    desk.control().await.announce(&about()).await.unwrap();
-    soon(&held, &["pause", "r1"], 0);
+    operator.control().await.announce(&about()).await.unwrap();
+    soon(&stalled_operator, &["pause", "r1"], 0);
     store.stall().await;
-    says(&soon(&held, &["status"], 4), &["the store could not be reached", "the broker could not be reached"]);
+    says(
+        &soon(&stalled_operator, &["status"], 4),
+        &["the store could not be reached", "the broker could not be reached"],
+    );
     stalled(&[&["pause", "r1"], &["purge", "r1", "--yes"]], 1);
     stalled(&[&["runs"]], 4);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_replay_that_stalls_half_way_says_what_was_done() {
-    const LETTERS: u32 = 3_000;
-    let desk = Desk::new().await;
-    let (queue, dead) = (desk.queue().await, name(QueueKind::Dead));
+async fn a_replay_that_stalls_halfway_reports_what_was_done() {
+    /// At two delays each, they take 40 seconds: the replay cannot end before the stall.
+    const LETTERS: u32 = 1_000;
+    const DELAY: Duration = Duration::from_millis(20);
+    let operator = Operator::new().await;
+    let (queue, dead) = (operator.queue().await, name(QueueKind::Dead));
     let letters = (1..=LETTERS).map(|respondent| queue.publish(&dead, task(respondent, &[]).to_bytes().into()));
     futures_util::future::try_join_all(letters).await.unwrap();
     until_waiting(&queue, &dead, LETTERS).await;
-    let (proxy, through) = Proxy::in_front_of(&desk.broker).await.unwrap();
-    let held = Desk::at(through, desk.store.clone());
-    let replaying = held.start(&["dead", "replay", "r1", "--all"]);
-    let has_begun = async || queue.depth(&name(STORY)).await.unwrap().is_some_and(|depth| depth.messages > 0);
-    until("the first replayed letter", has_begun).await;
+    let (proxy, through) = Proxy::in_front_of(&operator.broker).await.unwrap();
+    let stalled_operator = Operator::at(through, operator.store.clone());
+    proxy.delay(DELAY);
+    let replaying = stalled_operator.start(&["dead", "replay", "r1", "--all"]);
+    let has_begun = async || queue.depth(&name(STORY)).await.unwrap().is_some_and(|depth| depth.messages > 1);
+    // The second letter is sent once the first one is dealt with.
+    until("the second replayed letter", has_begun).await;
     proxy.stall().await;
     let start = Instant::now();
-    let ended = replaying.end().with_code(1);
+    let output = replaying.wait().expect_code(1);
     assert!(start.elapsed() < SOON, "it took {:?}", start.elapsed());
-    assert!(ended.stdout.starts_with("replayed ") && !ended.stdout.starts_with("replayed 0"), "{}", ended.stdout);
-    assert!(ended.stderr.contains("replay a dead letter"), "{}", ended.stderr);
+    assert!(output.stdout.starts_with("replayed ") && !output.stdout.starts_with("replayed 0"), "{}", output.stdout);
+    assert!(output.stderr.contains("replay a dead letter"), "{}", output.stderr);
 }

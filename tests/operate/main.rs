@@ -1,4 +1,4 @@
-//! The operators' verbs on a real RabbitMQ and Redis: while all is well, and while things are broken.
+//! The operator's commands on a real RabbitMQ and Redis, while everything works and while servers are broken.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "in a test, an unwrap is a check")]
 

@@ -1,67 +1,67 @@
-//! Servers of a test's own, the command on them, and what a fleet would have left there.
+//! A test's own servers, the operator's commands on them, and messages as a fleet leaves them there.
 
-#[path = "../command/support/place.rs"]
+#[path = "../../shared/tests/control/message.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
-mod place;
+mod control_message;
 #[path = "../command/support/process.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod process;
+#[path = "../command/support/sandbox.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod sandbox;
 
 use std::time::Duration;
 
 use secrecy::SecretString;
 use serde_json::Value;
-use valuesim_shared::control::{
-    AboutRun, CONTROL_VERSION, CellCounts, Process, RedisControl, RunPhase, UnixMillis, WorkerReport,
-};
+use valuesim_shared::control::{AboutRun, CellCounts, RedisControl, RunPhase, UnixMillis, WorkerReport};
 use valuesim_shared::id::{Cell, Fold, ModelId, Respondent, RunId};
-use valuesim_shared::money::NanoUsd;
 use valuesim_shared::queue::{QueueKind, QueueName, RabbitQueue, RabbitSettings};
 use valuesim_shared::task::{PackedCodes, RetrievedItems, TASK_VERSION, Task, TaskKind};
 use valuesim_test_servers::{Database, Vhost, eventually, shared_broker, shared_redis};
 
-pub(crate) use place::{Ended, Place};
 pub(crate) use process::Running;
+pub(crate) use sandbox::{CommandOutput, Sandbox};
 
-/// A ceiling for what hangs: longer than anything here takes on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+/// A limit for hangs: far longer than anything here takes, even on a busy machine.
+pub(crate) const TIMEOUT: Duration = Duration::from_mins(2);
 
-/// The command, and the servers that it is told of.
-pub(crate) struct Desk {
-    pub(crate) place: Place,
+/// An operator, who runs the command on a fleet's servers.
+pub(crate) struct Operator {
+    pub(crate) sandbox: Sandbox,
     pub(crate) broker: String,
     pub(crate) store: String,
     _servers: Option<(Vhost, Database)>,
 }
 
-impl Desk {
-    /// On parts of the shared servers.
+impl Operator {
+    /// An operator of a virtual host and a database on the shared servers.
     pub(crate) async fn new() -> Self {
         let (broker, store) = tokio::join!(shared_broker(), shared_redis());
         let (broker_url, store_url) = (broker.url.clone(), store.url.clone());
-        Self { place: Place::new(), broker: broker_url, store: store_url, _servers: Some((broker, store)) }
+        Self { sandbox: Sandbox::new(), broker: broker_url, store: store_url, _servers: Some((broker, store)) }
     }
 
-    /// On servers that the test looks after.
+    /// An operator of servers that the test manages.
     pub(crate) fn at(broker: String, store: String) -> Self {
-        Self { place: Place::new(), broker, store, _servers: None }
+        Self { sandbox: Sandbox::new(), broker, store, _servers: None }
     }
 
     /// Starts the command.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
-        let mut command = self.place.command(arguments);
+        let mut command = self.sandbox.command(arguments);
         command.env("VALUESIM_BROKER", &self.broker).env("VALUESIM_STORE", &self.store).env("USER", "ada");
         Running::new(&mut command)
     }
 
     /// Runs the command until it ends.
-    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
-        self.start(arguments).end()
+    pub(crate) fn run(&self, arguments: &[&str]) -> CommandOutput {
+        self.start(arguments).wait()
     }
 
-    /// What the command says as JSON, a line each.
+    /// Runs the command with `--json`, and returns what its lines hold.
     pub(crate) fn json(&self, arguments: &[&str]) -> Vec<Value> {
-        self.run(&[arguments, &["--json"]].concat()).well().events()
+        self.run(&[arguments, &["--json"]].concat()).expect_success().events()
     }
 
     pub(crate) async fn queue(&self) -> RabbitQueue {
@@ -74,13 +74,13 @@ impl Desk {
     }
 }
 
-/// Looks again and again until `look` finds it so.
-pub(crate) async fn until(what: &str, look: impl AsyncFn() -> bool) {
-    let look = async || look().await.then_some(());
-    eventually(what, PATIENCE, look).await.unwrap_or_else(|error| panic!("{error}"));
+/// Waits until a condition is met.
+pub(crate) async fn until(what: &str, is_met: impl AsyncFn() -> bool) {
+    let poll = async || is_met().await.then_some(());
+    eventually(what, TIMEOUT, poll).await.unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// Waits until so many messages wait in a queue.
+/// Waits until this many messages are in a queue.
 pub(crate) async fn until_waiting(queue: &RabbitQueue, name: &QueueName, messages: u32) {
     let counted = async || queue.depth(name).await.unwrap().map_or(0, |depth| depth.messages) == messages;
     until(&format!("{messages} messages in {name}"), counted).await;
@@ -90,8 +90,8 @@ pub(crate) fn run_id() -> RunId {
     RunId("r1".to_owned())
 }
 
-pub(crate) fn name(lane: QueueKind) -> QueueName {
-    QueueName { run: run_id(), kind: lane }
+pub(crate) fn name(kind: QueueKind) -> QueueName {
+    QueueName { run: run_id(), kind }
 }
 
 pub(crate) const STORY: QueueKind = QueueKind::Story(ModelId(0));
@@ -112,34 +112,12 @@ pub(crate) fn task(respondent: u32, history: &[&str]) -> Task {
 }
 
 pub(crate) fn about() -> AboutRun {
-    AboutRun {
-        version: CONTROL_VERSION,
-        run: run_id(),
-        models: vec!["m".to_owned()],
-        phase: RunPhase::Begun,
-        cells: CellCounts { planned: 60, finished: 12, under_way: 3, dead: 0 },
-        spent: NanoUsd(0),
-        priced: true,
-        stopped_by: None,
-        begun_at: UnixMillis::now(),
-        at: UnixMillis::now(),
-    }
+    let cells = CellCounts { planned: 60, finished: 12, under_way: 3, dead: 0 };
+    let now = UnixMillis::now();
+    AboutRun { cells, begun_at: now, at: now, ..control_message::about("r1", RunPhase::Begun) }
 }
 
 pub(crate) fn worker() -> WorkerReport {
-    let (id, host, release) = ("worker-of-the-test".to_owned(), "h1".to_owned(), "0.0.9".to_owned());
-    WorkerReport {
-        version: CONTROL_VERSION,
-        process: Process { id, host, pid: 72, release, started_at: UnixMillis::now() },
-        runs: vec![run_id()],
-        draining: false,
-        tasks: 2,
-        calls_in_flight: 3,
-        capacity: 64,
-        calls_per_second: 1.5,
-        last_trouble: Some((UnixMillis::now(), "the provider\u{1b}[2J is away".to_owned())),
-        http: None,
-        troubles: Vec::new(),
-        at: UnixMillis::now(),
-    }
+    let trouble = (UnixMillis::now(), "the provider\u{1b}[2J is away".to_owned());
+    WorkerReport { runs: vec![run_id()], last_trouble: Some(trouble), ..control_message::worker("worker-of-the-test") }
 }

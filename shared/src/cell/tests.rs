@@ -3,8 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::codebook::{AnswerOption, Category, Level, Natural};
-use crate::id::{Code, QuestionId};
+use crate::id::QuestionId;
 use crate::method::{Behaviour, Method};
 use crate::outcome::{Decided, Ended};
 use crate::stage::Stage;
@@ -12,21 +11,8 @@ use crate::stage::Stage;
 const CAB: [Stage; 3] = [Stage::COGNITIVE, Stage::AFFECTIVE, Stage::BEHAVIORAL];
 
 fn question(index: usize) -> Question {
-    let option = |code| AnswerOption { code: Code(code), label: format!("option {code}") };
-    Question {
-        id: QuestionId::from_index(index),
-        text: "How do you do?".to_owned(),
-        options: (1..=5).map(option).collect(),
-        natural: Natural { text: String::new(), sentences: Vec::new(), template: None },
-        level: Level::Nominal,
-        direction: None,
-        section: String::new(),
-        category: Category::Core,
-        scale: Vec::new(),
-        missing: Vec::new(),
-        open: None,
-        range: None,
-    }
+    let options = [(1, "one"), (2, "two"), (3, "three"), (4, "four"), (5, "five")];
+    Question::example(QuestionId::from_index(index), "How do you do?", &options)
 }
 
 fn rules(methods: &[Method]) -> Rules {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::codebook::{AnswerOption, Category, Level, Natural, OpenValues};
+use crate::codebook::{Level, OpenValues};
 use crate::id::{Code, QuestionId};
 
 const IMPORTANCE: [(i32, &str); 4] =
@@ -14,20 +14,11 @@ const SCALE: [(i32, &str); 10] =
 const YEAR: [(i32, &str); 0] = [];
 
 fn question(options: &[(i32, &str)]) -> Question {
-    let option = |&(code, label): &(i32, &str)| AnswerOption { code: Code(code), label: label.to_owned() };
     Question {
-        id: QuestionId::from_index(0),
-        text: "How important?".to_owned(),
-        options: options.iter().map(option).collect(),
-        natural: Natural { text: String::new(), sentences: Vec::new(), template: None },
         level: Level::Ordinal,
-        direction: None,
-        section: String::new(),
-        category: Category::Core,
-        scale: Vec::new(),
-        missing: Vec::new(),
         open: options.is_empty().then_some(OpenValues::Number),
         range: options.is_empty().then_some((1900, 2010)),
+        ..Question::example(QuestionId::from_index(0), "How important?", options)
     }
 }
 

@@ -9,8 +9,8 @@ use valuesim_shared::control::{
 use crate::implementations::Implementation;
 use crate::message::{about, coordinator, process, run, worker};
 
-/// How long anything here may take before a test fails.
-const LIMIT: Duration = Duration::from_secs(30);
+/// A limit for hangs: how long an order may take to be seen.
+const LIMIT: Duration = Duration::from_mins(2);
 
 pub(crate) async fn an_order_is_seen_by_all_who_follow<I: Implementation>(each: I) {
     let (operator, other) = (each.one(), each.other());

@@ -1,67 +1,11 @@
 //! What of orders and signs of life is Redis' own: expiry, other releases, a server that is away or takes no writes.
 
-use valuesim_shared::control::{
-    AboutRun, CONTROL_VERSION, CellCounts, Control as _, ControlError, CoordinatorReport, Lead, Process, RedisControl,
-    RunPhase, UnixMillis, WorkerReport,
-};
-use valuesim_shared::money::NanoUsd;
+use valuesim_shared::control::{Control as _, ControlError, Lead, RedisControl, RunPhase};
 use valuesim_shared::redis_connection::RedisConnectionError;
 use valuesim_test_servers::{Proxy, RedisServer, shared_redis};
 
+use crate::message::{about, coordinator, process, worker};
 use crate::support::{LIMIT, command, link, plain, run};
-
-fn process(id: &str) -> Process {
-    let (host, release) = ("host".to_owned(), "0.1.0".to_owned());
-    Process { id: id.to_owned(), host, pid: 7, release, started_at: UnixMillis(1) }
-}
-
-pub(crate) fn worker(id: &str) -> WorkerReport {
-    WorkerReport {
-        version: CONTROL_VERSION,
-        process: process(id),
-        runs: vec![run("r")],
-        draining: false,
-        tasks: 2,
-        calls_in_flight: 3,
-        capacity: 64,
-        calls_per_second: 12.5,
-        http: None,
-        last_trouble: None,
-        troubles: Vec::new(),
-        at: UnixMillis::now(),
-    }
-}
-
-fn coordinator(id: &str) -> CoordinatorReport {
-    CoordinatorReport {
-        version: CONTROL_VERSION,
-        process: process(id),
-        run: run("r"),
-        cells: CellCounts { planned: 10, finished: 1, under_way: 2, dead: 0 },
-        cells_per_second: 0.5,
-        last_finished_at: None,
-        spent: NanoUsd(7),
-        priced: true,
-        http: Some("http://127.0.0.1:9090".to_owned()),
-        last_trouble: Some((UnixMillis(3), "slow".to_owned())),
-        at: UnixMillis::now(),
-    }
-}
-
-fn about(name: &str, phase: RunPhase) -> AboutRun {
-    AboutRun {
-        version: CONTROL_VERSION,
-        run: run(name),
-        models: vec!["m".to_owned()],
-        phase,
-        cells: CellCounts::default(),
-        spent: NanoUsd(1),
-        priced: true,
-        stopped_by: None,
-        begun_at: UnixMillis(1),
-        at: UnixMillis(2),
-    }
-}
 
 #[tokio::test]
 async fn an_order_of_a_newer_release_is_no_reason_to_go_on() {
@@ -91,9 +35,9 @@ async fn a_leader_that_cannot_be_read_bars_nobody() {
     let mut plain = plain(&database.url).await;
     for value in ["nonsense", "7", "{}"] {
         command(&mut plain, &format!("SET valuesim:{{r}}:leader {value}")).await;
-        assert_eq!(control.renew_lead(&run("r"), &process("c1")).await, Ok(None));
+        assert_eq!(control.renew_lead(&run("r"), &process("c1", 1)).await, Ok(None));
         command(&mut plain, &format!("SET valuesim:{{r}}:leader {value}")).await;
-        assert_eq!(control.take_lead(&run("r"), &process("c1"), None).await, Ok(Lead::Ours));
+        assert_eq!(control.take_lead(&run("r"), &process("c1", 1), None).await, Ok(Lead::Ours));
     }
     let redis::Value::Int(left) = command(&mut plain, "PTTL valuesim:{r}:leader").await else { panic!("a number") };
     assert!((1..=10_000).contains(&left), "{left} ms");

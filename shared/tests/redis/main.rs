@@ -4,6 +4,8 @@ mod control;
 mod expiry;
 mod faults;
 mod leases;
+#[path = "../control/message.rs"]
+mod message;
 mod refusals;
 mod stories;
 mod support;

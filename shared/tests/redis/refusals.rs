@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use valuesim_shared::redis_connection::{RedisConnection, RedisConnectionError, RedisConnectionState};
 use valuesim_shared::store::Store as _;
-use valuesim_test_servers::RedisServer;
+use valuesim_test_servers::{RedisServer, eventually};
 
 use crate::support::{LIMIT, call, cell, command, is_unreachable, link, plain, reply, run, store, until};
 
@@ -38,10 +38,9 @@ async fn speaker(words: &'static str) -> String {
 
 #[tokio::test]
 async fn a_port_where_nobody_listens() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("listens");
-    let url = format!("redis://{}", listener.local_addr().expect("has an address"));
-    drop(listener);
-    let said = refusal(&url).await.to_string();
+    // A privileged port: nothing listens there, and no other test can take it.
+    let url = "redis://127.0.0.1:1";
+    let said = refusal(url).await.to_string();
     assert!(said.starts_with(&format!("reach the Redis server {url}: ")), "{said}");
     assert!(said.ends_with("check that it runs and that the address is right"), "{said}");
 }
@@ -132,12 +131,9 @@ async fn a_reply_that_cannot_be_kept_is_told_to_whoever_waits_next() {
     command(&mut admin, "ACL SETUSER writer on >pw ~valuesim:* +@all -rpush").await;
     let store = store(&server.url().replace("redis://", "redis://writer:pw@")).await;
     store.record_reply(&run("r"), cell(1), call(1), &reply("yes")).expect("is in line");
-    let refused = async {
-        while command(&mut admin, "ACL LOG 1").await == redis::Value::Array(Vec::new()) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(LIMIT, refused).await.expect("in time");
+    let mut log = admin.clone();
+    let is_refused = async || (command(&mut log, "ACL LOG 1").await != redis::Value::Array(Vec::new())).then_some(());
+    eventually("the refused command", LIMIT, is_refused).await.expect("in time");
     command(&mut admin, "ACL SETUSER writer +rpush").await;
     let said = store.settle().await.expect_err("it was not kept").to_string();
     assert!(said.contains("no permissions to run the 'rpush' command"), "{said}");

@@ -290,7 +290,7 @@ impl ProviderState {
         if !latency.is_zero() {
             tokio::time::sleep(latency).await;
         }
-        // Held replies end with the server, as hanging ones do.
+        // Paused replies end with the server, as hanging ones do.
         tokio::select! {
             biased;
             () = self.reply_gate.pass() => {}

@@ -75,16 +75,19 @@ async fn a_retry_on_time_is_admitted_and_no_window_exceeds_the_limit() {
 #[tokio::test]
 async fn concurrent_calls_are_limited_and_counted() {
     let client = Arc::new(Client::start(ProviderOptions { max_in_flight: Some(3), ..normal() }).await);
-    client.provider.hold_after(0);
+    client.provider.pause_replies_after(0);
     let mut calls = JoinSet::new();
     for call in 0..10 {
         let client = Arc::clone(&client);
         calls.spawn(async move { client.respond(&format!("call {call}")).await.status().as_u16() });
     }
-    while client.stats().await.errors.get(&429) != Some(&7) {
-        tokio::task::yield_now().await;
-    }
-    client.provider.release();
+    let seven_are_refused = async {
+        while client.stats().await.errors.get(&429) != Some(&7) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(2), seven_are_refused).await.expect("in time");
+    client.provider.resume_replies();
     let mut statuses = calls.join_all().await;
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 200, 200, 429, 429, 429, 429, 429, 429, 429]);

@@ -1,4 +1,4 @@
-//! Reads a run's ledger with the database alone, row by row.
+//! Reads a run's ledger row by row, with the database library alone.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition}
 /// Model, respondent, fold.
 type Key = (u16, u32, u8);
 
-/// The rows of the ledger's table `cells`, in its order; bytes that are no text are escaped, so that none is lost.
+/// The rows of the ledger's table `cells`, in its order. Bytes that are not text are escaped, so that none is lost.
 pub(crate) fn cells(folder: &Path) -> Vec<(Key, String)> {
     let database = Database::open(folder.join("ledger.redb")).unwrap();
     let table = TableDefinition::<Key, &[u8]>::new("cells");

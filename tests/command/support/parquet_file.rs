@@ -1,4 +1,4 @@
-//! Writes a Parquet file anew with one value changed, as any tool for such files can.
+//! Rewrites a Parquet file with some values changed, as any tool for such files can.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -13,12 +13,12 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 /// A release of this program, in the file's metadata.
 pub(crate) struct Release(pub(crate) &'static str);
 
-/// What is read of a column: values, and where there are any.
+/// A column's values that are not null, and its definition levels.
 type Values<T> = (Vec<T>, Vec<i16>);
 
-/// Writes the file anew as `release` would; `change` gets the numbers of `column`, those that are there.
-pub(crate) fn write_anew(path: &Path, release: &Release, column: &str, change: impl Fn(&mut Vec<i32>)) {
-    let anew = path.with_extension("anew");
+/// Rewrites the file as `release` would; `change` edits the numbers of `column` that are not null.
+pub(crate) fn rewrite(path: &Path, release: &Release, column: &str, change: impl Fn(&mut Vec<i32>)) {
+    let rewritten = path.with_extension("rewritten");
     let reader = SerializedFileReader::new(File::open(path).unwrap()).unwrap();
     let about = reader.metadata().file_metadata();
     let mut entries = about.key_value_metadata().unwrap().clone();
@@ -26,7 +26,8 @@ pub(crate) fn write_anew(path: &Path, release: &Release, column: &str, change: i
     version.value = Some(release.0.to_owned());
     let properties = WriterProperties::builder().set_key_value_metadata(Some(entries)).build();
     let schema = about.schema_descr().root_schema_ptr();
-    let mut writer = SerializedFileWriter::new(File::create(&anew).unwrap(), schema, Arc::new(properties)).unwrap();
+    let mut writer =
+        SerializedFileWriter::new(File::create(&rewritten).unwrap(), schema, Arc::new(properties)).unwrap();
     for group in 0..reader.num_row_groups() {
         let from = reader.get_row_group(group).unwrap();
         let mut to = writer.next_row_group().unwrap();
@@ -52,7 +53,7 @@ pub(crate) fn write_anew(path: &Path, release: &Release, column: &str, change: i
         to.close().unwrap();
     }
     writer.close().unwrap();
-    fs::rename(anew, path).unwrap();
+    fs::rename(rewritten, path).unwrap();
 }
 
 fn read<T: DataType>(mut reader: ColumnReaderImpl<T>) -> Values<T::T> {

@@ -1,27 +1,30 @@
-//! A command that is running: what it says so far, and the signals that a user can send it.
+//! A running command: its output so far, and the signals that a user can send it.
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::place::Ended;
+use super::sandbox::CommandOutput;
 
-/// How long a line may take to come; far more than it ever does.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// A limit for hangs: how long an expected line may take to appear.
+const TIMEOUT: Duration = Duration::from_mins(2);
 
-/// A running command. It is killed when a test ends before it does.
+/// A limit for hangs: how long a command may take to end.
+const END_TIMEOUT: Duration = Duration::from_mins(10);
+
+/// A running command. It is killed if the test ends first.
 pub(crate) struct Running {
     child: Child,
     stdout: Stream,
     stderr: Stream,
 }
 
-/// What comes out of a command, line by line.
+/// One output stream of a command, line by line.
 struct Stream {
     lines: Receiver<String>,
-    /// The lines that were read.
+    /// The lines read so far.
     read: String,
 }
 
@@ -33,13 +36,13 @@ impl Running {
         Self { child, stdout: Stream::new(stdout), stderr: Stream::new(stderr) }
     }
 
-    /// Waits for a line of standard output that has `text` in it.
+    /// Waits for a line on standard output that contains `text`.
     #[track_caller]
     pub(crate) fn wait_for_output(&mut self, text: &str) -> String {
         self.stdout.wait_for(text)
     }
 
-    /// Waits for a line of standard error that has `text` in it.
+    /// Waits for a line on standard error that contains `text`.
     #[track_caller]
     pub(crate) fn wait_for(&mut self, text: &str) {
         self.stderr.wait_for(text);
@@ -55,19 +58,21 @@ impl Running {
         self.signal("TERM");
     }
 
-    /// Ends it without a chance to tidy up, as a crash or a loss of power does.
+    /// Kills it without a chance to clean up, as a crash or a power failure does.
     pub(crate) fn kill(&self) {
         self.signal("KILL");
     }
 
-    /// Waits for its end.
-    pub(crate) fn end(mut self) -> Ended {
-        let (stdout, stderr) = (self.stdout.rest(), self.stderr.rest());
+    /// Waits until it ends.
+    #[track_caller]
+    pub(crate) fn wait(mut self) -> CommandOutput {
+        let deadline = Instant::now() + END_TIMEOUT;
+        let (stdout, stderr) = (self.stdout.rest(deadline), self.stderr.rest(deadline));
         let code = self.child.wait().unwrap().code();
-        Ended { code, stdout, stderr }
+        CommandOutput { code, stdout, stderr }
     }
 
-    /// By the shell's own `kill`, which is everywhere; the standard library has no signals.
+    /// Uses the shell's `kill`, because the standard library cannot send signals.
     fn signal(&self, name: &str) {
         let command = format!("kill -s {name} {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success());
@@ -76,7 +81,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It has ended already, unless the test failed.
+        // The command has ended already, unless the test failed.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -87,7 +92,7 @@ impl Stream {
         let (sender, lines) = mpsc::channel();
         thread::spawn(move || {
             for line in BufReader::new(source).lines().map_while(Result::ok) {
-                // Nobody listens any more when the test has failed.
+                // The receiver is gone if the test has failed.
                 let _ = sender.send(line + "\n");
             }
         });
@@ -96,9 +101,10 @@ impl Stream {
 
     #[track_caller]
     fn wait_for(&mut self, text: &str) -> String {
+        let deadline = Instant::now() + TIMEOUT;
         loop {
-            let line = self.lines.recv_timeout(PATIENCE);
-            let line = line.unwrap_or_else(|_| panic!("no line with {text:?} came, only:\n{}", self.read));
+            let line = self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+            let line = line.unwrap_or_else(|_| panic!("no line with {text:?} appeared, only:\n{}", self.read));
             self.read += &line;
             if line.contains(text) {
                 return line;
@@ -106,9 +112,15 @@ impl Stream {
         }
     }
 
-    /// Everything, once the command has closed the stream.
-    fn rest(&mut self) -> String {
-        self.read.extend(self.lines.iter());
-        std::mem::take(&mut self.read)
+    /// All lines, once the command has closed the stream.
+    #[track_caller]
+    fn rest(&mut self, deadline: Instant) -> String {
+        loop {
+            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => self.read += &line,
+                Err(RecvTimeoutError::Disconnected) => return std::mem::take(&mut self.read),
+                Err(RecvTimeoutError::Timeout) => panic!("the command did not end in time; it wrote:\n{}", self.read),
+            }
+        }
     }
 }

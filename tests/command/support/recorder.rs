@@ -1,4 +1,4 @@
-//! A provider that replies by a fixed rule, remembers every request, and can hold replies back.
+//! A provider that replies by a fixed rule, records every request, and can pause its replies.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -12,87 +12,89 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-/// How long requests may take to come; far more than they ever do.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// A limit for hangs: how long requests may take to arrive.
+const TIMEOUT: Duration = Duration::from_mins(2);
 
-/// The rule: a reply to the first message of a conversation.
+/// Gives the reply to the first message of a conversation.
 pub(crate) type Rule = fn(&str) -> String;
 
-/// A running server; it ends when it is dropped.
+/// A running server. Dropping it stops it.
 pub(crate) struct Recorder {
     runtime: Runtime,
     address: SocketAddr,
-    desk: Arc<Desk>,
+    shared: Arc<Shared>,
 }
 
-struct Desk {
+struct Shared {
     rule: Rule,
     requests: Mutex<Vec<Value>>,
     arrived: watch::Sender<usize>,
-    /// How many of the requests are answered; later ones wait.
+    /// How many of the requests may be answered; later ones wait.
     answered: watch::Sender<usize>,
 }
 
 impl Recorder {
     pub(crate) fn start(rule: Rule) -> Self {
-        let desk = Arc::new(Desk {
+        let shared = Arc::new(Shared {
             rule,
             requests: Mutex::default(),
             arrived: watch::Sender::new(0),
             answered: watch::Sender::new(usize::MAX),
         });
-        let router = Router::new().route("/v1/chat/completions", post(chat)).with_state(Arc::clone(&desk));
+        let router = Router::new().route("/v1/chat/completions", post(chat)).with_state(Arc::clone(&shared));
         let runtime = Runtime::new().unwrap();
         let listener = runtime.block_on(TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))).unwrap();
         let address = listener.local_addr().unwrap();
         runtime.spawn(async move { axum::serve(listener, router).await });
-        Self { runtime, address, desk }
+        Self { runtime, address, shared }
     }
 
     pub(crate) fn base_url(&self) -> String {
         format!("http://{}/v1", self.address)
     }
 
-    /// The bodies of all requests so far, which are then forgotten.
+    /// Removes and returns the bodies of all requests so far.
     pub(crate) fn take(&self) -> Vec<Value> {
-        self.desk.arrived.send_replace(0);
-        std::mem::take(&mut *self.desk.requests.lock().unwrap())
+        self.shared.arrived.send_replace(0);
+        std::mem::take(&mut *self.shared.requests.lock().unwrap())
     }
 
-    /// Answers only the first requests from now on; the others wait for [`Self::release`].
-    pub(crate) fn hold_after(&self, requests: usize) {
-        self.desk.answered.send_replace(requests);
+    /// Answers this many requests, counted from the start or the last [`Self::take`]; later ones wait for
+    /// [`Self::resume_replies`].
+    pub(crate) fn pause_replies_after(&self, requests: usize) {
+        self.shared.answered.send_replace(requests);
     }
 
-    pub(crate) fn release(&self) {
-        self.desk.answered.send_replace(usize::MAX);
+    /// Answers all requests again, beginning with those that wait.
+    pub(crate) fn resume_replies(&self) {
+        self.shared.answered.send_replace(usize::MAX);
     }
 
-    /// Waits until so many requests have come.
+    /// Waits until this many requests have arrived.
     #[track_caller]
     pub(crate) fn wait_for(&self, requests: usize) {
-        let mut arrived = self.desk.arrived.subscribe();
+        let mut arrived = self.shared.arrived.subscribe();
         let enough = self.runtime.block_on(async {
-            tokio::time::timeout(PATIENCE, arrived.wait_for(|&arrived| arrived >= requests)).await.is_ok()
+            tokio::time::timeout(TIMEOUT, arrived.wait_for(|&arrived| arrived >= requests)).await.is_ok()
         });
-        assert!(enough, "expected {requests} requests, only {} came", *self.desk.arrived.borrow());
+        assert!(enough, "expected {requests} requests, but only {} arrived", *self.shared.arrived.borrow());
     }
 }
 
-async fn chat(State(desk): State<Arc<Desk>>, Json(body): Json<Value>) -> Json<Value> {
-    let content = (desk.rule)(body["messages"][0]["content"].as_str().unwrap());
+async fn chat(State(shared): State<Arc<Shared>>, Json(body): Json<Value>) -> Json<Value> {
+    let content = (shared.rule)(body["messages"][0]["content"].as_str().unwrap());
     let reply = json!({
         "model": body["model"],
         "choices": [{"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110},
     });
-    desk.requests.lock().unwrap().push(body);
+    shared.requests.lock().unwrap().push(body);
     let mut number = 0;
-    desk.arrived.send_modify(|arrived| {
+    shared.arrived.send_modify(|arrived| {
         *arrived += 1;
         number = *arrived;
     });
-    let waiting = desk.answered.subscribe().wait_for(|&answered| number <= answered).await.map(drop);
-    waiting.expect("the desk keeps the sender");
+    let waiting = shared.answered.subscribe().wait_for(|&answered| number <= answered).await.map(drop);
+    waiting.expect("the recorder keeps the sender");
     Json(reply)
 }

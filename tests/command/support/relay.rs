@@ -13,22 +13,22 @@ use tokio::runtime::Runtime;
 use tokio_rustls::TlsAcceptor;
 use valuesim_test_servers::Authority;
 
-/// What a relay takes its clients' bytes for.
+/// How a relay treats what its clients send.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Kind {
-    /// Nothing: it passes them on.
+    /// Passes it on unchanged.
     Front,
-    /// Requests to an HTTP proxy.
+    /// Acts as an HTTP proxy.
     HttpProxy,
-    /// Requests to a SOCKS5 proxy.
+    /// Acts as a SOCKS5 proxy.
     Socks5,
 }
 
-/// A server that passes everything on to one address, whatever it is asked for, and remembers how it was asked. It ends
-/// when it is dropped.
+/// A server that connects every client to one address, whatever address the client requested, and records the requests.
+/// Dropping it stops it.
 pub(crate) struct Relay {
     pub(crate) address: SocketAddr,
-    asked: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<String>>>,
     _runtime: Runtime,
 }
 
@@ -37,7 +37,7 @@ impl Relay {
         Self::listen(kind, None, target)
     }
 
-    /// The same behind TLS, with a certificate by `authority`.
+    /// The same behind TLS, with a certificate from `authority`.
     pub(crate) fn encrypted(kind: Kind, authority: &Authority, target: SocketAddr) -> Self {
         Self::listen(kind, Some(acceptor(authority)), target)
     }
@@ -46,14 +46,14 @@ impl Relay {
         let runtime = Runtime::new().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let relaying = Relaying { kind, target, asked: Arc::clone(&asked) };
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let relaying = Relaying { kind, target, requests: Arc::clone(&requests) };
         runtime.spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 let (relaying, tls) = (relaying.clone(), tls.clone());
                 tokio::spawn(async move {
-                    // Clients leave as they like, those among them that do not trust the certificate.
+                    // A client may disconnect at any time, for example because it does not trust the certificate.
                     let _ = match tls {
                         Some(tls) => match tls.accept(stream).await {
                             Ok(stream) => relaying.pass_on(stream).await,
@@ -64,12 +64,12 @@ impl Relay {
                 });
             }
         });
-        Self { address, asked, _runtime: runtime }
+        Self { address, requests, _runtime: runtime }
     }
 
-    /// How it was asked so far, once for each connection.
-    pub(crate) fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
+    /// The requests so far, one for each connection.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
     }
 }
 
@@ -85,7 +85,7 @@ fn acceptor(authority: &Authority) -> TlsAcceptor {
 struct Relaying {
     kind: Kind,
     target: SocketAddr,
-    asked: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Relaying {
@@ -100,11 +100,11 @@ impl Relaying {
                 } else {
                     target.write_all(head.as_bytes()).await?;
                 }
-                self.asked.lock().unwrap().push(head);
+                self.requests.lock().unwrap().push(head);
             }
             Kind::Socks5 => {
-                let asked = greet(&mut client).await?;
-                self.asked.lock().unwrap().push(asked);
+                let request = greet(&mut client).await?;
+                self.requests.lock().unwrap().push(request);
             }
         }
         copy_bidirectional(&mut client, &mut target).await?;
@@ -112,7 +112,7 @@ impl Relaying {
     }
 }
 
-/// The head of an HTTP request, and nothing of what follows.
+/// Reads the head of an HTTP request and nothing after it.
 async fn head(client: &mut (impl AsyncRead + Unpin)) -> std::io::Result<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -126,12 +126,12 @@ async fn head(client: &mut (impl AsyncRead + Unpin)) -> std::io::Result<String> 
 async fn greet(client: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> std::io::Result<String> {
     const PASSWORD: u8 = 2;
     assert_eq!(client.read_u8().await?, 5, "the version");
-    let methods = counted(client).await?;
+    let methods = length_prefixed(client).await?;
     let mut who = String::new();
     if methods.contains(&PASSWORD) {
         client.write_all(&[5, PASSWORD]).await?;
         assert_eq!(client.read_u8().await?, 1, "the version of the password's message");
-        let (name, password) = (counted(client).await?, counted(client).await?);
+        let (name, password) = (length_prefixed(client).await?, length_prefixed(client).await?);
         who = format!("{}:{}@", String::from_utf8(name).unwrap(), String::from_utf8(password).unwrap());
         client.write_all(&[1, 0]).await?;
     } else {
@@ -139,10 +139,10 @@ async fn greet(client: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> std::io::R
     }
     let mut request = [0; 4];
     client.read_exact(&mut request).await?;
-    assert_eq!(request[..3], [5, 1, 0], "the wish for a connection");
+    assert_eq!(request[..3], [5, 1, 0], "a request to connect");
     let host = match request[3] {
         1 => std::net::Ipv4Addr::from(client.read_u32().await?).to_string(),
-        3 => String::from_utf8(counted(client).await?).unwrap(),
+        3 => String::from_utf8(length_prefixed(client).await?).unwrap(),
         kind => panic!("an address of kind {kind}"),
     };
     let port = client.read_u16().await?;
@@ -150,8 +150,8 @@ async fn greet(client: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> std::io::R
     Ok(format!("{who}{host}:{port}"))
 }
 
-/// Bytes after their count.
-async fn counted(client: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Vec<u8>> {
+/// Reads a length and then that many bytes.
+async fn length_prefixed(client: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Vec<u8>> {
     let mut bytes = vec![0; client.read_u8().await?.into()];
     client.read_exact(&mut bytes).await?;
     Ok(bytes)

@@ -7,7 +7,7 @@ use tokio::runtime::Runtime;
 use valuesim_shared::codebook::Codebook;
 use valuesim_simulator::provider::{Provider, ProviderOptions, Stats};
 
-/// A running provider; it ends when it is dropped.
+/// A running provider. Dropping it stops it.
 pub(crate) struct Simulated {
     provider: Provider,
     /// Dropped last: the provider runs on it.

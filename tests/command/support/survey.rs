@@ -1,15 +1,15 @@
-//! Small survey files in the official format, made to be spoiled.
+//! Small survey files in the official format, into which tests put mistakes.
 
 use std::fmt::Write as _;
 
-/// A survey file in the making: the columns that are read, and people who all answered 1.
+/// A survey file: the columns that the program reads, and respondents who all answered 1.
 pub(crate) struct SurveyFile {
     header: Vec<String>,
     rows: Vec<Vec<String>>,
 }
 
 impl SurveyFile {
-    /// So many people in Germany.
+    /// A file of this many respondents, all in Germany.
     pub(crate) fn of(people: usize) -> Self {
         let questions = (1..=290).map(|question| format!("Q{question}"));
         let header: Vec<String> =
@@ -19,24 +19,24 @@ impl SurveyFile {
         Self { header, rows: vec![row; people] }
     }
 
-    /// Sets a value in a line of the file, which are counted from 1; line 1 is the header.
+    /// Sets a value in a line of the file. Lines count from 1; line 1 is the header.
     pub(crate) fn with(mut self, line: usize, column: &str, value: &str) -> Self {
-        let place = self.place(column);
-        value.clone_into(&mut self.rows[line - 2][place]);
+        let column_index = self.column_index(column);
+        value.clone_into(&mut self.rows[line - 2][column_index]);
         self
     }
 
-    /// Sets a value for everybody.
+    /// Sets a value for all respondents.
     pub(crate) fn with_all(mut self, column: &str, value: &str) -> Self {
-        let place = self.place(column);
-        self.rows.iter_mut().for_each(|row| value.clone_into(&mut row[place]));
+        let column_index = self.column_index(column);
+        self.rows.iter_mut().for_each(|row| value.clone_into(&mut row[column_index]));
         self
     }
 
-    /// Gives a column another name.
+    /// Renames a column.
     pub(crate) fn with_name(mut self, column: &str, name: &str) -> Self {
-        let place = self.place(column);
-        name.clone_into(&mut self.header[place]);
+        let column_index = self.column_index(column);
+        name.clone_into(&mut self.header[column_index]);
         self
     }
 
@@ -44,17 +44,17 @@ impl SurveyFile {
         self.text_with(",")
     }
 
-    /// With something else between the fields.
-    pub(crate) fn text_with(&self, comma: &str) -> String {
+    /// The same with another separator.
+    pub(crate) fn text_with(&self, separator: &str) -> String {
         let mut text = String::new();
         for row in std::iter::once(&self.header).chain(&self.rows) {
             let fields: Vec<String> = row.iter().map(|field| quoted(field)).collect();
-            writeln!(text, "{}", fields.join(comma)).unwrap();
+            writeln!(text, "{}", fields.join(separator)).unwrap();
         }
         text
     }
 
-    fn place(&self, column: &str) -> usize {
+    fn column_index(&self, column: &str) -> usize {
         self.header.iter().position(|name| name == column).unwrap_or_else(|| panic!("there is no column {column}"))
     }
 }

@@ -1,4 +1,4 @@
-//! A server of embeddings that answers by a rule, and counts the texts that it was sent.
+//! A server of embeddings that answers by a rule and counts the texts that it receives.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -14,23 +14,23 @@ use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-/// What is answered to a request with these texts, of which so many came before.
+/// Gives the status and body of the response to a request with these texts, which arrives after this many others.
 pub(crate) type Rule = fn(&[String], usize) -> (u16, String);
 
-/// Numbers of each vector of [`vector`].
+/// The length of each [`vector`].
 const DIMENSIONS: usize = 16;
 
-/// A running server; it ends when it is dropped.
+/// A running server. Dropping it stops it.
 pub(crate) struct VectorServer {
     _runtime: Runtime,
     address: SocketAddr,
-    desk: Arc<Desk>,
+    shared: Arc<Shared>,
 }
 
-struct Desk {
+struct Shared {
     rule: Rule,
     key: Option<&'static str>,
-    /// How often each text was sent, and how many requests came.
+    /// How often each text arrived, and how many requests did.
     seen: Mutex<(HashMap<String, usize>, usize)>,
 }
 
@@ -41,13 +41,13 @@ impl VectorServer {
 
     /// A server that accepts only this key.
     pub(crate) fn with_key(rule: Rule, key: Option<&'static str>) -> Self {
-        let desk = Arc::new(Desk { rule, key, seen: Mutex::default() });
-        let router = Router::new().route("/v1/embeddings", post(embed)).with_state(Arc::clone(&desk));
+        let shared = Arc::new(Shared { rule, key, seen: Mutex::default() });
+        let router = Router::new().route("/v1/embeddings", post(embed)).with_state(Arc::clone(&shared));
         let runtime = Runtime::new().unwrap();
         let listener = runtime.block_on(TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))).unwrap();
         let address = listener.local_addr().unwrap();
         runtime.spawn(async move { axum::serve(listener, router).await });
-        Self { _runtime: runtime, address, desk }
+        Self { _runtime: runtime, address, shared }
     }
 
     pub(crate) fn base_url(&self) -> String {
@@ -56,33 +56,33 @@ impl VectorServer {
 
     /// How often each text was sent.
     pub(crate) fn texts(&self) -> HashMap<String, usize> {
-        self.desk.seen.lock().unwrap().0.clone()
+        self.shared.seen.lock().unwrap().0.clone()
     }
 
     pub(crate) fn requests(&self) -> usize {
-        self.desk.seen.lock().unwrap().1
+        self.shared.seen.lock().unwrap().1
     }
 }
 
-async fn embed(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: String) -> Response {
+async fn embed(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: String) -> Response {
     let body: Value = serde_json::from_str(&body).unwrap();
     assert_eq!(body["encoding_format"], Value::Null, "the encoding is not asked for");
     let key = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    if let Some(wanted) = desk.key.filter(|wanted| key != Some(&format!("Bearer {wanted}"))) {
+    if let Some(wanted) = shared.key.filter(|wanted| key != Some(&format!("Bearer {wanted}"))) {
         let message = format!("Incorrect API key, expected another than {wanted}");
         let error = json!({"error": {"message": message, "code": "invalid_api_key"}});
         return (StatusCode::UNAUTHORIZED, error.to_string()).into_response();
     }
     let texts: Vec<String> = serde_json::from_value(body["input"].clone()).unwrap();
     let before = {
-        let mut seen = desk.seen.lock().unwrap();
+        let mut seen = shared.seen.lock().unwrap();
         for text in &texts {
             *seen.0.entry(text.clone()).or_default() += 1;
         }
         seen.1 += 1;
         seen.1 - 1
     };
-    let (status, body) = (desk.rule)(&texts, before);
+    let (status, body) = (shared.rule)(&texts, before);
     (StatusCode::from_u16(status).unwrap(), [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 

@@ -1,4 +1,4 @@
-//! The replies on which the prompts of `tests/fixtures/reference` are based; its `make.py` has the same rule.
+//! The rule of replies behind the prompts in `tests/fixtures/reference`; its `make.py` has the same rule.
 
 use sha2::{Digest as _, Sha256};
 
@@ -14,7 +14,7 @@ pub(crate) enum Asked {
     Rag,
 }
 
-/// Each template with what it asks for; its beginning and its end tell it from the others.
+/// The templates, each with what it asks for. No two have both the same beginning and the same end.
 const TEMPLATES: [(Asked, &str); 9] = [
     (Asked::Story, include_str!("../../../shared/prompts/story.txt")),
     (Asked::Module, include_str!("../../../shared/prompts/cognitive.txt")),
@@ -34,10 +34,10 @@ pub(crate) fn asked(prompt: &str) -> Asked {
         prompt.starts_with(start.unwrap_or_default()) && prompt.ends_with(end.unwrap_or_default())
     };
     let found = TEMPLATES.into_iter().find(|(_, template)| is_of(template));
-    found.unwrap_or_else(|| panic!("a prompt of no template: {prompt}")).0
+    found.unwrap_or_else(|| panic!("no template begins and ends like this prompt: {prompt}")).0
 }
 
-/// The reply to `prompt`. One module in five gives none that can be read.
+/// The reply to `prompt`. One reply of a module in five is unreadable.
 pub(crate) fn reply(prompt: &str) -> String {
     let digest = sha256(prompt);
     match asked(prompt) {

@@ -1,4 +1,4 @@
-//! A folder in which a test runs the command, with nothing of the tester's own environment in the way.
+//! A folder in which a test runs the command, without the settings of the tester's own environment.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,22 +8,22 @@ use tempfile::TempDir;
 
 use super::process::Running;
 
-/// The width for which the command's texts are set: that of the snapshots.
+/// The terminal width that the snapshots assume.
 const COLUMNS: &str = "100";
 
-/// An empty folder of a test's own; gone when the test ends.
-pub(crate) struct Place(TempDir);
+/// A test's own folder, which is removed when the test ends.
+pub(crate) struct Sandbox(TempDir);
 
-/// What a command left behind when it ended.
+/// The exit code and the output of a command that has ended.
 #[derive(Debug)]
-pub(crate) struct Ended {
-    /// The exit code; none when a signal ended it.
+pub(crate) struct CommandOutput {
+    /// The exit code; none if a signal ended the command.
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-impl Place {
+impl Sandbox {
     pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
@@ -38,13 +38,13 @@ impl Place {
     }
 
     /// Runs the command until it ends.
-    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
-        self.start(arguments).end()
+    pub(crate) fn run(&self, arguments: &[&str]) -> CommandOutput {
+        self.start(arguments).wait()
     }
 
     /// The same with an environment variable.
-    pub(crate) fn run_with(&self, variable: (&str, &str), arguments: &[&str]) -> Ended {
-        Running::new(self.command(arguments).env(variable.0, variable.1)).end()
+    pub(crate) fn run_with(&self, variable: (&str, &str), arguments: &[&str]) -> CommandOutput {
+        Running::new(self.command(arguments).env(variable.0, variable.1)).wait()
     }
 
     /// Starts the command and leaves it running.
@@ -59,11 +59,11 @@ impl Place {
         folder.clone()
     }
 
-    /// The command, which is not started yet.
+    /// The command, not yet started.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_valuesim"));
         for (name, _) in std::env::vars_os() {
-            if is_of_the_tester(&name.to_string_lossy()) {
+            if belongs_to_tester(&name.to_string_lossy()) {
                 command.env_remove(&name);
             }
         }
@@ -73,7 +73,7 @@ impl Place {
 }
 
 /// Settings, keys, certificates and proxies of whoever runs the tests.
-fn is_of_the_tester(variable: &str) -> bool {
+fn belongs_to_tester(variable: &str) -> bool {
     let name = variable.to_ascii_uppercase();
     name.starts_with("VALUESIM_")
         || name.starts_with("SSL_CERT_")
@@ -81,18 +81,27 @@ fn is_of_the_tester(variable: &str) -> bool {
         || name.ends_with("_PROXY")
 }
 
-impl Ended {
-    /// The same, once it is sure that the command did what it was asked.
+impl CommandOutput {
+    /// Checks that the command succeeded.
     #[track_caller]
-    pub(crate) fn well(self) -> Self {
-        self.with_code(0)
+    pub(crate) fn expect_success(self) -> Self {
+        self.expect_code(0)
     }
 
-    /// The same, once it is sure that it ended with this code.
+    /// Checks that the command ended with this code.
     #[track_caller]
-    pub(crate) fn with_code(self, code: i32) -> Self {
+    pub(crate) fn expect_code(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self
+    }
+
+    /// Checks that standard error contains all of `expected` and that standard output is empty.
+    #[track_caller]
+    pub(crate) fn check_error(&self, expected: &[&str]) {
+        for part in expected {
+            assert!(self.stderr.contains(part), "{part:?} is not in\n{}", self.stderr);
+        }
+        assert_eq!(self.stdout, "");
     }
 
     /// The JSON lines on standard output.

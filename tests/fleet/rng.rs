@@ -1,9 +1,9 @@
-//! Chance that can be told again: the same seed gives the same faults in the same order.
+//! Repeatable random numbers: the same seed gives the same faults in the same order.
 
-/// A sequence of numbers (splitmix64).
-pub(crate) struct Chance(u64);
+/// A generator of random numbers (splitmix64).
+pub(crate) struct Rng(u64);
 
-impl Chance {
+impl Rng {
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -13,6 +13,6 @@ impl Chance {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        usize::try_from((mixed ^ (mixed >> 31)) % end as u64).expect("below an end that is one")
+        usize::try_from((mixed ^ (mixed >> 31)) % end as u64).expect("it is below a usize")
     }
 }
