@@ -7,6 +7,7 @@ pub(crate) mod coordinate;
 pub(crate) mod dead;
 pub(crate) mod export;
 mod facts;
+pub(crate) mod health;
 mod job;
 mod open_run;
 pub(crate) mod pause;

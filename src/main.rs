@@ -70,6 +70,10 @@ enum Verb {
     /// The consumers of a queue are the workers that wait for its messages. A worker that is full is not counted, so 0
     /// consumers are normal while all workers are busy.
     Status(commands::status::Flags),
+    /// Probe a process: exit with 0 if it is ready (--live: alive), 1 if it is not, 4 if nobody answers
+    ///
+    /// Meant for health checks in containers, which have no shell and no HTTP client.
+    Health(commands::health::Flags),
     /// Pause a run: calls in flight finish, no new ones start
     Pause(commands::pause::Flags),
     /// Resume a paused run, or one that is being cancelled and has not ended yet
@@ -114,6 +118,7 @@ fn main() -> ExitCode {
         Verb::Work(flags) => commands::work::run(&flags),
         Verb::Runs(flags) => commands::runs::run(&flags),
         Verb::Status(flags) => commands::status::run(&flags),
+        Verb::Health(flags) => commands::health::run(&flags),
         Verb::Pause(flags) => commands::pause::run(&flags),
         Verb::Resume(flags) => commands::resume::run(&flags),
         Verb::Cancel(flags) => commands::cancel::run(&flags),

@@ -10,3 +10,4 @@ mod counts;
 mod exposition;
 mod probes;
 mod process;
+mod verb;
