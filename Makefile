@@ -1,6 +1,6 @@
 # The everyday verbs. `make test` is what continuous integration runs.
 
-.PHONY: test soak lint bench compat fuzz demo
+.PHONY: test soak lint bench compat fuzz demo deploy-check
 
 # All tests, on real HTTP, real files, a RabbitMQ and a Redis that are started for them and end with them. Uses
 # cargo-nextest where it is installed, with two tests for each processor, as most of their time is waiting.
@@ -47,3 +47,7 @@ fuzz:
 # The simulated demonstration.
 demo:
 	cargo run --release -- run
+
+# deploy/ and k8s/ without a cluster: rendering, schemas, policies, alert tests. Installs its tools under target/.
+deploy-check:
+	deploy/check/run

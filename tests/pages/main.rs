@@ -65,6 +65,7 @@ pages! {
     operations: "docs/operations.md",
     performance: "docs/performance.md",
     providers: "docs/providers.md",
+    runbook: "docs/runbook.md",
     reports: "docs/reports.md",
 }
 
