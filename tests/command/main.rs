@@ -3,6 +3,7 @@
 
 mod certificates;
 mod demo;
+mod experiments;
 mod full_size;
 mod help;
 mod leave_results;

@@ -6,8 +6,18 @@ use std::path::{Path, PathBuf};
 use crate::{pages, root};
 
 /// Folders of the repository: what begins with one of them, and is set as code, is a path.
-const FOLDERS: [&str; 9] =
-    ["src/", "shared/", "worker/", "coordinator/", "simulator/", "tests/", "benches/", "docs/", "deploy/"];
+const FOLDERS: [&str; 10] = [
+    "src/",
+    "shared/",
+    "worker/",
+    "coordinator/",
+    "simulator/",
+    "tests/",
+    "benches/",
+    "docs/",
+    "experiments/",
+    "deploy/",
+];
 
 #[test]
 fn every_path_that_a_page_names_exists() {

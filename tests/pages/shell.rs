@@ -12,6 +12,7 @@ use tokio::time::sleep;
 
 use crate::output::{Numbers, compare};
 use crate::page::Step;
+use crate::root;
 
 /// The line of a page that stands for a press of Ctrl-C.
 const INTERRUPT: &str = "^C";
@@ -39,6 +40,7 @@ impl Shell {
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("here")).unwrap();
+        std::os::unix::fs::symlink(root().join("experiments"), folder.path().join("here/experiments")).unwrap();
         let mut command = Command::new("sh");
         for (name, _) in std::env::vars_os() {
             if is_of_the_tester(&name.to_string_lossy()) {

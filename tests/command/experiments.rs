@@ -1,0 +1,64 @@
+//! The experiments of `experiments/`: each can be read, says what is to be filled in, is estimated, and runs with `--simulate`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use valuesim_shared::experiment::Experiment;
+
+use crate::support::sandbox::{Sandbox, read};
+
+/// Each file with the models whose address a user has to fill in, and the arms of its tables that ask a model.
+const EXPERIMENTS: [(&str, &[&str], usize); 5] = [
+    ("ablations.toml", &["Llama-3.1-8B", "Qwen-2.5-7B", "DeepSeek-V3"], 4 * 7),
+    ("full-dataset.toml", &[], 1),
+    ("modern.toml", &[], 4 * 2),
+    ("profile-scale.toml", &[], 5),
+    ("table1.toml", &["DeepSeek-V3", "Llama-3.1-8B", "Qwen-2.5-7B"], 4 * 2),
+];
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments")
+}
+
+#[test]
+fn every_experiment_is_tested() {
+    let found = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut found: Vec<String> = found.collect();
+    found.sort();
+    assert_eq!(found, EXPERIMENTS.map(|(file, ..)| file));
+}
+
+#[test]
+fn an_experiment_misses_only_the_addresses_that_it_names() {
+    for (file, to_fill_in, _) in EXPERIMENTS {
+        let experiment = Experiment::from_toml(&read(&folder(), file)).unwrap();
+        let Err(missing) = experiment.resolve() else {
+            assert!(to_fill_in.is_empty(), "{file}");
+            continue;
+        };
+        let missing: Vec<String> = missing.0;
+        assert_eq!(missing.len(), to_fill_in.len(), "{file}: {missing:?}");
+        for (problem, model) in missing.iter().zip(to_fill_in) {
+            assert!(problem.contains(model) && problem.contains("base_url"), "{file}: {problem}");
+        }
+    }
+}
+
+#[test]
+fn every_experiment_is_estimated_and_runs_simulated_at_once() {
+    for (file, _, arms) in EXPERIMENTS {
+        let sandbox = Sandbox::new();
+        let path = folder().join(file);
+        let few = ["run", path.to_str().unwrap(), "--simulate", "--synthetic", "60", "--users", "1", "--folds", "5"];
+        let estimate = sandbox.run(&[&few[..], &["--dry-run"]].concat()).expect_success().stdout;
+        assert!(estimate.contains(" calls"), "{file}: {estimate}");
+        sandbox.run(&few).expect_success();
+        let results: Value = serde_json::from_str(&read(&sandbox.run_folder("runs"), "results.json")).unwrap();
+        assert_eq!(results["title"], file.strip_suffix(".toml").unwrap());
+        assert_eq!(results["simulated"], true);
+        let asked = results["arms"].as_array().unwrap().iter().filter(|arm| !arm["arm"]["model"].is_null());
+        let scored = asked.filter(|arm| arm["score"]["overall"]["coverage"] == 1.0).count();
+        assert_eq!(scored, arms, "{file}");
+    }
+}
