@@ -101,9 +101,9 @@ fn power_of_paired_tests() {
         // scipy's noncentral t distribution is exact to about ten digits.
         let power = power(case.difference, case.deviation, sample, 0.05);
         assert!((power / case.power - 1.0).abs() < 1e-9, "{power} is not {}", case.power);
-        // Both search for it: they agree to about six digits.
+        // Both search for it: they agree to about four digits.
         let smallest = smallest_difference(case.deviation, sample).expect("some pairs");
-        assert!((smallest / case.smallest - 1.0).abs() < 1e-5, "{smallest} is not {}", case.smallest);
+        assert!((smallest / case.smallest - 1.0).abs() < 1e-4, "{smallest} is not {}", case.smallest);
         assert_eq!(pairs_needed(case.difference, case.deviation, Population::Unlimited), Some(case.needed));
     }
 }
