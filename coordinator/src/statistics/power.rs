@@ -8,8 +8,11 @@ use super::student_t::t_quantile;
 /// The chance of showing a difference that is there, by convention.
 pub const POWER: f64 = 0.8;
 
-/// Nodes of the quadrature over the sample's standard deviation. 400 leave an error below 1e-12.
-const NODES: u32 = 400;
+/// The fewest nodes of the quadrature over the sample's standard deviation.
+const MIN_NODES: f64 = 400.0;
+
+/// Nodes for one unit of its logarithm, over which 16 leave 4e-5 with one degree of freedom. 40 leave 1e-14.
+const NODES_PER_UNIT: f64 = 40.0;
 
 /// Halvings of a bracket: an f64 has no more digits.
 const HALVINGS: u32 = 60;
@@ -77,14 +80,15 @@ pub fn pairs_needed(difference: f64, deviation: f64, population: super::Populati
 fn beyond(noncentrality: f64, degrees: f64, alpha: f64) -> f64 {
     let critical = t_quantile(alpha / 2.0, degrees);
     let (from, to) = (-(39.0 / degrees + 9.0 / degrees.sqrt()), 2.3_f64.min(6.5 / degrees.sqrt()));
-    let (mut sum, mut weights) = (0.0, 0.0);
-    for node in 0..=NODES {
-        let u = from + (to - from) * f64::from(node) / f64::from(NODES);
+    let nodes = ((to - from) * NODES_PER_UNIT).max(MIN_NODES);
+    let (mut sum, mut weights, mut u) = (0.0, 0.0, from);
+    while u <= to {
         // Relative to its greatest value, which is at u = 0; `exp_m1` keeps the digits beside it.
         let weight = (degrees * (u - (2.0 * u).exp_m1() / 2.0)).exp();
         let cut = critical * u.exp();
         sum += weight * (normal_upper_tail(cut - noncentrality) + normal_upper_tail(cut + noncentrality));
         weights += weight;
+        u += (to - from) / nodes;
     }
     sum / weights
 }

@@ -167,17 +167,45 @@ def power():
     rows = []
     for people, difference, deviation in ((2, 1.0, 0.3), (10, 0.05, 0.1), (30, 0.02, 0.05), (500, 0.01, 0.08), (2000, 0.01, 0.2)):
         effect = difference / deviation
+        power_of_difference = float(TTestPower().power(effect, people, 0.05))
+        exact = beyond(mpmath.mpf(effect) * mpmath.sqrt(people), people - 1)
+        assert math.isclose(power_of_difference, exact, rel_tol=1e-13), (power_of_difference, exact)
         rows.append(
             {
                 "people": people,
                 "difference": difference,
                 "deviation": deviation,
-                "power": float(TTestPower().power(effect, people, 0.05)),
-                "smallest": float(TTestPower().solve_power(None, people, 0.05, 0.8)) * deviation,
+                "power": power_of_difference,
+                "smallest": smallest_effect(people) * deviation,
                 "needed": math.ceil(TTestPower().solve_power(effect, None, 0.05, 0.8)),
             }
         )
     return rows
+
+
+def beyond(noncentrality, degrees):
+    """The power of a t test, both tails, as the mean over the sample's standard deviation, with 20 digits."""
+    half = mpmath.mpf(degrees) / 2
+    tails_at = lambda t: mpmath.betainc(half, mpmath.mpf(1) / 2, 0, degrees / (degrees + t * t), regularized=True)
+    critical = mpmath.findroot(lambda t: tails_at(t) - mpmath.mpf("0.05"), stats.t.isf(0.025, degrees))
+    scale = mpmath.log(2) + half * mpmath.log(half) - mpmath.loggamma(half)
+
+    def integrand(s):
+        density = mpmath.exp(scale + (degrees - 1) * mpmath.log(s) - half * s * s)
+        return density * (mpmath.ncdf(noncentrality - critical * s) + mpmath.ncdf(-noncentrality - critical * s))
+
+    # The density is within some standard deviations of 1, for few degrees spread down to 0.
+    deviation = 1 / mpmath.sqrt(2 * degrees)
+    places = [1 + deviation * step for step in (-14, -8, -4, -2, -1, 0, 1, 2, 4, 8, 14)]
+    near_zero = [mpmath.mpf(place) / 20 for place in (0, 1, 2, 4, 6, 8, 12, 16)] if degrees < 5 else [0]
+    return mpmath.quad(integrand, sorted(set(near_zero) | {place for place in places if place > 0}))
+
+
+def smallest_effect(people):
+    """With mpmath: solve_power of statsmodels is up to 2e-5 off, and scipy's noncentral t fails for two people."""
+    start = TTestPower().solve_power(None, people, 0.05, 0.8) * math.sqrt(people)
+    found = mpmath.findroot(lambda noncentrality: beyond(noncentrality, people - 1) - mpmath.mpf("0.8"), start)
+    return float(found / mpmath.sqrt(people))
 
 
 def distances():
