@@ -75,7 +75,7 @@ fn a_certificate_from_an_unknown_authority_is_not_trusted() {
     let mut running = sandbox.start(&["run", "ours.toml"]);
     running.wait_for("invalid peer certificate");
     running.interrupt();
-    running.wait().expect_code(130);
+    assert_eq!(running.wait().expect_code(130).stdout, "", "an unfinished run prints no results");
     assert_eq!(server.provider.stats().answered, 0);
 }
 
@@ -97,6 +97,7 @@ fn an_unusable_certificate_file_is_reported_at_the_start() {
             let output = run(&sandbox, &[]).expect_code(2);
             let file = "model \"m\" cannot trust the ca_file ours.pem: ";
             assert!(output.stderr.contains(file) && output.stderr.contains(reason), "{reason}: {}", output.stderr);
+            assert_eq!(output.stdout, "");
             assert!(!sandbox.path("runs").exists(), "no run was started");
         }
     }

@@ -128,6 +128,7 @@ fn an_order_outlives_the_process_and_a_cancelled_run_can_be_resumed() {
     run.start("runs").wait().expect_success();
     run.start("undisturbed").wait().expect_success();
     assert_eq!(run.cells("runs").len(), 3);
+    assert_eq!(run.cells("runs"), run.cells("undisturbed"));
 }
 
 #[test]

@@ -144,6 +144,7 @@ fn an_unreachable_proxy_is_reported_and_retried() {
         running.interrupt();
         let output = running.wait().expect_code(130);
         assert!(output.stderr.contains("the provider cannot be reached"), "{}", output.stderr);
+        assert_eq!(output.stdout, "");
         assert!(!output.stderr.contains("s3cret"), "{}", output.stderr);
     }
 }
@@ -158,6 +159,7 @@ fn an_unsupported_proxy_is_refused_at_the_start() {
     ] {
         let output = ask("http://provider.test/v1", &[(variable, value)]).expect_code(2);
         assert!(output.stderr.contains("model \"m\"") && output.stderr.contains(expected), "{}", output.stderr);
+        assert_eq!(output.stdout, "");
         assert!(!output.stderr.contains("s3cret"), "{}", output.stderr);
     }
 }

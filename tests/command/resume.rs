@@ -55,7 +55,7 @@ fn a_second_interrupt_ends_the_run_at_once() {
     running.interrupt();
     running.wait_for("press Ctrl-C again to exit at once");
     running.interrupt();
-    running.wait().expect_code(130);
+    assert_eq!(running.wait().expect_code(130).stdout, "", "an unfinished run prints no results");
 
     run.provider.resume_replies();
     run.start("runs").wait().expect_success();

@@ -60,6 +60,7 @@ fn a_second_process_is_refused_with_the_id_of_the_first() {
     let expected = format!("is in use by process {}; wait for it or stop it", id.trim());
     let second = sandbox.run(&run).expect_code(1);
     assert!(second.stderr.contains(&expected), "expected {expected:?} in\n{}", second.stderr);
+    assert_eq!(second.stdout, "");
     let folder = folder.to_string_lossy();
     let readers: [&[&str]; 3] =
         [&["verify", &folder], &["show", &folder, "1"], &["export", &folder, "--format", "csv"]];
@@ -67,6 +68,7 @@ fn a_second_process_is_refused_with_the_id_of_the_first() {
         let refused = sandbox.run(reader).expect_code(4);
         let expected = format!("is in use by process {}: wait until it has ended", id.trim());
         assert!(refused.stderr.contains(&expected), "expected {expected:?} in\n{}", refused.stderr);
+        assert_eq!(refused.stdout, "");
     }
     provider.resume_replies();
     first.wait().expect_success();

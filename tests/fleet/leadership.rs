@@ -9,13 +9,14 @@ use crate::fleet::{Fleet, LATENCY, TIMEOUT};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_coordinator_is_refused_and_disturbs_nothing() {
     let fleet = Fleet::new(LATENCY).await;
-    let coordinator = fleet.coordinator();
+    let mut coordinator = fleet.coordinator();
     let workers = fleet.workers();
     fleet.wait_for_answered(400).await;
     let second = fleet.coordinator_elsewhere();
     second.wait_for(&format!("is coordinated already, by process {} on host ", coordinator.pid())).await;
     second.wait_for("stop it and repeat this command").await;
     second.expect_code(1).await;
+    assert!(!coordinator.has_ended(), "the first coordinator continues");
     fleet.resume_replies();
     coordinator.expect_success().await;
     drop(workers);

@@ -32,7 +32,7 @@ pub(crate) async fn halt(fleet: &Fleet, arguments: &[&str], workers: &[FleetProc
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_paused_run_makes_no_calls_until_it_is_resumed_and_repeats_none() {
     let fleet = Fleet::new(LATENCY).await;
-    let coordinator = fleet.coordinator();
+    let mut coordinator = fleet.coordinator();
     let workers = fleet.workers();
     fleet.wait_for_answered(800).await;
     halt(&fleet, &["pause"], &workers).await;
@@ -46,6 +46,7 @@ async fn a_paused_run_makes_no_calls_until_it_is_resumed_and_repeats_none() {
     eventually("the new worker's report", TIMEOUT, is_there).await.expect("in time");
     fleet.wait_until_idle().await;
     assert_eq!(fleet.provider.stats().requests, before);
+    assert!(!coordinator.has_ended(), "the coordinator of a paused run waits");
     order(&fleet, &["resume"]).await;
     coordinator.expect_success().await;
     drop((workers, newcomer));
