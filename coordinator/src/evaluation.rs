@@ -84,16 +84,13 @@ impl Evaluated<'_> {
     /// Scores all arms, and at the same time writes `predictions.parquet` into `folder`.
     ///
     /// Soon after `stop` is cancelled it returns an error that [is an interruption](EvaluationError::is_interruption).
-    ///
-    /// # Panics
-    /// Never: scoring does not panic.
     pub fn evaluate(&self, folder: &Path, stop: &CancellationToken) -> Result<Evaluation, EvaluationError> {
         let writer = PredictionsWriter::create(&folder.join(PREDICTIONS_FILE), self.codebook, &self.about())?;
         thread::scope(|scope| {
             let scoring = scope.spawn(|| self.score(stop));
             let mut sink = Until { stop, writer };
             let written = self.hand_over(&mut sink);
-            let evaluation = scoring.join().expect("scoring does not panic")?;
+            let evaluation = parallel::joined(scoring)?;
             written?;
             sink.writer.finish()?;
             Ok(evaluation)

@@ -3,9 +3,6 @@
 //! People come in chunks, each of which is one thread's work. Chunks are put together in the order of the people, so that
 //! the results have the same last digit on any number of cores. Memory grows by 216 bytes for each person and arm.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
-
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::cell::recipe;
 use valuesim_shared::id::{Code, ModelId, QUESTIONS, QuestionId, Respondent};
@@ -15,6 +12,7 @@ use super::answers::{Answers, Layout};
 use super::evaluated::{Evaluated, EvaluationError};
 use super::groups::Column;
 use super::module_counts::ModuleCounts;
+use super::parallel::on_each_thread;
 use super::scored_cells::ScoredPerson;
 use crate::baseline::Baselines;
 use crate::score::{Arm, Chance, Prediction, Scorer};
@@ -60,12 +58,7 @@ impl<'a> Pass<'a> {
     /// Counts over all `people`, who are in ascending order.
     pub(crate) fn count(&self, people: &[ScoredPerson]) -> Result<Counts<'a>, EvaluationError> {
         let chunks: Vec<&[ScoredPerson]> = people.chunks(PEOPLE_PER_CHUNK).collect();
-        let next = AtomicUsize::new(0);
-        let threads = thread::available_parallelism().map_or(1, usize::from).min(chunks.len().max(1));
-        let counted: Vec<_> = thread::scope(|scope| {
-            let threads: Vec<_> = (0..threads).map(|_| scope.spawn(|| self.count_chunks(&chunks, &next))).collect();
-            threads.into_iter().map(|thread| thread.join().expect("a thread that counts does not panic")).collect()
-        });
+        let counted = on_each_thread(&chunks, |chunks| self.count_chunks(chunks));
         let mut all = Counts { scorers: self.scorers(), modules: self.modules(), answers: Answers::new(self.layout) };
         let mut in_order = Vec::with_capacity(chunks.len());
         for of_thread in counted {
@@ -80,22 +73,20 @@ impl<'a> Pass<'a> {
         Ok(all)
     }
 
-    /// Takes chunks until there are none left.
-    fn count_chunks(
+    /// The counts of each chunk, with the chunk's position, and the answers of all of them together.
+    fn count_chunks<'p, 'c: 'p>(
         &self,
-        chunks: &[&[ScoredPerson]],
-        next: &AtomicUsize,
+        chunks: impl Iterator<Item = (usize, &'p &'c [ScoredPerson])>,
     ) -> Result<(Vec<(usize, Chunk<'a>)>, Answers<'a>), EvaluationError> {
         let mut answers = Answers::new(self.layout);
         let mut counted = Vec::new();
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(people) = chunks.get(at) else { return Ok((counted, answers)) };
+        for (at, people) in chunks {
             if self.stop.is_cancelled() {
                 return Err(EvaluationError::Interrupted);
             }
             counted.push((at, self.count_chunk(people, &mut answers)?));
         }
+        Ok((counted, answers))
     }
 
     fn count_chunk(&self, people: &[ScoredPerson], answers: &mut Answers<'a>) -> Result<Chunk<'a>, EvaluationError> {
