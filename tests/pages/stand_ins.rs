@@ -7,7 +7,10 @@ use valuesim_test_servers::{Database, Vhost, shared_broker, shared_redis};
 use crate::page::Step;
 
 /// Commands that no test runs, and why. Lines of a page that begin so are left out.
-const NOT_RUN: [(&str, &str); 7] = [
+const NOT_RUN: [(&str, &str); 10] = [
+    ("docker ", "needs Docker; `make deploy-check` checks the composition"),
+    ("VALUESIM_SURVEY_FOLDER=", "needs Docker; `make deploy-check` checks the composition"),
+    ("kubectl ", "needs a cluster; `make deploy-check` checks the manifests"),
     ("cargo build", "the tests build the program"),
     ("cargo install", "writes into the reader's home"),
     ("cargo bench", "takes minutes, on a machine with nothing else to do"),
