@@ -19,6 +19,7 @@ mod report;
 mod resume;
 mod run_folder;
 mod same_results;
+mod samples;
 mod servers;
 mod settings;
 mod support;
