@@ -1,6 +1,7 @@
 //! Runs every command that README.md and docs/ show, and compares what it prints with what they show.
 #![expect(clippy::unwrap_used, reason = "in a test, an unwrap is a check")]
 
+mod alerts;
 mod output;
 mod page;
 mod paths;

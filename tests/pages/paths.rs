@@ -1,12 +1,15 @@
-//! Every file that ARCHITECTURE.md, README.md and docs/ name exists.
+//! Every file that the pages name exists.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::{pages, root};
 
+/// The pages beside README.md and docs/.
+const OTHER_PAGES: [&str; 4] = ["ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"];
+
 /// Folders of the repository: what begins with one of them, and is set as code, is a path.
-const FOLDERS: [&str; 10] = [
+const FOLDERS: [&str; 11] = [
     "src/",
     "shared/",
     "worker/",
@@ -17,13 +20,14 @@ const FOLDERS: [&str; 10] = [
     "docs/",
     "experiments/",
     "deploy/",
+    "k8s/",
 ];
 
 #[test]
 fn every_path_that_a_page_names_exists() {
     let mut missing = Vec::new();
     let mut found = 0;
-    for page in pages().iter().map(PathBuf::as_path).chain([Path::new("ARCHITECTURE.md"), Path::new("CHANGELOG.md")]) {
+    for page in pages().iter().map(PathBuf::as_path).chain(OTHER_PAGES.map(Path::new)) {
         let text = fs::read_to_string(root().join(page)).unwrap();
         let folder = page.parent().unwrap();
         let code = in_code(&text).into_iter().filter(|word| FOLDERS.iter().any(|folder| word.starts_with(folder)));
