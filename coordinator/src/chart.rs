@@ -18,14 +18,15 @@ mod series;
 mod svg;
 mod text_width;
 
-pub(crate) use bars::{BarGroup, GroupedBars};
-pub(crate) use dots::{DotPlot, DotRow};
+pub(crate) use bars::GroupedBars;
+pub(crate) use dots::DotPlot;
 pub(crate) use heading::{Heading, Width};
 pub(crate) use heat_map::HeatMap;
 pub(crate) use histogram::Histogram;
 pub(crate) use lines::{Lines, Panel};
 pub(crate) use palette::style_sheet;
 pub(crate) use radar::Radar;
+pub(crate) use rows::ChartRow;
 pub(crate) use scale::{Axis, Unit};
 pub(crate) use series::{Look, Series, Value};
 pub(crate) use svg::{Svg, escaped};

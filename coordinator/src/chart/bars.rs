@@ -2,7 +2,7 @@
 
 use super::heading::{Heading, SMALL, Width, begin, legend};
 use super::palette::class;
-use super::rows::{self, Frame, Rows};
+use super::rows::{self, ChartRow, Frame, Rows};
 use super::scale::{Axis, Scale, Unit};
 use super::series::{Look, Series, Value};
 use super::svg::{Anchor, Svg};
@@ -11,15 +11,6 @@ use super::text_width::text_width;
 /// The distance between the bars of a group, and their thickness.
 const DISTANCE: f64 = 15.0;
 const THICKNESS: f64 = 12.0;
-
-/// A group of bars.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct BarGroup {
-    /// Its label.
-    pub(crate) label: String,
-    /// A value for each series, where there is one; the others take no room.
-    pub(crate) values: Vec<Option<Value>>,
-}
 
 /// Groups of bars, for few groups or for the two distributions of a question.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,8 +21,8 @@ pub(crate) struct GroupedBars {
     pub(crate) axis: Axis,
     /// The series, in the order in which they stand in a group.
     pub(crate) series: Vec<Series>,
-    /// The groups.
-    pub(crate) groups: Vec<BarGroup>,
+    /// The groups; a series without a value takes no room in one.
+    pub(crate) groups: Vec<ChartRow>,
 }
 
 impl GroupedBars {
@@ -57,7 +48,7 @@ impl GroupedBars {
         svg
     }
 
-    fn draw_group(&self, svg: &mut Svg, frame: &Frame, group: &BarGroup, top: f64) {
+    fn draw_group(&self, svg: &mut Svg, frame: &Frame, group: &ChartRow, top: f64) {
         let known = self.series.iter().zip(&group.values).filter_map(|(series, value)| Some((series, (*value)?)));
         for (at, (series, value)) in known.enumerate().filter(|(_, (_, value))| value.value.is_finite()) {
             let y = top + DISTANCE * at as f64 + (DISTANCE - THICKNESS) / 2.0;

@@ -2,22 +2,13 @@
 
 use super::heading::{Heading, Width, begin, legend};
 use super::palette::class;
-use super::rows::{self, Frame, Rows};
+use super::rows::{self, ChartRow, Frame, Rows};
 use super::scale::{Axis, Scale};
-use super::series::{Series, Value};
+use super::series::Series;
 use super::svg::Svg;
 
 /// The distance between the markers of a row.
 const DISTANCE: f64 = 10.0;
-
-/// A row of a dot plot.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct DotRow {
-    /// Its label.
-    pub(crate) label: String,
-    /// A value for each series, where there is one.
-    pub(crate) values: Vec<Option<Value>>,
-}
 
 /// A dot plot with whiskers.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,7 +20,7 @@ pub(crate) struct DotPlot {
     /// The series, in the order in which they stand in a row.
     pub(crate) series: Vec<Series>,
     /// The rows.
-    pub(crate) rows: Vec<DotRow>,
+    pub(crate) rows: Vec<ChartRow>,
     /// Whether the last row stands for all the others.
     pub(crate) last_is_all: bool,
 }
@@ -55,7 +46,7 @@ impl DotPlot {
         svg
     }
 
-    fn draw_row(&self, svg: &mut Svg, frame: &Frame, row: &DotRow, top: f64) {
+    fn draw_row(&self, svg: &mut Svg, frame: &Frame, row: &ChartRow, top: f64) {
         for (at, (series, value)) in self.series.iter().zip(&row.values).enumerate() {
             let Some(value) = value.filter(|value| value.value.is_finite()) else { continue };
             let y = top + DISTANCE * (at as f64 + 0.5);

@@ -2,6 +2,7 @@
 
 use super::heading::{MARGIN, SMALL, TEXT, Width};
 use super::scale::Scale;
+use super::series::Value;
 use super::svg::{Anchor, Svg};
 use super::text_width::{text_width, wrapped};
 
@@ -13,6 +14,15 @@ const LINE: f64 = 15.0;
 
 /// Charts that are higher than this have the axis' numbers above the rows too.
 const HIGH: f64 = 480.0;
+
+/// A labelled row of values.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ChartRow {
+    /// Its label.
+    pub(crate) label: String,
+    /// A value for each series, where there is one.
+    pub(crate) values: Vec<Option<Value>>,
+}
 
 /// What the rows need.
 #[derive(Debug)]

@@ -15,9 +15,9 @@ fn all_forms(name: &str, values: &[f64]) -> Vec<Form> {
     let series: Vec<Series> = looks.map(|look| Series { label: name.to_owned(), look }).to_vec();
     let interval = |value: f64| Value { value, interval: Some((value - 0.03, value + 0.05)) };
     let row = |at: usize| series.iter().enumerate().map(|(s, _)| values.get(at + s).copied().map(interval)).collect();
-    let rows = values.iter().enumerate().map(|(at, _)| DotRow { label: name.to_owned(), values: row(at) }).collect();
+    let rows = values.iter().enumerate().map(|(at, _)| ChartRow { label: name.to_owned(), values: row(at) }).collect();
     let groups =
-        values.iter().enumerate().map(|(at, _)| BarGroup { label: name.to_owned(), values: row(at) }).collect();
+        values.iter().enumerate().map(|(at, _)| ChartRow { label: name.to_owned(), values: row(at) }).collect();
     let points: Vec<_> = values.iter().enumerate().map(|(at, &value)| (at as f64 * 58.0, interval(value))).collect();
     let panel = Panel { title: name.to_owned(), lines: vec![points; 2] };
     let counts: Vec<u64> = (0..values.len() as u64).collect();

@@ -6,9 +6,7 @@ use valuesim_shared::method::Method;
 use super::super::document::{Block, Figure, Section};
 use super::super::lineup::{Lineup, LineupArm, Purpose};
 use super::category_label::{categories_and_all, category_label};
-use crate::chart::{
-    Axis, BarGroup, DotPlot, DotRow, GroupedBars, Heading, Lines, Look, Panel, Radar, Series, Unit, Value,
-};
+use crate::chart::{Axis, ChartRow, DotPlot, GroupedBars, Heading, Lines, Look, Panel, Radar, Series, Unit, Value};
 use crate::grouped::grouped;
 use crate::results::Measure;
 
@@ -79,7 +77,7 @@ fn by_category(lineup: &Lineup<'_>, measure: Measure, model: &str, arms: &[Lineu
         columns.extend(published(arm, measure));
     }
     columns.extend(lineup.yardsticks(measure).iter().map(|arm| (arm.series(), scores(arm))));
-    let row = |(at, category)| DotRow {
+    let row = |(at, category)| ChartRow {
         label: category_label(category).to_owned(),
         values: columns.iter().map(|(_, values)| values.get(at).copied().flatten()).collect(),
     };
@@ -224,15 +222,15 @@ fn by_model(lineup: &Lineup<'_>, measure: Measure) -> Option<Figure> {
         let is_it = |arm: &&LineupArm<'_>| arm.results.arm.method == method && lineup.model_name(arm) == model;
         lineup.asking.iter().find(is_it).and_then(|arm| arm.headline(measure))
     };
-    let group = |model: &String| BarGroup {
+    let group = |model: &String| ChartRow {
         label: model.clone(),
         values: methods.iter().map(|&method| of(model, method)).chain([None]).collect(),
     };
     let colour = |(at, method): (usize, &Method)| Series { label: method.to_string(), look: Look::Arm(at) };
     let no_model = Series { label: "no model".to_owned(), look: Look::NoModel(0) };
     let arms: Vec<_> = lineup.methods().into_iter().cloned().collect();
-    let mut groups: Vec<BarGroup> = models.iter().map(group).collect();
-    groups.extend(lineup.yardsticks(measure).iter().map(|arm| BarGroup {
+    let mut groups: Vec<ChartRow> = models.iter().map(group).collect();
+    groups.extend(lineup.yardsticks(measure).iter().map(|arm| ChartRow {
         label: arm.label.clone(),
         values: methods.iter().map(|_| None).chain([arm.headline(measure)]).collect(),
     }));

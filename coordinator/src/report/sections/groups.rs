@@ -3,7 +3,7 @@
 use super::super::document::{Block, Cell, Figure, Row, RowKind, Section, Table};
 use super::super::lineup::{Lineup, LineupArm};
 use super::figures::heading;
-use crate::chart::{Axis, DotPlot, DotRow, Unit, Value};
+use crate::chart::{Axis, ChartRow, DotPlot, Unit, Value};
 use crate::grouped::grouped;
 use crate::results::{Breakdown, Extremes, GroupDifference, GroupResults, MIN_GROUP_PEOPLE, Measure, Results, Verdict};
 use crate::table::label;
@@ -48,7 +48,7 @@ fn shown_arms<'a>(lineup: &Lineup<'a>, run: &Results) -> Vec<LineupArm<'a>> {
 }
 
 fn chart(lineup: &Lineup<'_>, arms: &[LineupArm<'_>], breakdown: &Breakdown) -> DotPlot {
-    let row = |group: &GroupResults| DotRow {
+    let row = |group: &GroupResults| ChartRow {
         label: group_label(group),
         values: arms.iter().map(|arm| group.arms.get(arm.place)?.accuracy.map(Value::from)).collect(),
     };

@@ -2,7 +2,7 @@
 
 use super::super::document::{Block, Cell, Figure, Row, RowKind, Section, Table};
 use super::super::lineup::{Lineup, LineupArm};
-use crate::chart::{Axis, BarGroup, GroupedBars, Heading, HeatMap, Look, Series, Unit, Value};
+use crate::chart::{Axis, ChartRow, GroupedBars, Heading, HeatMap, Look, Series, Unit, Value};
 use crate::results::{Measure, QuestionArm, QuestionResults, Results};
 
 /// How many of the hardest questions have figures.
@@ -136,7 +136,7 @@ fn distribution(lineup: &Lineup<'_>, question: &QuestionResults, arms: &[&Lineup
     let groups = option_labels(question)
         .into_iter()
         .enumerate()
-        .map(|(at, label)| BarGroup { label, values: series.iter().map(|(_, counts)| share(counts, at)).collect() });
+        .map(|(at, label)| ChartRow { label, values: series.iter().map(|(_, counts)| share(counts, at)).collect() });
     GroupedBars {
         heading: question_heading(lineup, question),
         axis: Axis { title: "share of answers".to_owned(), unit: Unit::Percent, from_zero: true },

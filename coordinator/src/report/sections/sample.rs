@@ -2,7 +2,7 @@
 
 use super::super::document::{Block, Cell, Figure, Row, RowKind, Section, Table};
 use super::super::lineup::Lineup;
-use crate::chart::{Axis, BarGroup, GroupedBars, Heading, Look, Series, Unit, Value};
+use crate::chart::{Axis, ChartRow, GroupedBars, Heading, Look, Series, Unit, Value};
 use crate::grouped::grouped;
 use crate::results::{Calibration, CalibrationGroup, Results};
 
@@ -31,7 +31,7 @@ pub(crate) fn section(lineup: &Lineup<'_>) -> Option<Section> {
 fn figure(lineup: &Lineup<'_>, calibration: &Calibration, id: String) -> Figure {
     let scored: u64 = calibration.groups.iter().map(|group| group.scored).sum();
     let file: u64 = calibration.groups.iter().map(|group| group.file).sum();
-    let group = |group: &CalibrationGroup| BarGroup {
+    let group = |group: &CalibrationGroup| ChartRow {
         label: group.label.clone(),
         values: vec![Some(Value::from(group.scored_share)), Some(Value::from(group.file_share))],
     };
