@@ -10,7 +10,7 @@ use crate::results::{ArmResults, Estimate, Measure, Results, Uncertainty};
 use crate::score::Arm;
 use published::{PublishedRow, published, published_chance};
 
-pub(crate) use notes::{notes, without_a_model};
+pub(crate) use notes::{IntervalStyle, notes, without_a_model};
 pub(crate) use published::{papers_ablation, papers_ablations, papers_chance, papers_row, papers_rows};
 pub use text::text;
 
@@ -122,6 +122,11 @@ pub(crate) fn number(value: Option<f64>) -> String {
         Some(value) if value >= 1000.0 => format!("{value:.0e}"),
         Some(value) => format!("{value:.3}"),
     }
+}
+
+/// A p value; small ones are only bounded, because their digits say nothing.
+pub(crate) fn probability(p: f64) -> String {
+    if p < 0.001 { "< 0.001".to_owned() } else { number(Some(p)) }
 }
 
 /// A share in percent; `-` if unknown.

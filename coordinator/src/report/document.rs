@@ -93,6 +93,8 @@ pub(crate) enum Cell {
     Count(u64),
     /// A share from 0 to 1.
     Share(f64),
+    /// A p value.
+    Probability(f64),
     /// Nothing is known.
     Unknown,
 }
@@ -146,6 +148,11 @@ impl Cell {
     /// A share that may be unknown.
     pub(crate) fn share(share: Option<f64>) -> Self {
         share.map_or(Self::Unknown, Self::Share)
+    }
+
+    /// A p value that may be unknown.
+    pub(crate) fn probability(p: Option<f64>) -> Self {
+        p.map_or(Self::Unknown, Self::Probability)
     }
 
     /// Words.

@@ -3,7 +3,7 @@
 use super::markdown_table::table;
 use crate::grouped::grouped;
 use crate::results::{Comparison, HelpAndHarm, ModuleResults, Results, Uncertainty};
-use crate::table::{label, number, percent};
+use crate::table::{label, number, percent, probability};
 
 /// A section with a table, or nothing where there are no rows.
 fn section(heading: &str, header: &[&str], rows: Vec<Vec<String>>, note: &str) -> String {
@@ -17,7 +17,6 @@ fn section(heading: &str, header: &[&str], rows: Vec<Vec<String>>, note: &str) -
 /// The tests between arms, overall.
 pub(super) fn comparisons(results: &Results) -> String {
     let row = |comparison: &Comparison| {
-        let p = |p: f64| if p < 0.001 { "< 0.001".to_owned() } else { number(Some(p)) };
         let test = comparison.test.as_ref();
         vec![
             label(results, &comparison.arm),
@@ -25,8 +24,8 @@ pub(super) fn comparisons(results: &Results) -> String {
             comparison.measure.name().to_owned(),
             grouped(comparison.persons),
             signed(comparison.difference) + &ends(comparison.uncertainty),
-            test.map_or_else(|| "-".to_owned(), |test| p(test.p_holm)),
-            test.and_then(|test| test.wilcoxon_p).map_or_else(|| "-".to_owned(), p),
+            test.map_or_else(|| "-".to_owned(), |test| probability(test.p_holm)),
+            test.and_then(|test| test.wilcoxon_p).map_or_else(|| "-".to_owned(), probability),
             test.and_then(|test| test.effect_size).map_or_else(|| "-".to_owned(), signed),
             comparison.verdict.to_string(),
         ]

@@ -9,7 +9,9 @@ use super::evaluation;
 use super::markdown_table::table;
 use crate::grouped::grouped;
 use crate::results::{ArmResults, Estimate, IntervalKind, Measure, NoInterval, Results, StageTotals, Uncertainty};
-use crate::table::{Cell, Row, column_names, label, notes, number, percent, rows, rows_apart, without_a_model};
+use crate::table::{
+    Cell, IntervalStyle, Row, column_names, label, notes, number, percent, rows, rows_apart, without_a_model,
+};
 
 /// The report as Markdown.
 pub fn markdown(results: &Results) -> String {
@@ -68,7 +70,7 @@ fn scores(results: &Results) -> String {
     }
     parts.push("### Pooled: all predictions weighted equally, as in the paper's code".to_owned());
     parts.push(pooled_table(results));
-    parts.extend(notes(results));
+    parts.extend(notes(results, IntervalStyle::HalfWidth));
     parts.join("\n\n")
 }
 

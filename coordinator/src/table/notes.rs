@@ -7,12 +7,21 @@ use valuesim_shared::method::Behaviour;
 
 use super::{RowKind, number, rows};
 use crate::grouped::{counted, grouped};
-use crate::results::{ArmResults, Comparison, Measure, NoInterval, Results, Verdict};
+use crate::results::{ArmResults, Comparison, Estimate, IntervalKind, Measure, NoInterval, Results, Verdict};
 use crate::statistics::Population;
 
+/// How tables show an interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IntervalStyle {
+    /// Half of its width where it is symmetric, both ends where it is not.
+    HalfWidth,
+    /// Both ends.
+    Ends,
+}
+
 /// What a reader needs to know to read the tables.
-pub(crate) fn notes(results: &Results) -> Vec<String> {
-    let mut notes = vec![how_it_is_scored(results), whom_the_intervals_are_for(results)];
+pub(crate) fn notes(results: &Results, style: IntervalStyle) -> Vec<String> {
+    let mut notes = vec![how_it_is_scored(results, style), whom_the_intervals_are_for(results)];
     notes.extend(why_there_is_no_interval(results));
     notes.extend(what_is_missing(results));
     notes.extend(where_the_papers_figures_are(results));
@@ -20,20 +29,37 @@ pub(crate) fn notes(results: &Results) -> Vec<String> {
     notes
 }
 
-fn how_it_is_scored(results: &Results) -> String {
+fn how_it_is_scored(results: &Results, style: IntervalStyle) -> String {
     let behaviour = match results.behaviour {
         Behaviour::Paper => "only answers that could be parsed count, and every question with options has an error",
         Behaviour::Corrected => {
             "an invalid answer is wrong with error 1, and only questions with a scale have an error"
         }
     };
+    let interval = match style {
+        IntervalStyle::Ends => "with its 95 % interval",
+        IntervalStyle::HalfWidth if all_are_symmetric(results) => "± half of its 95 % interval",
+        IntervalStyle::HalfWidth => "± half of its 95 % interval, or with both ends where that is not symmetric",
+    };
     format!(
-        "Each number is the mean score of {}{}, ± half of its 95 % interval. Behaviour {}: {behaviour}. \
+        "Each number is the mean score of {}{}, {interval}. Behaviour {}: {behaviour}. \
          Coverage is the share of valid answers; `-` is unknown.",
         range(results, None).map_or_else(|| people(0), |(least, most)| between(least, most)),
         fewer_in_categories(results),
         results.behaviour
     )
+}
+
+/// Whether no score has an interval that is not symmetric.
+fn all_are_symmetric(results: &Results) -> bool {
+    let mut intervals = estimates(results).filter_map(|estimate| estimate.uncertainty.interval());
+    intervals.all(|interval| interval.kind == IntervalKind::StudentT)
+}
+
+/// The headline scores of all arms by category and overall.
+fn estimates(results: &Results) -> impl Iterator<Item = Estimate> {
+    let scores = results.arms.iter().flat_map(|arm| arm.score.categories.values().chain([&arm.score.overall]));
+    scores.flat_map(|score| Measure::ALL.map(|measure| score.headline(measure))).flatten()
 }
 
 /// The least and the most people of any arm with a score in a category, or overall; `None` if there is no score.
@@ -79,9 +105,8 @@ fn whom_the_intervals_are_for(results: &Results) -> String {
 }
 
 fn why_there_is_no_interval(results: &Results) -> Option<String> {
-    let scores = results.arms.iter().flat_map(|arm| arm.score.categories.values().chain([&arm.score.overall]));
-    let estimates = scores.flat_map(|score| Measure::ALL.map(|measure| score.headline(measure))).flatten();
-    let reasons: BTreeSet<NoInterval> = estimates.filter_map(|estimate| estimate.uncertainty.reason()).collect();
+    let reasons: BTreeSet<NoInterval> =
+        estimates(results).filter_map(|estimate| estimate.uncertainty.reason()).collect();
     let worth_saying = reasons.into_iter().filter(|reason| *reason != NoInterval::EveryoneWasAsked);
     let reasons: Vec<String> = worth_saying.map(|reason| reason.to_string()).collect();
     (!reasons.is_empty()).then(|| format!("A `-` in place of an interval: {}.", reasons.join(", or ")))

@@ -112,7 +112,7 @@ fn the_rows_apart_stand_beside_a_run_only_if_they_may() {
 
 #[test]
 fn notes_say_who_is_in_the_scores() {
-    let said = |results: &Results| notes(results).join("\n");
+    let said = |results: &Results| notes(results, IntervalStyle::HalfWidth).join("\n");
     let mut results = fixture::results("mine");
     results.population = Population::Unlimited;
     assert!(said(&results).contains("listed, not drawn"), "{}", said(&results));
@@ -125,6 +125,22 @@ fn notes_say_who_is_in_the_scores() {
     assert!(said(&results).contains("mean score of 4 people (1 person in Trust), ±"), "{}", said(&results));
     results.missing = Missing { scored: 18, persons_in_part: 2, ..results.missing };
     assert!(said(&results).contains("same 18 of 20 pairs of respondent and fold"), "{}", said(&results));
+}
+
+#[test]
+fn notes_say_how_intervals_are_shown() {
+    let mut results = fixture::results("mine");
+    let said = |results: &Results, style| notes(results, style).remove(0);
+    assert!(said(&results, IntervalStyle::Ends).contains(", with its 95 % interval."));
+    assert!(said(&results, IntervalStyle::HalfWidth).contains("or with both ends where that is not symmetric."));
+    for arm in &mut results.arms {
+        for score in arm.score.categories.values_mut().chain([&mut arm.score.overall]) {
+            for measure in [&mut score.per_person.accuracy, &mut score.per_person.mae].into_iter().flatten() {
+                measure.uncertainty = Uncertainty::NoInterval(NoInterval::OnePerson);
+            }
+        }
+    }
+    assert!(said(&results, IntervalStyle::HalfWidth).contains(", ± half of its 95 % interval. "));
 }
 
 #[test]

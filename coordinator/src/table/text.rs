@@ -1,6 +1,6 @@
 //! Lays the tables out for a terminal of 120 columns.
 
-use super::{COLUMNS, Cell, Row, RowKind, column_names, notes, number, percent, rows, without_a_model};
+use super::{COLUMNS, Cell, IntervalStyle, Row, RowKind, column_names, notes, number, percent, rows, without_a_model};
 use crate::results::{IntervalKind, Measure, NoInterval, Results, Uncertainty};
 
 /// Width of the terminal that the tables are laid out for.
@@ -20,7 +20,7 @@ pub fn text(results: &Results) -> String {
         lines.extend(table(results, measure));
     }
     lines.push(String::new());
-    for note in notes(results).into_iter().chain(without_a_model(results)) {
+    for note in notes(results, IntervalStyle::HalfWidth).into_iter().chain(without_a_model(results)) {
         lines.extend(wrapped(&note));
     }
     lines.join("\n").trim_start_matches('\n').to_owned() + "\n"

@@ -55,7 +55,7 @@ fn record(row: &Row, with_interval: &[bool], marks: &str) -> Vec<String> {
 fn field(cell: &Cell) -> String {
     match cell {
         Cell::Text(text) => safe(text),
-        Cell::Score(Value { value, .. }) | Cell::Share(value) => value.to_string(),
+        Cell::Score(Value { value, .. }) | Cell::Share(value) | Cell::Probability(value) => value.to_string(),
         Cell::Count(count) => count.to_string(),
         Cell::Unknown => String::new(),
     }

@@ -4,7 +4,7 @@ use super::super::document::{Block, Cell, Document, Figure, Row, RowKind, Sectio
 use super::page::page;
 use crate::chart::{Value, escaped};
 use crate::grouped::grouped;
-use crate::table::{number, percent};
+use crate::table::{number, percent, probability};
 
 /// Tables with more rows are folded until somebody opens them.
 const MAX_ROWS_UNFOLDED: usize = 40;
@@ -83,16 +83,17 @@ fn figure(figure: &Figure) -> String {
 }
 
 fn table(table: &Table) -> String {
+    let text_columns: Vec<bool> = (0..table.columns.len()).map(|column| is_text(table, column)).collect();
     let heading = |(at, column): (usize, &String)| {
         let class = match at {
             0 => " class=\"label\"",
-            _ if is_text(table, at) => " class=\"text\"",
+            _ if text_columns[at] => " class=\"text\"",
             _ => "",
         };
         format!("<th scope=\"col\"{class}><button type=\"button\">{}</button></th>\n", escaped(column))
     };
     let headings: String = table.columns.iter().enumerate().map(heading).collect();
-    let rows: String = table.rows.iter().map(row).collect();
+    let rows: String = table.rows.iter().map(|row| self::row(row, &text_columns)).collect();
     let notes: String =
         table.notes.iter().map(|note| format!("<p class=\"note\">{}</p>\n", prose(note))).collect::<Vec<_>>().concat();
     let (name, title, id) = (table.name(), prose(&table.title), &table.id);
@@ -118,27 +119,29 @@ fn is_text(table: &Table, column: usize) -> bool {
     table.rows.iter().filter_map(|row| row.cells.get(column)).any(|cell| matches!(cell, Cell::Text(_)))
 }
 
-fn row(row: &Row) -> String {
+fn row(row: &Row, text_columns: &[bool]) -> String {
     let class = match row.kind {
         RowKind::Ordinary => "",
         RowKind::WithoutModel => " class=\"without-model\"",
         RowKind::Published => " class=\"published\"",
     };
-    let mut cells = row.cells.iter();
-    let label = cells.next().map(|cell| format!("<th scope=\"row\">{}</th>", content(cell))).unwrap_or_default();
-    let cells: String = cells.map(cell).collect();
+    let mut cells = row.cells.iter().zip(text_columns);
+    let label = cells.next().map(|(cell, _)| format!("<th scope=\"row\">{}</th>", content(cell))).unwrap_or_default();
+    let cells: String = cells.map(|(cell, &is_text)| self::cell(cell, is_text)).collect();
     format!("<tr{class}>{label}{cells}</tr>\n")
 }
 
-/// A cell with what it is sorted by.
-fn cell(cell: &Cell) -> String {
+/// A cell, on the left in a column of words, with what it is sorted by.
+fn cell(cell: &Cell, is_text: bool) -> String {
+    let class = if is_text { " class=\"text\"" } else { "" };
     let key = match cell {
-        Cell::Text(_) => return format!("<td class=\"text\">{}</td>", content(cell)),
-        Cell::Unknown => return "<td>-</td>".to_owned(),
-        Cell::Score(Value { value, .. }) | Cell::Share(value) => value.to_string(),
-        Cell::Count(count) => count.to_string(),
+        Cell::Text(_) | Cell::Unknown => String::new(),
+        Cell::Score(Value { value, .. }) | Cell::Share(value) | Cell::Probability(value) => {
+            format!(" data-key=\"{value}\"")
+        }
+        Cell::Count(count) => format!(" data-key=\"{count}\""),
     };
-    format!("<td data-key=\"{key}\">{}</td>", content(cell))
+    format!("<td{class}{key}>{}</td>", content(cell))
 }
 
 fn content(cell: &Cell) -> String {
@@ -150,6 +153,7 @@ fn content(cell: &Cell) -> String {
         }
         Cell::Count(count) => grouped(*count),
         Cell::Share(share) => percent(Some(*share)),
+        Cell::Probability(p) => escaped(&probability(*p)),
         Cell::Unknown => "-".to_owned(),
     }
 }
@@ -170,4 +174,28 @@ fn prose(text: &str) -> String {
         if at % 2 == 1 { format!("<code>{}</code>", escaped(piece)) } else { escaped(piece) }
     };
     pieces.iter().enumerate().map(piece).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page_of(rows: Vec<Vec<Cell>>) -> String {
+        let rows = rows.into_iter().map(|cells| Row { kind: RowKind::Ordinary, cells }).collect();
+        let columns = ["Arm", "Verdict", "p"].map(str::to_owned).to_vec();
+        table(&Table { id: "tests".to_owned(), columns, rows, ..Table::default() })
+    }
+
+    #[test]
+    fn small_p_values_are_sorted_as_numbers_and_shown_as_a_bound() {
+        let table = page_of(vec![vec![Cell::text("a"), Cell::text("better"), Cell::Probability(0.0004)]]);
+        assert!(table.contains("<td data-key=\"0.0004\">&lt; 0.001</td>"), "{table}");
+    }
+
+    #[test]
+    fn an_unknown_cell_stands_where_its_column_stands() {
+        let known = vec![Cell::text("a"), Cell::text("better"), Cell::Probability(0.5)];
+        let table = page_of(vec![known, vec![Cell::text("b"), Cell::Unknown, Cell::Unknown]]);
+        assert!(table.contains("<td class=\"text\">-</td><td>-</td>"), "{table}");
+    }
 }

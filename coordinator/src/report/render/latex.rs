@@ -3,7 +3,7 @@
 use super::super::document::{Cell, Document, Row, RowKind, Table};
 use crate::chart::Value;
 use crate::grouped::grouped;
-use crate::table::{number, percent};
+use crate::table::{number, percent, probability};
 use crate::terminal_escape::visible;
 
 /// Tables with more columns are scaled down to the width of the text.
@@ -71,6 +71,7 @@ fn value(cell: &Cell) -> String {
         Cell::Score(score) => signed(&number(Some(score.value))),
         Cell::Count(count) => grouped(*count),
         Cell::Share(share) => signed(&percent(Some(*share))).replace('%', "\\%"),
+        Cell::Probability(p) => escaped(&probability(*p)),
         Cell::Unknown => "--".to_owned(),
     }
 }

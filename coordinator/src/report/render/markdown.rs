@@ -3,7 +3,7 @@
 use super::super::document::{Block, Cell, Document, Figure, Row, Table};
 use crate::chart::Value;
 use crate::grouped::grouped;
-use crate::table::{number, percent};
+use crate::table::{number, percent, probability};
 use crate::terminal_escape::visible;
 
 /// The report as Markdown; `figures` is the folder of the figures, relative to it.
@@ -61,6 +61,7 @@ fn cell(cell: &Cell) -> String {
         }
         Cell::Count(count) => grouped(*count),
         Cell::Share(share) => percent(Some(*share)),
+        Cell::Probability(p) => plain(&probability(*p)),
         Cell::Unknown => "-".to_owned(),
     }
 }

@@ -70,8 +70,8 @@ fn test_row(run: &Results, comparison: &Comparison) -> Row {
         Cell::text(measure.name()),
         Cell::Count(*persons),
         Cell::Score(Value { value: *difference, interval: ends(adjusted_uncertainty) }),
-        probability(test.map(|test| test.p_holm)),
-        probability(test.and_then(|test| test.wilcoxon_p)),
+        Cell::probability(test.map(|test| test.p_holm)),
+        Cell::probability(test.and_then(|test| test.wilcoxon_p)),
         Cell::score(test.and_then(|test| test.effect_size)),
         Cell::text(verdict.to_string()),
     ];
@@ -82,18 +82,15 @@ fn ends(uncertainty: &Uncertainty) -> Option<(f64, f64)> {
     uncertainty.interval().map(|interval| (interval.lower, interval.upper))
 }
 
-/// A p value; small ones are only bounded, since their digits say nothing.
-fn probability(p: Option<f64>) -> Cell {
-    match p {
-        None => Cell::Unknown,
-        Some(p) if p < 0.001 => Cell::text("< 0.001"),
-        Some(p) => Cell::Score(Value::from(p)),
-    }
-}
-
 fn power(run: &Results, at: usize) -> Table {
-    let columns =
-        ["Arm", "Against", "Measure", "People", "Smallest difference found with probability 0.8", "People for 0.01"];
+    let columns = [
+        "Arm",
+        "Against",
+        "Measure",
+        "People",
+        "Smallest difference found with probability 0.8",
+        "People for a difference of 0.01",
+    ];
     let row = |Power { arm, against, measure, persons, detectable_difference, persons_for_a_hundredth }: &Power| {
         let words = |arm: &Arm| Cell::text(label(run, arm));
         let cells = vec![

@@ -124,9 +124,9 @@ fn coordinators(lineup: &Lineup<'_>) -> Option<Table> {
         "With one of three",
         "Own answer",
         "Against majority: helped",
-        "harmed",
+        "Against majority: harmed",
         "Against mean: helped",
-        "harmed (mean)",
+        "Against mean: harmed",
     ];
     let row = |(run, results): (&Results, &ModuleResults)| {
         let did = results.coordinator?;

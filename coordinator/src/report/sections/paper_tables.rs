@@ -6,7 +6,7 @@ use super::super::document::{Block, Cell, Row, RowKind, Section, Table};
 use super::super::lineup::{Lineup, LineupArm, Purpose};
 use super::category_label::categories_and_all;
 use crate::results::Measure;
-use crate::table::{column_names, notes, papers_ablation, papers_chance};
+use crate::table::{IntervalStyle, column_names, notes, papers_ablation, papers_chance};
 
 /// The section with the tables of the paper.
 pub(crate) fn section(lineup: &Lineup<'_>) -> Section {
@@ -23,7 +23,7 @@ pub(crate) fn section(lineup: &Lineup<'_>) -> Section {
         ));
     }
     let mut all: Vec<String> = Vec::new();
-    for note in lineup.runs.iter().flat_map(notes) {
+    for note in lineup.runs.iter().flat_map(|run| notes(run, IntervalStyle::Ends)) {
         all.extend((!all.contains(&note)).then_some(note));
     }
     blocks.push(Block::List(all));

@@ -31,9 +31,8 @@ pub(crate) fn section(lineup: &Lineup<'_>) -> Option<Section> {
 
 fn shown<'l, 'a>(lineup: &'l Lineup<'a>) -> Vec<(&'l LineupArm<'a>, &'a PeopleResults)> {
     let found = lineup.methods().into_iter().filter_map(|arm| {
-        let place = lineup.asking.iter().position(|known| known.look == arm.look)?;
         let people = arm.run.people.iter().find(|people| people.arm == arm.results.arm)?;
-        Some((&lineup.asking[place], people))
+        Some((arm, people))
     });
     found.take(MAX_ARMS).collect()
 }

@@ -109,7 +109,13 @@ fn of_question(
 }
 
 fn option_labels(question: &QuestionResults) -> Vec<String> {
-    question.options.iter().map(|option| format!("{} {}", option.code, option.label)).collect()
+    question.options.iter().map(|option| with_code(&option.code.to_string(), &option.label)).collect()
+}
+
+/// An option's label after its code, unless it begins with that, like `2 of 10`.
+fn with_code(code: &str, label: &str) -> String {
+    let begins_with_its_code = label.split(' ').next() == Some(code);
+    if begins_with_its_code { label.to_owned() } else { format!("{code} {label}") }
 }
 
 fn question_heading(lineup: &Lineup<'_>, question: &QuestionResults) -> Heading {
@@ -197,4 +203,16 @@ fn shortened(text: &str) -> String {
     }
     let start: String = text.chars().take(MAX).collect();
     format!("{}…", start.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_option_has_its_code_twice() {
+        assert_eq!(with_code("2", "2 of 10"), "2 of 10");
+        assert_eq!(with_code("2", "20 or more"), "2 20 or more");
+        assert_eq!(with_code("1", "Completely disagree"), "1 Completely disagree");
+    }
 }
