@@ -17,7 +17,7 @@ use valuesim_shared::prompt::{
 use valuesim_shared::similarity::Similarity;
 use valuesim_shared::stage::{Stage, StageKind, Variant};
 use valuesim_shared::survey::Survey;
-use valuesim_shared::task::MOST_RETRIEVED;
+use valuesim_shared::task::MAX_RETRIEVED;
 
 use crate::plan::Plan;
 
@@ -188,11 +188,11 @@ impl Lengths {
         let question_profile = mean(people.iter().map(|person| length(&text.with_questions(profile(person)))));
         let items = mean(plan.folds().iter().map(|&fold| plan.split().kept(fold).len() as f64));
         let item = Retrieved { text: "", similarity: Similarity::of(0.0) };
-        let around_items = length(&retrieved_items(&[item; MOST_RETRIEVED]));
+        let around_items = length(&retrieved_items(&[item; MAX_RETRIEVED]));
         Self {
             natural_profile: mean(people.iter().map(|person| length(&text.natural(profile(person))))),
             question_profile,
-            retrieved: around_items + question_profile * MOST_RETRIEVED as f64 / items.max(1.0),
+            retrieved: around_items + question_profile * MAX_RETRIEVED as f64 / items.max(1.0),
             story_frame: length(&story("")),
             module_frame: mean(Module::ALL.into_iter().map(|module| frame_length(module.into()))),
             question: mean(questions.iter().map(|question| length(&question_block(question)))),

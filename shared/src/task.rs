@@ -9,7 +9,7 @@ use crate::id::{Cell, Code, RunId};
 
 mod retrieved;
 
-pub use retrieved::{MOST_RETRIEVED, RetrievedItem, RetrievedItems};
+pub use retrieved::{MAX_RETRIEVED, RetrievedItem, RetrievedItems};
 
 /// The version of the task message. Readers refuse other versions.
 pub const TASK_VERSION: u16 = 1;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use valuesim_shared::id::{Cell, Code, QuestionId};
 use valuesim_shared::similarity::Similarity;
 use valuesim_shared::survey::Survey;
-use valuesim_shared::task::{MOST_RETRIEVED, RetrievedItem, RetrievedItems};
+use valuesim_shared::task::{MAX_RETRIEVED, RetrievedItem, RetrievedItems};
 
 use super::kept::{KeptVectors, VectorsError};
 use super::texts::EmbeddedTexts;
@@ -69,13 +69,13 @@ impl Retrieval {
     /// only those that are.
     fn best(&self, question: QuestionId, items: &[Item]) -> Vec<RetrievedItem> {
         let Some(row) = self.rows.get(&question) else { return Vec::new() };
-        let mut best: Vec<(u16, f64)> = Vec::with_capacity(MOST_RETRIEVED + 1);
+        let mut best: Vec<(u16, f64)> = Vec::with_capacity(MAX_RETRIEVED + 1);
         for &(place, column) in items {
             let similarity = row[column];
             let at = best.iter().position(|&(_, other)| similarity > other).unwrap_or(best.len());
-            if at < MOST_RETRIEVED {
+            if at < MAX_RETRIEVED {
                 best.insert(at, (place, similarity));
-                best.truncate(MOST_RETRIEVED);
+                best.truncate(MAX_RETRIEVED);
             }
         }
         let relevant = best.iter().filter(|&&(_, similarity)| similarity >= THRESHOLD).count();

@@ -8,7 +8,7 @@ use crate::id::Code;
 use crate::similarity::Similarity;
 
 /// How many items are retrieved for a question at most (paper, section 4.1: the best three).
-pub const MOST_RETRIEVED: usize = 3;
+pub const MAX_RETRIEVED: usize = 3;
 
 /// The items retrieved for each question that a cell's fold holds out, in the fold's order; the best item of a question first.
 ///
@@ -50,7 +50,7 @@ impl RetrievedItems {
         let mut numbers = numbers.iter().map(|number| number.0);
         let mut questions = Vec::new();
         while let Some(count) = numbers.next() {
-            let count = usize::try_from(count).ok().filter(|&count| count <= MOST_RETRIEVED)?;
+            let count = usize::try_from(count).ok().filter(|&count| count <= MAX_RETRIEVED)?;
             let item = |_| {
                 let place = u16::try_from(numbers.next()?).ok()?;
                 Some(RetrievedItem { place, similarity: Similarity::from_packed(numbers.next()?)? })
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_cell_of_58_questions_takes_about_a_kilobyte() {
-        let most = vec![item(231, 0.99); MOST_RETRIEVED];
+        let most = vec![item(231, 0.99); MAX_RETRIEVED];
         let json = serde_json::to_string(&RetrievedItems(vec![most; 58])).expect("writes");
         assert!(json.len() < 1_300, "{} bytes", json.len());
     }
@@ -120,7 +120,7 @@ mod tests {
         #[test]
         fn items_are_unpacked_again(
             questions in prop::collection::vec(
-                prop::collection::vec((any::<u16>(), -1.0_f64..=1.0), 0..=MOST_RETRIEVED), 0..60,
+                prop::collection::vec((any::<u16>(), -1.0_f64..=1.0), 0..=MAX_RETRIEVED), 0..60,
             ),
         ) {
             let items = |of: Vec<(u16, f64)>| of.into_iter().map(|(place, similarity)| item(place, similarity)).collect();

@@ -13,7 +13,7 @@ use super::tokens;
 use crate::vector::vector;
 
 /// The most texts of one request, as OpenAI's API has it.
-const MOST_TEXTS: usize = 2_048;
+const MAX_TEXTS: usize = 2_048;
 
 #[derive(Deserialize)]
 struct Body<'a> {
@@ -130,8 +130,7 @@ fn texts(input: Option<Value>) -> Result<Vec<String>, ApiError> {
         Some(Value::String(text)) => Some(vec![text]),
         Some(list) => serde_json::from_value(list).ok(),
     };
-    let is_usable =
-        |texts: &Vec<String>| (1..=MOST_TEXTS).contains(&texts.len()) && !texts.iter().any(String::is_empty);
+    let is_usable = |texts: &Vec<String>| (1..=MAX_TEXTS).contains(&texts.len()) && !texts.iter().any(String::is_empty);
     texts.filter(is_usable).ok_or(wrong)
 }
 

@@ -16,7 +16,7 @@ use super::wire::{Vectors, vectors};
 const PATH: [&str; 1] = ["embeddings"];
 
 /// The longest response that is read, in bytes after decompression: 2,048 vectors of 1,536 numbers.
-const MOST_RESPONSE_BYTES: usize = 64 << 20;
+const MAX_RESPONSE_BYTES: usize = 64 << 20;
 
 /// Asks one model for embeddings.
 #[derive(Debug, Clone)]
@@ -32,7 +32,7 @@ impl EmbeddingsClient {
     /// # Errors
     /// If the key is missing, or address, proxy or certificates cannot be used.
     pub fn new(settings: &EmbeddingSettings, deadlines: Deadlines) -> Result<Self, ClientError> {
-        let connection = Connection::new(&settings.as_model(), &PATH, deadlines, MOST_RESPONSE_BYTES)
+        let connection = Connection::new(&settings.as_model(), &PATH, deadlines, MAX_RESPONSE_BYTES)
             .map_err(|problem| client_error(settings, problem))?;
         Ok(Self { connection, settings: settings.clone() })
     }
