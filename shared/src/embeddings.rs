@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 
 use crate::model::ModelSettings;
+use crate::model::known::{Incomplete, KnownModels};
+use crate::model::problems::{Address, SettingsProblems};
 use crate::money::Price;
 use crate::permit::Limits;
 
@@ -14,7 +16,7 @@ use crate::permit::Limits;
 pub const DEFAULT_BATCH: u16 = 64;
 
 /// The most texts of one request (OpenAI's limit for an array of inputs).
-pub const MOST_BATCH: u16 = 2_048;
+pub const MAX_BATCH: u16 = 2_048;
 
 /// The model of an experiment's embeddings. Settings left out come from the table of known models.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -98,79 +100,36 @@ impl EmbeddingSettings {
         }
     }
 
-    /// Fills in the missing address, key variable and price of a known model.
+    /// Fills in the missing address, key variable, price and fields of a known model.
     pub fn fill_in_known(&mut self) {
-        let Some(known) = KNOWN.iter().find(|known| known.name == self.name) else { return };
-        // Another address is another provider, with its own key and price.
-        let elsewhere = self.base_url.as_ref().is_some_and(|url| *url != known.base_url);
-        if elsewhere {
-            return;
-        }
-        self.base_url = Some(known.base_url.clone());
-        let has_key = self.api_key_env.is_some() || self.api_key_file.is_some();
-        if !has_key {
-            self.api_key_env = Some(known.api_key_env.clone());
-        }
-        self.price = self.price.or(Some(known.price));
+        KNOWN.complete(Incomplete {
+            name: &self.name,
+            base_url: &mut self.base_url,
+            api_key_env: &mut self.api_key_env,
+            has_key_file: self.api_key_file.is_some(),
+            price: &mut self.price,
+            extra_body: &mut self.extra_body,
+        });
     }
 
     /// The problems of the settings. A simulated provider needs no address.
     pub fn problems(&self, simulated: bool) -> Vec<String> {
-        let mut model = self.as_model();
-        // A model's problem would name the known models, which know nothing of embeddings.
-        let has_address = simulated || model.base_url.is_some();
-        if !has_address {
-            model.base_url = Some("http://missing".to_owned());
+        let mut problems = SettingsProblems::of("embeddings", &self.name);
+        problems.check_price(self.price.map(Price::from));
+        problems.check_limits(self.limits, None);
+        let base_url = self.base_url.as_deref();
+        problems.check_address(Address { base_url, is_simulated: simulated, known: KNOWN.names() });
+        if !(1..=MAX_BATCH).contains(&self.batch) {
+            problems.add(&format!("batch {}: expected 1 to {MAX_BATCH} texts for each request", self.batch));
         }
-        let mut problems: Vec<String> = model.problems(simulated).iter().map(|problem| reworded(problem)).collect();
-        let mut wrong = |problem: String| problems.push(format!("embeddings {:?}: {problem}", self.name));
-        if !has_address {
-            let known: Vec<&str> = KNOWN.iter().map(|known| known.name.as_str()).collect();
-            wrong(format!(
-                "missing base_url: set it to the address of the provider's API (not needed for {})",
-                known.join(", ")
-            ));
-        }
-        if !(1..=MOST_BATCH).contains(&self.batch) {
-            wrong(format!("batch {}: expected 1 to {MOST_BATCH} texts for each request", self.batch));
-        }
-        for field in FIELDS_OF_THE_METHOD {
-            if self.extra_body.contains_key(field) {
-                wrong(format!("extra_body.{field}: it follows from the other settings; leave it out"));
-            }
-        }
-        problems
+        let reason = "it follows from the other settings";
+        problems.check_extra_body(&self.extra_body, &FIELDS_OF_THE_METHOD, reason);
+        problems.into_sentences()
     }
 }
 
-fn reworded(problem: &str) -> String {
-    problem.strip_prefix("model ").map_or_else(|| problem.to_owned(), |rest| format!("embeddings {rest}"))
-}
-
-/// A model with a known address and price.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KnownEmbeddings {
-    name: String,
-    base_url: String,
-    api_key_env: String,
-    price: EmbeddingPrice,
-    /// The source of the price, with the date.
-    #[expect(dead_code, reason = "for whoever reads or updates the table")]
-    source: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Table {
-    embeddings: Vec<KnownEmbeddings>,
-}
-
-static KNOWN: LazyLock<Vec<KnownEmbeddings>> = LazyLock::new(|| {
-    let table: Table =
-        toml::from_str(include_str!("../data/embeddings.toml")).expect("a test reads the table of known embeddings");
-    table.embeddings
-});
+static KNOWN: LazyLock<KnownModels<EmbeddingPrice>> =
+    LazyLock::new(|| KnownModels::parse(include_str!("../data/embeddings.toml")));
 
 #[cfg(test)]
 mod tests {
@@ -178,7 +137,7 @@ mod tests {
 
     #[test]
     fn the_table_of_known_embeddings_is_valid() {
-        for known in KNOWN.iter() {
+        for known in &KNOWN.model {
             let mut settings = EmbeddingSettings::named(&known.name);
             settings.fill_in_known();
             assert_eq!(settings.problems(false), Vec::<String>::new());

@@ -1,12 +1,17 @@
 //! The settings of a language model: its provider's address and key, its limits and its price.
 
+pub(crate) mod known;
+pub(crate) mod problems;
+
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
+use self::known::{Incomplete, KnownModels};
+use self::problems::{Address, SettingsProblems};
 use crate::money::Price;
-use crate::permit::{Endpoint, KeyName, Limits, MAX_CALLS_IN_FLIGHT};
+use crate::permit::{Endpoint, KeyName, Limits};
 
 /// A model in an experiment. Settings left out come from the table of known models.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -105,87 +110,32 @@ impl ModelSettings {
         Endpoint::new(self.base_url.as_deref().unwrap_or_default(), key)
     }
 
-    /// Fills in the missing address, key variable and price of a known model.
+    /// Fills in the missing address, key variable, price and fields of a known model.
     pub fn fill_in_known(&mut self) {
-        let Some(known) = KNOWN.iter().find(|known| known.name == self.name) else { return };
-        // Another address is another provider, with its own key, prices and fields.
-        let elsewhere = self.base_url.as_ref().is_some_and(|url| *url != known.base_url);
-        if elsewhere {
-            return;
-        }
-        self.base_url = Some(known.base_url.clone());
-        let has_key = self.api_key_env.is_some() || self.api_key_file.is_some();
-        if !has_key {
-            self.api_key_env = Some(known.api_key_env.clone());
-        }
-        self.price = self.price.or(Some(known.price));
-        for (field, value) in &known.extra_body {
-            self.extra_body.entry(field.clone()).or_insert_with(|| value.clone());
-        }
+        KNOWN.complete(Incomplete {
+            name: &self.name,
+            base_url: &mut self.base_url,
+            api_key_env: &mut self.api_key_env,
+            has_key_file: self.api_key_file.is_some(),
+            price: &mut self.price,
+            extra_body: &mut self.extra_body,
+        });
     }
 
     /// The problems of the settings. A simulated provider needs no address.
     pub fn problems(&self, simulated: bool) -> Vec<String> {
-        let mut problems = Vec::new();
-        let mut wrong = |problem: String| problems.push(format!("model {:?}: {problem}", self.name));
-        if self.name.trim().is_empty() {
-            wrong("expected a name".to_owned());
-        }
-        match &self.base_url {
-            Some(url) if !(url.starts_with("http://") || url.starts_with("https://")) => {
-                wrong(format!("base_url {url:?}: expected http://... or https://..."));
-            }
-            None if !simulated => wrong(format!(
-                "missing base_url: set it to the address of the provider's API (not needed for {})",
-                KNOWN.iter().map(|known| known.name.as_str()).collect::<Vec<_>>().join(", ")
-            )),
-            _ => {}
-        }
-        if let Some(usd) = self.price.and_then(|price| price.implausible()) {
-            wrong(format!("price {usd}: expected US dollars per million tokens, 0 to 1000000"));
-        }
-        let Limits { calls_in_flight, requests_per_minute, tokens_per_minute } = self.limits;
-        if calls_in_flight == 0 || calls_in_flight > MAX_CALLS_IN_FLIGHT {
-            wrong(format!("limits.calls_in_flight {calls_in_flight}: expected 1 to {MAX_CALLS_IN_FLIGHT}"));
-        }
-        if requests_per_minute == Some(0) || tokens_per_minute == Some(0) || self.max_output_tokens == Some(0) {
-            wrong("a limit of 0 blocks all calls: leave it out for no limit".to_owned());
-        }
-        for field in FIELDS_OF_THE_METHOD {
-            if self.extra_body.contains_key(field) {
-                wrong(format!("extra_body.{field}: the method sets this field itself; leave it out"));
-            }
-        }
-        problems
+        let mut problems = SettingsProblems::of("model", &self.name);
+        let base_url = self.base_url.as_deref();
+        problems.check_address(Address { base_url, is_simulated: simulated, known: KNOWN.names() });
+        problems.check_price(self.price);
+        problems.check_limits(self.limits, self.max_output_tokens);
+        let reason = "the method sets this field itself";
+        problems.check_extra_body(&self.extra_body, &FIELDS_OF_THE_METHOD, reason);
+        problems.into_sentences()
     }
 }
 
-/// A model with a known address and price.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KnownModel {
-    name: String,
-    base_url: String,
-    api_key_env: String,
-    price: Price,
-    #[serde(default)]
-    extra_body: serde_json::Map<String, serde_json::Value>,
-    /// The source of the price, with the date.
-    #[expect(dead_code, reason = "for whoever reads or updates the table")]
-    source: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KnownModels {
-    model: Vec<KnownModel>,
-}
-
-static KNOWN: LazyLock<Vec<KnownModel>> = LazyLock::new(|| {
-    let table: KnownModels =
-        toml::from_str(include_str!("../data/models.toml")).expect("a test reads the table of known models");
-    table.model
-});
+static KNOWN: LazyLock<KnownModels<Price>> = LazyLock::new(|| KnownModels::parse(include_str!("../data/models.toml")));
 
 #[cfg(test)]
 mod tests {
@@ -193,7 +143,7 @@ mod tests {
 
     #[test]
     fn the_table_of_known_models_is_valid() {
-        for known in KNOWN.iter() {
+        for known in &KNOWN.model {
             let mut model = ModelSettings::named(&known.name);
             model.fill_in_known();
             assert_eq!(model.problems(false), Vec::<String>::new());
