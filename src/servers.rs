@@ -194,10 +194,10 @@ impl GivenAddress<'_> {
 impl Addresses {
     /// Connects to both servers.
     pub(crate) async fn connect(&self) -> anyhow::Result<Servers> {
-        let link = async { Ok(RedisConnection::connect(&self.store.0, PATIENCE).await?) };
+        let connection = async { Ok(RedisConnection::connect(&self.store.0, PATIENCE).await?) };
         let queue = async { Ok::<_, anyhow::Error>(RabbitQueue::connect(self.broker.settings.clone()).await?) };
-        let (link, queue) = tokio::try_join!(link, queue)?;
-        Ok(Servers { queue, store: RedisStore::new(link.clone()), control: RedisControl::new(link) })
+        let (connection, queue) = tokio::try_join!(connection, queue)?;
+        Ok(Servers { queue, store: RedisStore::new(connection.clone()), control: RedisControl::new(connection) })
     }
 }
 
@@ -212,8 +212,9 @@ impl BrokerAddress {
 impl StoreAddress {
     /// Connects to the store for an operator's command: tries once.
     pub(crate) async fn reach(&self) -> anyhow::Result<(RedisStore, RedisControl)> {
-        let link = reached(&format!("the store {}", self.0), RedisConnection::connect(&self.0, Duration::ZERO)).await?;
-        Ok((RedisStore::new(link.clone()), RedisControl::new(link)))
+        let connection =
+            reached(&format!("the store {}", self.0), RedisConnection::connect(&self.0, Duration::ZERO)).await?;
+        Ok((RedisStore::new(connection.clone()), RedisControl::new(connection)))
     }
 }
 

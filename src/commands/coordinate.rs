@@ -105,7 +105,7 @@ impl Job {
             return interrupted(saying).await;
         };
         let servers = servers?;
-        http_status.connected_to(&servers.queue, servers.store.link());
+        http_status.connected_to(&servers.queue, servers.store.connection());
         let assignment = Assignment {
             manifest: self.manifest(self.experiment.models.clone()),
             plan: &self.plan,

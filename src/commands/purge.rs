@@ -177,13 +177,13 @@ async fn delete(broker: &RabbitQueue, run: &RunId, models: Option<usize>) -> any
 /// Removes the run's keys, and returns their number.
 async fn keys_removed(store: &RedisStore, control: &RedisControl, run: &RunId) -> anyhow::Result<u64> {
     control.strike_out(run).await?;
-    let mut states = store.link().states();
+    let mut states = store.connection().states();
     let lost = states.wait_for(|state| !state.is_connected());
     tokio::select! {
         removed = within("remove the run's keys from the store", STORE_WITHIN, store.purge(run)) => removed,
         // The store connection would wait until the server is back; an operator can repeat the command.
         state = lost => match state {
-            Ok(state) => bail!("remove the run's keys from the store {}: {}", store.link().address(), *state),
+            Ok(state) => bail!("remove the run's keys from the store {}: {}", store.connection().address(), *state),
             Err(_) => unreachable!("the store has its connection"),
         }
     }

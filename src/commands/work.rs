@@ -98,7 +98,7 @@ impl Flags {
         let saying = tokio::spawn(say_when(stop.clone(), stopping));
         let Some(servers) = stop.run_until_cancelled(addresses.connect()).await else { return Ok(()) };
         let servers = servers?;
-        http_status.connected_to(&servers.queue, servers.store.link());
+        http_status.connected_to(&servers.queue, servers.store.connection());
         let ended = WorkerProcess::new(servers, wiring::permit_office(), Arc::clone(http_status), self.config())
             .run(stop)
             .await;

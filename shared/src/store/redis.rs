@@ -40,7 +40,7 @@ use crate::redis_connection::{Address, RedisConnection, RedisConnectionError, Re
 /// A store on a server. Cheap to clone; clones share the connection.
 #[derive(Debug, Clone)]
 pub struct RedisStore {
-    link: RedisConnection,
+    connection: RedisConnection,
     writer: Arc<Writer>,
     dictionaries: DictionaryCache,
     marks: Arc<Marks>,
@@ -53,20 +53,20 @@ impl RedisStore {
     }
 
     /// A store on a connection that may have other uses too.
-    pub fn new(link: RedisConnection) -> Self {
-        let writer = Arc::new(Writer::new(link.clone()));
-        let dictionaries = DictionaryCache::new(link.clone());
-        Self { link, writer, dictionaries, marks: Arc::new(Marks::new()) }
+    pub fn new(connection: RedisConnection) -> Self {
+        let writer = Arc::new(Writer::new(connection.clone()));
+        let dictionaries = DictionaryCache::new(connection.clone());
+        Self { connection, writer, dictionaries, marks: Arc::new(Marks::new()) }
     }
 
     /// The connection.
-    pub fn link(&self) -> &RedisConnection {
-        &self.link
+    pub fn connection(&self) -> &RedisConnection {
+        &self.connection
     }
 
     /// The state of the connection to the server.
     pub fn state(&self) -> RedisConnectionState {
-        self.link.state()
+        self.connection.state()
     }
 
     /// An entry at the end of a cell's journal.
@@ -77,7 +77,7 @@ impl RedisStore {
     }
 
     async fn read_one(&self, commands: Pipeline) -> Result<Value, RedisConnectionError> {
-        Ok(self.link.read(commands).await?.swap_remove(0))
+        Ok(self.connection.read(commands).await?.swap_remove(0))
     }
 
     /// Unpacks a backstory. One that cannot be read any more is removed, so that it is written again, and `None` is returned.
@@ -96,7 +96,7 @@ impl RedisStore {
         tracing::warn!(%run, %cell, reason, "cannot read a stored backstory; it will be written again");
         let mut command = Pipeline::new();
         command.cmd("UNLINK").arg(key::of_cell(run, cell, STORY));
-        self.link.write(command).await?;
+        self.connection.write(command).await?;
         Ok(None)
     }
 }
@@ -106,7 +106,7 @@ impl Store for RedisStore {
         // It has no expiry: a run must find it even after a long pause.
         let mut command = Pipeline::new();
         command.cmd("SET").arg(key::of_run(run, MANIFEST)).arg(manifest);
-        self.link.write(command).await?;
+        self.connection.write(command).await?;
         Ok(())
     }
 
@@ -120,7 +120,7 @@ impl Store for RedisStore {
         let dictionary = self.dictionaries.of_run(run).await?;
         let packed = story::pack(story, dictionary.as_deref()).map_err(|error| StoreError::Failed {
             action: "compress a backstory for",
-            place: self.link.address().to_string(),
+            place: self.connection.address().to_string(),
             reason: error.to_string(),
         })?;
         let mut commands = Pipeline::new();
@@ -129,7 +129,7 @@ impl Store for RedisStore {
         if let Some(dictionary) = &dictionary {
             DictionaryCache::refresh(run, dictionary, &mut commands);
         }
-        let answers = self.link.write(commands).await?.values;
+        let answers = self.connection.write(commands).await?.values;
         match dictionary {
             Some(dictionary) => self.dictionaries.put_back(run, &dictionary, &answers[1..]).await?,
             None if answers[0] == Value::Okay => self.dictionaries.add_sample(run, &packed).await?,

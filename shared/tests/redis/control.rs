@@ -5,12 +5,12 @@ use valuesim_shared::redis_connection::RedisConnectionError;
 use valuesim_test_servers::{Proxy, RedisServer, shared_redis};
 
 use crate::message::{about, coordinator, process, worker};
-use crate::support::{LIMIT, command, link, plain, run};
+use crate::support::{LIMIT, command, connect, plain, run};
 
 #[tokio::test]
 async fn an_order_of_a_newer_release_is_no_reason_to_go_on() {
     let database = shared_redis().await;
-    let control = RedisControl::new(link(&database.url).await);
+    let control = RedisControl::new(connect(&database.url).await);
     let mut plain = plain(&database.url).await;
     command(&mut plain, r#"SET valuesim:{r}:order {"version":2,"wish":"something"}"#).await;
     let said = control.order(&run("r")).await.expect_err("is not understood").to_string();
@@ -20,7 +20,7 @@ async fn an_order_of_a_newer_release_is_no_reason_to_go_on() {
 #[tokio::test]
 async fn a_process_that_is_not_heard_of_any_more_leaves_its_list() {
     let database = shared_redis().await;
-    let control = RedisControl::new(link(&database.url).await);
+    let control = RedisControl::new(connect(&database.url).await);
     control.report_coordinator(&coordinator("c1")).await.expect("writes");
     let mut plain = plain(&database.url).await;
     command(&mut plain, "PEXPIRE valuesim:{coordinators}:c1 0").await;
@@ -31,7 +31,7 @@ async fn a_process_that_is_not_heard_of_any_more_leaves_its_list() {
 #[tokio::test]
 async fn a_leader_that_cannot_be_read_bars_nobody() {
     let database = shared_redis().await;
-    let control = RedisControl::new(link(&database.url).await);
+    let control = RedisControl::new(connect(&database.url).await);
     let mut plain = plain(&database.url).await;
     for value in ["nonsense", "7", "{}"] {
         command(&mut plain, &format!("SET valuesim:{{r}}:leader {value}")).await;
@@ -46,7 +46,7 @@ async fn a_leader_that_cannot_be_read_bars_nobody() {
 #[tokio::test]
 async fn a_server_that_takes_no_writes_is_read_all_the_same() {
     let server = RedisServer::start().await.expect("starts");
-    let control = RedisControl::new(link(&server.url()).await);
+    let control = RedisControl::new(connect(&server.url()).await);
     control.announce(&about("one", RunPhase::Begun)).await.expect("writes");
     for id in ["here", "gone"] {
         control.report_worker(&worker(id)).await.expect("writes");
@@ -68,7 +68,7 @@ async fn a_server_that_takes_no_writes_is_read_all_the_same() {
 async fn an_operator_hears_within_seconds_what_cannot_be_reached() {
     let database = shared_redis().await;
     let (proxy, through) = Proxy::in_front_of(&database.url).await.expect("starts");
-    let control = RedisControl::new(link(&through).await);
+    let control = RedisControl::new(connect(&through).await);
     let following = control.follow(&run("r")).await;
     for away in [false, true] {
         if away {

@@ -35,7 +35,7 @@ async fn leave_everything(store: &RedisStore, name: &str, stories: u32) {
     store.note_sent(&r, cell(1), call(1), &each()).await.expect("writes");
     store.record_reply(&r, cell(2), call(1), &reply("yes")).expect("writes");
     store.settle().await.expect("writes");
-    let control = RedisControl::new(store.link().clone());
+    let control = RedisControl::new(store.connection().clone());
     control.give_order(&r, &Order::new(DesiredState::Pause, "ada".to_owned())).await.expect("writes");
     control.announce(&about(name, RunPhase::Begun)).await.expect("writes");
     control.report_worker(&worker("w1")).await.expect("writes");

@@ -72,7 +72,7 @@ async fn a_server_that_is_stopped_and_started_in_mid_traffic_loses_and_doubles_n
     let traffic = Traffic::start(&store);
     until_under_way(&store).await;
     server.stop().await.expect("stops");
-    let state = until(store.link(), is_unreachable).await;
+    let state = until(store.connection(), is_unreachable).await;
     assert!(state.to_string().starts_with("unreachable for "), "{state}");
     server.start_again().await.expect("starts");
     traffic.check_all_is_there(&store).await;
@@ -86,9 +86,9 @@ async fn a_connection_that_is_cut_again_and_again_loses_and_doubles_nothing() {
     let traffic = Traffic::start(&store);
     for _ in 0..10 {
         proxy.cut().await;
-        until(store.link(), is_unreachable).await;
+        until(store.connection(), is_unreachable).await;
         proxy.heal().await;
-        until(store.link(), |state| !is_unreachable(state)).await;
+        until(store.connection(), |state| !is_unreachable(state)).await;
     }
     traffic.check_all_is_there(&store).await;
 }
@@ -100,7 +100,7 @@ async fn a_connection_that_stalls_is_given_up_and_made_again() {
     let store = store(&through).await;
     let traffic = Traffic::start(&store);
     proxy.stall().await;
-    let state = until(store.link(), is_unreachable).await;
+    let state = until(store.connection(), is_unreachable).await;
     assert!(state.to_string().contains("does not answer in time"), "{state}");
     proxy.heal().await;
     traffic.check_all_is_there(&store).await;
@@ -138,7 +138,7 @@ async fn a_full_memory_is_waited_for_and_reads_go_on() {
         let store = store.clone();
         tokio::spawn(async move { store.settle().await })
     };
-    let state = until(store.link(), is_refusing).await;
+    let state = until(store.connection(), is_refusing).await;
     assert!(state.to_string().contains("memory is full (maxmemory)"), "{state}");
     assert_eq!(store.cell_record(&r, cell(1)).await.expect("reads").replies.len(), 1);
     assert!(is_refusing(&store.state()), "a read says nothing of writes");
@@ -161,7 +161,7 @@ async fn a_primary_that_becomes_a_replica_is_waited_for() {
         let store = store.clone();
         tokio::spawn(async move { store.note_sent(&run("r"), cell(1), call(1), &each()).await })
     };
-    let state = until(store.link(), is_unreachable).await;
+    let state = until(store.connection(), is_unreachable).await;
     assert!(state.to_string().contains("read-only replica"), "{state}");
     command(&mut plain, "REPLICAOF NO ONE").await;
     tokio::time::timeout(LIMIT, writing).await.expect("in time").expect("does not panic").expect("writes");
@@ -173,7 +173,7 @@ async fn a_server_that_is_away_is_noticed_without_a_command() {
     let mut server = RedisServer::start().await.expect("starts");
     let store = store(&server.url()).await;
     server.kill();
-    until(store.link(), is_unreachable).await;
+    until(store.connection(), is_unreachable).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

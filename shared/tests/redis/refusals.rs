@@ -9,7 +9,7 @@ use valuesim_shared::redis_connection::{RedisConnection, RedisConnectionError, R
 use valuesim_shared::store::Store as _;
 use valuesim_test_servers::{RedisServer, eventually};
 
-use crate::support::{LIMIT, call, cell, command, is_unreachable, link, plain, reply, run, store, until};
+use crate::support::{LIMIT, call, cell, command, connect, is_unreachable, plain, reply, run, store, until};
 
 async fn refusal(url: &str) -> RedisConnectionError {
     let start = Instant::now();
@@ -68,7 +68,7 @@ async fn something_that_is_no_redis() {
 #[tokio::test]
 async fn a_password_that_is_missing_or_wrong_is_never_shown() {
     let server = RedisServer::start().await.expect("starts");
-    let running = link(&server.url()).await;
+    let running = connect(&server.url()).await;
     command(&mut plain(&server.url()).await, "CONFIG SET requirepass s3cret").await;
     let with = |login: &str| server.url().replace("redis://", &format!("redis://{login}@"));
     for url in [server.url(), with(":guess1"), with("somebody:guess1")] {
@@ -77,7 +77,7 @@ async fn a_password_that_is_missing_or_wrong_is_never_shown() {
         let said = format!("{refused} {refused:?}");
         assert!(said.contains("rejects the user or the password") && !said.contains("guess1"), "{said}");
     }
-    assert!(link(&with(":s3cret")).await.state().is_connected());
+    assert!(connect(&with(":s3cret")).await.state().is_connected());
 
     // Who is logged in stays so; who has to log in again is told.
     assert!(running.state().is_connected());
@@ -95,7 +95,7 @@ async fn a_login_that_is_refused_for_a_moment_is_tried_again_by_who_was_logged_i
     let mut without = plain(&server.url()).await;
     command(&mut without, "CONFIG SET requirepass s3cret").await;
     let url = server.url().replace("redis://", "redis://:s3cret@");
-    let running = link(&url).await;
+    let running = connect(&url).await;
     // As a server that has too many clients does, whose answer to a login reads as a wrong password.
     command(&mut without, "CONFIG SET requirepass other").await;
     command(&mut without, "CLIENT KILL TYPE normal SKIPME yes").await;
@@ -169,11 +169,11 @@ async fn a_server_without_tls() {
 #[tokio::test]
 async fn settings_that_lose_what_was_paid_for_are_warned_of() {
     let server = RedisServer::start().await.expect("starts");
-    assert_eq!(link(&server.url()).await.warnings(), &[] as &[String]);
+    assert_eq!(connect(&server.url()).await.warnings(), &[] as &[String]);
     let mut plain = plain(&server.url()).await;
     command(&mut plain, "CONFIG SET maxmemory-policy allkeys-lru").await;
     command(&mut plain, "CONFIG SET appendonly no").await;
-    let link = link(&server.url()).await;
-    let [evicts, forgets] = link.warnings() else { panic!("{:?}", link.warnings()) };
+    let connection = connect(&server.url()).await;
+    let [evicts, forgets] = connection.warnings() else { panic!("{:?}", connection.warnings()) };
     assert!(evicts.contains("maxmemory-policy allkeys-lru") && forgets.contains("keeps nothing on disk"));
 }

@@ -51,7 +51,7 @@ pub(crate) async fn store(url: &str) -> RedisStore {
     RedisStore::connect(&url.parse().expect("is an address"), LIMIT).await.expect("connects")
 }
 
-pub(crate) async fn link(url: &str) -> RedisConnection {
+pub(crate) async fn connect(url: &str) -> RedisConnection {
     RedisConnection::connect(&url.parse().expect("is an address"), LIMIT).await.expect("connects")
 }
 
@@ -79,12 +79,12 @@ pub(crate) async fn keys(connection: &mut MultiplexedConnection, pattern: &str) 
 
 /// Waits until the connection is as it should be.
 pub(crate) async fn until(
-    link: &RedisConnection,
+    connection: &RedisConnection,
     is_so: impl Fn(&RedisConnectionState) -> bool,
 ) -> RedisConnectionState {
-    let mut states = link.states();
+    let mut states = connection.states();
     let reached = tokio::time::timeout(LIMIT, states.wait_for(is_so)).await.expect("in time");
-    reached.expect("the link lives").clone()
+    reached.expect("the connection lives").clone()
 }
 
 pub(crate) fn is_unreachable(state: &RedisConnectionState) -> bool {

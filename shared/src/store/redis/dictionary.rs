@@ -7,7 +7,7 @@ use std::str::FromStr;
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::dict::{DecoderDictionary, EncoderDictionary};
 
-/// How many backstories a dictionary is trained on. More do not help, and a run has so many early on.
+/// How many backstories a dictionary is trained on. More do not help, and a run has this many early on.
 pub(super) const SAMPLES: usize = 200;
 
 /// The size of a dictionary in bytes: zstd's default. Larger ones gained little on backstories of 10,000 characters.

@@ -25,7 +25,7 @@ const MAX_CACHED: usize = 32;
 /// The dictionaries that this process knows.
 #[derive(Debug, Clone)]
 pub(super) struct DictionaryCache {
-    link: RedisConnection,
+    connection: RedisConnection,
     known: Arc<Mutex<Known>>,
     /// Locked while a dictionary is trained. Otherwise many backstories that arrive at once would start many trainings, each of
     /// which takes tens of megabytes and a second.
@@ -40,8 +40,8 @@ struct Known {
 }
 
 impl DictionaryCache {
-    pub(super) fn new(link: RedisConnection) -> Self {
-        Self { link, known: Arc::default(), training: Arc::default() }
+    pub(super) fn new(connection: RedisConnection) -> Self {
+        Self { connection, known: Arc::default(), training: Arc::default() }
     }
 
     /// The run's dictionary, if it has one.
@@ -51,7 +51,7 @@ impl DictionaryCache {
         }
         let mut ask = Pipeline::new();
         ask.cmd("GET").arg(key::of_run(run, "dictionary"));
-        let Some(id) = self.link.read(ask).await?.first().and_then(id_in) else { return Ok(None) };
+        let Some(id) = self.connection.read(ask).await?.first().and_then(id_in) else { return Ok(None) };
         let dictionary = self.get(run, id).await?;
         if let Some(dictionary) = &dictionary {
             self.known().takes_for(run, dictionary);
@@ -70,7 +70,7 @@ impl DictionaryCache {
         }
         let mut ask = Pipeline::new();
         ask.cmd("GET").arg(dictionary_key(run, id));
-        let Some(Value::BulkString(bytes)) = self.link.read(ask).await?.pop() else { return Ok(None) };
+        let Some(Value::BulkString(bytes)) = self.connection.read(ask).await?.pop() else { return Ok(None) };
         match Dictionary::new(bytes) {
             Ok(dictionary) if dictionary.id == id => Ok(Some(self.keep(dictionary))),
             // A damaged dictionary counts as lost.
@@ -105,7 +105,7 @@ impl DictionaryCache {
         commands.cmd("RPUSH").arg(&samples).arg(packed);
         commands.cmd("EXPIRE").arg(&samples).arg(EXPIRY_SECONDS);
         commands.cmd("GET").arg(key::of_run(run, "dictionary"));
-        let answers = self.link.write(commands).await?.values;
+        let answers = self.connection.write(commands).await?.values;
         let there_is_one = answers.get(2).and_then(id_in).is_some();
         if there_is_one {
             // It was published while the backstory was packed, and the samples were removed then.
@@ -123,7 +123,7 @@ impl DictionaryCache {
         let samples = key::of_run(run, "samples");
         let mut ask = Pipeline::new();
         ask.cmd("LRANGE").arg(&samples).arg(format!("-{SAMPLES}")).arg(-1);
-        let Some(Value::Array(packed)) = self.link.read(ask).await?.pop() else { return Ok(()) };
+        let Some(Value::Array(packed)) = self.connection.read(ask).await?.pop() else { return Ok(()) };
         let trained = tokio::task::spawn_blocking(move || Dictionary::train(&unpacked(&packed))).await;
         let dictionary = match trained.expect("training does not panic") {
             Ok(dictionary) => dictionary,
@@ -151,14 +151,14 @@ impl DictionaryCache {
         let id = dictionary.id.to_string();
         commands.cmd("SET").arg(&run_key).arg(id).arg("NX").arg("EX").arg(EXPIRY_SECONDS);
         commands.cmd("GET").arg(&run_key);
-        let answers = self.link.write(commands).await?.values;
+        let answers = self.connection.write(commands).await?.values;
         Ok(answers.get(2).and_then(id_in).unwrap_or(dictionary.id))
     }
 
     async fn remove(&self, key: &str) -> Result<(), RedisConnectionError> {
         let mut command = Pipeline::new();
         command.cmd("UNLINK").arg(key);
-        self.link.write(command).await.map(|_| ())
+        self.connection.write(command).await.map(|_| ())
     }
 
     fn keep(&self, dictionary: Dictionary) -> Arc<Dictionary> {

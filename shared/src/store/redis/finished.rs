@@ -31,7 +31,7 @@ impl RedisStore {
                 commands.cmd("SET").arg(key).arg(bitmap).arg("EX").arg(EXPIRY_SECONDS);
             }
         }
-        self.link.write(commands).await?;
+        self.connection.write(commands).await?;
         Ok(())
     }
 }

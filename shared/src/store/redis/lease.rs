@@ -26,7 +26,7 @@ impl RedisStore {
         if reason == LeaseReason::FirstDelivery {
             set.arg("NX");
         }
-        let mut answers = self.link.write(commands).await?.values;
+        let mut answers = self.connection.write(commands).await?.values;
         let before = answers.pop().and_then(bytes);
         if answers.pop() == Some(Value::Int(1)) {
             self.remove_lease(run, cell, owner).await?;
@@ -43,12 +43,12 @@ impl RedisStore {
         let set = command.cmd("SET").arg(key::of_cell(run, cell, OWNER)).arg(&owner.0);
         // On a server that has lost its data this makes a new lease; another owner's lease stays.
         set.arg("EX").arg(LEASE_EXPIRY.as_secs()).arg("NX").arg("GET");
-        let before = self.link.write(command).await?.values.pop().and_then(bytes);
+        let before = self.connection.write(command).await?.values.pop().and_then(bytes);
         let is_ours = before.as_deref().is_none_or(|before| before == owner.0.as_bytes());
         if before.is_some() && is_ours {
             let mut command = Pipeline::new();
             command.cmd("EXPIRE").arg(key::of_cell(run, cell, OWNER)).arg(LEASE_EXPIRY.as_secs());
-            self.link.write(command).await?;
+            self.connection.write(command).await?;
         }
         Ok(is_ours)
     }
@@ -56,7 +56,7 @@ impl RedisStore {
     pub(super) async fn remove_lease(&self, run: &RunId, cell: Cell, owner: &Owner) -> Result<(), StoreError> {
         let mut command = Pipeline::new();
         command.cmd("EVAL").arg(RELEASE).arg(1).arg(key::of_cell(run, cell, OWNER)).arg(&owner.0);
-        self.link.write(command).await?;
+        self.connection.write(command).await?;
         Ok(())
     }
 }

@@ -21,7 +21,7 @@ impl RedisStore {
     pub(super) async fn expire_manifest(&self, run: &RunId) -> Result<(), StoreError> {
         let mut command = Pipeline::new();
         command.cmd("EXPIRE").arg(key::of_run(run, MANIFEST)).arg(EXPIRY_SECONDS);
-        self.link.write(command).await?;
+        self.connection.write(command).await?;
         Ok(())
     }
 
@@ -49,7 +49,7 @@ impl RedisStore {
         match redis::from_redis_value(answer) {
             Ok((next, Value::Array(keys))) => Ok((next, keys)),
             other => Err(RedisConnectionError::NotRedis {
-                address: self.link.address().to_string(),
+                address: self.connection.address().to_string(),
                 reason: format!("it answered SCAN with {other:?}"),
             }
             .into()),
@@ -65,7 +65,7 @@ impl RedisStore {
         if commands.is_empty() {
             return Ok(0);
         }
-        let answers = self.link.write(commands).await?.values;
+        let answers = self.connection.write(commands).await?.values;
         Ok(answers.iter().filter(|answer| **answer == Value::Int(1)).count() as u64)
     }
 }

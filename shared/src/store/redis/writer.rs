@@ -70,10 +70,10 @@ struct Command {
 }
 
 impl Writer {
-    pub(super) fn new(link: RedisConnection) -> Self {
+    pub(super) fn new(connection: RedisConnection) -> Self {
         let (inbox, writes) = mpsc::unbounded_channel();
-        let address = link.address().to_string();
-        Self { inbox, address, _task: AbortOnDropHandle::new(tokio::spawn(write_all(link, writes))) }
+        let address = connection.address().to_string();
+        Self { inbox, address, _task: AbortOnDropHandle::new(tokio::spawn(write_all(connection, writes))) }
     }
 
     /// Queues a write when first polled; returns once the server has it and all writes before it.
@@ -94,7 +94,7 @@ impl Writer {
     }
 }
 
-async fn write_all(link: RedisConnection, mut writes: mpsc::UnboundedReceiver<(Write, Option<Done>)>) {
+async fn write_all(connection: RedisConnection, mut writes: mpsc::UnboundedReceiver<(Write, Option<Done>)>) {
     let mut taken = Vec::with_capacity(MAX_BATCH);
     // In order: no batch counts as durable before the one before it does.
     let mut under_way = FuturesOrdered::new();
@@ -118,7 +118,7 @@ async fn write_all(link: RedisConnection, mut writes: mpsc::UnboundedReceiver<(W
                     let Ok(write) = writes.try_recv() else { break };
                     taken.push(write);
                 }
-                under_way.push_back(batch(&mut taken).send(&link));
+                under_way.push_back(batch(&mut taken).send(&connection));
             }
         }
     }
@@ -182,7 +182,7 @@ impl Batch {
         self.appending.remove(&(run, cell));
     }
 
-    async fn send(self, link: &RedisConnection) -> Sent {
+    async fn send(self, connection: &RedisConnection) -> Sent {
         let Self { mut commands, waiting, bitmaps, .. } = self;
         for bitmap in bitmaps {
             let mut command = cmd("EXPIRE");
@@ -195,7 +195,7 @@ impl Batch {
             pipeline.add_command(command.command);
             appends.push(command.appends);
         }
-        Sent { outcome: write(link, pipeline, appends).await, waiting }
+        Sent { outcome: write(connection, pipeline, appends).await, waiting }
     }
 }
 
@@ -214,14 +214,14 @@ impl Sent {
 }
 
 async fn write(
-    link: &RedisConnection,
+    connection: &RedisConnection,
     pipeline: Pipeline,
     appends: Vec<Option<(String, i64)>>,
 ) -> Result<(), RedisConnectionError> {
     if pipeline.is_empty() {
         return Ok(());
     }
-    let Answers { values, sent_again } = link.write(pipeline).await?;
+    let Answers { values, sent_again } = connection.write(pipeline).await?;
     let mut expiries = Pipeline::new();
     for (value, appended) in values.into_iter().zip(appends) {
         let Some((key, entries)) = appended else { continue };
@@ -231,7 +231,7 @@ async fn write(
         }
     }
     if !expiries.is_empty() {
-        link.write(expiries).await?;
+        connection.write(expiries).await?;
     }
     Ok(())
 }
