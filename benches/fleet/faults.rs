@@ -45,14 +45,14 @@ const POLL_INTERVAL: Duration = Duration::from_millis(5);
 struct Kind {
     name: &'static str,
     method: &'static str,
-    lane: fn(ModelId) -> QueueKind,
+    queue: fn(ModelId) -> QueueKind,
     /// The number of calls that it makes at once.
     calls: u64,
 }
 
 const KINDS: [Kind; 2] = [
-    Kind { name: "story tasks", method: "valuesim", lane: QueueKind::Story, calls: CELLS },
-    Kind { name: "CAB tasks", method: "full-info", lane: QueueKind::Cab, calls: CELLS * QUESTIONS },
+    Kind { name: "story tasks", method: "valuesim", queue: QueueKind::Story, calls: CELLS },
+    Kind { name: "CAB tasks", method: "full-info", queue: QueueKind::Cab, calls: CELLS * QUESTIONS },
 ];
 
 pub(crate) async fn measure(table: &mut Table) -> anyhow::Result<()> {
@@ -81,7 +81,7 @@ async fn kill_worker(servers: &Servers, kind: &Kind) -> anyhow::Result<(f64, f64
     let fleet = Fleet::new(servers, &provider).await?;
     let _coordinator =
         fleet.coordinator(&["--methods", kind.method, "--synthetic", "60", "--users", "1", "--folds", "1,2"])?;
-    let tasks = queue_of(&fleet.run().await?, kind.lane);
+    let tasks = queue_of(&fleet.run().await?, kind.queue);
     let queue = fleet.addresses.queue().await?;
     let victim = fleet.worker(IN_FLIGHT)?;
     let requests = async |count: u64| {

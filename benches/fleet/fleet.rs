@@ -177,8 +177,8 @@ impl Snapshot {
 }
 
 /// A queue of the run's only model, or of the run.
-pub(crate) fn queue_of(run: &RunId, lane: fn(ModelId) -> QueueKind) -> QueueName {
-    QueueName { run: run.clone(), kind: lane(ModelId(0)) }
+pub(crate) fn queue_of(run: &RunId, kind: fn(ModelId) -> QueueKind) -> QueueName {
+    QueueName { run: run.clone(), kind: kind(ModelId(0)) }
 }
 
 /// The depth of a queue; 0 if it does not exist yet.

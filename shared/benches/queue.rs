@@ -27,9 +27,9 @@ async fn main() -> anyhow::Result<()> {
     let vhost = shared_broker().await;
     let settings = RabbitSettings::new(SecretString::from(vhost.url.clone()), "valuesim bench");
     let queue = RabbitQueue::connect(settings).await?;
-    for (lane, bytes) in [200, 1_000].into_iter().enumerate() {
-        let lane = QueueKind::Story(ModelId(u16::try_from(lane)?));
-        let name = QueueName { run: RunId("bench".to_owned()), kind: lane };
+    for (model, bytes) in [200, 1_000].into_iter().enumerate() {
+        let kind = QueueKind::Story(ModelId(u16::try_from(model)?));
+        let name = QueueName { run: RunId("bench".to_owned()), kind };
         let published = publish_all(&queue, &name, bytes).await?;
         println!("{bytes} bytes, {IN_FLIGHT} in flight: {:.0} confirmed publishes a second", rate(published));
         let taken = take_all(&queue, &name).await?;

@@ -177,8 +177,8 @@ impl DeadContent {
         }
     }
 
-    /// Where it waits for somebody to deal with it; nowhere, if it cannot be read.
-    pub fn lane(&self) -> Option<QueueKind> {
+    /// The kind of queue from which it is processed; `None` if it cannot be read.
+    pub fn queue_kind(&self) -> Option<QueueKind> {
         match self {
             Self::Task(task) => Some(match task.kind {
                 TaskKind::Story => QueueKind::Story(task.cell.model),
@@ -238,14 +238,14 @@ mod tests {
         r#"{"version":1,"kind":"cab","run":"r1","cell":{"model":2,"respondent":7,"fold":1},"profile":"AgM"}"#;
 
     /// Reads a message, both bare and in a dead letter.
-    fn check_content(body: &[u8], expected_lane: Option<QueueKind>, says: &str) {
+    fn check_content(body: &[u8], expected_kind: Option<QueueKind>, says: &str) {
         let bare = DeadMessage::read(body);
         assert_eq!((&bare.letter, &bare.body[..]), (&None, body));
         let letter = DeadLetter::new(body, "no luck".to_owned(), "w1".to_owned());
         let in_letter = DeadMessage::read(&letter.to_bytes());
         assert_eq!((in_letter.letter, &in_letter.body[..]), (Some(letter), body));
         assert_eq!(in_letter.content, bare.content);
-        assert_eq!(bare.content.lane(), expected_lane);
+        assert_eq!(bare.content.queue_kind(), expected_kind);
         assert!(format!("{:?}", bare.content).contains(says), "{:?}", bare.content);
     }
 

@@ -60,7 +60,7 @@ async fn take_and_ack(queue: &impl Queue, name: &QueueName, room: usize) -> Stri
 }
 
 pub(crate) async fn messages_come_in_order_and_only_from_their_own_queue(queue: impl Queue) {
-    let lanes = [
+    let kinds = [
         QueueKind::Story(ModelId(0)),
         QueueKind::Story(ModelId(1)),
         QueueKind::Cab(ModelId(0)),
@@ -70,15 +70,15 @@ pub(crate) async fn messages_come_in_order_and_only_from_their_own_queue(queue: 
         QueueKind::Dead,
     ];
     for number in 0..3 {
-        for lane in lanes {
-            publish(&queue, &name(lane), &format!("{lane:?} {number}")).await;
+        for kind in kinds {
+            publish(&queue, &name(kind), &format!("{kind:?} {number}")).await;
         }
     }
-    for lane in lanes {
+    for kind in kinds {
         for number in 0..3 {
-            assert_eq!(take_and_ack(&queue, &name(lane), 2).await, format!("{lane:?} {number}"));
+            assert_eq!(take_and_ack(&queue, &name(kind), 2).await, format!("{kind:?} {number}"));
         }
-        assert!(queue.try_take(&name(lane)).is_none());
+        assert!(queue.try_take(&name(kind)).is_none());
     }
 }
 

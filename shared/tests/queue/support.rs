@@ -8,8 +8,8 @@ use valuesim_shared::id::{ModelId, RunId};
 use valuesim_shared::queue::{QueueKind, QueueName, RabbitQueue, RabbitSettings};
 use valuesim_test_servers::{Vhost, shared_broker};
 
-pub(crate) fn name(lane: QueueKind) -> QueueName {
-    QueueName { run: RunId("r1".to_owned()), kind: lane }
+pub(crate) fn name(kind: QueueKind) -> QueueName {
+    QueueName { run: RunId("r1".to_owned()), kind }
 }
 
 pub(crate) fn story() -> &'static QueueName {

@@ -222,7 +222,7 @@ impl Choice {
 
 /// The message to replay and its queue; or why it cannot be replayed.
 fn again(found: &DeadMessage, dead: &QueueName, note: &str) -> Result<(QueueName, Vec<u8>), String> {
-    let (Some(kind), Some(run)) = (found.content.lane(), found.content.run()) else {
+    let (Some(kind), Some(run)) = (found.content.queue_kind(), found.content.run()) else {
         return Err("this release cannot read it; `valuesim dead discard` deletes it".to_owned());
     };
     if *run != dead.run {

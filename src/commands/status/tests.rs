@@ -80,12 +80,12 @@ fn worker(pid: u32) -> WorkerReport {
 
 fn queues(waiting: impl Fn(QueueKind) -> Option<u32>) -> Vec<FoundQueue> {
     let of_model = |model| [QueueKind::Story(model), QueueKind::Cab(model), QueueKind::Quarantine(model)];
-    let lanes = [ModelId(0), ModelId(1)].into_iter().flat_map(of_model).chain([QueueKind::Results, QueueKind::Dead]);
-    let queue = |lane| FoundQueue {
-        name: QueueName { run: run_id(), kind: lane },
-        depth: waiting(lane).map(|messages| Depth { messages, consumers: 1 }),
+    let kinds = [ModelId(0), ModelId(1)].into_iter().flat_map(of_model).chain([QueueKind::Results, QueueKind::Dead]);
+    let queue = |kind| FoundQueue {
+        name: QueueName { run: run_id(), kind },
+        depth: waiting(kind).map(|messages| Depth { messages, consumers: 1 }),
     };
-    lanes.map(queue).collect()
+    kinds.map(queue).collect()
 }
 
 fn healthy() -> Status {
@@ -94,7 +94,7 @@ fn healthy() -> Status {
         about: Some(about()),
         order: None,
         coordinators: vec![coordinator()],
-        queues: Some(queues(|lane| match lane {
+        queues: Some(queues(|kind| match kind {
             QueueKind::Story(_) => Some(1_900),
             QueueKind::Quarantine(ModelId(1)) | QueueKind::NextVersion(..) => None,
             QueueKind::Cab(_) | QueueKind::Quarantine(_) | QueueKind::Results | QueueKind::Dead => Some(0),
@@ -125,7 +125,7 @@ fn a_run_in_all_kinds_of_trouble() {
     let pause =
         Order { version: CONTROL_VERSION, desired: DesiredState::Pause, by: "ada@h1".to_owned(), at: seconds_ago(90) };
     run.order = Some(pause);
-    run.queues = Some(queues(|lane| match lane {
+    run.queues = Some(queues(|kind| match kind {
         QueueKind::Dead => Some(1),
         QueueKind::Results => Some(6_000),
         QueueKind::Story(_) | QueueKind::Cab(_) | QueueKind::Quarantine(_) | QueueKind::NextVersion(..) => Some(3),
