@@ -144,9 +144,10 @@ impl KeptVectors {
         let (header, content) = content.split_at_checked(length).ok_or("its header is cut off")?;
         let header: Header = serde_json::from_slice(header).map_err(|error| format!("its header: {error}"))?;
         let Header { model, dimensions, vectors, spend } = header;
-        let row = HASH + dimensions * NUMBER;
-        if content.len() != vectors * row {
-            return Err(format!("it has {} bytes of vectors, expected {}", content.len(), vectors * row));
+        let row = dimensions.saturating_mul(NUMBER).saturating_add(HASH);
+        let expected = vectors.saturating_mul(row);
+        if content.len() != expected {
+            return Err(format!("it has {} bytes of vectors, expected {expected}", content.len()));
         }
         let vectors = content.chunks_exact(row).filter_map(parse_row).collect();
         Ok(Self { path: path.to_owned(), model, dimensions, vectors, spend })
@@ -308,6 +309,24 @@ mod tests {
             assert!(matches!(KeptVectors::open(&path, "m"), Err(VectorsError::Damaged { .. })), "byte {at}");
             std::fs::write(&path, &sound[..at]).expect("writes");
             assert!(matches!(KeptVectors::open(&path, "m"), Err(VectorsError::Damaged { .. })), "{at} bytes");
+        }
+    }
+
+    #[test]
+    fn a_header_with_impossible_numbers_is_refused() {
+        let parse = |dimensions: usize, vectors: usize| {
+            let (model, spend) = ("m".to_owned(), CellSpend::default());
+            let header = serde_json::to_vec(&Header { model, dimensions, vectors, spend }).expect("writes");
+            let length = u32::try_from(header.len()).expect("is short").to_le_bytes();
+            let content = [&MAGIC[..], &length, &header].concat();
+            let checksum = blake3::hash(&content);
+            KeptVectors::parse(Path::new("v"), &[&content[..], checksum.as_bytes()].concat()).map(|kept| kept.len())
+        };
+        assert_eq!(parse(8, 0), Ok(0));
+        // The length of a row would wrap around to 0, or that of all rows to the length that is there.
+        for (dimensions, vectors) in [(usize::MAX / NUMBER - 3, 1), (usize::MAX, 1), (8, usize::MAX), (0, 1 << 59)] {
+            let reason = parse(dimensions, vectors).expect_err("is impossible");
+            assert!(reason.contains("bytes of vectors"), "{reason}");
         }
     }
 
