@@ -177,7 +177,7 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
         Ok(reply) => {
             permit.settle(Settlement::answered(reply.tokens));
             clear_failures(context, model);
-            let spend = spend_of(&reply, context.run.price(model), uncertain);
+            let spend = answered(reply.tokens, context.run.price(model), uncertain);
             in_flight.answered(&spend);
             spent.spend.add(&spend);
             Ok(Ok((reply, permit)))
@@ -246,15 +246,15 @@ fn store_reply<Q, S: Store, O: PermitOffice>(
     Ok(context.store.record_reply(call.run, call.cell, call.key, recorded)?)
 }
 
-/// What an answered attempt used.
-fn spend_of(reply: &Reply, price: Option<Price>, uncertain: &UncertainSpend) -> StageSpend {
-    let tokens = reply.tokens.unwrap_or_default();
+/// What an answered attempt used. `reported` are the tokens as the provider counted them, if it did.
+fn answered(reported: Option<Tokens>, price: Option<Price>, uncertain: &UncertainSpend) -> StageSpend {
+    let tokens = reported.unwrap_or_default();
     StageSpend {
         answered: 1,
-        without_usage: u64::from(reply.tokens.is_none()),
+        without_usage: u64::from(reported.is_none()),
         tokens,
         cost: price.map(|price| price.cost(tokens)).unwrap_or_default(),
-        unsure: if reply.tokens.is_none() { *uncertain } else { UncertainSpend::default() },
+        unsure: if reported.is_none() { *uncertain } else { UncertainSpend::default() },
         ..StageSpend::default()
     }
 }
@@ -273,7 +273,12 @@ fn uncertain_spend(model: &ModelSettings, stage: Stage, conversation: &Conversat
     let likely = Tokens { input: bytes / BYTES_PER_TOKEN, cached: 0, output: longest.min(expected) };
     // No tokenizer makes more than one token of each byte.
     let at_most = Tokens { input: bytes, cached: 0, output: longest };
-    let cost = |tokens| model.price.map(|price| price.cost(tokens)).unwrap_or_default();
+    with_costs(likely, at_most, model.price)
+}
+
+/// Adds the costs of tokens at a price; 0 without a price.
+fn with_costs(likely: Tokens, at_most: Tokens, price: Option<Price>) -> UncertainSpend {
+    let cost = |tokens| price.map(|price| price.cost(tokens)).unwrap_or_default();
     UncertainSpend { likely, likely_cost: cost(likely), at_most, at_most_cost: cost(at_most) }
 }
 

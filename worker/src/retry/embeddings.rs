@@ -7,7 +7,9 @@ use valuesim_shared::outcome::{StageSpend, UncertainSpend};
 use valuesim_shared::permit::{Permit as _, PermitDesk, Request, Settlement};
 use valuesim_shared::stage::Stage;
 
-use super::{BYTES_PER_TOKEN, MAX_MALFORMED, acquire, call_end, ceilings, delay, sleep_unless_stopped};
+use super::{
+    BYTES_PER_TOKEN, MAX_MALFORMED, acquire, answered, call_end, ceilings, delay, sleep_unless_stopped, with_costs,
+};
 use crate::halt::Halt;
 use crate::provider::{CallError, CallErrorKind, Decision, EmbeddingsClient, Vectors};
 use crate::timeouts::Backoff;
@@ -56,28 +58,21 @@ async fn attempt<D: PermitDesk>(
     spend: &mut StageSpend,
     halt: &CancellationToken,
 ) -> Result<Result<Vectors, CallError>, Halt> {
-    let unsure = unsure(model, texts);
-    let request = Request { stage: Stage::EMBEDDINGS, expected: unsure.likely, at_most: unsure.at_most_cost };
+    let uncertain = uncertain_spend(model, texts);
+    let request = Request { stage: Stage::EMBEDDINGS, expected: uncertain.likely, at_most: uncertain.at_most_cost };
     let mut permit = acquire(desk, request, halt).await?;
     spend.sent += 1;
     let ended = client.send(texts).await;
     match &ended {
         Ok(Vectors { tokens, .. }) => {
             permit.settle(Settlement::answered(*tokens));
-            let known = tokens.unwrap_or_default();
-            spend.answered += 1;
-            spend.tokens += known;
-            spend.cost += model.price.map(|price| price.cost(known)).unwrap_or_default();
-            if tokens.is_none() {
-                spend.without_usage += 1;
-                spend.unsure.add(&unsure);
-            }
+            spend.add(&answered(*tokens, model.price, &uncertain));
         }
         Err(error) => {
             permit.settle(Settlement::failed(call_end(error.kind), error.retry_after));
             spend.failed += 1;
             if error.kind.perhaps_billed() {
-                spend.unsure.add(&unsure);
+                spend.unsure.add(&uncertain);
             }
             tracing::debug!(error = %error, "a request for embeddings failed");
         }
@@ -86,10 +81,8 @@ async fn attempt<D: PermitDesk>(
 }
 
 /// What one request may use. Vectors have no tokens.
-fn unsure(model: &ModelSettings, texts: &[&str]) -> UncertainSpend {
+fn uncertain_spend(model: &ModelSettings, texts: &[&str]) -> UncertainSpend {
     let bytes: u64 = texts.iter().map(|text| text.len() as u64).sum();
     let tokens = |input| Tokens { input, cached: 0, output: 0 };
-    let (likely, at_most) = (tokens(bytes / BYTES_PER_TOKEN), tokens(bytes));
-    let cost = |tokens| model.price.map(|price| price.cost(tokens)).unwrap_or_default();
-    UncertainSpend { likely, likely_cost: cost(likely), at_most, at_most_cost: cost(at_most) }
+    with_costs(tokens(bytes / BYTES_PER_TOKEN), tokens(bytes), model.price)
 }
