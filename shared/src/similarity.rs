@@ -1,4 +1,4 @@
-//! Cosine similarities of vectors, and how prompts show them.
+//! A cosine similarity as prompts show it.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Has texts embedded: each batch in one request, or in several where it is too long for one.
+//! Embeds texts: each batch in one request, or in several if it is too long for one.
 
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::embeddings::EmbeddingSettings;
@@ -13,7 +13,7 @@ use crate::provider::{CallErrorKind, EmbeddingsClient, Vectors};
 use crate::retry::embeddings::{Endpoint, make};
 use crate::timeouts::Timeouts;
 
-/// Has texts embedded by one model, within its limits.
+/// Embeds texts with one model, within its limits.
 #[derive(Debug)]
 pub struct Embedder<O: PermitOffice> {
     endpoint: Endpoint<O::Desk>,
@@ -24,7 +24,7 @@ pub struct Embedder<O: PermitOffice> {
 pub struct EmbeddedBatch {
     /// What its requests used, and the models that answered, however it ended.
     pub spend: CellSpend,
-    /// The vectors in the order of the texts; none if the batch was stopped.
+    /// The vectors in the order of the texts; `None` if the batch was stopped.
     pub vectors: Result<Option<Vec<Vec<f64>>>, WorkerError>,
 }
 

@@ -115,13 +115,13 @@ impl Run {
         Some(draw.places(all.len())?.into_iter().map(|index| all[index]).collect())
     }
 
-    /// The items in question form that a task says were retrieved for a question, best first; none where it does not say so.
+    /// The items in question form that a task says were retrieved for a question, best first; `None` if it does not say.
     pub(crate) fn retrieved(&self, task: &Task, question: QuestionId) -> Option<Vec<(String, Similarity)>> {
         let at = self.held_out(task.cell.fold).iter().position(|&id| id == question)?;
         task.retrieved.0.get(at)?.iter().map(|item| self.item(task, *item)).collect()
     }
 
-    /// An item of a task's profile; none if the profile has no such answer, or no text for it.
+    /// An item of a task's profile; `None` if the profile has no such answer, or no text for it.
     fn item(&self, task: &Task, RetrievedItem { place, similarity }: RetrievedItem) -> Option<(String, Similarity)> {
         let place = usize::from(place);
         let question = *self.split.kept(task.cell.fold).get(place)?;

@@ -38,7 +38,7 @@ pub enum Follows {
         /// What the model said.
         reply: String,
     },
-    /// The reply was cut off; this one may have so many tokens.
+    /// The reply was cut off; this one may have this many tokens.
     MoreRoom(u32),
 }
 

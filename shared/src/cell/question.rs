@@ -139,8 +139,8 @@ impl<'a> QuestionCalls<'a> {
         Some(coordinator(self.question, &Module::ALL.map(opinion)).into())
     }
 
-    /// The stage that asks the coordinator for a method. A module that said nothing is to the coordinator as one that was not
-    /// asked, so a method with all modules then shares the call of the method without that one.
+    /// The stage that asks the coordinator for a method. The coordinator's prompt is the same whether a module was not asked or
+    /// gave neither answer nor analysis; in the second case a method with all modules shares the call of the one without it.
     fn coordinator(&self, recipe: Recipe) -> Option<Stage> {
         let own = recipe.coordinator()?;
         let Asks::Modules(panel, _) = recipe.asks else { return Some(own) };

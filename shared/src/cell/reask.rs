@@ -8,7 +8,7 @@ use crate::outcome::Ended;
 pub enum Reask {
     /// With a reminder of the format.
     Remind,
-    /// With room for a reply of so many tokens.
+    /// With room for a reply of this many tokens.
     MoreRoom(u32),
 }
 

@@ -16,7 +16,7 @@ pub enum Text {
     Backstory,
     /// The backstory and the profile in question form.
     Both,
-    /// A backstory of so many items of the profile.
+    /// A backstory of this many items of the profile.
     BackstoryOf(u16),
     /// The items of the profile that are most similar to the question: another text for each question.
     Retrieved,

@@ -89,7 +89,7 @@ pub(crate) enum Event {
     Called(Kind),
     /// It was answered.
     Answered { input: u64, cached_input: u64, output: u64, defect: Defect },
-    /// So many texts got their vectors.
+    /// A request was answered with the vectors of its texts.
     Embedded { texts: u64, input: u64 },
     /// It was answered with an error.
     Failed(u16),

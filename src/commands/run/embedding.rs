@@ -1,4 +1,4 @@
-//! Has the texts embedded that a run retrieves with, before its first cell is sent, and keeps the vectors in its folder.
+//! Embeds the texts that a run retrieves with before its first cell is sent, and keeps their vectors in the run folder.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,8 +33,8 @@ pub(in crate::commands) struct Prepared {
 }
 
 impl Job {
-    /// Embeds what has no vector yet, at the address of `simulator` if there is one. Nothing if `stop` was cancelled before
-    /// all was there; what came is kept.
+    /// Embeds the texts that have no vector yet, at the address of `simulator` if there is one. Returns `None` if `stop` was
+    /// cancelled before all texts had one; the vectors that arrived are kept.
     pub(in crate::commands) async fn prepare_retrieval(
         &self,
         folder: &RunFolder,
