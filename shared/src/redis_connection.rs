@@ -6,7 +6,7 @@
 //! ```text
 //! store, control ── run ──> connection ──> server
 //!                    ^          ^
-//!           waits while it      keeper: connects, pings once a second, reports problems
+//!           waits while it      reconnector: connects, pings once a second, reports problems
 //! ```
 //!
 //! Temporary problems are waited for: a server that is unreachable, is loading its data, has no memory left, has become a
@@ -47,7 +47,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub struct RedisConnection {
     shared: Arc<Shared>,
-    _keeper: Arc<AbortOnDropHandle<()>>,
+    _reconnector: Arc<AbortOnDropHandle<()>>,
 }
 
 /// The state of a connection.
@@ -105,8 +105,8 @@ impl RedisConnection {
             state: watch::Sender::new(RedisConnectionState::Connected),
             warnings: opened.warnings,
         });
-        let keeper = tokio::spawn(reconnect::keep(Arc::clone(&shared)));
-        Ok(Self { shared, _keeper: Arc::new(AbortOnDropHandle::new(keeper)) })
+        let reconnector = tokio::spawn(reconnect::keep(Arc::clone(&shared)));
+        Ok(Self { shared, _reconnector: Arc::new(AbortOnDropHandle::new(reconnector)) })
     }
 
     /// The current state of the connection.
@@ -165,12 +165,12 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Shared {
-    /// Gives up the connection with this number, so that the keeper opens another. Does nothing if it was given up already.
+    /// Gives up the connection with this number, so that the reconnector opens another. Does nothing if it was given up already.
     fn give_up(&self, broken: u64, reason: String) {
         self.live.send_if_modified(|live| {
             let is_broken = matches!(live, LiveConnection::Up { number, .. } if *number == broken);
             if is_broken {
-                // First the state, so that the keeper cannot reconnect and report that before it.
+                // First the state, so that the reconnector cannot reconnect and report that before it.
                 self.is_unreachable(reason);
                 *live = LiveConnection::Down;
             }

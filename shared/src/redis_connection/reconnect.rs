@@ -48,7 +48,7 @@ pub(super) async fn connect(address: &Address, patience: Duration) -> Result<Ope
 pub(super) async fn keep(shared: Arc<Shared>) {
     for number in 1.. {
         until_lost(&shared).await;
-        let connection = make_again(&shared).await;
+        let connection = reconnect(&shared).await;
         shared.live.send_replace(LiveConnection::Up { number, connection });
         shared.is_connected();
     }
@@ -112,7 +112,7 @@ async fn until_silent(connection: &mut MultiplexedConnection) -> String {
 }
 
 /// Reconnects, however long that takes.
-async fn make_again(shared: &Shared) -> MultiplexedConnection {
+async fn reconnect(shared: &Shared) -> MultiplexedConnection {
     let (mut backoff, mut refusal) = (Backoff::default(), Refusal::default());
     loop {
         match open(&shared.address).await {
@@ -171,7 +171,7 @@ mod tests {
         assert!(!refusal.is_final(&wrong));
         advance(REJECTED_AFTER / 2).await;
         assert!(!refusal.is_final(&wrong));
-        assert!(!refusal.is_final(&other), "another answer begins anew");
+        assert!(!refusal.is_final(&other), "the time starts again with another answer");
         advance(REJECTED_AFTER / 2).await;
         assert!(!refusal.is_final(&wrong));
         advance(REJECTED_AFTER).await;

@@ -16,7 +16,7 @@ use super::{malformed, nested_error, usage::Usage};
 pub struct Vectors {
     /// One for each text, in the order of the texts. All have the same length, and none is empty or all zeros.
     pub vectors: Vec<Vec<f64>>,
-    /// Tokens as the provider counted them; none where it did not say.
+    /// Tokens as the provider counted them; `None` if it did not say.
     pub tokens: Option<Tokens>,
     /// The model as the provider names it.
     pub model: String,
