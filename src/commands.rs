@@ -6,7 +6,6 @@ mod control;
 pub(crate) mod coordinate;
 pub(crate) mod dead;
 pub(crate) mod export;
-mod facts;
 pub(crate) mod health;
 mod job;
 mod open_run;

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
-use valuesim_coordinator::evaluation::{Evaluated, Evaluation};
+use valuesim_coordinator::evaluation::Evaluated;
 use valuesim_coordinator::ledger::Ledger;
 use valuesim_coordinator::plan::Plan;
+use valuesim_coordinator::results::Results;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::{Experiment, Users};
 use valuesim_shared::id::{Cell, Code, ModelId};
@@ -72,7 +73,7 @@ pub(crate) fn run_with_file(path: &Path, folder: &Path) -> anyhow::Result<()> {
     scored(path, |evaluated| Ok(evaluated.evaluate(folder, &CancellationToken::new())?))
 }
 
-fn scored(path: &Path, score: impl Fn(&Evaluated<'_>) -> anyhow::Result<Evaluation>) -> anyhow::Result<()> {
+fn scored(path: &Path, score: impl Fn(&Evaluated<'_>) -> anyhow::Result<Results>) -> anyhow::Result<()> {
     let (experiment, survey, plan) = full_size()?;
     let (run, codebook) = (run_id(), Codebook::built_in());
     let ledger = Ledger::view(path)?;
@@ -86,9 +87,9 @@ fn scored(path: &Path, score: impl Fn(&Evaluated<'_>) -> anyhow::Result<Evaluati
         ledger: &ledger,
         vectors: None,
     };
-    let evaluation = score(&evaluated)?;
+    let results = score(&evaluated)?;
     let seconds = start.elapsed().as_secs_f64();
-    anyhow::ensure!(evaluation.missing.scored == plan.cells(), "not all cells are scored: {:?}", evaluation.missing);
+    anyhow::ensure!(results.missing.scored == plan.cells(), "not all cells are scored: {:?}", results.missing);
     println!("{seconds} {}", memory("self", "VmHWM")?);
     Ok(())
 }

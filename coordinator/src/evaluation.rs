@@ -1,4 +1,4 @@
-//! Computes a run's scores and writes its predictions file.
+//! Computes a run's results and writes its predictions file.
 
 mod answers;
 mod breakdowns;
@@ -28,11 +28,10 @@ use valuesim_shared::method::Method;
 use valuesim_shared::outcome::CellSpend;
 
 use crate::baseline::Baselines;
+use crate::facts;
 use crate::predictions::{PredictionsWriter, Replies};
-use crate::results::{
-    ArmResults, Breakdown, Calibration, Comparison, Missing, ModelSpend, ModuleResults, PeopleResults, Power,
-    QuestionResults,
-};
+use crate::provenance;
+use crate::results::{ArmResults, Missing, ModelSpend, ModuleResults, QuestionResults, RESULTS_VERSION, Results};
 use crate::score::{Arm, Chance, Whom};
 use answers::Layout;
 use pass::{Pass, PassArm};
@@ -47,62 +46,28 @@ pub(crate) use sink::Sink;
 /// The name of the predictions file in a run folder.
 pub const PREDICTIONS_FILE: &str = "predictions.parquet";
 
-/// The results of evaluating a run's ledger.
-#[derive(Debug)]
-pub struct Evaluation {
-    /// Every arm's score, methods without a model first. All lists "in the order of the results' arms" have this order.
-    pub arms: Vec<ArmResults>,
-    /// Tests between arms.
-    pub comparisons: Vec<Comparison>,
-    /// What differences the sample can show.
-    pub power: Vec<Power>,
-    /// How each question was answered and predicted.
-    pub questions: Vec<QuestionResults>,
-    /// Scores of groups of people.
-    pub breakdowns: Vec<Breakdown>,
-    /// Whether the scored people are like those of the file.
-    pub calibration: Vec<Calibration>,
-    /// How well single people are predicted.
-    pub people: Vec<PeopleResults>,
-    /// What modules and coordinators answered.
-    pub modules: Vec<ModuleResults>,
-    /// What is scored and what is missing.
-    pub missing: Missing,
-    /// What a reader must know.
-    pub notes: Vec<String>,
-    /// What each model's calls used, and the embeddings.
-    pub spend: Vec<ModelSpend>,
-    /// Cells in the ledger.
-    pub cells_finished: u64,
-    /// Cells that were given up.
-    pub cells_dead: u64,
-    /// Where the replies came from.
-    pub replies: Replies,
-}
-
 impl Evaluated<'_> {
-    /// Scores all arms, and at the same time writes `predictions.parquet` into `folder`.
+    /// The run's results; at the same time writes `predictions.parquet` into `folder`.
     ///
     /// Soon after `stop` is cancelled it returns an error that [is an interruption](EvaluationError::is_interruption).
-    pub fn evaluate(&self, folder: &Path, stop: &CancellationToken) -> Result<Evaluation, EvaluationError> {
+    pub fn evaluate(&self, folder: &Path, stop: &CancellationToken) -> Result<Results, EvaluationError> {
         let writer = PredictionsWriter::create(&folder.join(PREDICTIONS_FILE), self.codebook, &self.about())?;
         thread::scope(|scope| {
             let scoring = scope.spawn(|| self.score(stop));
             let mut sink = Until { stop, writer };
             let written = self.hand_over(&mut sink);
-            let evaluation = parallel::joined(scoring)?;
+            let results = parallel::joined(scoring)?;
             written?;
             sink.writer.finish()?;
-            Ok(evaluation)
+            Ok(results)
         })
     }
 
-    /// Scores all arms in one pass over the ledger.
+    /// The run's results, from one pass over the ledger.
     ///
     /// Soon after `stop` is cancelled it returns an error that [is an interruption](EvaluationError::is_interruption).
-    pub fn score(&self, stop: &CancellationToken) -> Result<Evaluation, EvaluationError> {
-        let settings = &self.experiment.evaluation;
-        let columns = groups::Column::all(self.survey, self.codebook, &settings.by)?;
+    pub fn score(&self, stop: &CancellationToken) -> Result<Results, EvaluationError> {
+        let columns = groups::Column::all(self.survey, self.codebook, &self.experiment.evaluation.by)?;
         let cells = ScoredCells::find(self)?;
         let baselines = Baselines::new(self.survey, self.codebook);
         let chance = Chance::new(self.codebook, self.experiment.behaviour);
@@ -114,23 +79,44 @@ impl Evaluated<'_> {
         let counts = pass.count(&cells.people)?;
         let spend = self.all_spend(stop)?;
         let scored = Scored { of: self, people: &cells.people, arms: &arms, columns: &columns, counts: &counts };
-        let weights = groups::weights(self.survey, settings.weights.as_deref())?;
-        let questions = questions::questions(&scored);
-        Ok(Evaluation {
-            arms: arm_results(&scored, weights.as_deref(), &questions),
-            comparisons: comparisons::comparisons(&scored),
-            power: comparisons::power(&scored),
-            breakdowns: breakdowns::breakdowns(&scored),
-            calibration: calibration::calibration(&scored),
-            people: people::people(&scored),
-            modules: module_results(&scored),
-            notes: notes::notes(&scored),
+        self.results(&scored, (cells.finished, cells.missing), spend)
+    }
+
+    fn results(
+        &self,
+        scored: &Scored<'_>,
+        (cells_finished, missing): (u64, Missing),
+        spend: Vec<ModelSpend>,
+    ) -> Result<Results, EvaluationError> {
+        let Self { run, experiment, plan, survey, ledger, .. } = *self;
+        let weights = groups::weights(survey, experiment.evaluation.weights.as_deref())?;
+        let questions = questions::questions(scored);
+        Ok(Results {
+            version: RESULTS_VERSION,
+            run: run.clone(),
+            title: experiment.name.clone().unwrap_or_else(|| run.to_string()),
+            behaviour: experiment.behaviour,
+            simulated: self.replies() == Replies::Simulated,
+            synthetic_survey: survey.is_synthetic(),
+            population: plan.population(),
+            cells_planned: plan.cells(),
+            cells_finished,
+            cells_dead: ledger.dead()?.len() as u64,
+            missing,
+            facts: facts::facts(experiment, plan, survey),
+            published_elsewhere: facts::published_elsewhere(experiment, plan, survey),
+            weights: experiment.evaluation.weights.clone(),
+            arms: arm_results(scored, weights.as_deref(), &questions),
+            comparisons: comparisons::comparisons(scored),
+            power: comparisons::power(scored),
             questions,
+            breakdowns: breakdowns::breakdowns(scored),
+            calibration: calibration::calibration(scored),
+            people: people::people(scored),
+            modules: module_results(scored),
+            notes: notes::notes(scored),
             spend,
-            cells_dead: self.ledger.dead()?.len() as u64,
-            cells_finished: cells.finished,
-            missing: cells.missing,
-            replies: self.replies(),
+            provenance: provenance::lines(&ledger.provenance()?),
         })
     }
 

@@ -9,6 +9,7 @@ mod draws;
 pub mod estimate;
 pub mod evaluation;
 pub mod export;
+pub mod facts;
 #[cfg(test)]
 mod fixture;
 pub mod fleet;

@@ -98,7 +98,7 @@ impl Provenance {
 pub(crate) const SURVEY_DIGEST: &str = "survey digest: ";
 
 /// All of a run's provenance as lines for people, without repetitions.
-pub fn lines(all: &[Provenance]) -> Vec<String> {
+pub(crate) fn lines(all: &[Provenance]) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for line in all.iter().flat_map(lines_of) {
         if !lines.contains(&line) {

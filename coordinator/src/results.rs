@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use valuesim_shared::id::RunId;
 use valuesim_shared::method::Behaviour;
 
-use crate::grouped::grouped;
+use crate::grouped::{counted, grouped};
 use crate::statistics::Population;
 
 pub use arm::{ArmResults, ArmScore, PersonMeans, Pooled, Score, WeightedMeans};
@@ -104,11 +104,6 @@ pub struct Results {
     pub provenance: Vec<String>,
 }
 
-fn counted(number: u64, what: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {what}{plural}", grouped(number)).to_uppercase()
-}
-
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
@@ -164,7 +159,7 @@ impl Results {
         let mut warnings = Vec::new();
         warnings.extend(self.not_real().map(str::to_owned));
         if self.cells_dead > 0 {
-            let (dead, run) = (counted(self.cells_dead, "dead cell"), &self.run);
+            let (dead, run) = (counted(self.cells_dead, "DEAD CELL", "DEAD CELLS"), &self.run);
             warnings.push(format!(
                 "FINISHED WITH {dead}: no score includes what is missing; `valuesim dead list {run}` shows why"
             ));

@@ -10,11 +10,9 @@
 //! | What could have been shown, and how many people does that take? | [`smallest_difference`], [`pairs_needed`], [`power()`] |
 //! | When can a run stop? | [`WidthRule`] for a width, [`SequentialTest`] for a decision |
 //! | Do predictions have the true distribution? | [`wasserstein`], [`jensen_shannon`], [`variance_ratio`] |
-//! | How good is a guess? | [`chance_accuracy`], [`chance_error`] |
 
 mod betting;
 mod bounded;
-mod chance;
 mod confidence_sequence;
 mod difference;
 mod distance;
@@ -36,7 +34,6 @@ mod verdict;
 mod width;
 mod wilcoxon;
 
-pub use chance::{chance_accuracy, chance_error};
 pub use confidence_sequence::{ConfidenceSequence, OutOfBounds, SequentialTest, Shown};
 pub use difference::Difference;
 pub use distance::{jensen_shannon, variance_ratio, wasserstein};

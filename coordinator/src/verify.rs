@@ -11,12 +11,11 @@ use serde::Serialize;
 use valuesim_shared::cell::needs_retrieval;
 use valuesim_shared::id::{Cell, RunId};
 
-use crate::evaluation::{Evaluated, Evaluation, PREDICTIONS_FILE};
+use crate::evaluation::{Evaluated, PREDICTIONS_FILE};
 use crate::grouped::grouped;
 use crate::ledger::LedgerError;
 use crate::provenance::Provenance;
 use crate::report::RESULTS_FILE;
-use crate::results::Results;
 use crate::retrieval::{EmbeddedTexts, KeptVectors, VECTORS_FILE};
 use cells::Rows;
 
@@ -32,8 +31,6 @@ pub struct Subject<'a> {
     pub sources: &'a [&'a str],
     /// What this program would execute the run with.
     pub provenance: &'a Provenance,
-    /// Makes the run's results from its scores.
-    pub results: &'a dyn Fn(Evaluation, &[Provenance]) -> Results,
 }
 
 /// What a verification found.

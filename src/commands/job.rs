@@ -4,12 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use valuesim_coordinator::evaluation::{Evaluated, Evaluation, check_columns};
+use valuesim_coordinator::evaluation::{Evaluated, check_columns};
 use valuesim_coordinator::ledger::{Ledger, LedgerError};
 use valuesim_coordinator::plan::Plan;
-use valuesim_coordinator::predictions::Replies;
-use valuesim_coordinator::provenance::{self, Provenance};
-use valuesim_coordinator::results::{RESULTS_VERSION, Results};
+use valuesim_coordinator::provenance::Provenance;
 use valuesim_coordinator::retrieval::{KeptVectors, VECTORS_FILE, VectorsError};
 use valuesim_coordinator::run_id::run_id;
 use valuesim_shared::cell::{needs_backstory, needs_retrieval};
@@ -23,7 +21,6 @@ use valuesim_shared::outcome::StageSpend;
 use valuesim_shared::survey::Survey;
 use valuesim_simulator::synth::Synth;
 
-use super::facts::{facts, published_elsewhere};
 use crate::exit::{Failure, OrUsage as _};
 use crate::progress::Before;
 use crate::run_folder::RunFolder;
@@ -111,38 +108,6 @@ impl Job {
     pub(super) fn vectors(&self, folder: &RunFolder) -> Result<Option<KeptVectors>, VectorsError> {
         let path = folder.path().join(VECTORS_FILE);
         self.embeddings().map(|settings| KeptVectors::open(&path, &settings.name)).transpose()
-    }
-
-    /// The results of the run.
-    pub(super) fn results(&self, evaluation: Evaluation, provenance: &[Provenance]) -> Results {
-        let Self { run, experiment, survey, plan, .. } = self;
-        Results {
-            version: RESULTS_VERSION,
-            run: run.clone(),
-            title: experiment.name.clone().unwrap_or_else(|| run.to_string()),
-            behaviour: experiment.behaviour,
-            simulated: evaluation.replies == Replies::Simulated,
-            synthetic_survey: survey.is_synthetic(),
-            population: plan.population(),
-            cells_planned: plan.cells(),
-            cells_finished: evaluation.cells_finished,
-            cells_dead: evaluation.cells_dead,
-            missing: evaluation.missing,
-            facts: facts(experiment, plan, survey),
-            published_elsewhere: published_elsewhere(experiment, plan, survey),
-            weights: experiment.evaluation.weights.clone(),
-            arms: evaluation.arms,
-            comparisons: evaluation.comparisons,
-            power: evaluation.power,
-            questions: evaluation.questions,
-            breakdowns: evaluation.breakdowns,
-            calibration: evaluation.calibration,
-            people: evaluation.people,
-            modules: evaluation.modules,
-            notes: evaluation.notes,
-            spend: evaluation.spend,
-            provenance: provenance::lines(provenance),
-        }
     }
 
     /// The provenance of this execution.

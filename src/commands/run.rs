@@ -292,14 +292,13 @@ impl Job {
         stop: &CancellationToken,
     ) -> Result<Exit, Failure> {
         let vectors = self.vectors(folder)?;
-        let evaluation = match self.evaluated(ledger, vectors.as_ref()).evaluate(folder.path(), stop) {
+        let results = match self.evaluated(ledger, vectors.as_ref()).evaluate(folder.path(), stop) {
             Err(error) if error.is_interruption() => {
                 note("interrupted: all cells are finished and kept; the same command writes the results");
                 return Ok(Exit::Interrupted);
             }
             evaluated => evaluated?,
         };
-        let results = self.results(evaluation, &ledger.provenance()?);
         report::write(folder.path(), &results)?;
         if let Err(error) = folder.remove_store() {
             note(&format!("could not remove the store of the finished run: {error}"));

@@ -88,7 +88,6 @@ fn verified(job: &Job, folder: &RunFolder) -> Result<Verification, Failure> {
             folder: folder.path(),
             sources: &[LEDGER_FILE, EXPERIMENT_FILE],
             provenance: &job.provenance(),
-            results: &|evaluation, provenance| job.results(evaluation, provenance),
         };
         Ok(verify::verify(&subject)?)
     });

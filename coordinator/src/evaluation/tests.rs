@@ -17,7 +17,7 @@ use crate::fixture;
 use crate::ledger::Ledger;
 use crate::plan::Plan;
 use crate::predictions::Batch;
-use crate::results::{Measure, Verdict};
+use crate::results::{Comparison, Measure, Verdict};
 use crate::score::Prediction;
 
 /// Respondents of the survey, all of whom are asked.
@@ -76,7 +76,7 @@ impl Run {
         Evaluated { run, experiment, plan, survey, codebook, ledger, vectors: None }
     }
 
-    fn evaluation(&self) -> Evaluation {
+    fn results(&self) -> Results {
         self.evaluated().score(&CancellationToken::new()).expect("scores")
     }
 
@@ -125,8 +125,8 @@ fn outcome(cell: Cell, plan: &Plan, survey: &Survey) -> CellOutcome {
     }
 }
 
-fn arm<'e>(evaluation: &'e Evaluation, name: &str) -> &'e ArmResults {
-    evaluation.arms.iter().find(|arm| arm.arm.to_string() == name).expect("an arm of this name")
+fn arm<'r>(results: &'r Results, name: &str) -> &'r ArmResults {
+    results.arms.iter().find(|arm| arm.arm.to_string() == name).expect("an arm of this name")
 }
 
 fn close(found: f64, expected: f64) {
@@ -144,18 +144,18 @@ fn accuracy(codebook: &Codebook, predictions: &[Prediction]) -> f64 {
 #[test]
 fn scores_of_people_and_groups_equal_a_count_the_long_way() {
     let run = Run::new(PEOPLE, |_| false);
-    let (evaluation, predictions) = (run.evaluation(), run.predictions());
+    let (results, predictions) = (run.results(), run.predictions());
     let of_arm = |name: &str, wanted: &dyn Fn(Respondent) -> bool| {
         let people = predictions.iter().filter(|((arm, respondent), _)| arm == name && wanted(*respondent));
         let scores: Vec<f64> = people.map(|(_, predictions)| accuracy(&run.codebook, predictions)).collect();
         scores.iter().sum::<f64>() / scores.len() as f64
     };
     for name in ["valuesim / good", "valuesim / bad", "mode", "median-country"] {
-        let found = arm(&evaluation, name).score.overall.per_person.accuracy.expect("has people");
+        let found = arm(&results, name).score.overall.per_person.accuracy.expect("has people");
         assert_eq!(found.persons, PEOPLE as u64);
         close(found.mean, of_arm(name, &|_| true));
-        let position = evaluation.arms.iter().position(|arm| arm.arm.to_string() == name).expect("is there");
-        let countries = evaluation.breakdowns.iter().find(|by| by.column == "B_COUNTRY").expect("is there");
+        let position = results.arms.iter().position(|arm| arm.arm.to_string() == name).expect("is there");
+        let countries = results.breakdowns.iter().find(|by| by.column == "B_COUNTRY").expect("is there");
         assert_eq!(countries.groups.iter().map(|group| group.persons).sum::<u64>(), PEOPLE as u64);
         for group in &countries.groups {
             let code = if group.value == "AUS" { 36 } else { 76 };
@@ -169,9 +169,9 @@ fn scores_of_people_and_groups_equal_a_count_the_long_way() {
 #[test]
 fn questions_are_counted_by_truth_and_prediction() {
     let run = Run::new(PEOPLE, |_| false);
-    let (evaluation, predictions) = (run.evaluation(), run.predictions());
-    let position = evaluation.arms.iter().position(|arm| arm.arm.to_string() == "valuesim / good").expect("is there");
-    for question in &evaluation.questions {
+    let (results, predictions) = (run.results(), run.predictions());
+    let position = results.arms.iter().position(|arm| arm.arm.to_string() == "valuesim / good").expect("is there");
+    for question in &results.questions {
         let found = &question.arms[position];
         let of_arm = predictions.iter().filter(|((arm, _), _)| arm == "valuesim / good");
         let of_question: Vec<&Prediction> =
@@ -189,8 +189,8 @@ fn questions_are_counted_by_truth_and_prediction() {
         assert_eq!((all, found.counted), (found.counted, question.truth.iter().sum()), "{}", question.question);
         assert!(found.distance.is_none_or(|distance| (0.0..=1.0).contains(&distance)));
     }
-    let summary = &arm(&evaluation, "mode").distribution;
-    assert!(summary.wasserstein > arm(&evaluation, "valuesim / good").distribution.wasserstein, "{summary:?}");
+    let summary = &arm(&results, "mode").distribution;
+    assert!(summary.wasserstein > arm(&results, "valuesim / good").distribution.wasserstein, "{summary:?}");
     // The most frequent answer of the others is the same for all, or one of two where it is close.
     assert!(summary.questions_with_one_prediction > 0 && summary.variance_ratio < Some(0.5), "{summary:?}");
 }
@@ -205,7 +205,7 @@ fn all_arms_are_scored_over_the_cells_that_all_models_have_and_the_rest_is_count
             _ => (row == 3 && fold <= 2) || row == 5,
         }
     };
-    let evaluation = Run::new(PEOPLE, lost).evaluation();
+    let results = Run::new(PEOPLE, lost).results();
     let expected = Missing {
         planned: 200,
         scored: 192,
@@ -215,36 +215,36 @@ fn all_arms_are_scored_over_the_cells_that_all_models_have_and_the_rest_is_count
         models_without_cells: vec![],
         finished_and_not_scored: vec![("good".to_owned(), 7), ("bad".to_owned(), 1)],
     };
-    assert_eq!(evaluation.missing, expected);
-    assert_eq!(evaluation.cells_finished, 392);
+    assert_eq!(results.missing, expected);
+    assert_eq!(results.cells_finished, 392);
     let counts: BTreeSet<_> =
-        evaluation.arms.iter().map(|arm| (arm.score.respondents, arm.score.overall.with_truth)).collect();
+        results.arms.iter().map(|arm| (arm.score.respondents, arm.score.overall.with_truth)).collect();
     assert_eq!(counts.len(), 1, "{counts:?}");
 }
 
 #[test]
 fn a_model_without_cells_has_no_arms_and_takes_nothing_from_the_others() {
-    let evaluation = Run::new(PEOPLE, |cell| cell.model.0 == 1).evaluation();
-    assert_eq!((evaluation.missing.scored, evaluation.missing.models_without_cells), (200, vec!["bad".to_owned()]));
-    let names: Vec<String> = evaluation.arms.iter().map(|arm| arm.arm.to_string()).collect();
+    let results = Run::new(PEOPLE, |cell| cell.model.0 == 1).results();
+    assert_eq!((results.missing.scored, results.missing.models_without_cells), (200, vec!["bad".to_owned()]));
+    let names: Vec<String> = results.arms.iter().map(|arm| arm.arm.to_string()).collect();
     assert_eq!(names, ["chance", "mode", "median", "mode-country", "median-country", "valuesim / good"]);
 }
 
 #[test]
 fn an_empty_ledger_has_no_scores() {
-    let evaluation = Run::new(PEOPLE, |_| true).evaluation();
-    assert_eq!((evaluation.missing.scored, evaluation.missing.persons_scored), (0, 0));
-    assert!(evaluation.questions.is_empty() && evaluation.comparisons.is_empty());
-    assert!(evaluation.arms.iter().all(|arm| arm.score.overall.per_person.accuracy.is_none()));
+    let results = Run::new(PEOPLE, |_| true).results();
+    assert_eq!((results.missing.scored, results.missing.persons_scored), (0, 0));
+    assert!(results.questions.is_empty() && results.comparisons.is_empty());
+    assert!(results.arms.iter().all(|arm| arm.score.overall.per_person.accuracy.is_none()));
 }
 
 /// The verdict overall on one arm against another.
-fn verdict(evaluation: &Evaluation, names: (&str, &str), measure: Measure) -> Verdict {
+fn verdict(results: &Results, names: (&str, &str), measure: Measure) -> Verdict {
     let is_it = |comparison: &&Comparison| {
         let named = (comparison.arm.to_string(), comparison.against.to_string());
         named == (names.0.to_owned(), names.1.to_owned()) && comparison.measure == measure
     };
-    let found = evaluation.comparisons.iter().filter(is_it).find(|comparison| comparison.category.is_none());
+    let found = results.comparisons.iter().filter(is_it).find(|comparison| comparison.category.is_none());
     found.expect("is compared").verdict
 }
 
@@ -254,19 +254,19 @@ fn every_arm_is_compared_with_each_baseline_and_with_the_other_arms() {
     let mut run = Run::new(PEOPLE, |_| false);
     run.experiment.sample.users = Some(Users::Count(30));
     run.plan = Plan::new(&run.experiment, &run.survey, &run.codebook).expect("a plan");
-    let evaluation = run.evaluation();
+    let results = run.results();
     for measure in Measure::ALL {
-        let check = |names, expected| assert_eq!(verdict(&evaluation, names, measure), expected, "{names:?}");
+        let check = |names, expected| assert_eq!(verdict(&results, names, measure), expected, "{names:?}");
         check(("valuesim / good", "chance"), Verdict::Better);
         check(("valuesim / good", "mode"), Verdict::Better);
         check(("valuesim / good", "valuesim / bad"), Verdict::Better);
     }
     let [accuracy, mae] = Measure::ALL
-        .map(|measure| evaluation.comparisons.iter().filter(|comparison| comparison.measure == measure).count());
+        .map(|measure| results.comparisons.iter().filter(|comparison| comparison.measure == measure).count());
     // Two arms with five baselines and one pair of arms; in nine categories and overall.
     assert_eq!((accuracy, mae), (11 * 10, 11 * 10));
-    assert_eq!(evaluation.power.len(), 4);
-    assert!(evaluation.power.iter().all(|power| power.detectable_difference > 0.0 && power.persons == 30));
+    assert_eq!(results.power.len(), 4);
+    assert!(results.power.iter().all(|power| power.detectable_difference > 0.0 && power.persons == 30));
 }
 
 #[test]
@@ -274,14 +274,14 @@ fn below_ten_people_there_is_no_verdict() {
     let mut run = Run::new(PEOPLE, |_| false);
     run.experiment.sample.users = Some(Users::Count(9));
     run.plan = Plan::new(&run.experiment, &run.survey, &run.codebook).expect("a plan");
-    let evaluation = run.evaluation();
-    assert!(evaluation.comparisons.iter().all(|comparison| comparison.verdict == Verdict::TooFewPeople));
+    let results = run.results();
+    assert!(results.comparisons.iter().all(|comparison| comparison.verdict == Verdict::TooFewPeople));
 }
 
 #[test]
 fn people_are_listed_from_both_ends_and_all_are_in_the_histogram() {
-    let evaluation = Run::new(PEOPLE, |_| false).evaluation();
-    let people = &evaluation.people[0];
+    let results = Run::new(PEOPLE, |_| false).results();
+    let people = &results.people[0];
     assert_eq!(people.accuracy_histogram.iter().sum::<u64>(), PEOPLE as u64);
     assert!(people.best.is_sorted_by(|one, other| one.accuracy >= other.accuracy));
     assert!(people.worst.is_sorted_by(|one, other| one.accuracy <= other.accuracy));
@@ -291,9 +291,9 @@ fn people_are_listed_from_both_ends_and_all_are_in_the_histogram() {
 
 #[test]
 fn a_census_is_calibrated_and_modules_that_agree_are_counted() {
-    let evaluation = Run::new(PEOPLE, |_| false).evaluation();
-    assert!(evaluation.calibration.iter().all(|column| column.distance == 0.0));
-    let agreement = &evaluation.modules[0].agreement;
+    let results = Run::new(PEOPLE, |_| false).results();
+    assert!(results.calibration.iter().all(|column| column.distance == 0.0));
+    let agreement = &results.modules[0].agreement;
     assert!(agreement.all_equal > 0 && agreement.none_valid > 0 && agreement.two_equal == 0, "{agreement:?}");
     assert_eq!(agreement.all_equal + agreement.none_valid, (PEOPLE * QUESTIONS) as u64);
 }
@@ -308,10 +308,10 @@ fn copies_of_a_person_and_few_people_of_a_country_are_said() {
         builder.push(Country(76), codes.as_slice().try_into().expect("all questions"));
     }
     run.survey = builder.finish("synthetic");
-    let notes = run.evaluation().notes.join("\n");
+    let notes = run.results().notes.join("\n");
     assert!(notes.contains("2 people of the file gave the same answers to all questions"), "{notes}");
     assert!(!notes.contains("rest on few people"), "{notes}");
-    let notes = Run::new(12, |_| false).evaluation().notes.join("\n");
+    let notes = Run::new(12, |_| false).results().notes.join("\n");
     assert!(notes.contains("2 countries have fewer than 30 people in the file"), "{notes}");
     assert!(!notes.contains("the same answers"), "{notes}");
 }

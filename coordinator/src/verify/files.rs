@@ -29,8 +29,7 @@ fn made_again(subject: &Subject<'_>, first_open: Option<Cell>) -> Result<Vec<Che
     let mut same = SameBytes::new(&predictions_file, evaluated.codebook, &evaluated.about());
     evaluated.hand_over(&mut same)?;
     let (bytes, rows) = same.finish();
-    let evaluation = evaluated.score(&CancellationToken::new())?;
-    let results = (subject.results)(evaluation, &evaluated.ledger.provenance()?);
+    let results = evaluated.score(&CancellationToken::new())?;
     let predictions = if predictions_file.exists() {
         predictions::check(&predictions_file, evaluated, &bytes, rows)?
     } else {

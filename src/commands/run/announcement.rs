@@ -5,13 +5,13 @@ use std::fmt::{Display, Write as _};
 use indicatif::HumanCount;
 use serde::Serialize;
 use valuesim_coordinator::estimate::{EmbeddingEstimate, Estimate, ModelEstimate, Span};
+use valuesim_coordinator::facts::facts;
 use valuesim_coordinator::plan::Plan;
 use valuesim_shared::cell::needs_backstory;
 use valuesim_shared::experiment::Experiment;
 use valuesim_shared::id::{Fold, Respondent, RunId};
 use valuesim_shared::survey::Survey;
 
-use crate::commands::facts::facts;
 use crate::output::{note, print, print_json, write_event};
 use crate::progress::Style;
 

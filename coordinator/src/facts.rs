@@ -1,12 +1,13 @@
 //! Describes what is run, for the announcement and the report.
 
-use indicatif::HumanCount;
-use valuesim_coordinator::plan::Plan;
 use valuesim_shared::experiment::{Experiment, PAPER_SEED, PAPER_USERS, SplitSettings, Users};
 use valuesim_shared::survey::{Release, Survey};
 
+use crate::grouped::grouped;
+use crate::plan::Plan;
+
 /// The facts of an experiment, one line each; the report uses the same lines.
-pub(super) fn facts(experiment: &Experiment, plan: &Plan, survey: &Survey) -> Vec<String> {
+pub fn facts(experiment: &Experiment, plan: &Plan, survey: &Survey) -> Vec<String> {
     let models: Vec<&str> = experiment.models.iter().map(|model| model.name.as_str()).collect();
     let methods: Vec<_> = experiment.methods.iter().map(|method| method.name()).collect();
     let simulated = if experiment.simulate.is_some() { " (SIMULATED: replies come from this program)" } else { "" };
@@ -20,7 +21,7 @@ pub(super) fn facts(experiment: &Experiment, plan: &Plan, survey: &Survey) -> Ve
 }
 
 /// Why the paper's published figures must not stand beside this run's, a sentence each; none if they may.
-pub(super) fn published_elsewhere(experiment: &Experiment, plan: &Plan, survey: &Survey) -> Vec<String> {
+pub(crate) fn published_elsewhere(experiment: &Experiment, plan: &Plan, survey: &Survey) -> Vec<String> {
     let papers = SplitSettings::default();
     let reasons = [
         (survey.is_synthetic(), "the survey is synthetic"),
@@ -35,7 +36,7 @@ pub(super) fn published_elsewhere(experiment: &Experiment, plan: &Plan, survey: 
 }
 
 fn survey_fact(experiment: &Experiment, survey: &Survey) -> String {
-    let rows = HumanCount(survey.respondents() as u64);
+    let rows = grouped(survey.respondents() as u64);
     match &experiment.survey.file {
         Some(file) => format!("survey: {}, {rows} respondents, version {:?}", file.display(), survey.edition().version),
         None => format!("survey: SYNTHETIC, {rows} respondents, seed {}", experiment.survey.synthetic_seed),
@@ -44,7 +45,7 @@ fn survey_fact(experiment: &Experiment, survey: &Survey) -> String {
 
 fn sample_fact(experiment: &Experiment, plan: &Plan, survey: &Survey) -> String {
     let sample = &experiment.sample;
-    let count = HumanCount(plan.respondents().len() as u64);
+    let count = grouped(plan.respondents().len() as u64);
     let from = if sample.countries.is_empty() { String::new() } else { format!(" of {}", sample.countries.join(", ")) };
     let papers = survey.edition().release == Release::V6
         && sample.seed == PAPER_SEED
