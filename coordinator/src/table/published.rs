@@ -57,10 +57,10 @@ pub(super) struct PublishedRow {
 /// `openai/gpt-3.5-turbo-0125`.
 pub(super) fn published(measure: Measure, method: Method, model: &str) -> Option<PublishedRow> {
     let model = papers_model(model)?;
-    let method = match &*method.name() {
-        "valuesim" => "ValueSim",
-        "full-info" => "Full Info",
-        "rag" => "RAG",
+    let method = match method {
+        Method::ValueSim => "ValueSim",
+        Method::FullInfo => "Full Info",
+        Method::Rag => "RAG",
         _ => return None,
     };
     row(measure, method, model)
@@ -164,6 +164,8 @@ mod tests {
         assert_eq!((row.values[0], row.values[COLUMNS - 1]), (0.52, 0.452));
         let row = published(Measure::Mae, Method::FullInfo, "deepseek-chat").expect("published");
         assert_eq!((row.method, row.model, row.values[COLUMNS - 1]), ("Full Info", "DeepSeek-V3", 0.355));
+        let row = published(Measure::Mae, Method::Rag, "gpt-3.5-turbo").expect("published");
+        assert_eq!((row.method, row.values[0]), ("RAG", 0.363));
         let chance = published_chance(Measure::Mae).map(|row| row.values[COLUMNS - 1]);
         assert_eq!(chance, Some(0.507));
         assert_eq!(published(Measure::Mae, Method::Mode, "gpt-3.5-turbo"), None);
