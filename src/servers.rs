@@ -41,7 +41,7 @@ pub(crate) type StoreFlags = FlagsFirst<StoreAddressFlags>;
 #[derive(Debug, Args)]
 #[group(skip)]
 pub(crate) struct BrokerAddressFlags {
-    /// The RabbitMQ broker's address: amqp://user:password@host:port/vhost, or amqps:// for TLS
+    /// The RabbitMQ broker's address: `amqp://user:password@host:port/vhost`, or `amqps://` for TLS
     #[arg(long, value_name = "URL", env = "VALUESIM_BROKER", hide_env_values = true, help_heading = "Servers")]
     broker: Option<SecretString>,
 
@@ -58,7 +58,7 @@ pub(crate) struct BrokerAddressFlags {
 #[derive(Debug, Args)]
 #[group(skip)]
 pub(crate) struct StoreAddressFlags {
-    /// The Redis or Valkey store's address: <redis://user:password@host:port/database>, or rediss:// for TLS
+    /// The Redis or Valkey store's address: `redis://user:password@host:port/database`, or `rediss://` for TLS
     #[arg(long, value_name = "URL", env = "VALUESIM_STORE", hide_env_values = true, help_heading = "Servers")]
     store: Option<SecretString>,
 

@@ -19,7 +19,7 @@ pub(crate) struct LocalFlags {
     #[command(flatten)]
     pub(crate) run: Flags,
 
-    /// Serve /healthz, /readyz and /metrics at this address while the run goes on; port 0 is any free one
+    /// Serve /healthz, /readyz and /metrics at this address while the run goes on; port 0 picks a free port
     #[arg(long, value_name = "ADDRESS", env = "VALUESIM_LISTEN", help_heading = "Run")]
     pub(crate) listen: Option<SocketAddr>,
 }
