@@ -17,8 +17,6 @@ const LISTED: usize = 5;
 struct Grouped<'a> {
     scored: &'a Scored<'a>,
     column: &'a Column,
-    /// The number of the column's first group among the groups of all columns.
-    first: usize,
     /// Scored people of each group.
     sizes: Vec<u64>,
     /// People of each group among those from whom the sample was drawn.
@@ -28,20 +26,10 @@ struct Grouped<'a> {
 /// The scores of all columns' groups.
 pub(super) fn breakdowns(scored: &Scored<'_>) -> Vec<Breakdown> {
     let drawn_from = scored.drawn_from();
-    let mut first = 1;
-    let columns: Vec<(&Column, usize)> = scored
-        .columns
-        .iter()
-        .map(|column| {
-            let at = first;
-            first += column.groups.len();
-            (column, at)
-        })
-        .collect();
-    in_parallel(&columns, |&(column, first)| {
+    in_parallel(scored.columns, |column| {
         let sizes = column.sizes(scored.people.iter().map(|person| person.respondent));
         let populations = drawn_from.as_ref().map(|people| column.sizes(people.iter().copied()));
-        Grouped { scored, column, first, sizes, populations }.breakdown()
+        Grouped { scored, column, sizes, populations }.breakdown()
     })
 }
 
@@ -116,7 +104,7 @@ impl Grouped<'_> {
     fn distances(&self, group: usize, arm: usize) -> [Option<f64>; 2] {
         let questions = self.scored.of.codebook.questions().iter().filter_map(Distances::of);
         let found = questions.filter_map(|distances| {
-            Some((distances.kind, distances.find(self.scored, self.first + group, arm)?.distance))
+            Some((distances.kind, distances.find(self.scored, self.column.first + group, arm)?.distance))
         });
         let found: Vec<(DistanceKind, f64)> = found.collect();
         [DistanceKind::Wasserstein, DistanceKind::JensenShannon]

@@ -2,6 +2,7 @@
 
 use valuesim_shared::codebook::Category;
 
+use super::distribution::mean;
 use super::parallel::in_parallel;
 use super::scored::{Scored, direction};
 use crate::results::{Comparison, Measure, PairedTest as TestResults, Power};
@@ -96,17 +97,13 @@ fn comparison(
 /// What differences the sample can show: each arm that asks a model against the baseline that is best overall.
 pub(super) fn power(scored: &Scored<'_>) -> Vec<Power> {
     let of_measure = |measure| {
-        let mean = |arm: &usize| {
-            let values = scored.values(*arm, None, measure);
-            let known = values.iter().filter(|value| !value.is_nan());
-            known.clone().sum::<f64>() / known.count() as f64
-        };
-        let means: Vec<(usize, f64)> = scored.baselines().into_iter().map(|arm| (arm, mean(&arm))).collect();
+        let mean = |arm| mean(scored.values(arm, None, measure).into_iter().filter(|value| !value.is_nan()));
+        let means = scored.baselines().into_iter().filter_map(|arm| Some((arm, mean(arm)?)));
         let better = |best: Option<(usize, f64)>, one: (usize, f64)| match best {
             Some(best) if !measure.is_better(one.1, best.1) => Some(best),
             _ => Some(one),
         };
-        let best = means.into_iter().filter(|(_, mean)| !mean.is_nan()).fold(None, better);
+        let best = means.fold(None, better);
         let arms = scored.model_arms().into_iter().filter_map(move |arm| power_of(scored, measure, (arm, best?.0)));
         arms.collect::<Vec<_>>()
     };

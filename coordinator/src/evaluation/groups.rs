@@ -78,6 +78,8 @@ pub(crate) struct Column {
     pub(crate) title: String,
     /// The groups in the order of their values.
     pub(crate) groups: Vec<GroupName>,
+    /// The number of its first group among the groups of all columns, in which 0 is everybody.
+    pub(crate) first: usize,
     /// The group of each respondent, or [`NO_GROUP`].
     of: Vec<u16>,
 }
@@ -104,6 +106,11 @@ impl Column {
             }
         }
         columns.retain(|column| !column.groups.is_empty());
+        let mut first = 1;
+        for column in &mut columns {
+            column.first = first;
+            first += column.groups.len();
+        }
         Ok(columns)
     }
 
@@ -115,7 +122,7 @@ impl Column {
             Err(_) => by_text(survey.column(name).ok_or_else(|| ColumnError::Unknown(name.to_owned()))?),
         };
         let (groups, of) = grouping.ok_or_else(|| ColumnError::TooManyGroups { column: name.to_owned() })?;
-        Ok(Self { name: name.to_owned(), title: title.to_owned(), groups, of })
+        Ok(Self { name: name.to_owned(), title: title.to_owned(), groups, first: 1, of })
     }
 
     /// A respondent's group; `None` if the survey has no value.

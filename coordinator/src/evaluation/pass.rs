@@ -3,6 +3,8 @@
 //! People come in chunks, each of which is one thread's work. Chunks are put together in the order of the people, so that
 //! the results have the same last digit on any number of cores. Memory grows by 216 bytes for each person and arm.
 
+use std::iter;
+
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::cell::recipe;
 use valuesim_shared::id::{Code, ModelId, QUESTIONS, QuestionId, Respondent};
@@ -181,13 +183,8 @@ impl<'a> Pass<'a> {
 
     /// The person's groups, counted over all columns; group 0 is everybody.
     fn groups_of(&self, respondent: Respondent) -> Vec<usize> {
-        let mut first = 1;
-        let mut groups = vec![0];
-        for column in self.columns {
-            groups.extend(column.group(respondent).map(|group| first + group));
-            first += column.groups.len();
-        }
-        groups
+        let of_columns = self.columns.iter().filter_map(|column| Some(column.first + column.group(respondent)?));
+        iter::once(0).chain(of_columns).collect()
     }
 
     fn scorers(&self) -> Vec<Scorer<'a>> {

@@ -89,16 +89,11 @@ fn repeated(value: f64, count: u64) -> Moments {
 }
 
 fn by_country(scored: &Scored<'_>, distances: &Distances<'_>, arm: usize) -> Option<ByCountry> {
-    let mut first = 1;
-    let columns = scored.columns.iter().map(|column| {
-        let at = first;
-        first += column.groups.len();
-        (column, at)
-    });
-    let (column, first) = columns.into_iter().find(|(column, _)| column.name == COUNTRY)?;
+    let column = scored.columns.iter().find(|column| column.name == COUNTRY)?;
     let sizes = column.sizes(scored.people.iter().map(|person| person.respondent));
     let large = (0..column.groups.len()).filter(|&group| sizes[group] >= MIN_GROUP_PEOPLE);
-    let found: Vec<_> = large.filter_map(|group| Some((group, distances.find(scored, first + group, arm)?))).collect();
+    let found: Vec<_> =
+        large.filter_map(|group| Some((group, distances.find(scored, column.first + group, arm)?))).collect();
     let worst = found.iter().max_by(|(_, one), (_, other)| one.distance.total_cmp(&other.distance))?;
     Some(ByCountry {
         countries: found.len() as u64,
