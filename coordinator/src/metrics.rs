@@ -22,7 +22,7 @@ impl RunMetrics {
     /// Registers them; what the run costs only where it is priced.
     ///
     /// # Panics
-    /// Where the registry has them already.
+    /// If the registry already has metrics of these names.
     pub fn new(registry: &Registry, RunId(run): &RunId, priced: bool) -> Self {
         let help = "Cells of the run by where they are: waiting (not dispatched), under_way, finished, dead.";
         let labels = &["run", "kind", "state"];
@@ -46,7 +46,7 @@ impl RunMetrics {
         }
     }
 
-    /// The run is so far now.
+    /// Sets the counts of cells and the money that the run has spent so far.
     pub fn set(&self, cells: CellCounts, spent: NanoUsd) {
         let CellCounts { planned, finished, under_way, dead } = cells;
         let set = |gauge: &IntGauge, cells: u64| gauge.set(i64::try_from(cells).unwrap_or(i64::MAX));

@@ -13,7 +13,7 @@ use crate::output::print;
 /// How long the process may take to accept the connection, and to answer.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The most bytes of an answer that are read: reasons are short.
+/// The maximum length of an answer in bytes; a reason is shorter.
 const MAX_ANSWER: u64 = 64 * 1024;
 
 /// What `valuesim health` takes.
