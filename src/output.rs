@@ -25,7 +25,7 @@ pub(crate) fn print(text: &str) -> anyhow::Result<Reader> {
     }
 }
 
-/// Writes a result to standard output as one JSON line; fails as [`print`] does.
+/// Writes a result to standard output as one JSON line; fails as [`print()`] does.
 pub(crate) fn print_json(result: &impl Serialize) -> anyhow::Result<Reader> {
     print(&json_line(result))
 }

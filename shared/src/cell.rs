@@ -7,7 +7,7 @@
 //! ```
 //!
 //! There is no clock, network, store or task in here. The worker makes these calls and returns their replies; the estimate
-//! adds the same calls up. Methods are rows of the [`table`].
+//! adds the same calls up. Methods are rows of the module `table`.
 
 mod next_call;
 mod question;
