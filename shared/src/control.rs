@@ -9,6 +9,7 @@ mod message;
 mod port;
 mod process;
 mod redis;
+mod scores;
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -27,6 +28,7 @@ pub use self::memory::MemoryControl;
 pub use self::port::{Control, ControlError, Following, Lead};
 pub use self::process::{operator, this_process};
 pub use self::redis::RedisControl;
+pub use self::scores::{ArmScores, MeanOverPeople, RunScores, ScoreSoFar, Scored};
 
 /// The version of orders, runs and reports. A reader skips other versions, and counts them.
 pub const CONTROL_VERSION: u16 = 1;

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use super::message::{decode, encode};
 use super::{
     AboutRun, Control, ControlError, CoordinatorReport, LEASE_EXPIRY, Lead, Listing, Order, Process, REPORT_EXPIRY,
-    WorkerReport, is_older,
+    RunScores, WorkerReport, is_older,
 };
 use crate::id::RunId;
 use crate::redis_connection::key::plain;
@@ -47,6 +47,7 @@ pub struct LocalControl<E> {
 
 const ORDER: &str = "order";
 const ABOUT: &str = "about";
+const SCORES: &str = "scores";
 const LEADER: &str = "leader";
 const WORKER: &str = "worker";
 const COORDINATOR: &str = "coordinator";
@@ -133,7 +134,16 @@ impl<E: Entries> Control for LocalControl<E> {
         Ok(Listing { all: all.into_iter().map(with_order).collect(), unreadable })
     }
 
+    async fn report_scores(&self, scores: &RunScores) -> Result<(), ControlError> {
+        self.entries.put(&name(SCORES, &scores.run.0), &encode(scores))
+    }
+
+    async fn scores(&self, run: &RunId) -> Result<Option<RunScores>, ControlError> {
+        self.read(&name(SCORES, &run.0))
+    }
+
     async fn strike_out(&self, run: &RunId) -> Result<(), ControlError> {
+        self.entries.remove(&name(SCORES, &run.0))?;
         self.entries.remove(&name(ABOUT, &run.0))
     }
 

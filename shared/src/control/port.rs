@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{AboutRun, CoordinatorReport, Listing, ORDER_EVERY, Order, Process, WorkerReport};
+use super::{AboutRun, CoordinatorReport, Listing, ORDER_EVERY, Order, Process, RunScores, WorkerReport};
 use crate::id::RunId;
 use crate::redis_connection::RedisConnectionError;
 
@@ -80,6 +80,12 @@ pub trait Control: Clone + Send + Sync + 'static {
 
     /// All runs in the list, with the orders for them.
     fn runs(&self) -> impl Future<Output = Result<Listing<(AboutRun, Option<Order>)>, ControlError>> + Send;
+
+    /// Sets the scores of a run so far. They outlive the run's coordinator, as its entry in the list of runs does.
+    fn report_scores(&self, scores: &RunScores) -> impl Future<Output = Result<(), ControlError>> + Send;
+
+    /// The scores of a run as they were last reported, if they were and can be read.
+    fn scores(&self, run: &RunId) -> impl Future<Output = Result<Option<RunScores>, ControlError>> + Send;
 
     /// Removes a run from the list.
     fn strike_out(&self, run: &RunId) -> impl Future<Output = Result<(), ControlError>> + Send;

@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 
 use super::message::{decode, encode};
 use super::{
-    AboutRun, Control, ControlError, CoordinatorReport, Lead, Listing, Order, Process, REPORT_EXPIRY, UnixMillis,
-    WorkerReport,
+    AboutRun, Control, ControlError, CoordinatorReport, Lead, Listing, Order, Process, REPORT_EXPIRY, RunScores,
+    UnixMillis, WorkerReport,
 };
 use crate::id::RunId;
 use crate::redis_connection::key::{self, EXPIRY, EXPIRY_SECONDS};
@@ -28,6 +28,7 @@ const TIDY_WITHIN: Duration = Duration::from_millis(200);
 
 const ORDER: &str = "order";
 const ABOUT: &str = "about";
+const SCORES: &str = "scores";
 const RUNS: &str = "runs";
 const WORKERS: &str = "workers";
 const COORDINATORS: &str = "coordinators";
@@ -171,7 +172,23 @@ impl Control for RedisControl {
         Ok(found)
     }
 
+    async fn report_scores(&self, scores: &RunScores) -> Result<(), ControlError> {
+        let mut commands = Pipeline::new();
+        let scores_key = key::of_run(&scores.run, SCORES);
+        commands.cmd("SET").arg(scores_key).arg(encode(scores)).arg("EX").arg(EXPIRY_SECONDS);
+        self.write(commands).await.map(|_| ())
+    }
+
+    async fn scores(&self, run: &RunId) -> Result<Option<RunScores>, ControlError> {
+        let mut commands = Pipeline::new();
+        commands.cmd("GET").arg(key::of_run(run, SCORES));
+        Ok(self.read(commands).await?.first().and_then(parse))
+    }
+
     async fn strike_out(&self, run: &RunId) -> Result<(), ControlError> {
+        let mut commands = Pipeline::new();
+        commands.cmd("UNLINK").arg(key::of_run(run, SCORES));
+        self.write(commands).await?;
         self.leave(RUNS, &run.0).await
     }
 

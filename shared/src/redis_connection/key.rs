@@ -15,6 +15,7 @@
 //! | `valuesim:{RUN/MODEL/FOLD}:finished` | bitmap | the respondents whose cells are in the ledger, by row | 30 days |
 //! | `valuesim:{RUN}:order` | string | the operator's order for the run | 30 days |
 //! | `valuesim:{RUN}:about` | string | the run's entry in the list of runs | 30 days |
+//! | `valuesim:{RUN}:scores` | string | what the run's finished cells score so far | 30 days |
 //! | `valuesim:{RUN}:leader` | string | the coordinator that leads the run | 10 seconds |
 //! | `valuesim:{runs}` | sorted set | the runs, by their last report | 30 days |
 //! | `valuesim:{workers}`, `valuesim:{coordinators}` | sorted set | processes, by their last report | 30 days |

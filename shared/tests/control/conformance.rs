@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use valuesim_shared::control::{
-    CONTROL_VERSION, Control, DesiredState, LEASE_EXPIRY, Lead, Order, RunPhase, WorkerReport,
+    ArmScores, CONTROL_VERSION, Control, DesiredState, LEASE_EXPIRY, Lead, Order, RunPhase, RunScores, ScoreSoFar,
+    Scored, UnixMillis, WorkerReport,
 };
+use valuesim_shared::method::Method;
 
 use crate::implementations::Implementation;
 use crate::message::{about, coordinator, process, run, worker};
@@ -88,6 +90,23 @@ pub(crate) async fn runs_are_listed_with_the_orders_for_them_until_they_are_stru
     assert_eq!(control.runs().await.expect("reads").all, [(about("one", RunPhase::Finished), None)]);
 }
 
+pub(crate) async fn scores_are_replaced_and_outlive_their_coordinator<I: Implementation>(each: I) {
+    let (control, other_process) = (each.one(), each.other());
+    assert_eq!(control.scores(&run("one")).await, Ok(None));
+    control.announce(&about("one", RunPhase::Begun)).await.expect("writes");
+    control.report_scores(&scores("one")).await.expect("writes");
+    let later = RunScores { cells: Scored { scored: 9, planned: 10 }, ..scores("one") };
+    control.report_scores(&later).await.expect("writes");
+    each.wait_for_expiry().await;
+    assert_eq!(other_process.scores(&run("one")).await, Ok(Some(later)));
+    assert_eq!(other_process.scores(&run("other")).await, Ok(None));
+    let newer = RunScores { version: CONTROL_VERSION + 1, ..scores("other") };
+    control.report_scores(&newer).await.expect("writes");
+    assert_eq!(control.scores(&run("other")).await, Ok(None), "another release wrote them");
+    control.strike_out(&run("one")).await.expect("writes");
+    assert_eq!(control.scores(&run("one")).await, Ok(None));
+}
+
 pub(crate) async fn an_order_that_was_lost_is_given_again_and_none_is_replaced<I: Implementation>(each: I) {
     let control = each.one();
     let (pause, go) =
@@ -159,4 +178,19 @@ pub(crate) async fn any_name_is_a_name<I: Implementation>(each: I) {
         assert_eq!(each.other().order(&run(name)).await, Ok(Some(order)), "{name}");
     }
     assert_eq!(control.order(&run("r")).await, Ok(None));
+}
+
+fn scores(name: &str) -> RunScores {
+    let overall = ScoreSoFar { answers: 58, accuracy: None, mae: None };
+    let arm = ArmScores { method: Method::Mode, model: None, overall, categories: [].into() };
+    RunScores {
+        version: CONTROL_VERSION,
+        run: run(name),
+        simulated: true,
+        cells: Scored { scored: 1, planned: 10 },
+        persons: Scored { scored: 1, planned: 2 },
+        persons_in_part: 1,
+        arms: vec![arm],
+        at: UnixMillis(2),
+    }
 }

@@ -127,6 +127,7 @@ macro_rules! suite {
                 processes_are_listed_until_they_end_or_are_silent_for_long a_report_of_a_newer_release_is_counted
                 an_order_of_a_newer_release_is_no_reason_to_go_on
                 runs_are_listed_with_the_orders_for_them_until_they_are_struck_out
+                scores_are_replaced_and_outlive_their_coordinator
                 an_order_that_was_lost_is_given_again_and_none_is_replaced
                 a_run_has_one_leader_until_it_gives_the_lead_up_or_is_silent_for_long
                 of_two_leaders_the_one_that_started_first_stays of_many_who_would_lead_at_once_one_does
