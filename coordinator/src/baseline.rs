@@ -9,6 +9,7 @@
 //! - If nobody else in the country answered, the answers of everybody else are used instead.
 
 mod counts;
+mod forecast;
 
 use valuesim_shared::codebook::{Codebook, Question};
 use valuesim_shared::id::{Code, Country, QuestionId, Respondent};
@@ -17,14 +18,15 @@ use valuesim_shared::survey::Survey;
 
 use crate::score::Prediction;
 use counts::{Counts, Group};
+use forecast::Forecast;
 
-/// How often each answer was given in a survey. Takes one counter for each code of each question and country.
+/// What the baselines predict for every respondent of a survey. Takes twenty bytes for each code of each question and country.
 #[derive(Debug)]
 pub struct Baselines<'a> {
     survey: &'a Survey,
     /// The position of each respondent's country among the survey's countries, in ascending order.
     countries: Vec<u16>,
-    questions: Vec<Counts>,
+    questions: Vec<Forecast>,
 }
 
 impl<'a> Baselines<'a> {
@@ -44,7 +46,7 @@ impl<'a> Baselines<'a> {
             for (respondent, &place) in respondents().zip(&places) {
                 counts.add(Group::Country(place.into()), survey.code(respondent, question.id));
             }
-            counts
+            Forecast::new(counts, countries.len())
         };
         let questions = codebook.questions().iter().map(counts).collect();
         Self { survey, countries: places, questions }
@@ -56,14 +58,14 @@ impl<'a> Baselines<'a> {
     /// # Panics
     /// When the survey has no such respondent.
     pub fn predict(&self, method: Method, respondent: Respondent, question: QuestionId) -> Option<Code> {
-        let counts = &self.questions[question.index()];
+        let forecast = &self.questions[question.index()];
         let own = self.survey.code(respondent, question);
         let country = || self.country(respondent);
         match method {
-            Method::Mode => counts.mode(Group::Everybody, own),
-            Method::Median => counts.median(Group::Everybody, own),
-            Method::ModeCountry => counts.mode(country(), own).or_else(|| counts.mode(Group::Everybody, own)),
-            Method::MedianCountry => counts.median(country(), own).or_else(|| counts.median(Group::Everybody, own)),
+            Method::Mode => forecast.mode(Group::Everybody, own),
+            Method::Median => forecast.median(Group::Everybody, own),
+            Method::ModeCountry => forecast.mode(country(), own).or_else(|| forecast.mode(Group::Everybody, own)),
+            Method::MedianCountry => forecast.median(country(), own).or_else(|| forecast.median(Group::Everybody, own)),
             // `chance` draws no answers; the others ask a model.
             _ => None,
         }

@@ -16,6 +16,7 @@ mod questions;
 mod scored;
 mod scored_cells;
 mod sink;
+mod spend;
 #[cfg(test)]
 mod tests;
 
@@ -25,14 +26,13 @@ use std::thread;
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::id::ModelId;
 use valuesim_shared::method::Method;
-use valuesim_shared::outcome::CellSpend;
 
 use crate::baseline::Baselines;
 use crate::facts;
 use crate::predictions::{PredictionsWriter, Replies};
 use crate::provenance;
 use crate::results::{ArmResults, Missing, ModelSpend, ModuleResults, QuestionResults, RESULTS_VERSION, Results};
-use crate::score::{Arm, Chance, Whom};
+use crate::score::{Arm, Chance, Tallies, Whom};
 use answers::Layout;
 use pass::{Pass, PassArm};
 use scored::Scored;
@@ -74,8 +74,16 @@ impl Evaluated<'_> {
         let arms = self.arms(&cells.models);
         let groups = 1 + columns.iter().map(|column| column.groups.len()).sum::<usize>();
         let layout = Layout::new(self.codebook, arms.len(), groups);
-        let of = (&baselines, &chance);
-        let pass = Pass { of: self, without_model: of, arms: &arms, columns: &columns, layout: &layout, stop };
+        let tallies = Tallies::new(self.codebook, self.experiment.behaviour);
+        let pass = Pass {
+            of: self,
+            without_model: (&baselines, &chance),
+            arms: &arms,
+            columns: &columns,
+            layout: &layout,
+            tallies: &tallies,
+            stop,
+        };
         let counts = pass.count(&cells.people)?;
         let spend = self.all_spend(stop)?;
         let scored = Scored { of: self, people: &cells.people, arms: &arms, columns: &columns, counts: &counts };
@@ -130,27 +138,6 @@ impl Evaluated<'_> {
         };
         let all = baselines.chain(models.iter().flat_map(of_model));
         all.map(|(arm, model)| PassArm { arm, model }).collect()
-    }
-
-    fn all_spend(&self, stop: &CancellationToken) -> Result<Vec<ModelSpend>, EvaluationError> {
-        let of_models: Result<Vec<_>, _> = self.plan.models().map(|model| self.spend(model, stop)).collect();
-        Ok(of_models?.into_iter().chain(self.spend_on_embeddings()).collect())
-    }
-
-    fn spend_on_embeddings(&self) -> Option<ModelSpend> {
-        let settings = self.experiment.embeddings.as_ref()?.as_model();
-        Some(ModelSpend::new(&settings, self.vectors?.spend()))
-    }
-
-    fn spend(&self, model: ModelId, stop: &CancellationToken) -> Result<ModelSpend, EvaluationError> {
-        let mut total = CellSpend::default();
-        for row in self.ledger.spend(model)? {
-            if stop.is_cancelled() {
-                return Err(EvaluationError::Interrupted);
-            }
-            total.add(&row?.1);
-        }
-        Ok(ModelSpend::new(&self.experiment.models[model.0 as usize], &total))
     }
 }
 

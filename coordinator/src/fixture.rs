@@ -12,7 +12,7 @@ use valuesim_shared::outcome::{Decided, Ended};
 use valuesim_shared::stage::Stage;
 
 use crate::results::{ArmResults, DistributionSummary, Missing, ModelSpend, RESULTS_VERSION, Results, StageTotals};
-use crate::score::{Arm, Prediction, Scorer, Whom};
+use crate::score::{Arm, Prediction, Scorer, Tallies, Whom};
 use crate::statistics::{Population, Sample};
 
 /// A JSON file from the repository's folder `tests/fixtures`.
@@ -102,7 +102,8 @@ fn person(codebook: &Codebook, row: usize, predict: impl Fn(usize, usize, usize)
 /// The scores of an arm over four people.
 fn arm(arm: Arm, predict: impl Fn(usize, usize, usize) -> Option<usize> + Copy) -> ArmResults {
     let codebook = codebook();
-    let mut scorer = Scorer::new(&codebook, Behaviour::Corrected);
+    let tallies = Tallies::new(&codebook, Behaviour::Corrected);
+    let mut scorer = Scorer::new(&tallies);
     for row in 0..4 {
         scorer.add_person(&person(&codebook, row, |at, truth, options| predict(at * (row + 3), truth, options)));
     }

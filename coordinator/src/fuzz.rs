@@ -9,7 +9,7 @@ use valuesim_shared::outcome::{CellResult, CellSpend, MAX_REPORTED_MODELS};
 use crate::fixture;
 use crate::report::markdown;
 use crate::results::{ModelSpend, Results};
-use crate::score::{Prediction, Scorer, Whom};
+use crate::score::{Prediction, Scorer, Tallies, Whom};
 use crate::statistics::{Population, Sample};
 use crate::table::text;
 
@@ -41,13 +41,14 @@ fn result() -> Vec<u8> {
 #[test]
 fn fuzz_any_result_is_refused_or_scored() {
     let codebook = fixture::codebook();
+    let tallies = [Behaviour::Paper, Behaviour::Corrected].map(|behaviour| Tallies::new(&codebook, behaviour));
     fuzz(1, &hostile(vec![result()]), |bytes| {
         let Ok(result) = bounded(bytes.len(), MEMORY, || serde_json::from_slice::<CellResult>(&bytes)) else { return };
         for arm in &result.arms {
             let Ok(predictions) = Prediction::of_cell(arm, &held_out(), |_| Code(2)) else { continue };
             assert_eq!(predictions.len(), held_out().len());
-            for behaviour in [Behaviour::Paper, Behaviour::Corrected] {
-                let mut scorer = Scorer::new(&codebook, behaviour);
+            for tallies in &tallies {
+                let mut scorer = Scorer::new(tallies);
                 scorer.add_person(&predictions);
                 let score = scorer
                     .score(Whom { sample: Sample { people: 1, population: Population::Finite(2000) }, weights: None });

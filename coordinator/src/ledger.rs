@@ -157,6 +157,15 @@ impl Ledger {
         self.rows(SPEND, all_of_model(model))
     }
 
+    /// As [`Self::spend`], of the respondents of some rows of the survey.
+    pub(crate) fn spend_of_rows(
+        &self,
+        model: ModelId,
+        rows: RangeInclusive<u32>,
+    ) -> Result<impl Iterator<Item = Result<(Cell, CellSpend), LedgerError>> + '_, LedgerError> {
+        self.rows(SPEND, (model.0, *rows.start(), 0)..=(model.0, *rows.end(), u8::MAX))
+    }
+
     fn rows<T: serde::de::DeserializeOwned>(
         &self,
         table: TableDefinition<'static, Key, &'static [u8]>,

@@ -3,6 +3,7 @@
 pub mod baseline;
 mod cell_bitmap;
 mod chart;
+mod code_ranks;
 pub mod coordinator;
 pub mod cursor;
 mod draws;

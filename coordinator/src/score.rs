@@ -4,26 +4,25 @@ mod chance;
 mod person;
 mod prediction;
 mod summary;
+mod tallies;
 mod tally;
 
 use std::collections::BTreeMap;
 
-use valuesim_shared::codebook::Codebook;
 use valuesim_shared::id::{Code, QUESTIONS, QuestionId};
-use valuesim_shared::method::Behaviour;
 use valuesim_shared::outcome::{Decided, Ended};
 
 pub(crate) use chance::Chance;
 pub(crate) use person::PersonScore;
 pub use prediction::{Arm, Misfit, Prediction};
 pub(crate) use summary::Whom;
-pub(crate) use tally::{Tally, judge};
+pub(crate) use tallies::Tallies;
+pub(crate) use tally::Tally;
 
 /// Accumulates one arm's predictions, one person after the other.
 #[derive(Debug, Clone)]
-pub struct Scorer<'a> {
-    codebook: &'a Codebook,
-    behaviour: Behaviour,
+pub(crate) struct Scorer<'a> {
+    tallies: &'a Tallies<'a>,
     predictions: u64,
     /// In the order in which they were added.
     people: Vec<PersonScore>,
@@ -35,10 +34,9 @@ pub struct Scorer<'a> {
 
 impl<'a> Scorer<'a> {
     /// A scorer without any predictions.
-    pub fn new(codebook: &'a Codebook, behaviour: Behaviour) -> Self {
+    pub(crate) fn new(tallies: &'a Tallies<'a>) -> Self {
         Self {
-            codebook,
-            behaviour,
+            tallies,
             predictions: 0,
             people: Vec::new(),
             questions: vec![Tally::default(); QUESTIONS],
@@ -48,13 +46,12 @@ impl<'a> Scorer<'a> {
     }
 
     /// Adds all predictions of one person, from all scored folds together. A person without predictions is nobody.
-    pub fn add_person<'p>(&mut self, predictions: impl IntoIterator<Item = &'p Prediction>) {
+    pub(crate) fn add_person<'p>(&mut self, predictions: impl IntoIterator<Item = &'p Prediction>) {
         let mut score = PersonScore::default();
         let before = self.predictions;
         for prediction in predictions {
-            let question = self.codebook.question(prediction.question);
-            let tally = judge(self.behaviour, question, prediction);
-            score.add(question.category, &tally);
+            let tally = self.tallies.tally(prediction);
+            score.add(self.tallies.category(prediction.question), &tally);
             self.questions[prediction.question.index()].add(&tally);
             self.endings[prediction.ended as usize] += 1;
             self.decisions[prediction.decided as usize] += 1;
@@ -75,7 +72,7 @@ impl<'a> Scorer<'a> {
         let before = self.predictions;
         for (question, truth) in truths {
             let tally = chance.tally(question, truth);
-            score.add(self.codebook.question(question).category, &tally);
+            score.add(self.tallies.category(question), &tally);
             self.questions[question.index()].add(&tally);
             self.predictions += 1;
         }

@@ -3,6 +3,8 @@
 use valuesim_shared::codebook::{Level, Question};
 use valuesim_shared::id::Code;
 
+use crate::code_ranks::CodeRanks;
+
 /// Whose answers are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Group {
@@ -12,13 +14,22 @@ pub(super) enum Group {
     Country(usize),
 }
 
+impl Group {
+    /// The group's position: everybody's is 0.
+    pub(super) fn position(self) -> usize {
+        match self {
+            Self::Everybody => 0,
+            Self::Country(at) => 1 + at,
+        }
+    }
+}
+
 /// The counts of one question's answers. A rank is an answer's position in the codebook's order.
 #[derive(Debug)]
 pub(super) struct Counts {
     /// The answers by rank.
     codes: Vec<Code>,
-    /// Ranks by code, ascending by code.
-    ranks: Vec<(Code, usize)>,
+    ranks: CodeRanks,
     /// Ranks in the order of the scale; empty if the question has none.
     scale: Vec<usize>,
     /// A counter for each rank: everybody first, then each country.
@@ -33,32 +44,32 @@ impl Counts {
         } else {
             question.options.iter().map(|option| option.code).collect()
         };
-        let mut ranks: Vec<(Code, usize)> = codes.iter().copied().zip(0..).collect();
-        ranks.sort_unstable();
-        let mut counts = Self { answers: vec![0; codes.len() * (1 + countries)], codes, ranks, scale: Vec::new() };
-        counts.scale = counts.scale_of(question);
-        counts
-    }
-
-    fn scale_of(&self, question: &Question) -> Vec<usize> {
-        match question.level {
-            Level::Ordinal | Level::Binary => question.scale.iter().filter_map(|&code| self.rank(code)).collect(),
-            Level::Numeric => self.ranks.iter().map(|&(_, rank)| rank).collect(),
-            Level::Nominal | Level::NominalOpen => Vec::new(),
-        }
+        let ranks = CodeRanks::new(&codes);
+        let scale = scale_of(question, &codes, &ranks);
+        Self { answers: vec![0; codes.len() * (1 + countries)], codes, ranks, scale }
     }
 
     /// Counts the answer of a respondent in `country`, both there and overall; ignores missing and unknown codes.
     pub(super) fn add(&mut self, country: Group, code: Code) {
         let Some(rank) = self.rank(code) else { return };
         for group in [Group::Everybody, country] {
-            let at = self.first_of(group) + rank;
+            let at = group.position() * self.codes.len() + rank;
             self.answers[at] += 1;
         }
     }
 
-    /// The group's most frequent answer, with one answer `own` left out; `None` if no answer remains.
-    pub(super) fn mode(&self, group: Group, own: Code) -> Option<Code> {
+    /// The rank of an answer; `None` if it is missing or unknown.
+    pub(super) fn rank(&self, code: Code) -> Option<usize> {
+        self.ranks.rank(code)
+    }
+
+    /// How often each answer was given in a group, by rank.
+    pub(super) fn of(&self, group: Group) -> &[u32] {
+        &self.answers[group.position() * self.codes.len()..][..self.codes.len()]
+    }
+
+    /// The group's most frequent answer, with one answer of rank `own` left out; `None` if no answer remains.
+    pub(super) fn mode(&self, group: Group, own: Option<usize>) -> Option<Code> {
         let others = self.others(group, own);
         let mut best = (None, 0);
         for (rank, &code) in self.codes.iter().enumerate() {
@@ -70,8 +81,8 @@ impl Counts {
         best.0
     }
 
-    /// The group's lower median, with one answer `own` left out; the mode if there is no scale.
-    pub(super) fn median(&self, group: Group, own: Code) -> Option<Code> {
+    /// The group's lower median, with one answer of rank `own` left out; the mode if there is no scale.
+    pub(super) fn median(&self, group: Group, own: Option<usize>) -> Option<Code> {
         if self.scale.is_empty() {
             return self.mode(group, own);
         }
@@ -88,25 +99,23 @@ impl Counts {
         None
     }
 
-    /// How many in the group gave the answer of a rank, with one answer `own` left out.
-    fn others(&self, group: Group, own: Code) -> impl Fn(usize) -> u32 {
-        let own = self.rank(own);
-        let first = self.first_of(group);
-        let counts = &self.answers[first..first + self.codes.len()];
+    /// How many in the group gave the answer of a rank, with one answer of rank `own` left out.
+    fn others(&self, group: Group, own: Option<usize>) -> impl Fn(usize) -> u32 {
+        let counts = self.of(group);
         move |rank| counts[rank] - u32::from(own == Some(rank))
     }
+}
 
-    fn rank(&self, code: Code) -> Option<usize> {
-        let at = self.ranks.binary_search_by_key(&code, |&(code, _)| code).ok()?;
-        Some(self.ranks[at].1)
-    }
-
-    fn first_of(&self, group: Group) -> usize {
-        let groups_before = match group {
-            Group::Everybody => 0,
-            Group::Country(at) => 1 + at,
-        };
-        groups_before * self.codes.len()
+/// The ranks of a question's answers in the order of its scale.
+fn scale_of(question: &Question, codes: &[Code], ranks: &CodeRanks) -> Vec<usize> {
+    match question.level {
+        Level::Ordinal | Level::Binary => question.scale.iter().filter_map(|&code| ranks.rank(code)).collect(),
+        Level::Numeric => {
+            let mut ascending: Vec<usize> = (0..codes.len()).collect();
+            ascending.sort_unstable_by_key(|&rank| codes[rank]);
+            ascending
+        }
+        Level::Nominal | Level::NominalOpen => Vec::new(),
     }
 }
 

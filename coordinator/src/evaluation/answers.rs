@@ -1,8 +1,9 @@
 //! Counts of true and predicted answers, by question and group of people.
 
-use valuesim_shared::codebook::Codebook;
+use valuesim_shared::codebook::{Codebook, Question};
 use valuesim_shared::id::{Code, QuestionId};
 
+use crate::code_ranks::CodeRanks;
 use crate::score::Prediction;
 
 /// Where the counts of each question stand. A rank is an option's position in the codebook's list.
@@ -20,7 +21,8 @@ pub(crate) struct Layout {
 /// One question.
 #[derive(Debug)]
 struct Span {
-    codes: Vec<Code>,
+    ranks: CodeRanks,
+    options: usize,
     /// Options of the questions before it.
     options_before: usize,
     /// Pairs of the questions before it.
@@ -30,11 +32,12 @@ struct Span {
 impl Layout {
     pub(crate) fn new(codebook: &Codebook, arms: usize, groups: usize) -> Self {
         let (mut options, mut pairs) = (0, 0);
-        let span = |question: &valuesim_shared::codebook::Question| {
-            let codes: Vec<Code> = question.options.iter().map(|option| option.code).collect();
-            let span = Span { options_before: options, pairs_before: pairs, codes };
-            options += span.codes.len();
-            pairs += span.codes.len() * (span.codes.len() + 1);
+        let span = |question: &Question| {
+            let own = question.options.len();
+            let ranks = CodeRanks::of_options(question);
+            let span = Span { ranks, options: own, options_before: options, pairs_before: pairs };
+            options += own;
+            pairs += own * (own + 1);
             span
         };
         let questions = codebook.questions().iter().map(span).collect();
@@ -44,12 +47,25 @@ impl Layout {
     fn span(&self, question: QuestionId) -> &Span {
         &self.questions[question.index()]
     }
+
+    /// Counters of each group.
+    fn of_group(&self) -> usize {
+        self.options * (1 + self.arms)
+    }
+
+    /// The first counter of a question, and the truth (0) or an arm (1 and up), among those of a group.
+    fn at(&self, question: QuestionId, slot: usize) -> usize {
+        let span = self.span(question);
+        span.options_before * (1 + self.arms) + slot * span.options
+    }
 }
 
-impl Span {
-    fn rank(&self, code: Code) -> Option<usize> {
-        self.codes.iter().position(|&option| option == code)
-    }
+/// One person's answers, true and predicted: their counters among those of each of the person's groups.
+///
+/// The groups' counters lie far apart. It is faster to go through them once for a person than once for each answer.
+#[derive(Debug, Default)]
+pub(crate) struct PersonAnswers {
+    places: Vec<usize>,
 }
 
 /// Counts over people with a true answer. Four bytes for each option, group and arm.
@@ -64,33 +80,35 @@ pub(crate) struct Answers<'a> {
 
 impl<'a> Answers<'a> {
     pub(crate) fn new(layout: &'a Layout) -> Self {
-        let by_group = vec![0; layout.groups * layout.options * (1 + layout.arms)];
+        let by_group = vec![0; layout.groups * layout.of_group()];
         Self { layout, by_group, confusion: vec![0; layout.arms * layout.pairs] }
     }
 
-    /// Counts a true answer in each of a person's groups; returns its rank, `None` if it is no option.
-    pub(crate) fn add_truth(&mut self, groups: &[usize], question: QuestionId, truth: Code) -> Option<usize> {
-        let rank = self.layout.span(question).rank(truth)?;
-        for &group in groups {
-            let at = self.at(group, question, 0) + rank;
-            self.by_group[at] += 1;
-        }
+    /// Adds a true answer to those of a person; returns its rank, `None` if it is no option.
+    pub(crate) fn add_truth(&self, person: &mut PersonAnswers, question: QuestionId, truth: Code) -> Option<usize> {
+        let rank = self.layout.span(question).ranks.rank(truth)?;
+        person.places.push(self.layout.at(question, 0) + rank);
         Some(rank)
     }
 
-    /// Counts an arm's prediction for a person with a true answer of rank `truth`.
-    pub(crate) fn add(&mut self, groups: &[usize], arm: usize, prediction: &Prediction, truth: usize) {
+    /// Adds an arm's prediction for a person with a true answer of rank `truth`.
+    pub(crate) fn add(&mut self, person: &mut PersonAnswers, arm: usize, prediction: &Prediction, truth: usize) {
         let question = prediction.question;
         let span = self.layout.span(question);
-        let answer = prediction.answer.and_then(|code| span.rank(code));
-        let options = span.codes.len();
-        let row = arm * self.layout.pairs + span.pairs_before + truth * (options + 1);
-        self.confusion[row + answer.unwrap_or(options)] += 1;
-        let Some(rank) = answer else { return };
-        for &group in groups {
-            let at = self.at(group, question, 1 + arm) + rank;
-            self.by_group[at] += 1;
+        let answer = prediction.answer.and_then(|code| span.ranks.rank(code));
+        let row = arm * self.layout.pairs + span.pairs_before + truth * (span.options + 1);
+        self.confusion[row + answer.unwrap_or(span.options)] += 1;
+        person.places.extend(answer.map(|rank| self.layout.at(question, 1 + arm) + rank));
+    }
+
+    /// Counts a person's answers in each of the person's groups, and leaves none.
+    pub(crate) fn count(&mut self, person: &mut PersonAnswers, groups: &[usize]) {
+        let counters = self.layout.of_group();
+        for group in groups {
+            let of_group = &mut self.by_group[group * counters..][..counters];
+            person.places.iter().for_each(|&place| of_group[place] += 1);
         }
+        person.places.clear();
     }
 
     /// Adds the counts of other people.
@@ -112,20 +130,14 @@ impl<'a> Answers<'a> {
     /// How often an arm predicted each option, and then none, for people of each true answer.
     pub(crate) fn confusion(&self, question: QuestionId, arm: usize) -> impl Iterator<Item = &[u32]> {
         let span = self.layout.span(question);
-        let options = span.codes.len();
+        let options = span.options;
         let first = arm * self.layout.pairs + span.pairs_before;
         self.confusion[first..first + options * (options + 1)].chunks(options + 1)
     }
 
     fn counts(&self, group: usize, question: QuestionId, slot: usize) -> &[u32] {
-        let first = self.at(group, question, slot);
-        &self.by_group[first..first + self.layout.span(question).codes.len()]
-    }
-
-    /// The first counter of a group, a question, and the truth (0) or an arm (1 and up).
-    fn at(&self, group: usize, question: QuestionId, slot: usize) -> usize {
-        let (span, slots) = (self.layout.span(question), 1 + self.layout.arms);
-        (group * self.layout.options + span.options_before) * slots + slot * span.codes.len()
+        let first = group * self.layout.of_group() + self.layout.at(question, slot);
+        &self.by_group[first..first + self.layout.span(question).options]
     }
 }
 
@@ -140,11 +152,15 @@ mod tests {
         let question: QuestionId = "Q1".parse().expect("a question");
         let mut answers = Answers::new(&layout);
         for (groups, truth, predicted) in [(&[0, 2][..], 1, Some(2)), (&[0], 1, Some(77)), (&[1], 4, None)] {
-            let rank = answers.add_truth(groups, question, Code(truth)).expect("an option");
+            let mut person = PersonAnswers::default();
+            let rank = answers.add_truth(&mut person, question, Code(truth)).expect("an option");
             let prediction = Prediction::without_model(question, Code(truth), predicted.map(Code));
-            answers.add(groups, 1, &prediction, rank);
+            answers.add(&mut person, 1, &prediction, rank);
+            answers.count(&mut person, groups);
+            // Nothing is left of the person.
+            answers.count(&mut person, &[0, 1, 2]);
         }
-        assert_eq!(answers.add_truth(&[0], question, Code(-1)), None);
+        assert_eq!(answers.add_truth(&mut PersonAnswers::default(), question, Code(-1)), None);
         let mut all = Answers::new(&layout);
         all.merge(&answers);
         all.merge(&answers);

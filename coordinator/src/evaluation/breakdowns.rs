@@ -16,6 +16,8 @@ const LISTED: usize = 5;
 /// One column's groups with their people.
 struct Grouped<'a> {
     scored: &'a Scored<'a>,
+    /// All questions with options.
+    distances: &'a [Distances<'a>],
     column: &'a Column,
     /// Scored people of each group.
     sizes: Vec<u64>,
@@ -26,10 +28,11 @@ struct Grouped<'a> {
 /// The scores of all columns' groups.
 pub(super) fn breakdowns(scored: &Scored<'_>) -> Vec<Breakdown> {
     let drawn_from = scored.drawn_from();
+    let distances: Vec<Distances<'_>> = scored.of.codebook.questions().iter().filter_map(Distances::of).collect();
     in_parallel(scored.columns, |column| {
         let sizes = column.sizes(scored.people.iter().map(|person| person.respondent));
         let populations = drawn_from.as_ref().map(|people| column.sizes(people.iter().copied()));
-        Grouped { scored, column, sizes, populations }.breakdown()
+        Grouped { scored, distances: &distances, column, sizes, populations }.breakdown()
     })
 }
 
@@ -102,8 +105,7 @@ impl Grouped<'_> {
 
     /// The mean distances over questions with and without a scale.
     fn distances(&self, group: usize, arm: usize) -> [Option<f64>; 2] {
-        let questions = self.scored.of.codebook.questions().iter().filter_map(Distances::of);
-        let found = questions.filter_map(|distances| {
+        let found = self.distances.iter().filter_map(|distances| {
             Some((distances.kind, distances.find(self.scored, self.column.first + group, arm)?.distance))
         });
         let found: Vec<(DistanceKind, f64)> = found.collect();

@@ -9,7 +9,7 @@ use crate::statistics::{jensen_shannon, variance_ratio, wasserstein};
 
 /// A question as distances between distributions see it.
 pub(super) struct Distances<'a> {
-    question: &'a Question,
+    pub(super) question: &'a Question,
     pub(super) kind: DistanceKind,
     /// For each code of the scale, its rank among the options; all options if there is no scale.
     ranks: Vec<usize>,

@@ -39,15 +39,25 @@ impl ModuleCounts {
             result.modules.iter().find(|module| module.stage == stage)
         };
         let modules: Vec<Option<&ModuleResult>> = self.modules.iter().map(of_module).collect();
+        // Lists that are used again for each question.
+        let (mut answers, mut valid) = (Vec::with_capacity(modules.len()), Vec::with_capacity(modules.len()));
         for (at, prediction) in predictions.iter().enumerate() {
-            let question = codebook.question(prediction.question);
             let answer = |module: Option<&ModuleResult>| module.and_then(|module| *module.answers.get(at)?);
-            let answers: Vec<Option<Code>> = modules.iter().copied().map(answer).collect();
-            self.add_answers(question, prediction, &answers);
+            answers.clear();
+            answers.extend(modules.iter().copied().map(answer));
+            valid.clear();
+            valid.extend(answers.iter().copied().flatten());
+            self.add_answers(codebook.question(prediction.question), prediction, (&answers, &valid));
         }
     }
 
-    fn add_answers(&mut self, question: &Question, prediction: &Prediction, answers: &[Option<Code>]) {
+    /// Adds one prediction, with the answer of each module, and those of them that are valid.
+    fn add_answers(
+        &mut self,
+        question: &Question,
+        prediction: &Prediction,
+        (answers, valid): (&[Option<Code>], &[Code]),
+    ) {
         let truth = Some(prediction.truth).filter(|&truth| question.has_option(truth));
         for (module, answer) in self.modules.iter_mut().zip(answers) {
             let Some(answer) = answer else { continue };
@@ -55,11 +65,10 @@ impl ModuleCounts {
             module.with_truth += u64::from(truth.is_some());
             module.correct += u64::from(truth == Some(*answer));
         }
-        let valid: Vec<Code> = answers.iter().copied().flatten().collect();
-        count_agreement(&mut self.agreement, &valid);
+        count_agreement(&mut self.agreement, valid);
         if prediction.decided == Decided::Coordinator {
-            let rules = [majority(&valid), ceiling_of_mean(answers)];
-            count_coordinator(&mut self.coordinator, &valid, rules, (prediction.answer, truth));
+            let rules = [majority(valid), ceiling_of_mean(answers)];
+            count_coordinator(&mut self.coordinator, valid, rules, (prediction.answer, truth));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use valuesim_shared::id::{Country, QuestionId, Respondent};
+use valuesim_shared::id::{Code, Country, QUESTIONS, QuestionId, Respondent};
 use valuesim_shared::survey::Survey;
 
 use super::scored::Scored;
@@ -73,9 +73,9 @@ fn copies(survey: &Survey) -> Option<String> {
 }
 
 fn answers_digest(survey: &Survey, respondent: Respondent) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new();
+    let mut bytes = Vec::with_capacity(QUESTIONS * size_of::<Code>());
     for question in QuestionId::all() {
-        hasher.update(&survey.code(respondent, question).0.to_le_bytes());
+        bytes.extend(survey.code(respondent, question).0.to_le_bytes());
     }
-    hasher.finalize().into()
+    blake3::hash(&bytes).into()
 }

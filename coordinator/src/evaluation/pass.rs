@@ -10,14 +10,14 @@ use valuesim_shared::cell::recipe;
 use valuesim_shared::id::{Code, ModelId, QUESTIONS, QuestionId, Respondent};
 use valuesim_shared::method::Method;
 
-use super::answers::{Answers, Layout};
+use super::answers::{Answers, Layout, PersonAnswers};
 use super::evaluated::{Evaluated, EvaluationError};
 use super::groups::Column;
 use super::module_counts::ModuleCounts;
 use super::parallel::on_each_thread;
 use super::scored_cells::ScoredPerson;
 use crate::baseline::Baselines;
-use crate::score::{Arm, Chance, Prediction, Scorer};
+use crate::score::{Arm, Chance, Prediction, Scorer, Tallies};
 
 /// People of a chunk: few enough to keep all cores busy to the end, and many enough to be read in one go.
 const PEOPLE_PER_CHUNK: usize = 256;
@@ -38,6 +38,7 @@ pub(crate) struct Pass<'a> {
     pub(crate) arms: &'a [PassArm],
     pub(crate) columns: &'a [Column],
     pub(crate) layout: &'a Layout,
+    pub(crate) tallies: &'a Tallies<'a>,
     pub(crate) stop: &'a CancellationToken,
 }
 
@@ -152,13 +153,12 @@ impl<'a> Pass<'a> {
         answers: &mut Answers<'a>,
     ) {
         let respondent = person.respondent;
-        let groups = self.groups_of(respondent);
         let asked = person.folds.iter().flat_map(|&fold| self.of.plan.split().held_out(fold));
         let truths: Vec<(QuestionId, Code)> =
             asked.map(|&question| (question, self.of.survey.code(respondent, question))).collect();
-        let mut ranks = [None; QUESTIONS];
+        let (mut of_person, mut ranks) = (PersonAnswers::default(), [None; QUESTIONS]);
         for &(question, truth) in &truths {
-            ranks[question.index()] = answers.add_truth(&groups, question, truth);
+            ranks[question.index()] = answers.add_truth(&mut of_person, question, truth);
         }
         for (at, PassArm { arm, model }) in self.arms.iter().enumerate() {
             if arm.method == Method::Chance {
@@ -175,10 +175,11 @@ impl<'a> Pass<'a> {
             scorers[at].add_person(&predictions[at]);
             for prediction in &predictions[at] {
                 if let Some(truth) = ranks[prediction.question.index()] {
-                    answers.add(&groups, at, prediction, truth);
+                    answers.add(&mut of_person, at, prediction, truth);
                 }
             }
         }
+        answers.count(&mut of_person, &self.groups_of(respondent));
     }
 
     /// The person's groups, counted over all columns; group 0 is everybody.
@@ -188,7 +189,7 @@ impl<'a> Pass<'a> {
     }
 
     fn scorers(&self) -> Vec<Scorer<'a>> {
-        let scorer = |_: &PassArm| Scorer::new(self.of.codebook, self.of.experiment.behaviour);
+        let scorer = |_: &PassArm| Scorer::new(self.tallies);
         self.arms.iter().map(scorer).collect()
     }
 

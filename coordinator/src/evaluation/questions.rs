@@ -4,7 +4,7 @@ use valuesim_shared::codebook::Question;
 use valuesim_shared::method::Method;
 
 use super::distribution::{Distances, mean};
-use super::groups::COUNTRY;
+use super::groups::{COUNTRY, Column};
 use super::parallel::in_parallel;
 use super::scored::Scored;
 use crate::results::{ByCountry, DistanceKind, DistributionSummary, MIN_GROUP_PEOPLE, QuestionArm, QuestionResults};
@@ -16,17 +16,34 @@ const EVERYBODY: usize = 0;
 
 /// The results of all questions with options that anybody was asked.
 pub(super) fn questions(scored: &Scored<'_>) -> Vec<QuestionResults> {
-    let found = in_parallel(scored.of.codebook.questions(), |question| results(scored, question));
+    let countries = Countries::of(scored);
+    let found = in_parallel(scored.of.codebook.questions(), |question| results(scored, question, countries.as_ref()));
     found.into_iter().flatten().collect()
 }
 
-fn results(scored: &Scored<'_>, question: &Question) -> Option<QuestionResults> {
+/// The countries with enough people for a distance.
+struct Countries<'a> {
+    column: &'a Column,
+    large: Vec<usize>,
+}
+
+impl<'a> Countries<'a> {
+    /// `None` if people have no countries.
+    fn of(scored: &Scored<'a>) -> Option<Self> {
+        let column = scored.columns.iter().find(|column| column.name == COUNTRY)?;
+        let sizes = column.sizes(scored.people.iter().map(|person| person.respondent));
+        let large = (0..column.groups.len()).filter(|&group| sizes[group] >= MIN_GROUP_PEOPLE).collect();
+        Some(Self { column, large })
+    }
+}
+
+fn results(scored: &Scored<'_>, question: &Question, countries: Option<&Countries<'_>>) -> Option<QuestionResults> {
     let distances = Distances::of(question)?;
     let truth = scored.counts.answers.truth(EVERYBODY, question.id).to_vec();
     if truth.iter().all(|&count| count == 0) {
         return None;
     }
-    let arms = (0..scored.arms.len()).map(|arm| question_arm(scored, question, &distances, arm)).collect();
+    let arm = |arm| question_arm(scored, &distances, countries, arm);
     Some(QuestionResults {
         question: question.id,
         text: question.text.clone(),
@@ -35,11 +52,17 @@ fn results(scored: &Scored<'_>, question: &Question) -> Option<QuestionResults> 
         options: question.options.clone(),
         truth: truth.into_iter().map(u64::from).collect(),
         distance_kind: distances.kind,
-        arms,
+        arms: (0..scored.arms.len()).map(arm).collect(),
     })
 }
 
-fn question_arm(scored: &Scored<'_>, question: &Question, distances: &Distances<'_>, arm: usize) -> QuestionArm {
+fn question_arm(
+    scored: &Scored<'_>,
+    distances: &Distances<'_>,
+    countries: Option<&Countries<'_>>,
+    arm: usize,
+) -> QuestionArm {
+    let question = distances.question;
     let tally = scored.counts.scorers[arm].question(question.id);
     let confusion: Vec<&[u32]> = scored.counts.answers.confusion(question.id, arm).collect();
     let draws_answers = scored.arms[arm].arm.method != Method::Chance;
@@ -55,7 +78,7 @@ fn question_arm(scored: &Scored<'_>, question: &Question, distances: &Distances<
         invalid: confusion.iter().filter_map(|row| row.last()).map(|&count| u64::from(count)).sum(),
         distance: overall.map(|found| found.distance),
         variance_ratio: overall.and_then(|found| found.variance_ratio),
-        by_country: by_country(scored, distances, arm),
+        by_country: countries.and_then(|countries| by_country(scored, distances, countries, arm)),
         confusion: if asks_model { confusion.iter().map(counts).collect() } else { Vec::new() },
     }
 }
@@ -88,12 +111,15 @@ fn repeated(value: f64, count: u64) -> Moments {
     all
 }
 
-fn by_country(scored: &Scored<'_>, distances: &Distances<'_>, arm: usize) -> Option<ByCountry> {
-    let column = scored.columns.iter().find(|column| column.name == COUNTRY)?;
-    let sizes = column.sizes(scored.people.iter().map(|person| person.respondent));
-    let large = (0..column.groups.len()).filter(|&group| sizes[group] >= MIN_GROUP_PEOPLE);
-    let found: Vec<_> =
-        large.filter_map(|group| Some((group, distances.find(scored, column.first + group, arm)?))).collect();
+fn by_country(
+    scored: &Scored<'_>,
+    distances: &Distances<'_>,
+    countries: &Countries<'_>,
+    arm: usize,
+) -> Option<ByCountry> {
+    let column = countries.column;
+    let of_country = |&group: &usize| Some((group, distances.find(scored, column.first + group, arm)?));
+    let found: Vec<_> = countries.large.iter().filter_map(of_country).collect();
     let worst = found.iter().max_by(|(_, one), (_, other)| one.distance.total_cmp(&other.distance))?;
     Some(ByCountry {
         countries: found.len() as u64,

@@ -30,7 +30,7 @@ impl Scorer<'_> {
     pub(crate) fn bounds(&self, measure: Measure) -> Bounds {
         match measure {
             Measure::Accuracy => Bounds::SHARE,
-            Measure::Mae => error_bounds(self.behaviour),
+            Measure::Mae => error_bounds(self.tallies.behaviour()),
         }
     }
 
@@ -49,7 +49,7 @@ impl Scorer<'_> {
 
     fn group(&self, category: Option<Category>, whom: Whom<'_>) -> Score {
         let mut all = Tally::default();
-        let questions = self.codebook.questions().iter().zip(&self.questions);
+        let questions = self.tallies.codebook().questions().iter().zip(&self.questions);
         let wanted = questions.filter(|(question, _)| category.is_none_or(|only| only == question.category));
         wanted.for_each(|(_, tally)| all.add(tally));
         let estimate = |measure| self.mean(category, measure, whom.sample);

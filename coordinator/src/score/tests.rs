@@ -2,8 +2,9 @@
 
 use proptest::prelude::*;
 use serde_json::Value;
-use valuesim_shared::codebook::Category;
+use valuesim_shared::codebook::{Category, Codebook};
 use valuesim_shared::id::{Code, QuestionId};
+use valuesim_shared::method::Behaviour;
 
 use super::*;
 use crate::fixture;
@@ -30,7 +31,8 @@ fn score_of<'p>(
     behaviour: Behaviour,
     people: impl Iterator<Item = &'p Vec<Prediction>>,
 ) -> ArmScore {
-    let mut scorer = Scorer::new(codebook, behaviour);
+    let tallies = Tallies::new(codebook, behaviour);
+    let mut scorer = Scorer::new(&tallies);
     people.for_each(|person| scorer.add_person(person));
     scorer.score(Whom { sample: Sample::of_unlimited(scorer.people().len() as u64), weights: None })
 }
@@ -184,7 +186,8 @@ fn a_person_without_predictions_is_nobody() {
 #[test]
 fn a_census_has_no_uncertainty() {
     let codebook = fixture::codebook();
-    let mut scorer = Scorer::new(&codebook, Behaviour::Corrected);
+    let tallies = Tallies::new(&codebook, Behaviour::Corrected);
+    let mut scorer = Scorer::new(&tallies);
     for answer in [1, 2, 3] {
         scorer.add_person(&[prediction(question("Q1"), 1, Some(answer))]);
     }
