@@ -40,7 +40,7 @@ fn main() -> anyhow::Result<ExitCode> {
         ["as-bare-loop", url, loop_arguments @ ..] => bare_loop::run(url, loop_arguments)?,
         ["as-trivial-run", cells] => cells::run(cells)?,
         ["as-resume", ledger] => resume::run(ledger.as_ref())?,
-        ["as-score", ledger] => score::run(ledger.as_ref())?,
+        ["as-score", ledger, folder] => score::run(ledger.as_ref(), folder.as_ref())?,
         ["as-evaluation", ledger, folder] => score::run_with_file(ledger.as_ref(), folder.as_ref())?,
         parts => return measure(parts),
     }

@@ -1,12 +1,14 @@
 //! Time and memory for scoring a ledger with 28 million predictions of each of six arms, and for rendering the report.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 use valuesim_coordinator::evaluation::Evaluated;
 use valuesim_coordinator::ledger::Ledger;
 use valuesim_coordinator::plan::Plan;
+use valuesim_coordinator::report;
 use valuesim_coordinator::results::Results;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::{Experiment, Users};
@@ -15,8 +17,9 @@ use valuesim_shared::method::Method;
 use valuesim_shared::outcome::{ArmResult, CellOutcome, CellResult, CodeString, Decided, Ended, ModuleResult};
 use valuesim_shared::survey::Survey;
 
+use crate::cpu::cpu_seconds;
 use crate::full_size::{experiment_of, outcome, run_id};
-use crate::process::{finish, memory, this_program};
+use crate::process::{finish, memory, this_program, valuesim};
 use crate::table::{Bound, Table};
 
 /// Cells written to the ledger in one transaction.
@@ -28,33 +31,54 @@ const MAX_SECONDS: f64 = 60.0;
 /// The maximum memory of scoring, survey included, in megabytes.
 const MAX_MEMORY: f64 = 2_000.0;
 
+/// The maximum duration of `valuesim report`, in seconds.
+const MAX_REPORT_SECONDS: f64 = 5.0;
+
 /// The arms' methods.
 const METHODS: [Method; 6] =
     [Method::ValueSim, Method::FullInfo, Method::NoCab, Method::Average, Method::NoCognitive, Method::NoProfile];
 
 pub(crate) fn measure(table: &mut Table) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let path = folder.path().join("ledger.redb");
+    let ledger = folder.path().join("ledger.redb");
     let (_, survey, plan) = full_size()?;
     let start = Instant::now();
-    fill(&path, &plan, &survey)?;
-    let megabytes = std::fs::metadata(&path)?.len() as f64 / 1e6;
+    fill(&ledger, &plan, &survey)?;
+    let megabytes = std::fs::metadata(&ledger)?.len() as f64 / 1e6;
     println!("ledger of {} cells: {megabytes:.0} MB, written in {:.0} s", plan.cells(), start.elapsed().as_secs_f64());
-    let [seconds, bytes] = figures(&["as-score", &path.to_string_lossy()])?;
+    let (ledger, folder) = (ledger.to_string_lossy(), folder.path().to_string_lossy());
+    let Figures { seconds, cpu_seconds, megabytes } = figures(&["as-score", &ledger, &folder])?;
     table.add("6 arms of 28 million predictions: score, s", seconds, Bound::AtMost(MAX_SECONDS));
-    table.add("6 arms of 28 million predictions: memory, MB", bytes / 1e6, Bound::AtMost(MAX_MEMORY));
-    let written = folder.path().to_string_lossy();
-    let [seconds, bytes] = figures(&["as-evaluation", &path.to_string_lossy(), &written])?;
-    table.add("the same with predictions.parquet, s", seconds, Bound::None);
-    table.add("the same with predictions.parquet: memory, MB", bytes / 1e6, Bound::AtMost(MAX_MEMORY));
+    table.add("the same: CPU, s", cpu_seconds, Bound::None);
+    table.add("the same: memory, MB", megabytes, Bound::AtMost(MAX_MEMORY));
+    let (report, _) = finish(report_of(Path::new(&*folder))?)?;
+    table.add("their report in all formats, s", report.seconds, Bound::AtMost(MAX_REPORT_SECONDS));
+    let Figures { seconds, cpu_seconds, megabytes } = figures(&["as-evaluation", &ledger, &folder])?;
+    table.add("the scores with predictions.parquet, s", seconds, Bound::None);
+    table.add("the same: CPU, s", cpu_seconds, Bound::None);
+    table.add("the same: memory, MB", megabytes, Bound::AtMost(MAX_MEMORY));
     Ok(())
 }
 
-fn figures(role: &[&str]) -> anyhow::Result<[f64; 2]> {
+/// What an evaluation took.
+struct Figures {
+    seconds: f64,
+    cpu_seconds: f64,
+    megabytes: f64,
+}
+
+fn figures(role: &[&str]) -> anyhow::Result<Figures> {
     let (_, output) = finish(this_program(role)?)?;
     let figures: Vec<f64> = output.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
-    let [seconds, bytes] = figures[..] else { anyhow::bail!("the child printed {output:?}") };
-    Ok([seconds, bytes])
+    let [seconds, cpu_seconds, bytes] = figures[..] else { anyhow::bail!("the child printed {output:?}") };
+    Ok(Figures { seconds, cpu_seconds, megabytes: bytes / 1e6 })
+}
+
+/// `valuesim report` of the results in `folder`.
+fn report_of(folder: &Path) -> anyhow::Result<Command> {
+    // A folder with this file is a run's.
+    std::fs::write(folder.join("experiment.toml"), "")?;
+    Ok(valuesim(&["report", &folder.to_string_lossy()]))
 }
 
 fn full_size() -> anyhow::Result<(Experiment, Survey, Plan)> {
@@ -63,21 +87,22 @@ fn full_size() -> anyhow::Result<(Experiment, Survey, Plan)> {
     Ok((experiment, survey, plan))
 }
 
-/// The role of the child process: scores the ledger, and prints seconds and bytes.
-pub(crate) fn run(path: &Path) -> anyhow::Result<()> {
-    scored(path, |evaluated| Ok(evaluated.score(&CancellationToken::new())?))
+/// The role of the child process: scores the ledger, prints seconds, CPU seconds and bytes, and writes the results into the folder.
+pub(crate) fn run(path: &Path, folder: &Path) -> anyhow::Result<()> {
+    let results = scored(path, |evaluated| Ok(evaluated.score(&CancellationToken::new())?))?;
+    Ok(report::write(folder, &results)?)
 }
 
 /// The same, with the predictions file.
 pub(crate) fn run_with_file(path: &Path, folder: &Path) -> anyhow::Result<()> {
-    scored(path, |evaluated| Ok(evaluated.evaluate(folder, &CancellationToken::new())?))
+    scored(path, |evaluated| Ok(evaluated.evaluate(folder, &CancellationToken::new())?)).map(drop)
 }
 
-fn scored(path: &Path, score: impl Fn(&Evaluated<'_>) -> anyhow::Result<Results>) -> anyhow::Result<()> {
+fn scored(path: &Path, score: impl Fn(&Evaluated<'_>) -> anyhow::Result<Results>) -> anyhow::Result<Results> {
     let (experiment, survey, plan) = full_size()?;
     let (run, codebook) = (run_id(), Codebook::built_in());
     let ledger = Ledger::view(path)?;
-    let start = Instant::now();
+    let (start, cpu_start) = (Instant::now(), cpu_seconds("self")?.0);
     let evaluated = Evaluated {
         run: &run,
         experiment: &experiment,
@@ -90,8 +115,8 @@ fn scored(path: &Path, score: impl Fn(&Evaluated<'_>) -> anyhow::Result<Results>
     let results = score(&evaluated)?;
     let seconds = start.elapsed().as_secs_f64();
     anyhow::ensure!(results.missing.scored == plan.cells(), "not all cells are scored: {:?}", results.missing);
-    println!("{seconds} {}", memory("self", "VmHWM")?);
-    Ok(())
+    println!("{seconds} {} {}", cpu_seconds("self")?.0 - cpu_start, memory("self", "VmHWM")?);
+    Ok(results)
 }
 
 /// Writes an outcome for every cell, whose answers are those of the person, of the next one, or invalid.
