@@ -8,6 +8,7 @@ pub(crate) mod dead;
 pub(crate) mod export;
 pub(crate) mod health;
 mod job;
+mod manifest_1;
 mod open_run;
 pub(crate) mod pause;
 pub(crate) mod purge;

@@ -18,7 +18,7 @@ use serde_json::Value;
 use recorder::Recorder;
 use sandbox::Sandbox;
 
-/// One person, one fold: a cell with 58 questions.
+/// One person, one fold: a cell with 54 questions.
 const ONE_CELL: [&str; 7] = ["run", "--synthetic", "60", "--respondents", "7", "--folds", "1"];
 
 /// Characters that clear the screen, ring the bell, delete, set a colour by a C1 code, and reverse the text direction.
@@ -102,7 +102,7 @@ fn every_call_is_kept_as_it_was_made() {
     assert!(asked == kept, "the prompts of {} calls differ from the {} that were kept", asked.len(), kept.len());
     let of = |stage: &str| rows.iter().filter(|row| row["stage"] == stage).collect::<Vec<_>>();
     assert_eq!(of("story").len(), 1);
-    assert_eq!(of("cognitive").len(), 2 * 58, "each is followed by a reminder of the format");
+    assert_eq!(of("cognitive").len(), 2 * 54, "each is followed by a reminder of the format");
     assert_eq!(of("affective")[0]["reply"], hostile_reply("affective dimensions"), "the reply is kept unchanged");
     assert_eq!(of("affective")[0]["output_tokens"], 10);
     let spend: u64 = export(&sandbox, &run, "calls").iter().map(|row| row["answered"].as_u64().unwrap()).sum();
@@ -133,7 +133,7 @@ fn one_question_is_shown_with_everything_that_led_to_its_prediction() {
     sandbox.run(&[&ONE_CELL[..], &["--transcripts"]].concat()).expect_success();
     let folder = sandbox.run_folder("runs");
     let cell = sandbox.run(&["show", folder.to_str().unwrap(), "7", "--json"]).expect_success().events().remove(0);
-    assert_eq!(cell["questions"].as_array().unwrap().len(), 58);
+    assert_eq!(cell["questions"].as_array().unwrap().len(), 54);
     let settled = |question: &&Value| {
         question["predictions"][0]["decided"] == "coordinator" || question["predictions"][1]["decided"] == "coordinator"
     };
@@ -167,7 +167,7 @@ fn without_transcripts_show_prints_predictions_and_says_how_to_keep_transcripts(
     let run = sandbox.run_folder("runs").file_name().unwrap().to_str().unwrap().to_owned();
     let text = sandbox.run(&["show", &run, "7"]).expect_success().stdout;
     assert!(text.contains("`valuesim run --transcripts` keeps the transcripts of cells that finish"), "{text}");
-    assert_eq!(text.matches("\nprediction of valuesim: ").count(), 58);
+    assert_eq!(text.matches("\nprediction of valuesim: ").count(), 54);
     let exported = sandbox.run(&["export", &run, "--what", "transcripts", "--format", "jsonl"]).expect_success();
     assert_eq!(exported.stdout, "");
     assert!(exported.stderr.contains("`valuesim run --transcripts`"), "{}", exported.stderr);
@@ -188,11 +188,11 @@ fn exported_predictions_equal_those_of_the_predictions_file() {
         rows
     };
     let exported = rows(&sandbox.path("ours.parquet"));
-    assert_eq!(exported.len(), 2 * 58);
+    assert_eq!(exported.len(), 2 * 54);
     assert_eq!(exported, rows(&folder.join("predictions.parquet")));
-    assert_eq!(export(&sandbox, run, "predictions").len(), 2 * 58);
+    assert_eq!(export(&sandbox, run, "predictions").len(), 2 * 54);
     let csv = sandbox.run(&["export", run, "--format", "csv"]).expect_success().stdout;
-    assert_eq!(csv.lines().count(), 1 + 2 * 58);
+    assert_eq!(csv.lines().count(), 1 + 2 * 54);
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn cells_that_finished_without_transcripts_are_reported() {
     let url = provider.base_url();
     let two = ["run", "--synthetic", "60", "--respondents", "7,9", "--folds", "1", "--methods", "full-info"];
     let run = [&two[..], &["--model", "m", "--base-url", &url, "--calls-in-flight", "1"]].concat();
-    // The first cell has 58 calls.
+    // The first cell has 54 calls.
     interrupt_after(80, &run, &sandbox, &provider);
 
     let output = sandbox.run(&[&run[..], &["--transcripts"]].concat()).expect_success();

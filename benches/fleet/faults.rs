@@ -21,7 +21,7 @@ const LATENCY: Duration = Duration::from_mins(5);
 /// Cells of the runs whose worker is killed, and questions of a cell. More calls than the provider's accept queue holds
 /// would delay some connections by a second.
 const CELLS: u64 = 2;
-const QUESTIONS: u64 = 58;
+const QUESTIONS: u64 = 54;
 
 /// Enough for all calls of those cells.
 const IN_FLIGHT: usize = 1_000;

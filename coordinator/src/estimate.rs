@@ -4,7 +4,7 @@ mod embeddings;
 
 use serde::Serialize;
 use valuesim_shared::cell::{self, Text};
-use valuesim_shared::codebook::Codebook;
+use valuesim_shared::codebook::{Codebook, Question};
 use valuesim_shared::experiment::Experiment;
 use valuesim_shared::id::{Code, Fold, QuestionId, Respondent};
 use valuesim_shared::method::Module;
@@ -184,7 +184,8 @@ impl Lengths {
         };
         let analysis = "x".repeat(characters(ANALYSIS_TOKENS));
         let opinion = Opinion { answer: Some(Code(1)), analysis: &analysis };
-        let questions = codebook.questions();
+        let asked = plan.folds().iter().flat_map(|&fold| plan.split().asked(fold));
+        let questions: Vec<&Question> = asked.map(|&id| codebook.question(id)).collect();
         let question_profile = mean(people.iter().map(|person| length(&text.with_questions(profile(person)))));
         let items = mean(plan.folds().iter().map(|&fold| plan.split().kept(fold).len() as f64));
         let item = Retrieved { text: "", similarity: Similarity::of(0.0) };

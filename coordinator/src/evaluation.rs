@@ -1,6 +1,7 @@
 //! Computes a run's results and writes its predictions file.
 
 mod answers;
+mod batches;
 mod breakdowns;
 mod calibration;
 mod comparisons;
@@ -39,6 +40,7 @@ use scored::Scored;
 use scored_cells::ScoredCells;
 use sink::Until;
 
+pub(crate) use batches::Batches;
 pub use evaluated::{Evaluated, EvaluationError};
 pub use groups::{ColumnError, check_columns};
 pub(crate) use sink::Sink;

@@ -11,13 +11,14 @@ pub fn facts(experiment: &Experiment, plan: &Plan, survey: &Survey) -> Vec<Strin
     let models: Vec<&str> = experiment.models.iter().map(|model| model.name.as_str()).collect();
     let methods: Vec<_> = experiment.methods.iter().map(|method| method.name()).collect();
     let simulated = if experiment.simulate.is_some() { " (SIMULATED: replies come from this program)" } else { "" };
-    vec![
-        survey_fact(experiment, survey),
-        sample_fact(experiment, plan, survey),
-        folds_fact(experiment, plan),
+    let mut facts = vec![survey_fact(experiment, survey), sample_fact(experiment, plan, survey)];
+    facts.push(folds_fact(experiment, plan));
+    facts.extend(not_asked_fact(plan));
+    facts.extend([
         format!("methods: {}, in behaviour `{}`", methods.join(", "), experiment.behaviour),
         format!("models: {}{simulated}", models.join(", ")),
-    ]
+    ]);
+    facts
 }
 
 /// Why the paper's published figures must not stand beside this run's, a sentence each; none if they may.
@@ -65,4 +66,12 @@ fn folds_fact(experiment: &Experiment, plan: &Plan) -> String {
     let of = experiment.split.folds;
     let seed = experiment.split.seed;
     format!("folds: {} of {of}, each holds out {held_out} questions (seed {seed})", folds.join(", "))
+}
+
+/// Which questions are left out, if any are.
+fn not_asked_fact(plan: &Plan) -> Option<String> {
+    let not_asked: Vec<String> = plan.not_asked().iter().map(ToString::to_string).collect();
+    let are =
+        if not_asked.len() == 1 { "an open question, which never counts" } else { "open questions, which never count" };
+    (!not_asked.is_empty()).then(|| format!("not asked: {} ({are} for a score)", not_asked.join(", ")))
 }

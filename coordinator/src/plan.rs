@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use valuesim_shared::codebook::Codebook;
-use valuesim_shared::experiment::{Experiment, Users};
-use valuesim_shared::id::{Cell, Country, Fold, ModelId, Respondent};
+use valuesim_shared::experiment::{Experiment, SplitSettings, Users};
+use valuesim_shared::id::{Cell, Country, Fold, ModelId, QuestionId, Respondent};
 use valuesim_shared::sample::{SampleError, sample_rows};
 use valuesim_shared::split::{Split, SplitError};
 use valuesim_shared::survey::Survey;
@@ -37,6 +37,11 @@ pub enum PlanError {
         /// How many there are after the filters.
         there: usize,
     },
+    /// No question of the folds is asked.
+    #[error(
+        "nothing to ask: the questions that folds {0} hold out are open and never count for a score; choose other folds, or behaviour `paper`, which asks them"
+    )]
+    NothingToAsk(String),
     /// The questions cannot be split into that many folds.
     #[error(transparent)]
     Split(#[from] SplitError),
@@ -62,11 +67,8 @@ impl Plan {
     /// # Panics
     /// When the experiment has over 65,535 models.
     pub fn new(experiment: &Experiment, survey: &Survey, codebook: &Codebook) -> Result<Self, PlanError> {
-        let split = Split::new(experiment.split.seed, experiment.split.folds)?;
-        let mut folds: Vec<Fold> = (1..=experiment.split.folds).filter_map(Fold::new).collect();
-        if !experiment.split.only.is_empty() {
-            folds.retain(|fold| experiment.split.only.contains(fold));
-        }
+        let split = Split::new(experiment.split.seed, experiment.split.folds)?.asking(experiment.behaviour, codebook);
+        let folds = folds(&experiment.split, &split)?;
         let (respondents, population) = select(experiment, survey, codebook)?;
         let models = u16::try_from(experiment.models.len()).expect("an experiment has under 65,536 models");
         let drawn_from = match population {
@@ -123,10 +125,20 @@ impl Plan {
         self.cells_per_model() * u64::from(self.models)
     }
 
+    /// The questions that the folds hold out and that are not asked, in ascending order. They count as neither asked nor
+    /// predicted anywhere.
+    pub fn not_asked(&self) -> Vec<QuestionId> {
+        let asked = |fold: Fold| self.split.asked(fold);
+        let of_fold = |&fold: &Fold| self.split.held_out(fold).iter().filter(move |id| !asked(fold).contains(id));
+        let mut not_asked: Vec<QuestionId> = self.folds.iter().flat_map(of_fold).copied().collect();
+        not_asked.sort_unstable();
+        not_asked
+    }
+
     /// Number of predictions that each arm makes.
     pub fn predictions_per_arm(&self) -> u64 {
-        let held_out: usize = self.folds.iter().map(|&fold| self.split.held_out(fold).len()).sum();
-        self.respondents.len() as u64 * held_out as u64
+        let asked: usize = self.folds.iter().map(|&fold| self.split.asked(fold).len()).sum();
+        self.respondents.len() as u64 * asked as u64
     }
 
     /// The cells of one model, respondent by respondent, so that each person is complete early.
@@ -134,6 +146,17 @@ impl Plan {
         let cell = move |respondent, fold| Cell { model, respondent, fold };
         self.respondents.iter().flat_map(move |&respondent| self.folds.iter().map(move |&fold| cell(respondent, fold)))
     }
+}
+
+/// The folds to run. One in which nothing is asked is left out: its cells would be empty.
+fn folds(settings: &SplitSettings, split: &Split) -> Result<Vec<Fold>, PlanError> {
+    let chosen = split.folds().filter(|fold| settings.only.is_empty() || settings.only.contains(fold));
+    let (folds, empty): (Vec<Fold>, Vec<Fold>) = chosen.partition(|&fold| !split.asked(fold).is_empty());
+    if folds.is_empty() {
+        let empty: Vec<String> = empty.iter().map(ToString::to_string).collect();
+        return Err(PlanError::NothingToAsk(empty.join(", ")));
+    }
+    Ok(folds)
 }
 
 /// The set of a plan's cells.

@@ -15,8 +15,8 @@ use valuesim_shared::codebook::Codebook;
 use crate::score::Prediction;
 
 pub use columns::columns_in_markdown;
-pub(crate) use columns::{BatchRows, Names, TABLE, columns};
-pub(crate) use encoder::{Encoder, RELEASE};
+pub(crate) use columns::{BatchRows, Questions, TABLE, columns};
+pub(crate) use encoder::{Encoder, RELEASE, VERSION};
 pub use rows::{About, Batch, PREDICTIONS_VERSION, Replies};
 
 /// Why the predictions could not be written.
@@ -128,6 +128,7 @@ mod tests {
             country: "URY",
             fold: Fold::new(2).expect("not 0"),
             replies: Replies::Simulated,
+            is_scored: true,
         }
     }
 
@@ -161,9 +162,21 @@ mod tests {
         assert_eq!(writer.finish().expect("completes"), 2);
         let rows: Vec<String> = read(&path).into_iter().map(|row| row.expect("reads").to_string()).collect();
         insta::assert_snapshot!(rows.join("\n"), @r#"
-        {respondent: 83811, country: "URY", fold: 2, question: "Q1", category: "Core", arm: "valuesim / gpt-3.5-turbo", method: "valuesim", model: "gpt-3.5-turbo", prediction: 4, truth: 1, decided: "coordinator", ended: "answered after a reminder", attempts: 5, simulated: true}
-        {respondent: 83811, country: "URY", fold: 2, question: "Q290", category: "Demo", arm: "valuesim / gpt-3.5-turbo", method: "valuesim", model: "gpt-3.5-turbo", prediction: null, truth: null, decided: "coordinator", ended: "cut off", attempts: 5, simulated: true}
+        {respondent: 83811, country: "URY", fold: 2, question: "Q1", category: "Core", arm: "valuesim / gpt-3.5-turbo", method: "valuesim", model: "gpt-3.5-turbo", prediction: 4, truth: 1, counted: true, correct: 0E0, error: 1.0, decided: "coordinator", ended: "answered after a reminder", attempts: 5, simulated: true}
+        {respondent: 83811, country: "URY", fold: 2, question: "Q290", category: "Demo", arm: "valuesim / gpt-3.5-turbo", method: "valuesim", model: "gpt-3.5-turbo", prediction: null, truth: null, counted: false, correct: null, error: null, decided: "coordinator", ended: "cut off", attempts: 5, simulated: true}
         "#);
+    }
+
+    #[test]
+    fn predictions_of_cells_that_are_not_scored_do_not_count() {
+        let (_folder, path) = in_folder();
+        let arm = Arm::without_model(Method::Mode);
+        let mut writer = PredictionsWriter::create(&path, &fixture::codebook(), &about()).expect("creates");
+        let batch = Batch { is_scored: false, ..batch(&arm) };
+        writer.write(&batch, &[prediction("Q1", 1, Some(4))]).expect("writes");
+        writer.finish().expect("completes");
+        let rows: Vec<String> = read(&path).into_iter().map(|row| row.expect("reads").to_string()).collect();
+        assert!(rows[0].contains("truth: 1, counted: false, correct: null, error: null"), "{}", rows[0]);
     }
 
     #[test]

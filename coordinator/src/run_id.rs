@@ -4,7 +4,7 @@ use serde::Serialize;
 use valuesim_shared::cell::needs_retrieval;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::Experiment;
-use valuesim_shared::id::{Fold, Respondent, RunId};
+use valuesim_shared::id::{Fold, QuestionId, Respondent, RunId};
 use valuesim_shared::method::{Behaviour, Method};
 use valuesim_shared::survey::Survey;
 
@@ -25,6 +25,9 @@ struct RunInputs<'a> {
     split_seed: u64,
     split_folds: u8,
     folds: &'a [Fold],
+    /// Absent if every question that the folds hold out is asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not_asked: Vec<QuestionId>,
     respondents: &'a [Respondent],
     population: Population,
     methods: &'a [Method],
@@ -58,6 +61,28 @@ struct EmbeddingInputs<'a> {
 /// # Panics
 /// Never: all map keys in the inputs are text.
 pub fn run_id(experiment: &Experiment, plan: &Plan, survey: &Survey, codebook: &Codebook) -> RunId {
+    id((experiment, plan), (survey, codebook), plan.not_asked())
+}
+
+/// The id of the same experiment in releases that asked every question that a fold holds out (manifest 1). `None` if this
+/// release asks them all, too: then it can continue their run.
+///
+/// # Panics
+/// Never, like [`run_id`].
+pub fn run_id_with_manifest_1(
+    experiment: &Experiment,
+    plan: &Plan,
+    survey: &Survey,
+    codebook: &Codebook,
+) -> Option<RunId> {
+    (!plan.not_asked().is_empty()).then(|| id((experiment, plan), (survey, codebook), Vec::new()))
+}
+
+fn id(
+    (experiment, plan): (&Experiment, &Plan),
+    (survey, codebook): (&Survey, &Codebook),
+    not_asked: Vec<QuestionId>,
+) -> RunId {
     let simulated = experiment.simulate.as_ref();
     let models = experiment.models.iter().map(|model| ModelInputs {
         name: &model.name,
@@ -81,6 +106,7 @@ pub fn run_id(experiment: &Experiment, plan: &Plan, survey: &Survey, codebook: &
         split_seed: experiment.split.seed,
         split_folds: experiment.split.folds,
         folds: plan.folds(),
+        not_asked,
         respondents: plan.respondents(),
         population: plan.population(),
         methods: &experiment.methods,

@@ -6,6 +6,7 @@ mod prediction;
 mod summary;
 mod tallies;
 mod tally;
+mod verdict;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,7 @@ pub use prediction::{Arm, Misfit, Prediction};
 pub(crate) use summary::Whom;
 pub(crate) use tallies::Tallies;
 pub(crate) use tally::Tally;
+pub(crate) use verdict::Verdict;
 
 /// Accumulates one arm's predictions, one person after the other.
 #[derive(Debug, Clone)]

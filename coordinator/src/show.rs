@@ -79,6 +79,9 @@ pub enum ShowError {
     /// No fold of the run holds the question out.
     #[error("none of the selected folds holds out {0}: omit --fold, or run the fold that holds it out")]
     NotHeldOut(QuestionId),
+    /// The run does not ask the question.
+    #[error("{0} is not asked: it is an open question, which never counts for a score; only behaviour `paper` asks it")]
+    NotAsked(QuestionId),
     /// None of the cells is finished.
     #[error("none of the selected cells of respondent {0} is finished: continue the run")]
     Unfinished(Respondent),
@@ -87,7 +90,7 @@ pub enum ShowError {
 impl ShowError {
     /// Whether the selection is at fault, so that another one may work.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::NoSuchModel { .. } | Self::NotInSample(..) | Self::NotHeldOut(_))
+        matches!(self, Self::NoSuchModel { .. } | Self::NotInSample(..) | Self::NotHeldOut(_) | Self::NotAsked(_))
     }
 }
 
@@ -112,7 +115,7 @@ pub struct ShownCell {
     pub texts_kept: bool,
     /// The backstory; `None` if no arm needs one.
     pub backstory: Option<ShownBackstory>,
-    /// The held-out questions that were selected.
+    /// Those of the cell's questions that were selected.
     pub questions: Vec<ShownQuestion>,
 }
 
@@ -239,10 +242,10 @@ fn models(of: &Evaluated<'_>, selection: &Selection) -> Result<Vec<ModelId>, Sho
 
 fn folds(of: &Evaluated<'_>, selection: &Selection) -> Result<Vec<Fold>, ShowError> {
     let wanted = |fold: &Fold| selection.fold.is_none_or(|only| only == *fold);
-    let holds_out =
-        |fold: &Fold| selection.question.is_none_or(|question| of.plan.split().held_out(*fold).contains(&question));
-    let folds: Vec<Fold> = of.plan.folds().iter().copied().filter(|fold| wanted(fold) && holds_out(fold)).collect();
+    let asks = |fold: &Fold| selection.question.is_none_or(|question| of.plan.split().asked(*fold).contains(&question));
+    let folds: Vec<Fold> = of.plan.folds().iter().copied().filter(|fold| wanted(fold) && asks(fold)).collect();
     match selection.question {
+        Some(question) if of.plan.not_asked().contains(&question) => Err(ShowError::NotAsked(question)),
         Some(question) if folds.is_empty() => Err(ShowError::NotHeldOut(question)),
         _ => Ok(folds),
     }
@@ -312,9 +315,9 @@ impl CellView<'_> {
         for arm in &result.arms {
             arms.push((arm.method, of.predictions(*cell, result, arm.method)?));
         }
-        let held_out = of.plan.split().held_out(cell.fold);
+        let asked = of.plan.split().asked(cell.fold);
         let wanted = |id: &QuestionId| selection.question.is_none_or(|only| only == *id);
-        let questions = held_out.iter().enumerate().filter(|(_, id)| wanted(id)).map(|(at, &id)| {
+        let questions = asked.iter().enumerate().filter(|(_, id)| wanted(id)).map(|(at, &id)| {
             let question = of.codebook.question(id);
             let truth = of.survey.code(cell.respondent, id);
             let predictions = arms.iter().map(|(method, predictions)| ShownPrediction {

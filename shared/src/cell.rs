@@ -45,15 +45,15 @@ pub enum Next {
     Done(CellResult),
 }
 
-/// What a cell needs next, after these replies to calls about its held-out questions.
+/// What a cell needs next, after these replies to calls about its questions.
 pub fn next<'a, S: BuildHasher>(
     rules: &Rules,
-    held_out: impl IntoIterator<Item = &'a Question>,
+    asked: impl IntoIterator<Item = &'a Question>,
     missing: &MissingStories,
     replies: &HashMap<CallKey, ReplyText, S>,
 ) -> Next {
     let (mut open, mut done) = (Vec::new(), Vec::new());
-    for question in held_out {
+    for question in asked {
         let mut calls = QuestionCalls::new(rules, question, missing);
         let mut ready = calls.first();
         while let Some(call) = ready.pop() {

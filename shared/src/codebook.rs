@@ -142,6 +142,12 @@ impl Question {
         }
     }
 
+    /// Whether a prediction of the answer can count for a score: it has options, and they are not placeholders, as those
+    /// that the paper's question file gives for parties, languages and ethnic groups.
+    pub fn can_count(&self) -> bool {
+        !self.options.is_empty() && self.level != Level::NominalOpen
+    }
+
     /// The position of a code on the scale in substantive order, counted from 0.
     pub fn position(&self, code: Code) -> Option<usize> {
         self.scale.iter().position(|&on_scale| on_scale == code)

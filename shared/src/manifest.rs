@@ -10,7 +10,7 @@ use crate::model::ModelSettings;
 use crate::prompt::prompts_digest;
 
 /// The version of the manifest. Readers refuse other versions.
-pub const MANIFEST_VERSION: u16 = 1;
+pub const MANIFEST_VERSION: u16 = 2;
 
 /// What workers need to know of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -39,8 +39,8 @@ pub struct CellOutcome {
     pub transcript: Option<Transcript>,
 }
 
-/// The part of an outcome that depends on the model's replies alone. All lists have one item for each held-out question,
-/// in the fold's order.
+/// The part of an outcome that depends on the model's replies alone. All lists have one item for each question of the
+/// fold that is asked, in the fold's order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CellResult {
@@ -79,7 +79,7 @@ pub struct ScaledStory {
     pub story: StoryResult,
 }
 
-/// The answers of one module to the held-out questions.
+/// The answers of one module to the cell's questions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModuleResult {

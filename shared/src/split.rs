@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
+use crate::codebook::Codebook;
 use crate::id::{Fold, QUESTIONS, QuestionId};
 use crate::mersenne::Mersenne;
+use crate::method::Behaviour;
 
 /// The paper's seed for folds and samples.
 pub const PAPER_SEED: u64 = 42;
@@ -11,9 +13,9 @@ pub const PAPER_SEED: u64 = 42;
 /// The paper's number of folds.
 pub const PAPER_FOLDS: u8 = 5;
 
-/// The questions that each fold holds out, and those that it keeps as the profile.
+/// The questions that each fold holds out, those of them that are asked, and those that it keeps as the profile.
 ///
-/// The questions are shuffled once. Each fold holds out the next equal share, and the last fold also the remainder. Both
+/// The questions are shuffled once. Each fold holds out the next equal share, and the last fold also the remainder. All
 /// lists keep the shuffled order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Split {
@@ -23,6 +25,7 @@ pub struct Split {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Parts {
     held_out: Vec<QuestionId>,
+    asked: Vec<QuestionId>,
     kept: Vec<QuestionId>,
 }
 
@@ -40,7 +43,8 @@ pub enum SplitError {
 }
 
 impl Split {
-    /// Splits the questions as the paper's code does: `random.seed(seed)`, `random.shuffle`, equal shares in order.
+    /// Splits the questions as the paper's code does: `random.seed(seed)`, `random.shuffle`, equal shares in order. Every
+    /// question that is held out is asked.
     pub fn new(seed: u64, folds: u8) -> Result<Self, SplitError> {
         match folds {
             0 => return Err(SplitError::NoFold),
@@ -53,12 +57,32 @@ impl Split {
         Ok(Self { folds })
     }
 
+    /// The same split for a run. In [`Behaviour::Corrected`] it asks only the questions that [can count](crate::codebook::Question::can_count)
+    /// for a score; the paper's code asks all that a fold holds out. A question that is not asked is still held out.
+    #[must_use]
+    pub fn asking(mut self, behaviour: Behaviour, codebook: &Codebook) -> Self {
+        if behaviour == Behaviour::Corrected {
+            for parts in &mut self.folds {
+                parts.asked.retain(|&id| codebook.question(id).can_count());
+            }
+        }
+        self
+    }
+
     /// The questions that `fold` holds out, in the shuffled order.
     ///
     /// # Panics
     /// If the split has no such fold; see [`Split::contains`].
     pub fn held_out(&self, fold: Fold) -> &[QuestionId] {
         &self.parts(fold).held_out
+    }
+
+    /// The questions of `fold` that are asked, in the shuffled order: all or most of those that it holds out.
+    ///
+    /// # Panics
+    /// If the split has no such fold; see [`Split::contains`].
+    pub fn asked(&self, fold: Fold) -> &[QuestionId] {
+        &self.parts(fold).asked
     }
 
     /// The questions that `fold` keeps, in the shuffled order: the profile.
@@ -91,7 +115,8 @@ impl Split {
 impl Parts {
     fn cut(shuffled: &[QuestionId], share: Range<usize>) -> Self {
         let kept = [&shuffled[..share.start], &shuffled[share.end..]].concat();
-        Self { held_out: shuffled[share].to_vec(), kept }
+        let held_out = shuffled[share].to_vec();
+        Self { asked: held_out.clone(), held_out, kept }
     }
 }
 
@@ -120,6 +145,21 @@ mod tests {
         assert_eq!(Split::new(1, 0), Err(SplitError::NoFold));
         let one = Split::new(1, 1).expect_err("refused");
         assert!(one.to_string().contains("leave no profile"), "{one}");
+    }
+
+    #[test]
+    fn questions_that_cannot_count_are_asked_only_in_the_papers_behaviour() {
+        let codebook = Codebook::built_in();
+        let split = Split::new(PAPER_SEED, PAPER_FOLDS).expect("splits");
+        assert_eq!(split.clone().asking(Behaviour::Paper, &codebook), split);
+        let corrected = split.asking(Behaviour::Corrected, &codebook);
+        let asked: Vec<usize> = corrected.folds().map(|fold| corrected.asked(fold).len()).collect();
+        assert_eq!(asked, [54, 54, 57, 58, 57]);
+        let is_asked = |id: &&QuestionId| corrected.folds().any(|fold| corrected.asked(fold).contains(id));
+        let held_out = corrected.folds().flat_map(|fold| corrected.held_out(fold));
+        let mut left_out: Vec<u16> = held_out.filter(|id| !is_asked(id)).map(|id| id.number()).collect();
+        left_out.sort_unstable();
+        assert_eq!(left_out, [223, 261, 262, 266, 267, 268, 270, 272, 274, 290]);
     }
 
     #[test]

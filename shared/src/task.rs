@@ -1,4 +1,4 @@
-//! The task message: write a cell's backstory, or answer its held-out questions.
+//! The task message: write a cell's backstory, or answer its questions.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -33,7 +33,7 @@ pub struct Task {
     /// The part of the profile for each backstory of `profile-scale(N)`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub draws: Vec<ProfileDraw>,
-    /// For `rag`: the items of the profile that were retrieved for each held-out question.
+    /// For `rag`: the items of the profile that were retrieved for each question that is asked.
     #[serde(default, skip_serializing_if = "RetrievedItems::is_empty")]
     pub retrieved: RetrievedItems,
     /// The errors of earlier attempts: faults of the task or of this program, not of a provider.
@@ -76,7 +76,7 @@ impl ProfileDraw {
 pub enum TaskKind {
     /// Write the cell's backstory.
     Story,
-    /// Answer the cell's held-out questions: modules, coordinator, single-call arms.
+    /// Answer the cell's questions: modules, coordinator, single-call arms.
     Cab,
 }
 

@@ -41,6 +41,7 @@ impl Which {
         guarded(&folder, || {
             let ledger = Ledger::view(&folder.ledger())?;
             let found = ledger.run()?;
+            job.check_is_not_of_manifest_1(&found, &folder).or_usage()?;
             if found != job.run {
                 let folder = folder.path().display();
                 let advice =

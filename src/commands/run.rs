@@ -78,6 +78,7 @@ pub(super) fn start(experiment: Experiment, flags: &Flags, mode: Mode<'_>) -> Re
         announcement.print(style)?;
         return Ok(Exit::Done);
     }
+    job.check_none_of_manifest_1_in(&flags.runs).or_usage()?;
     let runtime = job.runtime()?;
     // Before the announcement, so that Ctrl-C stops the run in the same way from there on.
     let stop = stop_on_signals(&runtime)?;

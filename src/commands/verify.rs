@@ -81,6 +81,9 @@ impl Flags {
 fn verified(job: &Job, folder: &RunFolder) -> Result<Verification, Failure> {
     let looked = guarded(folder, || {
         let ledger = Ledger::view(&folder.ledger())?;
+        if let Err(refusal) = job.check_is_not_of_manifest_1(&ledger.run()?, folder) {
+            return Ok(Err(refusal).or_not_looked());
+        }
         // A file that cannot be read is a check of its own.
         let vectors = job.vectors(folder).ok().flatten();
         let subject = Subject {
@@ -89,9 +92,9 @@ fn verified(job: &Job, folder: &RunFolder) -> Result<Verification, Failure> {
             sources: &[LEDGER_FILE, EXPERIMENT_FILE],
             provenance: &job.provenance(),
         };
-        Ok(verify::verify(&subject)?)
+        Ok(Ok(verify::verify(&subject)?))
     });
-    looked.or_else(|failure| {
+    looked.unwrap_or_else(|failure| {
         let ledger = failure.error.downcast_ref::<LedgerError>();
         if ledger.is_some_and(LedgerError::prevents_looking) {
             return Err(failure.error).or_not_looked();

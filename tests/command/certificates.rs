@@ -49,14 +49,14 @@ fn a_model_trusts_its_ca_file() {
     let sandbox = experiment(&server.base_url(), "ca_file = 'ours.pem'");
     fs::copy(server.authority.file(), sandbox.path("ours.pem")).unwrap();
     run(&sandbox, &[]).expect_success();
-    assert_eq!(server.provider.stats().answered, 58);
+    assert_eq!(server.provider.stats().answered, 54);
     // The file is not part of the run's identity.
     let manifest = sandbox.run_folder("runs");
     let elsewhere = experiment(&server.base_url(), "");
     let file = server.authority.file().display().to_string();
     run(&elsewhere, &[("SSL_CERT_FILE", &file)]).expect_success();
     assert_eq!(elsewhere.run_folder("runs").file_name(), manifest.file_name());
-    assert_eq!(server.provider.stats().answered, 2 * 58);
+    assert_eq!(server.provider.stats().answered, 2 * 54);
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn a_ca_file_is_trusted_in_addition_to_other_certificates() {
     let sandbox = experiment(&server.base_url(), &format!("ca_file = '{}'", other.authority.file().display()));
     let file = server.authority.file().display().to_string();
     run(&sandbox, &[("SSL_CERT_FILE", &file)]).expect_success();
-    assert_eq!(server.provider.stats().answered, 58);
+    assert_eq!(server.provider.stats().answered, 54);
 }
 
 #[test]
@@ -112,5 +112,5 @@ fn certificates_are_ignored_for_a_simulated_provider_and_without_tls() {
     sandbox.run(&["run", "ours.toml", "--simulate"]).expect_success();
     let provider = Simulated::start(ProviderOptions::default());
     run(&experiment(&provider.base_url(), ""), &[("SSL_CERT_FILE", "nowhere.pem")]).expect_success();
-    assert_eq!(provider.stats().answered, 58);
+    assert_eq!(provider.stats().answered, 54);
 }

@@ -35,7 +35,7 @@ fn a_dry_run_reports_that_100_users_of_the_official_file_are_the_papers_sample()
     let [plan] = events.as_slice() else { panic!("expected only the plan, found {events:?}") };
     assert_eq!(plan["respondents"], fixture::json("golden.json")["users"]["seed42_n100"]);
     let work = ["cells", "backstories", "predictions_per_arm", "predictions"].map(|field| &plan[field]);
-    assert_eq!(work, [&json!(500), &json!(500), &json!(29_000), &json!(58_000)]);
+    assert_eq!(work, [&json!(500), &json!(500), &json!(28_000), &json!(56_000)]);
     let facts: Vec<&str> = plan["facts"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     assert!(facts.contains(&"sample: the paper's 100 respondents (seed 42)"), "{facts:?}");
     let cost = &plan["estimate"]["models"][0]["cost"];

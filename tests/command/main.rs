@@ -7,6 +7,7 @@ mod experiments;
 mod full_size;
 mod help;
 mod leave_results;
+mod manifest_1;
 mod methods;
 mod mistakes;
 mod orders;

@@ -13,8 +13,8 @@ const ABLATIONS: &str = "valuesim,average,no-cognitive,no-affective,no-behaviora
 const ALL: &str =
     "no-profile,full-info,rag,no-cab,no-story,no-cognitive,no-affective,no-behavioral,average,combined,valuesim";
 
-/// Questions of one fold.
-const QUESTIONS: u64 = 58;
+/// The questions of fold 1 that are asked.
+const QUESTIONS: u64 = 54;
 
 /// Runs `methods` for two respondents and returns how many calls the provider answered.
 fn run(sandbox: &Sandbox, provider: &Simulated, runs: &str, methods: &str) -> u64 {
@@ -57,7 +57,7 @@ fn a_row_of_the_table_is_enough_to_estimate_run_and_show_a_method() {
     let dry = ["run", "--synthetic", "60", "--users", "2", "--folds", "1", "--methods", "no-cab", "--dry-run"];
     let estimate = sandbox.run(&dry).expect_success().stdout;
     // Two backstories, and one call for each question of both respondents.
-    assert!(estimate.contains("118 calls"), "{estimate}");
+    assert!(estimate.contains("110 calls"), "{estimate}");
     assert_eq!(run(&sandbox, &provider, "runs", "no-cab"), 2 + 2 * QUESTIONS);
     let folder = sandbox.run_folder("runs");
     let results: Value = serde_json::from_str(&read(&folder, "results.json")).unwrap();
@@ -66,6 +66,29 @@ fn a_row_of_the_table_is_enough_to_estimate_run_and_show_a_method() {
     let run = folder.file_name().unwrap().to_str().unwrap().to_owned();
     let shown = sandbox.run(&["show", &run, &first_respondent(&sandbox, &run)]).expect_success().stdout;
     assert!(shown.contains("\nno_cab:\n") && shown.contains("\nprediction of no-cab: "), "{shown}");
+}
+
+#[test]
+fn open_questions_are_asked_in_the_papers_behaviour_alone() {
+    let (sandbox, provider) = (Sandbox::new(), Simulated::start(ProviderOptions::default()));
+    let url = provider.base_url();
+    let ask = |behaviour: &str| {
+        let sample = ["run", "--synthetic", "60", "--users", "2", "--folds", "1", "--methods", "full-info"];
+        let rest = ["--behaviour", behaviour, "--runs", behaviour, "--model", "m", "--base-url", &url];
+        let before = provider.stats().answered;
+        sandbox.run(&[&sample[..], &rest].concat()).expect_success();
+        let folder = sandbox.run_folder(behaviour);
+        let export = ["export", folder.to_str().unwrap(), "--format", "jsonl"];
+        let exported = sandbox.run(&export).expect_success().events();
+        let of_an_open_one = exported.iter().filter(|row| row["question"] == "Q223" && row["model"] == "m").count();
+        let says_so = read(&folder, "report.md").contains("not asked: Q223, Q268, Q270, Q274 (open questions");
+        (provider.stats().answered - before, of_an_open_one, says_so)
+    };
+    assert_eq!(ask("corrected"), (2 * QUESTIONS, 0, true));
+    assert_eq!(ask("paper"), (2 * (QUESTIONS + 4), 2, false));
+    let run = sandbox.run_folder("corrected").to_str().unwrap().to_owned();
+    let refused = sandbox.run(&["show", &run, &first_respondent(&sandbox, &run), "Q223"]).expect_code(2);
+    assert!(refused.stderr.contains("Q223 is not asked: it is an open question"), "{}", refused.stderr);
 }
 
 fn first_respondent(sandbox: &Sandbox, run: &str) -> String {

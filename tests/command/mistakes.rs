@@ -99,5 +99,5 @@ fn a_base_url_without_a_model_is_an_error() {
 #[test]
 fn a_token_limit_below_a_single_call_is_refused_before_the_first_call() {
     let arguments = ["run", "--users", "1", "--synthetic", "60", "--tokens-per-minute", "1"];
-    check(&arguments, &["tokens_per_minute is below", "expected at least 8826"]);
+    check(&arguments, &["tokens_per_minute is below", "expected at least 8827"]);
 }

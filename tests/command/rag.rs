@@ -30,7 +30,7 @@ fn each_text_is_embedded_once_for_a_run_and_the_retrieval_is_shown() {
     let two = ["run", "--synthetic", "60", "--users", "2", "--methods", "rag", "--model", "m", "--base-url", &url];
     let output = sandbox.run(&[&two[..], &embeddings].concat()).expect_success();
     let stats = provider.stats();
-    assert_eq!(stats.calls["rag"], 2 * 290);
+    assert_eq!(stats.calls["rag"], 2 * 280);
     let texts = output.stderr.lines().find_map(|line| line.split("embeddings of ").nth(1)).unwrap();
     let texts: u64 = texts.split(' ').next().unwrap().parse().unwrap();
     assert_eq!(stats.embedded_texts, texts, "each distinct text once");
@@ -153,7 +153,7 @@ fn a_batch_that_is_too_long_for_one_request_is_sent_in_parts() {
         _ => (413, json!({"error": {"message": "too many texts"}}).to_string()),
     });
     run(&sandbox, &model, &embeddings, &["--embeddings-batch", "64"]).expect_success();
-    assert_eq!(model.stats().calls["rag"], 58);
+    assert_eq!(model.stats().calls["rag"], 54);
 }
 
 #[test]

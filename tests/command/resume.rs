@@ -96,21 +96,21 @@ fn progress_counts_the_whole_run() {
         let model = ["--model", "m", "--base-url", &url, "--calls-in-flight", "1"];
         run.sandbox.start(&[&sample[..], &model, more].concat())
     };
-    // The first cell has 58 calls.
-    run.provider.pause_replies_after(58 + 20);
+    // The first cell has 54 calls.
+    run.provider.pause_replies_after(54 + 20);
     let running = start(&[]);
-    run.provider.wait_for(58 + 21);
+    run.provider.wait_for(54 + 21);
     interrupt(running, &run.provider);
     let called_before = run.provider.take().len();
 
     let output = start(&["--json"]).wait().expect_success();
     let last = last_progress(&output);
     let count = |field: &str| last[field].as_u64().unwrap();
-    assert_eq!(["cells_finished", "cells_finished_before", "predictions"].map(count), [3, 1, 3 * 58]);
+    assert_eq!(["cells_finished", "cells_finished_before", "predictions"].map(count), [3, 1, 3 * 54]);
     // The calls of a cell count once it is finished.
-    let called = 58 + run.provider.take().len() as u64;
+    let called = 54 + run.provider.take().len() as u64;
     assert_eq!((count("calls"), count("output_tokens")), (called, called * 10));
-    assert!(called_before > 58, "the second cell had begun");
+    assert!(called_before > 54, "the second cell had begun");
 }
 
 #[test]

@@ -14,10 +14,10 @@ from servers import server
 FIXTURES = Path(__file__).with_name("aimock")
 RUN_SECONDS = 120
 
-# What aimock/answers.json yields for the 58 questions of fold 1: one is answered only after a reminder, one refused,
+# What aimock/answers.json yields for the 54 questions of fold 1 that are asked: one is answered only after a reminder, one refused,
 # one cut off, and one too long.
-QUESTIONS = 58
-ENDINGS = {"answered": 54, "answered after a reminder": 1, "refused": 1, "cut off": 1, "too long": 1}
+QUESTIONS = 54
+ENDINGS = {"answered": 50, "answered after a reminder": 1, "refused": 1, "cut off": 1, "too long": 1}
 CALLS = {
     "story": 1,
     "cognitive": QUESTIONS + 1,

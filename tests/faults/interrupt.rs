@@ -8,7 +8,7 @@ use valuesim_test_servers::eventually;
 use crate::process::Running;
 use crate::support::{CELLS, only_ledger, provider, rows};
 
-/// Enough that all 58 calls of several cells are in flight at the interruption.
+/// Enough that all 54 to 58 calls of several cells are in flight at the interruption.
 const IN_FLIGHT: u64 = 400;
 
 /// A limit for hangs.

@@ -37,8 +37,8 @@ const SYNTHETIC: u32 = 60;
 /// Cells of each respondent: one for each fold.
 const CELLS_OF_A_USER: u32 = 5;
 
-/// The backstory, and three modules for each of the 58 questions. Coordinator calls come on top.
-const MIN_CALLS_OF_A_CELL: u64 = 1 + 3 * 58;
+/// The backstory, and three modules for each of the 54 questions that the smallest folds ask. Coordinator calls come on top.
+const MIN_CALLS_OF_A_CELL: u64 = 1 + 3 * 54;
 
 /// Calls that the provider answers after those that a test waits for, before it pauses: a fault meets a working fleet, but
 /// no run ends before its test resumes the replies.

@@ -13,7 +13,7 @@ use crate::process::{Fleet, TIMEOUT, get, metrics};
 const CELLS: f64 = 5.0;
 
 /// The predictions of both arms in all cells.
-const PREDICTIONS: f64 = CELLS * 58.0 * 2.0;
+const PREDICTIONS: f64 = 280.0 * 2.0;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn metrics_count_what_the_provider_received() {

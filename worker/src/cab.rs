@@ -1,4 +1,4 @@
-//! The CAB stage: makes the calls about a cell's held-out questions, as the cell machine asks for them.
+//! The CAB stage: makes the calls about a cell's questions, as the cell machine asks for them.
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ use crate::prompts::{CellPrompts, SharedPrompt, with_retrieved};
 use crate::provider::Conversation;
 use crate::story;
 
-/// Answers a cell's held-out questions. If the cell needs a backstory and has none, the story stage is next.
+/// Answers the questions of a cell. If the cell needs a backstory and has none, the story stage is next.
 pub(crate) async fn answer<Q: Queue, S: Store, O: PermitOffice>(
     context: &Arc<Context<Q, S, O>>,
     task: &Arc<Task>,
@@ -88,7 +88,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Cell<Q, S, O> {
     async fn answer(self: Arc<Self>, mut ready: ReadyCalls) -> Result<CellResult, Halt> {
         let first_calls = self.calls.rules().first_calls();
         // Each question has a task of its own, so that its replies are parsed on the core on which they arrive.
-        let questions = self.calls.held_out().iter().map(|&id| {
+        let questions = self.calls.asked().iter().map(|&id| {
             let ready = (0..first_calls).map(|_| ready.split_one()).collect();
             AbortOnDropHandle::new(tokio::spawn(Arc::clone(&self).ask_about(id, ready)))
         });

@@ -60,8 +60,9 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
         self.manifest().codebook.question(id)
     }
 
-    pub(crate) fn held_out(&self) -> &[QuestionId] {
-        self.context.run.held_out(self.task.cell.fold)
+    /// The cell's questions, in the fold's order.
+    pub(crate) fn asked(&self) -> &[QuestionId] {
+        self.context.run.asked(self.task.cell.fold)
     }
 
     /// Counts a prediction.

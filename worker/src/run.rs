@@ -36,6 +36,7 @@ impl Run {
             return Err(WorkerError::OtherPrompts(manifest.run));
         }
         let split = Split::new(manifest.split.seed, manifest.split.folds)?;
+        let split = split.asking(manifest.behaviour, &manifest.codebook);
         let client = |model: &ModelSettings| served.has(model).then(|| Client::new(model, deadlines)).transpose();
         let clients = manifest.models.iter().map(client).collect::<Result<_, _>>()?;
         let question_blocks = manifest.codebook.questions().iter();
@@ -85,8 +86,9 @@ impl Run {
         self.manifest.models[model.0 as usize].price
     }
 
-    pub(crate) fn held_out(&self, fold: Fold) -> &[QuestionId] {
-        self.split.held_out(fold)
+    /// The questions of a fold that are asked, in the fold's order.
+    pub(crate) fn asked(&self, fold: Fold) -> &[QuestionId] {
+        self.split.asked(fold)
     }
 
     pub(crate) fn question_block(&self, id: QuestionId) -> &EncodedText {
@@ -117,7 +119,7 @@ impl Run {
 
     /// The items in question form that a task says were retrieved for a question, best first; `None` if it does not say.
     pub(crate) fn retrieved(&self, task: &Task, question: QuestionId) -> Option<Vec<(String, Similarity)>> {
-        let at = self.held_out(task.cell.fold).iter().position(|&id| id == question)?;
+        let at = self.asked(task.cell.fold).iter().position(|&id| id == question)?;
         task.retrieved.0.get(at)?.iter().map(|item| self.item(task, *item)).collect()
     }
 
@@ -129,10 +131,10 @@ impl Run {
         Some((self.profile_text().item_with_question(question, code)?, similarity))
     }
 
-    /// Whether a task names items of its profile, all with a text, for each question that its fold holds out.
+    /// Whether a task names items of its profile, all with a text, for each question of its fold that is asked.
     fn names_retrieved(&self, task: &Task) -> bool {
         let fold = task.cell.fold;
-        let fits = task.retrieved.fit(self.held_out(fold).len(), self.split.kept(fold).len());
+        let fits = task.retrieved.fit(self.asked(fold).len(), self.split.kept(fold).len());
         fits && task.retrieved.0.iter().flatten().all(|item| self.item(task, *item).is_some())
     }
 
@@ -140,7 +142,7 @@ impl Run {
     pub(crate) fn first_calls(&self, fold: Fold) -> usize {
         // Models differ in how they are asked again, not in the number of first calls.
         let for_each_question = self.rules.first().map_or(0, Rules::first_calls);
-        for_each_question * self.split.held_out(fold).len()
+        for_each_question * self.split.asked(fold).len()
     }
 
     /// How many calls a CAB task of the largest fold can make at once.

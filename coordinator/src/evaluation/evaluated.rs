@@ -10,9 +10,9 @@ use valuesim_shared::survey::Survey;
 use super::groups::ColumnError;
 use crate::ledger::{Ledger, LedgerError};
 use crate::plan::Plan;
-use crate::predictions::{About, Batch, PredictionsError, Replies};
+use crate::predictions::{About, PredictionsError, Replies};
 use crate::retrieval::KeptVectors;
-use crate::score::{Arm, Misfit, Prediction};
+use crate::score::{Misfit, Prediction};
 
 /// Why a run cannot be evaluated.
 #[derive(Debug, thiserror::Error)]
@@ -92,25 +92,13 @@ impl Evaluated<'_> {
         result: &CellResult,
         method: Method,
     ) -> Result<Vec<Prediction>, EvaluationError> {
-        let held_out = self.plan.split().held_out(cell.fold);
+        let asked = self.plan.split().asked(cell.fold);
         let truth = |question| self.survey.code(cell.respondent, question);
         let arm = result.arms.iter().find(|arm| arm.method == method);
         let predictions = match arm {
-            Some(arm) => Prediction::of_cell(arm, held_out, truth),
-            None => Err(Misfit { method, expected: held_out.len(), found: 0 }),
+            Some(arm) => Prediction::of_cell(arm, asked, truth),
+            None => Err(Misfit { method, expected: asked.len(), found: 0 }),
         };
         predictions.map_err(|misfit| EvaluationError::Misfit { cell, misfit })
-    }
-
-    /// What the predictions of an arm for a cell have in common.
-    pub(crate) fn batch<'b>(&'b self, arm: &'b Arm, cell: Cell, replies: Replies) -> Batch<'b> {
-        let country = self.codebook.country(self.survey.country(cell.respondent));
-        Batch {
-            arm,
-            respondent: cell.respondent,
-            country: country.map_or("", |country| country.alpha.as_str()),
-            fold: cell.fold,
-            replies,
-        }
     }
 }

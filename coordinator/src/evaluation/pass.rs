@@ -153,7 +153,7 @@ impl<'a> Pass<'a> {
         answers: &mut Answers<'a>,
     ) {
         let respondent = person.respondent;
-        let asked = person.folds.iter().flat_map(|&fold| self.of.plan.split().held_out(fold));
+        let asked = person.folds.iter().flat_map(|&fold| self.of.plan.split().asked(fold));
         let truths: Vec<(QuestionId, Code)> =
             asked.map(|&question| (question, self.of.survey.code(respondent, question))).collect();
         let (mut of_person, mut ranks) = (PersonAnswers::default(), [None; QUESTIONS]);

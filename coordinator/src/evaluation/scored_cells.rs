@@ -29,6 +29,15 @@ pub(crate) struct ScoredCells {
 }
 
 impl ScoredCells {
+    /// The scored cells as cells of model 0: they are the same for every model.
+    pub(crate) fn bitmap(&self) -> CellBitmap {
+        let of_person = |ScoredPerson { respondent, folds }: &ScoredPerson| {
+            let respondent = *respondent;
+            folds.clone().into_iter().map(move |fold| Cell { model: ModelId(0), respondent, fold })
+        };
+        self.people.iter().flat_map(of_person).collect()
+    }
+
     /// Finds the scored cells by the keys of the ledger.
     pub(crate) fn find(of: &Evaluated<'_>) -> Result<Self, LedgerError> {
         let mut finished = CellBitmap::default();

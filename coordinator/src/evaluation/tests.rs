@@ -23,6 +23,9 @@ use crate::score::Prediction;
 /// Respondents of the survey, all of whom are asked.
 const PEOPLE: usize = 40;
 
+/// Questions that are not asked, because they have no options.
+const OPEN_QUESTIONS: usize = 10;
+
 /// A run of two models on a small survey: the first knows most answers, the second fewer.
 struct Run {
     _folder: tempfile::TempDir,
@@ -88,12 +91,15 @@ impl Run {
     }
 }
 
+/// Predictions by arm and person, and how many of them are of scored cells by arm.
 #[derive(Default)]
-struct Collected(BTreeMap<(String, Respondent), Vec<Prediction>>);
+struct Collected(BTreeMap<(String, Respondent), Vec<Prediction>>, BTreeMap<String, u64>);
 
 impl Sink for Collected {
     fn write(&mut self, batch: &Batch<'_>, predictions: &[Prediction]) -> Result<(), EvaluationError> {
         self.0.entry((batch.arm.to_string(), batch.respondent)).or_default().extend(predictions);
+        let scored = if batch.is_scored { predictions.len() as u64 } else { 0 };
+        *self.1.entry(batch.arm.to_string()).or_default() += scored;
         Ok(())
     }
 }
@@ -107,7 +113,7 @@ fn outcome(cell: Cell, plan: &Plan, survey: &Survey) -> CellOutcome {
         let code = survey.code(cell.respondent, question);
         if knows && !code.is_missing() { Some(code) } else { Some(Code(1)).filter(|_| drawn(seed + 1, 9) > 0) }
     };
-    let answers: Vec<Option<Code>> = plan.split().held_out(cell.fold).iter().map(answer).collect();
+    let answers: Vec<Option<Code>> = plan.split().asked(cell.fold).iter().map(answer).collect();
     let ended = |answer: &Option<Code>| if answer.is_some() { Ended::Answered } else { Ended::Refused };
     let ended = CodeString(answers.iter().map(ended).collect());
     let module = |stage| ModuleResult { stage, answers: answers.clone(), ended: ended.clone() };
@@ -205,7 +211,8 @@ fn all_arms_are_scored_over_the_cells_that_all_models_have_and_the_rest_is_count
             _ => (row == 3 && fold <= 2) || row == 5,
         }
     };
-    let results = Run::new(PEOPLE, lost).results();
+    let run = Run::new(PEOPLE, lost);
+    let results = run.results();
     let expected = Missing {
         planned: 200,
         scored: 192,
@@ -220,6 +227,10 @@ fn all_arms_are_scored_over_the_cells_that_all_models_have_and_the_rest_is_count
     let counts: BTreeSet<_> =
         results.arms.iter().map(|arm| (arm.score.respondents, arm.score.overall.with_truth)).collect();
     assert_eq!(counts.len(), 1, "{counts:?}");
+    let mut handed_over = Collected::default();
+    run.evaluated().hand_over(&mut handed_over).expect("hands over");
+    let of_arm = |(name, scored): (&String, &u64)| *scored == arm(&results, name).score.predictions;
+    assert!(handed_over.1.iter().all(of_arm), "{:?}", handed_over.1);
 }
 
 #[test]
@@ -295,7 +306,7 @@ fn a_census_is_calibrated_and_modules_that_agree_are_counted() {
     assert!(results.calibration.iter().all(|column| column.distance == 0.0));
     let agreement = &results.modules[0].agreement;
     assert!(agreement.all_equal > 0 && agreement.none_valid > 0 && agreement.two_equal == 0, "{agreement:?}");
-    assert_eq!(agreement.all_equal + agreement.none_valid, (PEOPLE * QUESTIONS) as u64);
+    assert_eq!(agreement.all_equal + agreement.none_valid, (PEOPLE * (QUESTIONS - OPEN_QUESTIONS)) as u64);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use valuesim_shared::id::ModelId;
 use super::error::ExportError;
 use super::labels::model_name;
 use super::sheet::Sheet;
-use crate::evaluation::Evaluated;
-use crate::predictions::{BatchRows, Names};
+use crate::evaluation::{Batches, Evaluated};
+use crate::predictions::{BatchRows, Questions};
 use crate::score::Arm;
 
 pub(super) fn write<W: Write + Send>(
@@ -18,13 +18,13 @@ pub(super) fn write<W: Write + Send>(
 ) -> Result<(), ExportError> {
     let name = model_name(of, model);
     let arms: Vec<Arm> = of.experiment.methods.iter().map(|&method| Arm::with_model(method, name)).collect();
-    let names = Names::new(of.codebook);
-    let replies = of.replies();
+    let questions = Questions::new(of.codebook, of.experiment.behaviour);
+    let batches = Batches::new(of)?;
     for row in of.ledger.results(model)? {
         let (cell, result) = row?;
         for arm in &arms {
-            let batch = of.batch(arm, cell, replies);
-            let rows = BatchRows::new(&batch, &names);
+            let batch = batches.of_cell(arm, cell);
+            let rows = BatchRows::new(&batch, &questions);
             for prediction in &of.predictions(cell, &result, arm.method)? {
                 sheet.write(rows.row(prediction))?;
             }

@@ -78,6 +78,7 @@ fn write_field<W: Write>(csv: &mut csv::Writer<W>, value: Value<'_>) -> Result<(
     let written = match value {
         Value::Missing => csv.write_field(""),
         Value::Number(number) => csv.write_field(number.to_string()),
+        Value::Double(double) => csv.write_field(double.to_string()),
         Value::Code(code) => csv.write_field(code.to_string()),
         Value::Flag(flag) => csv.write_field(flag.to_string()),
         Value::Text(_) | Value::Shared(_) | Value::Constant(_) => {
@@ -108,6 +109,7 @@ fn object<'v>(
         match value {
             Value::Missing => object.serialize_entry(column.name, &())?,
             Value::Number(number) => object.serialize_entry(column.name, &number)?,
+            Value::Double(double) => object.serialize_entry(column.name, &double)?,
             Value::Code(code) => object.serialize_entry(column.name, &code)?,
             Value::Flag(flag) => object.serialize_entry(column.name, &flag)?,
             Value::Text(_) | Value::Shared(_) | Value::Constant(_) => {

@@ -17,8 +17,22 @@ pub(crate) struct Column {
 pub(crate) enum Kind {
     Int32,
     Int64,
+    Double,
     Text,
     Flag,
+}
+
+impl Kind {
+    /// The type as the documents name it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Int32 => "int32",
+            Self::Int64 => "int64",
+            Self::Double => "double",
+            Self::Text => "string",
+            Self::Flag => "bool",
+        }
+    }
 }
 
 /// Whether every row has a value.
@@ -48,6 +62,7 @@ pub(crate) fn schema(table: &str, columns: &[Column]) -> String {
         let (kind, logical) = match column.kind {
             Kind::Int32 => ("INT32", ""),
             Kind::Int64 => ("INT64", ""),
+            Kind::Double => ("DOUBLE", ""),
             Kind::Text => ("BYTE_ARRAY", " (STRING)"),
             Kind::Flag => ("BOOLEAN", ""),
         };
@@ -58,10 +73,11 @@ pub(crate) fn schema(table: &str, columns: &[Column]) -> String {
 }
 
 /// A value of a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Value<'a> {
     Missing,
     Number(u64),
+    Double(f64),
     Code(Code),
     Flag(bool),
     /// A text that is copied.
@@ -91,6 +107,10 @@ impl<'a> Value<'a> {
         code.map_or(Self::Missing, Self::Code)
     }
 
+    pub(crate) fn double(double: Option<f64>) -> Self {
+        double.map_or(Self::Missing, Self::Double)
+    }
+
     pub(crate) fn text(text: Option<&'a str>) -> Self {
         text.map_or(Self::Missing, Self::Text)
     }
@@ -100,7 +120,7 @@ impl<'a> Value<'a> {
         match self {
             Self::Text(text) | Self::Constant(text) => Some(text),
             Self::Shared(shared) => Some(&shared.text),
-            Self::Missing | Self::Number(_) | Self::Code(_) | Self::Flag(_) => None,
+            Self::Missing | Self::Number(_) | Self::Double(_) | Self::Code(_) | Self::Flag(_) => None,
         }
     }
 
@@ -110,7 +130,7 @@ impl<'a> Value<'a> {
             Self::Text(text) => Some(ByteArray::from(text.as_bytes().to_vec())),
             Self::Shared(shared) => Some(ByteArray::from(shared.bytes.clone())),
             Self::Constant(text) => Some(ByteArray::from(Bytes::from_static(text.as_bytes()))),
-            Self::Missing | Self::Number(_) | Self::Code(_) | Self::Flag(_) => None,
+            Self::Missing | Self::Number(_) | Self::Double(_) | Self::Code(_) | Self::Flag(_) => None,
         }
     }
 }

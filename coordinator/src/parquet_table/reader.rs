@@ -33,6 +33,13 @@ impl TableReader {
         Ok(Self { file, columns: columns.to_vec(), next_group: 0, group: None })
     }
 
+    /// What the metadata of the file `path` has under `key`, whatever its columns are.
+    pub(crate) fn stored(path: &Path, key: &str) -> Option<String> {
+        let file = SerializedFileReader::new(File::open(path).ok()?).ok()?;
+        let entries = file.metadata().file_metadata().key_value_metadata()?;
+        entries.iter().find(|entry| entry.key == key)?.value.clone()
+    }
+
     fn about(&self) -> &FileMetaData {
         self.file.metadata().file_metadata()
     }

@@ -1,7 +1,7 @@
 //! Some rows of a table in memory, column by column: those that wait for the next row group, or were read from one.
 
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
-use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::writer::SerializedRowGroupWriter;
 
@@ -27,6 +27,7 @@ struct ColumnValues {
 enum Values {
     Int32(Vec<i32>),
     Int64(Vec<i64>),
+    Double(Vec<f64>),
     Text(Vec<ByteArray>),
     Flag(Vec<bool>),
 }
@@ -93,6 +94,7 @@ impl ColumnValues {
         let values = match column.kind {
             Kind::Int32 => Values::Int32(Vec::new()),
             Kind::Int64 => Values::Int64(Vec::new()),
+            Kind::Double => Values::Double(Vec::new()),
             Kind::Text => Values::Text(Vec::new()),
             Kind::Flag => Values::Flag(Vec::new()),
         };
@@ -122,6 +124,7 @@ impl ColumnValues {
         match &mut self.values {
             Values::Int32(values) => write::<Int32Type, W>(group, values, levels),
             Values::Int64(values) => write::<Int64Type, W>(group, values, levels),
+            Values::Double(values) => write::<DoubleType, W>(group, values, levels),
             Values::Text(values) => write::<ByteArrayType, W>(group, values, levels),
             Values::Flag(values) => write::<BoolType, W>(group, values, levels),
         }
@@ -132,6 +135,7 @@ impl ColumnValues {
         match (&mut self.values, reader) {
             (Values::Int32(values), ColumnReader::Int32ColumnReader(reader)) => read(reader, values, levels, rows),
             (Values::Int64(values), ColumnReader::Int64ColumnReader(reader)) => read(reader, values, levels, rows),
+            (Values::Double(values), ColumnReader::DoubleColumnReader(reader)) => read(reader, values, levels, rows),
             (Values::Text(values), ColumnReader::ByteArrayColumnReader(reader)) => read(reader, values, levels, rows),
             (Values::Flag(values), ColumnReader::BoolColumnReader(reader)) => read(reader, values, levels, rows),
             _ => Err(ParquetError::General(format!("column {} holds values of another type", self.name))),
@@ -159,6 +163,7 @@ impl Values {
                 values.push(i32::try_from(number).expect("rows, folds and attempts are below 2^31"));
             }
             (Self::Int64(values), Value::Number(number)) => values.push(i64::try_from(number).unwrap_or(i64::MAX)),
+            (Self::Double(values), Value::Double(double)) => values.push(double),
             (Self::Flag(values), Value::Flag(flag)) => values.push(flag),
             (Self::Text(values), text) => {
                 let Some(bytes) = text.as_bytes() else { return false };
@@ -173,6 +178,7 @@ impl Values {
         match self {
             Self::Int32(values) => values.iter().map(ToString::to_string).collect(),
             Self::Int64(values) => values.iter().map(ToString::to_string).collect(),
+            Self::Double(values) => values.iter().map(ToString::to_string).collect(),
             Self::Flag(values) => values.iter().map(ToString::to_string).collect(),
             Self::Text(values) => {
                 values.iter().map(|value| String::from_utf8_lossy(value.data()).into_owned()).collect()

@@ -1,10 +1,11 @@
 //! The columns of the predictions: the one table from which they are written, read again, exported and verified.
 
 use valuesim_shared::codebook::Codebook;
+use valuesim_shared::method::Behaviour;
 
 use super::rows::{Batch, Replies};
 use crate::parquet_table::{Column, Kind, Presence, SharedText, Value};
-use crate::score::Prediction;
+use crate::score::{Prediction, Verdict};
 
 /// A column of the predictions.
 struct PredictionColumn {
@@ -39,12 +40,12 @@ const COLUMNS: &[PredictionColumn] = &[
     PredictionColumn {
         column: Column::required("question", Kind::Text),
         about: "`Q1` to `Q290`",
-        value: |row| Value::Shared(&row.names.questions[row.prediction.question.index()]),
+        value: |row| Value::Shared(&row.questions.names[row.prediction.question.index()]),
     },
     PredictionColumn {
         column: Column::required("category", Kind::Text),
         about: "column of the tables",
-        value: |row| Value::Shared(&row.names.categories[row.prediction.question.index()]),
+        value: |row| Value::Shared(&row.questions.categories[row.prediction.question.index()]),
     },
     PredictionColumn {
         column: Column::required("arm", Kind::Text),
@@ -70,6 +71,21 @@ const COLUMNS: &[PredictionColumn] = &[
         column: Column::optional("truth", Kind::Int32),
         about: "the respondent's code; null where the survey has none",
         value: |row| Value::code(Some(row.prediction.truth).filter(|truth| !truth.is_missing())),
+    },
+    PredictionColumn {
+        column: Column::required("counted", Kind::Flag),
+        about: "whether the prediction counts for accuracy; none does in a cell that another model has not finished",
+        value: |row| Value::Flag(row.verdict.correct.is_some()),
+    },
+    PredictionColumn {
+        column: Column::optional("correct", Kind::Double),
+        about: "1 where the prediction equals the truth, 0 where it does not; null where it does not count",
+        value: |row| Value::double(row.verdict.correct),
+    },
+    PredictionColumn {
+        column: Column::optional("error", Kind::Double),
+        about: "the error as a share of the scale; null where it does not count for MAE",
+        value: |row| Value::double(row.verdict.error),
     },
     PredictionColumn {
         column: Column::required("decided", Kind::Text),
@@ -101,31 +117,29 @@ pub(crate) fn columns() -> Vec<Column> {
 /// All columns as a table in Markdown, as `docs/files.md` shows it.
 pub fn columns_in_markdown() -> String {
     let row = |PredictionColumn { column, about, .. }: &PredictionColumn| {
-        let kind = match column.kind {
-            Kind::Int32 => "int32",
-            Kind::Int64 => "int64",
-            Kind::Text => "string",
-            Kind::Flag => "bool",
-        };
         let or_null = if column.presence == Presence::Optional { " or null" } else { "" };
-        format!("| `{}` | {kind}{or_null} | {about} |\n", column.name)
+        format!("| `{}` | {}{or_null} | {about} |\n", column.name, column.kind.name())
     };
     let rows: String = COLUMNS.iter().map(row).collect();
     format!("| column | type | content |\n| --- | --- | --- |\n{rows}")
 }
 
-/// The texts that the rows of all batches share.
+/// What the rows of all batches share: the texts of their questions, and how predictions are judged.
 #[derive(Debug)]
-pub(crate) struct Names {
-    questions: Vec<SharedText>,
+pub(crate) struct Questions {
+    codebook: Codebook,
+    behaviour: Behaviour,
+    names: Vec<SharedText>,
     categories: Vec<SharedText>,
 }
 
-impl Names {
-    pub(crate) fn new(codebook: &Codebook) -> Self {
+impl Questions {
+    pub(crate) fn new(codebook: &Codebook, behaviour: Behaviour) -> Self {
         let questions = codebook.questions();
         Self {
-            questions: questions.iter().map(|question| SharedText::new(question.id.to_string())).collect(),
+            codebook: codebook.clone(),
+            behaviour,
+            names: questions.iter().map(|question| SharedText::new(question.id.to_string())).collect(),
             categories: questions.iter().map(|question| SharedText::new(question.category.name())).collect(),
         }
     }
@@ -143,31 +157,38 @@ struct BatchTexts {
 struct Row<'a> {
     batch: &'a Batch<'a>,
     texts: &'a BatchTexts,
-    names: &'a Names,
+    questions: &'a Questions,
     prediction: &'a Prediction,
+    verdict: Verdict,
 }
 
 /// The rows of a batch, made one by one.
 pub(crate) struct BatchRows<'a> {
     batch: &'a Batch<'a>,
     texts: BatchTexts,
-    names: &'a Names,
+    questions: &'a Questions,
 }
 
 impl<'a> BatchRows<'a> {
-    pub(crate) fn new(batch: &'a Batch<'a>, names: &'a Names) -> Self {
+    pub(crate) fn new(batch: &'a Batch<'a>, questions: &'a Questions) -> Self {
         let texts = BatchTexts {
             country: SharedText::new(batch.country),
             arm: SharedText::new(batch.arm.to_string()),
             method: SharedText::new(batch.arm.method.to_string()),
             model: SharedText::new(batch.arm.model.as_deref().unwrap_or_default()),
         };
-        Self { batch, texts, names }
+        Self { batch, texts, questions }
     }
 
     /// The values of a prediction's row, one for each column.
     pub(crate) fn row<'r>(&'r self, prediction: &'r Prediction) -> impl Iterator<Item = Value<'r>> {
-        let row = Row { batch: self.batch, texts: &self.texts, names: self.names, prediction };
+        let Questions { codebook, behaviour, .. } = self.questions;
+        let verdict = if self.batch.is_scored {
+            Verdict::of(*behaviour, codebook.question(prediction.question), prediction)
+        } else {
+            Verdict::NOT_COUNTED
+        };
+        let row = Row { batch: self.batch, texts: &self.texts, questions: self.questions, prediction, verdict };
         COLUMNS.iter().map(move |column| (column.value)(&row))
     }
 }
@@ -191,6 +212,9 @@ mod tests {
             REQUIRED BYTE_ARRAY model (STRING);
             OPTIONAL INT32 prediction;
             OPTIONAL INT32 truth;
+            REQUIRED BOOLEAN counted;
+            OPTIONAL DOUBLE correct;
+            OPTIONAL DOUBLE error;
             REQUIRED BYTE_ARRAY decided (STRING);
             REQUIRED BYTE_ARRAY ended (STRING);
             REQUIRED INT32 attempts;

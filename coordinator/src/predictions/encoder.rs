@@ -5,10 +5,13 @@ use std::io::Write;
 use parquet::errors::Result;
 use valuesim_shared::codebook::Codebook;
 
-use super::columns::{BatchRows, Names, TABLE, columns};
+use super::columns::{BatchRows, Questions, TABLE, columns};
 use super::rows::{About, Batch, PREDICTIONS_VERSION, Replies};
 use crate::parquet_table::TableWriter;
 use crate::score::Prediction;
+
+/// The metadata that says which version of the columns a file has.
+pub(crate) const VERSION: &str = "valuesim.predictions_version";
 
 /// The metadata that says which release wrote a file.
 pub(crate) const RELEASE: &str = "valuesim.version";
@@ -17,18 +20,18 @@ pub(crate) const RELEASE: &str = "valuesim.version";
 #[derive(Debug)]
 pub(crate) struct Encoder<W: Write + Send> {
     writer: TableWriter<W>,
-    names: Names,
+    questions: Questions,
 }
 
 impl<W: Write + Send> Encoder<W> {
     pub(crate) fn new(out: W, codebook: &Codebook, about: &About) -> Result<Self> {
         let writer = TableWriter::new(TABLE, &columns(), &about.metadata(), out)?;
-        Ok(Self { writer, names: Names::new(codebook) })
+        Ok(Self { writer, questions: Questions::new(codebook, about.behaviour) })
     }
 
     /// Adds a row for each of the predictions.
     pub(crate) fn write(&mut self, batch: &Batch<'_>, predictions: &[Prediction]) -> Result<()> {
-        let rows = BatchRows::new(batch, &self.names);
+        let rows = BatchRows::new(batch, &self.questions);
         for prediction in predictions {
             self.writer.push(rows.row(prediction));
         }
@@ -47,7 +50,7 @@ impl About {
     pub(crate) fn metadata(&self) -> [(&'static str, String); 6] {
         let simulated = self.replies == Replies::Simulated;
         [
-            ("valuesim.predictions_version", PREDICTIONS_VERSION.to_owned()),
+            (VERSION, PREDICTIONS_VERSION.to_owned()),
             (RELEASE, env!("CARGO_PKG_VERSION").to_owned()),
             ("valuesim.run", self.run.to_string()),
             ("valuesim.behaviour", self.behaviour.to_string()),

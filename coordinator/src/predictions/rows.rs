@@ -6,7 +6,7 @@ use valuesim_shared::method::Behaviour;
 use crate::score::Arm;
 
 /// The version of the columns, in the file's metadata.
-pub const PREDICTIONS_VERSION: &str = "1";
+pub const PREDICTIONS_VERSION: &str = "2";
 
 /// Where the replies of a run came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,4 +43,6 @@ pub struct Batch<'a> {
     pub fold: Fold,
     /// Where the arm's replies came from.
     pub replies: Replies,
+    /// Whether the cell is scored. If it is not, its predictions count for nothing.
+    pub is_scored: bool,
 }

@@ -52,7 +52,7 @@ impl Retrieval {
         Ok(Self { columns, rows })
     }
 
-    /// The items of a cell's profile that are retrieved for each of its held-out questions.
+    /// The items of a cell's profile that are retrieved for each of its questions.
     pub fn of_cell(&self, plan: &Plan, survey: &Survey, cell: Cell) -> RetrievedItems {
         let kept = (0..).zip(plan.split().kept(cell.fold));
         let items: Vec<Item> = kept
@@ -61,8 +61,8 @@ impl Retrieval {
                 Some((place, *column as usize))
             })
             .collect();
-        let held_out = plan.split().held_out(cell.fold).iter();
-        RetrievedItems(held_out.map(|question| self.best(*question, &items)).collect())
+        let asked = plan.split().asked(cell.fold).iter();
+        RetrievedItems(asked.map(|question| self.best(*question, &items)).collect())
     }
 
     /// The items most similar to a question, best first; of equal ones the first in the profile. If any is similar enough,

@@ -44,7 +44,7 @@ impl EmbeddedTexts {
                 }
             }
         }
-        for question in questions(plan, |split, fold| split.held_out(fold)) {
+        for question in questions(plan, |split, fold| split.asked(fold)) {
             let text = question_block(codebook.question(question));
             all.questions.insert(question, number(&mut numbers, &mut all.texts, &text));
         }

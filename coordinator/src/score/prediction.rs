@@ -59,25 +59,25 @@ pub struct Prediction {
 /// A cell's result that does not fit the questions of its fold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the result of {method} has length {found}, expected {expected}: one entry for each question that its fold holds out"
+    "the result of {method} has length {found}, expected {expected}: one entry for each question of its fold that is asked"
 )]
 pub struct Misfit {
     /// The arm's method.
     pub method: Method,
-    /// Questions that the fold holds out.
+    /// Questions of the fold that are asked.
     pub expected: usize,
     /// Length of the first list that does not match.
     pub found: usize,
 }
 
 impl Prediction {
-    /// The predictions of an arm in a finished cell, whose fold holds out the questions `held_out`.
+    /// The predictions of an arm in a finished cell, whose fold asks the questions `asked`.
     pub fn of_cell(
         arm: &ArmResult,
-        held_out: &[QuestionId],
+        asked: &[QuestionId],
         truth: impl Fn(QuestionId) -> Code,
     ) -> Result<Vec<Self>, Misfit> {
-        let expected = held_out.len();
+        let expected = asked.len();
         let lengths = [arm.answers.len(), arm.ended.0.len(), arm.decided.0.len(), arm.asked.len()];
         if let Some(&found) = lengths.iter().find(|&&length| length != expected) {
             return Err(Misfit { method: arm.method, expected, found });
@@ -90,7 +90,7 @@ impl Prediction {
             decided: arm.decided.0[at],
             asked: arm.asked[at],
         };
-        Ok(held_out.iter().enumerate().map(prediction).collect())
+        Ok(asked.iter().enumerate().map(prediction).collect())
     }
 
     /// The prediction of a method that asks no model; `answer` is `None` if it has no prediction.

@@ -147,7 +147,7 @@ pub(super) fn transcripts(ledger: &Ledger, plan: &Plan, rows: &Rows) -> Result<C
     Ok(check)
 }
 
-/// Checks that every prediction is there: for each arm of the experiment, one for each question that the fold holds out.
+/// Checks that every prediction is there: for each arm of the experiment, one for each question of the fold that is asked.
 pub(super) fn fits(ledger: &Ledger, plan: &Plan, experiment: &Experiment) -> Result<Check, LedgerError> {
     let mut check = Check::new("predictions", "every arm has a prediction for each question of its fold");
     let planned = plan.planned();
@@ -169,7 +169,7 @@ pub(super) fn fits(ledger: &Ledger, plan: &Plan, experiment: &Experiment) -> Res
 }
 
 fn misfits(cell: Cell, result: &CellResult, plan: &Plan, experiment: &Experiment) -> Vec<String> {
-    let held_out = plan.split().held_out(cell.fold);
+    let asked = plan.split().asked(cell.fold);
     let mut misfits = Vec::new();
     for method in &experiment.methods {
         match result.arms.iter().filter(|arm| arm.method == *method).count() {
@@ -182,10 +182,10 @@ fn misfits(cell: Cell, result: &CellResult, plan: &Plan, experiment: &Experiment
             misfits.push(format!("there is a result of {}, which the experiment does not have", arm.method));
         }
         let no_truth = |_| valuesim_shared::id::Code(0);
-        misfits.extend(Prediction::of_cell(arm, held_out, no_truth).err().map(|misfit| misfit.to_string()));
+        misfits.extend(Prediction::of_cell(arm, asked, no_truth).err().map(|misfit| misfit.to_string()));
     }
     for module in &result.modules {
-        let (found, expected) = (module.answers.len().min(module.ended.0.len()), held_out.len());
+        let (found, expected) = (module.answers.len().min(module.ended.0.len()), asked.len());
         if module.answers.len() != expected || module.ended.0.len() != expected {
             misfits.push(format!("{} has {found} answers, expected {expected}", module.stage.name()));
         }

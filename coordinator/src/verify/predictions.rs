@@ -14,7 +14,9 @@ use valuesim_shared::codebook::Codebook;
 use super::Check;
 use crate::evaluation::{Evaluated, EvaluationError, Sink};
 use crate::parquet_table::{Rows, TableReader};
-use crate::predictions::{About, Batch, BatchRows, Encoder, Names, RELEASE, TABLE, columns};
+use crate::predictions::{
+    About, Batch, BatchRows, Encoder, PREDICTIONS_VERSION, Questions, RELEASE, TABLE, VERSION, columns,
+};
 use crate::score::Prediction;
 
 /// How many bytes of the file are read at a time.
@@ -111,14 +113,20 @@ pub(super) fn check(path: &Path, of: &Evaluated<'_>, bytes: &Bytes, rows: u64) -
     Ok(check)
 }
 
+/// Why the columns of the file at `path` cannot be compared.
 fn unreadable(path: &Path, error: &ParquetError) -> String {
-    format!("{}: {error}", path.display())
+    match TableReader::stored(path, VERSION) {
+        Some(version) if version != PREDICTIONS_VERSION => format!(
+            "predictions.parquet has version {version} of its columns, this program reads version {PREDICTIONS_VERSION}: the run's command writes it again, without new calls"
+        ),
+        _ => format!("{}: {error}", path.display()),
+    }
 }
 
 /// Compares the rows of the file with those of the ledger.
 struct Comparison<'a> {
     stored: TableReader,
-    names: Names,
+    questions: Questions,
     expected: Rows,
     /// How many rows have been compared.
     done: u64,
@@ -138,8 +146,9 @@ impl<'a> Comparison<'a> {
             return Ok(());
         }
         let is_by_this_release = compare_metadata(&stored, &of.about(), check);
-        let names = Names::new(of.codebook);
-        let mut all = Comparison { stored, names, expected: Rows::new(&columns()), done: 0, check, unreadable: None };
+        let questions = Questions::new(of.codebook, of.experiment.behaviour);
+        let expected = Rows::new(&columns());
+        let mut all = Comparison { stored, questions, expected, done: 0, check, unreadable: None };
         of.hand_over(&mut all)?;
         all.compare_waiting();
         let Self { stored, check, unreadable, .. } = all;
@@ -194,7 +203,7 @@ impl<'a> Comparison<'a> {
 
 impl Sink for Comparison<'_> {
     fn write(&mut self, batch: &Batch<'_>, predictions: &[Prediction]) -> Result<(), EvaluationError> {
-        let rows = BatchRows::new(batch, &self.names);
+        let rows = BatchRows::new(batch, &self.questions);
         for prediction in predictions {
             self.expected.push(rows.row(prediction));
         }

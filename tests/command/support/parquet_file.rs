@@ -47,6 +47,9 @@ pub(crate) fn rewrite(path: &Path, release: &Release, column: &str, change: impl
                 ColumnReader::BoolColumnReader(reader) => {
                     write::<parquet::data_type::BoolType>(&mut to, &read(reader), optional);
                 }
+                ColumnReader::DoubleColumnReader(reader) => {
+                    write::<parquet::data_type::DoubleType>(&mut to, &read(reader), optional);
+                }
                 _ => panic!("a column of another type"),
             }
         }
