@@ -98,7 +98,7 @@ impl Evaluated<'_> {
         (cells_finished, missing): (u64, Missing),
         spend: Vec<ModelSpend>,
     ) -> Result<Results, EvaluationError> {
-        let Self { run, experiment, plan, survey, ledger, .. } = *self;
+        let Self { run, experiment, plan, survey, codebook, ledger, .. } = *self;
         let weights = groups::weights(survey, experiment.evaluation.weights.as_deref())?;
         let questions = questions::questions(scored);
         Ok(Results {
@@ -113,7 +113,7 @@ impl Evaluated<'_> {
             cells_finished,
             cells_dead: ledger.dead()?.len() as u64,
             missing,
-            facts: facts::facts(experiment, plan, survey),
+            facts: facts::facts(experiment, plan, survey, codebook),
             published_elsewhere: facts::published_elsewhere(experiment, plan, survey),
             weights: experiment.evaluation.weights.clone(),
             arms: arm_results(scored, weights.as_deref(), &questions),

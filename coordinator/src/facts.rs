@@ -1,17 +1,24 @@
 //! Describes what is run, for the announcement and the report.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::{Experiment, PAPER_SEED, PAPER_USERS, SplitSettings, Users};
+use valuesim_shared::id::Country;
+use valuesim_shared::strata::Allocation;
 use valuesim_shared::survey::{Release, Survey};
 
 use crate::grouped::grouped;
 use crate::plan::Plan;
 
 /// The facts of an experiment, one line each; the report uses the same lines.
-pub fn facts(experiment: &Experiment, plan: &Plan, survey: &Survey) -> Vec<String> {
+pub fn facts(experiment: &Experiment, plan: &Plan, survey: &Survey, codebook: &Codebook) -> Vec<String> {
     let models: Vec<&str> = experiment.models.iter().map(|model| model.name.as_str()).collect();
     let methods: Vec<_> = experiment.methods.iter().map(|method| method.name()).collect();
     let simulated = if experiment.simulate.is_some() { " (SIMULATED: replies come from this program)" } else { "" };
     let mut facts = vec![survey_fact(experiment, survey), sample_fact(experiment, plan, survey)];
+    facts.extend(strata_facts(experiment, plan, codebook));
     facts.push(folds_fact(experiment, plan));
     facts.extend(not_asked_fact(plan));
     facts.extend([
@@ -51,13 +58,37 @@ fn sample_fact(experiment: &Experiment, plan: &Plan, survey: &Survey) -> String 
     let papers = survey.edition().release == Release::V6
         && sample.seed == PAPER_SEED
         && sample.users == Some(Users::Count(PAPER_USERS))
-        && sample.countries.is_empty();
+        && sample.countries.is_empty()
+        && sample.stratify.is_none();
     match sample.users {
         None => format!("sample: the {count} listed respondents{from}"),
         Some(Users::All) => format!("sample: all {count} respondents{from}"),
         Some(Users::Count(_)) if papers => format!("sample: the paper's {count} respondents (seed {PAPER_SEED})"),
         Some(Users::Count(_)) => format!("sample: {count} respondents{from}, drawn with seed {}", sample.seed),
     }
+}
+
+/// How a stratified sample is spread, and what that means for intervals.
+fn strata_facts(experiment: &Experiment, plan: &Plan, codebook: &Codebook) -> Vec<String> {
+    if plan.strata().is_empty() {
+        return Vec::new();
+    }
+    let allocation = experiment.sample.allocation.unwrap_or_default();
+    let alpha =
+        |country: Country| codebook.country(country).map_or_else(|| country.0.to_string(), |known| known.alpha.clone());
+    let mut by_count: BTreeMap<Reverse<u32>, Vec<String>> = BTreeMap::new();
+    for stratum in plan.strata() {
+        by_count.entry(Reverse(stratum.drawn)).or_default().push(alpha(stratum.country));
+    }
+    let spread = by_count.iter().map(|(Reverse(drawn), countries)| format!("{drawn} of {}", countries.join(", ")));
+    let spread = spread.collect::<Vec<_>>().join("; ");
+    let meaning = match allocation {
+        Allocation::Proportional => "intervals treat it as a plain sample, which makes them a little too wide",
+        Allocation::Equal => {
+            "means count every country alike, whatever its size; intervals have no correction for the file's size"
+        }
+    };
+    vec![format!("stratified by country, {} allocation: {spread}", allocation.name()), format!("strata: {meaning}")]
 }
 
 fn folds_fact(experiment: &Experiment, plan: &Plan) -> String {

@@ -1,16 +1,21 @@
 //! Plans which cells a run consists of: respondents, folds and models, never expanded into a list of cells.
 
+mod select;
+
 use std::collections::HashSet;
 
 use valuesim_shared::codebook::Codebook;
-use valuesim_shared::experiment::{Experiment, SplitSettings, Users};
-use valuesim_shared::id::{Cell, Country, Fold, ModelId, QuestionId, Respondent};
-use valuesim_shared::sample::{SampleError, sample_rows};
+use valuesim_shared::experiment::{Experiment, SplitSettings};
+use valuesim_shared::id::{Cell, Fold, ModelId, QuestionId, Respondent};
+use valuesim_shared::sample::SampleError;
 use valuesim_shared::split::{Split, SplitError};
 use valuesim_shared::survey::Survey;
 
 use crate::draws::Draws;
 use crate::statistics::Population;
+use select::{Selection, select};
+
+pub use select::Stratum;
 
 /// Why an experiment cannot be planned on a survey.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +63,7 @@ pub struct Plan {
     models: u16,
     split: Split,
     population: Population,
+    strata: Vec<Stratum>,
     draws: Draws,
 }
 
@@ -69,14 +75,14 @@ impl Plan {
     pub fn new(experiment: &Experiment, survey: &Survey, codebook: &Codebook) -> Result<Self, PlanError> {
         let split = Split::new(experiment.split.seed, experiment.split.folds)?.asking(experiment.behaviour, codebook);
         let folds = folds(&experiment.split, &split)?;
-        let (respondents, population) = select(experiment, survey, codebook)?;
+        let Selection { respondents, population, strata } = select(&experiment.sample, survey, codebook)?;
         let models = u16::try_from(experiment.models.len()).expect("an experiment has under 65,536 models");
         let drawn_from = match population {
             Population::Finite(people) => u32::try_from(people).unwrap_or(u32::MAX),
             Population::Unlimited => u32::try_from(survey.respondents()).unwrap_or(u32::MAX),
         };
         let draws = Draws::new(experiment, (&respondents, drawn_from), (&split, &folds))?;
-        Ok(Self { respondents, folds, models, split, population, draws })
+        Ok(Self { respondents, folds, models, split, population, strata, draws })
     }
 
     /// The respondents, in the order of the sample.
@@ -92,6 +98,11 @@ impl Plan {
     /// The population that the respondents represent: a random sample represents the people it was drawn from.
     pub fn population(&self) -> Population {
         self.population
+    }
+
+    /// How the sample is spread over groups of respondents; empty unless it is stratified.
+    pub fn strata(&self) -> &[Stratum] {
+        &self.strata
     }
 
     /// How the questions are split.
@@ -171,57 +182,4 @@ impl Planned {
     pub(crate) fn contains(&self, cell: Cell) -> bool {
         cell.model.0 < self.models && self.folds.contains(&cell.fold) && self.respondents.contains(&cell.respondent)
     }
-}
-
-fn select(
-    experiment: &Experiment,
-    survey: &Survey,
-    codebook: &Codebook,
-) -> Result<(Vec<Respondent>, Population), PlanError> {
-    let sample = &experiment.sample;
-    let rows = survey.respondents();
-    if let Some(&row) = sample.respondents.iter().find(|row| row.index() >= rows) {
-        return Err(PlanError::NoSuchRespondent { row, rows });
-    }
-    let countries = countries(&sample.countries, codebook)?;
-    let listed = !sample.respondents.is_empty();
-    let candidates: Vec<Respondent> =
-        if listed { without_repeats(&sample.respondents) } else { (0..rows).map(Respondent::from_index).collect() };
-    let chosen: Vec<Respondent> = candidates
-        .into_iter()
-        .filter(|&respondent| countries.is_empty() || countries.contains(&survey.country(respondent)))
-        .collect();
-    if chosen.is_empty() {
-        let countries = sample.countries.join(", ");
-        return Err(PlanError::Empty(format!("nobody in the selection lives in {countries}")));
-    }
-    let drawn_from = Population::Finite(chosen.len() as u64);
-    match sample.users {
-        _ if listed => Ok((chosen, Population::Unlimited)),
-        Some(Users::Count(count)) => Ok((draw(sample.seed, count, &chosen)?, drawn_from)),
-        Some(Users::All) | None => Ok((chosen, drawn_from)),
-    }
-}
-
-fn draw(seed: u64, count: u32, from: &[Respondent]) -> Result<Vec<Respondent>, PlanError> {
-    let there = u32::try_from(from.len()).expect("a survey has under 2^32 rows");
-    let positions =
-        sample_rows(seed, count, there).map_err(|_| PlanError::TooMany { asked: count, there: from.len() })?;
-    Ok(positions.into_iter().map(|position| from[position.index()]).collect())
-}
-
-fn without_repeats(respondents: &[Respondent]) -> Vec<Respondent> {
-    let mut seen = HashSet::new();
-    respondents.iter().copied().filter(|&respondent| seen.insert(respondent)).collect()
-}
-
-fn countries(names: &[String], codebook: &Codebook) -> Result<HashSet<Country>, PlanError> {
-    let find = |name: &String| {
-        let wanted = |country: &&valuesim_shared::codebook::CountryName| {
-            country.alpha.eq_ignore_ascii_case(name) || name.parse() == Ok(country.code.0)
-        };
-        let found = codebook.countries().iter().find(wanted);
-        found.map(|country| country.code).ok_or_else(|| PlanError::NoSuchCountry(name.clone()))
-    };
-    names.iter().map(find).collect()
 }

@@ -6,6 +6,7 @@ use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::Experiment;
 use valuesim_shared::id::{Fold, QuestionId, Respondent, RunId};
 use valuesim_shared::method::{Behaviour, Method};
+use valuesim_shared::strata::{Allocation, Stratify};
 use valuesim_shared::survey::Survey;
 
 use crate::plan::Plan;
@@ -30,6 +31,10 @@ struct RunInputs<'a> {
     not_asked: Vec<QuestionId>,
     respondents: &'a [Respondent],
     population: Population,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stratify: Option<Stratify>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allocation: Option<Allocation>,
     methods: &'a [Method],
     models: Vec<ModelInputs<'a>>,
     simulator_seed: Option<u64>,
@@ -109,6 +114,8 @@ fn id(
         not_asked,
         respondents: plan.respondents(),
         population: plan.population(),
+        stratify: experiment.sample.stratify,
+        allocation: experiment.sample.stratify.map(|_| experiment.sample.allocation.unwrap_or_default()),
         methods: &experiment.methods,
         models: models.collect(),
         simulator_seed: simulated.map(|simulation| simulation.seed),

@@ -1,21 +1,21 @@
 //! The experiment as a user writes it: data, sample, folds, methods, models, limits.
 
 mod evaluation;
+mod sample;
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::path::PathBuf;
 
-use serde::de::{Error as _, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::cell::needs_retrieval;
 use crate::embeddings::EmbeddingSettings;
-use crate::id::{Fold, Respondent};
+use crate::id::Fold;
 use crate::method::{Behaviour, Method};
 use crate::model::ModelSettings;
 
 pub use evaluation::EvaluationSettings;
+pub use sample::{Sample, Users};
 
 /// The most models of one experiment: more than anyone compares, and few enough for their numbers in messages.
 pub const MAX_MODELS: usize = 1_000;
@@ -88,27 +88,6 @@ pub struct SurveySource {
     pub synthetic_seed: u64,
 }
 
-/// Which respondents to draw.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Sample {
-    /// The number of respondents, or all; if absent, 100 from a survey file and 25 from a synthetic survey.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub users: Option<Users>,
-    /// Seed of the draw.
-    pub seed: u64,
-    /// Row numbers to use instead of a draw.
-    pub respondents: Vec<Respondent>,
-    /// Restricts the sample to these countries, by ISO alpha-3 or numeric code.
-    pub countries: Vec<String>,
-}
-
-impl Default for Sample {
-    fn default() -> Self {
-        Self { users: None, seed: PAPER_SEED, respondents: Vec::new(), countries: Vec::new() }
-    }
-}
-
 /// How to split the questions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -135,75 +114,6 @@ pub struct Simulation {
     pub seed: u64,
     /// Latency of each reply in milliseconds.
     pub latency_ms: u64,
-}
-
-/// How many respondents to draw.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Users {
-    /// All respondents.
-    All,
-    /// This number of respondents.
-    Count(u32),
-}
-
-impl fmt::Display for Users {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::All => f.write_str("all"),
-            Self::Count(count) => count.fmt(f),
-        }
-    }
-}
-
-impl std::str::FromStr for Users {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "all" {
-            return Ok(Self::All);
-        }
-        match text.parse() {
-            Ok(count) if count > 0 => Ok(Self::Count(count)),
-            _ => Err(format!("{text:?} is not a number of respondents: expected a whole number above 0, or `all`")),
-        }
-    }
-}
-
-impl Serialize for Users {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::All => serializer.serialize_str("all"),
-            Self::Count(count) => serializer.serialize_u32(*count),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Users {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NumberOrAll;
-
-        impl Visitor<'_> for NumberOrAll {
-            type Value = Users;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a whole number above 0, or \"all\"")
-            }
-
-            fn visit_i64<E: serde::de::Error>(self, count: i64) -> Result<Users, E> {
-                count.to_string().parse().map_err(E::custom)
-            }
-
-            fn visit_u64<E: serde::de::Error>(self, count: u64) -> Result<Users, E> {
-                count.to_string().parse().map_err(E::custom)
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Users, E> {
-                text.parse().map_err(E::custom)
-            }
-        }
-
-        deserializer.deserialize_any(NumberOrAll).map_err(D::Error::custom)
-    }
 }
 
 /// What is missing where `rag` is asked for without an embeddings endpoint.
@@ -267,8 +177,9 @@ impl Experiment {
         let one_source = self.survey.file.is_none() || self.survey.synthetic.is_none();
         unless(one_source, "survey: `file` and `synthetic` exclude each other; leave one out".to_owned());
         unless(self.survey.synthetic != Some(0), "survey.synthetic: expected at least 1 respondent".to_owned());
-        let one_sample = self.sample.respondents.is_empty() || self.sample.users.is_none();
-        unless(one_sample, "sample: `users` and `respondents` exclude each other; leave one out".to_owned());
+        for problem in self.sample.problems() {
+            unless(false, problem);
+        }
         for fold in self.split.only.iter().collect::<BTreeSet<_>>() {
             let exists = fold.number() <= self.split.folds;
             unless(exists, format!("split.only: there is no fold {fold}; expected 1 to {}", self.split.folds));

@@ -27,6 +27,7 @@ pub mod similarity;
 pub mod split;
 pub mod stage;
 pub mod store;
+pub mod strata;
 pub mod survey;
 pub mod task;
 pub mod telemetry;

@@ -73,7 +73,7 @@ pub(super) fn start(experiment: Experiment, flags: &Flags, mode: Mode<'_>) -> Re
     let style = if flags.json { Style::Json } else { Style::Text };
     let estimate = estimate(&job.experiment, &job.plan, &job.survey, &job.codebook);
     check_limits(&job.experiment, &estimate).or_usage()?;
-    let announcement = Announcement::new(&job.run, &job.experiment, &job.plan, &job.survey, &estimate);
+    let announcement = Announcement::new(&job, &estimate);
     if flags.dry_run {
         announcement.print(style)?;
         return Ok(Exit::Done);

@@ -6,12 +6,10 @@ use indicatif::HumanCount;
 use serde::Serialize;
 use valuesim_coordinator::estimate::{EmbeddingEstimate, Estimate, ModelEstimate, Span};
 use valuesim_coordinator::facts::facts;
-use valuesim_coordinator::plan::Plan;
 use valuesim_shared::cell::needs_backstory;
-use valuesim_shared::experiment::Experiment;
 use valuesim_shared::id::{Fold, Respondent, RunId};
-use valuesim_shared::survey::Survey;
 
+use crate::commands::job::Job;
 use crate::output::{note, print, print_json, write_event};
 use crate::progress::Style;
 
@@ -33,18 +31,12 @@ pub(super) struct Announcement<'a> {
 }
 
 impl<'a> Announcement<'a> {
-    pub(super) fn new(
-        run: &'a RunId,
-        experiment: &Experiment,
-        plan: &'a Plan,
-        survey: &Survey,
-        estimate: &'a Estimate,
-    ) -> Self {
+    pub(super) fn new(Job { run, experiment, codebook, survey, plan }: &'a Job, estimate: &'a Estimate) -> Self {
         let arms = experiment.methods.len() as u64 * experiment.models.len() as u64;
         let any_story = needs_backstory(&experiment.methods);
         Self {
             run,
-            facts: facts(experiment, plan, survey),
+            facts: facts(experiment, plan, survey, codebook),
             simulated: experiment.simulate.is_some(),
             synthetic_survey: survey.is_synthetic(),
             respondents: plan.respondents(),

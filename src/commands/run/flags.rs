@@ -9,6 +9,7 @@ use valuesim_shared::experiment::{Experiment, Simulation, Users};
 use valuesim_shared::id::{Fold, Respondent};
 use valuesim_shared::method::{Behaviour, Method};
 use valuesim_shared::model::{ModelSettings, OutputLimitField};
+use valuesim_shared::strata::{Allocation, Stratify};
 
 use super::embedding_flags::EmbeddingFlags;
 use crate::exit::{Failure, OrUsage as _};
@@ -58,6 +59,14 @@ pub(crate) struct Flags {
     /// Seed for drawing respondents [default: 42, as in the paper]
     #[arg(long, value_name = "SEED", env = "VALUESIM_SAMPLE_SEED", help_heading = "Sample")]
     sample_seed: Option<u64>,
+
+    /// Spread the draw over groups of respondents: `country` [default: no]
+    #[arg(long, value_name = "BY", env = "VALUESIM_STRATIFY", value_parser = stratify, help_heading = "Sample")]
+    stratify: Option<Stratify>,
+
+    /// How many of each group: `proportional` to its size, or `equal` [default: proportional]
+    #[arg(long, value_name = "HOW", env = "VALUESIM_ALLOCATION", value_parser = allocation, help_heading = "Sample")]
+    allocation: Option<Allocation>,
 
     /// Run only these folds, numbered from 1 [default: all five]
     #[arg(long, value_name = "FOLD,...", env = "VALUESIM_FOLDS", value_delimiter = ',', value_parser = fold, help_heading = "Sample")]
@@ -209,6 +218,8 @@ impl Flags {
             sample.countries.clone_from(&self.countries);
         }
         sample.seed = self.sample_seed.unwrap_or(sample.seed);
+        sample.stratify = self.stratify.or(sample.stratify);
+        sample.allocation = self.allocation.or(sample.allocation);
         if !self.folds.is_empty() {
             experiment.split.only.clone_from(&self.folds);
         }
@@ -276,6 +287,15 @@ fn method(text: &str) -> Result<Method, String> {
         let known = Method::WITH_MODEL.map(Method::name);
         format!("expected a method that asks a model: {} or profile-scale(N)", known.join(", "))
     })
+}
+
+fn stratify(text: &str) -> Result<Stratify, String> {
+    if text == "country" { Ok(Stratify::Country) } else { Err("expected `country`".to_owned()) }
+}
+
+fn allocation(text: &str) -> Result<Allocation, String> {
+    let found = Allocation::ALL.into_iter().find(|allocation| allocation.name() == text);
+    found.ok_or_else(|| "expected `proportional` or `equal`".to_owned())
 }
 
 fn output_limit_field(text: &str) -> Result<OutputLimitField, String> {
