@@ -70,8 +70,11 @@ impl Evaluated<'_> {
     /// Soon after `stop` is cancelled it returns an error that [is an interruption](EvaluationError::is_interruption).
     pub fn score(&self, stop: &CancellationToken) -> Result<Results, EvaluationError> {
         let columns = groups::Column::all(self.survey, self.codebook, &self.experiment.evaluation.by)?;
-        let cells = ScoredCells::find(self)?;
-        let baselines = Baselines::new(self.survey, self.codebook);
+        let (cells, baselines) = thread::scope(|scope| {
+            let baselines = scope.spawn(|| Baselines::new(self.survey, self.codebook));
+            (ScoredCells::find(self), parallel::joined(baselines))
+        });
+        let cells = cells?;
         let chance = Chance::new(self.codebook, self.experiment.behaviour);
         let arms = self.arms(&cells.models);
         let groups = 1 + columns.iter().map(|column| column.groups.len()).sum::<usize>();

@@ -3,6 +3,7 @@
 mod code_string;
 mod decided;
 mod ended;
+mod list;
 mod spend;
 
 use serde::{Deserialize, Serialize};
@@ -87,6 +88,7 @@ pub struct ModuleResult {
     #[serde(rename = "module")]
     pub stage: Stage,
     /// The answers; `None` where the module gave no valid answer.
+    #[serde(deserialize_with = "list::list")]
     pub answers: Vec<Option<Code>>,
     /// How asking for each answer ended.
     pub ended: CodeString<Ended>,
@@ -99,12 +101,14 @@ pub struct ArmResult {
     /// The arm's method; its model is the cell's.
     pub method: Method,
     /// The predictions; `None` where there is no valid one.
+    #[serde(deserialize_with = "list::list")]
     pub answers: Vec<Option<Code>>,
     /// How each prediction ended.
     pub ended: CodeString<Ended>,
     /// How each prediction was decided.
     pub decided: CodeString<Decided>,
     /// How many times the model was asked for each prediction, counting format reminders but not transport retries.
+    #[serde(deserialize_with = "list::list")]
     pub asked: Vec<u8>,
 }
 

@@ -1,14 +1,13 @@
 //! Counts how the modules of an arm answer, whether they agree, and what the coordinator makes of it.
 
 use valuesim_shared::cell::{Asks, Recipe, Settle};
-use valuesim_shared::codebook::{Codebook, Question};
 use valuesim_shared::decide::ceiling_of_mean;
 use valuesim_shared::id::Code;
 use valuesim_shared::method::Module;
 use valuesim_shared::outcome::{CellResult, Decided, ModuleResult};
 
 use crate::results::{Agreement, CoordinatorResults, HelpAndHarm, ModuleResults, ModuleScore};
-use crate::score::{Arm, Prediction};
+use crate::score::{Arm, Prediction, Tallies};
 
 /// The counts of one arm that asks modules.
 #[derive(Debug, Clone)]
@@ -33,7 +32,7 @@ impl ModuleCounts {
     }
 
     /// Adds the arm's predictions in a cell. Where the ledger lacks a module's answers, it counts as giving none.
-    pub(crate) fn add(&mut self, codebook: &Codebook, result: &CellResult, predictions: &[Prediction]) {
+    pub(crate) fn add(&mut self, tallies: &Tallies<'_>, result: &CellResult, predictions: &[Prediction]) {
         let of_module = |score: &ModuleScore| {
             let stage = self.recipe.module(score.module);
             result.modules.iter().find(|module| module.stage == stage)
@@ -47,18 +46,18 @@ impl ModuleCounts {
             answers.extend(modules.iter().copied().map(answer));
             valid.clear();
             valid.extend(answers.iter().copied().flatten());
-            self.add_answers(codebook.question(prediction.question), prediction, (&answers, &valid));
+            let truth = Some(prediction.truth).filter(|&truth| tallies.has_option(prediction.question, truth));
+            self.add_answers(prediction, truth, (&answers, &valid));
         }
     }
 
-    /// Adds one prediction, with the answer of each module, and those of them that are valid.
+    /// Adds one prediction, with the truth if it is an option, the answer of each module, and those of them that are valid.
     fn add_answers(
         &mut self,
-        question: &Question,
         prediction: &Prediction,
+        truth: Option<Code>,
         (answers, valid): (&[Option<Code>], &[Code]),
     ) {
-        let truth = Some(prediction.truth).filter(|&truth| question.has_option(truth));
         for (module, answer) in self.modules.iter_mut().zip(answers) {
             let Some(answer) = answer else { continue };
             module.valid += 1;
@@ -176,7 +175,7 @@ mod tests {
     use super::*;
     use crate::fixture;
     use valuesim_shared::cell::recipe;
-    use valuesim_shared::method::Method;
+    use valuesim_shared::method::{Behaviour, Method};
     use valuesim_shared::outcome::{CodeString, Ended};
     use valuesim_shared::stage::Stage;
 
@@ -199,7 +198,8 @@ mod tests {
         };
         let predictions: Vec<Prediction> = asked.iter().zip(&questions).map(prediction).collect();
         let mut counts = ModuleCounts::of(recipe(method).expect("asks a model")).expect("asks modules");
-        counts.add(&fixture::codebook(), &result, &predictions);
+        let codebook = fixture::codebook();
+        counts.add(&Tallies::new(&codebook, Behaviour::Corrected), &result, &predictions);
         let before = counts.clone();
         counts.merge(&before);
         counts.results(&Arm::with_model(method, "m"))

@@ -123,7 +123,7 @@ impl<'a> Pass<'a> {
                 for &arm in &arms {
                     let predictions = self.of.predictions(cell, &result, self.arms[arm].arm.method)?;
                     if let Some(counts) = &mut modules[arm] {
-                        counts.add(self.of.codebook, &result, &predictions);
+                        counts.add(self.tallies, &result, &predictions);
                     }
                     all[at][arm].extend(predictions);
                 }

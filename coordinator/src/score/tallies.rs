@@ -46,6 +46,11 @@ impl<'a> Tallies<'a> {
         }
     }
 
+    /// Whether a code is one of a question's options.
+    pub(crate) fn has_option(&self, question: QuestionId, code: Code) -> bool {
+        self.questions[question.index()].ranks.rank(code).is_some()
+    }
+
     pub(crate) fn category(&self, question: QuestionId) -> Category {
         self.questions[question.index()].category
     }

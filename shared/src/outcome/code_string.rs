@@ -1,6 +1,9 @@
 //! Writes a list of enum values as a string with one letter for each.
 
-use serde::de::Error as _;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A value that a message writes as one letter.
@@ -24,12 +27,27 @@ impl<T: CodeLetter> Serialize for CodeString<T> {
 
 impl<'de, T: CodeLetter> Deserialize<'de> for CodeString<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        let items = text.chars().map(|letter| {
-            T::from_letter(letter).ok_or_else(|| {
-                D::Error::custom(format!("unknown letter {letter:?} in a list with one letter for each item"))
-            })
-        });
-        items.collect::<Result<_, _>>().map(Self)
+        deserializer.deserialize_str(Letters(PhantomData))
+    }
+}
+
+/// Reads the letters from where they stand: a full ledger has millions of lists.
+struct Letters<T>(PhantomData<T>);
+
+impl<T: CodeLetter> Visitor<'_> for Letters<T> {
+    type Value = CodeString<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        let mut items = Vec::with_capacity(text.len());
+        for letter in text.chars() {
+            items.push(T::from_letter(letter).ok_or_else(|| {
+                E::custom(format!("unknown letter {letter:?} in a list with one letter for each item"))
+            })?);
+        }
+        Ok(CodeString(items))
     }
 }
