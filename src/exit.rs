@@ -13,6 +13,8 @@ pub(crate) enum Exit {
     Usage,
     /// Something could not be inspected, so nothing is known about it.
     NotLooked,
+    /// An operator cancelled the run; the same command ends so again until `resume`.
+    Cancelled,
     /// Interrupted by the user; the same command resumes.
     Interrupted,
 }
@@ -25,6 +27,7 @@ impl From<Exit> for ExitCode {
             Exit::Usage => 2,
             // 3 is reserved for a spent budget.
             Exit::NotLooked => 4,
+            Exit::Cancelled => 5,
             Exit::Interrupted => 130,
         })
     }

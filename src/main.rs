@@ -31,7 +31,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Flags override VALUESIM_* environment variables, which override the experiment file.
 ///
 /// Exit codes: 0 done; 1 failed, finished work is kept; 2 wrong flag, file, key or address; 4 something could not be
-/// inspected, for example a run in progress or an unreachable server; 130 interrupted, the same command resumes.
+/// inspected, for example a run in progress or an unreachable server; 5 the run was cancelled; 130 interrupted, the same
+/// command resumes.
 #[derive(Debug, Parser)]
 #[command(name = "valuesim", version, max_term_width = 120, disable_help_subcommand = true)]
 struct Command {

@@ -5,26 +5,14 @@ import sys
 
 import yaml
 
+from roundtrip import lost
+
 MODULES = {
     "keda.sh/v1alpha1": "cloudcoil.models.keda.v1alpha1",
     "monitoring.coreos.com/v1": "cloudcoil.models.prometheus_operator.v1",
 }
 # Newer than the models that can be installed.
 NEWER = {"spec.fallback.behavior"}
-
-
-def lost(before, after, path=""):
-    """The paths of keys of `before` that are not in `after`."""
-    if isinstance(before, dict):
-        for key, value in before.items():
-            where = f"{path}.{key}".lstrip(".")
-            if not isinstance(after, dict) or key not in after:
-                yield where
-            else:
-                yield from lost(value, after[key], where)
-    elif isinstance(before, list):
-        for number, value in enumerate(before):
-            yield from lost(value, after[number], f"{path}[{number}]")
 
 
 def main():

@@ -175,11 +175,11 @@ impl Job {
             }
             FleetEnd::Cancelled { by } => {
                 let run = &self.run;
-                Err(anyhow::anyhow!(
+                let error = anyhow::anyhow!(
                     "run {run} was cancelled by {by}; finished work is kept: `valuesim resume {run}` and then the same \
                      command resume it"
-                )
-                .into())
+                );
+                Err(Failure { exit: Exit::Cancelled, error, note: None })
             }
             FleetEnd::Interrupted => {
                 note("interrupted: finished work is kept; the same command resumes");

@@ -115,14 +115,14 @@ fn an_order_outlives_the_process_and_a_cancelled_run_can_be_resumed() {
     assert_eq!(run.provider.take().len(), 0);
     let printed = operate(&run, &["cancel", "--yes"]);
     assert!(printed.contains("is cancelled: it ends, and finished cells are kept"), "{printed}");
-    let output = running.wait().expect_code(1);
+    let output = running.wait().expect_code(5);
     assert!(
         output.stderr.contains("was cancelled by ") && output.stderr.contains("valuesim resume"),
         "{}",
         output.stderr
     );
     // Until the run is resumed, the same command ends at once.
-    run.start("runs").wait().expect_code(1);
+    run.start("runs").wait().expect_code(5);
     assert_eq!(run.provider.take().len(), 0);
     operate(&run, &["resume"]);
     run.start("runs").wait().expect_success();

@@ -61,10 +61,10 @@ async fn a_cancelled_run_ends_and_can_be_resumed() {
     fleet.wait_for_answered(800).await;
     halt(&fleet, &["cancel", "--yes"], &workers).await;
     fleet.resume_replies();
-    coordinator.expect_code(1).await;
+    coordinator.expect_code(5).await;
     fleet.wait_until_idle().await;
     // Until the run is resumed, the same command ends at once.
-    fleet.coordinator().expect_code(1).await;
+    fleet.coordinator().expect_code(5).await;
     order(&fleet, &["resume"]).await;
     fleet.coordinator().expect_success().await;
     drop(workers);
@@ -85,7 +85,7 @@ async fn a_cancelled_run_leaves_no_queue_behind_even_if_its_workers_finish_long_
     sleep(LONG_WAIT).await;
     assert!(!coordinator.has_ended(), "the coordinator waits for the calls");
     fleet.resume_replies();
-    coordinator.expect_code(1).await;
+    coordinator.expect_code(5).await;
     assert_eq!(fleet.provider.stats().in_flight, 0, "the coordinator waited for the calls");
     worker.terminate();
     worker.expect_success().await;

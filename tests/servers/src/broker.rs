@@ -38,6 +38,14 @@ impl Broker {
         Ok(Self { node, vhosts: Mutex::default() })
     }
 
+    /// The same with metrics for Prometheus, at the port that it returns too.
+    pub async fn start_with_metrics() -> Result<(Self, u16), ServerError> {
+        let mut node = Node::new(&new_cookie())?;
+        let port = node.enable_metrics()?;
+        node.start().await?;
+        Ok((Self { node, vhosts: Mutex::default() }, port))
+    }
+
     /// The broker's URL without a virtual host, for which clients use `/`.
     pub fn url(&self) -> String {
         match self.node.tls_port() {

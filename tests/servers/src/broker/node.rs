@@ -41,6 +41,8 @@ pub(crate) struct Node {
     scripts: PathBuf,
     /// TLS on an additional port.
     tls: Option<Tls>,
+    /// The port of its metrics for Prometheus, if it serves them.
+    metrics_port: Option<u16>,
     process: Option<Process>,
     // After the process, which writes into the folder and so must be dropped first.
     folder: TempDir,
@@ -61,7 +63,8 @@ impl Node {
         let [port, distribution_port, management_port] = [(); 3].map(|()| free_port());
         let name = format!("valuesim-{port}@localhost");
         let management = Management(local(management_port));
-        let node = Self { name, port, management, distribution_port, scripts, tls: None, folder, process: None };
+        let (tls, metrics_port, process) = (None, None, None);
+        let node = Self { name, port, management, distribution_port, scripts, tls, metrics_port, process, folder };
         file::write(&node.path(".erlang.cookie"), cookie)?;
         file::write(&node.path("enabled_plugins"), "[rabbitmq_management].")?;
         node.configure(&[])?;
@@ -74,7 +77,19 @@ impl Node {
         let ports = format!("listeners.tcp.1 = 127.0.0.1:{}\nmanagement.tcp.port = {management_port}\n", self.port);
         let peers = if peers.is_empty() { String::new() } else { peer_settings(peers) };
         let tls = self.tls.as_ref().map_or("", |tls| &tls.settings);
-        file::write(&self.path("rabbitmq.conf"), &format!("{ports}{SETTINGS}{peers}{tls}"))
+        let metrics = self
+            .metrics_port
+            .map_or_else(String::new, |port| format!("prometheus.tcp.ip = 127.0.0.1\nprometheus.tcp.port = {port}\n"));
+        file::write(&self.path("rabbitmq.conf"), &format!("{ports}{SETTINGS}{peers}{tls}{metrics}"))
+    }
+
+    /// Serves the node's metrics, as `deploy/rabbitmq/enabled_plugins` says, and returns their port.
+    pub(crate) fn enable_metrics(&mut self) -> Result<u16, ServerError> {
+        let port = free_port();
+        self.metrics_port = Some(port);
+        file::write(&self.path("enabled_plugins"), "[rabbitmq_management,rabbitmq_prometheus].")?;
+        self.configure(&[])?;
+        Ok(port)
     }
 
     /// Enables TLS on an additional port.

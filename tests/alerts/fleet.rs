@@ -1,0 +1,127 @@
+//! A fleet whose provider and servers can be made to fail.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use valuesim_shared::codebook::Codebook;
+use valuesim_simulator::provider::{Provider, ProviderOptions};
+use valuesim_test_servers::{Broker, RedisServer};
+
+use crate::process::Running;
+use crate::prometheus::Targets;
+use crate::sandbox::Sandbox;
+
+/// More cells than are done before the test ends.
+const RUN: &str = r#"
+name = "alerts"
+survey.synthetic = 600
+sample.users = 400
+methods = ["valuesim", "full-info"]
+
+[[model]]
+name = "m"
+base_url = "BASE_URL"
+limits = { calls_in_flight = 8 }
+price = { input_usd_per_million = 1, output_usd_per_million = 2 }
+"#;
+
+/// Calls at a rate that leaves a busy machine the time to scrape.
+const UNPRICED: [&str; 8] = ["--synthetic", "60", "--users", "4", "--model", "unpriced", "--calls-in-flight", "4"];
+
+pub(crate) struct Fleet {
+    pub(crate) broker: Broker,
+    broker_url: String,
+    broker_metrics: u16,
+    store: RedisServer,
+    provider: Option<Provider>,
+    provider_address: SocketAddr,
+    sandbox: Sandbox,
+    coordinator_port: u16,
+    coordinator: Option<Running>,
+    worker_ports: [u16; 2],
+    workers: Vec<Running>,
+}
+
+impl Fleet {
+    /// Starts servers and provider.
+    pub(crate) async fn start(options: ProviderOptions) -> Self {
+        let (broker, store) = tokio::join!(Broker::start_with_metrics(), RedisServer::start());
+        let (broker, broker_metrics) = broker.unwrap();
+        let provider = serve("127.0.0.1:0".parse().unwrap(), options).await;
+        let sandbox = Sandbox::new();
+        sandbox.write("experiment.toml", RUN.replace("BASE_URL", &provider.base_url()));
+        Self {
+            broker_url: broker.new_vhost().await.unwrap(),
+            broker,
+            broker_metrics,
+            store: store.unwrap(),
+            provider_address: provider.address(),
+            provider: Some(provider),
+            sandbox,
+            coordinator_port: free_port(),
+            coordinator: None,
+            worker_ports: [free_port(), free_port()],
+            workers: Vec::new(),
+        }
+    }
+
+    /// What Prometheus is to scrape.
+    pub(crate) fn targets(&self) -> Targets {
+        Targets {
+            workers: self.worker_ports.to_vec(),
+            coordinators: vec![self.coordinator_port],
+            broker: self.broker_metrics,
+        }
+    }
+
+    pub(crate) fn start_coordinator(&mut self) {
+        self.coordinator = Some(self.command(&["coordinate", "experiment.toml"], self.coordinator_port));
+    }
+
+    /// Ends it without a chance to clean up.
+    pub(crate) fn kill_coordinator(&mut self) {
+        drop(self.coordinator.take());
+    }
+
+    pub(crate) fn start_workers(&mut self) {
+        self.workers = self.worker_ports.map(|port| self.command(&["work"], port)).into();
+    }
+
+    /// A run whose model has no price.
+    pub(crate) fn start_unpriced_run(&self) -> Running {
+        let base_url = self.provider.as_ref().unwrap().base_url();
+        self.command(&[&["coordinate", "--base-url", &base_url], &UNPRICED[..]].concat(), 0)
+    }
+
+    /// Replaces the provider by one with other options at the same address.
+    pub(crate) async fn restart_provider(&mut self, options: ProviderOptions) {
+        self.provider.take().unwrap().stop().await;
+        self.provider = Some(serve(self.provider_address, options).await);
+    }
+
+    pub(crate) fn replay_dead_letters(&self) {
+        let run = self.sandbox.run_folder("runs");
+        let run = run.file_name().unwrap().to_str().unwrap();
+        self.command(&["dead", "replay", run, "--all"], 0).wait().expect_success();
+    }
+
+    /// Sets the store's `maxmemory` in bytes; 0 is no limit.
+    pub(crate) fn limit_memory_of_store(&self, bytes: &str) {
+        let mut connection = redis::Client::open(self.store.url()).unwrap().get_connection().unwrap();
+        let () = redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg(bytes).query(&mut connection).unwrap();
+    }
+
+    fn command(&self, arguments: &[&str], port: u16) -> Running {
+        let mut command = self.sandbox.command(arguments);
+        command.env("VALUESIM_BROKER", &self.broker_url).env("VALUESIM_STORE", self.store.url());
+        Running::new(command.env("VALUESIM_HTTP", format!("127.0.0.1:{port}")))
+    }
+}
+
+async fn serve(address: SocketAddr, options: ProviderOptions) -> Provider {
+    Provider::start(address, options, Arc::new(Codebook::built_in())).await.unwrap()
+}
+
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}

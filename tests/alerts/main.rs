@@ -1,0 +1,92 @@
+//! A real Prometheus with the shipped rules scrapes a real fleet: each fault fires its alert, which clears once the fault is
+//! mended, and every panel of the dashboards shows data. `make deploy-check` runs it, because it needs Prometheus.
+
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "in a test, an unwrap is a check")]
+#![expect(clippy::print_stdout, reason = "whoever waits for minutes sees how far it is")]
+
+mod dashboards;
+mod fleet;
+#[path = "../manifests/http.rs"]
+mod http;
+#[path = "../command/support/process.rs"]
+#[expect(dead_code, reason = "other tests use the rest")]
+mod process;
+mod prometheus;
+mod rules;
+#[path = "../command/support/sandbox.rs"]
+#[expect(dead_code, reason = "other tests use the rest")]
+mod sandbox;
+
+use std::time::Duration;
+
+use valuesim_simulator::provider::{CacheRule, Latency, ProviderOptions};
+
+use fleet::Fleet;
+use prometheus::Prometheus;
+
+#[ignore = "needs Prometheus: make deploy-check"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_fault_fires_its_alert_and_every_panel_shows_data() {
+    let mut fleet = Fleet::start(healthy()).await;
+    let prometheus = Prometheus::start(&fleet.targets()).await;
+    fleet.start_coordinator();
+    prometheus.wait_until_firing(&["ValuesimNoWorkers", "ValuesimNoProgress"]).await;
+    fleet.start_workers();
+    prometheus.wait_until_quiet().await;
+
+    provider_faults(&mut fleet, &prometheus).await;
+    server_faults(&mut fleet, &prometheus).await;
+    dashboards::check(&prometheus).await;
+
+    fleet.kill_coordinator();
+    prometheus.wait_until_firing(&["ValuesimCoordinatorGone"]).await;
+    fleet.restart_provider(ProviderOptions { api_key: Some("another".to_owned().into()), ..healthy() }).await;
+    prometheus.wait_until_firing(&["ValuesimKeyRefused"]).await;
+    prometheus.check_summaries();
+}
+
+async fn provider_faults(fleet: &mut Fleet, prometheus: &Prometheus) {
+    let faults = [
+        (ProviderOptions { error_rate: 0.3, ..healthy() }, &["ValuesimProviderErrors"][..]),
+        (ProviderOptions { max_in_flight: Some(2), ..healthy() }, &["ValuesimRateLimited"]),
+        (
+            ProviderOptions { refusal_rate: 0.2, truncated_rate: 0.2, ..healthy() },
+            &["ValuesimPredictionsUnusable", "ValuesimPredictionsRefused"],
+        ),
+        (ProviderOptions { bad_request_rate: 0.02, ..healthy() }, &["ValuesimDeadLetters"]),
+    ];
+    for (options, alerts) in faults {
+        fleet.restart_provider(options).await;
+        prometheus.wait_until_firing(alerts).await;
+        fleet.restart_provider(healthy()).await;
+        if alerts == ["ValuesimDeadLetters"] {
+            fleet.replay_dead_letters();
+        }
+        prometheus.wait_until_quiet().await;
+    }
+    let unpriced = fleet.start_unpriced_run();
+    prometheus.wait_until_firing(&["ValuesimUnpricedModel"]).await;
+    drop(unpriced);
+}
+
+async fn server_faults(fleet: &mut Fleet, prometheus: &Prometheus) {
+    fleet.broker.raise_memory_alarm().await.unwrap();
+    prometheus.wait_until_firing(&["ValuesimBrokerBlocked"]).await;
+    fleet.broker.clear_memory_alarm().await.unwrap();
+    prometheus.wait_until_quiet().await;
+    fleet.limit_memory_of_store("1");
+    prometheus.wait_until_firing(&["ValuesimStoreUnusable"]).await;
+    fleet.limit_memory_of_store("0");
+    prometheus.wait_until_quiet().await;
+    fleet.broker.stop().await.unwrap();
+    prometheus.wait_until_firing(&["ValuesimBrokerAway"]).await;
+    fleet.broker.start_again().await.unwrap();
+    prometheus.wait_until_quiet().await;
+}
+
+/// A provider with a cache and without faults.
+fn healthy() -> ProviderOptions {
+    let latency = Latency::Fixed(Duration::from_millis(50));
+    ProviderOptions { latency, cache: CacheRule::Vllm { block_tokens: 16 }, ..ProviderOptions::default() }
+}
