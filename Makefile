@@ -48,6 +48,7 @@ fuzz:
 demo:
 	cargo run --release -- run
 
-# deploy/ and k8s/ without a cluster: rendering, schemas, policies, alert tests. Installs its tools under target/.
+# deploy/ and k8s/ without a cluster: rendering, schemas, policies, the image, and a real Prometheus whose alerts fire at a
+# fleet that fails. Installs its tools under target/.
 deploy-check:
 	deploy/check/run

@@ -11,7 +11,7 @@ use crate::prometheus::{Prometheus, repository};
 const VARIABLES: [(&str, &str); 3] = [("$__rate_interval", "15m"), ("$run", ".*"), ("$model", ".*")];
 
 /// Asks every query of every panel, and checks that each gives a number.
-pub(crate) async fn check(prometheus: &Prometheus) {
+pub(crate) fn check(prometheus: &Prometheus) {
     let (mut asked, mut empty) = (0, String::new());
     for (panel, query) in queries() {
         asked += 1;

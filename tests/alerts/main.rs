@@ -17,6 +17,7 @@ mod rules;
 #[path = "../command/support/sandbox.rs"]
 #[expect(dead_code, reason = "other tests use the rest")]
 mod sandbox;
+mod scaling;
 
 use std::time::Duration;
 
@@ -37,7 +38,7 @@ async fn every_fault_fires_its_alert_and_every_panel_shows_data() {
 
     provider_faults(&mut fleet, &prometheus).await;
     server_faults(&mut fleet, &prometheus).await;
-    dashboards::check(&prometheus).await;
+    dashboards::check(&prometheus);
 
     fleet.kill_coordinator();
     prometheus.wait_until_firing(&["ValuesimCoordinatorGone"]).await;
@@ -51,14 +52,18 @@ async fn provider_faults(fleet: &mut Fleet, prometheus: &Prometheus) {
         (ProviderOptions { error_rate: 0.3, ..healthy() }, &["ValuesimProviderErrors"][..]),
         (ProviderOptions { max_in_flight: Some(2), ..healthy() }, &["ValuesimRateLimited"]),
         (
-            ProviderOptions { refusal_rate: 0.2, truncated_rate: 0.2, ..healthy() },
+            ProviderOptions { refusal_rate: 0.1, malformed_rate: 0.6, ..healthy() },
             &["ValuesimPredictionsUnusable", "ValuesimPredictionsRefused"],
         ),
         (ProviderOptions { bad_request_rate: 0.02, ..healthy() }, &["ValuesimDeadLetters"]),
     ];
+    assert!(scaling::headroom(prometheus) > WORKERS, "the provider refuses nothing");
     for (options, alerts) in faults {
         fleet.restart_provider(options).await;
         prometheus.wait_until_firing(alerts).await;
+        if alerts == ["ValuesimRateLimited"] {
+            assert!(scaling::headroom(prometheus) <= WORKERS, "the provider has no room");
+        }
         fleet.restart_provider(healthy()).await;
         if alerts == ["ValuesimDeadLetters"] {
             fleet.replay_dead_letters();
@@ -84,6 +89,9 @@ async fn server_faults(fleet: &mut Fleet, prometheus: &Prometheus) {
     fleet.broker.start_again().await.unwrap();
     prometheus.wait_until_quiet().await;
 }
+
+/// As many as [`Fleet::start_workers`] starts.
+const WORKERS: f64 = 2.0;
 
 /// A provider with a cache and without faults.
 fn healthy() -> ProviderOptions {

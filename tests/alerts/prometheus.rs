@@ -85,7 +85,7 @@ impl Prometheus {
 
     /// The values of a query now.
     pub(crate) fn query(&self, query: &str) -> Vec<f64> {
-        let encoded: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let encoded = query.bytes().fold(String::new(), |text, byte| text + &format!("%{byte:02X}"));
         let result = self.ask(&format!("/api/v1/query?query={encoded}"))["result"].take();
         let value = |sample: &Value| sample["value"][1].as_str().unwrap().parse().unwrap();
         result.as_array().unwrap().iter().map(value).collect()

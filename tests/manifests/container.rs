@@ -1,10 +1,10 @@
 //! A container of a pod, as a process of this machine.
 
 use std::path::PathBuf;
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use valuesim_test_servers::{ServerError, eventually};
 
 use crate::http::get;
 use crate::overlay::{Overlay, text};
@@ -45,7 +45,7 @@ impl Container {
     }
 
     /// Starts it, and asks its probes until they succeed.
-    pub(crate) fn start_until_ready(&self) -> Running {
+    pub(crate) async fn start_until_ready(&self) -> Running {
         let arguments: Vec<String> =
             list(&self.spec, "args").iter().map(|argument| self.here(&text(argument))).collect();
         let mut command = self.root.command(USER);
@@ -56,7 +56,7 @@ impl Container {
             let port = &self.spec[probe]["httpGet"]["port"];
             let declared = &self.spec["ports"][0];
             assert!(port == &declared["name"] || port == &declared["containerPort"], "{}: no port {port}", self.name);
-            if !self.eventually_serves(&path, "") {
+            if self.serves(&path, "").await.is_err() {
                 running.kill();
                 panic!("{}: {probe} does not succeed; it wrote:\n{}", self.name, running.wait().stderr);
             }
@@ -65,8 +65,8 @@ impl Container {
     }
 
     /// Waits until a page contains a text.
-    pub(crate) fn until_served(&self, path: &str, content: &str) {
-        assert!(self.eventually_serves(path, content), "{}: {path} never contained {content}", self.name);
+    pub(crate) async fn until_served(&self, path: &str, content: &str) {
+        self.serves(path, content).await.unwrap_or_else(|error| panic!("{}: {error}", self.name));
     }
 
     /// Asks it to end, as a cluster does, and checks that it is gone before the cluster would kill it.
@@ -97,15 +97,10 @@ impl Container {
         replaced(text, &self.here)
     }
 
-    fn eventually_serves(&self, path: &str, content: &str) -> bool {
-        let start = Instant::now();
-        while start.elapsed() < TIMEOUT {
-            if get(&format!("127.0.0.1:{}", self.port), path).is_some_and(|body| body.contains(content)) {
-                return true;
-            }
-            sleep(Duration::from_millis(50));
-        }
-        false
+    async fn serves(&self, path: &str, content: &str) -> Result<(), ServerError> {
+        let address = format!("127.0.0.1:{}", self.port);
+        let is_served = async || get(&address, path).filter(|body| body.contains(content)).map(|_| ());
+        eventually(&format!("{content:?} in {path}"), TIMEOUT, is_served).await
     }
 }
 

@@ -50,7 +50,9 @@ impl Root {
                 mounts.iter().map(|mount| (mount.path.clone(), root.outside(&mount.path).display().to_string())),
             );
         }
-        mounts.iter().for_each(|mount| root.add(mount, user, here));
+        for mount in mounts {
+            root.add(mount, user, here);
+        }
         root.content = root.content();
         root
     }
