@@ -13,7 +13,7 @@ use valuesim_coordinator::results::Results;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::{Experiment, Users};
 use valuesim_shared::id::{Cell, Code, ModelId};
-use valuesim_shared::method::Method;
+use valuesim_shared::method::{Behaviour, Method};
 use valuesim_shared::outcome::{ArmResult, CellOutcome, CellResult, CodeString, Decided, Ended, ModuleResult};
 use valuesim_shared::survey::Survey;
 
@@ -37,6 +37,9 @@ const MAX_REPORT_SECONDS: f64 = 5.0;
 /// The arms' methods.
 const METHODS: [Method; 6] =
     [Method::ValueSim, Method::FullInfo, Method::NoCab, Method::Average, Method::NoCognitive, Method::NoProfile];
+
+/// Columns with many groups, in place of the regions and the languages of the interviews, which the synthetic survey lacks.
+const BY: [&str; 2] = ["Q272", "Q290"];
 
 pub(crate) fn measure(table: &mut Table) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
@@ -81,9 +84,13 @@ fn report_of(folder: &Path) -> anyhow::Result<Command> {
     Ok(valuesim(&["report", &folder.to_string_lossy()]))
 }
 
+/// In behaviour `paper`, which asks all 290 questions.
 fn full_size() -> anyhow::Result<(Experiment, Survey, Plan)> {
-    let (mut experiment, survey, plan) = experiment_of(Users::All)?;
+    let (mut experiment, survey, _) = experiment_of(Users::All)?;
+    experiment.behaviour = Behaviour::Paper;
     experiment.methods = METHODS.to_vec();
+    experiment.evaluation.by = BY.map(ToOwned::to_owned).to_vec();
+    let plan = Plan::new(&experiment, &survey, &Codebook::built_in())?;
     Ok((experiment, survey, plan))
 }
 
@@ -133,8 +140,8 @@ fn fill(path: &Path, plan: &Plan, survey: &Survey) -> anyhow::Result<()> {
 fn of_cell(cell: Cell, plan: &Plan, survey: &Survey) -> CellOutcome {
     let typical = outcome(cell);
     let answers = |salt: usize| -> Vec<Option<Code>> {
-        let held_out = plan.split().held_out(cell.fold).iter().enumerate();
-        let answer = held_out.map(|(at, &question)| match (at * 7 + cell.respondent.index() * 13 + salt * 5) % 20 {
+        let asked = plan.split().asked(cell.fold).iter().enumerate();
+        let answer = asked.map(|(at, &question)| match (at * 7 + cell.respondent.index() * 13 + salt * 5) % 20 {
             0 => None,
             1..=9 => Some(survey.code(cell.respondent, question)),
             other => {
