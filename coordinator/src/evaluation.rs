@@ -18,6 +18,7 @@ mod scored;
 mod scored_cells;
 mod sink;
 mod spend;
+mod strata;
 #[cfg(test)]
 mod tests;
 
@@ -91,7 +92,15 @@ impl Evaluated<'_> {
         };
         let counts = pass.count(&cells.people)?;
         let spend = self.all_spend(stop)?;
-        let scored = Scored { of: self, people: &cells.people, arms: &arms, columns: &columns, counts: &counts };
+        let strata = strata::stratified_sample(self, &cells.people);
+        let scored = Scored {
+            of: self,
+            people: &cells.people,
+            strata: strata.as_ref(),
+            arms: &arms,
+            columns: &columns,
+            counts: &counts,
+        };
         self.results(&scored, (cells.finished, cells.missing), spend)
     }
 
@@ -111,7 +120,7 @@ impl Evaluated<'_> {
             behaviour: experiment.behaviour,
             simulated: self.replies() == Replies::Simulated,
             synthetic_survey: survey.is_synthetic(),
-            population: plan.population(),
+            population: strata::population(plan),
             cells_planned: plan.cells(),
             cells_finished,
             cells_dead: ledger.dead()?.len() as u64,
@@ -152,7 +161,7 @@ fn arm_results(scored: &Scored<'_>, weights: Option<&[f64]>, questions: &[Questi
         scored.people.iter().map(|person| weights[person.respondent.index()]).collect()
     };
     let weights = weights.map(of_people);
-    let whom = Whom { sample: scored.sample(), weights: weights.as_deref() };
+    let whom = Whom { sample: scored.sample(), strata: scored.strata, weights: weights.as_deref() };
     let positions: Vec<usize> = (0..scored.arms.len()).collect();
     parallel::in_parallel(&positions, |&arm| ArmResults {
         arm: scored.arms[arm].arm.clone(),

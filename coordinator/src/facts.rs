@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::{Experiment, PAPER_SEED, PAPER_USERS, SplitSettings, Users};
 use valuesim_shared::id::Country;
-use valuesim_shared::strata::Allocation;
 use valuesim_shared::survey::{Release, Survey};
 
 use crate::grouped::grouped;
@@ -68,6 +67,10 @@ fn sample_fact(experiment: &Experiment, plan: &Plan, survey: &Survey) -> String 
     }
 }
 
+/// What strata mean for scores.
+const STRATA: &str = "strata: scores, and tests between arms, count each country by its people in the file; groups and single \
+                      questions count every person alike";
+
 /// How a stratified sample is spread, and what that means for intervals.
 fn strata_facts(experiment: &Experiment, plan: &Plan, codebook: &Codebook) -> Vec<String> {
     if plan.strata().is_empty() {
@@ -82,13 +85,7 @@ fn strata_facts(experiment: &Experiment, plan: &Plan, codebook: &Codebook) -> Ve
     }
     let spread = by_count.iter().map(|(Reverse(drawn), countries)| format!("{drawn} of {}", countries.join(", ")));
     let spread = spread.collect::<Vec<_>>().join("; ");
-    let meaning = match allocation {
-        Allocation::Proportional => "intervals treat it as a plain sample, which makes them a little too wide",
-        Allocation::Equal => {
-            "means count every country alike, whatever its size; intervals have no correction for the file's size"
-        }
-    };
-    vec![format!("stratified by country, {} allocation: {spread}", allocation.name()), format!("strata: {meaning}")]
+    vec![format!("stratified by country, {} allocation: {spread}", allocation.name()), STRATA.to_owned()]
 }
 
 fn folds_fact(experiment: &Experiment, plan: &Plan) -> String {

@@ -107,8 +107,11 @@ fn arm(arm: Arm, predict: impl Fn(usize, usize, usize) -> Option<usize> + Copy) 
     for row in 0..4 {
         scorer.add_person(&person(&codebook, row, |at, truth, options| predict(at * (row + 3), truth, options)));
     }
-    let score =
-        scorer.score(Whom { sample: Sample { people: 4, population: Population::Finite(2000) }, weights: None });
+    let score = scorer.score(Whom {
+        sample: Sample { people: 4, population: Population::Finite(2000) },
+        strata: None,
+        weights: None,
+    });
     ArmResults { arm, score, distribution: DistributionSummary::default() }
 }
 

@@ -50,8 +50,11 @@ fn fuzz_any_result_is_refused_or_scored() {
             for tallies in &tallies {
                 let mut scorer = Scorer::new(tallies);
                 scorer.add_person(&predictions);
-                let score = scorer
-                    .score(Whom { sample: Sample { people: 1, population: Population::Finite(2000) }, weights: None });
+                let score = scorer.score(Whom {
+                    sample: Sample { people: 1, population: Population::Finite(2000) },
+                    strata: None,
+                    weights: None,
+                });
                 assert_eq!(score.predictions, 3);
                 assert!(score.overall.per_person.accuracy.is_none_or(|accuracy| (0.0..=1.0).contains(&accuracy.mean)));
             }

@@ -5,6 +5,7 @@
 //! | How good is an arm, per person? | [`Moments`] gives an [`Estimate`] with its [`Uncertainty`] |
 //! | How good is it over all predictions, or with survey weights? | [`Ratio`] |
 //! | Of whom are the people a sample? | [`Sample`], [`Population`] |
+//! | And if each country was drawn by itself? | [`StratifiedSample`], [`StratifiedRatio`] |
 //! | Is one arm better than another on the same people? | [`PairedTest`], then [`Difference`] and [`judge`] for all of a table |
 //! | Which groups are simulated better or worse than the others? | [`rests`], [`Difference::of_groups`], [`judge`] |
 //! | What could have been shown, and how many people does that take? | [`smallest_difference`], [`pairs_needed`], [`power()`] |
@@ -28,6 +29,7 @@ mod paired;
 mod population;
 mod power;
 mod ratio;
+mod strata;
 mod student_t;
 mod t_test;
 mod verdict;
@@ -47,6 +49,7 @@ pub use paired::PairedTest;
 pub use population::{Population, Sample};
 pub use power::{POWER, pairs_needed, power, smallest_difference};
 pub use ratio::Ratio;
+pub use strata::{Strata, StratifiedRatio, StratifiedSample};
 pub use student_t::{t_quantile, t_two_sided, t_upper_tail};
 pub use t_test::TTest;
 pub use verdict::{Direction, Judgement, MIN_PEOPLE, Verdict, judge};

@@ -6,7 +6,7 @@ use super::distribution::mean;
 use super::parallel::in_parallel;
 use super::scored::{Scored, direction};
 use crate::results::{Comparison, Measure, PairedTest as TestResults, Power};
-use crate::statistics::{Difference, Judgement, PairedTest, Sample, judge, pairs_needed, smallest_difference};
+use crate::statistics::{Bounds, Difference, Judgement, PairedTest, Sample, judge, pairs_needed, smallest_difference};
 
 /// Between more arms that ask a model, pairs are too many to list: each is then compared with the baselines alone.
 const MAX_ARMS_IN_PAIRS: usize = 24;
@@ -48,10 +48,7 @@ fn of_measure(scored: &Scored<'_>, measure: Measure, arms: &[(usize, usize)]) ->
     let mut tested: Vec<(Pair, PairedTest)> = Vec::new();
     for category in [None].into_iter().chain(Category::ALL.map(Some)) {
         let values: Vec<Vec<f64>> = (0..scored.arms.len()).map(|arm| scored.values(arm, category, measure)).collect();
-        let tests = in_parallel(arms, |&(arm, against)| {
-            let differences = differences(&values[arm], &values[against]);
-            PairedTest::of(&differences, scored.sample(), bounds)
-        });
+        let tests = in_parallel(arms, |&(arm, against)| test(scored, &values[arm], &values[against], bounds));
         let pairs = arms.iter().map(|&(arm, against)| Pair { arm, against, category });
         tested.extend(pairs.zip(tests).filter_map(|(pair, test)| Some((pair, test?))));
     }
@@ -61,10 +58,14 @@ fn of_measure(scored: &Scored<'_>, measure: Measure, arms: &[(usize, usize)]) ->
     all.map(|((pair, test), judgement)| comparison(scored, measure, (pair, test), judgement)).collect()
 }
 
-/// The differences of the people who have both scores.
-fn differences(values: &[f64], others: &[f64]) -> Vec<f64> {
-    let both = values.iter().zip(others).filter(|(value, other)| !value.is_nan() && !other.is_nan());
-    both.map(|(value, other)| value - other).collect()
+/// Tests the differences of the people who have both scores.
+fn test(scored: &Scored<'_>, values: &[f64], others: &[f64], bounds: Bounds) -> Option<PairedTest> {
+    let all: Vec<f64> = values.iter().zip(others).map(|(value, other)| value - other).collect();
+    let both: Vec<f64> = all.iter().copied().filter(|difference| !difference.is_nan()).collect();
+    let test = PairedTest::of(&both, scored.sample(), bounds)?;
+    let Some(strata) = scored.strata else { return Some(test) };
+    let people = all.into_iter().enumerate().filter(|(_, difference)| !difference.is_nan());
+    Some(test.stratified(strata.ratio(people.map(|(at, difference)| (at, difference, 1.0)), bounds)?))
 }
 
 fn comparison(
@@ -112,8 +113,7 @@ pub(super) fn power(scored: &Scored<'_>) -> Vec<Power> {
 
 fn power_of(scored: &Scored<'_>, measure: Measure, (arm, against): (usize, usize)) -> Option<Power> {
     let [values, others] = [arm, against].map(|arm| scored.values(arm, None, measure));
-    let differences = differences(&values, &others);
-    let test = PairedTest::of(&differences, scored.sample(), scored.difference_bounds(measure))?;
+    let test = test(scored, &values, &others, scored.difference_bounds(measure))?;
     let deviation = test.deviation.filter(|&deviation| deviation > 0.0)?;
     let population = scored.sample().population;
     let sample = Sample { people: test.difference.persons, population };

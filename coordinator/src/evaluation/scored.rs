@@ -8,13 +8,15 @@ use super::groups::Column;
 use super::pass::{Counts, PassArm};
 use super::scored_cells::ScoredPerson;
 use crate::results::Measure;
-use crate::statistics::{Bounds, Direction, Population, Sample};
+use crate::statistics::{Bounds, Direction, Population, Sample, StratifiedSample};
 
 /// The counts of a run.
 pub(crate) struct Scored<'a> {
     pub(crate) of: &'a Evaluated<'a>,
     /// In the order of all scorers' people.
     pub(crate) people: &'a [ScoredPerson],
+    /// `None` unless the sample is stratified.
+    pub(crate) strata: Option<&'a StratifiedSample>,
     pub(crate) arms: &'a [PassArm],
     pub(crate) columns: &'a [Column],
     pub(crate) counts: &'a Counts<'a>,

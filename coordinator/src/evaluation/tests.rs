@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use valuesim_shared::codebook::Codebook;
-use valuesim_shared::experiment::{Experiment, Users};
+use valuesim_shared::experiment::{Experiment, Sample, Users};
 use valuesim_shared::id::{Cell, Code, Country, QUESTIONS, QuestionId, Respondent, RunId};
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::outcome::{
     ArmResult, CellOutcome, CellResult, CellSpend, CodeString, Decided, Ended, ModuleResult, OUTCOME_VERSION,
 };
 use valuesim_shared::stage::Stage;
+use valuesim_shared::strata::{Allocation, Stratify};
 use valuesim_shared::survey::{Survey, SurveyBuilder};
 
 use super::*;
@@ -19,6 +20,7 @@ use crate::plan::Plan;
 use crate::predictions::Batch;
 use crate::results::{Comparison, Measure, Verdict};
 use crate::score::Prediction;
+use crate::statistics::Population;
 
 /// Respondents of the survey, all of whom are asked.
 const PEOPLE: usize = 40;
@@ -60,8 +62,11 @@ fn survey(people: usize) -> Survey {
 impl Run {
     /// `lost` says which cells are not finished.
     fn new(people: usize, lost: impl Fn(Cell) -> bool) -> Self {
-        let mut experiment = Experiment { methods: vec![Method::ValueSim], ..Experiment::default() };
-        experiment.sample.users = Some(Users::All);
+        Self::of_sample(people, Sample { users: Some(Users::All), ..Sample::default() }, lost)
+    }
+
+    fn of_sample(people: usize, sample: Sample, lost: impl Fn(Cell) -> bool) -> Self {
+        let mut experiment = Experiment { methods: vec![Method::ValueSim], sample, ..Experiment::default() };
         experiment.models = ["good", "bad"].map(ModelSettings::named).to_vec();
         let (survey, codebook) = (survey(people), fixture::codebook());
         let plan = Plan::new(&experiment, &survey, &codebook).expect("a plan");
@@ -170,6 +175,37 @@ fn scores_of_people_and_groups_equal_a_count_the_long_way() {
             assert_eq!(group.few, group.persons < 15, "{}", group.label);
         }
     }
+}
+
+#[test]
+fn a_stratified_sample_counts_each_country_by_its_people_in_the_file() {
+    // Ten of each country, of which the file has 10 and 30 people.
+    let (stratify, allocation) = (Some(Stratify::Country), Some(Allocation::Equal));
+    let sample = Sample { users: Some(Users::Count(20)), stratify, allocation, ..Sample::default() };
+    let run = Run::of_sample(PEOPLE, sample, |_| false);
+    let (results, predictions) = (run.results(), run.predictions());
+    let of_country = |name: &str, country: u16| {
+        let wanted = |respondent| run.survey.country(respondent) == Country(country);
+        let people = predictions.iter().filter(|((arm, respondent), _)| arm == name && wanted(*respondent));
+        let scores: Vec<f64> = people.map(|(_, predictions)| accuracy(&run.codebook, predictions)).collect();
+        assert_eq!(scores.len(), 10);
+        scores.iter().sum::<f64>() / 10.0
+    };
+    assert_eq!(results.population, Population::Finite(40));
+    let expected = |name| 0.25 * of_country(name, 36) + 0.75 * of_country(name, 76);
+    let found = |name| arm(&results, name).score.overall.per_person.accuracy.expect("has people");
+    for name in ["valuesim / good", "mode"] {
+        close(found(name).mean, expected(name));
+        assert_eq!(found(name).degrees(), 18);
+        // One country was asked in full, so that only the other one is uncertain.
+        assert!(found(name).standard_error.is_some_and(|error| error > 0.0));
+    }
+    let is_it = |one: &&Comparison| {
+        let names = (one.arm.to_string(), one.against.to_string());
+        names == ("valuesim / good".to_owned(), "mode".to_owned()) && one.measure == Measure::Accuracy
+    };
+    let difference = results.comparisons.iter().find(is_it).expect("compared").difference;
+    close(difference, expected("valuesim / good") - expected("mode"));
 }
 
 #[test]

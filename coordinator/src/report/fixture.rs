@@ -36,7 +36,7 @@ pub(super) fn full(name: &str) -> Results {
 }
 
 fn estimate(mean: f64) -> Estimate {
-    Estimate { persons: 4, mean, standard_error: Some(0.05), uncertainty: interval(mean) }
+    Estimate { persons: 4, mean, standard_error: Some(0.05), uncertainty: interval(mean), stratified_degrees: None }
 }
 
 fn interval(mean: f64) -> Uncertainty {

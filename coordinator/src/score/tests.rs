@@ -34,7 +34,7 @@ fn score_of<'p>(
     let tallies = Tallies::new(codebook, behaviour);
     let mut scorer = Scorer::new(&tallies);
     people.for_each(|person| scorer.add_person(person));
-    scorer.score(Whom { sample: Sample::of_unlimited(scorer.people().len() as u64), weights: None })
+    scorer.score(Whom { sample: Sample::of_unlimited(scorer.people().len() as u64), strata: None, weights: None })
 }
 
 /// A golden case's people, and a codebook with the options that it gives.
@@ -193,7 +193,7 @@ fn a_census_has_no_uncertainty() {
     }
     let interval = |population| {
         scorer
-            .score(Whom { sample: Sample { people: 3, population }, weights: None })
+            .score(Whom { sample: Sample { people: 3, population }, strata: None, weights: None })
             .overall
             .per_person
             .accuracy

@@ -84,6 +84,7 @@ impl Moments {
             mean: evidence.mean,
             standard_error: evidence.standard_error,
             uncertainty: evidence.uncertainty(bounds, alpha),
+            stratified_degrees: None,
         })
     }
 

@@ -37,4 +37,11 @@ impl PairedTest {
             effect: EffectSize::of(&moments),
         })
     }
+
+    /// The same people's differences as a stratified sample, with the mean difference that follows from the strata. The other
+    /// figures take every person alike.
+    #[must_use]
+    pub fn stratified(self, difference: Estimate) -> Self {
+        Self { difference, t_test: TTest::of(&difference), ..self }
+    }
 }

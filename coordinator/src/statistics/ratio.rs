@@ -91,6 +91,7 @@ impl Ratio {
             mean: evidence.mean,
             standard_error: evidence.standard_error,
             uncertainty: evidence.uncertainty(bounds, alpha),
+            stratified_degrees: None,
         })
     }
 
@@ -106,7 +107,30 @@ impl Ratio {
 
     /// Σ (y - Rx)². The residuals add up to zero, so the sums around the means are those around zero.
     fn residual_squares(&self) -> f64 {
-        let ratio = self.part / self.whole;
+        self.squares_around_mean(self.part / self.whole)
+    }
+
+    /// The sums of the parts and of the wholes.
+    pub(super) fn sums(&self) -> [f64; 2] {
+        [self.part, self.whole].map(|mean| mean * self.count as f64)
+    }
+
+    /// The sum of the squares of the wholes.
+    pub(super) fn sum_of_squared_wholes(&self) -> f64 {
+        self.whole_squares + self.whole * self.whole * self.count as f64
+    }
+
+    /// The variance of the residuals' total, in which a person who was asked and not added has the residual 0:
+    /// (1 - n/N) n/(n - 1) Σ (e - ē)² over the n people of `sample`, with e = y - Rx for the `ratio` R of a larger whole.
+    pub(super) fn variance_of_residuals(&self, ratio: f64, sample: Sample) -> f64 {
+        let (people, asked) = (self.count as f64, sample.people as f64);
+        let mean = self.part - ratio * self.whole;
+        let around_mean_of_all = people * mean * mean * (1.0 - people / asked);
+        sample.factor() * (self.squares_around_mean(ratio) + around_mean_of_all)
+    }
+
+    /// Σ (e - ē)² for e = y - Rx.
+    fn squares_around_mean(&self, ratio: f64) -> f64 {
         let terms = [self.part_squares, 2.0 * ratio * self.products, ratio * ratio * self.whole_squares];
         let squares = terms[0] - terms[1] + terms[2];
         let largest = terms.iter().fold(0.0_f64, |most, term| most.max(term.abs()));

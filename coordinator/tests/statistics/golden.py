@@ -48,9 +48,20 @@ def sample(people, population, weighted):
     }
 
 
-def survey():
-    sizes = [(5, None), (12, None), (12, 40), (50, 97220), (300, None), (300, 500), (400, 97220)]
-    samples = [sample(people, population, weighted) for people, population in sizes for weighted in (False, True)]
+def stratified():
+    """Samples from each of several strata: alike shares, and alike numbers; all of the people of one stratum."""
+    cases = []
+    for people, populations in (((4, 2, 2), (400, 200, 250)), ((20, 20, 20, 20), (90, 1500, 20, 700)), ((150, 60, 90), (31000, 900, 9000))):
+        for weighted in (False, True):
+            one = sample(sum(people), None, weighted)
+            strata = [stratum for stratum, count in enumerate(people) for _ in range(count)]
+            scores = [min(1, score + stratum / 10) for score, stratum in zip(one["scores"], strata)]
+            one |= {"scores": numbers(scores), "strata": strata, "populations": populations}
+            cases.append(one)
+    return cases
+
+
+def survey(samples):
     script = Path(__file__).with_name("survey.R")
     found = subprocess.run(
         ["Rscript", "--vanilla", script], input=json.dumps(samples), stdout=subprocess.PIPE, text=True, check=True
@@ -60,9 +71,17 @@ def survey():
         weights = np.array(one["weights"])
         one["effective"] = float(weights.sum() ** 2 / (weights**2).sum())
         one["found"] = expected
+    return answer["versions"], samples
+
+
+def plain():
+    sizes = [(5, None), (12, None), (12, 40), (50, 97220), (300, None), (300, 500), (400, 97220)]
+    samples = [sample(people, population, weighted) for people, population in sizes for weighted in (False, True)]
+    versions, found = survey(samples)
+    for one in found:
         if one["population"] is None and set(one["weights"]) == {1}:
             agree_with_scipy(one)
-    return answer["versions"], samples
+    return versions, found
 
 
 def agree_with_scipy(one):
@@ -233,7 +252,7 @@ def variance(positions, counts):
 
 
 def golden():
-    r_versions, samples = survey()
+    r_versions, samples = plain()
     versions = {"numpy": np.__version__, "scipy": scipy.__version__, "statsmodels": statsmodels.__version__} | r_versions
     populations = (None, 97220)
     return {
@@ -247,6 +266,7 @@ def golden():
         "wilson": wilson(),
         "power": power(),
         "distances": distances(),
+        "strata": survey(stratified())[1],
     }
 
 

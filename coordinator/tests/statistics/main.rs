@@ -5,6 +5,7 @@
 mod comparisons;
 mod distributions;
 mod samples;
+mod strata;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;

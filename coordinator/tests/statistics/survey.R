@@ -6,7 +6,8 @@ suppressPackageStartupMessages({
   library(jsonlite)
 })
 
-# A simple random sample, with survey weights where the sample has them, from a population whose size may be known.
+# A simple random sample, with survey weights where the sample has them, from a population whose size may be known; or one
+# from each stratum by itself, whose sizes in the population are known.
 design <- function(sample) {
   people <- data.frame(
     score = sample$scores,
@@ -15,7 +16,12 @@ design <- function(sample) {
     weight = sample$weights,
     group = sample$groups
   )
-  if (is.null(sample$population)) {
+  if (!is.null(sample$strata)) {
+    people$stratum <- sample$strata
+    people$population <- sample$populations[sample$strata + 1]
+    people$weight <- people$weight * people$population / table(people$stratum)[as.character(people$stratum)]
+    svydesign(ids = ~1, strata = ~stratum, weights = ~weight, fpc = ~population, data = people)
+  } else if (is.null(sample$population)) {
     svydesign(ids = ~1, weights = ~weight, data = people)
   } else {
     people$population <- sample$population
@@ -32,7 +38,6 @@ estimate <- function(found, degrees) {
 of_sample <- function(sample) {
   whole <- design(sample)
   in_group <- subset(whole, group == 1)
-  of_group <- sum(sample$groups == 1)
   groups <- svyby(~score, ~group, whole, svymean, covmat = TRUE)
   # The first group minus the others, as svyby sorts them.
   difference <- svycontrast(groups, c(-1, 1))
@@ -40,8 +45,8 @@ of_sample <- function(sample) {
   list(
     mean = estimate(svymean(~score, whole), degf(whole)),
     ratio = estimate(svyratio(~part, ~whole, whole), degf(whole)),
-    group = estimate(svymean(~score, in_group), of_group - 1),
-    group_ratio = estimate(svyratio(~part, ~whole, in_group), of_group - 1),
+    group = estimate(svymean(~score, in_group), degf(in_group)),
+    group_ratio = estimate(svyratio(~part, ~whole, in_group), degf(in_group)),
     difference = list(mean = as.numeric(coef(difference)), standard_error = as.numeric(SE(difference))),
     logit = list(lower = attr(yes, "ci")[[1]], upper = attr(yes, "ci")[[2]])
   )
