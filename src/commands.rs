@@ -1,6 +1,7 @@
 //! One file for each subcommand.
 
 pub(crate) mod cancel;
+pub(crate) mod completions;
 mod confirm;
 mod control;
 pub(crate) mod coordinate;
@@ -9,6 +10,7 @@ pub(crate) mod export;
 pub(crate) mod health;
 mod job;
 mod manifest_1;
+pub(crate) mod man;
 mod open_run;
 pub(crate) mod pause;
 pub(crate) mod purge;

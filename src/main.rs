@@ -108,6 +108,14 @@ enum Verb {
     Synth(commands::synth::Flags),
     /// Serve a simulated, OpenAI-compatible provider until interrupted
     SimulateProvider(Box<commands::simulate_provider::Flags>),
+    /// Print a script that makes a shell complete verbs, flags and values
+    ///
+    /// For the present shell: `source <(valuesim completions bash)`. docs/install.md says how to keep it.
+    Completions(commands::completions::Flags),
+    /// Print the manual page of the command or of a verb, or write all pages into a folder
+    ///
+    /// To read one: `valuesim man run | man -l -`.
+    Man(commands::man::Flags),
 }
 
 fn main() -> ExitCode {
@@ -131,6 +139,8 @@ fn main() -> ExitCode {
         Verb::Verify(flags) => commands::verify::run(&flags),
         Verb::Synth(flags) => commands::synth::run(&flags),
         Verb::SimulateProvider(flags) => commands::simulate_provider::run(&flags),
+        Verb::Completions(flags) => commands::completions::run(&flags, Command::command()),
+        Verb::Man(flags) => commands::man::run(&flags, Command::command()),
     };
     outcome.unwrap_or_else(|failure| report(&failure)).into()
 }

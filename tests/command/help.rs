@@ -39,6 +39,8 @@ fn every_command_has_help() {
     check("help_dead_replay", &["dead", "replay", "--help"]);
     check("help_dead_discard", &["dead", "discard", "--help"]);
     check("help_purge", &["purge", "--help"]);
+    check("help_completions", &["completions", "--help"]);
+    check("help_man", &["man", "--help"]);
 }
 
 #[test]

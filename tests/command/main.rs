@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, an unwrap is a check")]
 
 mod certificates;
+mod completions;
 mod demo;
 mod experiments;
 mod full_size;

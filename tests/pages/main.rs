@@ -62,6 +62,7 @@ pages! {
     readme: "README.md",
     development: "docs/development.md",
     files: "docs/files.md",
+    install: "docs/install.md",
     methods: "docs/methods.md",
     operations: "docs/operations.md",
     performance: "docs/performance.md",

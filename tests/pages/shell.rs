@@ -48,7 +48,7 @@ impl Shell {
             }
         }
         let command = command.current_dir(folder.path().join("here")).env("PATH", path()).stdin(Stdio::piped());
-        let child = command.env("USER", "ada").process_group(0).spawn().unwrap();
+        let child = command.env("USER", "ada").env("HOME", folder.path()).process_group(0).spawn().unwrap();
         Self { child, folder, taken: 0 }
     }
 
