@@ -99,7 +99,16 @@ fn whom_the_intervals_are_for(results: &Results) -> String {
             format!("Everyone was asked: the scores are those of all {}, and have no intervals.", people(count))
         }
         Population::Finite(count) => {
-            format!("Intervals are for the mean of the {} from whom the respondents were drawn.", people(count))
+            let is_stratified = estimates(results).any(|estimate| estimate.stratified_degrees.is_some());
+            let by_country = if is_stratified {
+                " Each country was drawn by itself and counts by its number of people."
+            } else {
+                ""
+            };
+            format!(
+                "Intervals are for the mean of the {} from whom the respondents were drawn.{by_country}",
+                people(count)
+            )
         }
     }
 }

@@ -114,6 +114,11 @@ fn the_rows_apart_stand_beside_a_run_only_if_they_may() {
 fn notes_say_who_is_in_the_scores() {
     let said = |results: &Results| notes(results, IntervalStyle::HalfWidth).join("\n");
     let mut results = fixture::results("mine");
+    assert!(!said(&results).contains("Each country"), "{}", said(&results));
+    let mut stratified = results.clone();
+    let accuracy = &mut stratified.arms[0].score.overall.per_person.accuracy;
+    accuracy.as_mut().expect("has people").stratified_degrees = Some(2);
+    assert!(said(&stratified).contains("Each country was drawn by itself"), "{}", said(&stratified));
     results.population = Population::Unlimited;
     assert!(said(&results).contains("listed, not drawn"), "{}", said(&results));
     results.population = Population::Finite(4);

@@ -50,8 +50,13 @@ def sample(people, population, weighted):
 
 def stratified():
     """Samples from each of several strata: alike shares, and alike numbers; all of the people of one stratum."""
+    sizes = [
+        ((4, 2, 2), (400, 200, 250)),
+        ((20, 20, 20, 20), (90, 1500, 20, 700)),
+        ((150, 60, 90), (31000, 900, 9000)),
+    ]
     cases = []
-    for people, populations in (((4, 2, 2), (400, 200, 250)), ((20, 20, 20, 20), (90, 1500, 20, 700)), ((150, 60, 90), (31000, 900, 9000))):
+    for people, populations in sizes:
         for weighted in (False, True):
             one = sample(sum(people), None, weighted)
             strata = [stratum for stratum, count in enumerate(people) for _ in range(count)]
