@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::UnixMillis;
+use super::unix_millis::UnixMillis;
 use crate::codebook::Category;
 use crate::id::RunId;
 use crate::method::Method;
