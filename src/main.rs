@@ -75,6 +75,8 @@ enum Verb {
     ///
     /// Meant for health checks in containers, which have no shell and no HTTP client.
     Health(commands::health::Flags),
+    /// List all metrics that processes serve at /metrics: name, type, labels, who serves it, and what it says
+    Metrics(commands::metrics::Flags),
     /// Pause a run: calls in flight finish, no new ones start
     Pause(commands::pause::Flags),
     /// Resume a paused run, or one that is being cancelled and has not ended yet
@@ -128,6 +130,7 @@ fn main() -> ExitCode {
         Verb::Runs(flags) => commands::runs::run(&flags),
         Verb::Status(flags) => commands::status::run(&flags),
         Verb::Health(flags) => commands::health::run(&flags),
+        Verb::Metrics(flags) => commands::metrics::run(&flags),
         Verb::Pause(flags) => commands::pause::run(&flags),
         Verb::Resume(flags) => commands::resume::run(&flags),
         Verb::Cancel(flags) => commands::cancel::run(&flags),

@@ -42,6 +42,7 @@ fn main() -> anyhow::Result<ExitCode> {
         ["as-resume", ledger] => resume::run(ledger.as_ref())?,
         ["as-score", ledger, folder] => score::run(ledger.as_ref(), folder.as_ref())?,
         ["as-evaluation", ledger, folder] => score::run_with_file(ledger.as_ref(), folder.as_ref())?,
+        ["as-live-scores", ledger] => score::run_live(ledger.as_ref())?,
         parts => return measure(parts),
     }
     Ok(ExitCode::SUCCESS)

@@ -2,11 +2,13 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 use valuesim_coordinator::evaluation::Evaluated;
 use valuesim_coordinator::ledger::Ledger;
+use valuesim_coordinator::live::{LiveScores, ScoredRun};
 use valuesim_coordinator::plan::Plan;
 use valuesim_coordinator::report;
 use valuesim_coordinator::results::Results;
@@ -34,6 +36,13 @@ const MAX_MEMORY: f64 = 2_000.0;
 /// The maximum duration of `valuesim report`, in seconds.
 const MAX_REPORT_SECONDS: f64 = 5.0;
 
+/// The maximum memory of scores while a run goes on in addition to the survey, in megabytes. Most of it is the ledger's cache
+/// while the cells that it has are scored.
+const MAX_LIVE_MEMORY: f64 = 200.0;
+
+/// How often to look whether they are there.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
 /// The arms' methods.
 const METHODS: [Method; 6] =
     [Method::ValueSim, Method::FullInfo, Method::NoCab, Method::Average, Method::NoCognitive, Method::NoProfile];
@@ -60,6 +69,10 @@ pub(crate) fn measure(table: &mut Table) -> anyhow::Result<()> {
     table.add("the scores with predictions.parquet, s", seconds, Bound::None);
     table.add("the same: CPU, s", cpu_seconds, Bound::None);
     table.add("the same: memory, MB", megabytes, Bound::AtMost(MAX_MEMORY));
+    let Figures { seconds, cpu_seconds, megabytes } = figures(&["as-live-scores", &ledger])?;
+    table.add("scores while a run goes on, at its start: s", seconds, Bound::None);
+    table.add("the same: CPU, s", cpu_seconds, Bound::None);
+    table.add("the same: memory, MB", megabytes, Bound::AtMost(MAX_LIVE_MEMORY));
     Ok(())
 }
 
@@ -103,6 +116,31 @@ pub(crate) fn run(path: &Path, folder: &Path) -> anyhow::Result<()> {
 /// The same, with the predictions file.
 pub(crate) fn run_with_file(path: &Path, folder: &Path) -> anyhow::Result<()> {
     scored(path, |evaluated| Ok(evaluated.evaluate(folder, &CancellationToken::new())?)).map(drop)
+}
+
+/// The role of the child process: starts scores as a resumed run does, and prints seconds, CPU seconds and bytes.
+pub(crate) fn run_live(path: &Path) -> anyhow::Result<()> {
+    let (experiment, survey, plan) = full_size()?;
+    let cells = plan.cells();
+    let (plan, survey, codebook) = (Arc::new(plan), Arc::new(survey), Arc::new(Codebook::built_in()));
+    // Resets the peak memory, which generating the survey has raised.
+    std::fs::write("/proc/self/clear_refs", "5")?;
+    let (start, cpu_start, before) = (Instant::now(), cpu_seconds("self")?.0, memory("self", "VmRSS")?);
+    let ledger = Arc::new(Ledger::open(path, &run_id())?);
+    let runtime = tokio::runtime::Runtime::new()?;
+    let scores = runtime.block_on(async {
+        let live = LiveScores::start(ScoredRun { run: run_id(), experiment, plan, survey, codebook, ledger });
+        loop {
+            if let Some(scores) = live.latest() {
+                return scores;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    });
+    let seconds = start.elapsed().as_secs_f64();
+    anyhow::ensure!(scores.cells.scored == cells, "not all cells are scored: {:?}", scores.cells);
+    println!("{seconds} {} {}", cpu_seconds("self")?.0 - cpu_start, memory("self", "VmHWM")? - before);
+    Ok(())
 }
 
 fn scored(path: &Path, score: impl Fn(&Evaluated<'_>) -> anyhow::Result<Results>) -> anyhow::Result<Results> {

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
+use valuesim_shared::control::RunScores;
 use valuesim_shared::dead_letter::OnBadMessage;
 use valuesim_shared::id::{Cell, RunId};
 use valuesim_shared::manifest::Manifest;
@@ -28,6 +29,7 @@ use valuesim_shared::task::{TASK_VERSION, TaskKind};
 
 use crate::cursor::{Cursor, CursorError};
 use crate::ledger::{DeadCells, Ledger, LedgerError};
+use crate::live::LiveScores;
 use crate::plan::{Plan, Planned};
 use crate::retrieval::Retrieval;
 use cell_states::CellStates;
@@ -127,6 +129,8 @@ pub struct Coordinator<Q, S> {
     windows: Vec<Semaphore>,
     cell_states: Mutex<CellStates>,
     progress: Arc<Progress>,
+    /// Scores the finished cells while the run goes on.
+    live: Option<LiveScores>,
     on_bad_message: OnBadMessage,
     /// How far the run was dispatched, if the queues outlive this process.
     cursor: Option<Cursor>,
@@ -169,6 +173,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
             windows,
             cell_states: Mutex::new(cell_states),
             progress,
+            live: None,
             on_bad_message: OnBadMessage::EndProcess,
             cursor: None,
             task_version: TASK_VERSION,
@@ -194,6 +199,17 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
     #[must_use]
     pub fn retrieving(self, retrieval: Option<Arc<Retrieval>>) -> Self {
         Self { retrieval, ..self }
+    }
+
+    /// The same with scores of the finished cells while the run goes on.
+    #[must_use]
+    pub fn scoring(self, live: LiveScores) -> Self {
+        Self { live: Some(live), ..self }
+    }
+
+    /// The latest scores of the finished cells; `None` if there are none yet.
+    pub fn scores(&self) -> Option<Arc<RunScores>> {
+        self.live.as_ref()?.latest()
     }
 
     /// The cells that are in the ledger.
@@ -250,8 +266,17 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         Arc::clone(&self.progress)
     }
 
-    /// Dispatches all open cells and records their outcomes, until no cell is open or `stop` is cancelled.
+    /// Dispatches all open cells and records their outcomes, until no cell is open or `stop` is cancelled. Once no cell is
+    /// open, the [scores](Self::scores) are those of all finished cells.
     pub async fn run(&self, stop: &CancellationToken) -> Result<RunEnd, CoordinatorError> {
+        let end = self.dispatch_and_receive(stop).await?;
+        if let (RunEnd::Finished, Some(live)) = (&end, &self.live) {
+            live.finish().await;
+        }
+        Ok(end)
+    }
+
+    async fn dispatch_and_receive(&self, stop: &CancellationToken) -> Result<RunEnd, CoordinatorError> {
         let dispatch_all = async {
             let models = self.plan.models().map(|model| self.dispatch(model));
             futures_util::future::try_join_all(models).await?;

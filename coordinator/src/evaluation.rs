@@ -7,6 +7,8 @@ mod calibration;
 mod comparisons;
 mod distribution;
 mod evaluated;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod groups;
 mod module_counts;
 mod notes;
@@ -36,7 +38,7 @@ use crate::provenance;
 use crate::results::{ArmResults, Missing, ModelSpend, ModuleResults, QuestionResults, RESULTS_VERSION, Results};
 use crate::score::{Arm, Chance, Tallies, Whom};
 use answers::Layout;
-use pass::{Pass, PassArm};
+use pass::Pass;
 use scored::Scored;
 use scored_cells::ScoredCells;
 use sink::Until;
@@ -44,6 +46,7 @@ use sink::Until;
 pub(crate) use batches::Batches;
 pub use evaluated::{Evaluated, EvaluationError};
 pub use groups::{ColumnError, check_columns};
+pub(crate) use pass::PassArm;
 pub(crate) use sink::Sink;
 
 /// The name of the predictions file in a run folder.
@@ -143,7 +146,7 @@ impl Evaluated<'_> {
     }
 
     /// The methods without a model, then the arms of each scored model in the order of the tables.
-    fn arms(&self, models: &[ModelId]) -> Vec<PassArm> {
+    pub(crate) fn arms(&self, models: &[ModelId]) -> Vec<PassArm> {
         let baselines = Method::WITHOUT_MODEL.into_iter().map(|method| (Arm::without_model(method), None));
         let of_model = |&model: &ModelId| {
             let name = &self.experiment.models[model.0 as usize].name;

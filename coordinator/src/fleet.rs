@@ -27,6 +27,7 @@ use valuesim_shared::telemetry::HttpStatus;
 use crate::coordinator::{Coordinator, Progress, RunEnd};
 use crate::cursor::Cursor;
 use crate::ledger::Ledger;
+use crate::live::LiveScores;
 use crate::plan::Plan;
 use crate::retrieval::Retrieval;
 
@@ -67,6 +68,8 @@ pub struct Assignment<'a> {
     pub ledger: &'a Arc<Ledger>,
     /// Finds the items of profiles for `rag`; none unless the run has it.
     pub retrieval: Option<Arc<Retrieval>>,
+    /// Scores its finished cells while it goes on.
+    pub live: LiveScores,
     /// Its folder.
     pub folder: &'a Path,
     /// Maximum cells in progress for each model.
@@ -130,8 +133,19 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
         assignment: Assignment<'_>,
         process: Process,
     ) -> Result<Self, FleetError> {
-        let Assignment { manifest, plan, survey, ledger, retrieval, folder, window, task_version, spent_before, tell } =
-            assignment;
+        let Assignment {
+            manifest,
+            plan,
+            survey,
+            ledger,
+            retrieval,
+            live,
+            folder,
+            window,
+            task_version,
+            spent_before,
+            tell,
+        } = assignment;
         let cursor_file = folder.join(CURSOR_FILE);
         let coordinator = Coordinator::new(
             &manifest,
@@ -142,7 +156,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
             window,
         )?;
         let coordinator = coordinator.on_lasting_queues(Cursor::at(&cursor_file), process.id.clone());
-        let coordinator = Arc::new(coordinator.with_task_version(task_version).retrieving(retrieval));
+        let coordinator = Arc::new(coordinator.with_task_version(task_version).retrieving(retrieval).scoring(live));
         // Before workers see the run, so that they find everything ready.
         servers.queue.declare(&first_queues(&manifest)).await?;
         let of_first_respondent = plan.models().flat_map(|model| plan.cells_of(model).take(plan.folds().len()));

@@ -18,6 +18,7 @@ pub mod fleet;
 mod fuzz;
 mod grouped;
 pub mod ledger;
+pub mod live;
 pub mod metrics;
 mod parquet_table;
 pub mod plan;

@@ -16,7 +16,7 @@ use valuesim_shared::outcome::{Decided, Ended};
 pub(crate) use chance::Chance;
 pub(crate) use person::PersonScore;
 pub use prediction::{Arm, Misfit, Prediction};
-pub(crate) use summary::Whom;
+pub(crate) use summary::{Whom, bounds};
 pub(crate) use tallies::Tallies;
 pub(crate) use tally::Tally;
 pub(crate) use verdict::Verdict;

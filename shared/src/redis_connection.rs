@@ -21,6 +21,7 @@ mod address;
 mod backoff;
 mod error;
 pub mod key;
+mod metrics;
 mod reconnect;
 mod run;
 mod server;
@@ -33,8 +34,11 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::telemetry::Registry;
+
 pub use address::Address;
 pub use error::RedisConnectionError;
+use metrics::CommandMetrics;
 pub(crate) use run::Answers;
 
 /// How long one answer may take. A server that forks, or writes its log to a slow disk, takes a second or two.
@@ -76,6 +80,7 @@ struct Shared {
     live: watch::Sender<LiveConnection>,
     state: watch::Sender<RedisConnectionState>,
     warnings: Vec<String>,
+    metrics: CommandMetrics,
 }
 
 /// The current connection, if there is one.
@@ -104,6 +109,7 @@ impl RedisConnection {
             live: watch::Sender::new(live),
             state: watch::Sender::new(RedisConnectionState::Connected),
             warnings: opened.warnings,
+            metrics: CommandMetrics::new(),
         });
         let reconnector = tokio::spawn(reconnect::keep(Arc::clone(&shared)));
         Ok(Self { shared, _reconnector: Arc::new(AbortOnDropHandle::new(reconnector)) })
@@ -117,6 +123,11 @@ impl RedisConnection {
     /// The states of the connection from now on.
     pub fn states(&self) -> watch::Receiver<RedisConnectionState> {
         self.shared.state.subscribe()
+    }
+
+    /// Serves the metrics of this connection. Call it once for each registry.
+    pub(crate) fn register(&self, registry: &Registry) {
+        self.shared.metrics.register(registry);
     }
 
     /// The server's address, without a password.

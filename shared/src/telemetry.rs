@@ -1,14 +1,17 @@
 //! Health probes and metrics of a process over HTTP: `/healthz`, `/readyz` and `/metrics`.
 //!
-//! A process has one [`Registry`], with which its parts register their metrics, and serves it with a [`Listener`]. Labels
-//! are resolved in advance, so that calls look up none.
+//! All metrics are declared in [one list](metrics). A process has one [`Registry`], with which its parts register those that
+//! they set, and serves it with a [`Listener`]. Labels are resolved in advance, so that calls look up none.
 
 mod connections;
 mod health;
 mod http_status;
 mod listener;
+mod metric;
+pub mod metrics;
 mod process;
 mod rate;
+mod runtime;
 mod server_status;
 
 use std::sync::{Mutex, PoisonError};
@@ -17,14 +20,13 @@ pub use connections::ConnectionMetrics;
 pub use health::{Health, Probed};
 pub use http_status::HttpStatus;
 pub use listener::{ListenError, Listener};
+pub use metric::{Metric, MetricKind, ServedBy, register};
 use process::ProcessMetrics;
 pub use prometheus::Registry;
-use prometheus::{TextEncoder, register_int_gauge_vec_with_registry};
+use prometheus::TextEncoder;
 pub use rate::Rate;
+use runtime::RuntimeMetrics;
 pub use server_status::ServerStatus;
-
-/// Why registering a metric cannot fail, for `expect`.
-pub const REGISTERS: &str = "metric names are valid, and each is registered once";
 
 /// Histogram buckets for call durations: 10 ms, doubled 16 times. Those of OpenTelemetry for generative AI, and more.
 pub const CALL_SECONDS: [f64; 17] =
@@ -36,6 +38,7 @@ pub struct Exposition {
     registry: Registry,
     /// Locked while metrics are read, so that concurrent readers do not add the same seconds twice.
     process: Mutex<ProcessMetrics>,
+    runtime: RuntimeMetrics,
 }
 
 impl Exposition {
@@ -43,13 +46,10 @@ impl Exposition {
     pub fn new(role: &str) -> Self {
         let registry = Registry::new();
         let process = Mutex::new(ProcessMetrics::new(&registry));
-        let help = "What runs here: always 1.";
-        let labels = &["version", "role"];
-        register_int_gauge_vec_with_registry!("valuesim_build_info", help, labels, registry)
-            .expect(REGISTERS)
-            .with_label_values(&[env!("CARGO_PKG_VERSION"), role])
-            .set(1);
-        Self { registry, process }
+        let runtime = RuntimeMetrics::new(&registry);
+        let build = register(&registry, metrics::BUILD_INFO.gauge());
+        build.with_label_values(&[env!("CARGO_PKG_VERSION"), role]).set(1);
+        Self { registry, process, runtime }
     }
 
     /// The registry for further metrics.
@@ -62,6 +62,7 @@ impl Exposition {
     pub fn text(&self, refresh: impl FnOnce()) -> String {
         let process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
         process.refresh();
+        self.runtime.refresh();
         refresh();
         let text = TextEncoder::new().encode_to_string(&self.registry.gather());
         text.unwrap_or_else(|error| unreachable!("registered metrics can be written as text: {error}"))

@@ -112,6 +112,7 @@ impl Job {
             survey: &self.survey,
             ledger,
             retrieval: prepared.retrieval,
+            live: self.live_scores(ledger),
             folder: folder.path(),
             window: flags.window as usize,
             task_version: flags.task_version,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use valuesim_coordinator::evaluation::{Evaluated, check_columns};
 use valuesim_coordinator::ledger::{Ledger, LedgerError};
+use valuesim_coordinator::live::{LiveScores, ScoredRun};
 use valuesim_coordinator::plan::Plan;
 use valuesim_coordinator::provenance::Provenance;
 use valuesim_coordinator::retrieval::{KeptVectors, VECTORS_FILE, VectorsError};
@@ -97,6 +98,18 @@ impl Job {
     pub(super) fn evaluated<'a>(&'a self, ledger: &'a Ledger, vectors: Option<&'a KeptVectors>) -> Evaluated<'a> {
         let Self { run, experiment, codebook, survey, plan } = self;
         Evaluated { run, experiment, plan, survey, codebook, ledger, vectors }
+    }
+
+    /// Starts to score the finished cells while the run goes on.
+    pub(super) fn live_scores(&self, ledger: &Arc<Ledger>) -> LiveScores {
+        LiveScores::start(ScoredRun {
+            run: self.run.clone(),
+            experiment: self.experiment.clone(),
+            plan: Arc::clone(&self.plan),
+            survey: Arc::clone(&self.survey),
+            codebook: Arc::clone(&self.codebook),
+            ledger: Arc::clone(ledger),
+        })
     }
 
     /// The settings of the run's embeddings; none unless a method retrieves.

@@ -239,6 +239,7 @@ impl Job {
             survey: &self.survey,
             ledger,
             retrieval: prepared.retrieval,
+            live: self.live_scores(ledger),
             folder,
             spent_before: before.spend.cost,
             http_status,

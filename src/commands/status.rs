@@ -3,6 +3,7 @@
 mod attention;
 mod found;
 mod observer;
+mod scores;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use valuesim_coordinator::coordinator::{Coordinator, Progress, RunEnd};
 use valuesim_coordinator::fleet::{FleetEnd, Heartbeat, RunSize};
 use valuesim_coordinator::ledger::Ledger;
+use valuesim_coordinator::live::LiveScores;
 use valuesim_coordinator::plan::Plan;
 use valuesim_coordinator::retrieval::Retrieval;
 use valuesim_shared::control::{Control as _, DesiredState, FolderControl, Order, RunPhase, this_process};
@@ -57,6 +58,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) ledger: &'a Arc<Ledger>,
     /// Finds the items of profiles for `rag`; none unless the run has it.
     pub(crate) retrieval: Option<Arc<Retrieval>>,
+    /// Scores its finished cells while it goes on.
+    pub(crate) live: LiveScores,
     pub(crate) folder: &'a RunFolder,
     /// The cost of the finished cells.
     pub(crate) spent_before: NanoUsd,
@@ -69,7 +72,7 @@ pub(crate) struct Parts<'a> {
 impl OneProcess {
     /// Connects both sides. Reads the providers' keys, and makes no call.
     pub(crate) async fn new(parts: Parts<'_>) -> anyhow::Result<Self> {
-        let Parts { manifest, plan, survey, ledger, retrieval, folder, spent_before, http_status, tell } = parts;
+        let Parts { manifest, plan, survey, ledger, retrieval, live, folder, spent_before, http_status, tell } = parts;
         let run = manifest.run.clone();
         let limits: Vec<Limits> = manifest.models.iter().map(|model| model.limits).collect();
         let max_in_flight = limits.iter().map(|limits| limits.calls_in_flight as usize).max().unwrap_or(1);
@@ -81,8 +84,8 @@ impl OneProcess {
         let (plan, survey, ledger) = (Arc::clone(plan), Arc::clone(survey), Arc::clone(ledger));
         let size = RunSize { cells: plan.cells(), spent_before };
         let ports = (queue.clone(), store.clone());
-        let coordinator = Coordinator::new(&manifest, plan, survey, ledger, ports, window)?.retrieving(retrieval);
-        let coordinator = Arc::new(coordinator);
+        let coordinator = Coordinator::new(&manifest, plan, survey, ledger, ports, window)?;
+        let coordinator = Arc::new(coordinator.retrieving(retrieval).scoring(live));
         let shown = (http_status.as_deref(), tell);
         let about = (&manifest, this_process());
         let heartbeat = Heartbeat::new(Arc::clone(&coordinator), control.clone(), about, size, shown).await;

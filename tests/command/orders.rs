@@ -55,6 +55,14 @@ fn get(url: &str, path: &str) -> String {
     answer
 }
 
+/// Waits until the metrics have a line.
+fn wait_for_metric(url: &str, line: &str) {
+    let start = Instant::now();
+    while !get(url, "/metrics").contains(line) {
+        assert!(start.elapsed() < TIMEOUT, "no {line}");
+    }
+}
+
 #[test]
 fn a_paused_run_makes_no_calls_until_it_is_resumed_and_repeats_none() {
     let run = listening_run();
@@ -85,6 +93,13 @@ fn a_paused_run_makes_no_calls_until_it_is_resumed_and_repeats_none() {
         assert!(metrics.contains(name), "{name} is missing in\n{metrics}");
     }
     assert!(!metrics.contains("valuesim_broker_connected"), "{metrics}");
+    wait_for_metric(url, &format!("valuesim_run_paused{{run=\"{}\"}} 1\n", run_id(&run)));
+    let scores = &wait_for_status(&run, |status| !status["runs"][0]["scores"].is_null())["runs"][0]["scores"];
+    assert_eq!(
+        (&scores["run"], scores["cells"]["planned"].as_u64()),
+        (&Value::from(run_id(&run)), Some(3)),
+        "{scores}"
+    );
 
     let printed = operate(&run, &["resume"]);
     assert!(printed.contains(" goes on\nbefore: pause, given by "), "{printed}");

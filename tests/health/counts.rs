@@ -1,7 +1,8 @@
 //! The metrics count what the provider received and what the ledger holds.
 #![expect(clippy::float_cmp, reason = "counts are whole numbers far below 2^52")]
 
-use valuesim_shared::control::{Control as _, RedisControl, WorkerReport};
+use valuesim_coordinator::results::{Estimate, Measure, Results};
+use valuesim_shared::control::{Control as _, MeanOverPeople, RedisControl, RunScores, WorkerReport};
 use valuesim_simulator::provider::ProviderOptions;
 use valuesim_test_servers::{eventually, shared_broker, shared_redis};
 
@@ -34,10 +35,12 @@ async fn metrics_count_what_the_provider_received() {
     };
     stay().await;
     fleet.provider.resume_replies();
-    let last = final_metrics(&of_coordinator, stay).await;
+    let scores = async || control.scores(&fleet.run()).await.expect("reads");
+    let (last, scores) = final_metrics(&of_coordinator, stay, scores).await;
     control.worker_ended(STAYING).await.expect("writes");
     assert!(coordinator.wait().await.success());
     check_run(&last);
+    check_scores(&scores, &fleet.results());
 
     let shown = metrics(&of_worker);
     let seen = fleet.provider.stats();
@@ -62,6 +65,8 @@ async fn metrics_count_what_the_provider_received() {
         assert_eq!(sum("tasks_total", &[("kind", kind), ("outcome", "done")]), CELLS);
         assert_eq!(sum("task_duration_seconds_count", &[("kind", kind)]), CELLS);
     }
+    assert_eq!(sum("story_cache_total", &[("result", "hit")]), CELLS);
+    assert_eq!(sum("rate_limit_wait_seconds_count", &[]), seen.requests as f64);
     // A CAB task after each story, an outcome after each CAB task.
     assert_eq!(sum("queue_publish_total", &[("outcome", "ack")]), 2.0 * CELLS);
     for name in ["broker_connected", "redis_connected", "build_info"] {
@@ -72,15 +77,55 @@ async fn metrics_count_what_the_provider_received() {
     insta::assert_snapshot!("coordinator", last.contents());
 }
 
-/// A coordinator's metrics once all cells are finished; `stay` keeps it from ending.
-async fn final_metrics(coordinator: &str, stay: impl AsyncFn()) -> Exposition {
+/// A coordinator's metrics once all cells are finished, and the scores that it has put into the store, which the metrics
+/// show; `stay` keeps it from ending.
+async fn final_metrics(
+    coordinator: &str,
+    stay: impl AsyncFn(),
+    scores: impl AsyncFn() -> Option<RunScores>,
+) -> (Exposition, RunScores) {
     let all_finished = async || {
         stay().await;
         let (_, text) = get(coordinator, "/metrics").expect("it runs until its workers are gone");
-        let shown = Exposition::read(&text);
-        (shown.find("valuesim_run_tasks", &[("state", "finished")]) == Some(CELLS)).then_some(shown)
+        let (shown, scores) = (Exposition::read(&text), scores().await?);
+        let are_last = shown.find("valuesim_run_tasks", &[("state", "finished")]) == Some(CELLS)
+            && scores.cells.scored as f64 == CELLS;
+        (are_last && shows(&shown, &scores)).then_some((shown, scores))
     };
     eventually("the end of the run", TIMEOUT, all_finished).await.expect("in time")
+}
+
+/// Whether metrics show these scores.
+fn shows(shown: &Exposition, scores: &RunScores) -> bool {
+    scores.arms.iter().all(|arm| {
+        let (method, model) = (arm.method.name(), arm.model.clone().unwrap_or_default());
+        let arm_is = [("method", &*method), ("model", model.as_str())];
+        let of = |name: &str, category| shown.find(name, &[&arm_is[..], &[("category", category)]].concat());
+        let mean = |mean: &Option<MeanOverPeople>| mean.as_ref().map(|mean| mean.mean);
+        let categories = arm.categories.iter().map(|(category, score)| (category.name(), score));
+        let means_are_shown = categories.chain([("overall", &arm.overall)]).all(|(category, score)| {
+            of("valuesim_eval_accuracy_ratio", category) == mean(&score.accuracy)
+                && of("valuesim_eval_mae", category) == mean(&score.mae)
+        });
+        means_are_shown && shown.find("valuesim_eval_answers", &arm_is) == Some(arm.overall.answers as f64)
+    })
+}
+
+/// The last scores while the run went on are those of its results.
+fn check_scores(scores: &RunScores, results: &Results) {
+    let check = |found: Option<&MeanOverPeople>, expected: Option<Estimate>| {
+        let (found, expected) = (found.expect("a mean"), expected.expect("a mean"));
+        assert_eq!(found.persons, expected.persons);
+        assert!((found.mean - expected.mean).abs() < 1e-12, "{found:?} is not {expected:?}");
+    };
+    assert_eq!(scores.arms.len(), results.arms.len());
+    for (arm, expected) in scores.arms.iter().zip(&results.arms) {
+        assert_eq!((arm.method, &arm.model), (expected.arm.method, &expected.arm.model));
+        let of_results = &expected.score.overall;
+        assert_eq!(arm.overall.answers, of_results.counted);
+        check(arm.overall.accuracy.as_ref(), of_results.headline(Measure::Accuracy));
+        check(arm.overall.mae.as_ref(), of_results.headline(Measure::Mae));
+    }
 }
 
 /// The id of a worker that stays until the test says that it has ended.
@@ -91,4 +136,6 @@ fn check_run(shown: &Exposition) {
     assert_eq!(shown.find("valuesim_run_tasks", &[("state", "finished")]), Some(CELLS));
     assert_eq!(shown.find("valuesim_run_tasks", &[]), Some(CELLS));
     assert!(shown.find("valuesim_run_cost_usd", &[]).is_some_and(|cost| cost > 0.0));
+    assert_eq!(shown.find("valuesim_run_paused", &[]), Some(0.0));
+    assert_eq!(shown.find("valuesim_run_eta_seconds", &[]), Some(0.0));
 }

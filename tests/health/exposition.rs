@@ -1,13 +1,11 @@
-//! Reads Prometheus' text format strictly, and checks the names of metrics and labels.
+//! Reads Prometheus' text format strictly, and checks that metrics are served as they are declared.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The only labels of a process: none has more values when there is more work.
-const LABELS: [&str; 11] =
-    ["version", "role", "provider", "model", "stage", "outcome", "tier", "reason", "kind", "method", "le"];
+use valuesim_shared::telemetry::metrics;
 
-/// The labels of a coordinator's metrics about its only run.
-const LABELS_OF_A_RUN: [&str; 2] = ["run", "state"];
+/// What the names of a family's samples end with.
+const SUFFIXES: [&str; 4] = ["", "_bucket", "_sum", "_count"];
 
 type Labels = BTreeMap<String, String>;
 
@@ -48,20 +46,18 @@ impl Exposition {
 
     fn check(&self) {
         for (name, (kind, help)) in &self.families {
-            let is_name = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-            assert!(is_name && (name.starts_with("valuesim_") || name.starts_with("process_")), "{name}");
-            assert_eq!(kind == "counter", name.ends_with("_total"), "{name} is a {kind}");
-            assert!(help.len() > 10 && help.ends_with('.'), "{name}: {help}");
+            let declared = metrics::ALL.iter().find(|metric| metric.name == name);
+            let declared = declared.unwrap_or_else(|| panic!("{name} is not declared"));
+            assert_eq!((kind, help.as_str()), (&declared.kind.to_string(), declared.help), "{name}");
             if kind == "histogram" {
                 self.check_histogram(name);
             }
         }
         for ((name, labels), value) in &self.samples {
-            let allowed = |label: &String| {
-                LABELS.contains(&label.as_str())
-                    || (name.starts_with("valuesim_run_") && LABELS_OF_A_RUN.contains(&label.as_str()))
-            };
-            assert!(labels.keys().all(allowed), "{name} {labels:?}");
+            let is_of = |family: &str| name.strip_prefix(family).is_some_and(|rest| SUFFIXES.contains(&rest));
+            let declared = metrics::ALL.iter().find(|metric| is_of(metric.name)).expect("its family is declared");
+            let found: BTreeSet<&str> = labels.keys().map(String::as_str).filter(|label| *label != "le").collect();
+            assert_eq!(found, declared.labels.iter().copied().collect(), "{name}");
             assert!(value.is_finite() && *value >= 0.0, "{name} {labels:?} is {value}");
         }
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
+use valuesim_coordinator::results::Results;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::id::RunId;
 use valuesim_simulator::provider::{Provider, ProviderOptions};
@@ -58,6 +59,12 @@ impl Fleet {
         let folders: Vec<_> = runs.map(|folder| folder.expect("reads").file_name()).collect();
         let [folder] = folders.as_slice() else { panic!("expected one run, found {folders:?}") };
         RunId(folder.to_string_lossy().into_owned())
+    }
+
+    /// The results of the only run, once it has ended.
+    pub(crate) fn results(&self) -> Results {
+        let file = self.folder.path().join("runs").join(&self.run().0).join("results.json");
+        Results::from_json(&std::fs::read_to_string(file).expect("reads")).expect("are results")
     }
 
     pub(crate) fn worker(&self) -> Process {

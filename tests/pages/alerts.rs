@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
+use valuesim_shared::telemetry::metrics;
+
 use crate::{pages, root};
 
 /// Metrics of RabbitMQ, in the families that `deploy/prometheus/prometheus.yaml` scrapes.
@@ -19,8 +21,9 @@ fn every_metric_that_is_asked_for_is_served() {
     let asking = pages().into_iter().map(|page| root().join(page)).chain(files("deploy/prometheus/rules"));
     for file in asking.chain(files("deploy/grafana/dashboards")).chain(files("k8s/components/keda")) {
         let text = fs::read_to_string(&file).unwrap();
-        for name in metrics(&text) {
-            let family = name.strip_suffix("_bucket").unwrap_or(name);
+        for name in names(&text) {
+            let family =
+                ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
             assert!(served.contains(family), "{}: nothing serves {name}", file.display());
             asked.insert(name.to_owned());
         }
@@ -45,17 +48,13 @@ fn every_alert_has_its_paragraph_in_the_runbook() {
     assert_eq!(explained, alerts);
 }
 
-/// The metrics that coordinators and workers serve, from the snapshots that tests/health compares with real processes, and
-/// those of RabbitMQ.
-fn served() -> BTreeSet<String> {
-    let snapshots = files("tests/health/snapshots").into_iter().map(|file| fs::read_to_string(file).unwrap());
-    let family = |line: &str| Some(line.split_once('{')?.0.split_once(' ')?.1.to_owned());
-    let ours: Vec<String> = snapshots.flat_map(|text| text.lines().filter_map(family).collect::<Vec<_>>()).collect();
-    ours.into_iter().chain(OF_RABBITMQ.map(str::to_owned)).collect()
+/// All metrics of this program, and those of RabbitMQ.
+fn served() -> BTreeSet<&'static str> {
+    metrics::ALL.iter().map(|metric| metric.name).chain(OF_RABBITMQ).collect()
 }
 
 /// The words of a text that are names of metrics.
-fn metrics(text: &str) -> impl Iterator<Item = &str> {
+fn names(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
     words.filter(|word| PREFIXES.iter().any(|prefix| word.starts_with(prefix)))
 }
@@ -72,6 +71,6 @@ fn files(folder: &str) -> Vec<PathBuf> {
 
 #[test]
 fn metrics_are_found() {
-    let found: Vec<&str> = metrics("sum(rate(valuesim_a_total{x=\"y\"}[5m])) / redis_b, valuesim").collect();
+    let found: Vec<&str> = names("sum(rate(valuesim_a_total{x=\"y\"}[5m])) / redis_b, valuesim").collect();
     assert_eq!(found, ["valuesim_a_total", "redis_b"]);
 }

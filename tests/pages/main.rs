@@ -64,6 +64,7 @@ pages! {
     files: "docs/files.md",
     install: "docs/install.md",
     methods: "docs/methods.md",
+    metrics: "docs/metrics.md",
     operations: "docs/operations.md",
     performance: "docs/performance.md",
     providers: "docs/providers.md",

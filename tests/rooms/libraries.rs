@@ -16,8 +16,8 @@ const MAY_NAME: [(&str, &[&str]); 7] = [
         "prometheus",
         &[
             "shared/src/telemetry",
-            "shared/src/metrics",
             "shared/src/queue/rabbit/metrics",
+            "shared/src/redis_connection/metrics",
             "worker/src/metrics",
             "coordinator/src/metrics",
         ],

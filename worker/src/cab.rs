@@ -39,6 +39,9 @@ pub(crate) async fn answer<Q: Queue, S: Store, O: PermitOffice>(
 ) -> Result<NextMessage, Halt> {
     let backstory = context.store.backstory(&task.run, task.cell).await?;
     let needs_backstory = context.run.manifest.needs_backstory();
+    if needs_backstory {
+        context.meter.backstory_looked_up(backstory.is_some());
+    }
     if backstory.is_none() && needs_backstory {
         return Ok(NextMessage::Task(task.of_kind(TaskKind::Story)));
     }

@@ -130,6 +130,20 @@ impl Meter {
         self.providers.iter().filter_map(trouble).collect()
     }
 
+    /// Counts that a call to a model waited this long until it could be sent.
+    pub(crate) fn permitted(&self, model: ModelId, after: Duration) {
+        if let Some(metrics) = &self.metrics {
+            metrics.model(model).permitted(after);
+        }
+    }
+
+    /// Counts that the store was asked for a backstory, and whether it had it.
+    pub(crate) fn backstory_looked_up(&self, found: bool) {
+        if let Some(metrics) = &self.metrics {
+            metrics.backstory_looked_up(found);
+        }
+    }
+
     pub(crate) fn backstory_written(&self) {
         self.backstories.fetch_add(1, Ordering::Relaxed);
     }

@@ -1,6 +1,7 @@
 //! The Prometheus metrics of a worker process: calls, tasks and predictions.
 
 mod outcome;
+mod waits;
 
 use std::fmt::Debug;
 use std::sync::{Arc, OnceLock};
@@ -8,8 +9,6 @@ use std::time::Duration;
 
 use prometheus::{
     Counter, CounterVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
-    register_counter_vec_with_registry, register_histogram_vec_with_registry, register_int_counter_vec_with_registry,
-    register_int_gauge_vec_with_registry,
 };
 use valuesim_shared::id::ModelId;
 use valuesim_shared::method::Method;
@@ -17,10 +16,11 @@ use valuesim_shared::model::ModelSettings;
 use valuesim_shared::outcome::{Ended, StageSpend};
 use valuesim_shared::stage::{Stage, StageKind};
 use valuesim_shared::task::TaskKind;
-use valuesim_shared::telemetry::{CALL_SECONDS, REGISTERS};
+use valuesim_shared::telemetry::{CALL_SECONDS, metrics, register};
 
 use self::outcome::OUTCOMES;
 pub(crate) use self::outcome::Outcome;
+pub(crate) use self::waits::WaitMetrics;
 use crate::provider::CallErrorKind;
 
 /// Upper bounds of the durations of tasks, in seconds. A backstory takes seconds, a cell at a slow provider up to an hour.
@@ -47,9 +47,11 @@ struct Families {
     retries: IntCounterVec,
     retry_wait: CounterVec,
     in_flight: IntGaugeVec,
+    permit_wait: HistogramVec,
     tasks: IntCounterVec,
     task_seconds: HistogramVec,
     predictions: IntCounterVec,
+    backstory_lookups: IntCounterVec,
 }
 
 impl Metrics {
@@ -58,74 +60,22 @@ impl Metrics {
     /// # Panics
     /// If they are registered already.
     pub fn new(registry: &Registry) -> Self {
-        let counter = |name: &str, help: &str, labels: &[&str]| {
-            register_int_counter_vec_with_registry!(name, help, labels, registry).expect(REGISTERS)
-        };
-        let sum = |name: &str, help: &str, labels: &[&str]| {
-            register_counter_vec_with_registry!(name, help, labels, registry).expect(REGISTERS)
-        };
-        let histogram = |name: &str, help: &str, labels: &[&str], bounds: &[f64]| {
-            register_histogram_vec_with_registry!(name, help, labels, bounds.to_vec(), registry).expect(REGISTERS)
-        };
-        let call = &["provider", "model", "stage"][..];
-        let in_flight = "valuesim_llm_inflight_requests";
         let families = Families {
-            requests: counter(
-                "valuesim_llm_requests_total",
-                "Requests to providers that have ended, counting each attempt; abandoned: the end was not awaited.",
-                &["provider", "model", "stage", "outcome"],
-            ),
-            request_seconds: histogram(
-                "valuesim_llm_request_duration_seconds",
-                "Duration of requests to providers, including failed ones.",
-                call,
-                &CALL_SECONDS,
-            ),
-            input: counter("valuesim_llm_input_tokens_total", "Prompt tokens, cached ones included.", call),
-            cached: counter(
-                "valuesim_llm_cache_read_input_tokens_total",
-                "Prompt tokens that the provider read from its cache; part of the input tokens.",
-                call,
-            ),
-            output: counter("valuesim_llm_output_tokens_total", "Reply tokens, reasoning included.", call),
-            cost: sum(
-                "valuesim_llm_cost_usd_total",
-                "Cost of tokens at the known prices, for display; the ledger has the exact sum.",
-                &["provider", "model", "stage", "tier"],
-            ),
-            unpriced: counter(
-                "valuesim_llm_unpriced_tokens_total",
-                "Prompt and reply tokens of models without a price.",
-                &["model"],
-            ),
-            retries: counter(
-                "valuesim_llm_retries_total",
-                "Requests that are retried, by the reason why the attempt before failed.",
-                &["provider", "reason"],
-            ),
-            retry_wait: sum(
-                "valuesim_llm_retry_wait_seconds_total",
-                "Delays before retries, summed over all calls.",
-                &["provider", "reason"],
-            ),
-            in_flight: register_int_gauge_vec_with_registry!(in_flight, "Requests in flight.", &["provider"], registry)
-                .expect(REGISTERS),
-            tasks: counter(
-                "valuesim_tasks_total",
-                "Tasks that this worker has taken, by outcome; handed_back: left unfinished through no fault of the task; duplicate: done before.",
-                &["kind", "outcome"],
-            ),
-            task_seconds: histogram(
-                "valuesim_task_duration_seconds",
-                "Time from taking a task to finishing it, for tasks that were done.",
-                &["kind"],
-                &TASK_SECONDS,
-            ),
-            predictions: counter(
-                "valuesim_predictions_total",
-                "Predictions of all arms, by how their calls ended.",
-                &["method", "outcome"],
-            ),
+            requests: register(registry, metrics::LLM_REQUESTS.counter()),
+            request_seconds: register(registry, metrics::LLM_REQUEST_SECONDS.histogram(&CALL_SECONDS)),
+            input: register(registry, metrics::LLM_INPUT_TOKENS.counter()),
+            cached: register(registry, metrics::LLM_CACHED_TOKENS.counter()),
+            output: register(registry, metrics::LLM_OUTPUT_TOKENS.counter()),
+            cost: register(registry, metrics::LLM_COST.fractional_counter()),
+            unpriced: register(registry, metrics::LLM_UNPRICED_TOKENS.counter()),
+            retries: register(registry, metrics::LLM_RETRIES.counter()),
+            retry_wait: register(registry, metrics::LLM_RETRY_WAIT.fractional_counter()),
+            in_flight: register(registry, metrics::LLM_IN_FLIGHT.gauge()),
+            permit_wait: register(registry, metrics::PERMIT_WAIT.histogram(&CALL_SECONDS)),
+            tasks: register(registry, metrics::TASKS.counter()),
+            task_seconds: register(registry, metrics::TASK_SECONDS.histogram(&TASK_SECONDS)),
+            predictions: register(registry, metrics::PREDICTIONS.counter()),
+            backstory_lookups: register(registry, metrics::BACKSTORY_LOOKUPS.counter()),
         };
         Self { families: Arc::new(families) }
     }
@@ -151,6 +101,7 @@ pub(crate) struct ModelMetrics {
     model: String,
     is_priced: bool,
     pub(crate) in_flight: IntGauge,
+    permit_wait: Histogram,
     stages: LazyArray<StageMetrics, { StageKind::ALL.len() }>,
 }
 
@@ -210,6 +161,11 @@ impl RunMetrics {
         counters[ended as usize].get_or_init(new).inc();
     }
 
+    pub(crate) fn backstory_looked_up(&self, found: bool) {
+        let result = if found { "hit" } else { "miss" };
+        self.families.backstory_lookups.with_label_values(&[result]).inc();
+    }
+
     pub(crate) fn task_done(&self, kind: TaskKind, after: Duration) {
         let task = &self.tasks[match kind {
             TaskKind::Story => 0,
@@ -240,8 +196,14 @@ impl ModelMetrics {
             model: settings.name.clone(),
             is_priced: settings.price.is_some(),
             in_flight: families.in_flight.with_label_values(&[provider]),
+            permit_wait: families.permit_wait.with_label_values(&[provider, &settings.name]),
             stages: Default::default(),
         }
+    }
+
+    /// Counts how long a call waited until it could be sent.
+    pub(crate) fn permitted(&self, after: Duration) {
+        self.permit_wait.observe(after.as_secs_f64());
     }
 
     /// Counts a request that has ended.
@@ -332,6 +294,10 @@ fn provider_name(base_url: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use valuesim_shared::telemetry::Exposition;
+
     use super::*;
 
     #[test]
@@ -345,5 +311,69 @@ mod tests {
     fn arrays_have_a_slot_for_each_variant() {
         assert!(StageKind::ALL.iter().enumerate().all(|(at, stage)| *stage as usize == at));
         assert!(Ended::ALL.iter().enumerate().all(|(at, ended)| *ended as usize == at));
+    }
+
+    /// A failure for each outcome of that kind.
+    const FAILURES: [CallErrorKind; 13] = [
+        CallErrorKind::Unreachable,
+        CallErrorKind::TimedOut,
+        CallErrorKind::ConnectionBroken,
+        CallErrorKind::Malformed,
+        CallErrorKind::Intermediary,
+        CallErrorKind::ServerFault,
+        CallErrorKind::Overloaded,
+        CallErrorKind::RateLimited,
+        CallErrorKind::TooLong,
+        CallErrorKind::Refused,
+        CallErrorKind::WrongKey,
+        CallErrorKind::InsufficientFunds,
+        CallErrorKind::BadRequest,
+    ];
+
+    /// The most that one worker serves: every stage of four models, every outcome, every reason.
+    fn everything(exposition: &Exposition) {
+        let metrics = Metrics::new(exposition.registry());
+        let models: Vec<ModelSettings> = (0..4).map(|model| ModelSettings::named(&format!("model-{model}"))).collect();
+        let run = RunMetrics::new(&metrics, &models, &Method::WITH_MODEL);
+        run.models.iter().for_each(everything_of_model);
+        for (method, ended) in Method::WITH_MODEL.into_iter().flat_map(|method| Ended::ALL.map(|ended| (method, ended)))
+        {
+            run.predicted(method, ended);
+        }
+        for kind in [TaskKind::Story, TaskKind::Cab] {
+            run.task_done(kind, Duration::ZERO);
+            for not_done in [NotDone::HandedBack, NotDone::Retried, NotDone::Duplicate, NotDone::Dead] {
+                run.task_not_done(Some(kind), not_done);
+            }
+        }
+        for found in [true, false] {
+            run.backstory_looked_up(found);
+        }
+    }
+
+    fn everything_of_model(model: &ModelMetrics) {
+        let outcomes = FAILURES.map(Outcome::Failed).into_iter().chain([Outcome::Ok, Outcome::Abandoned]);
+        let outcomes: Vec<Outcome> = outcomes.collect();
+        let names: BTreeSet<&str> = outcomes.iter().map(|outcome| outcome.name()).collect();
+        assert_eq!(names.len(), OUTCOMES, "a failure is missing");
+        model.permitted(Duration::ZERO);
+        for kind in FAILURES {
+            model.retried(kind, Duration::ZERO);
+        }
+        for stage in StageKind::ALL.map(Stage::plain) {
+            for &outcome in &outcomes {
+                model.ended(stage, outcome, Duration::ZERO);
+            }
+            model.spent(stage, &StageSpend::default());
+        }
+    }
+
+    #[test]
+    fn two_hundred_workers_with_four_models_have_a_bounded_number_of_series() {
+        let exposition = Exposition::new("worker");
+        everything(&exposition);
+        let text = exposition.text(|| ());
+        let series = text.lines().filter(|line| !line.starts_with('#')).count();
+        assert!(200 * series <= 500_000, "{series} of one worker");
     }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::id::{Cell, ModelId, RunId};
 use valuesim_shared::model::ModelSettings;
@@ -167,7 +168,9 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
 ) -> Result<Result<(Reply, PermitOf<O>), CallError>, Halt> {
     let model = call.cell.model;
     let request = Request { stage: call.key.stage, expected: uncertain.likely, at_most: uncertain.at_most_cost };
+    let asked = Instant::now();
     let mut permit = acquire(context.desk(model), request, stop).await?;
+    context.meter.permitted(model, asked.elapsed());
     // Built only now: a thousand calls that wait for a permit need no thousand bodies.
     let body = call.wording.with_conversation(|conversation| context.run.client(model).body(conversation));
     context.store.note_sent(call.run, call.cell, call.key, uncertain).await?;

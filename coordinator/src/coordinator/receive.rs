@@ -142,6 +142,9 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         before: Forgetting,
         stop: &CancellationToken,
     ) -> Result<Forgetting, CoordinatorError> {
+        if let Some(live) = &self.live {
+            live.recorded(&new);
+        }
         for cell in &new {
             self.progress.add_spent(costs.get(cell).copied().unwrap_or_default());
         }

@@ -4,18 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::{Experiment, Sample, Users};
-use valuesim_shared::id::{Cell, Code, Country, QUESTIONS, QuestionId, Respondent, RunId};
-use valuesim_shared::model::ModelSettings;
-use valuesim_shared::outcome::{
-    ArmResult, CellOutcome, CellResult, CellSpend, CodeString, Decided, Ended, ModuleResult, OUTCOME_VERSION,
-};
-use valuesim_shared::stage::Stage;
+use valuesim_shared::id::{Cell, Code, Country, QUESTIONS, QuestionId, Respondent};
 use valuesim_shared::strata::{Allocation, Stratify};
-use valuesim_shared::survey::{Survey, SurveyBuilder};
+use valuesim_shared::survey::SurveyBuilder;
 
+use super::fixture::Run;
 use super::*;
-use crate::fixture;
-use crate::ledger::Ledger;
 use crate::plan::Plan;
 use crate::predictions::Batch;
 use crate::results::{Comparison, Measure, Verdict};
@@ -28,64 +22,9 @@ const PEOPLE: usize = 40;
 /// Questions that are not asked, because they have no options.
 const OPEN_QUESTIONS: usize = 10;
 
-/// A run of two models on a small survey: the first knows most answers, the second fewer.
-struct Run {
-    _folder: tempfile::TempDir,
-    id: RunId,
-    experiment: Experiment,
-    survey: Survey,
-    codebook: Codebook,
-    plan: Plan,
-    ledger: Ledger,
-}
-
-/// A number below `below` that looks drawn, the same every time.
-fn drawn(seed: usize, below: usize) -> usize {
-    (seed.wrapping_mul(2_654_435_761) >> 7) % below
-}
-
-fn survey(people: usize) -> Survey {
-    let mut builder = SurveyBuilder::new();
-    let codebook = fixture::codebook();
-    for person in 0..people {
-        let country = Country(if person % 4 == 0 { 36 } else { 76 });
-        let code = |index: usize| match codebook.questions()[index].options.as_slice() {
-            _ if drawn(person * 31 + index, 25) == 0 => Code(-1),
-            [] => Code(30),
-            options => options[drawn(person * 7 + index * 3, options.len())].code,
-        };
-        builder.push(country, &std::array::from_fn::<_, QUESTIONS, _>(code));
-    }
-    builder.finish("synthetic")
-}
-
 impl Run {
-    /// `lost` says which cells are not finished.
-    fn new(people: usize, lost: impl Fn(Cell) -> bool) -> Self {
-        Self::of_sample(people, Sample { users: Some(Users::All), ..Sample::default() }, lost)
-    }
-
     fn of_sample(people: usize, sample: Sample, lost: impl Fn(Cell) -> bool) -> Self {
-        let mut experiment = Experiment { methods: vec![Method::ValueSim], sample, ..Experiment::default() };
-        experiment.models = ["good", "bad"].map(ModelSettings::named).to_vec();
-        let (survey, codebook) = (survey(people), fixture::codebook());
-        let plan = Plan::new(&experiment, &survey, &codebook).expect("a plan");
-        let folder = tempfile::tempdir().expect("a folder");
-        let run = RunId("r1".to_owned());
-        let ledger = Ledger::open(&folder.path().join("ledger.redb"), &run).expect("opens");
-        let cells = plan.models().flat_map(|model| plan.cells_of(model).collect::<Vec<_>>());
-        let outcomes: Vec<_> = cells.filter(|&cell| !lost(cell)).map(|cell| outcome(cell, &plan, &survey)).collect();
-        ledger.record(&outcomes).expect("writes");
-        Self { _folder: folder, id: run, experiment, survey, codebook, plan, ledger }
-    }
-
-    fn evaluated(&self) -> Evaluated<'_> {
-        let Self { id: run, experiment, survey, codebook, plan, ledger, .. } = self;
-        Evaluated { run, experiment, plan, survey, codebook, ledger, vectors: None }
-    }
-
-    fn results(&self) -> Results {
-        self.evaluated().score(&CancellationToken::new()).expect("scores")
+        Self::of(Experiment { methods: vec![Method::ValueSim], sample, ..Experiment::default() }, people, lost)
     }
 
     /// All predictions by arm and person.
@@ -106,33 +45,6 @@ impl Sink for Collected {
         let scored = if batch.is_scored { predictions.len() as u64 } else { 0 };
         *self.1.entry(batch.arm.to_string()).or_default() += scored;
         Ok(())
-    }
-}
-
-/// The outcome of a cell: the first model is right three times in four, the second once in two.
-fn outcome(cell: Cell, plan: &Plan, survey: &Survey) -> CellOutcome {
-    let is_good = cell.model.0 == 0;
-    let answer = |&question: &QuestionId| {
-        let seed = cell.respondent.index() * 290 + question.index();
-        let knows = drawn(seed, 4) < if is_good { 3 } else { 2 };
-        let code = survey.code(cell.respondent, question);
-        if knows && !code.is_missing() { Some(code) } else { Some(Code(1)).filter(|_| drawn(seed + 1, 9) > 0) }
-    };
-    let answers: Vec<Option<Code>> = plan.split().asked(cell.fold).iter().map(answer).collect();
-    let ended = |answer: &Option<Code>| if answer.is_some() { Ended::Answered } else { Ended::Refused };
-    let ended = CodeString(answers.iter().map(ended).collect());
-    let module = |stage| ModuleResult { stage, answers: answers.clone(), ended: ended.clone() };
-    let modules = [Stage::COGNITIVE, Stage::AFFECTIVE, Stage::BEHAVIORAL].map(module).to_vec();
-    let decided = CodeString(vec![Decided::Unanimous; answers.len()]);
-    let asked = vec![3; answers.len()];
-    let arm = ArmResult { method: Method::ValueSim, ended, decided, asked, answers };
-    CellOutcome {
-        version: OUTCOME_VERSION,
-        run: RunId("r1".to_owned()),
-        cell,
-        result: CellResult { story: None, scaled_stories: Vec::new(), modules, arms: vec![arm] },
-        spend: CellSpend::default(),
-        transcript: None,
     }
 }
 

@@ -1,13 +1,13 @@
 //! The reports of a coordinator to workers and operators: that it is alive, how far its run is, and why it ended.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::interval;
 use valuesim_shared::control::{
-    AboutRun, CONTROL_VERSION, CellCounts, Control, ControlError, CoordinatorReport, FolderControl, Order, Process,
-    REPORT_EVERY, RunPhase, UnixMillis,
+    AboutRun, CONTROL_VERSION, CellCounts, Control, ControlError, CoordinatorReport, DesiredState, FolderControl,
+    Order, Process, REPORT_EVERY, RunPhase, UnixMillis,
 };
 use valuesim_shared::id::RunId;
 use valuesim_shared::manifest::Manifest;
@@ -17,7 +17,7 @@ use valuesim_shared::store::Store;
 use valuesim_shared::telemetry::{HttpStatus, Rate, ServerStatus};
 
 use crate::coordinator::{Coordinator, Progress};
-use crate::metrics::RunMetrics;
+use crate::metrics::{RunMetrics, RunState};
 
 /// The period over which the rate of finished cells is measured: some cells take minutes, and many may finish together.
 const RATE_OVER: Duration = Duration::from_mins(5);
@@ -30,6 +30,8 @@ pub struct Heartbeat<Q, S, C> {
     /// The address at which this process serves probes, and the run's metrics, if it does.
     http: Option<(String, RunMetrics)>,
     begun_at: UnixMillis,
+    /// Cells finished per second at the last report.
+    cells_per_second: Mutex<f64>,
     tell: fn(&str),
     /// The last order that was seen, to restore it if the store loses its data.
     last_order: Mutex<Option<Order>>,
@@ -79,7 +81,8 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
         let http = http_status.map(shown);
         let models = manifest.models.iter().map(|model| model.name.clone()).collect();
         let facts = Facts { process, run, models, priced, cells, spent_before };
-        Self { coordinator, control, facts, http, begun_at, tell, last_order: Mutex::new(last_order), kept: None }
+        let (cells_per_second, last_order) = (Mutex::new(0.0), Mutex::new(last_order));
+        Self { coordinator, control, facts, http, begun_at, cells_per_second, tell, last_order, kept: None }
     }
 
     /// The same with a copy of the last order in `folder`, which is in force if the store has lost its own.
@@ -99,6 +102,8 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
         let (mut rate, mut of_servers) = (Rate::over(RATE_OVER, finished), ServerStatus::default());
         loop {
             ticks.tick().await;
+            let cells_per_second = rate.per_second(self.progress().cells_finished());
+            *locked(&self.cells_per_second) = cells_per_second;
             self.update_metrics();
             let before = std::mem::replace(&mut finished, self.progress().cells_finished());
             if finished != before {
@@ -109,7 +114,7 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
                 process: self.facts.process.clone(),
                 run: self.facts.run.clone(),
                 cells: self.counts(),
-                cells_per_second: rate.per_second(finished),
+                cells_per_second,
                 last_finished_at,
                 spent: self.spent(),
                 priced: self.facts.priced,
@@ -126,9 +131,15 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
 
     /// Brings the run's metrics up to date.
     pub fn update_metrics(&self) {
-        if let Some((_, metrics)) = &self.http {
-            metrics.set(self.counts(), self.spent());
-        }
+        let Some((_, metrics)) = &self.http else { return };
+        let order = locked(&self.last_order);
+        metrics.set(&RunState {
+            cells: self.counts(),
+            spent: self.spent(),
+            cells_per_second: *locked(&self.cells_per_second),
+            is_paused: order.as_ref().is_some_and(|order| order.desired == DesiredState::Pause),
+        });
+        self.coordinator.scores().inspect(|scores| metrics.set_scores(scores));
     }
 
     /// Reports the error that ends this coordinator before its run is finished. The run's phase stays as it is, so that its
@@ -147,16 +158,20 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
         }
     }
 
-    /// Updates the run's entry in the list of runs.
+    /// Updates the run's entry in the list of runs, and its scores.
     pub async fn announce(&self, phase: RunPhase) -> Result<(), ControlError> {
-        self.announce_as(&self.about(phase)).await
+        self.announce_as(&self.about(phase)).await?;
+        match self.coordinator.scores() {
+            Some(scores) => self.control.report_scores(&scores).await,
+            None => Ok(()),
+        }
     }
 
     /// Remembers an order, to restore it if the store loses it. Orders are only ever replaced: one that disappears was lost, and
     /// stays in force.
     pub fn remember(&self, order: Option<&Order>) {
         let Some(order) = order else { return };
-        *self.last_order.lock().unwrap_or_else(PoisonError::into_inner) = Some(order.clone());
+        *locked(&self.last_order) = Some(order.clone());
         let kept = self.kept.as_ref().map(|kept| kept.keep_order(&self.facts.run, order));
         if let Some(Err(error)) = kept {
             tracing::warn!(run = %self.facts.run, %error, "could not write the order to the run folder; it would not survive a loss of the store");
@@ -165,7 +180,7 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
 
     /// Updates the run's entry together with its order, so that workers never take up a paused run whose order was lost.
     async fn announce_as(&self, about: &AboutRun) -> Result<(), ControlError> {
-        let order = self.last_order.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let order = locked(&self.last_order).clone();
         let Some(order) = order else { return self.control.announce(about).await };
         if self.control.announce_under(&order, about).await? {
             let Order { desired, by, at, .. } = order;
@@ -206,6 +221,10 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
     fn spent(&self) -> NanoUsd {
         NanoUsd(self.facts.spent_before.0 + self.progress().spent().0)
     }
+}
+
+fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
+    value.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Reports cells that are sent again without an outcome as a problem.

@@ -23,12 +23,22 @@ pub(crate) struct PersonScore([CategoryTally; CATEGORIES]);
 
 impl PersonScore {
     /// Adds predictions of a category. A person has fewer than 65,536 in all.
-    pub(super) fn add(&mut self, category: Category, tally: &Tally) {
+    pub(crate) fn add(&mut self, category: Category, tally: &Tally) {
         let sum = &mut self.0[category as usize];
         sum.correct += tally.correct;
         sum.error += tally.error;
         sum.counted += u16::try_from(tally.counted).unwrap_or(u16::MAX);
         sum.measured += u16::try_from(tally.measured).unwrap_or(u16::MAX);
+    }
+
+    /// Adds what other predictions of the same person count.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (sum, more) in self.0.iter_mut().zip(&other.0) {
+            sum.correct += more.correct;
+            sum.error += more.error;
+            sum.counted += more.counted;
+            sum.measured += more.measured;
+        }
     }
 
     /// What counts for a measure in a category, or overall: the sum of correct predictions or errors, and their number.

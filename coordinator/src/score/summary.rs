@@ -18,22 +18,19 @@ pub(crate) struct Whom<'a> {
     pub(crate) weights: Option<&'a [f64]>,
 }
 
-/// Between what errors lie.
-fn error_bounds(behaviour: Behaviour) -> Bounds {
-    match behaviour {
+/// Between what a person's scores lie.
+pub(crate) fn bounds(measure: Measure, behaviour: Behaviour) -> Bounds {
+    match (measure, behaviour) {
         // Answers that are not options have errors above 1.
-        Behaviour::Paper => Bounds::NONE,
-        Behaviour::Corrected => Bounds::SHARE,
+        (Measure::Mae, Behaviour::Paper) => Bounds::NONE,
+        (Measure::Mae, Behaviour::Corrected) | (Measure::Accuracy, _) => Bounds::SHARE,
     }
 }
 
 impl Scorer<'_> {
     /// Between what a person's scores lie.
     pub(crate) fn bounds(&self, measure: Measure) -> Bounds {
-        match measure {
-            Measure::Accuracy => Bounds::SHARE,
-            Measure::Mae => error_bounds(self.tallies.behaviour()),
-        }
+        bounds(measure, self.tallies.behaviour())
     }
 
     /// The scores of all people.

@@ -5,6 +5,11 @@ use super::estimate::Estimate;
 use super::interval::{ALPHA, Bounds};
 use super::population::Sample;
 
+/// Below this share of a sum of squares, a sum of squared distances from the mean is what rounding left of zero: of people
+/// whose equal scores differ in their last digit. One person of a million who differs by one answer of three hundred makes
+/// a share of 1e-11.
+const ROUNDING: f64 = 1e-24;
+
 /// Running mean and variance of numbers that are not kept (Welford's method, which loses no digits in large sums).
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
 pub struct Moments {
@@ -24,6 +29,12 @@ impl Moments {
             moments.add(value);
         }
         moments
+    }
+
+    /// The moments of `count` numbers with this mean and sum of squared distances from it; `has_fraction` says whether some
+    /// number was neither 0 nor 1.
+    pub(super) fn from_sums(count: u64, mean: f64, squares: f64, has_fraction: bool) -> Self {
+        Self { count, mean, squares, has_fraction }
     }
 
     /// Adds a number.
@@ -60,7 +71,13 @@ impl Moments {
 
     /// The variance with divisor n - 1; `None` for fewer than two numbers.
     pub fn variance(&self) -> Option<f64> {
-        (self.count > 1).then(|| self.squares / (self.count - 1) as f64)
+        (self.count > 1).then(|| self.spread() / (self.count - 1) as f64)
+    }
+
+    /// The sum of the squared distances from the mean; 0 if all numbers are equal but for rounding.
+    fn spread(&self) -> f64 {
+        let of_rounding = ROUNDING * self.count as f64 * self.mean * self.mean;
+        if self.squares <= of_rounding { 0.0 } else { self.squares }
     }
 
     /// The standard deviation with divisor n - 1; `None` for fewer than two numbers.
@@ -105,7 +122,7 @@ impl Moments {
         if sample.is_census() {
             return Some(0.0);
         }
-        (self.count > 1).then(|| (sample.factor() * self.squares).sqrt() / self.count as f64)
+        (self.count > 1).then(|| (sample.factor() * self.spread()).sqrt() / self.count as f64)
     }
 }
 
@@ -151,6 +168,14 @@ mod tests {
         assert_eq!(found.uncertainty.reason(), Some(NoInterval::EveryoneWasAsked));
         assert_eq!(found.standard_error, Some(0.0));
         assert_eq!(estimate(&[0.5], Population::Finite(1)).uncertainty.reason(), Some(NoInterval::EveryoneWasAsked));
+    }
+
+    #[test]
+    fn numbers_that_differ_by_rounding_have_no_spread() {
+        let tenth = (0.1 + 0.2 + 0.3) / 6.0;
+        assert!(tenth > 0.1);
+        let found = estimate(&[0.1, tenth, 0.1], Population::Unlimited);
+        assert_eq!((found.standard_error, found.uncertainty.reason()), (Some(0.0), Some(NoInterval::AllTheSame)));
     }
 
     #[test]

@@ -32,6 +32,11 @@ impl Endpoint {
         let (host, path) = address.split_at(path_at);
         Self { address: host.to_ascii_lowercase() + path, key }
     }
+
+    /// The provider's address, without a slash at the end.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
 }
 
 #[cfg(test)]

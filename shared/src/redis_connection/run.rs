@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use redis::aio::{ConnectionLike as _, MultiplexedConnection};
 use redis::{Pipeline, Value};
+use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::error::Failure;
@@ -70,7 +71,10 @@ impl RedisConnection {
         let mut backoff = Backoff::default();
         loop {
             let (number, connection) = self.live_connection().await?;
-            match exchange.attempt(self, connection).await {
+            let sent_at = Instant::now();
+            let failure = exchange.attempt(self, connection).await;
+            self.shared.metrics.ended(sent_at.elapsed(), failure.as_ref());
+            match failure {
                 None => break,
                 Some(Failure::Final(error)) => return Err(error),
                 Some(Failure::Lost(reason)) => self.shared.give_up(number, reason),

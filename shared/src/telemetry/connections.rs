@@ -1,8 +1,8 @@
 //! Metrics of the connections to a fleet's servers.
 
-use prometheus::{IntGauge, Registry, register_int_gauge_with_registry};
+use prometheus::{IntGauge, Registry};
 
-use super::REGISTERS;
+use super::{Metric, metrics, register};
 use crate::queue::BrokerState;
 use crate::redis_connection::RedisConnectionState;
 
@@ -17,17 +17,11 @@ pub struct ConnectionMetrics {
 impl ConnectionMetrics {
     /// Registers the metrics, with nothing connected.
     pub fn new(registry: &Registry) -> Self {
-        let gauge = |name: &str, help: &str| register_int_gauge_with_registry!(name, help, registry).expect(REGISTERS);
+        let gauge = |metric: &Metric| register(registry, metric.gauge()).with_label_values::<&str>(&[]);
         Self {
-            broker_connected: gauge("valuesim_broker_connected", "Whether RabbitMQ can be reached: 1 or 0."),
-            broker_blocked: gauge(
-                "valuesim_broker_blocked",
-                "Whether RabbitMQ takes no messages, for want of memory or disk: 1 or 0.",
-            ),
-            store_connected: gauge(
-                "valuesim_redis_connected",
-                "Whether Redis can be reached and does what it is told: 1 or 0.",
-            ),
+            broker_connected: gauge(&metrics::BROKER_CONNECTED),
+            broker_blocked: gauge(&metrics::BROKER_BLOCKED),
+            store_connected: gauge(&metrics::STORE_CONNECTED),
         }
     }
 

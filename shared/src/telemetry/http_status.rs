@@ -72,6 +72,7 @@ impl HttpStatus {
     /// Marks the servers as connected. Call it once.
     pub fn connected_to(&self, queue: &RabbitQueue, store: &RedisConnection) {
         queue.register(self.registry());
+        store.register(self.registry());
         if let Some(servers) = &self.servers {
             servers.connected.get_or_init(|| (queue.clone(), store.clone()));
         }

@@ -2,12 +2,9 @@
 
 use std::fs;
 
-use prometheus::{
-    Counter, Gauge, IntGauge, Registry, register_counter_with_registry, register_gauge_with_registry,
-    register_int_gauge_with_registry,
-};
+use prometheus::{Counter, IntGauge, Registry};
 
-use super::REGISTERS;
+use super::{Metric, metrics, register};
 
 /// Ticks per second of processor time in /proc: 100 on all current Linux architectures.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -23,19 +20,15 @@ pub(super) struct ProcessMetrics {
 
 impl ProcessMetrics {
     pub(super) fn new(registry: &Registry) -> Self {
-        let gauge = |name: &str, help: &str| register_int_gauge_with_registry!(name, help, registry).expect(REGISTERS);
-        let help = "Seconds of processor time, user and system.";
-        let cpu = register_counter_with_registry!("process_cpu_seconds_total", help, registry).expect(REGISTERS);
-        let help = "When the process started, in seconds since 1970 in UTC.";
-        let start: Gauge =
-            register_gauge_with_registry!("process_start_time_seconds", help, registry).expect(REGISTERS);
-        start.set(started_at().unwrap_or_default());
+        let gauge = |metric: &Metric| register(registry, metric.gauge()).with_label_values::<&str>(&[]);
+        let start = register(registry, metrics::PROCESS_START.fractional_gauge());
+        start.with_label_values::<&str>(&[]).set(started_at().unwrap_or_default());
         Self {
-            cpu,
-            resident: gauge("process_resident_memory_bytes", "Memory that is in use and not swapped out, in bytes."),
-            open_files: gauge("process_open_fds", "Open files and connections."),
-            most_files: gauge("process_max_fds", "The most files and connections that may be open."),
-            threads: gauge("process_threads", "Threads of the operating system."),
+            cpu: register(registry, metrics::PROCESS_CPU.fractional_counter()).with_label_values::<&str>(&[]),
+            resident: gauge(&metrics::PROCESS_MEMORY),
+            open_files: gauge(&metrics::PROCESS_OPEN_FILES),
+            most_files: gauge(&metrics::PROCESS_MAX_FILES),
+            threads: gauge(&metrics::PROCESS_THREADS),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use valuesim_shared::control::{AboutRun, CoordinatorReport, Order, UnixMillis, WorkerReport};
+use valuesim_shared::control::{AboutRun, CoordinatorReport, Order, RunScores, UnixMillis, WorkerReport};
 use valuesim_shared::id::RunId;
 
 use crate::commands::queues::FoundQueue;
@@ -38,6 +38,8 @@ pub(super) struct RunStatus {
     pub(super) order: Option<Order>,
     /// One, unless something is wrong.
     pub(super) coordinators: Vec<CoordinatorReport>,
+    /// What its finished cells score so far, if its coordinator has said so.
+    pub(super) scores: Option<RunScores>,
     /// `None` if the broker could not be reached, or did not report all queues in time.
     pub(super) queues: Option<Vec<FoundQueue>>,
     /// What needs attention, one sentence each.

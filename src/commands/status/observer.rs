@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 use valuesim_shared::control::{
-    AboutRun, Control, ControlError, CoordinatorReport, FolderControl, Order, RedisControl, RunPhase, UnixMillis,
-    WorkerReport,
+    AboutRun, Control, ControlError, CoordinatorReport, FolderControl, Order, RedisControl, RunPhase, RunScores,
+    UnixMillis, WorkerReport,
 };
 use valuesim_shared::id::RunId;
 use valuesim_shared::queue::{BrokerState, QueueKind, QueueName, RabbitQueue};
@@ -45,6 +45,8 @@ struct Told {
     runs: Vec<(AboutRun, Option<Order>)>,
     coordinators: Vec<CoordinatorReport>,
     workers: Vec<WorkerReport>,
+    /// Of the runs that are shown.
+    scores: Vec<RunScores>,
     unreadable: u32,
 }
 
@@ -83,7 +85,7 @@ impl Observer {
 impl Servers {
     async fn look(&mut self, wanted: Option<&RunId>) -> Status {
         let Self { addresses, control, queue } = self;
-        let telling = within("ask the store", STORE_WITHIN, told(control, &addresses.store));
+        let telling = within("ask the store", STORE_WITHIN, told(control, &addresses.store, wanted));
         let (told, reached) = tokio::join!(telling, reach(queue, &addresses.broker));
         let mut status = Status::of_nothing();
         let told = status.or_unreached(Server::Store, told).unwrap_or_default();
@@ -101,7 +103,7 @@ async fn look_at_folders(controls: &[FolderControl], wanted: Option<&RunId>) -> 
     let mut all = Told::default();
     let mut status = Status { of_fleet: false, ..Status::of_nothing() };
     for control in controls {
-        if let Some(told) = status.or_unreached(Server::Store, ask(control).await.map_err(Into::into)) {
+        if let Some(told) = status.or_unreached(Server::Store, ask(control, wanted).await.map_err(Into::into)) {
             all.add(told);
         }
     }
@@ -143,23 +145,28 @@ impl Status {
     }
 }
 
-async fn told(kept: &mut Option<RedisControl>, address: &StoreAddress) -> anyhow::Result<Told> {
+async fn told(kept: &mut Option<RedisControl>, address: &StoreAddress, wanted: Option<&RunId>) -> anyhow::Result<Told> {
     let control = match kept {
         Some(control) => control,
         None => kept.insert(address.reach().await?.1),
     };
-    Ok(ask(control).await?)
+    Ok(ask(control, wanted).await?)
 }
 
-async fn ask(control: &impl Control) -> Result<Told, ControlError> {
+async fn ask(control: &impl Control, wanted: Option<&RunId>) -> Result<Told, ControlError> {
     let (runs, coordinators, workers) = tokio::try_join!(control.runs(), control.coordinators(), control.workers())?;
     let unreadable = runs.unreadable + coordinators.unreadable + workers.unreadable;
-    Ok(Told {
+    let mut told = Told {
         runs: runs.all,
         coordinators: coordinators.all,
         workers: workers.all,
+        scores: Vec::new(),
         unreadable: u32::try_from(unreadable).unwrap_or(u32::MAX),
-    })
+    };
+    for run in told.shown(wanted) {
+        told.scores.extend(control.scores(&run).await?);
+    }
+    Ok(told)
 }
 
 async fn reach(kept: &mut Option<RabbitQueue>, address: &BrokerAddress) -> anyhow::Result<RabbitQueue> {
@@ -194,17 +201,22 @@ impl Told {
         self.runs.extend(other.runs);
         self.coordinators.extend(other.coordinators);
         self.workers.extend(other.workers);
+        self.scores.extend(other.scores);
         self.unreadable += other.unreadable;
     }
 
     /// The wanted run, known or not; otherwise all runs that have started or have a coordinator.
-    fn of_runs(&self, wanted: Option<&RunId>) -> Vec<RunStatus> {
+    fn shown(&self, wanted: Option<&RunId>) -> Vec<RunId> {
         if let Some(run) = wanted {
-            return vec![self.of_run(run)];
+            return vec![run.clone()];
         }
         let begun = self.runs.iter().filter(|(about, _)| about.phase == RunPhase::Begun).map(|(about, _)| &about.run);
         let runs: BTreeSet<&RunId> = begun.chain(self.coordinators.iter().map(|report| &report.run)).collect();
-        runs.into_iter().map(|run| self.of_run(run)).collect()
+        runs.into_iter().cloned().collect()
+    }
+
+    fn of_runs(&self, wanted: Option<&RunId>) -> Vec<RunStatus> {
+        self.shown(wanted).iter().map(|run| self.of_run(run)).collect()
     }
 
     fn of_run(&self, run: &RunId) -> RunStatus {
@@ -214,6 +226,7 @@ impl Told {
             about: listed.map(|(about, _)| about.clone()),
             order: listed.and_then(|(_, order)| order.clone()),
             coordinators: self.coordinators.iter().filter(|report| report.run == *run).cloned().collect(),
+            scores: self.scores.iter().find(|scores| scores.run == *run).cloned(),
             queues: None::<Vec<FoundQueue>>,
             attention: Vec::new(),
         }

@@ -1,10 +1,11 @@
 //! Statuses as they are shown, in health and in trouble.
 
 use valuesim_shared::control::{
-    AboutRun, CONTROL_VERSION, CellCounts, CoordinatorReport, DesiredState, Order, Process, RunPhase, RunTrouble,
-    UnixMillis, WorkerReport,
+    AboutRun, ArmScores, CONTROL_VERSION, CellCounts, CoordinatorReport, DesiredState, MeanOverPeople, Order, Process,
+    RunPhase, RunScores, RunTrouble, ScoreSoFar, Scored, UnixMillis, WorkerReport,
 };
 use valuesim_shared::id::ModelId;
+use valuesim_shared::method::Method;
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::queue::{Depth, QueueKind, QueueName};
 
@@ -88,12 +89,42 @@ fn queues(waiting: impl Fn(QueueKind) -> Option<u32>) -> Vec<FoundQueue> {
     kinds.map(queue).collect()
 }
 
+fn scores() -> RunScores {
+    let mean = |mean, half_width| MeanOverPeople {
+        persons: 2_391,
+        mean,
+        standard_error: Some(half_width / 2.0),
+        interval: Some([mean - half_width, mean + half_width]),
+        no_interval: None,
+    };
+    let arm = |method, model: Option<&str>, accuracy, mae| ArmScores {
+        method,
+        model: model.map(str::to_owned),
+        overall: ScoreSoFar { answers: 665_702, accuracy: Some(accuracy), mae },
+        categories: [].into(),
+    };
+    RunScores {
+        version: CONTROL_VERSION,
+        run: run_id(),
+        simulated: false,
+        cells: Scored { scored: 11_954, planned: 486_100 },
+        persons: Scored { scored: 2_391, planned: 97_220 },
+        persons_in_part: 12,
+        arms: vec![
+            arm(Method::Mode, None, mean(0.462_1, 0.004), Some(mean(0.211, 0.002))),
+            arm(Method::ValueSim, Some("gpt-4o-mini"), mean(0.512_34, 0.003_2), None),
+        ],
+        at: seconds_ago(2),
+    }
+}
+
 fn healthy() -> Status {
     let run = RunStatus {
         run: run_id(),
         about: Some(about()),
         order: None,
         coordinators: vec![coordinator()],
+        scores: Some(scores()),
         queues: Some(queues(|kind| match kind {
             QueueKind::Story(_) => Some(1_900),
             QueueKind::Quarantine(ModelId(1)) | QueueKind::NextVersion(..) => None,

@@ -9,6 +9,7 @@ use valuesim_shared::control::{
 use valuesim_shared::money::NanoUsd;
 
 use super::found::{QUEUES_WITHIN, RunStatus, Server, Status};
+use super::scores::scores_text;
 use crate::age::ago;
 use crate::columns::{NOTHING, columns, one_line, shortened};
 use crate::commands::control::in_force;
@@ -66,6 +67,9 @@ fn run_text(status: &Status, run: &RunStatus) -> String {
             text += &format!("\n{INDENT}the look at its queues was not finished within {seconds} s\n");
         }
         None => {}
+    }
+    if let Some(scores) = &run.scores {
+        text += &format!("\n{}", scores_text(INDENT, scores));
     }
     if !run.attention.is_empty() {
         text += &format!("\n{INDENT}needs attention\n");

@@ -19,6 +19,7 @@ use valuesim_shared::telemetry::{HttpStatus, Rate, ServerStatus};
 
 use super::starvation_watchdog::Source;
 use crate::meter::Trouble;
+use crate::metrics::WaitMetrics;
 use crate::worker::Worker;
 
 /// The period over which the rate of calls is averaged.
@@ -34,6 +35,7 @@ pub struct WorkerPool<Q, S, O: PermitOffice> {
     pub(super) office: O,
     /// Shows the state of the process over HTTP, if it does.
     pub(super) http_status: Option<Arc<HttpStatus>>,
+    waits: Option<WaitMetrics>,
     members: Mutex<BTreeMap<RunId, Member<Q, S, O>>>,
     draining: AtomicBool,
     /// The runs that could not be served, and why.
@@ -59,6 +61,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> WorkerPool<Q, S, O> {
         Arc::new(Self {
             process: this_process(),
             office,
+            waits: http_status.as_ref().map(|status| WaitMetrics::new(status.registry())),
             http_status,
             members: Mutex::default(),
             draining: AtomicBool::new(false),
@@ -138,6 +141,9 @@ impl<Q: Queue, S: Store, O: PermitOffice> WorkerPool<Q, S, O> {
             tokio::select! {
                 _ = ticks.tick() => {}
                 () = self.changed.notified() => {}
+            }
+            if let Some(waits) = &self.waits {
+                waits.set(&self.office.waits());
             }
             let (answered, mut report) = self.snapshot();
             report.calls_per_second = rate.per_second(answered);
