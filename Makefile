@@ -1,6 +1,6 @@
 # The everyday verbs. `make test` is what continuous integration runs.
 
-.PHONY: test soak lint bench compat fuzz demo deploy-check
+.PHONY: test soak lint bench compat fuzz demo deploy-check dist dist-check
 
 # All tests, on real HTTP, real files, a RabbitMQ and a Redis that are started for them and end with them. Uses
 # cargo-nextest where it is installed, with two tests for each processor, as most of their time is waiting.
@@ -52,3 +52,11 @@ demo:
 # fleet that fails. Installs its tools under target/.
 deploy-check:
 	deploy/check/run
+
+# A release of this platform in dist/: wheel, archive, bill of materials, checksums. About ten minutes.
+dist:
+	packaging/dist
+
+# The release in dist/, as whoever downloads it uses it. Installs its tools under target/.
+dist-check:
+	packaging/check

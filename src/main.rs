@@ -16,6 +16,8 @@ mod runtime;
 mod servers;
 mod wiring;
 
+use std::ffi::OsStr;
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::{Arg, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -170,7 +172,13 @@ fn start_logging() {
     let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(level);
     // Reporting that a line could not be written would panic if standard error is closed.
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
-    subscriber.with_writer(std::io::stderr).init();
+    let in_colour = is_colour_wanted(std::io::stderr().is_terminal(), std::env::var_os("NO_COLOR").as_deref());
+    subscriber.with_ansi(in_colour).with_writer(std::io::stderr).init();
+}
+
+/// Colour is for terminals, unless `NO_COLOR` is set to anything (no-color.org).
+fn is_colour_wanted(on_terminal: bool, no_color: Option<&OsStr>) -> bool {
+    on_terminal && no_color.is_none_or(OsStr::is_empty)
 }
 
 fn report(failure: &Failure) -> Exit {
@@ -188,5 +196,13 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         Command::command().debug_assert();
+    }
+
+    #[test]
+    fn colour_is_for_terminals_whose_user_has_nothing_against_it() {
+        assert!(is_colour_wanted(true, None));
+        assert!(is_colour_wanted(true, Some(OsStr::new(""))));
+        assert!(!is_colour_wanted(true, Some(OsStr::new("1"))));
+        assert!(!is_colour_wanted(false, None));
     }
 }

@@ -108,3 +108,11 @@ fn a_run_that_is_interrupted_just_after_its_announcement_can_be_resumed() {
     let output = running.wait().expect_code(130);
     assert!(output.stderr.contains("interrupted: "), "{}", output.stderr);
 }
+
+#[test]
+fn a_log_that_goes_to_a_file_has_no_colours() {
+    let sandbox = Sandbox::new();
+    let output = sandbox.run_with(("VALUESIM_LOG", "debug"), &RUN).expect_success();
+    assert!(output.stderr.contains("DEBUG"), "{}", output.stderr);
+    assert!(!output.stderr.contains('\u{1b}'), "{}", output.stderr);
+}

@@ -9,7 +9,7 @@ use crate::{pages, root};
 const OTHER_PAGES: [&str; 4] = ["ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"];
 
 /// Folders of the repository: what begins with one of them, and is set as code, is a path.
-const FOLDERS: [&str; 11] = [
+const FOLDERS: [&str; 12] = [
     "src/",
     "shared/",
     "worker/",
@@ -21,6 +21,7 @@ const FOLDERS: [&str; 11] = [
     "experiments/",
     "deploy/",
     "k8s/",
+    "packaging/",
 ];
 
 #[test]
