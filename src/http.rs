@@ -1,18 +1,18 @@
-//! The address at which a process serves probes and metrics.
+//! The address at which a process serves probes, metrics and its page.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
-use valuesim_shared::telemetry::{HttpStatus, ListenError};
+use valuesim_shared::telemetry::{HttpStatus, ListenError, Router};
 
 use crate::output::note;
 
 /// Where probes and metrics are served.
 #[derive(Debug, Args)]
 pub(crate) struct HttpFlags {
-    /// Address to serve /healthz, /readyz and /metrics on; port 0 picks a free port
+    /// Address to serve /healthz, /readyz and /metrics on, and of a coordinator the live page; port 0 picks a free port
     #[arg(
         long = "http",
         value_name = "ADDRESS",
@@ -24,9 +24,19 @@ pub(crate) struct HttpFlags {
 }
 
 impl HttpFlags {
-    /// Serves until the runtime ends. `role` names the kind of process; it is no longer ready once `stop` is cancelled.
-    pub(crate) async fn serve(&self, role: &str, stop: &CancellationToken) -> Result<Arc<HttpStatus>, ListenError> {
-        let status = HttpStatus::serve(self.address, role, stop).await?;
+    /// The address.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until the runtime ends. `role` names the kind of process; it is no longer ready once `stop` is cancelled. `more`
+    /// is what it serves besides.
+    pub(crate) async fn serve(
+        &self,
+        (role, more): (&str, Router),
+        stop: &CancellationToken,
+    ) -> Result<Arc<HttpStatus>, ListenError> {
+        let status = HttpStatus::serve(self.address, (role, more), stop).await?;
         announce(&status);
         Ok(status)
     }

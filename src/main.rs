@@ -7,6 +7,7 @@ mod exit;
 mod http;
 mod interrupt;
 mod output;
+mod page;
 mod precedence;
 mod progress;
 mod redb_panic;
@@ -73,6 +74,10 @@ enum Verb {
     /// The consumers of a queue are the workers that wait for its messages. A worker that is full is not counted, so 0
     /// consumers are normal while all workers are busy.
     Status(commands::status::Flags),
+    /// Serve the live page of all runs of a broker and store, or of the runs in a folder, until interrupted
+    ///
+    /// Needs neither the survey nor a key. `coordinate` and `run --listen` serve the same page of their own run.
+    Dashboard(commands::dashboard::Flags),
     /// Probe a process: exit with 0 if it is ready (--live: alive), 1 if it is not, 4 if nobody answers
     ///
     /// Meant for health checks in containers, which have no shell and no HTTP client.
@@ -131,6 +136,7 @@ fn main() -> ExitCode {
         Verb::Work(flags) => commands::work::run(&flags),
         Verb::Runs(flags) => commands::runs::run(&flags),
         Verb::Status(flags) => commands::status::run(&flags),
+        Verb::Dashboard(flags) => commands::dashboard::run(&flags),
         Verb::Health(flags) => commands::health::run(&flags),
         Verb::Metrics(flags) => commands::metrics::run(&flags),
         Verb::Pause(flags) => commands::pause::run(&flags),

@@ -11,7 +11,7 @@ use crate::exit::{Failure, OrUsage as _};
 use crate::run_folder::RunFolder;
 
 /// Where the runs without servers are.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[group(skip)]
 pub(crate) struct RunsFlag {
     /// The folder that contains the run folders, for a run of `valuesim run`
@@ -34,8 +34,12 @@ impl RunsFlag {
         Ok((control, about.run))
     }
 
-    /// The orders and reports of all unfinished runs.
-    pub(crate) fn controls(&self) -> Vec<FolderControl> {
+    /// Lists the orders and reports of all unfinished runs, whenever it is called.
+    pub(crate) fn into_controls(self) -> impl Fn() -> Vec<FolderControl> + Send + Sync + 'static {
+        move || self.controls()
+    }
+
+    fn controls(&self) -> Vec<FolderControl> {
         let folders = std::fs::read_dir(&self.runs).into_iter().flatten().flatten();
         let controls = folders.map(|folder| RunFolder::at(folder.path()).control());
         let mut controls: Vec<PathBuf> = controls.filter(|control| control.is_dir()).collect();

@@ -5,7 +5,7 @@
 //! most reliable figure; calls per second depend on what else the machine does. Fails when a bound is exceeded.
 //!
 //! `cargo bench --bench engine -- calls` measures one part alone; the parts are `calls`, `waiting`, `cells`, `resume`,
-//! `score`.
+//! `score`, `viewers`.
 
 #![expect(clippy::print_stdout, reason = "a benchmark's figures are its output")]
 
@@ -25,6 +25,7 @@ mod score;
 mod slow_provider;
 #[path = "../measure/table.rs"]
 mod table;
+mod viewers;
 
 use std::process::ExitCode;
 
@@ -65,6 +66,9 @@ fn measure(parts: &[&str]) -> anyhow::Result<ExitCode> {
     }
     if wanted("score") {
         score::measure(&mut table).context("measure the scores of a ledger")?;
+    }
+    if wanted("viewers") {
+        viewers::measure(&mut table).context("measure viewers of the live page")?;
     }
     println!("{table}");
     Ok(if table.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

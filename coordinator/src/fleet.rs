@@ -1,6 +1,7 @@
 //! The coordinator of a run in a fleet: besides dispatching and receiving it reports that it is alive, renews its lease,
 //! carries out orders, and restores what the servers may lose.
 
+mod chronicle;
 mod dead_letters;
 mod error;
 mod heartbeat;

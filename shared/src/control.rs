@@ -2,7 +2,10 @@
 //!
 //! None of it affects a result. While the server is unreachable, a run goes on as it was last ordered.
 
+mod activity;
+mod change;
 mod folder;
+mod history;
 mod local;
 mod memory;
 mod message;
@@ -10,6 +13,8 @@ mod port;
 mod process;
 mod redis;
 mod scores;
+#[cfg(test)]
+mod tests;
 mod unix_millis;
 
 use std::fmt;
@@ -17,11 +22,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use self::port::is_older;
 use crate::id::RunId;
 use crate::money::NanoUsd;
 
+pub use self::activity::{Activity, FailureClass, RunActivity, WaitReason, WaitReport};
+pub use self::change::{Change, ChangeKind, MAX_CHANGES};
 pub use self::folder::FolderControl;
+pub use self::history::{History, HistoryPoint, MAX_POINTS};
 pub use self::local::{Entries, Entry, LocalControl};
 pub use self::memory::MemoryControl;
 pub use self::port::{Control, ControlError, Following, Lead};
@@ -78,14 +85,17 @@ pub struct Order {
     pub desired: DesiredState,
     /// Who gave the order: a user and a host, or a reason.
     pub by: String,
+    /// Why, in the words of whoever gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// When it was given.
     pub at: UnixMillis,
 }
 
 impl Order {
-    /// An order given now.
+    /// An order given now, without a reason.
     pub fn new(desired: DesiredState, by: String) -> Self {
-        Self { version: CONTROL_VERSION, desired, by, at: UnixMillis::now() }
+        Self { version: CONTROL_VERSION, desired, by, reason: None, at: UnixMillis::now() }
     }
 }
 
@@ -187,6 +197,9 @@ pub struct WorkerReport {
     /// The problems of each of its runs, and of the runs that it left for a while.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub troubles: Vec<RunTrouble>,
+    /// What its calls came to, and what they wait for.
+    #[serde(default, skip_serializing_if = "Activity::is_nothing")]
+    pub activity: Activity,
     /// When this was written.
     pub at: UnixMillis,
 }
@@ -219,8 +232,11 @@ pub struct CoordinatorReport {
     pub run: RunId,
     /// The run's cells.
     pub cells: CellCounts,
-    /// Cells finished per second, recently.
+    /// Cells finished per second in the last five minutes.
     pub cells_per_second: f64,
+    /// The same at other times.
+    #[serde(default, skip_serializing_if = "Pace::is_unknown")]
+    pub pace: Pace,
     /// When the last cell was finished, if one was since the process started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_finished_at: Option<UnixMillis>,
@@ -235,6 +251,26 @@ pub struct CoordinatorReport {
     pub last_trouble: Option<(UnixMillis, String)>,
     /// When this was written.
     pub at: UnixMillis,
+}
+
+/// How fast a run is, besides its present rate.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Pace {
+    /// Cells finished per second in the last minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_minute: Option<f64>,
+    /// Cells finished per second in the ten minutes around an hour ago, if the run is that old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hour_ago: Option<f64>,
+    /// What the run costs per hour, measured over the last hour or since it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent_per_hour: Option<NanoUsd>,
+}
+
+impl Pace {
+    fn is_unknown(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 fn yes() -> bool {
@@ -253,108 +289,4 @@ pub struct Listing<T> {
     pub all: Vec<T>,
     /// How many entries were written by other releases, or are damaged.
     pub unreadable: usize,
-}
-
-#[cfg(test)]
-mod tests {
-    use serde::de::DeserializeOwned;
-
-    use super::*;
-
-    /// What one release writes others read: a change here is a new version, or a field that may be missing.
-    fn check<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T, json: &str) {
-        assert_eq!(serde_json::to_string(value).expect("writes"), json);
-        assert_eq!(&serde_json::from_str::<T>(json).expect("reads"), value);
-    }
-
-    fn process() -> Process {
-        Process {
-            id: "w1".to_owned(),
-            host: "h".to_owned(),
-            pid: 7,
-            release: "0.1.0".to_owned(),
-            started_at: UnixMillis(1),
-        }
-    }
-
-    #[test]
-    fn what_is_told_is_written_and_read_to_the_letter() {
-        let run = RunId("r1".to_owned());
-        let order = Order { version: 1, desired: DesiredState::Pause, by: "ada@h".to_owned(), at: UnixMillis(5) };
-        check(&order, r#"{"version":1,"wish":"pause","by":"ada@h","at":5}"#);
-        let cells = CellCounts { planned: 10, finished: 4, under_way: 2, dead: 1 };
-        let about = AboutRun {
-            version: 1,
-            run: run.clone(),
-            models: vec!["m".to_owned()],
-            phase: RunPhase::OutOfBudget,
-            cells,
-            spent: NanoUsd(9),
-            priced: true,
-            stopped_by: None,
-            begun_at: UnixMillis(2),
-            at: UnixMillis(3),
-        };
-        check(
-            &about,
-            r#"{"version":1,"run":"r1","models":["m"],"phase":"out_of_budget","cells":{"planned":10,"finished":4,"under_way":2,"dead":1},"spent":9,"begun_at":2,"at":3}"#,
-        );
-        check(
-            &AboutRun { priced: false, stopped_by: Some("disk full".to_owned()), ..about },
-            r#"{"version":1,"run":"r1","models":["m"],"phase":"out_of_budget","cells":{"planned":10,"finished":4,"under_way":2,"dead":1},"spent":9,"priced":false,"stopped_by":"disk full","begun_at":2,"at":3}"#,
-        );
-        let worker = WorkerReport {
-            version: 1,
-            process: process(),
-            runs: vec![run.clone()],
-            draining: false,
-            tasks: 2,
-            calls_in_flight: 3,
-            capacity: 64,
-            calls_per_second: 1.5,
-            http: Some("http://127.0.0.1:9".to_owned()),
-            last_trouble: Some((UnixMillis(4), "down".to_owned())),
-            troubles: Vec::new(),
-            at: UnixMillis(6),
-        };
-        check(
-            &worker,
-            r#"{"version":1,"process":{"id":"w1","host":"h","pid":7,"release":"0.1.0","started_at":1},"runs":["r1"],"draining":false,"tasks":2,"calls_in_flight":3,"capacity":64,"calls_per_second":1.5,"http":"http://127.0.0.1:9","last_trouble":[4,"down"],"at":6}"#,
-        );
-        let of_model = RunTrouble {
-            run: run.clone(),
-            model: Some("m".to_owned()),
-            at: UnixMillis(4),
-            text: "down".to_owned(),
-            left_alone_until: None,
-        };
-        let left_alone = RunTrouble { model: None, left_alone_until: Some(UnixMillis(9)), ..of_model.clone() };
-        check(
-            &WorkerReport { troubles: vec![of_model, left_alone], ..worker },
-            r#"{"version":1,"process":{"id":"w1","host":"h","pid":7,"release":"0.1.0","started_at":1},"runs":["r1"],"draining":false,"tasks":2,"calls_in_flight":3,"capacity":64,"calls_per_second":1.5,"http":"http://127.0.0.1:9","last_trouble":[4,"down"],"troubles":[{"run":"r1","model":"m","at":4,"text":"down"},{"run":"r1","at":4,"text":"down","left_alone_until":9}],"at":6}"#,
-        );
-        let before_http = r#"{"version":1,"process":{"id":"w1","host":"h","pid":7,"release":"0.1.0","started_at":1},"runs":[],"draining":false,"tasks":2,"calls_in_flight":3,"capacity":64,"calls_per_second":1.5,"last_trouble":null,"at":6}"#;
-        assert_eq!(serde_json::from_str::<WorkerReport>(before_http).expect("reads").http, None);
-        let coordinator = CoordinatorReport {
-            version: 1,
-            process: process(),
-            run,
-            cells,
-            cells_per_second: 0.5,
-            last_finished_at: None,
-            spent: NanoUsd(9),
-            priced: true,
-            http: None,
-            last_trouble: None,
-            at: UnixMillis(6),
-        };
-        check(
-            &coordinator,
-            r#"{"version":1,"process":{"id":"w1","host":"h","pid":7,"release":"0.1.0","started_at":1},"run":"r1","cells":{"planned":10,"finished":4,"under_way":2,"dead":1},"cells_per_second":0.5,"spent":9,"http":null,"last_trouble":null,"at":6}"#,
-        );
-        check(
-            &CoordinatorReport { last_finished_at: Some(UnixMillis(5)), priced: false, ..coordinator },
-            r#"{"version":1,"process":{"id":"w1","host":"h","pid":7,"release":"0.1.0","started_at":1},"run":"r1","cells":{"planned":10,"finished":4,"under_way":2,"dead":1},"cells_per_second":0.5,"last_finished_at":5,"spent":9,"priced":false,"http":null,"last_trouble":null,"at":6}"#,
-        );
-    }
 }

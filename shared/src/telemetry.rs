@@ -19,7 +19,7 @@ use std::sync::{Mutex, PoisonError};
 pub use connections::ConnectionMetrics;
 pub use health::{Health, Probed};
 pub use http_status::HttpStatus;
-pub use listener::{ListenError, Listener};
+pub use listener::{ListenError, Listener, Router};
 pub use metric::{Metric, MetricKind, ServedBy, register};
 use process::ProcessMetrics;
 pub use prometheus::Registry;

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use tokio::runtime::Runtime;
-use valuesim_shared::control::{AboutRun, Control, DesiredState, Order, RunPhase, UnixMillis, operator};
+use valuesim_shared::control::{AboutRun, Change, Control, DesiredState, Order, RunPhase, UnixMillis, operator};
 use valuesim_shared::id::RunId;
 
 use crate::age::ago;
@@ -13,6 +13,9 @@ use crate::output::print;
 use crate::runs_flag::RunsFlag;
 use crate::servers::StoreFlags;
 
+/// The most characters of a reason that are kept.
+pub(super) const MAX_REASON_CHARS: usize = 500;
+
 /// The flags of an order.
 #[derive(Debug, Args)]
 #[group(skip)]
@@ -20,6 +23,10 @@ pub(crate) struct Flags {
     /// The run, as `valuesim runs` lists it; without --store, the name of its run folder
     #[arg(value_parser = run_id)]
     run: RunId,
+
+    /// Why: kept with the run, and shown by `status` and the live page
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    reason: Option<String>,
 
     #[command(flatten)]
     store: StoreFlags,
@@ -30,7 +37,7 @@ pub(crate) struct Flags {
 
 /// Gives an order.
 pub(super) fn give(flags: &Flags, desired: DesiredState) -> Result<Exit, Failure> {
-    let order = Order::new(desired, operator());
+    let order = Order { reason: flags.reason.clone(), ..Order::new(desired, operator()) };
     let runtime = Runtime::new().context("start the asynchronous runtime")?;
     let text = if let Some(address) = flags.store.address_if_given().or_usage()? {
         runtime.block_on(async {
@@ -56,6 +63,8 @@ async fn tell(control: &impl Control, run: &RunId, order: Order, scope: Scope) -
     let runs = control.runs().await?.all;
     let (about, before) = runs.into_iter().find(|(about, _)| about.run == *run).ok_or_else(|| unknown(run))?;
     control.give_order(run, &order).await?;
+    let noted = control.note_change(run, &Change::from(&order)).await;
+    noted.context("the order is given, but it could not be recorded who gave it and why")?;
     let hearer = match (scope, order.desired) {
         (Scope::Folder, _) | (Scope::Fleet, DesiredState::Cancel) => hearer(control, run, scope).await,
         (Scope::Fleet, DesiredState::Go | DesiredState::Pause) => Hearer::Coordinator,
@@ -112,12 +121,21 @@ fn order_text(about: &AboutRun, order: &Order, before: Option<&Order>, hearer: H
 
 /// An order with who gave it and when.
 pub(super) fn in_force(order: &Order, now: UnixMillis) -> String {
-    format!("{}, given by {} {} ({})", order.desired, one_line(&order.by), ago(order.at, now), order.at)
+    let why = order.reason.as_deref().map(|why| format!(": {}", one_line(why))).unwrap_or_default();
+    format!("{}, given by {} {} ({}){why}", order.desired, one_line(&order.by), ago(order.at, now), order.at)
 }
 
 /// The error for a run that is not in the list of runs.
 pub(super) fn unknown(run: &RunId) -> anyhow::Error {
     anyhow!("run {} is unknown: `valuesim runs` lists the runs of this store", one_line(&run.0))
+}
+
+/// Parses a reason on the command line.
+pub(super) fn reason(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("expected a reason in words".to_owned()),
+        reason => Ok(reason.chars().take(MAX_REASON_CHARS).collect()),
+    }
 }
 
 /// Parses the name of a run on the command line.
@@ -152,8 +170,13 @@ mod tests {
 
     #[test]
     fn an_order_says_what_it_replaces_and_whom_it_reaches() {
-        let order =
-            |desired, by: &str, at| Order { version: CONTROL_VERSION, desired, by: by.to_owned(), at: UnixMillis(at) };
+        let order = |desired, by: &str, at| Order {
+            version: CONTROL_VERSION,
+            desired,
+            by: by.to_owned(),
+            reason: None,
+            at: UnixMillis(at),
+        };
         let pause = order(DesiredState::Pause, "ada@h", 60_000);
         let check = |phase, order: &Order, before: Option<&Order>, expected: &str| {
             assert_eq!(order_text(&about(phase), order, before, Hearer::Coordinator), expected);

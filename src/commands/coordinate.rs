@@ -17,9 +17,11 @@ use valuesim_shared::task::TASK_VERSION;
 
 use super::job::Job;
 use super::run::{self, Mode, say_when};
+use super::status::{Observer, Wanted};
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::http::HttpFlags;
 use crate::output::{note, write_event};
+use crate::page::{Page, PageFlags};
 use crate::progress::Style;
 use crate::run_folder::RunFolder;
 use crate::servers::{Addresses, ServerFlags};
@@ -41,6 +43,9 @@ pub(crate) struct Flags {
 
     #[command(flatten)]
     http: HttpFlags,
+
+    #[command(flatten)]
+    page: PageFlags,
 
     /// Maximum cells of each model in progress: enough to feed all workers, few enough for the broker's memory
     #[arg(
@@ -94,7 +99,11 @@ impl Job {
         stop: &CancellationToken,
     ) -> Result<FleetEnd, Failure> {
         let addresses = flags.addresses().or_usage()?;
-        let http_status = flags.http.serve("coordinator", stop).await.or_usage()?;
+        let access = flags.page.access(flags.http.address()).or_usage()?;
+        let observer = Observer::at_servers(flags.addresses().or_usage()?, Wanted::This(self.run.clone()));
+        let page = Page::new(access, observer);
+        let http_status = flags.http.serve(("coordinator", page.routes()), stop).await.or_usage()?;
+        page.announce(http_status.url());
         let Some(prepared) = self.prepare_retrieval(folder, None, stop).await? else {
             return Ok(FleetEnd::Interrupted);
         };
@@ -126,6 +135,7 @@ impl Job {
         let watch = Watch { progress: coordinator.progress(), cells: self.plan.cells() };
         let showing = AbortOnDropHandle::new(tokio::spawn(watch.show(style)));
         let end = Box::pin(coordinator.run(stop)).await;
+        page.end().await;
         drop((showing, saying));
         Ok(end?)
     }

@@ -15,12 +15,14 @@ use valuesim_shared::id::{Cell, RunId};
 use valuesim_shared::queue::{QueueKind, QueueName, RabbitQueue};
 
 use self::entry::{DeadEntry, LetterId, Which};
-use self::settle::{Act, Choice, settle};
+use self::settle::settle;
 use super::confirm::Confirm;
 use super::control::{run_id, unknown};
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::output::print;
 use crate::servers::{BrokerAddress, BrokerFlags, OPERATOR_PATIENCE, StoreAddress, StoreFlags, hang_up, within};
+
+pub(crate) use self::settle::{Act, Choice};
 
 /// The most dead letters that are read: they arrive one by one, and all are kept in memory.
 const MAX_DEAD_LETTERS: u32 = 10_000;
@@ -218,11 +220,7 @@ impl Of {
         let (dead, addresses) = (self.queue(), self.addresses()?);
         let looking = async |broker: &RabbitQueue| {
             let Some(waiting) = self.waiting(broker, &addresses).await? else { return Ok(None) };
-            let most = waiting.min(MAX_DEAD_LETTERS);
-            let browsing = broker.browse(&dead, most as usize);
-            let browsed = within("read the dead letters", look_within(most), browsing).await?;
-            let letters = browsed.into_iter().zip(1..).map(|(message, number)| DeadEntry::read(number, &message.body));
-            Ok(Some((letters.collect(), waiting)))
+            Ok(Some((browse(broker, &dead, waiting).await?, waiting)))
         };
         with_broker(&addresses.broker, looking).or_not_looked()
     }
@@ -230,7 +228,7 @@ impl Of {
     fn settle(&self, choice: &Choice, act: &Act) -> Result<Exit, Failure> {
         let (dead, addresses) = (self.queue(), self.addresses()?);
         let settling = async |broker: &RabbitQueue| match self.waiting(broker, &addresses).await? {
-            Some(_) => Ok(Some(settle(broker, &dead, choice, act).await)),
+            Some(_) => Ok(Some(settle(broker, &dead, (choice, act), |_, _| ()).await)),
             None => Ok(None),
         };
         let Some(settled) = with_broker(&addresses.broker, settling)? else {
@@ -249,8 +247,7 @@ impl Of {
 
     /// The number of dead letters; `None` if the broker has no queue for them and the run is unknown.
     async fn waiting(&self, broker: &RabbitQueue, addresses: &Addresses) -> anyhow::Result<Option<u32>> {
-        let dead = self.queue();
-        let depth = within("count the dead letters", OPERATOR_PATIENCE, broker.depth(&dead)).await?;
+        let depth = within("count the dead letters", OPERATOR_PATIENCE, broker.depth(&self.queue())).await?;
         match depth {
             Some(depth) => Ok(Some(depth.messages)),
             None => Ok(self.is_known(addresses.store.as_ref()).await?.then_some(0)),
@@ -271,13 +268,63 @@ impl Of {
     }
 
     fn queue(&self) -> QueueName {
-        QueueName { run: self.run.clone(), kind: QueueKind::Dead }
+        dead_letters_of(&self.run)
     }
 
     fn addresses(&self) -> Result<Addresses, Failure> {
         let broker = self.broker.address("valuesim dead").or_usage()?;
         Ok(Addresses { broker, store: self.store.address_if_given().or_usage()? })
     }
+}
+
+/// The dead letters of a run as JSON, without their messages, and how many there are.
+pub(crate) async fn listed(broker: &RabbitQueue, run: &RunId) -> anyhow::Result<(Vec<serde_json::Value>, u32)> {
+    let (letters, waiting) = read(broker, run).await?;
+    Ok((letters.iter().map(DeadEntry::listed).collect(), waiting))
+}
+
+/// One dead letter of a run as JSON, with its message; `None` if there is none with this id.
+pub(crate) async fn whole(
+    broker: &RabbitQueue,
+    run: &RunId,
+    id: &LetterId,
+) -> anyhow::Result<Option<serde_json::Value>> {
+    let (letters, _) = read(broker, run).await?;
+    Ok(letters.iter().find(|letter| letter.id == *id).map(DeadEntry::whole))
+}
+
+/// Replays or discards the chosen dead letters of a run, and says what was done. `progress` hears how many of the waiting ones
+/// were looked at.
+pub(crate) async fn settle_all(
+    broker: &RabbitQueue,
+    run: &RunId,
+    (choice, act): (&Choice, &Act),
+    progress: impl Fn(u32, u32) + Send + Sync,
+) -> anyhow::Result<String> {
+    let settled = settle(broker, &dead_letters_of(run), (choice, act), progress).await;
+    let text = settled.text(act).trim_end().replace('\n', "; ");
+    match settled.problem {
+        None => Ok(text),
+        Some(problem) => Err(problem.context(text)),
+    }
+}
+
+async fn read(broker: &RabbitQueue, run: &RunId) -> anyhow::Result<(Vec<DeadEntry>, u32)> {
+    let dead = dead_letters_of(run);
+    let depth = within("count the dead letters", OPERATOR_PATIENCE, broker.depth(&dead)).await?;
+    let waiting = depth.map_or(0, |depth| depth.messages);
+    Ok((browse(broker, &dead, waiting).await?, waiting))
+}
+
+async fn browse(broker: &RabbitQueue, dead: &QueueName, waiting: u32) -> anyhow::Result<Vec<DeadEntry>> {
+    let most = waiting.min(MAX_DEAD_LETTERS);
+    let browsing = broker.browse(dead, most as usize);
+    let browsed = within("read the dead letters", look_within(most), browsing).await?;
+    Ok(browsed.into_iter().zip(1..).map(|(message, number)| DeadEntry::read(number, &message.body)).collect())
+}
+
+fn dead_letters_of(run: &RunId) -> QueueName {
+    QueueName { run: run.clone(), kind: QueueKind::Dead }
 }
 
 /// How long reading this many dead letters may take: they arrive one by one.

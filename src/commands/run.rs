@@ -4,8 +4,8 @@ mod announcement;
 mod embedding;
 mod embedding_flags;
 mod flags;
+mod listening;
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,7 +20,6 @@ use valuesim_coordinator::results::Results;
 use valuesim_coordinator::table;
 use valuesim_shared::cell::needs_retrieval;
 use valuesim_shared::experiment::Experiment;
-use valuesim_shared::telemetry::HttpStatus;
 use valuesim_simulator::provider::Provider;
 use valuesim_worker::error::WorkerError;
 use valuesim_worker::process::ProcessError;
@@ -29,7 +28,6 @@ use valuesim_worker::provider::{Client, ClientError, Deadlines, EmbeddingsClient
 use super::coordinate;
 use super::job::Job;
 use crate::exit::{Exit, Failure, OrUsage as _};
-use crate::http;
 use crate::interrupt::Signals;
 use crate::output::{note, print, print_json};
 use crate::progress::{Before, Style, Watch};
@@ -38,6 +36,7 @@ use crate::run_folder::{EXPERIMENT_FILE, LEDGER_FILE, RunFolder};
 use crate::runtime::beside_other_work;
 use crate::wiring::{OneProcess, Parts, start_simulator};
 use announcement::Announcement;
+use listening::Listening;
 
 pub(crate) use flags::{Flags, LocalFlags};
 pub(super) use flags::{fold, respondent};
@@ -46,7 +45,7 @@ pub(super) use flags::{fold, respondent};
 #[derive(Clone, Copy)]
 pub(super) enum Mode<'a> {
     /// This process, which serves probes and metrics at this address, if there is one.
-    OneProcess(Option<SocketAddr>),
+    OneProcess(Option<Listening<'a>>),
     /// The workers of a fleet.
     Fleet(&'a coordinate::Flags),
 }
@@ -63,8 +62,9 @@ impl Mode<'_> {
 }
 
 /// Runs the experiment, resumes it, or shows its results again.
-pub(crate) fn run(LocalFlags { run, listen }: &LocalFlags) -> Result<Exit, Failure> {
-    start(run.experiment()?, run, Mode::OneProcess(*listen))
+pub(crate) fn run(LocalFlags { run, listen, page }: &LocalFlags) -> Result<Exit, Failure> {
+    let listening = listen.map(|address| Listening::new(address, page));
+    start(run.experiment()?, run, Mode::OneProcess(listening))
 }
 
 /// Announces the experiment, and executes it unless this is a dry run.
@@ -202,18 +202,15 @@ impl Job {
     async fn work(
         &self,
         ledger: &Arc<Ledger>,
-        (folder, listen): (&RunFolder, Option<SocketAddr>),
+        (folder, listen): (&RunFolder, Option<Listening<'_>>),
         style: Style,
         stop: &CancellationToken,
     ) -> Result<FleetEnd, Failure> {
         // Before anything starts, because an address in use is the user's mistake.
-        let http_status = match listen {
-            Some(address) => Some(HttpStatus::serve_without_servers(address, "run", stop).await.or_usage()?),
-            None => None,
+        let (http_status, page) = match listen {
+            Some(listening) => Some(listening.serve(&self.run, folder, stop).await?).unzip(),
+            None => (None, None),
         };
-        if let Some(status) = &http_status {
-            http::announce(status);
-        }
         let mut models = self.experiment.models.clone();
         let simulator = match &self.experiment.simulate {
             Some(simulation) => Some(start_simulator(simulation, &self.codebook).await?),
@@ -247,6 +244,9 @@ impl Job {
         };
         let process = OneProcess::new(parts).await.map_err(as_failure)?;
         let end = self.watch(&process, before, style, stop).await;
+        if let Some(page) = page {
+            page.end().await;
+        }
         if let Some(simulator) = simulator {
             simulator.stop().await;
         }

@@ -26,9 +26,14 @@ pub(crate) struct Flags {
     store: StoreFlags,
 }
 
+/// The version of a run as JSON, as docs/status.md describes it.
+const RUNS_VERSION: u16 = 1;
+
 /// A run and the order for it.
 #[derive(Serialize)]
 struct Listed<'a> {
+    /// [`RUNS_VERSION`].
+    version: u16,
     about: &'a AboutRun,
     order: Option<&'a Order>,
 }
@@ -47,7 +52,7 @@ type Runs = Listing<(AboutRun, Option<Order>)>;
 
 fn json(runs: &Runs) -> String {
     let line = |(about, order): &(AboutRun, Option<Order>)| {
-        let json = serde_json::to_string(&Listed { about, order: order.as_ref() });
+        let json = serde_json::to_string(&Listed { version: RUNS_VERSION, about, order: order.as_ref() });
         format!("{}\n", visible_json(&json.expect("a run can be written as JSON")))
     };
     runs.all.iter().map(line).collect()
@@ -109,14 +114,21 @@ mod tests {
 
     #[test]
     fn a_list_of_runs() {
-        let pause =
-            Order { version: CONTROL_VERSION, desired: DesiredState::Pause, by: "ada@h".to_owned(), at: UnixMillis(0) };
+        let pause = Order {
+            version: CONTROL_VERSION,
+            desired: DesiredState::Pause,
+            by: "ada@h".to_owned(),
+            reason: None,
+            at: UnixMillis(0),
+        };
         let all = vec![
             (about("ours-1", RunPhase::Begun, 0), Some(pause)),
             (about("ours-2", RunPhase::Finished, 3), None),
             (about("ours-3", RunPhase::OutOfBudget, 1), None),
             (AboutRun { spent: NanoUsd(0), priced: false, ..about("ours-4", RunPhase::Begun, 0) }, None),
         ];
+        let json = json(&Listing { all: all.clone(), unreadable: 0 });
+        assert!(json.lines().all(|line| line.starts_with(r#"{"version":1,"about":{"#)), "{json}");
         insta::assert_snapshot!(text(&Listing { all, unreadable: 2 }, UnixMillis(61_000)));
         insta::assert_snapshot!("no_runs", text(&Listing { all: Vec::new(), unreadable: 0 }, UnixMillis(0)));
     }

@@ -1,12 +1,20 @@
 //! `valuesim status`: shows the state of runs, their processes, and what needs attention.
 
 mod attention;
+mod bottleneck;
+mod conclusion;
+mod failures;
 mod found;
 mod observer;
+mod outlook;
+mod run_control;
+#[cfg(test)]
+mod schema;
 mod scores;
 #[cfg(test)]
 mod tests;
 mod text;
+mod waiting;
 
 use std::io::IsTerminal as _;
 use std::time::Duration;
@@ -17,14 +25,15 @@ use tokio::runtime::Runtime;
 use valuesim_coordinator::terminal_escape::visible_json;
 use valuesim_shared::id::RunId;
 
-use self::found::Status;
-use self::observer::Observer;
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::interrupt::Signals;
 use crate::output::{Reader, print};
 use crate::runs_flag::RunsFlag;
 use crate::servers::{Addresses, ServerFlags};
 
+pub(crate) use self::found::Status;
+pub(crate) use self::observer::{Observer, Wanted};
+pub(crate) use self::run_control::RunControl;
 pub(super) use self::text::{phase, spent};
 
 /// How often `--watch` refreshes.
@@ -64,7 +73,7 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
 impl Flags {
     async fn look(&self, addresses: Option<Addresses>) -> Result<Exit, Failure> {
         let mut look = match addresses {
-            Some(addresses) => Observer::at_servers(addresses, self.run.clone()),
+            Some(addresses) => Observer::at_servers(addresses, self.run.clone().map_or(Wanted::Active, Wanted::This)),
             None => self.look_at_folders().await?,
         };
         if self.watch {
@@ -81,9 +90,9 @@ impl Flags {
         Ok(match &self.run {
             Some(run) => {
                 let (control, run) = self.runs.control_of(run).await?;
-                Observer::at_folders(vec![control], Some(run))
+                Observer::at_folders(move || vec![control.clone()], Wanted::This(run))
             }
-            None => Observer::at_folders(self.runs.controls(), None),
+            None => Observer::at_folders(self.runs.clone().into_controls(), Wanted::Active),
         })
     }
 

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use valuesim_shared::id::RunId;
 use valuesim_shared::permit::MAX_CALLS_IN_FLIGHT;
 use valuesim_shared::task::TASK_VERSION;
-use valuesim_shared::telemetry::HttpStatus;
+use valuesim_shared::telemetry::{HttpStatus, Router};
 use valuesim_worker::config::Served;
 use valuesim_worker::process::{ProcessConfig, Wanted, WorkerProcess};
 use valuesim_worker::timeouts::HoldLimits;
@@ -82,7 +82,7 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     let addresses = flags.servers.addresses("valuesim worker").or_usage()?;
     let runtime = on_half_the_cores().context("start the asynchronous runtime")?;
     let stop = stop_on_signals(&runtime)?;
-    let http_status = runtime.block_on(flags.http.serve("worker", &stop)).or_usage()?;
+    let http_status = runtime.block_on(flags.http.serve(("worker", Router::new()), &stop)).or_usage()?;
     runtime.block_on(flags.work(addresses, &http_status, &stop)).map_err(as_failure)?;
     Ok(Exit::Done)
 }

@@ -13,6 +13,7 @@ mod methods;
 mod mistakes;
 mod orders;
 mod output;
+mod page;
 mod provider_mistakes;
 mod proxy;
 mod rag;

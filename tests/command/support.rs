@@ -1,5 +1,6 @@
 //! What the tests of the command share: a sandbox, servers, survey files and ledgers.
 
+pub(crate) mod browser;
 pub(crate) mod fixture;
 pub(crate) mod ledger;
 pub(crate) mod parquet_file;

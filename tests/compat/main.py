@@ -1,14 +1,15 @@
-"""Runs all checks and prints how many passed. Usage: main.py VALUESIM AIMOCK, the paths of both programs."""
+"""Runs all checks and prints how many passed. Usage: main.py VALUESIM AIMOCK CHROMIUM MODULES, paths."""
 
 import sys
 
 import aimock_checks
 import openai_checks
+import page_checks
 import rag_checks
 from checks import Checks
 
 
-def main(valuesim, aimock):
+def main(valuesim, aimock, chromium, modules):
     checks = Checks()
     with checks("aimock: all checks ran"):
         aimock_checks.run(checks, valuesim, aimock)
@@ -16,6 +17,8 @@ def main(valuesim, aimock):
         openai_checks.run(checks, valuesim)
     with checks("rag: all checks ran"):
         rag_checks.run(checks, valuesim)
+    with checks("page: all checks ran"):
+        page_checks.run(checks, valuesim, chromium, modules)
     print(f"{checks.passed} passed, {checks.failed} failed")
     return 1 if checks.failed else 0
 

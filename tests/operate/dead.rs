@@ -11,11 +11,11 @@ use crate::support::{Operator, STORY, name, task, until, until_waiting};
 
 const OUTCOME: &str = r#"{"version":1,"run":"r1","cell":{"model":0,"respondent":9,"fold":1},"result":{"arms":[]},"spend":{"stages":{},"reported_models":[]}}"#;
 
-fn letter(body: &[u8]) -> Bytes {
+pub(crate) fn letter(body: &[u8]) -> Bytes {
     DeadLetter::new(body, "it broke off 5 times".to_owned(), "w1".to_owned()).to_bytes().into()
 }
 
-async fn publish(queue: &RabbitQueue, letters: impl IntoIterator<Item = Bytes>) {
+pub(crate) async fn publish(queue: &RabbitQueue, letters: impl IntoIterator<Item = Bytes>) {
     let (dead, mut waiting) = (name(QueueKind::Dead), 0);
     for letter in letters {
         queue.publish(&dead, letter).await.unwrap();

@@ -6,4 +6,5 @@ mod broken;
 mod dead;
 mod fleet;
 mod mistakes;
+mod page;
 mod support;

@@ -1,5 +1,8 @@
 //! A test's own servers, the operator's commands on them, and messages as a fleet leaves them there.
 
+#[path = "../command/support/browser.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod browser;
 #[path = "../../shared/tests/control/message.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod control_message;
@@ -20,6 +23,7 @@ use valuesim_shared::queue::{QueueKind, QueueName, RabbitQueue, RabbitSettings};
 use valuesim_shared::task::{PackedCodes, RetrievedItems, TASK_VERSION, Task, TaskKind};
 use valuesim_test_servers::{Database, Vhost, eventually, shared_broker, shared_redis};
 
+pub(crate) use browser::Browser;
 pub(crate) use process::Running;
 pub(crate) use sandbox::{CommandOutput, Sandbox};
 

@@ -70,6 +70,7 @@ pages! {
     providers: "docs/providers.md",
     runbook: "docs/runbook.md",
     reports: "docs/reports.md",
+    status: "docs/status.md",
 }
 
 #[test]

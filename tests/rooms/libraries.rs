@@ -9,7 +9,7 @@ use crate::source::{SourceFile, rooms};
 
 /// Libraries, with the beginnings of the paths of those files that may name them, tests aside.
 const MAY_NAME: [(&str, &[&str]); 7] = [
-    ("axum", &["shared/src/telemetry/", "simulator/src/provider"]),
+    ("axum", &["shared/src/telemetry/", "simulator/src/provider", "src/page"]),
     ("clap", &["src/"]),
     ("lapin", &["shared/src/queue/rabbit"]),
     (

@@ -8,6 +8,7 @@ pub mod config;
 mod context;
 pub mod embedder;
 pub mod error;
+mod failure_log;
 mod fault_attribution;
 mod halt;
 mod idle_timer;

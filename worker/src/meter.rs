@@ -5,15 +5,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
-use valuesim_shared::control::UnixMillis;
+use valuesim_shared::control::{FailureClass, UnixMillis};
 use valuesim_shared::id::ModelId;
 use valuesim_shared::method::Method;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::money::{NanoUsd, Tokens};
-use valuesim_shared::outcome::{Ended, StageSpend};
+use valuesim_shared::outcome::{Ended, StageSpend, UncertainSpend};
 use valuesim_shared::stage::Stage;
 use valuesim_shared::task::TaskKind;
 
+use crate::failure_log::FailureLog;
 use crate::idle_timer::IdleTimer;
 use crate::metrics::{Metrics, ModelMetrics, NotDone, Outcome, RunMetrics};
 use crate::provider::CallError;
@@ -31,6 +32,10 @@ pub struct Meter {
     cached: AtomicU64,
     output: AtomicU64,
     cost: AtomicU64,
+    /// What failed calls may have cost at most, in nano-dollars.
+    wasted_at_most: AtomicU64,
+    /// Calls that wait before they are tried again.
+    to_be_retried: AtomicU64,
     /// By model.
     providers: Vec<Provider>,
     /// By model.
@@ -45,6 +50,8 @@ struct Provider {
     model: String,
     /// The last failure, until a call is answered.
     trouble: Mutex<Option<(UnixMillis, String)>>,
+    /// All failures so far.
+    failures: Mutex<FailureLog>,
 }
 
 /// The last failure of the calls to a model, none of which was answered since.
@@ -77,8 +84,22 @@ pub struct Reading {
     pub tokens: Tokens,
     /// What the tokens cost.
     pub cost: NanoUsd,
+    /// What failed requests may have cost in addition, at most.
+    pub wasted_at_most: NanoUsd,
+    /// Calls that wait before they are tried again.
+    pub to_be_retried: u64,
     /// The latest trouble of any model, as long as it lasts.
     pub trouble: Option<String>,
+}
+
+/// A call that waits before it is tried again, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct WaitsForRetry<'a>(&'a AtomicU64);
+
+impl Drop for WaitsForRetry<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A request that was sent and has not ended. If it is dropped, it counts as abandoned.
@@ -117,6 +138,8 @@ impl Meter {
             failed: get(&self.failed),
             tokens: Tokens { input: get(&self.input), cached: get(&self.cached), output: get(&self.output) },
             cost: NanoUsd(get(&self.cost)),
+            wasted_at_most: NanoUsd(get(&self.wasted_at_most)),
+            to_be_retried: get(&self.to_be_retried),
             trouble: self.troubles().into_iter().max_by_key(|trouble| trouble.at).map(|trouble| trouble.text),
         }
     }
@@ -144,6 +167,11 @@ impl Meter {
         }
     }
 
+    /// All failures so far, by model and class.
+    pub fn failures(&self) -> Vec<FailureClass> {
+        self.providers.iter().flat_map(|provider| provider.failures().classes(&provider.model)).collect()
+    }
+
     pub(crate) fn backstory_written(&self) {
         self.backstories.fetch_add(1, Ordering::Relaxed);
     }
@@ -165,10 +193,12 @@ impl Meter {
         InFlightCall { meter: self, provider, metrics, stage, since: Instant::now(), ended: Outcome::Abandoned }
     }
 
-    pub(crate) fn call_retried(&self, model: ModelId, error: &CallError, wait: Duration) {
+    pub(crate) fn call_retried(&self, model: ModelId, error: &CallError, wait: Duration) -> WaitsForRetry<'_> {
         if let Some(metrics) = &self.metrics {
             metrics.model(model).retried(error.kind, wait);
         }
+        self.to_be_retried.fetch_add(1, Ordering::Relaxed);
+        WaitsForRetry(&self.to_be_retried)
     }
 
     pub(crate) fn task_done(&self, kind: TaskKind, after: Duration) {
@@ -192,11 +222,15 @@ impl Meter {
 
 impl Provider {
     fn of(model: &ModelSettings) -> Self {
-        Self { model: model.name.clone(), trouble: Mutex::default() }
+        Self { model: model.name.clone(), trouble: Mutex::default(), failures: Mutex::default() }
     }
 
     fn trouble(&self) -> MutexGuard<'_, Option<(UnixMillis, String)>> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failures(&self) -> MutexGuard<'_, FailureLog> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn answers(&self) {
@@ -225,12 +259,18 @@ impl InFlightCall<'_> {
         self.ended = Outcome::Ok;
     }
 
-    pub(crate) fn failed(mut self, error: &CallError) {
+    /// Counts a failure; `uncertain` is what the provider may bill for it.
+    pub(crate) fn failed(mut self, error: &CallError, uncertain: &UncertainSpend) {
         self.meter.failed.fetch_add(1, Ordering::Relaxed);
-        if let Some(provider) = self.provider {
-            *provider.trouble() = Some((UnixMillis::now(), error.to_string()));
+        if error.kind.perhaps_billed() {
+            self.meter.wasted_at_most.fetch_add(uncertain.at_most_cost.0, Ordering::Relaxed);
         }
         self.ended = Outcome::Failed(error.kind);
+        if let Some(provider) = self.provider {
+            let (now, text) = (UnixMillis::now(), error.to_string());
+            provider.failures().add(self.ended.name(), now, &text);
+            *provider.trouble() = Some((now, text));
+        }
     }
 }
 
@@ -262,7 +302,7 @@ mod tests {
         let call = || meter.call_sent(ModelId(0), Stage::STORY);
         let error = CallError { kind: CallErrorKind::WrongKey, status: None, message: None, retry_after: None };
         call().answered(&StageSpend::default());
-        call().failed(&error);
+        call().failed(&error, &UncertainSpend::default());
         drop(call());
         let under_way = call();
         let text = exposition.text(|| ());
@@ -284,13 +324,34 @@ mod tests {
         let call = |model| meter.call_sent(ModelId(model), Stage::STORY);
         let error = CallError { kind: CallErrorKind::WrongKey, status: None, message: None, retry_after: None };
         let before = UnixMillis::now();
-        call(1).failed(&error);
+        call(1).failed(&error, &UncertainSpend::default());
         let [trouble] = &meter.troubles()[..] else { panic!("{:?}", meter.troubles()) };
         assert!(trouble.model == "other" && (before..=UnixMillis::now()).contains(&trouble.at), "{trouble:?}");
         call(0).answered(&StageSpend::default());
         assert_eq!(meter.read().trouble, Some(error.to_string()), "another model's answer does not end it");
         call(1).answered(&StageSpend::default());
         assert_eq!((meter.read().trouble, meter.troubles()), (None, Vec::new()));
+    }
+
+    #[test]
+    fn failures_are_kept_by_model_and_class_and_what_they_may_cost_is_counted_once() {
+        let meter = Meter::new((&["one", "other"].map(ModelSettings::named), &[]), None);
+        let error =
+            |kind, text: &str| CallError { kind, status: None, message: Some(text.to_owned()), retry_after: None };
+        let uncertain = UncertainSpend { at_most_cost: NanoUsd(5), ..UncertainSpend::default() };
+        let fail = |model, error: &CallError| meter.call_sent(ModelId(model), Stage::STORY).failed(error, &uncertain);
+        fail(0, &error(CallErrorKind::TimedOut, "first"));
+        fail(0, &error(CallErrorKind::TimedOut, "second"));
+        fail(1, &error(CallErrorKind::WrongKey, "no"));
+        let found = meter.failures();
+        let shown: Vec<_> = found.iter().map(|of| (of.model.as_str(), of.class.as_str(), of.count)).collect();
+        assert_eq!(shown, [("one", "timeout", 2), ("other", "auth", 1)]);
+        assert!(found[0].example.ends_with("second"), "{found:?}");
+        assert_eq!(meter.read().wasted_at_most, NanoUsd(10), "a refused key costs nothing");
+        let waiting = meter.call_retried(ModelId(0), &error(CallErrorKind::TimedOut, ""), Duration::ZERO);
+        assert_eq!(meter.read().to_be_retried, 1);
+        drop(waiting);
+        assert_eq!(meter.read().to_be_retried, 0);
     }
 
     #[test]

@@ -154,7 +154,7 @@ async fn back_off<Q, S, O: PermitOffice>(
     stop: &CancellationToken,
 ) -> Result<(), Halt> {
     let delay = delay(ceiling.unwrap_or(context.backoff.longest), error.retry_after);
-    context.meter.call_retried(model, error, delay);
+    let _waiting = context.meter.call_retried(model, error, delay);
     sleep_unless_stopped(delay, stop).await
 }
 
@@ -187,7 +187,7 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
         }
         Err(error) => {
             permit.settle(Settlement::failed(call_end(error.kind), error.retry_after));
-            in_flight.failed(&error);
+            in_flight.failed(&error, uncertain);
             note_failed(context, call, &error).await?;
             spent.failed(error.kind.perhaps_billed(), uncertain);
             Ok(Err(error))

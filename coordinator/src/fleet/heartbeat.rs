@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::interval;
 use valuesim_shared::control::{
     AboutRun, CONTROL_VERSION, CellCounts, Control, ControlError, CoordinatorReport, DesiredState, FolderControl,
-    Order, Process, REPORT_EVERY, RunPhase, UnixMillis,
+    HistoryPoint, Order, Process, REPORT_EVERY, RunPhase, UnixMillis,
 };
 use valuesim_shared::id::RunId;
 use valuesim_shared::manifest::Manifest;
@@ -16,6 +16,7 @@ use valuesim_shared::queue::Queue;
 use valuesim_shared::store::Store;
 use valuesim_shared::telemetry::{HttpStatus, Rate, ServerStatus};
 
+use super::chronicle::Chronicle;
 use crate::coordinator::{Coordinator, Progress};
 use crate::metrics::{RunMetrics, RunState};
 
@@ -33,6 +34,7 @@ pub struct Heartbeat<Q, S, C> {
     /// Cells finished per second at the last report.
     cells_per_second: Mutex<f64>,
     tell: fn(&str),
+    chronicle: Chronicle,
     /// The last order that was seen, to restore it if the store loses its data.
     last_order: Mutex<Option<Order>>,
     /// The run folder's copy of the last order, if there is one: it survives this process and the store.
@@ -80,18 +82,20 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
         let shown = |status: &HttpStatus| (status.url().to_owned(), RunMetrics::new(status.registry(), &run, priced));
         let http = http_status.map(shown);
         let models = manifest.models.iter().map(|model| model.name.clone()).collect();
+        let chronicle = Chronicle::of(&control, &run, coordinator.progress().cells_finished()).await;
         let facts = Facts { process, run, models, priced, cells, spent_before };
         let (cells_per_second, last_order) = (Mutex::new(0.0), Mutex::new(last_order));
-        Self { coordinator, control, facts, http, begun_at, cells_per_second, tell, last_order, kept: None }
+        Self { coordinator, control, facts, http, begun_at, cells_per_second, tell, chronicle, last_order, kept: None }
     }
 
-    /// The same with a copy of the last order in `folder`, which is in force if the store has lost its own.
+    /// The same with a copy of the last order and of the history in `folder`, used if the store has lost its own.
     #[must_use]
     pub async fn keeping_orders_in(mut self, folder: PathBuf) -> Self {
         let kept = FolderControl::in_folder(folder);
         if matches!(self.control.order(&self.facts.run).await, Ok(None)) {
             self.last_order = Mutex::new(kept.order(&self.facts.run).await.unwrap_or_default());
         }
+        self.chronicle.or_kept_in(&kept, &self.facts.run).await;
         Self { kept: Some(kept), ..self }
     }
 
@@ -109,12 +113,14 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
             if finished != before {
                 last_finished_at = Some(UnixMillis::now());
             }
+            let pace = self.chronicle.add(self.history_point());
             let report = CoordinatorReport {
                 version: CONTROL_VERSION,
                 process: self.facts.process.clone(),
                 run: self.facts.run.clone(),
                 cells: self.counts(),
                 cells_per_second,
+                pace,
                 last_finished_at,
                 spent: self.spent(),
                 priced: self.facts.priced,
@@ -126,6 +132,7 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
             if let Err(error) = tokio::try_join!(reporting, self.announce(RunPhase::Begun)) {
                 tracing::debug!(%error, "could not report that this coordinator is alive");
             }
+            self.chronicle.keep(&self.facts.run, &self.control, self.kept.as_ref()).await;
         }
     }
 
@@ -151,8 +158,10 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
         }
     }
 
-    /// Removes this process from the list of coordinators.
+    /// Keeps the run's history, and removes this process from the list of coordinators.
     pub async fn ends(&self) {
+        self.chronicle.add(self.history_point());
+        self.chronicle.keep_now(&self.facts.run, &self.control, self.kept.as_ref()).await;
         if let Err(error) = self.control.coordinator_ended(&self.facts.process.id).await {
             tracing::debug!(%error, "could not report that this coordinator ends");
         }
@@ -216,6 +225,11 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
             under_way: self.coordinator.cells_under_way(),
             dead: progress.cells_dead(),
         }
+    }
+
+    fn history_point(&self) -> HistoryPoint {
+        let CellCounts { finished, dead, .. } = self.counts();
+        HistoryPoint { at: UnixMillis::now(), finished, dead, spent: self.spent() }
     }
 
     fn spent(&self) -> NanoUsd {

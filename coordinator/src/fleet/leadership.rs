@@ -140,7 +140,7 @@ fn is_gone(other: &Process, ours: &Process) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use valuesim_shared::control::{CONTROL_VERSION, CellCounts, LEASE_EXPIRY, MemoryControl, this_process};
+    use valuesim_shared::control::{CONTROL_VERSION, CellCounts, LEASE_EXPIRY, MemoryControl, Pace, this_process};
     use valuesim_shared::money::NanoUsd;
 
     use super::*;
@@ -156,6 +156,7 @@ mod tests {
             run: run(),
             cells: CellCounts::default(),
             cells_per_second: 0.0,
+            pace: Pace::default(),
             last_finished_at: None,
             spent: NanoUsd(0),
             priced: true,

@@ -119,7 +119,7 @@ fn served(run: &RunId, workers: &Listing<WorkerReport>) -> Served {
 
 #[cfg(test)]
 mod tests {
-    use valuesim_shared::control::{CONTROL_VERSION, Process, UnixMillis};
+    use valuesim_shared::control::{Activity, CONTROL_VERSION, Process, UnixMillis};
 
     use super::*;
 
@@ -137,6 +137,7 @@ mod tests {
             http: None,
             last_trouble: None,
             troubles: Vec::new(),
+            activity: Activity::default(),
             at: UnixMillis(0),
         }
     }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use super::message::{decode, encode};
+use super::port::is_older;
 use super::{
-    AboutRun, Control, ControlError, CoordinatorReport, LEASE_EXPIRY, Lead, Listing, Order, Process, REPORT_EXPIRY,
-    RunScores, WorkerReport, is_older,
+    AboutRun, Change, Control, ControlError, CoordinatorReport, History, LEASE_EXPIRY, Lead, Listing, MAX_CHANGES,
+    Order, Process, REPORT_EXPIRY, RunScores, WorkerReport,
 };
 use crate::id::RunId;
 use crate::redis_connection::key::plain;
@@ -51,6 +52,8 @@ const SCORES: &str = "scores";
 const LEADER: &str = "leader";
 const WORKER: &str = "worker";
 const COORDINATOR: &str = "coordinator";
+const CHANGES: &str = "changes";
+const HISTORY: &str = "history";
 
 fn name(kind: &str, of: &str) -> String {
     format!("{kind}-{}", plain(of))
@@ -64,6 +67,13 @@ impl<E: Entries> LocalControl<E> {
 
     fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ControlError> {
         Ok(self.entries.get(name)?.and_then(|entry| decode(&entry.value)))
+    }
+
+    /// The changes to a run, the latest first; those that cannot be read are left out.
+    fn changes_of(&self, run: &RunId) -> Result<Vec<Change>, ControlError> {
+        let Some(entry) = self.entries.get(&name(CHANGES, &run.0))? else { return Ok(Vec::new()) };
+        let lines = entry.value.split(|byte| *byte == b'\n');
+        Ok(lines.filter_map(decode).collect())
     }
 
     fn order_of(&self, run: &RunId) -> Result<Option<Order>, ControlError> {
@@ -169,6 +179,26 @@ impl<E: Entries> Control for LocalControl<E> {
 
     async fn coordinators(&self) -> Result<Listing<CoordinatorReport>, ControlError> {
         self.all(COORDINATOR, Some(REPORT_EXPIRY))
+    }
+
+    async fn note_change(&self, run: &RunId, change: &Change) -> Result<(), ControlError> {
+        self.entries.exclusively(|| {
+            let changes = std::iter::once(change.clone()).chain(self.changes_of(run)?);
+            let lines: Vec<Vec<u8>> = changes.take(MAX_CHANGES).map(|change| encode(&change)).collect();
+            self.entries.put(&name(CHANGES, &run.0), &lines.join(&b'\n'))
+        })
+    }
+
+    async fn changes(&self, run: &RunId) -> Result<Vec<Change>, ControlError> {
+        self.changes_of(run)
+    }
+
+    async fn keep_history(&self, run: &RunId, history: &History) -> Result<(), ControlError> {
+        self.entries.put(&name(HISTORY, &run.0), &encode(history))
+    }
+
+    async fn history(&self, run: &RunId) -> Result<Option<History>, ControlError> {
+        self.read(&name(HISTORY, &run.0))
     }
 
     async fn take_lead(&self, run: &RunId, process: &Process, gone: Option<&str>) -> Result<Lead, ControlError> {

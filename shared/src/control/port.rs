@@ -8,7 +8,9 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{AboutRun, CoordinatorReport, Listing, ORDER_EVERY, Order, Process, RunScores, WorkerReport};
+use super::{
+    AboutRun, Change, CoordinatorReport, History, Listing, ORDER_EVERY, Order, Process, RunScores, WorkerReport,
+};
 use crate::id::RunId;
 use crate::redis_connection::RedisConnectionError;
 
@@ -107,6 +109,18 @@ pub trait Control: Clone + Send + Sync + 'static {
 
     /// The coordinators that are alive.
     fn coordinators(&self) -> impl Future<Output = Result<Listing<CoordinatorReport>, ControlError>> + Send;
+
+    /// Records a change that somebody made to a run. The latest [`MAX_CHANGES`](super::MAX_CHANGES) are kept.
+    fn note_change(&self, run: &RunId, change: &Change) -> impl Future<Output = Result<(), ControlError>> + Send;
+
+    /// The changes that were made to a run, the latest first, as far as they can be read.
+    fn changes(&self, run: &RunId) -> impl Future<Output = Result<Vec<Change>, ControlError>> + Send;
+
+    /// Keeps the history of a run. Replaces what was kept before.
+    fn keep_history(&self, run: &RunId, history: &History) -> impl Future<Output = Result<(), ControlError>> + Send;
+
+    /// The history of a run, if there is one that can be read.
+    fn history(&self, run: &RunId) -> impl Future<Output = Result<Option<History>, ControlError>> + Send;
 
     /// Takes the lease on a run for [`LEASE_EXPIRY`](super::LEASE_EXPIRY), unless another process holds it. The process `gone`
     /// is known to have ended, so its lease is ignored.

@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 
 use super::message::{decode, encode};
 use super::{
-    AboutRun, Control, ControlError, CoordinatorReport, Lead, Listing, Order, Process, REPORT_EXPIRY, RunScores,
-    UnixMillis, WorkerReport,
+    AboutRun, Change, Control, ControlError, CoordinatorReport, History, Lead, Listing, MAX_CHANGES, Order, Process,
+    REPORT_EXPIRY, RunScores, UnixMillis, WorkerReport,
 };
 use crate::id::RunId;
 use crate::redis_connection::key::{self, EXPIRY, EXPIRY_SECONDS};
@@ -32,6 +32,8 @@ const SCORES: &str = "scores";
 const RUNS: &str = "runs";
 const WORKERS: &str = "workers";
 const COORDINATORS: &str = "coordinators";
+const CHANGES: &str = "changes";
+const HISTORY: &str = "history";
 
 /// Orders and reports on a server. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -214,6 +216,34 @@ impl Control for RedisControl {
 
     async fn coordinators(&self) -> Result<Listing<CoordinatorReport>, ControlError> {
         self.reports(COORDINATORS).await
+    }
+
+    async fn note_change(&self, run: &RunId, change: &Change) -> Result<(), ControlError> {
+        let (mut commands, changes) = (Pipeline::new(), key::of_run(run, CHANGES));
+        commands.cmd("LPUSH").arg(&changes).arg(encode(change));
+        commands.cmd("LTRIM").arg(&changes).arg(0).arg(MAX_CHANGES - 1);
+        commands.cmd("EXPIRE").arg(&changes).arg(EXPIRY_SECONDS);
+        self.write(commands).await.map(|_| ())
+    }
+
+    async fn changes(&self, run: &RunId) -> Result<Vec<Change>, ControlError> {
+        let mut commands = Pipeline::new();
+        commands.cmd("LRANGE").arg(key::of_run(run, CHANGES)).arg(0).arg(MAX_CHANGES - 1);
+        let changes = self.read(commands).await?.swap_remove(0);
+        let changes: Vec<Vec<u8>> = redis::from_redis_value(changes).unwrap_or_default();
+        Ok(changes.iter().filter_map(|change| decode(change)).collect())
+    }
+
+    async fn keep_history(&self, run: &RunId, history: &History) -> Result<(), ControlError> {
+        let mut commands = Pipeline::new();
+        commands.cmd("SET").arg(key::of_run(run, HISTORY)).arg(encode(history)).arg("EX").arg(EXPIRY_SECONDS);
+        self.write(commands).await.map(|_| ())
+    }
+
+    async fn history(&self, run: &RunId) -> Result<Option<History>, ControlError> {
+        let mut commands = Pipeline::new();
+        commands.cmd("GET").arg(key::of_run(run, HISTORY));
+        Ok(self.read(commands).await?.first().and_then(parse))
     }
 
     async fn take_lead(&self, run: &RunId, process: &Process, gone: Option<&str>) -> Result<Lead, ControlError> {

@@ -16,6 +16,8 @@
 //! | `valuesim:{RUN}:order` | string | the operator's order for the run | 30 days |
 //! | `valuesim:{RUN}:about` | string | the run's entry in the list of runs | 30 days |
 //! | `valuesim:{RUN}:scores` | string | what the run's finished cells score so far | 30 days |
+//! | `valuesim:{RUN}:changes` | list | who changed what about the run, the latest first | 30 days |
+//! | `valuesim:{RUN}:history` | string | how far the run was at points in time | 30 days |
 //! | `valuesim:{RUN}:leader` | string | the coordinator that leads the run | 10 seconds |
 //! | `valuesim:{runs}` | sorted set | the runs, by their last report | 30 days |
 //! | `valuesim:{workers}`, `valuesim:{coordinators}` | sorted set | processes, by their last report | 30 days |

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use axum::Router;
 use tokio_util::sync::CancellationToken;
 
 use super::{ConnectionMetrics, Exposition, Health, ListenError, Listener, Probed, Registry};
@@ -29,24 +30,30 @@ struct Servers {
 
 impl HttpStatus {
     /// Answers at `address` until the runtime ends. The process is ready from the call of
-    /// [`connected_to`](Self::connected_to) until `stop` is cancelled. `role` is the label of the build metric.
-    pub async fn serve(address: SocketAddr, role: &str, stop: &CancellationToken) -> Result<Arc<Self>, ListenError> {
+    /// [`connected_to`](Self::connected_to) until `stop` is cancelled. `role` is the label of the build metric; `more` is what
+    /// the process serves besides.
+    pub async fn serve(
+        address: SocketAddr,
+        (role, more): (&str, Router),
+        stop: &CancellationToken,
+    ) -> Result<Arc<Self>, ListenError> {
         let exposition = Exposition::new(role);
         let metrics = ConnectionMetrics::new(exposition.registry());
-        Self::start(address, exposition, Some(Servers { metrics, connected: OnceLock::new() }), stop).await
+        let servers = Servers { metrics, connected: OnceLock::new() };
+        Self::start((address, more), exposition, Some(servers), stop).await
     }
 
     /// Like [`serve`](Self::serve), for a process that uses no servers and is ready at once.
     pub async fn serve_without_servers(
         address: SocketAddr,
-        role: &str,
+        (role, more): (&str, Router),
         stop: &CancellationToken,
     ) -> Result<Arc<Self>, ListenError> {
-        Self::start(address, Exposition::new(role), None, stop).await
+        Self::start((address, more), Exposition::new(role), None, stop).await
     }
 
     async fn start(
-        address: SocketAddr,
+        (address, more): (SocketAddr, Router),
         exposition: Exposition,
         servers: Option<Servers>,
         stop: &CancellationToken,
@@ -55,7 +62,7 @@ impl HttpStatus {
         let (url, ending) = (listener.url(), stop.child_token());
         let status = Arc::new(Self { exposition, url, servers, ending, starved_of: Mutex::default() });
         // Nobody awaits this task: it answers until the process exits.
-        tokio::spawn(listener.serve(Arc::clone(&status) as Arc<dyn Probed>));
+        tokio::spawn(listener.serve(Arc::clone(&status) as Arc<dyn Probed>, more));
         Ok(status)
     }
 

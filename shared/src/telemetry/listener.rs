@@ -1,19 +1,40 @@
-//! The HTTP listener for probes and scrapes.
+//! The HTTP listener of a process: probes, scrapes, and whatever else the process serves.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::Router;
-use axum::extract::State;
+pub use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use tokio::net::TcpListener;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 
 use super::{Health, Probed};
 
 /// The media type of Prometheus' text format.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The most connections at once; others wait until one is closed.
+const MAX_CONNECTIONS: usize = 512;
+
+/// How long a client may take to send the head of a request, and how long a connection may be idle.
+const HEAD_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a request may take until its response begins, its body included.
+const RESPONSE_WITHIN: Duration = Duration::from_secs(30);
+
+/// The most bytes of a request's body.
+const MAX_BODY_BYTES: usize = 16 * 1024;
+
+/// How long to wait before connections are accepted again after the system has refused one, for want of files for example.
+const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// Why the listener cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -48,16 +69,61 @@ impl Listener {
         format!("http://{}", self.address)
     }
 
-    /// Answers with the state of `observed`. Never returns, so that a process can be probed until it exits.
-    pub async fn serve(self, observed: Arc<dyn Probed>) {
-        let routes = Router::new()
+    /// Answers with the state of `observed`, and what `more` serves. Never returns, so that a process can be probed until it
+    /// exits.
+    pub async fn serve(self, observed: Arc<dyn Probed>, more: Router) {
+        let probes = Router::new()
             .route("/healthz", get(async |State(observed): State<Arc<dyn Probed>>| answer(&observed.alive())))
             .route("/readyz", get(async |State(observed): State<Arc<dyn Probed>>| answer(&observed.ready())))
             .route("/metrics", get(metrics))
             .with_state(observed);
-        if let Err(error) = axum::serve(self.socket, routes).await {
-            tracing::error!(%error, "the listener for probes and metrics failed");
+        self.accept(routes(probes.merge(more))).await;
+    }
+
+    /// Answers with what `routes` serve alone. Never returns.
+    pub async fn serve_alone(self, more: Router) {
+        self.accept(routes(more)).await;
+    }
+
+    async fn accept(self, routes: Router) {
+        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        loop {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            match self.socket.accept().await {
+                Ok((stream, _)) => {
+                    let routes = routes.clone();
+                    tokio::spawn(async move {
+                        answer_connection(stream, routes).await;
+                        drop(place);
+                    });
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "could not accept a connection");
+                    tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
+                }
+            }
         }
+    }
+}
+
+fn routes(routes: Router) -> Router {
+    routes.layer(middleware::from_fn(in_time)).layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+}
+
+async fn answer_connection(stream: TcpStream, routes: Router) {
+    let mut server = http1::Builder::new();
+    server.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN);
+    let served = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes)).await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection broke off");
+    }
+}
+
+/// Limits how long a request may take. A body that is streamed may go on after its beginning.
+async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(RESPONSE_WITHIN, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
     }
 }
 
@@ -68,4 +134,53 @@ fn answer(health: &Health) -> Response {
 
 async fn metrics(State(observed): State<Arc<dyn Probed>>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, METRICS_TYPE)], observed.metrics())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    /// A listener that serves one page.
+    async fn listening() -> SocketAddr {
+        let listener = Listener::open(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("opens");
+        let address = listener.address;
+        tokio::spawn(listener.serve_alone(Router::new().route("/", get("here"))));
+        address
+    }
+
+    /// What comes until the listener closes the connection.
+    async fn read_all(stream: &mut TcpStream) -> String {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.expect("reads");
+        text
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_sends_no_whole_head_or_nothing_more_is_left() {
+        let address = listening().await;
+        for sent in ["GET / HTTP/1.1\r\nHost: x\r\n", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", ""] {
+            let mut stream = TcpStream::connect(address).await.expect("connects");
+            stream.write_all(sent.as_bytes()).await.expect("writes");
+            let begun = tokio::time::Instant::now();
+            let text = tokio::time::timeout(HEAD_WITHIN * 3, read_all(&mut stream)).await.expect("it is left");
+            assert_eq!(text.contains("here"), sent.ends_with("\r\n\r\n"), "{text}");
+            assert!(begun.elapsed() >= HEAD_WITHIN / 2, "it has some time");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_too_long_is_refused() {
+        let listener = Listener::open(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("opens");
+        let address = listener.address;
+        let echo = axum::routing::post(async |body: String| body);
+        tokio::spawn(listener.serve_alone(Router::new().route("/", echo)));
+        let mut stream = TcpStream::connect(address).await.expect("connects");
+        let head = format!("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", 1 << 20);
+        stream.write_all(head.as_bytes()).await.expect("writes");
+        let mut start = [0; 12];
+        stream.read_exact(&mut start).await.expect("reads");
+        assert_eq!(&start, b"HTTP/1.1 413");
+    }
 }

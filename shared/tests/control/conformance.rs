@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use valuesim_shared::control::{
-    ArmScores, CONTROL_VERSION, Control, DesiredState, LEASE_EXPIRY, Lead, Order, RunPhase, RunScores, ScoreSoFar,
-    Scored, UnixMillis, WorkerReport,
+    ArmScores, CONTROL_VERSION, Change, ChangeKind, Control, DesiredState, History, HistoryPoint, LEASE_EXPIRY, Lead,
+    MAX_CHANGES, Order, RunPhase, RunScores, ScoreSoFar, Scored, UnixMillis, WorkerReport,
 };
 use valuesim_shared::method::Method;
 
@@ -55,6 +55,37 @@ pub(crate) async fn processes_are_listed_until_they_end_or_are_silent_for_long<I
     control.report_coordinator(&coordinator("c2")).await.expect("writes");
     control.coordinator_ended("c2").await.expect("writes");
     assert_eq!(control.coordinators().await.expect("reads").all, []);
+}
+
+pub(crate) async fn changes_are_kept_the_latest_first_and_not_for_ever<I: Implementation>(each: I) {
+    let (operator, other) = (each.one(), each.other());
+    assert_eq!(other.changes(&run("r")).await, Ok(Vec::new()));
+    let change = |number: usize| Change {
+        at: UnixMillis(number as u64),
+        ..Change::new(ChangeKind::Pause, format!("ada{number}\n@h"), Some("the key is\nnew".to_owned()), None)
+    };
+    for number in 0..MAX_CHANGES + 3 {
+        operator.note_change(&run("r"), &change(number)).await.expect("writes");
+    }
+    let newer = Change { version: CONTROL_VERSION + 1, ..change(0) };
+    operator.note_change(&run("r"), &newer).await.expect("writes");
+    let kept = other.changes(&run("r")).await.expect("reads");
+    let expected: Vec<Change> = (4..MAX_CHANGES + 3).rev().map(change).collect();
+    assert_eq!(kept, expected, "that of the newer release takes a place and is left out");
+    assert_eq!(other.changes(&run("other")).await, Ok(Vec::new()));
+}
+
+pub(crate) async fn a_history_is_kept_until_another_replaces_it<I: Implementation>(each: I) {
+    let (coordinator, reader) = (each.one(), each.other());
+    assert_eq!(reader.history(&run("r")).await, Ok(None));
+    let mut history = History::default();
+    for finished in 1..=2 {
+        let point = HistoryPoint { at: UnixMillis(finished * 60_000), finished, ..HistoryPoint::from((0, 0, 1, 2)) };
+        assert!(history.add(point));
+        coordinator.keep_history(&run("r"), &history).await.expect("writes");
+        assert_eq!(reader.history(&run("r")).await, Ok(Some(history.clone())));
+    }
+    assert_eq!(reader.history(&run("other")).await, Ok(None));
 }
 
 pub(crate) async fn a_report_of_a_newer_release_is_counted<I: Implementation>(each: I) {

@@ -125,6 +125,7 @@ macro_rules! suite {
         mod $name {
             suite!(@tests $implementation; an_order_is_seen_by_all_who_follow
                 processes_are_listed_until_they_end_or_are_silent_for_long a_report_of_a_newer_release_is_counted
+                changes_are_kept_the_latest_first_and_not_for_ever a_history_is_kept_until_another_replaces_it
                 an_order_of_a_newer_release_is_no_reason_to_go_on
                 runs_are_listed_with_the_orders_for_them_until_they_are_struck_out
                 scores_are_replaced_and_outlive_their_coordinator

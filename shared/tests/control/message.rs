@@ -1,7 +1,8 @@
 //! Messages as the suite sends them.
 
 use valuesim_shared::control::{
-    AboutRun, CONTROL_VERSION, CellCounts, CoordinatorReport, Process, RunPhase, UnixMillis, WorkerReport,
+    AboutRun, Activity, CONTROL_VERSION, CellCounts, CoordinatorReport, Pace, Process, RunPhase, UnixMillis,
+    WorkerReport,
 };
 use valuesim_shared::id::RunId;
 use valuesim_shared::money::NanoUsd;
@@ -28,6 +29,7 @@ pub(crate) fn worker(id: &str) -> WorkerReport {
         http: None,
         last_trouble: None,
         troubles: Vec::new(),
+        activity: Activity::default(),
         at: UnixMillis::now(),
     }
 }
@@ -39,6 +41,7 @@ pub(crate) fn coordinator(id: &str) -> CoordinatorReport {
         run: run("r"),
         cells: CellCounts { planned: 10, finished: 1, under_way: 2, dead: 0 },
         cells_per_second: 0.5,
+        pace: Pace::default(),
         last_finished_at: None,
         spent: NanoUsd(7),
         priced: true,

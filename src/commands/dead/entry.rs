@@ -21,7 +21,7 @@ pub(super) struct DeadEntry {
 /// The permanent id of a dead letter: the first eight hexadecimal digits of its digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub(super) struct LetterId(String);
+pub(crate) struct LetterId(String);
 
 /// The dead letters that are asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,25 +42,12 @@ impl DeadEntry {
 
     /// The kind of its message.
     pub(super) fn kind(&self) -> &'static str {
-        match &self.found.content {
-            DeadContent::Task(task) => match task.kind {
-                TaskKind::Story => "story task",
-                TaskKind::Cab => "CAB task",
-            },
-            DeadContent::Outcome(_) => "outcome",
-            DeadContent::Unreadable(_) => "unreadable",
-        }
+        kind(&self.found)
     }
 
     /// Why it is a dead letter.
     pub(super) fn reason(&self) -> &str {
-        match (&self.found.letter, &self.found.content) {
-            (Some(letter), _) => &letter.reason,
-            (None, DeadContent::Unreadable(why)) => why,
-            (None, DeadContent::Task(_) | DeadContent::Outcome(_)) => {
-                "the broker moved it here: it was delivered more often than the broker allows, and never finished"
-            }
-        }
+        reason(&self.found)
     }
 
     /// The earlier failures of its task.
@@ -95,6 +82,29 @@ impl DeadEntry {
         let mut whole = self.listed();
         whole["message"] = message;
         whole
+    }
+}
+
+/// The kind of a dead message.
+pub(super) fn kind(found: &DeadMessage) -> &'static str {
+    match &found.content {
+        DeadContent::Task(task) => match task.kind {
+            TaskKind::Story => "story task",
+            TaskKind::Cab => "CAB task",
+        },
+        DeadContent::Outcome(_) => "outcome",
+        DeadContent::Unreadable(_) => "unreadable",
+    }
+}
+
+/// Why a message is dead.
+pub(super) fn reason(found: &DeadMessage) -> &str {
+    match (&found.letter, &found.content) {
+        (Some(letter), _) => &letter.reason,
+        (None, DeadContent::Unreadable(why)) => why,
+        (None, DeadContent::Task(_) | DeadContent::Outcome(_)) => {
+            "the broker moved it here: it was delivered more often than the broker allows, and never finished"
+        }
     }
 }
 

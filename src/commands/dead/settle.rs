@@ -12,7 +12,7 @@ use valuesim_shared::id::Cell;
 use valuesim_shared::queue::{Delivery as _, Queue as _, QueueName, RabbitDelivery, RabbitQueue};
 use valuesim_shared::task::Task;
 
-use super::entry::{LetterId, cell_name};
+use super::entry::{self, DeadEntry, LetterId, cell_name};
 use crate::columns::{one_line, shortened};
 use crate::servers::{OPERATOR_PATIENCE, within};
 
@@ -31,14 +31,22 @@ const MAX_FAILURE_CHARS: usize = 300;
 
 /// Which dead letters.
 #[derive(Debug, Clone)]
-pub(super) enum Choice {
+pub(crate) enum Choice {
     All,
-    These { cells: Vec<Cell>, letters: Vec<LetterId> },
+    These {
+        cells: Vec<Cell>,
+        letters: Vec<LetterId>,
+    },
+    /// Those of one kind that were given up for one reason.
+    Alike {
+        kind: String,
+        reason: String,
+    },
 }
 
 /// What to do with them.
 #[derive(Debug, Clone)]
-pub(super) enum Act {
+pub(crate) enum Act {
     /// Put their messages back into their queues.
     Replay {
         /// Who replays them and when, for the history of the task.
@@ -63,11 +71,17 @@ pub(super) struct Settled {
     pub(super) problem: Option<anyhow::Error>,
 }
 
-/// Processes the chosen dead letters in the queue `dead`. If it fails, the result still says what was done before.
-pub(super) async fn settle(broker: &RabbitQueue, dead: &QueueName, choice: &Choice, act: &Act) -> Settled {
+/// Processes the chosen dead letters in the queue `dead`. If it fails, the result still says what was done before. `progress`
+/// hears how many of the waiting ones were looked at.
+pub(super) async fn settle(
+    broker: &RabbitQueue,
+    dead: &QueueName,
+    (choice, act): (&Choice, &Act),
+    progress: impl Fn(u32, u32) + Send + Sync,
+) -> Settled {
     let (mut settled, mut stay) = (Settled::default(), Vec::new());
     for round in 0..ROUNDS {
-        let waiting = match settled.settle_waiting(broker, dead, (choice, act), &mut stay).await {
+        let waiting = match settled.settle_waiting(broker, dead, (choice, act), (&mut stay, &progress)).await {
             Ok(waiting) => waiting,
             // Dead letters that another command has are waited for once; it may have processed them since.
             Err(Incomplete::Missing(_)) if round > 0 => continue,
@@ -117,7 +131,7 @@ impl Settled {
         broker: &RabbitQueue,
         dead: &QueueName,
         how: (&Choice, &Act),
-        stay: &mut Vec<RabbitDelivery>,
+        (stay, progress): (&mut Vec<RabbitDelivery>, &(impl Fn(u32, u32) + Sync)),
     ) -> Result<u32, Incomplete> {
         let depth = within("count the dead letters", OPERATOR_PATIENCE, broker.depth(dead)).await?;
         let waiting = depth.map_or(0, |depth| depth.messages);
@@ -125,6 +139,7 @@ impl Settled {
             let taking = tokio::time::timeout(COMES_WITHIN, broker.take(dead, left as usize));
             let taken = taking.await.map_err(|_| Incomplete::Missing(left))?;
             self.settle_one(broker, dead, taken?, how, stay).await?;
+            progress(waiting - left + 1, waiting);
         }
         Ok(waiting)
     }
@@ -137,8 +152,8 @@ impl Settled {
         (choice, act): (&Choice, &Act),
         stay: &mut Vec<RabbitDelivery>,
     ) -> anyhow::Result<()> {
-        let (id, found) = (LetterId::of(delivery.body()), DeadMessage::read(delivery.body()));
-        if !choice.is(&id, &found.content) {
+        let DeadEntry { id, found, .. } = DeadEntry::read(0, delivery.body());
+        if !choice.is(&id, &found) {
             stay.push(delivery);
             return Ok(());
         }
@@ -200,18 +215,25 @@ impl std::fmt::Display for Act {
 }
 
 impl Choice {
-    fn is(&self, id: &LetterId, content: &DeadContent) -> bool {
+    fn is(&self, id: &LetterId, found: &DeadMessage) -> bool {
         match self {
             Self::All => true,
             Self::These { cells, letters } => {
-                letters.contains(id) || content.cell().is_some_and(|cell| cells.contains(&cell))
+                letters.contains(id) || found.content.cell().is_some_and(|cell| cells.contains(&cell))
             }
+            Self::Alike { kind, reason } => entry::kind(found) == kind && entry::reason(found) == reason,
         }
     }
 
     /// Names the choices that match none of the dead letters found, given with their cells; `None` if all match.
     pub(super) fn unmatched(&self, found: &[(LetterId, Option<Cell>)]) -> Option<String> {
-        let Self::These { cells, letters } = self else { return None };
+        let (cells, letters) = match self {
+            Self::All => return None,
+            Self::These { cells, letters } => (cells, letters),
+            Self::Alike { .. } => {
+                return found.is_empty().then(|| "no dead letter of this kind and reason is left".to_owned());
+            }
+        };
         let cells = cells.iter().filter(|cell| !found.iter().any(|(_, of)| of.as_ref() == Some(*cell)));
         let letters = letters.iter().filter(|id| !found.iter().any(|(of, _)| of == *id));
         let names: Vec<String> = cells.map(|cell| cell_name(*cell)).chain(letters.map(LetterId::to_string)).collect();

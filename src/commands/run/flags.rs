@@ -13,6 +13,7 @@ use valuesim_shared::strata::{Allocation, Stratify};
 
 use super::embedding_flags::EmbeddingFlags;
 use crate::exit::{Failure, OrUsage as _};
+use crate::page::PageFlags;
 
 /// What `valuesim run` takes.
 #[derive(Debug, Args)]
@@ -20,9 +21,12 @@ pub(crate) struct LocalFlags {
     #[command(flatten)]
     pub(crate) run: Flags,
 
-    /// Serve /healthz, /readyz and /metrics at this address while the run goes on; port 0 picks a free port
+    /// Serve the live page, /healthz, /readyz and /metrics at this address while the run goes on; port 0 picks a free port
     #[arg(long, value_name = "ADDRESS", env = "VALUESIM_LISTEN", help_heading = "Run")]
     pub(crate) listen: Option<SocketAddr>,
+
+    #[command(flatten)]
+    pub(crate) page: PageFlags,
 }
 
 /// What `valuesim run` and `valuesim coordinate` take: the experiment, and how it is shown.

@@ -4,20 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use indicatif::HumanCount;
-use valuesim_shared::control::{
-    CoordinatorReport, DesiredState, REPORT_EVERY, RunPhase, RunTrouble, UnixMillis, WorkerReport,
-};
+use valuesim_shared::control::{CoordinatorReport, DesiredState, REPORT_EVERY, RunTrouble, UnixMillis, WorkerReport};
 use valuesim_shared::queue::QueueKind;
 
+use super::bottleneck::MANY_OUTCOMES;
 use super::found::{RunStatus, Server, Status};
 use super::text::count;
 use crate::age::ago;
 use crate::columns::shortened;
 use crate::commands::control::in_force;
 use crate::commands::queues::FoundQueue;
-
-/// More waiting outcomes than a coordinator that keeps up would leave: it takes a thousand at a time.
-const MANY_OUTCOMES: u32 = 5_000;
 
 /// A worker that has missed this many reports counts as silent.
 const MISSED_REPORTS: u64 = 3;
@@ -34,7 +30,7 @@ const MAX_TROUBLE_CHARS: usize = 200;
 /// What needs attention in `run`.
 pub(super) fn attention(status: &Status, run: &RunStatus) -> Vec<String> {
     let mut items = Vec::new();
-    let view = RunView { status, run, workers: workers_of(status, run) };
+    let view = RunView { status, run, workers: status.workers_of(&run.run) };
     view.orders(&mut items);
     view.dead_letters(&mut items);
     if status.has_reached(Server::Store) {
@@ -52,10 +48,6 @@ pub(super) fn attention(status: &Status, run: &RunStatus) -> Vec<String> {
     items
 }
 
-fn workers_of<'a>(status: &'a Status, run: &RunStatus) -> Vec<&'a WorkerReport> {
-    status.workers.iter().filter(|worker| worker.runs.contains(&run.run)).collect()
-}
-
 struct RunView<'a> {
     status: &'a Status,
     run: &'a RunStatus,
@@ -70,7 +62,7 @@ impl RunView<'_> {
             Some(order) if order.desired == DesiredState::Pause => {
                 items.push(format!("it is paused ({}): `valuesim resume {run}` resumes it", in_force(order, now)));
             }
-            Some(order) if order.desired == DesiredState::Cancel && self.is_open() => {
+            Some(order) if order.desired == DesiredState::Cancel && self.run.is_open() => {
                 items.push(format!("it is being cancelled ({})", in_force(order, now)));
             }
             _ => {}
@@ -91,7 +83,7 @@ impl RunView<'_> {
 
     fn coordinators(&self, items: &mut Vec<String>) {
         match &self.run.coordinators[..] {
-            [] if self.is_open() => {
+            [] if self.run.is_open() => {
                 let verb = if self.status.of_fleet { "coordinate" } else { "run" };
                 let goes_on = format!("the same `valuesim {verb}` on the same run folder resumes it");
                 let stopped = self.run.about.as_ref().and_then(|about| Some((about.at, about.stopped_by.as_ref()?)));
@@ -250,18 +242,13 @@ impl RunView<'_> {
         self.status.at.0.saturating_sub(at.0) < RECENT_MS
     }
 
-    /// Whether it has started and not ended, as far as known.
-    fn is_open(&self) -> bool {
-        self.run.about.as_ref().is_none_or(|about| about.phase == RunPhase::Begun)
-    }
-
     /// Tasks that wait for workers.
     fn tasks(&self) -> u32 {
         self.queues().filter(|queue| queue.model().is_some()).map(FoundQueue::messages).sum()
     }
 
     fn queues(&self) -> impl Iterator<Item = &FoundQueue> {
-        self.run.queues.iter().flatten()
+        self.run.queues()
     }
 }
 

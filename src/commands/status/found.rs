@@ -3,17 +3,26 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use valuesim_shared::control::{AboutRun, CoordinatorReport, Order, RunScores, UnixMillis, WorkerReport};
+use valuesim_shared::control::{
+    AboutRun, Change, CoordinatorReport, FailureClass, Order, RunPhase, RunScores, UnixMillis, WorkerReport,
+};
 use valuesim_shared::id::RunId;
+use valuesim_shared::queue::QueueKind;
 
+use super::conclusion::{Bottleneck, Money, Outlook, Waiting};
 use crate::commands::queues::FoundQueue;
 
 /// How long the broker may take to report how full all queues are.
 pub(super) const QUEUES_WITHIN: Duration = Duration::from_secs(2);
 
-/// What one inspection found.
+/// The version of a status as JSON. A new field does not change it; a field that goes, or means something else, does.
+pub(super) const STATUS_VERSION: u16 = 1;
+
+/// What one inspection found. docs/status.md describes it as JSON.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Status {
+pub(crate) struct Status {
+    /// [`STATUS_VERSION`].
+    pub(super) version: u16,
     /// When the inspection was made.
     pub(super) at: UnixMillis,
     /// The servers that could not be reached.
@@ -30,7 +39,7 @@ pub(super) struct Status {
 
 /// One run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct RunStatus {
+pub(crate) struct RunStatus {
     pub(super) run: RunId,
     /// Its entry in the list of runs.
     pub(super) about: Option<AboutRun>,
@@ -38,17 +47,29 @@ pub(super) struct RunStatus {
     pub(super) order: Option<Order>,
     /// One, unless something is wrong.
     pub(super) coordinators: Vec<CoordinatorReport>,
-    /// What its finished cells score so far, if its coordinator has said so.
-    pub(super) scores: Option<RunScores>,
     /// `None` if the broker could not be reached, or did not report all queues in time.
     pub(super) queues: Option<Vec<FoundQueue>>,
+    /// How fast it is, and what is left.
+    pub(super) outlook: Outlook,
+    /// What it costs.
+    pub(super) money: Money,
+    /// The failed calls of the workers that are alive, the most frequent class first.
+    pub(super) failures: Vec<FailureClass>,
+    /// What only seems to run, and what it waits for.
+    pub(super) waiting: Vec<Waiting>,
+    /// What holds it up most.
+    pub(super) bottleneck: Option<Bottleneck>,
+    /// What its finished cells score so far, if its coordinator has said so.
+    pub(super) scores: Option<RunScores>,
+    /// Who changed what, the latest first.
+    pub(super) changes: Vec<Change>,
     /// What needs attention, one sentence each.
     pub(super) attention: Vec<String>,
 }
 
 /// A server that could not be reached.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Unreached {
+pub(crate) struct Unreached {
     pub(super) server: Server,
     pub(super) why: String,
 }
@@ -56,7 +77,7 @@ pub(super) struct Unreached {
 /// One of the two servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Server {
+pub(crate) enum Server {
     Store,
     Broker,
 }
@@ -73,15 +94,60 @@ impl Status {
         self.unreached.is_empty() && self.runs.iter().all(|run| run.queues.is_some())
     }
 
+    /// The workers that serve a run.
+    pub(super) fn workers_of<'a>(&'a self, run: &RunId) -> Vec<&'a WorkerReport> {
+        self.workers.iter().filter(|worker| worker.runs.contains(run)).collect()
+    }
+
     pub(super) fn has_reached(&self, server: Server) -> bool {
         self.unreached.iter().all(|unreached| unreached.server != server)
     }
 }
 
 impl RunStatus {
+    /// A run of which nothing is known.
+    pub(super) fn unknown(run: &RunId) -> Self {
+        Self {
+            run: run.clone(),
+            about: None,
+            order: None,
+            coordinators: Vec::new(),
+            queues: None,
+            outlook: Outlook::default(),
+            money: Money::default(),
+            failures: Vec::new(),
+            waiting: Vec::new(),
+            bottleneck: None,
+            scores: None,
+            changes: Vec::new(),
+            attention: Vec::new(),
+        }
+    }
+
     pub(super) fn is_unknown(&self) -> bool {
         let has_queues = self.queues.iter().flatten().any(|queue| queue.depth.is_some());
         self.about.is_none() && self.order.is_none() && self.coordinators.is_empty() && !has_queues
+    }
+
+    /// Whether it has started and not ended, as far as known.
+    pub(super) fn is_open(&self) -> bool {
+        self.about.as_ref().is_none_or(|about| about.phase == RunPhase::Begun)
+    }
+
+    /// Whether its queues were deleted, because it has ended, and left no dead letters.
+    pub(super) fn has_no_queues(&self) -> bool {
+        let has_ended = |about: &AboutRun| about.phase != RunPhase::Begun && about.cells.dead == 0;
+        self.coordinators.is_empty() && self.about.as_ref().is_some_and(has_ended)
+    }
+
+    /// The queues that were found.
+    pub(super) fn queues(&self) -> impl Iterator<Item = &FoundQueue> {
+        self.queues.iter().flatten()
+    }
+
+    /// The messages that wait in queues of a kind.
+    pub(super) fn messages_in(&self, is_meant: impl Fn(QueueKind) -> bool) -> u32 {
+        self.queues().filter(|queue| is_meant(queue.name.kind)).map(FoundQueue::messages).sum()
     }
 
     /// The name of a model, or its number if the name is unknown.

@@ -5,31 +5,50 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 use valuesim_shared::control::{
-    AboutRun, Control, ControlError, CoordinatorReport, FolderControl, Order, RedisControl, RunPhase, RunScores,
-    UnixMillis, WorkerReport,
+    AboutRun, Control, ControlError, CoordinatorReport, FolderControl, Order, RedisControl, RunPhase, UnixMillis,
+    WorkerReport,
 };
 use valuesim_shared::id::RunId;
 use valuesim_shared::queue::{BrokerState, QueueKind, QueueName, RabbitQueue};
 
 use super::attention::attention;
-use super::found::{QUEUES_WITHIN, RunStatus, Server, Status, Unreached};
-use crate::commands::queues::{self, FoundQueue};
+use super::bottleneck::bottleneck;
+use super::failures::failures;
+use super::found::{QUEUES_WITHIN, RunStatus, STATUS_VERSION, Server, Status, Unreached};
+use super::outlook::{money, outlook};
+use super::run_control::RunControl;
+use super::waiting::waiting;
+use crate::commands::queues;
 use crate::servers::{Addresses, BrokerAddress, StoreAddress, hang_up, within};
+
+/// The most runs of the list that are inspected: those with the latest reports.
+const MAX_RUNS: usize = 100;
 
 /// How long the store may take in all. Each request to it has a shorter limit, whose error says what went wrong.
 const STORE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Inspects runs, and keeps its connections for the next inspection.
-pub(super) struct Observer {
+pub(crate) struct Observer {
     source: Source,
-    wanted: Option<RunId>,
+    wanted: Wanted,
+}
+
+/// Which runs are inspected.
+#[derive(Debug, Clone)]
+pub(crate) enum Wanted {
+    /// All that have started and not ended, or have a coordinator.
+    Active,
+    /// All in the list of runs.
+    All,
+    /// This one, known or not.
+    This(RunId),
 }
 
 /// Where orders and reports are.
 enum Source {
     Servers(Box<Servers>),
-    /// In run folders.
-    Folders(Vec<FolderControl>),
+    /// In run folders, which may come and go.
+    Folders(Box<dyn Fn() -> Vec<FolderControl> + Send + Sync>),
 }
 
 /// The servers of a fleet, and the connections to them.
@@ -39,41 +58,68 @@ struct Servers {
     queue: Option<RabbitQueue>,
 }
 
-/// What the store reports.
-#[derive(Debug, Default)]
+/// What a store reports.
+#[derive(Debug)]
 struct Told {
     runs: Vec<(AboutRun, Option<Order>)>,
     coordinators: Vec<CoordinatorReport>,
     workers: Vec<WorkerReport>,
-    /// Of the runs that are shown.
-    scores: Vec<RunScores>,
     unreadable: u32,
 }
 
 impl Observer {
-    /// Inspects the `wanted` run of a fleet, or all runs.
-    pub(super) fn at_servers(addresses: Addresses, wanted: Option<RunId>) -> Self {
+    /// Inspects runs of a fleet.
+    pub(crate) fn at_servers(addresses: Addresses, wanted: Wanted) -> Self {
         Self { source: Source::Servers(Box::new(Servers { addresses, control: None, queue: None })), wanted }
     }
 
     /// Inspects runs without servers.
-    pub(super) fn at_folders(controls: Vec<FolderControl>, wanted: Option<RunId>) -> Self {
-        Self { source: Source::Folders(controls), wanted }
+    pub(crate) fn at_folders(
+        controls: impl Fn() -> Vec<FolderControl> + Send + Sync + 'static,
+        wanted: Wanted,
+    ) -> Self {
+        Self { source: Source::Folders(Box::new(controls)), wanted }
     }
 
     /// Inspects once; takes about five seconds if nothing answers.
-    pub(super) async fn look(&mut self) -> Status {
-        let wanted = self.wanted.as_ref();
+    pub(crate) async fn look(&mut self) -> Status {
         let mut status = match &mut self.source {
-            Source::Servers(servers) => Box::pin(servers.look(wanted)).await,
-            Source::Folders(controls) => look_at_folders(controls, wanted).await,
+            Source::Servers(servers) => Box::pin(servers.look(&self.wanted)).await,
+            Source::Folders(controls) => look_at_folders(&controls(), &self.wanted).await,
         };
-        status.say_what_needs_attention();
+        status.conclude();
         status
     }
 
+    /// Where orders for `run` go; `None` if no run of that name is known.
+    pub(crate) async fn control_of(&mut self, run: &RunId) -> anyhow::Result<Option<RunControl>> {
+        match &mut self.source {
+            Source::Servers(servers) => {
+                let control = within("reach the store", STORE_WITHIN, servers.control()).await?.clone();
+                let is_known = control.about(run).await?.is_some();
+                Ok(is_known.then_some(RunControl::Store(control)))
+            }
+            Source::Folders(controls) => {
+                for control in controls() {
+                    if control.about(run).await?.is_some() {
+                        return Ok(Some(RunControl::Folder(control)));
+                    }
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// The broker of the fleet; `None` if the runs have none.
+    pub(crate) async fn broker(&mut self) -> anyhow::Result<Option<RabbitQueue>> {
+        match &mut self.source {
+            Source::Servers(servers) => Ok(Some(reach(&mut servers.queue, &servers.addresses.broker).await?)),
+            Source::Folders(_) => Ok(None),
+        }
+    }
+
     /// Disconnects.
-    pub(super) async fn close(&self) {
+    pub(crate) async fn close(&self) {
         if let Source::Servers(servers) = &self.source
             && let Some(queue) = &servers.queue
         {
@@ -83,31 +129,38 @@ impl Observer {
 }
 
 impl Servers {
-    async fn look(&mut self, wanted: Option<&RunId>) -> Status {
+    async fn look(&mut self, wanted: &Wanted) -> Status {
         let Self { addresses, control, queue } = self;
-        let telling = within("ask the store", STORE_WITHIN, told(control, &addresses.store, wanted));
+        let telling = within("ask the store", STORE_WITHIN, async {
+            Ok::<_, anyhow::Error>(look_at(reach_store(control, &addresses.store).await?, wanted).await?)
+        });
         let (told, reached) = tokio::join!(telling, reach(queue, &addresses.broker));
         let mut status = Status::of_nothing();
-        let told = status.or_unreached(Server::Store, told).unwrap_or_default();
+        match status.or_unreached(Server::Store, told) {
+            Some(found) => status.add(found),
+            None => status.runs.extend(wanted.run().map(RunStatus::unknown)),
+        }
         let queue = status.or_unreached(Server::Broker, reached);
-        status.take_in(told, wanted);
         if let Some(queue) = queue {
             let looked = queues_of(&queue, &mut status.runs).await;
             status.or_unreached(Server::Broker, looked);
         }
         status
     }
+
+    async fn control(&mut self) -> anyhow::Result<&RedisControl> {
+        reach_store(&mut self.control, &self.addresses.store).await
+    }
 }
 
-async fn look_at_folders(controls: &[FolderControl], wanted: Option<&RunId>) -> Status {
-    let mut all = Told::default();
+async fn look_at_folders(controls: &[FolderControl], wanted: &Wanted) -> Status {
     let mut status = Status { of_fleet: false, ..Status::of_nothing() };
     for control in controls {
-        if let Some(told) = status.or_unreached(Server::Store, ask(control, wanted).await.map_err(Into::into)) {
-            all.add(told);
+        let found = look_at(control, wanted).await.map_err(Into::into);
+        if let Some(found) = status.or_unreached(Server::Store, found) {
+            status.add(found);
         }
     }
-    status.take_in(all, wanted);
     // Their queues are in the memory of the run's process.
     status.runs.iter_mut().for_each(|run| run.queues = Some(Vec::new()));
     status
@@ -117,6 +170,7 @@ impl Status {
     /// A status of now, with nothing found yet.
     fn of_nothing() -> Self {
         Self {
+            version: STATUS_VERSION,
             at: UnixMillis::now(),
             unreached: Vec::new(),
             of_fleet: true,
@@ -126,10 +180,10 @@ impl Status {
         }
     }
 
-    fn take_in(&mut self, told: Told, wanted: Option<&RunId>) {
-        self.unreadable = told.unreadable;
-        self.runs = told.of_runs(wanted);
-        self.workers = told.workers;
+    fn add(&mut self, Found { runs, workers, unreadable }: Found) {
+        self.runs.extend(runs);
+        self.workers.extend(workers);
+        self.unreadable += unreadable;
     }
 
     /// What was found, or a note that it was not.
@@ -137,36 +191,62 @@ impl Status {
         found.map_err(|error| self.unreached.push(Unreached { server, why: format!("{error:#}") })).ok()
     }
 
-    fn say_what_needs_attention(&mut self) {
-        let said: Vec<_> = self.runs.iter().map(|run| attention(self, run)).collect();
-        for (run, attention) in self.runs.iter_mut().zip(said) {
-            run.attention = attention;
+    /// Draws the conclusions from what was found.
+    pub(super) fn conclude(&mut self) {
+        let runs = std::mem::take(&mut self.runs);
+        self.runs = runs.into_iter().map(|run| self.concluded(run)).collect();
+    }
+
+    fn concluded(&self, run: RunStatus) -> RunStatus {
+        let workers = self.workers_of(&run.run);
+        RunStatus {
+            outlook: outlook(&run, &workers),
+            money: money(&run, &workers),
+            failures: failures(&run.run, &self.workers),
+            waiting: waiting(&run, &workers, &self.workers, self.at.0),
+            bottleneck: bottleneck(self, &run, &workers),
+            attention: attention(self, &run),
+            ..run
         }
     }
 }
 
-async fn told(kept: &mut Option<RedisControl>, address: &StoreAddress, wanted: Option<&RunId>) -> anyhow::Result<Told> {
-    let control = match kept {
-        Some(control) => control,
-        None => kept.insert(address.reach().await?.1),
-    };
-    Ok(ask(control, wanted).await?)
+/// Runs and workers, as a store reports them.
+struct Found {
+    runs: Vec<RunStatus>,
+    workers: Vec<WorkerReport>,
+    unreadable: u32,
 }
 
-async fn ask(control: &impl Control, wanted: Option<&RunId>) -> Result<Told, ControlError> {
+async fn reach_store<'a>(
+    kept: &'a mut Option<RedisControl>,
+    address: &StoreAddress,
+) -> anyhow::Result<&'a RedisControl> {
+    Ok(match kept {
+        Some(control) => control,
+        None => kept.insert(address.reach().await?.1),
+    })
+}
+
+/// The wanted runs, with what was changed about them.
+async fn look_at(control: &impl Control, wanted: &Wanted) -> Result<Found, ControlError> {
+    let told = ask(control).await?;
+    let mut runs = told.of_runs(wanted);
+    for run in &mut runs {
+        (run.changes, run.scores) = tokio::try_join!(control.changes(&run.run), control.scores(&run.run))?;
+    }
+    Ok(Found { runs, workers: told.workers, unreadable: told.unreadable })
+}
+
+async fn ask(control: &impl Control) -> Result<Told, ControlError> {
     let (runs, coordinators, workers) = tokio::try_join!(control.runs(), control.coordinators(), control.workers())?;
     let unreadable = runs.unreadable + coordinators.unreadable + workers.unreadable;
-    let mut told = Told {
+    Ok(Told {
         runs: runs.all,
         coordinators: coordinators.all,
         workers: workers.all,
-        scores: Vec::new(),
         unreadable: u32::try_from(unreadable).unwrap_or(u32::MAX),
-    };
-    for run in told.shown(wanted) {
-        told.scores.extend(control.scores(&run).await?);
-    }
-    Ok(told)
+    })
 }
 
 async fn reach(kept: &mut Option<RabbitQueue>, address: &BrokerAddress) -> anyhow::Result<RabbitQueue> {
@@ -186,6 +266,10 @@ async fn queues_of(queue: &RabbitQueue, runs: &mut [RunStatus]) -> anyhow::Resul
     let dead = QueueName { run: first.run.clone(), kind: QueueKind::Dead };
     within("ask the broker how full the queues are", QUEUES_WITHIN, queue.depth(&dead)).await?;
     for run in runs {
+        if run.has_no_queues() {
+            run.queues = Some(Vec::new());
+            continue;
+        }
         let models = run.about.as_ref().map(|about| about.models.len());
         match timeout_at(end, queues::look(queue, &run.run, models)).await {
             Ok(found) => run.queues = Some(found?),
@@ -197,38 +281,34 @@ async fn queues_of(queue: &RabbitQueue, runs: &mut [RunStatus]) -> anyhow::Resul
 }
 
 impl Told {
-    fn add(&mut self, other: Self) {
-        self.runs.extend(other.runs);
-        self.coordinators.extend(other.coordinators);
-        self.workers.extend(other.workers);
-        self.scores.extend(other.scores);
-        self.unreadable += other.unreadable;
-    }
-
-    /// The wanted run, known or not; otherwise all runs that have started or have a coordinator.
-    fn shown(&self, wanted: Option<&RunId>) -> Vec<RunId> {
-        if let Some(run) = wanted {
-            return vec![run.clone()];
+    fn of_runs(&self, wanted: &Wanted) -> Vec<RunStatus> {
+        if let Wanted::This(run) = wanted {
+            return vec![self.of_run(run)];
         }
-        let begun = self.runs.iter().filter(|(about, _)| about.phase == RunPhase::Begun).map(|(about, _)| &about.run);
-        let runs: BTreeSet<&RunId> = begun.chain(self.coordinators.iter().map(|report| &report.run)).collect();
-        runs.into_iter().cloned().collect()
-    }
-
-    fn of_runs(&self, wanted: Option<&RunId>) -> Vec<RunStatus> {
-        self.shown(wanted).iter().map(|run| self.of_run(run)).collect()
+        let is_shown = |about: &AboutRun| matches!(wanted, Wanted::All) || about.phase == RunPhase::Begun;
+        let listed = self.runs.iter().filter(|(about, _)| is_shown(about)).map(|(about, _)| &about.run);
+        let listed = listed.take(MAX_RUNS);
+        let runs: BTreeSet<&RunId> = listed.chain(self.coordinators.iter().map(|report| &report.run)).collect();
+        runs.into_iter().map(|run| self.of_run(run)).collect()
     }
 
     fn of_run(&self, run: &RunId) -> RunStatus {
         let listed = self.runs.iter().find(|(about, _)| about.run == *run);
         RunStatus {
-            run: run.clone(),
             about: listed.map(|(about, _)| about.clone()),
             order: listed.and_then(|(_, order)| order.clone()),
             coordinators: self.coordinators.iter().filter(|report| report.run == *run).cloned().collect(),
-            scores: self.scores.iter().find(|scores| scores.run == *run).cloned(),
-            queues: None::<Vec<FoundQueue>>,
-            attention: Vec::new(),
+            ..RunStatus::unknown(run)
+        }
+    }
+}
+
+impl Wanted {
+    /// The run that is wanted alone.
+    const fn run(&self) -> Option<&RunId> {
+        match self {
+            Self::Active | Self::All => None,
+            Self::This(run) => Some(run),
         }
     }
 }

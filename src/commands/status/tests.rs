@@ -1,8 +1,8 @@
 //! Statuses as they are shown, in health and in trouble.
 
 use valuesim_shared::control::{
-    AboutRun, ArmScores, CONTROL_VERSION, CellCounts, CoordinatorReport, DesiredState, MeanOverPeople, Order, Process,
-    RunPhase, RunScores, RunTrouble, ScoreSoFar, Scored, UnixMillis, WorkerReport,
+    AboutRun, Activity, ArmScores, CONTROL_VERSION, CellCounts, CoordinatorReport, DesiredState, MeanOverPeople, Order,
+    Pace, Process, RunPhase, RunScores, RunTrouble, ScoreSoFar, Scored, UnixMillis, WorkerReport,
 };
 use valuesim_shared::id::ModelId;
 use valuesim_shared::method::Method;
@@ -10,17 +10,17 @@ use valuesim_shared::money::NanoUsd;
 use valuesim_shared::queue::{Depth, QueueKind, QueueName};
 
 use super::attention::attention;
-use super::found::{RunStatus, Server, Unreached};
+use super::found::{RunStatus, STATUS_VERSION, Server, Unreached};
 use super::*;
 use crate::commands::queues::FoundQueue;
 
 const NOW: u64 = 1_795_492_800_000;
 
-fn seconds_ago(seconds: u64) -> UnixMillis {
+pub(super) fn seconds_ago(seconds: u64) -> UnixMillis {
     UnixMillis(NOW - seconds * 1_000)
 }
 
-fn run_id() -> RunId {
+pub(super) fn run_id() -> RunId {
     RunId("ours-0a1b2c".to_owned())
 }
 
@@ -46,13 +46,14 @@ fn about() -> AboutRun {
     }
 }
 
-fn coordinator() -> CoordinatorReport {
+pub(super) fn coordinator() -> CoordinatorReport {
     CoordinatorReport {
         version: CONTROL_VERSION,
         process: process("coordinator", 71),
         run: run_id(),
         cells: CELLS,
         cells_per_second: 12.5,
+        pace: Pace::default(),
         last_finished_at: None,
         spent: NanoUsd(12_345_000_000),
         priced: true,
@@ -62,7 +63,7 @@ fn coordinator() -> CoordinatorReport {
     }
 }
 
-fn worker(pid: u32) -> WorkerReport {
+pub(super) fn worker(pid: u32) -> WorkerReport {
     WorkerReport {
         version: CONTROL_VERSION,
         process: process("worker", pid),
@@ -75,8 +76,15 @@ fn worker(pid: u32) -> WorkerReport {
         http: Some("http://127.0.0.1:9200".to_owned()),
         last_trouble: None,
         troubles: Vec::new(),
+        activity: Activity::default(),
         at: seconds_ago(1),
     }
+}
+
+/// An order that pauses the run.
+pub(super) fn pause() -> Order {
+    let by = "ada@h1".to_owned();
+    Order { version: CONTROL_VERSION, desired: DesiredState::Pause, by, reason: None, at: seconds_ago(90) }
 }
 
 fn queues(waiting: impl Fn(QueueKind) -> Option<u32>) -> Vec<FoundQueue> {
@@ -118,11 +126,9 @@ fn scores() -> RunScores {
     }
 }
 
-fn healthy() -> Status {
+pub(super) fn healthy() -> Status {
     let run = RunStatus {
-        run: run_id(),
         about: Some(about()),
-        order: None,
         coordinators: vec![coordinator()],
         scores: Some(scores()),
         queues: Some(queues(|kind| match kind {
@@ -130,17 +136,23 @@ fn healthy() -> Status {
             QueueKind::Quarantine(ModelId(1)) | QueueKind::NextVersion(..) => None,
             QueueKind::Cab(_) | QueueKind::Quarantine(_) | QueueKind::Results | QueueKind::Dead => Some(0),
         })),
-        attention: Vec::new(),
+        ..RunStatus::unknown(&run_id())
     };
     let workers = vec![worker(72), worker(73)];
-    Status { at: UnixMillis(NOW), unreached: Vec::new(), of_fleet: true, runs: vec![run], workers, unreadable: 0 }
+    Status {
+        version: STATUS_VERSION,
+        at: UnixMillis(NOW),
+        unreached: Vec::new(),
+        of_fleet: true,
+        runs: vec![run],
+        workers,
+        unreadable: 0,
+    }
 }
 
-/// The status as it is shown, once it is said what needs attention.
+/// The status as it is shown, once the conclusions are drawn.
 fn shown(mut status: Status) -> String {
-    for place in 0..status.runs.len() {
-        status.runs[place].attention = attention(&status, &status.runs[place]);
-    }
+    status.conclude();
     text::text(&status)
 }
 
@@ -153,9 +165,7 @@ fn a_run_that_goes_well() {
 fn a_run_in_all_kinds_of_trouble() {
     let mut status = healthy();
     let run = &mut status.runs[0];
-    let pause =
-        Order { version: CONTROL_VERSION, desired: DesiredState::Pause, by: "ada@h1".to_owned(), at: seconds_ago(90) };
-    run.order = Some(pause);
+    run.order = Some(pause());
     run.queues = Some(queues(|kind| match kind {
         QueueKind::Dead => Some(1),
         QueueKind::Results => Some(6_000),
@@ -266,7 +276,8 @@ fn a_paused_run_needs_no_worker() {
         move |status: &mut Status| {
             status.workers.clear();
             let by = "ada@h1".to_owned();
-            status.runs[0].order = Some(Order { version: CONTROL_VERSION, desired, by, at: seconds_ago(60) });
+            status.runs[0].order =
+                Some(Order { version: CONTROL_VERSION, desired, by, reason: None, at: seconds_ago(60) });
         }
     };
     check_attention(paused(DesiredState::Pause), &["it is paused (pause, given by ada@h1"]);
@@ -341,7 +352,8 @@ fn a_run_of_which_no_cell_is_finished_for_long_may_be_stuck() {
         move |status: &mut Status| {
             silent(3_600, None)(status);
             let by = "ada@h1".to_owned();
-            status.runs[0].order = Some(Order { version: CONTROL_VERSION, desired, by, at: seconds_ago(seconds) });
+            status.runs[0].order =
+                Some(Order { version: CONTROL_VERSION, desired, by, reason: None, at: seconds_ago(seconds) });
         }
     };
     check_attention(ordered(DesiredState::Pause, 1_800), &["it is paused"]);

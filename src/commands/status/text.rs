@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use indicatif::{HumanCount, HumanDuration};
 use valuesim_shared::control::{
-    AboutRun, CellCounts, CoordinatorReport, DesiredState, RunPhase, UnixMillis, WorkerReport,
+    AboutRun, CellCounts, Change, CoordinatorReport, DesiredState, FailureClass, RunPhase, UnixMillis, WorkerReport,
 };
 use valuesim_shared::money::NanoUsd;
 
+use super::conclusion::{Money, Outlook, Range, Waiting, WaitingKind};
 use super::found::{QUEUES_WITHIN, RunStatus, Server, Status};
 use super::scores::scores_text;
 use crate::age::ago;
@@ -19,6 +20,9 @@ const INDENT: &str = "  ";
 
 /// Maximum characters of a problem in a table.
 const MAX_TROUBLE_CHARS: usize = 60;
+
+/// The most changes that are shown.
+const MAX_SHOWN_CHANGES: usize = 5;
 
 /// The whole status; servers that could not be reached come first.
 pub(super) fn text(status: &Status) -> String {
@@ -68,6 +72,9 @@ fn run_text(status: &Status, run: &RunStatus) -> String {
         }
         None => {}
     }
+    text += &waiting_text(run);
+    text += &failures_text(run, status.at);
+    text += &changes_text(run, status.at);
     if let Some(scores) = &run.scores {
         text += &format!("\n{}", scores_text(INDENT, scores));
     }
@@ -136,9 +143,12 @@ fn facts(status: &Status, run: &RunStatus) -> Vec<[String; 2]> {
         ([], None) => {}
         ([coordinator, ..], _) => {
             say("cells", cells(coordinator.cells));
-            say("rate", rate(coordinator));
-            say("spent", spent(coordinator.spent, coordinator.priced));
+            say("rate", rate(&run.outlook));
+            say("spent", money(&run.money));
         }
+    }
+    if let Some(bottleneck) = &run.bottleneck {
+        say("held up", bottleneck.text.clone());
     }
     for coordinator in &run.coordinators {
         say("coordinator", process(coordinator, status.at));
@@ -165,14 +175,92 @@ fn cells(counts: CellCounts) -> String {
     format!("{finished} of {planned} finished ({share:.1} %), {under_way} under way, {dead} dead")
 }
 
-fn rate(report: &CoordinatorReport) -> String {
-    let CellCounts { planned, finished, dead, .. } = report.cells;
-    let rate = report.cells_per_second;
-    let left = planned.saturating_sub(finished + dead) as f64 / rate;
-    let is_known = left.is_finite() && left > 0.0;
-    let left = is_known.then(|| format!(", {} left", HumanDuration(Duration::from_secs_f64(left.min(1e9)))));
-    let left = left.unwrap_or_default();
-    format!("{rate:.1} cells/s{left}")
+fn rate(outlook: &Outlook) -> String {
+    let mut text = format!("{:.1} cells/s", outlook.cells_per_second.unwrap_or_default());
+    if let Some(rate) = outlook.cells_per_second_last_minute {
+        text += &format!(", {rate:.1} in the last minute");
+    }
+    if let Some(rate) = outlook.cells_per_second_hour_ago {
+        text += &format!(", {rate:.1} an hour ago");
+    }
+    if let Some(left) = outlook.seconds_left {
+        let [low, high] = [left.low, left.high].map(|left| HumanDuration(Duration::from_secs_f64(left.min(1e9))));
+        let [low, high] = [low.to_string(), high.to_string()];
+        text += &if low == high { format!("; {low} left") } else { format!("; {low} to {high} left") };
+    }
+    text
+}
+
+fn money(money: &Money) -> String {
+    let mut text = spent(money.spent, money.priced);
+    if let Some(per_hour) = money.per_hour {
+        text += &format!(", {per_hour} an hour");
+    }
+    if let Some(Range { low, high }) = money.at_end {
+        text += &format!(", {low} to {high} at the end");
+    }
+    if money.wasted_at_most > NanoUsd(0) {
+        text += &format!("; failed calls may add {}", money.wasted_at_most);
+    }
+    text
+}
+
+fn waiting_text(run: &RunStatus) -> String {
+    let row = |waiting: &Waiting| {
+        let count = format!("{} {}", HumanCount(waiting.count), waiting.of.name());
+        let left = waiting.left_ms.map(|left| HumanDuration(Duration::from_millis(left)).to_string());
+        [waiting.model.clone().unwrap_or_default(), count, waiting.text.clone(), left.unwrap_or_default()]
+    };
+    table(
+        "waits for",
+        ["of", "waits", "for", "still"],
+        run.waiting.iter().filter(|waiting| !is_shown_elsewhere(waiting.kind)).map(row).collect(),
+    )
+}
+
+/// Orders and queues have lines of their own.
+const fn is_shown_elsewhere(kind: WaitingKind) -> bool {
+    matches!(kind, WaitingKind::Order | WaitingKind::Queue | WaitingKind::Coordinator)
+}
+
+fn failures_text(run: &RunStatus, now: UnixMillis) -> String {
+    let row = |failures: &FailureClass| {
+        [
+            failures.class.clone(),
+            failures.model.clone(),
+            HumanCount(failures.count).to_string(),
+            ago(failures.first_at, now),
+            ago(failures.last_at, now),
+            shortened(&failures.example, MAX_TROUBLE_CHARS),
+        ]
+    };
+    table(
+        "failed calls",
+        ["class", "model", "calls", "first", "last", "example"],
+        run.failures.iter().map(row).collect(),
+    )
+}
+
+fn changes_text(run: &RunStatus, now: UnixMillis) -> String {
+    let row = |change: &Change| {
+        let why = change.reason.as_deref().map_or_else(|| NOTHING.to_owned(), |why| shortened(why, MAX_TROUBLE_CHARS));
+        let result = change.result.as_deref().map(one_line).unwrap_or_default();
+        [ago(change.at, now), change.by.clone(), change.kind.to_string(), why, result]
+    };
+    table(
+        "changes",
+        ["when", "by", "what", "why", "result"],
+        run.changes.iter().take(MAX_SHOWN_CHANGES).map(row).collect(),
+    )
+}
+
+/// A table under a title; nothing if it has no rows.
+fn table<const N: usize>(title: &str, header: [&str; N], rows: Vec<[String; N]>) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let rows: Vec<_> = std::iter::once(header.map(str::to_owned)).chain(rows).collect();
+    format!("\n{INDENT}{title}\n{}", columns(INDENT, &rows))
 }
 
 fn process(report: &CoordinatorReport, now: UnixMillis) -> String {

@@ -48,6 +48,12 @@ impl Running {
         self.stderr.wait_for(text);
     }
 
+    /// Waits for a line on standard error that contains `text`, and returns it.
+    #[track_caller]
+    pub(crate) fn wait_for_line(&mut self, text: &str) -> String {
+        self.stderr.wait_for(text)
+    }
+
     /// Sends the signal of Ctrl-C.
     pub(crate) fn interrupt(&self) {
         self.signal("INT");

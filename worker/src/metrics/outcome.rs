@@ -15,7 +15,7 @@ pub(crate) enum Outcome {
 pub(super) const OUTCOMES: usize = 15;
 
 impl Outcome {
-    pub(super) const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         NAMES[self.number()]
     }
 

@@ -9,7 +9,8 @@ use tokio::sync::Notify;
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::control::{
-    CONTROL_VERSION, Control, Process, REPORT_EVERY, RunTrouble, UnixMillis, WorkerReport, this_process,
+    Activity, CONTROL_VERSION, Control, Process, REPORT_EVERY, RunActivity, RunTrouble, UnixMillis, WorkerReport,
+    this_process,
 };
 use valuesim_shared::id::RunId;
 use valuesim_shared::permit::PermitOffice;
@@ -18,7 +19,7 @@ use valuesim_shared::store::Store;
 use valuesim_shared::telemetry::{HttpStatus, Rate, ServerStatus};
 
 use super::starvation_watchdog::Source;
-use crate::meter::Trouble;
+use crate::meter::{Meter, Trouble};
 use crate::metrics::WaitMetrics;
 use crate::worker::Worker;
 
@@ -176,6 +177,10 @@ impl<Q: Queue, S: Store, O: PermitOffice> WorkerPool<Q, S, O> {
                 .flat_map(|(run, member)| troubles(run, member))
                 .chain(self.unserved_lately())
                 .collect(),
+            activity: Activity {
+                runs: members.iter().map(|(run, member)| activity(run, &member.worker.meter())).collect(),
+                waits: self.office.waits().into_iter().map(Into::into).collect(),
+            },
             at: UnixMillis::now(),
         };
         (self.answered_before.load(Ordering::Relaxed) + answered, report)
@@ -201,6 +206,21 @@ fn troubles<Q: Queue, S: Store, O: PermitOffice>(run: &RunId, member: &Member<Q,
         left_alone_until: None,
     });
     of_run.collect()
+}
+
+/// What the calls for a run came to.
+fn activity(run: &RunId, meter: &Meter) -> RunActivity {
+    let reading = meter.read();
+    RunActivity {
+        run: run.clone(),
+        sent: reading.sent,
+        answered: reading.answered,
+        failed: reading.failed,
+        to_be_retried: u32::try_from(reading.to_be_retried).unwrap_or(u32::MAX),
+        cost: reading.cost,
+        wasted_at_most: reading.wasted_at_most,
+        failures: meter.failures(),
+    }
 }
 
 /// The latest trouble of runs or servers.

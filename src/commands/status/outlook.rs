@@ -1,0 +1,129 @@
+//! How fast a run is, when it may be finished, and what it will have cost: ranges, because rates vary.
+
+use valuesim_shared::control::{CellCounts, CoordinatorReport, DesiredState, WorkerReport};
+use valuesim_shared::money::NanoUsd;
+
+use super::conclusion::{Money, Outlook, Range};
+use super::found::RunStatus;
+
+/// The period over which coordinators measure [`CoordinatorReport::cells_per_second`], in seconds.
+const RATE_OVER_SECONDS: f64 = 300.0;
+
+/// How many standard errors a rate may be off: nineteen of twenty are within.
+const STANDARD_ERRORS: f64 = 2.0;
+
+/// How fast a run with these workers is.
+pub(super) fn outlook(run: &RunStatus, workers: &[&WorkerReport]) -> Outlook {
+    let calls_per_second = workers.iter().map(|worker| worker.calls_per_second).sum();
+    let Some(coordinator) = run.coordinators.first() else {
+        return Outlook { calls_per_second, ..Outlook::default() };
+    };
+    let is_ordered_to_stop = run.order.as_ref().is_some_and(|order| order.desired != DesiredState::Go);
+    Outlook {
+        cells_per_second: Some(coordinator.cells_per_second),
+        cells_per_second_last_minute: coordinator.pace.last_minute,
+        cells_per_second_hour_ago: coordinator.pace.hour_ago,
+        calls_per_second,
+        seconds_left: if is_ordered_to_stop { None } else { seconds_left(coordinator) },
+    }
+}
+
+/// The slowest and the fastest of the known rates, widened by what chance does to a count, give the range.
+fn seconds_left(coordinator: &CoordinatorReport) -> Option<Range<f64>> {
+    let open = open(coordinator.cells) as f64;
+    let rates = [Some(coordinator.cells_per_second), coordinator.pace.last_minute, coordinator.pace.hour_ago];
+    let mut rates: Vec<f64> = rates.into_iter().flatten().filter(|rate| *rate > 0.0).collect();
+    rates.sort_by(f64::total_cmp);
+    let (slowest, fastest) = (*rates.first()?, *rates.last()?);
+    let error = |rate: f64| relative_error(rate * RATE_OVER_SECONDS);
+    let [low, high] = [fastest * (1.0 + error(fastest)), slowest * (1.0 - error(slowest))].map(|rate| open / rate);
+    (open > 0.0 && low.is_finite() && high.is_finite()).then_some(Range { low, high })
+}
+
+/// How far a count may be off by chance, as a share of it; never all of it.
+fn relative_error(count: f64) -> f64 {
+    (STANDARD_ERRORS / count.max(1.0).sqrt()).min(0.9)
+}
+
+/// What a run with these workers costs.
+pub(super) fn money(run: &RunStatus, workers: &[&WorkerReport]) -> Money {
+    let activities = workers.iter().flat_map(|worker| &worker.activity.runs).filter(|of| of.run == run.run);
+    let wasted_at_most = activities.map(|activity| activity.wasted_at_most).sum();
+    let Some((cells, spent, priced)) = spend(run) else { return Money { wasted_at_most, ..Money::default() } };
+    let pace = run.coordinators.first().and_then(|coordinator| coordinator.pace.spent_per_hour);
+    let per_hour = pace.filter(|_| priced);
+    Money { spent, priced, per_hour, at_end: at_end(cells, spent).filter(|_| priced), wasted_at_most }
+}
+
+fn spend(run: &RunStatus) -> Option<(CellCounts, NanoUsd, bool)> {
+    match (run.coordinators.first(), &run.about) {
+        (Some(report), _) => Some((report.cells, report.spent, report.priced)),
+        (None, Some(about)) => Some((about.cells, about.spent, about.priced)),
+        (None, None) => None,
+    }
+}
+
+/// The open cells cost what the finished ones did, give or take what chance does to their mean.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an amount of money is not negative")]
+fn at_end(cells: CellCounts, spent: NanoUsd) -> Option<Range<NanoUsd>> {
+    let (open, finished) = (open(cells) as f64, cells.finished as f64);
+    if cells.finished == 0 {
+        return None;
+    }
+    let more = spent.0 as f64 / finished * open;
+    let error = more * relative_error(finished);
+    let with = |more: f64| spent + NanoUsd(more.max(0.0) as u64);
+    Some(Range { low: with(more - error), high: with(more + error) })
+}
+
+/// Cells that are neither finished nor dead.
+fn open(CellCounts { planned, finished, dead, .. }: CellCounts) -> u64 {
+    planned.saturating_sub(finished + dead)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::status::tests::{coordinator, healthy, worker};
+
+    #[test]
+    fn the_time_left_lies_between_that_of_the_fastest_and_the_slowest_rate() {
+        let mut report = coordinator();
+        report.cells = CellCounts { planned: 1_300, finished: 200, under_way: 50, dead: 100 };
+        report.cells_per_second = 2.0;
+        let alone = seconds_left(&report).expect("it is known");
+        assert!(alone.low < 500.0 && 500.0 < alone.high && alone.high < 600.0, "{alone:?}");
+        report.pace.last_minute = Some(0.5);
+        let slower = seconds_left(&report).expect("it is known");
+        assert!(slower.high > 2_000.0 && (slower.low - alone.low).abs() < 1e-9, "{slower:?}");
+        report.cells_per_second = 0.0;
+        report.pace.last_minute = Some(0.0);
+        assert_eq!(seconds_left(&report), None, "nothing finishes");
+    }
+
+    #[test]
+    fn a_paused_run_has_no_end() {
+        let mut status = healthy();
+        assert!(outlook(&status.runs[0], &[]).seconds_left.is_some());
+        status.runs[0].order = Some(crate::commands::status::tests::pause());
+        assert_eq!(outlook(&status.runs[0], &[]).seconds_left, None);
+    }
+
+    #[test]
+    fn the_price_at_the_end_is_that_of_the_finished_cells_for_all() {
+        let cells = CellCounts { planned: 1_000, finished: 400, under_way: 10, dead: 0 };
+        let range = at_end(cells, NanoUsd(4_000)).expect("it is known");
+        assert!(range.low < NanoUsd(10_000) && NanoUsd(10_000) < range.high && range.low > NanoUsd(9_000), "{range:?}");
+        assert_eq!(at_end(CellCounts { finished: 0, ..cells }, NanoUsd(0)), None);
+        let all = CellCounts { finished: 1_000, ..cells };
+        assert_eq!(at_end(all, NanoUsd(7)), Some(Range { low: NanoUsd(7), high: NanoUsd(7) }));
+    }
+
+    #[test]
+    fn calls_and_waste_are_those_of_all_workers() {
+        let (one, other) = (worker(1), worker(2));
+        let status = healthy();
+        assert!((outlook(&status.runs[0], &[&one, &other]).calls_per_second - 62.5).abs() < 1e-9);
+        assert_eq!(money(&status.runs[0], &[&one, &other]).wasted_at_most, NanoUsd(0));
+    }
+}
