@@ -117,7 +117,7 @@ async function states(browser) {
 async function says(browser, url, state) {
   const { page, close } = await open(browser, url, "desktop", "light");
   for (const text of SAYS[state]) {
-    await page.getByText(text).first().waitFor(WITHIN);
+    await page.locator("main").getByText(text).first().waitFor(WITHIN);
   }
   holds((await page.locator("#run img").count()) === 0, "markup of others became an element");
   holds((await page.title()) === "valuesim", "a script of others was run");
@@ -142,7 +142,7 @@ async function real(browser) {
       const status = await (await fetch("/api/status")).json();
       return status.workers[0]?.activity?.runs?.[0]?.answered ?? 0;
     });
-    await page.getByText("running").first().waitFor(WITHIN);
+    await page.locator(".state", { hasText: "running" }).waitFor(WITHIN);
     const before = await answered();
     await page.waitForTimeout(3_000);
     holds((await answered()) > before, "no call was answered within 3 s");
