@@ -29,6 +29,7 @@ fn every_command_has_help() {
     check("help_work", &["work", "--help"]);
     check("help_runs", &["runs", "--help"]);
     check("help_status", &["status", "--help"]);
+    check("help_dashboard", &["dashboard", "--help"]);
     check("help_health", &["health", "--help"]);
     check("help_pause", &["pause", "--help"]);
     check("help_resume", &["resume", "--help"]);
