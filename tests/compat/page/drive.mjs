@@ -157,7 +157,7 @@ async function real(browser) {
   await check("page, a real run: pause with a reason works, by keyboard, and is shown", async () => {
     await page.getByLabel("Token").fill(TOKEN);
     await page.keyboard.press("Enter");
-    await page.getByLabel("Why?").fill("the <b>bill</b> is too high");
+    await page.getByLabel("Why? It is kept with the run.").fill("the <b>bill</b> is too high");
     await page.getByLabel("Your name").fill("Ada");
     await page.keyboard.press("Enter");
     await page.locator(".state", { hasText: "paused" }).waitFor(WITHIN);
@@ -175,7 +175,7 @@ async function real(browser) {
   });
   await check("page, a real run: it is resumed", async () => {
     await page.getByRole("button", { name: "Resume" }).click();
-    await page.getByLabel("Why?").fill("paid");
+    await page.getByLabel("Why? It is kept with the run.").fill("paid");
     await page.keyboard.press("Enter");
     await page.locator(".state", { hasText: "running" }).waitFor(WITHIN);
   });
