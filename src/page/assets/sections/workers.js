@@ -37,6 +37,7 @@ export function make() {
   const show = (run, status) => {
     now = status.at;
     last = status.workers.filter((worker) => worker.runs.includes(run.run));
+    last.sort((one, other) => concern(other, now) - concern(one, now));
     const flying = last.reduce((sum, worker) => sum + worker.calls_in_flight, 0);
     const capacity = last.reduce((sum, worker) => sum + worker.capacity, 0);
     setText(line, `${counted(last.length, "worker", "workers")}, ${count(flying)} of ${count(capacity)} calls in flight`);
@@ -53,6 +54,10 @@ function stateOf(worker, now) {
   if (worker.draining) return "about to end";
   return worker.calls_in_flight > 0 ? "calling" : "idle";
 }
+
+/** How much a worker needs to be looked at: those who do come first. */
+const concern = (worker, now) =>
+  ["calling", "idle", "about to end", "silent"].indexOf(stateOf(worker, now)) + (worker.last_trouble ? 0.5 : 0);
 
 function advice(run) {
   if (run.about && run.about.phase !== "begun") return "The run has ended, so nobody works on it.";
