@@ -35,7 +35,7 @@ pub use spend::{ModelSpend, StageTotals};
 pub use crate::statistics::{Estimate, Interval, IntervalKind, NoInterval, Uncertainty, Verdict};
 
 /// The version of `results.json`; readers refuse all others.
-pub const RESULTS_VERSION: u16 = 2;
+pub const RESULTS_VERSION: u16 = 3;
 
 /// A group with fewer scored people is marked, and is not compared with others.
 pub const MIN_GROUP_PEOPLE: u64 = 15;

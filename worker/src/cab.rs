@@ -77,12 +77,11 @@ type Answered = (CallKey, ReplyText, Option<ReadyCalls>);
 
 impl<Q: Queue, S: Store, O: PermitOffice> Cell<Q, S, O> {
     fn new(calls: CellCalls<Q, S, O>, backstory: Option<&Backstory>, scaled: &[(Stage, WrittenStory)]) -> Self {
-        let whole =
-            backstory.map_or((Stage::STORY, "", Ended::Invalid), |story| (Stage::STORY, &*story.text, story.ended));
-        let scaled = scaled.iter().map(|(stage, story)| (*stage, &*story.text, story.ended));
+        let whole = (Stage::STORY, backstory.map_or("", |story| &*story.text));
+        let scaled = scaled.iter().map(|(stage, story)| (*stage, &*story.text));
         let (mut texts, mut missing) = (Vec::new(), Vec::new());
-        for (stage, text, ended) in std::iter::once(whole).chain(scaled) {
-            if text.is_empty() { missing.push((stage, ended)) } else { texts.push((stage, text)) }
+        for (stage, text) in std::iter::once(whole).chain(scaled) {
+            if text.is_empty() { missing.push(stage) } else { texts.push((stage, text)) }
         }
         let prompts = CellPrompts::new(calls.rules(), calls.source(), &texts);
         Self { calls, prompts, missing: MissingStories(missing) }

@@ -65,7 +65,7 @@ pub(crate) fn story_call(run: &Run, task: &Task, story: &Backstory) -> Call {
             Ended::Refused => ReplyText::Refused,
             Ended::TooLong => ReplyText::TooLong,
             Ended::CutOff => text(true),
-            Ended::Answered | Ended::Reminded | Ended::Invalid => text(false),
+            Ended::Answered | Ended::Reminded | Ended::Invalid | Ended::NoBackstory => text(false),
         },
         tokens: story.spend.stages.get(&Stage::STORY).and_then(tokens),
         reported_model: story.spend.reported_models.last().cloned().unwrap_or_default(),

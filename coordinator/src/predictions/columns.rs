@@ -89,12 +89,12 @@ const COLUMNS: &[PredictionColumn] = &[
     },
     PredictionColumn {
         column: Column::required("decided", Kind::Text),
-        about: "`unanimous`, `single_answer`, `coordinator`, `no_valid_answers`, `direct` or `without_model`",
+        about: "`unanimous`, `single answer`, `coordinator`, `average`, `no valid answers`, `direct` or `without a model`",
         value: |row| Value::Constant(row.prediction.decided.name()),
     },
     PredictionColumn {
         column: Column::required("ended", Kind::Text),
-        about: "`answered`, `answered after a reminder`, `invalid`, `refused`, `cut off` or `too long`",
+        about: "`answered`, `answered after a reminder`, `invalid`, `refused`, `cut off`, `too long` or `no backstory`",
         value: |row| Value::Constant(row.prediction.ended.name()),
     },
     PredictionColumn {

@@ -156,7 +156,7 @@ fn shares(
     names: &[&str],
     counts: impl Fn(&ArmResults) -> &BTreeMap<String, u64>,
 ) -> String {
-    let header = ["Arm", "Predictions"].iter().chain(names).map(|&name| name.replace('_', " ")).collect();
+    let header = ["Arm", "Predictions"].iter().chain(names).map(|&name| name.to_owned()).collect();
     let rows: Vec<Vec<String>> = results
         .model_arms()
         .map(|arm| {

@@ -174,7 +174,7 @@ fn endings_and_decisions_are_counted_over_all_predictions() {
     let score = score_of(&fixture::codebook(), Behaviour::Corrected, [vec![refused, refused]].iter());
     assert_eq!((score.respondents, score.predictions, score.overall.counted), (1, 2, 0));
     assert_eq!(score.endings, [("refused".to_owned(), 2)].into());
-    assert_eq!(score.decisions, [("no_valid_answers".to_owned(), 2)].into());
+    assert_eq!(score.decisions, [("no valid answers".to_owned(), 2)].into());
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use crate::call::CallKey;
-use crate::outcome::Ended;
 use crate::stage::Stage;
 
 use super::table::Text;
@@ -42,14 +41,13 @@ pub enum Follows {
     MoreRoom(u32),
 }
 
-/// Backstories that did not come about, and why: what needs them is not asked.
+/// Backstories that did not come about, by the stage that was to write them: what needs them is not asked.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct MissingStories(pub Vec<(Stage, Ended)>);
+pub struct MissingStories(pub Vec<Stage>);
 
 impl MissingStories {
-    /// Why the backstory in a text is missing, if it is.
-    pub fn why(&self, text: Text) -> Option<Ended> {
-        let story = text.story()?;
-        self.0.iter().find(|(stage, _)| *stage == story).map(|&(_, ended)| ended)
+    /// Whether the backstory in a text is missing.
+    pub fn are_in(&self, text: Text) -> bool {
+        text.story().is_some_and(|story| self.0.contains(&story))
     }
 }

@@ -68,7 +68,7 @@ impl<'a> QuestionCalls<'a> {
     /// The calls that can be made before any reply is known.
     pub fn first(&mut self) -> Vec<NextCall> {
         let (rules, missing) = (self.rules, self.missing);
-        let possible = rules.first_stages.iter().filter(|stage| missing.why(super::text_of(**stage)).is_none());
+        let possible = rules.first_stages.iter().filter(|stage| !missing.are_in(super::text_of(**stage)));
         possible.map(|&stage| self.ask(stage, Prompt::OfStage)).collect()
     }
 
@@ -176,18 +176,19 @@ impl<'a> QuestionCalls<'a> {
         Some(QuestionResult { modules, predictions })
     }
 
-    /// What a module gave. Without a backstory there is nothing to ask it about: the story's ending is its own.
+    /// What a module gave. Without a backstory there is nothing to ask it about.
     fn module(&self, stage: Stage) -> Option<Asked> {
-        match self.missing.why(super::text_of(stage)) {
-            Some(ended) => Some(Asked::nothing(ended)),
-            None => self.done(stage).cloned(),
+        if self.missing.are_in(super::text_of(stage)) {
+            return Some(Asked::nothing(Ended::NoBackstory));
         }
+        self.done(stage).cloned()
     }
 
     fn predict(&self, recipe: Recipe) -> Option<Prediction> {
         match recipe.asks {
             Asks::Once(kind) => {
-                if let Some(ended) = self.missing.why(recipe.reads) {
+                if self.missing.are_in(recipe.reads) {
+                    let ended = Ended::NoBackstory;
                     return Some(Prediction { answer: None, ended, decided: Decided::Direct, asked: 0 });
                 }
                 let asked = self.done(Stage::plain(kind))?;

@@ -23,7 +23,10 @@ pub fn reask(behaviour: Behaviour, ended: Ended, most_output_tokens: Option<u32>
         (Behaviour::Corrected, Ended::CutOff) => {
             most_output_tokens.map(|most| Reask::MoreRoom(most.saturating_mul(MORE_ROOM)))
         }
-        (Behaviour::Corrected, Ended::Answered | Ended::Reminded | Ended::Refused | Ended::TooLong)
+        (
+            Behaviour::Corrected,
+            Ended::Answered | Ended::Reminded | Ended::Refused | Ended::TooLong | Ended::NoBackstory,
+        )
         | (Behaviour::Paper, _) => None,
     }
 }

@@ -143,15 +143,15 @@ fn a_coordinator_that_hears_the_same_for_two_methods_is_asked_once() {
 }
 
 #[test]
-fn what_needs_a_missing_backstory_is_not_asked_and_ends_as_the_backstory_did() {
+fn what_needs_a_missing_backstory_is_not_asked() {
     let methods = [Method::ValueSim, Method::NoCab, Method::NoStory];
-    let missing = MissingStories(vec![(Stage::STORY, Ended::Refused)]);
+    let missing = MissingStories(vec![Stage::STORY]);
     let of_profile = calls(next(&rules(&methods), [&question(0)], &missing, &HashMap::new()));
     assert!(of_profile.iter().all(|call| text_of(call.key.stage) == Text::Profile) && of_profile.len() == 3);
     let replies: HashMap<_, _> = of_profile.into_iter().map(|call| (call.key, answer(5))).collect();
     let result = done(next(&rules(&methods), [&question(0)], &missing, &replies));
-    assert_eq!(prediction(&result, Method::ValueSim), (None, Ended::Refused, Decided::NoValidAnswers, 0));
-    assert_eq!(prediction(&result, Method::NoCab), (None, Ended::Refused, Decided::Direct, 0));
+    assert_eq!(prediction(&result, Method::ValueSim), (None, Ended::NoBackstory, Decided::NoValidAnswers, 0));
+    assert_eq!(prediction(&result, Method::NoCab), (None, Ended::NoBackstory, Decided::Direct, 0));
     assert_eq!(prediction(&result, Method::NoStory), (Some(5), Ended::Answered, Decided::Unanimous, 3));
 }
 

@@ -39,12 +39,12 @@ impl Decided {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Unanimous => "unanimous",
-            Self::SingleAnswer => "single_answer",
+            Self::SingleAnswer => "single answer",
             Self::Coordinator => "coordinator",
             Self::Average => "average",
-            Self::NoValidAnswers => "no_valid_answers",
+            Self::NoValidAnswers => "no valid answers",
             Self::Direct => "direct",
-            Self::WithoutModel => "without_model",
+            Self::WithoutModel => "without a model",
         }
     }
 }

@@ -23,12 +23,14 @@ pub enum Ended {
     CutOff,
     /// There is no reply: the prompt is too long for the model's context.
     TooLong,
+    /// The model was not asked, because the backstory that the question needs did not come about.
+    NoBackstory,
 }
 
 impl Ended {
     /// All endings, in the order in which reports list them.
-    pub const ALL: [Self; 6] =
-        [Self::Answered, Self::Reminded, Self::Invalid, Self::Refused, Self::CutOff, Self::TooLong];
+    pub const ALL: [Self; 7] =
+        [Self::Answered, Self::Reminded, Self::Invalid, Self::Refused, Self::CutOff, Self::TooLong, Self::NoBackstory];
 
     /// Whether there is an answer.
     pub const fn has_answer(self) -> bool {
@@ -44,6 +46,7 @@ impl Ended {
             Self::Refused => "refused",
             Self::CutOff => "cut off",
             Self::TooLong => "too long",
+            Self::NoBackstory => "no backstory",
         }
     }
 }
@@ -64,7 +67,7 @@ impl<'de> Deserialize<'de> for Ended {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let letter = char::deserialize(deserializer)?;
         Self::from_letter(letter)
-            .ok_or_else(|| D::Error::custom(format!("unknown letter {letter:?}: expected one of `arilpt`")))
+            .ok_or_else(|| D::Error::custom(format!("unknown letter {letter:?}: expected one of `aripltb`")))
     }
 }
 
@@ -77,6 +80,7 @@ impl CodeLetter for Ended {
             Self::Refused => 'p',
             Self::CutOff => 'l',
             Self::TooLong => 't',
+            Self::NoBackstory => 'b',
         }
     }
 

@@ -17,10 +17,9 @@ pub(crate) fn section(lineup: &Lineup<'_>) -> Section {
         let ended: Vec<&str> = Ended::ALL.into_iter().map(Ended::name).collect();
         let title = format!("How asking ended, in shares of all predictions{}", lineup.marks());
         blocks.push(Block::Table(shares(lineup, ("endings", title), &ended, |arm| &arm.results.score.endings)));
-        let decided =
-            [Decided::Unanimous, Decided::SingleAnswer, Decided::Coordinator, Decided::NoValidAnswers, Decided::Direct];
+        let asked = Decided::ALL.into_iter().filter(|&decided| decided != Decided::WithoutModel);
+        let decided: Vec<&str> = asked.map(Decided::name).collect();
         let title = format!("How answers were decided, in shares of all predictions{}", lineup.marks());
-        let decided = decided.map(Decided::name);
         blocks.push(Block::Table(shares(lineup, ("decisions", title), &decided, |arm| &arm.results.score.decisions)));
     }
     blocks.extend(modules(lineup).map(Block::Table));
@@ -44,7 +43,7 @@ fn shares(
         let cells = [Cell::text(&arm.label), Cell::Count(all)].into_iter().chain(names.iter().map(share)).collect();
         Row { kind: RowKind::Ordinary, cells }
     };
-    let columns = ["Arm", "Predictions"].iter().chain(names).map(|name| name.replace('_', " "));
+    let columns = ["Arm", "Predictions"].iter().chain(names).map(|&name| name.to_owned());
     Table {
         id: id.to_owned(),
         title,
