@@ -6,6 +6,7 @@ import aimock_checks
 import openai_checks
 import page_checks
 import rag_checks
+import results_checks
 from checks import Checks
 
 
@@ -19,6 +20,8 @@ def main(valuesim, aimock, chromium, modules):
         rag_checks.run(checks, valuesim)
     with checks("page: all checks ran"):
         page_checks.run(checks, valuesim, chromium, modules)
+    with checks("results: all checks ran"):
+        results_checks.run(checks, valuesim)
     print(f"{checks.passed} passed, {checks.failed} failed")
     return 1 if checks.failed else 0
 
