@@ -96,7 +96,7 @@ enum Verb {
     Purge(commands::purge::Flags),
     /// Show one respondent: profile, backstory, replies, predictions and true answers
     Show(Box<commands::show::Flags>),
-    /// Export a run's predictions, transcripts or calls as Parquet, CSV or JSON lines
+    /// Export a run's predictions, people, scores, calls or spend as Parquet, CSV or JSON lines
     Export(Box<commands::export::Flags>),
     /// Write a report to show to others, on one run or on several side by side
     ///
@@ -106,7 +106,7 @@ enum Verb {
     Report(commands::report::Flags),
     /// Verify a run: cells, checksums, provenance, and the results recomputed from the ledger
     ///
-    /// Checks `ledger.redb`, `results.json`, `report.md` and `predictions.parquet` completely, and `experiment.toml` as
+    /// Checks `ledger.redb`, `results.json`, `report.md` and the Parquet files completely, and `experiment.toml` as
     /// far as it decides the results: keys, limits and prices may differ. Lists other files as not checked.
     ///
     /// Changes nothing. Exits with 0 if everything is sound, whether the run is finished or not (see --complete); with

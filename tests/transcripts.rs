@@ -91,7 +91,7 @@ fn keeping_transcripts_changes_nothing_else() {
 fn every_call_is_kept_as_it_was_made() {
     let (sandbox, provider) = (Sandbox::new(), Recorder::start(hostile_reply));
     let (run, requests) = run_with(&provider, &sandbox, &["--transcripts"]);
-    let rows = export(&sandbox, &run, "transcripts");
+    let rows = export(&sandbox, &run, "calls");
     let mut asked: Vec<&str> = requests
         .iter()
         .map(|request| request["messages"].as_array().unwrap().last().unwrap()["content"].as_str().unwrap())
@@ -105,7 +105,7 @@ fn every_call_is_kept_as_it_was_made() {
     assert_eq!(of("cognitive").len(), 2 * 54, "each is followed by a reminder of the format");
     assert_eq!(of("affective")[0]["reply"], hostile_reply("affective dimensions"), "the reply is kept unchanged");
     assert_eq!(of("affective")[0]["output_tokens"], 10);
-    let spend: u64 = export(&sandbox, &run, "calls").iter().map(|row| row["answered"].as_u64().unwrap()).sum();
+    let spend: u64 = export(&sandbox, &run, "spend").iter().map(|row| row["answered"].as_u64().unwrap()).sum();
     assert_eq!(spend, requests.len() as u64);
 }
 
@@ -123,8 +123,8 @@ fn shown_text_cannot_control_a_terminal() {
     check(&["show", &run, "7"], visible);
     check(&["show", &run, "7", "--prompts"], visible);
     check(&["show", &run, "7", "--json"], "\\u001b[2J\\u0007\\u007f\\u009b31m\\u202e because.");
-    check(&["export", &run, "--what", "transcripts", "--format", "csv"], visible);
-    check(&["export", &run, "--what", "transcripts", "--format", "jsonl"], "\\u001b[2J");
+    check(&["export", &run, "--what", "calls", "--format", "csv"], visible);
+    check(&["export", &run, "--what", "calls", "--format", "jsonl"], "\\u001b[2J");
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn without_transcripts_show_prints_predictions_and_says_how_to_keep_transcripts(
     let text = sandbox.run(&["show", &run, "7"]).expect_success().stdout;
     assert!(text.contains("`valuesim run --transcripts` keeps the transcripts of cells that finish"), "{text}");
     assert_eq!(text.matches("\nprediction of valuesim: ").count(), 54);
-    let exported = sandbox.run(&["export", &run, "--what", "transcripts", "--format", "jsonl"]).expect_success();
+    let exported = sandbox.run(&["export", &run, "--what", "calls", "--format", "jsonl"]).expect_success();
     assert_eq!(exported.stdout, "");
     assert!(exported.stderr.contains("`valuesim run --transcripts`"), "{}", exported.stderr);
 }
@@ -193,6 +193,25 @@ fn exported_predictions_equal_those_of_the_predictions_file() {
     assert_eq!(export(&sandbox, run, "predictions").len(), 2 * 54);
     let csv = sandbox.run(&["export", run, "--format", "csv"]).expect_success().stdout;
     assert_eq!(csv.lines().count(), 1 + 2 * 54);
+}
+
+#[test]
+fn exported_tables_equal_the_data_files_byte_for_byte() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&[&ONE_CELL[..], &["--transcripts"]].concat()).expect_success();
+    let folder = sandbox.run_folder("runs");
+    let run = folder.file_name().unwrap().to_str().unwrap();
+    for what in ["people", "scores", "calls"] {
+        sandbox.run(&["export", run, "--what", what, "--format", "parquet", "--output", what]).expect_success();
+        let file = std::fs::read(folder.join(format!("{what}.parquet"))).unwrap();
+        assert!(std::fs::read(sandbox.path(what)).unwrap() == file, "{what}");
+    }
+    // One person, two arms of a model and five without, in ten categories.
+    assert_eq!(export(&sandbox, run, "people").len(), 7 * 10);
+    let verified = sandbox.run(&["verify", run]).expect_success().stdout;
+    assert!(verified.contains("people.parquet has 70 rows, to the last byte"), "{verified}");
+    std::fs::write(folder.join("scores.parquet"), "PAR1").unwrap();
+    assert!(sandbox.run(&["verify", run]).expect_code(1).stdout.contains("scores.parquet: "));
 }
 
 #[test]
@@ -227,7 +246,7 @@ fn replies_from_before_an_interruption_are_kept_too() {
     interrupt_after(20, &one, &sandbox, &provider);
     let before = provider.take().len();
     let (run, after) = run_with(&provider, &sandbox, &["--transcripts"]);
-    let rows = export(&sandbox, &run, "transcripts");
+    let rows = export(&sandbox, &run, "calls");
     assert!(before > 20 && !after.is_empty(), "{before} calls before, {} after", after.len());
     assert_eq!(rows.len(), before + after.len());
 }
@@ -251,7 +270,7 @@ fn cells_that_finished_without_transcripts_are_reported() {
     assert_eq!(without, 1);
     let verified = sandbox.run(&["verify", folder]).expect_success().stdout;
     assert!(verified.contains("1 finished cells have one; none was kept for the other 1"), "{verified}");
-    let exported = sandbox.run(&["export", folder, "--what", "transcripts", "--format", "jsonl"]).expect_success();
+    let exported = sandbox.run(&["export", folder, "--what", "calls", "--format", "jsonl"]).expect_success();
     assert!(exported.stderr.contains("no transcript was kept for 1 of 2 finished cells"), "{}", exported.stderr);
 }
 
@@ -261,7 +280,7 @@ fn an_export_ends_quietly_when_its_reader_goes_away() {
     sandbox.run(&[&ONE_CELL[..], &["--transcripts"]].concat()).expect_success();
     let folder = sandbox.run_folder("runs");
     for format in ["parquet", "csv", "jsonl"] {
-        for what in ["predictions", "transcripts", "calls"] {
+        for what in ["predictions", "people", "scores", "calls", "spend"] {
             let export = ["export", folder.to_str().unwrap(), "--what", what, "--format", format];
             let (reader, writer) = std::io::pipe().unwrap();
             drop(reader);

@@ -1,4 +1,4 @@
-//! Computes a run's results and writes its predictions file.
+//! Computes a run's results.
 
 mod answers;
 mod batches;
@@ -7,6 +7,7 @@ mod calibration;
 mod comparisons;
 mod distribution;
 mod evaluated;
+mod files;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod groups;
@@ -24,7 +25,6 @@ mod strata;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
 use std::thread;
 
 use tokio_util::sync::CancellationToken;
@@ -33,52 +33,45 @@ use valuesim_shared::method::Method;
 
 use crate::baseline::Baselines;
 use crate::facts;
-use crate::predictions::{PredictionsWriter, Replies};
+use crate::predictions::Replies;
 use crate::provenance;
 use crate::results::{ArmResults, Missing, ModelSpend, ModuleResults, QuestionResults, RESULTS_VERSION, Results};
 use crate::score::{Arm, Chance, Tallies, Whom};
 use answers::Layout;
 use pass::Pass;
-use scored::Scored;
 use scored_cells::ScoredCells;
-use sink::Until;
 
 pub(crate) use batches::Batches;
 pub use evaluated::{Evaluated, EvaluationError};
+pub use files::{CALLS_FILE, PEOPLE_FILE, PREDICTIONS_FILE, SCORES_FILE};
+pub(crate) use groups::{Column, weights};
 pub use groups::{ColumnError, check_columns};
 pub(crate) use pass::PassArm;
+pub(crate) use scored::Scored;
+pub(crate) use scored_cells::ScoredPerson;
 pub(crate) use sink::Sink;
 
-/// The name of the predictions file in a run folder.
-pub const PREDICTIONS_FILE: &str = "predictions.parquet";
-
 impl Evaluated<'_> {
-    /// The run's results; at the same time writes `predictions.parquet` into `folder`.
-    ///
-    /// Soon after `stop` is cancelled it returns an error that [is an interruption](EvaluationError::is_interruption).
-    pub fn evaluate(&self, folder: &Path, stop: &CancellationToken) -> Result<Results, EvaluationError> {
-        let writer = PredictionsWriter::create(&folder.join(PREDICTIONS_FILE), self.codebook, &self.about())?;
-        thread::scope(|scope| {
-            let scoring = scope.spawn(|| self.score(stop));
-            let mut sink = Until { stop, writer };
-            let written = self.hand_over(&mut sink);
-            let results = parallel::joined(scoring)?;
-            written?;
-            sink.writer.finish()?;
-            Ok(results)
-        })
-    }
-
     /// The run's results, from one pass over the ledger.
     ///
     /// Soon after `stop` is cancelled it returns an error that [is an interruption](EvaluationError::is_interruption).
     pub fn score(&self, stop: &CancellationToken) -> Result<Results, EvaluationError> {
-        let columns = groups::Column::all(self.survey, self.codebook, &self.experiment.evaluation.by)?;
+        self.counted(stop, |scored, cells| self.results(scored, cells, self.all_spend(stop)?))
+    }
+
+    /// What `look` makes of the counts of one pass over the ledger, of the number of finished cells, and of what is missing.
+    pub(crate) fn counted<T, E: From<EvaluationError>>(
+        &self,
+        stop: &CancellationToken,
+        look: impl FnOnce(&Scored<'_>, (u64, Missing)) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let columns = groups::Column::all(self.survey, self.codebook, &self.experiment.evaluation.by);
+        let columns = columns.map_err(EvaluationError::from)?;
         let (cells, baselines) = thread::scope(|scope| {
             let baselines = scope.spawn(|| Baselines::new(self.survey, self.codebook));
             (ScoredCells::find(self), parallel::joined(baselines))
         });
-        let cells = cells?;
+        let cells = cells.map_err(EvaluationError::from)?;
         let chance = Chance::new(self.codebook, self.experiment.behaviour);
         let arms = self.arms(&cells.models);
         let groups = 1 + columns.iter().map(|column| column.groups.len()).sum::<usize>();
@@ -94,7 +87,6 @@ impl Evaluated<'_> {
             stop,
         };
         let counts = pass.count(&cells.people)?;
-        let spend = self.all_spend(stop)?;
         let strata = strata::stratified_sample(self, &cells.people);
         let scored = Scored {
             of: self,
@@ -104,10 +96,10 @@ impl Evaluated<'_> {
             columns: &columns,
             counts: &counts,
         };
-        self.results(&scored, (cells.finished, cells.missing), spend)
+        look(&scored, (cells.finished, cells.missing))
     }
 
-    fn results(
+    pub(crate) fn results(
         &self,
         scored: &Scored<'_>,
         (cells_finished, missing): (u64, Missing),

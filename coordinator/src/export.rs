@@ -1,27 +1,25 @@
 //! Writes what a run's ledger holds as one flat table, in the formats that data frames read.
 //!
-//! There are three tables: predictions, with the columns of `predictions.parquet`; transcripts, with a row for each call
-//! that was kept; and calls, with a row for each cell and stage. Each is in the order of the ledger (model, respondent,
-//! fold) and needs the same memory whatever its length.
+//! The tables are those of the run folder's data files, and spend, with a row for each cell and stage. Each needs the same
+//! memory whatever its length; scores and people also need the counts of the people.
 
 mod broken_pipe;
-mod calls;
 mod error;
 mod format;
-mod labels;
 mod predictions;
-
 mod sheet;
-mod transcripts;
 
 use std::io::Write;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::evaluation::Evaluated;
-use crate::parquet_table::Column;
+use crate::flat_table::people::People;
+use crate::flat_table::{about, calls, people, scores, spend};
+use crate::parquet_table::{Column, markdown};
 use crate::predictions as predictions_file;
 pub use error::ExportError;
 pub use format::Format;
-use labels::is_simulated;
 
 use broken_pipe::WatchedPipe;
 use sheet::Sheet;
@@ -31,27 +29,40 @@ use sheet::Sheet;
 pub enum Table {
     /// Every prediction of every arm that asks a model, beside the truth.
     Predictions,
+    /// Every scored person with their scores.
+    People,
+    /// Every score, of everybody and of groups.
+    Scores,
     /// Every call that was kept: what the model was asked and what it said.
-    Transcripts,
-    /// What the calls of each cell took, stage by stage.
     Calls,
+    /// What the calls of each cell took, stage by stage.
+    Spend,
 }
 
 impl Table {
     /// The table's name in flags and metadata.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Predictions => "predictions",
-            Self::Transcripts => "transcripts",
-            Self::Calls => "calls",
+            Self::Predictions => predictions_file::TABLE,
+            Self::People => people::TABLE,
+            Self::Scores => scores::TABLE,
+            Self::Calls => calls::TABLE,
+            Self::Spend => spend::TABLE,
         }
+    }
+
+    /// Its columns as a table in Markdown, as `docs/files.md` shows them.
+    pub fn columns_in_markdown(self) -> String {
+        markdown(&self.columns())
     }
 
     fn columns(self) -> Vec<Column> {
         match self {
             Self::Predictions => predictions_file::columns(),
-            Self::Transcripts => transcripts::COLUMNS.to_vec(),
+            Self::People => people::COLUMNS.to_vec(),
+            Self::Scores => scores::COLUMNS.to_vec(),
             Self::Calls => calls::COLUMNS.to_vec(),
+            Self::Spend => spend::COLUMNS.to_vec(),
         }
     }
 }
@@ -63,21 +74,16 @@ pub fn export<W: Write + Send>(of: &Evaluated<'_>, table: Table, format: Format,
 }
 
 fn write<W: Write + Send>(of: &Evaluated<'_>, table: Table, format: Format, out: W) -> Result<u64, ExportError> {
-    let about = [
-        ("valuesim.table", table.name().to_owned()),
-        ("valuesim.version", env!("CARGO_PKG_VERSION").to_owned()),
-        ("valuesim.run", of.run.to_string()),
-        ("valuesim.behaviour", of.experiment.behaviour.to_string()),
-        ("valuesim.simulated", is_simulated(of).to_string()),
-        ("valuesim.survey", of.survey.edition().version.clone()),
-    ];
-    let mut sheet = Sheet::new(format, &table.columns(), &about, out)?;
-    for model in of.plan.models() {
-        match table {
-            Table::Predictions => predictions::write(of, model, &mut sheet)?,
-            Table::Transcripts => transcripts::write(of, model, &mut sheet)?,
-            Table::Calls => calls::write(of, model, &mut sheet)?,
+    let mut sheet = Sheet::new(format, (table.name(), &table.columns()), &about(of, table.name()), out)?;
+    let uninterrupted = CancellationToken::new();
+    match table {
+        Table::Predictions => of.plan.models().try_for_each(|model| predictions::write(of, model, &mut sheet))?,
+        Table::People => {
+            of.counted(&uninterrupted, |scored, _| People::new(scored)?.each(|row| sheet.write_row(row)))?;
         }
+        Table::Scores => scores::each(&of.score(&uninterrupted)?, |row| sheet.write_row(row))?,
+        Table::Calls => calls::each(of, |row| sheet.write_row(row))?,
+        Table::Spend => spend::each(of, |row| sheet.write_row(row))?,
     }
     sheet.finish()
 }

@@ -13,6 +13,7 @@ pub mod export;
 pub mod facts;
 #[cfg(test)]
 mod fixture;
+mod flat_table;
 pub mod fleet;
 #[cfg(test)]
 mod fuzz;

@@ -1,11 +1,14 @@
 //! A flat table in a Parquet file: what its columns are, how it is written, and how it is read again.
 
 mod column;
+mod file;
 mod reader;
 mod rows;
 mod writer;
 
-pub(crate) use column::{Column, Kind, Presence, SharedText, Value};
+pub(crate) use column::{Column, Kind, SharedText, Value, markdown};
+pub(crate) use file::TableFile;
+pub use file::TableFileError;
 pub(crate) use reader::TableReader;
 pub(crate) use rows::Rows;
 pub(crate) use writer::TableWriter;

@@ -6,102 +6,49 @@ mod columns;
 mod encoder;
 mod rows;
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use parquet::errors::ParquetError;
 use valuesim_shared::codebook::Codebook;
 
+use crate::parquet_table::TableFile;
 use crate::score::Prediction;
 
-pub use columns::columns_in_markdown;
+pub use crate::parquet_table::TableFileError;
 pub(crate) use columns::{BatchRows, Questions, TABLE, columns};
 pub(crate) use encoder::{Encoder, RELEASE, VERSION};
 pub use rows::{About, Batch, PREDICTIONS_VERSION, Replies};
 
-/// Why the predictions could not be written.
-#[derive(Debug, thiserror::Error)]
-pub enum PredictionsError {
-    /// The file could not be made or put in its place.
-    #[error("{action} the predictions file {}: {source}", .path.display())]
-    File {
-        /// What was tried.
-        action: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        source: std::io::Error,
-    },
-    /// Rows could not be written.
-    #[error("write to the predictions file {}: {source}", .path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the Parquet library said.
-        source: ParquetError,
-    },
-}
-
 /// A predictions file that is being written. The complete file has its final name once [`finish`](Self::finish) returns.
 #[derive(Debug)]
 pub struct PredictionsWriter {
-    encoder: Encoder<File>,
-    path: PathBuf,
-    unfinished: Unfinished,
-}
-
-/// The name of an unfinished file. Dropping it removes the file, unless the file was renamed.
-#[derive(Debug)]
-struct Unfinished(PathBuf);
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        // The caller reports what went wrong; half a file is of no use to anybody.
-        let _ = std::fs::remove_file(&self.0);
-    }
+    file: TableFile,
+    questions: Questions,
 }
 
 impl PredictionsWriter {
     /// Begins the file `path`. Until it is finished it is called `<path>.unfinished`, and an earlier file stays in place.
-    ///
-    /// # Panics
-    /// Never: the schema is a constant that a test reads.
-    pub fn create(path: &Path, codebook: &Codebook, about: &About) -> Result<Self, PredictionsError> {
-        let unfinished = Unfinished(with_ending(path, ".unfinished"));
-        let file = File::create(&unfinished.0).map_err(|source| PredictionsError::File {
-            action: "create",
-            path: unfinished.0.clone(),
-            source,
-        })?;
-        let encoder = Encoder::new(file, codebook, about)
-            .map_err(|source| PredictionsError::Write { path: unfinished.0.clone(), source })?;
-        Ok(Self { encoder, path: path.to_owned(), unfinished })
+    pub fn create(path: &Path, codebook: &Codebook, about: &About) -> Result<Self, TableFileError> {
+        let file = TableFile::create(path, (TABLE, &columns()), &about.metadata())?;
+        Ok(Self { file, questions: Questions::new(codebook, about.behaviour) })
     }
 
     /// Adds a row for each of the predictions.
-    pub fn write(&mut self, batch: &Batch<'_>, predictions: &[Prediction]) -> Result<(), PredictionsError> {
-        let written = self.encoder.write(batch, predictions);
-        written.map_err(|source| PredictionsError::Write { path: self.unfinished.0.clone(), source })
+    pub fn write(&mut self, batch: &Batch<'_>, predictions: &[Prediction]) -> Result<(), TableFileError> {
+        let rows = BatchRows::new(batch, &self.questions);
+        self.file.write(predictions.iter().map(|prediction| rows.row(prediction)))
     }
 
     /// Completes the file and gives it its final name; returns the number of rows.
-    pub fn finish(self) -> Result<u64, PredictionsError> {
-        let failed = |source| PredictionsError::Write { path: self.unfinished.0.clone(), source };
-        let (file, rows) = self.encoder.finish().map_err(failed)?;
-        let in_place = file.sync_all().and_then(|()| std::fs::rename(&self.unfinished.0, &self.path));
-        in_place.map_err(|source| PredictionsError::File { action: "complete", path: self.path, source })?;
-        Ok(rows)
+    pub fn finish(self) -> Result<u64, TableFileError> {
+        self.file.finish()
     }
-}
-
-fn with_ending(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::path::PathBuf;
+
     use super::*;
     use crate::parquet_table::ROWS_PER_GROUP;
     use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -223,7 +170,7 @@ mod tests {
     fn a_folder_that_is_not_there_is_named() {
         let path = Path::new("/nowhere/predictions.parquet");
         let error = PredictionsWriter::create(path, &fixture::codebook(), &about()).expect_err("cannot");
-        let expected = "create the predictions file /nowhere/predictions.parquet.unfinished";
+        let expected = "create the file /nowhere/predictions.parquet.unfinished";
         assert!(error.to_string().starts_with(expected), "{error}");
     }
 }

@@ -1,9 +1,11 @@
 //! Verifies a run: counts and computes everything again that can be, and compares it with what the run left behind.
 
+mod against;
 mod cells;
 mod check;
 mod files;
 mod predictions;
+mod tables;
 
 use std::path::Path;
 

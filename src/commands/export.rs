@@ -1,4 +1,4 @@
-//! `valuesim export`: writes predictions, transcripts or calls of a run as one flat table.
+//! `valuesim export`: writes a run's data as one flat table.
 
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write};
@@ -41,10 +41,14 @@ pub(crate) struct Flags {
 enum What {
     /// Every prediction of every arm that asks a model, with the true answer
     Predictions,
+    /// Every scored person: who they are, and how well each arm predicts them
+    People,
+    /// Every score with its interval, of everybody and of groups
+    Scores,
     /// Every call that `--transcripts` kept: prompt, reply, tokens
-    Transcripts,
-    /// Calls, tokens and cost of each cell, by stage
     Calls,
+    /// Requests, tokens and cost of each cell, by stage
+    Spend,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -61,8 +65,10 @@ impl From<What> for Table {
     fn from(what: What) -> Self {
         match what {
             What::Predictions => Self::Predictions,
-            What::Transcripts => Self::Transcripts,
+            What::People => Self::People,
+            What::Scores => Self::Scores,
             What::Calls => Self::Calls,
+            What::Spend => Self::Spend,
         }
     }
 }
@@ -95,7 +101,7 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
             Some(path) => flags.write_file(run, path)?,
             None => flags.write(run, io::stdout())?,
         }
-        if matches!(flags.what, What::Transcripts) {
+        if matches!(flags.what, What::Calls) {
             say_what_is_missing(run.ledger)?;
         }
         Ok(Exit::Done)

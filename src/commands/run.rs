@@ -13,6 +13,7 @@ use anyhow::Context as _;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use valuesim_coordinator::estimate::{Estimate, estimate};
+use valuesim_coordinator::evaluation::{CALLS_FILE, PEOPLE_FILE, PREDICTIONS_FILE, SCORES_FILE};
 use valuesim_coordinator::fleet::FleetEnd;
 use valuesim_coordinator::ledger::Ledger;
 use valuesim_coordinator::report;
@@ -345,8 +346,11 @@ fn show_results(results: &Results, folder: &Path, style: Style) -> anyhow::Resul
 fn files(folder: &Path) -> String {
     let about = [
         (report::REPORT_FILE, "the report"),
-        (report::RESULTS_FILE, "all scores"),
-        (valuesim_coordinator::evaluation::PREDICTIONS_FILE, "every prediction"),
+        (report::RESULTS_FILE, "all results"),
+        (SCORES_FILE, "every score"),
+        (PEOPLE_FILE, "every person's scores"),
+        (PREDICTIONS_FILE, "every prediction"),
+        (CALLS_FILE, "every call that was kept"),
         (LEDGER_FILE, "every finished cell"),
         (EXPERIMENT_FILE, "the experiment as it was run"),
     ];
@@ -354,6 +358,7 @@ fn files(folder: &Path) -> String {
         let path: PathBuf = folder.join(file);
         format!("  {:<52} {what}\n", path.display())
     };
-    let lines: String = about.into_iter().map(line).collect();
+    let written = about.into_iter().filter(|(file, _)| folder.join(file).exists());
+    let lines: String = written.map(line).collect();
     format!("Files\n{lines}")
 }

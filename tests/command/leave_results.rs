@@ -22,7 +22,7 @@ fn check(signal: fn(&Running)) {
     let sandbox = Sandbox::new();
     sandbox.run(&RUN).expect_success();
     let folder = sandbox.run_folder("runs");
-    let result_files = ["predictions.parquet", "results.json", "report.md"];
+    let result_files = ["predictions.parquet", "people.parquet", "scores.parquet", "results.json", "report.md"];
     for file in result_files {
         fs::remove_file(folder.join(file)).unwrap();
     }

@@ -116,7 +116,7 @@ fn an_unfinished_run_is_sound_but_not_complete() {
     let run = Finished::new();
     let unfinished = |folder: &Path| {
         remove_a_cell(folder);
-        for file in ["results.json", "report.md", "predictions.parquet"] {
+        for file in ["results.json", "report.md", "predictions.parquet", "people.parquet", "scores.parquet"] {
             fs::remove_file(folder.join(file)).unwrap();
         }
     };

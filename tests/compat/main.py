@@ -3,6 +3,7 @@
 import sys
 
 import aimock_checks
+import data_checks
 import openai_checks
 import page_checks
 import rag_checks
@@ -22,6 +23,8 @@ def main(valuesim, aimock, chromium, modules):
         page_checks.run(checks, valuesim, chromium, modules)
     with checks("results: all checks ran"):
         results_checks.run(checks, valuesim)
+    with checks("data: all checks ran"):
+        data_checks.run(checks, valuesim)
     print(f"{checks.passed} passed, {checks.failed} failed")
     return 1 if checks.failed else 0
 

@@ -60,6 +60,7 @@ macro_rules! pages {
 
 pages! {
     readme: "README.md",
+    data: "docs/data.md",
     development: "docs/development.md",
     files: "docs/files.md",
     install: "docs/install.md",

@@ -6,11 +6,12 @@ use valuesim_shared::id::{Cell, RunId};
 use valuesim_shared::method::Method;
 use valuesim_shared::outcome::CellResult;
 use valuesim_shared::survey::Survey;
+use valuesim_shared::transcript::TranscriptError;
 
 use super::groups::ColumnError;
 use crate::ledger::{Ledger, LedgerError};
 use crate::plan::Plan;
-use crate::predictions::{About, PredictionsError, Replies};
+use crate::predictions::{About, Replies, TableFileError};
 use crate::retrieval::KeptVectors;
 use crate::score::{Misfit, Prediction};
 
@@ -28,9 +29,17 @@ pub enum EvaluationError {
         /// What does not fit.
         misfit: Misfit,
     },
-    /// The predictions file failed.
+    /// A transcript is damaged.
+    #[error("the ledger's transcript of {cell}: {source}")]
+    Transcript {
+        /// The cell whose transcript it is.
+        cell: Cell,
+        /// What is wrong with it.
+        source: TranscriptError,
+    },
+    /// A data file failed.
     #[error(transparent)]
-    Predictions(#[from] PredictionsError),
+    File(#[from] TableFileError),
     /// A column cannot make groups or weights.
     #[error(transparent)]
     Column(#[from] ColumnError),

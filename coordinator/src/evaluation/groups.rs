@@ -61,7 +61,7 @@ pub fn check_columns(survey: &Survey, codebook: &Codebook, settings: &Evaluation
 }
 
 /// A weight for each respondent of the survey, 0 where the column has no number above 0; `None` if no column is named.
-pub(super) fn weights(survey: &Survey, column: Option<&str>) -> Result<Option<Vec<f64>>, ColumnError> {
+pub(crate) fn weights(survey: &Survey, column: Option<&str>) -> Result<Option<Vec<f64>>, ColumnError> {
     let Some(name) = column else { return Ok(None) };
     let column = survey.column(name).ok_or_else(|| ColumnError::Unknown(name.to_owned()))?;
     let weights: Vec<f64> = column.numbers().into_iter().map(|number| number.unwrap_or(0.0).max(0.0)).collect();

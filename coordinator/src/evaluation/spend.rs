@@ -15,7 +15,7 @@ const ROWS: usize = 1_024;
 
 impl Evaluated<'_> {
     /// What each model used, and the embeddings if there are some.
-    pub(super) fn all_spend(&self, stop: &CancellationToken) -> Result<Vec<ModelSpend>, EvaluationError> {
+    pub(crate) fn all_spend(&self, stop: &CancellationToken) -> Result<Vec<ModelSpend>, EvaluationError> {
         let of_models: Result<Vec<_>, _> = self.plan.models().map(|model| self.spend(model, stop)).collect();
         Ok(of_models?.into_iter().chain(self.spend_on_embeddings()).collect())
     }

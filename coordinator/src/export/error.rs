@@ -3,8 +3,6 @@
 use std::io;
 
 use parquet::errors::ParquetError;
-use valuesim_shared::id::Cell;
-use valuesim_shared::transcript::TranscriptError;
 
 use crate::evaluation::EvaluationError;
 use crate::ledger::LedgerError;
@@ -18,14 +16,6 @@ pub enum ExportError {
     /// A row of the ledger does not fit its fold.
     #[error(transparent)]
     Evaluation(#[from] EvaluationError),
-    /// A transcript is damaged.
-    #[error("the ledger's transcript of {cell}: {source}")]
-    Transcript {
-        /// The cell whose transcript it is.
-        cell: Cell,
-        /// What is wrong with it.
-        source: TranscriptError,
-    },
     /// The reader of the table went away before its end.
     #[error("write the table: its reader went away")]
     ReaderLeft,

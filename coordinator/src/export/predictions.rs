@@ -5,7 +5,6 @@ use std::io::Write;
 use valuesim_shared::id::ModelId;
 
 use super::error::ExportError;
-use super::labels::model_name;
 use super::sheet::Sheet;
 use crate::evaluation::{Batches, Evaluated};
 use crate::predictions::{BatchRows, Questions};
@@ -16,7 +15,7 @@ pub(super) fn write<W: Write + Send>(
     model: ModelId,
     sheet: &mut Sheet<W>,
 ) -> Result<(), ExportError> {
-    let name = model_name(of, model);
+    let name = &of.experiment.models[model.0 as usize].name;
     let arms: Vec<Arm> = of.experiment.methods.iter().map(|&method| Arm::with_model(method, name)).collect();
     let questions = Questions::new(of.codebook, of.experiment.behaviour);
     let batches = Batches::new(of)?;

@@ -26,7 +26,7 @@ impl<W: Write + Send> Sheet<W> {
     /// Begins a table; `about` goes where the format has a place for it.
     pub(super) fn new(
         format: Format,
-        columns: &[Column],
+        (table, columns): (&str, &[Column]),
         about: &[(&str, String)],
         out: W,
     ) -> Result<Self, ExportError> {
@@ -37,7 +37,7 @@ impl<W: Write + Send> Sheet<W> {
                 To::Csv(Box::new(csv))
             }
             Format::JsonLines => To::JsonLines(BufWriter::new(out)),
-            Format::Parquet => To::Parquet(Box::new(TableWriter::new("table", columns, about, out)?)),
+            Format::Parquet => To::Parquet(Box::new(TableWriter::new(table, columns, about, out)?)),
         };
         Ok(Self { columns: columns.to_vec(), rows: 0, to })
     }
@@ -61,6 +61,11 @@ impl<W: Write + Send> Sheet<W> {
                 Ok(parquet.write_if_full()?)
             }
         }
+    }
+
+    /// Adds a row: a value for each column.
+    pub(super) fn write_row(&mut self, row: &[Value<'_>]) -> Result<(), ExportError> {
+        self.write(row.iter().copied())
     }
 
     /// Completes the table; returns the number of rows.

@@ -10,11 +10,11 @@ use crate::parquet_table::{Column, Kind, Value, schema};
 use crate::predictions;
 
 const COLUMNS: &[Column] = &[
-    Column::required("row", Kind::Int32),
-    Column::optional("code", Kind::Int32),
-    Column::required("count", Kind::Int64),
-    Column::optional("text", Kind::Text),
-    Column::required("flag", Kind::Flag),
+    Column::required("row", Kind::Int32, ""),
+    Column::optional("code", Kind::Int32, ""),
+    Column::required("count", Kind::Int64, ""),
+    Column::optional("text", Kind::Text, ""),
+    Column::required("flag", Kind::Flag, ""),
 ];
 
 fn rows() -> [[Value<'static>; 5]; 3] {
@@ -34,7 +34,7 @@ fn rows() -> [[Value<'static>; 5]; 3] {
 fn written(format: Format, rows: &[[Value<'_>; 5]]) -> Vec<u8> {
     let mut out = Vec::new();
     let about = [("valuesim.run", "r1".to_owned())];
-    let mut sheet = Sheet::new(format, COLUMNS, &about, &mut out).expect("begins");
+    let mut sheet = Sheet::new(format, ("table", COLUMNS), &about, &mut out).expect("begins");
     for row in rows {
         sheet.write(row.iter().copied()).expect("writes");
     }
@@ -93,6 +93,15 @@ fn an_empty_table_has_its_columns() {
     }
     let reader = SerializedFileReader::new(Bytes::from(written(Format::Parquet, &[]))).expect("is Parquet");
     assert_eq!(reader.metadata().file_metadata().schema_descr().num_columns(), COLUMNS.len());
+}
+
+#[test]
+fn the_documents_show_every_column_of_every_table() {
+    let documented = include_str!("../../../docs/files.md");
+    for table in [Table::Predictions, Table::People, Table::Scores, Table::Calls, Table::Spend] {
+        let columns = table.columns_in_markdown();
+        assert!(documented.contains(&columns), "docs/files.md should have this table of {}:\n{columns}", table.name());
+    }
 }
 
 #[test]

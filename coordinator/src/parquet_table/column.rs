@@ -10,6 +10,8 @@ pub(crate) struct Column {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
     pub(crate) presence: Presence,
+    /// What it holds, with its unit, for the documents.
+    pub(crate) about: &'static str,
 }
 
 /// What a column holds.
@@ -43,13 +45,25 @@ pub(crate) enum Presence {
 }
 
 impl Column {
-    pub(crate) const fn required(name: &'static str, kind: Kind) -> Self {
-        Self { name, kind, presence: Presence::Required }
+    /// A column in which every row has a value.
+    pub(crate) const fn required(name: &'static str, kind: Kind, about: &'static str) -> Self {
+        Self { name, kind, presence: Presence::Required, about }
     }
 
-    pub(crate) const fn optional(name: &'static str, kind: Kind) -> Self {
-        Self { name, kind, presence: Presence::Optional }
+    /// A column in which rows may lack a value.
+    pub(crate) const fn optional(name: &'static str, kind: Kind, about: &'static str) -> Self {
+        Self { name, kind, presence: Presence::Optional, about }
     }
+}
+
+/// Columns as a table in Markdown, as `docs/files.md` shows it.
+pub(crate) fn markdown<'c>(columns: impl IntoIterator<Item = &'c Column>) -> String {
+    let row = |Column { name, kind, presence, about }: &Column| {
+        let or_null = if *presence == Presence::Optional { " or null" } else { "" };
+        format!("| `{name}` | {}{or_null} | {about} |\n", kind.name())
+    };
+    let rows: String = columns.into_iter().map(row).collect();
+    format!("| column | type | content |\n| --- | --- | --- |\n{rows}")
 }
 
 /// The schema of a table, as the Parquet library reads it.
@@ -105,6 +119,14 @@ impl SharedText {
 impl<'a> Value<'a> {
     pub(crate) fn code(code: Option<Code>) -> Self {
         code.map_or(Self::Missing, Self::Code)
+    }
+
+    pub(crate) fn number(number: Option<u64>) -> Self {
+        number.map_or(Self::Missing, Self::Number)
+    }
+
+    pub(crate) fn shared(text: Option<&'a SharedText>) -> Self {
+        text.map_or(Self::Missing, Self::Shared)
     }
 
     pub(crate) fn double(double: Option<f64>) -> Self {

@@ -1,5 +1,7 @@
 //! What each possible prediction counts, computed once.
 
+use std::borrow::Cow;
+
 use valuesim_shared::codebook::{Category, Codebook, Question};
 use valuesim_shared::id::{Code, QuestionId};
 use valuesim_shared::method::Behaviour;
@@ -11,7 +13,7 @@ use crate::code_ranks::CodeRanks;
 /// The tally of every pair of a true option, and a predicted one or none.
 #[derive(Debug)]
 pub(crate) struct Tallies<'a> {
-    codebook: &'a Codebook,
+    codebook: Cow<'a, Codebook>,
     behaviour: Behaviour,
     questions: Vec<OfQuestion>,
 }
@@ -28,6 +30,15 @@ struct OfQuestion {
 
 impl<'a> Tallies<'a> {
     pub(crate) fn new(codebook: &'a Codebook, behaviour: Behaviour) -> Self {
+        Self::of(Cow::Borrowed(codebook), behaviour)
+    }
+
+    /// Tallies with a codebook of their own.
+    pub(crate) fn owned(codebook: Codebook, behaviour: Behaviour) -> Tallies<'static> {
+        Tallies::of(Cow::Owned(codebook), behaviour)
+    }
+
+    fn of(codebook: Cow<'a, Codebook>, behaviour: Behaviour) -> Self {
         let questions = codebook.questions().iter().map(|question| OfQuestion::new(behaviour, question)).collect();
         Self { codebook, behaviour, questions }
     }
@@ -55,8 +66,8 @@ impl<'a> Tallies<'a> {
         self.questions[question.index()].category
     }
 
-    pub(crate) fn codebook(&self) -> &'a Codebook {
-        self.codebook
+    pub(crate) fn codebook(&self) -> &Codebook {
+        &self.codebook
     }
 
     pub(crate) fn behaviour(&self) -> Behaviour {

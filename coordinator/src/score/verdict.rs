@@ -1,10 +1,6 @@
 //! What a single prediction adds to the scores.
 
-use valuesim_shared::codebook::Question;
-use valuesim_shared::method::Behaviour;
-
-use super::prediction::Prediction;
-use super::tally::judge;
+use super::tally::Tally;
 
 /// What a prediction adds to the scores. A person's accuracy is the mean of `correct`, and the MAE the mean of `error`, over
 /// the predictions that have one.
@@ -20,9 +16,8 @@ impl Verdict {
     /// The verdict on a prediction that counts for nothing.
     pub(crate) const NOT_COUNTED: Self = Self { correct: None, error: None };
 
-    /// The verdict on a prediction of an answer to `question`.
-    pub(crate) fn of(behaviour: Behaviour, question: &Question, prediction: &Prediction) -> Self {
-        let tally = judge(behaviour, question, prediction);
+    /// The verdict on a prediction that counts what `tally` says.
+    pub(crate) fn of(tally: &Tally) -> Self {
         Self {
             correct: (tally.counted > 0).then_some(tally.correct),
             error: (tally.measured > 0).then_some(tally.error),
@@ -33,7 +28,9 @@ impl Verdict {
 #[cfg(test)]
 mod tests {
     use valuesim_shared::id::Code;
+    use valuesim_shared::method::Behaviour;
 
+    use super::super::{Prediction, Tallies};
     use super::*;
     use crate::fixture;
 
@@ -43,7 +40,7 @@ mod tests {
         let id = question.parse().expect("a question");
         let prediction = Prediction::without_model(id, Code(truth), answer.map(Code));
         for (behaviour, (correct, error)) in [Behaviour::Paper, Behaviour::Corrected].into_iter().zip(expected) {
-            let verdict = Verdict::of(behaviour, codebook.question(id), &prediction);
+            let verdict = Verdict::of(&Tallies::new(&codebook, behaviour).tally(&prediction));
             assert_eq!(verdict, Verdict { correct, error }, "{question} = {truth}, {answer:?}, {behaviour}");
         }
     }

@@ -3,12 +3,11 @@
 use std::path::Path;
 
 use serde_json::Value;
-use tokio_util::sync::CancellationToken;
 use valuesim_shared::id::Cell;
 
 use super::predictions::{self, SameBytes};
-use super::{Check, Subject};
-use crate::evaluation::{EvaluationError, PREDICTIONS_FILE};
+use super::{Check, Subject, tables};
+use crate::evaluation::{CALLS_FILE, EvaluationError, PEOPLE_FILE, PREDICTIONS_FILE, SCORES_FILE};
 use crate::ledger::LedgerError;
 use crate::report::{self, REPORT_FILE, RESULTS_FILE};
 use crate::results::Results;
@@ -29,7 +28,7 @@ fn made_again(subject: &Subject<'_>, first_open: Option<Cell>) -> Result<Vec<Che
     let mut same = SameBytes::new(&predictions_file, evaluated.codebook, &evaluated.about());
     evaluated.hand_over(&mut same)?;
     let (bytes, rows) = same.finish();
-    let results = evaluated.score(&CancellationToken::new())?;
+    let (results, data_files) = tables::check(evaluated, folder)?;
     let predictions = if predictions_file.exists() {
         predictions::check(&predictions_file, evaluated, &bytes, rows)?
     } else {
@@ -39,6 +38,7 @@ fn made_again(subject: &Subject<'_>, first_open: Option<Cell>) -> Result<Vec<Che
         results_file(&folder.join(RESULTS_FILE), &results, first_open),
         report_file(&folder.join(REPORT_FILE), &results),
         predictions,
+        data_files,
     ])
 }
 
@@ -86,7 +86,7 @@ fn report_file(path: &Path, expected: &Results) -> Check {
 /// Lists the files of the run folder that no check looks at.
 pub(super) fn others(folder: &Path, sources: &[&str]) -> Check {
     let Ok(entries) = std::fs::read_dir(folder) else { return Check::failed("other files", "cannot be listed") };
-    let results = [RESULTS_FILE, REPORT_FILE, PREDICTIONS_FILE, VECTORS_FILE];
+    let results = [RESULTS_FILE, REPORT_FILE, PREDICTIONS_FILE, PEOPLE_FILE, SCORES_FILE, CALLS_FILE, VECTORS_FILE];
     let is_checked = |name: &str| results.contains(&name) || sources.contains(&name);
     let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
     let mut names: Vec<String> = names.filter(|name| !is_checked(name)).collect();

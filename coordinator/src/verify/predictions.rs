@@ -4,23 +4,19 @@
 //! in the memory of one row group. If they differ, the rows are read and compared. That shows what is wrong, or that
 //! another release wrote the same rows in other bytes.
 
-use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Write};
 use std::path::Path;
 
 use parquet::errors::ParquetError;
 use valuesim_shared::codebook::Codebook;
 
 use super::Check;
+use super::against::Against;
 use crate::evaluation::{Evaluated, EvaluationError, Sink};
 use crate::parquet_table::{Rows, TableReader};
 use crate::predictions::{
     About, Batch, BatchRows, Encoder, PREDICTIONS_VERSION, Questions, RELEASE, TABLE, VERSION, columns,
 };
 use crate::score::Prediction;
-
-/// How many bytes of the file are read at a time.
-const READ_BYTES: usize = 1 << 16;
 
 /// How many rows are compared at a time.
 const ROWS_AT_ONCE: usize = 1 << 13;
@@ -47,10 +43,7 @@ pub(super) struct SameBytes {
 impl SameBytes {
     /// Compares with the file at `path`. A file that cannot be opened counts as different.
     pub(super) fn new(path: &Path, codebook: &Codebook, about: &About) -> Self {
-        let encoder = File::open(path).ok().and_then(|file| {
-            let against = Against(BufReader::with_capacity(READ_BYTES, file));
-            Encoder::new(against, codebook, about).ok()
-        });
+        let encoder = Against::open(path).ok().and_then(|file| Encoder::new(file, codebook, about).ok());
         Self { encoder, rows: 0 }
     }
 
@@ -67,31 +60,6 @@ impl Sink for SameBytes {
         if self.encoder.as_mut().is_some_and(|encoder| encoder.write(batch, predictions).is_err()) {
             self.encoder = None;
         }
-        Ok(())
-    }
-}
-
-/// A file to which only the bytes that it already has can be written.
-struct Against(BufReader<File>);
-
-impl Against {
-    fn ends_here(mut self) -> bool {
-        self.0.fill_buf().is_ok_and(<[u8]>::is_empty)
-    }
-}
-
-impl Write for Against {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let own = self.0.fill_buf()?;
-        let length = own.len().min(bytes.len());
-        if bytes.len() > length && length == 0 || own[..length] != bytes[..length] {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the file has other bytes"));
-        }
-        self.0.consume(length);
-        Ok(length)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
