@@ -3,7 +3,8 @@
 //! It knows the sentences of a codebook, so it can read known answers from a backstory or a profile. From these it
 //! estimates a few traits, and from the traits the odds of every other answer: the more answers the text contains, the
 //! better the prediction. Each prompt adds its own noise to the odds, so the three modules often disagree; the
-//! coordinator averages the odds that they state, which reduces the noise.
+//! coordinator averages the odds that they state, which reduces the noise. There is more noise in an answer given at once,
+//! about a profile in question form, and about people of whom language models are known to be ignorant.
 //!
 //! ```text
 //! messages -> Kind and Prompt (what is asked, about whom) -> Knowledge (answers, traits) -> Odds -> reply text
@@ -11,6 +12,7 @@
 
 mod conversation;
 mod items;
+mod judgement;
 mod knowledge;
 mod lru_map;
 mod odds;
@@ -76,7 +78,7 @@ impl Person {
             Subject::Described(profile) => self.profiles.read(profile, &self.reader, &self.traits),
         };
         let asked = self.reader.asked(block);
-        let odds = self.odds(&asked, &knowledge, rng);
+        let odds = self.odds(&asked, &knowledge, judgement::sigma(kind, &knowledge), rng);
         match kind {
             Kind::FullInfo | Kind::Rag => reply_text::option(&asked, odds.best()),
             Kind::NoCab | Kind::NoProfile => format!("Q: {}", reply_text::option(&asked, odds.best())),
@@ -85,7 +87,7 @@ impl Person {
     }
 
     /// The odds of the answers, with this prompt's noise.
-    fn odds(&self, asked: &AskedQuestion<'_>, knowledge: &Knowledge, rng: &mut Rng) -> Odds {
+    fn odds(&self, asked: &AskedQuestion<'_>, knowledge: &Knowledge, sigma: f64, rng: &mut Rng) -> Odds {
         if asked.codes.is_empty() {
             return Odds::certain(plausible_number(asked.question, rng));
         }
@@ -94,7 +96,7 @@ impl Person {
             Some(probabilities) if probabilities.len() == asked.codes.len() => Odds::new(&asked.codes, &probabilities),
             _ => Odds::guessed(&asked.codes, asked.text),
         };
-        odds.with_noise(rng)
+        odds.with_noise(sigma, rng)
     }
 
     /// The known answers nearest to the question in the questionnaire, where related questions are.
@@ -118,7 +120,7 @@ impl Person {
         if asked.codes.is_empty() {
             return reply_text::GREETING.to_owned();
         }
-        let odds = Odds::guessed(&asked.codes, asked.text).with_noise(rng);
+        let odds = Odds::guessed(&asked.codes, asked.text).with_noise(judgement::SIGMA, rng);
         format!("{} would be my choice. (simulated)", odds.best())
     }
 }

@@ -13,6 +13,15 @@ use crate::traits::{TraitModel, Traits};
 /// a hundred cells are in progress at once.
 const CACHED_TEXTS: usize = 512;
 
+/// The form in which a text tells about a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// A backstory or sentences.
+    Told,
+    /// A list of questions with their options and the answer to each.
+    Listed,
+}
+
 /// What is known about a person.
 #[derive(Debug)]
 pub(super) struct Knowledge {
@@ -20,12 +29,14 @@ pub(super) struct Knowledge {
     answers: Vec<(QuestionId, Code)>,
     /// The traits estimated from them.
     pub(super) traits: Traits,
+    /// The form of the text.
+    pub(super) form: Form,
 }
 
 impl Knowledge {
-    fn new(answers: Vec<(QuestionId, Code)>, model: &TraitModel) -> Self {
+    fn new(answers: Vec<(QuestionId, Code)>, form: Form, model: &TraitModel) -> Self {
         let traits = model.estimate(&answers);
-        Self { answers, traits }
+        Self { answers, traits, form }
     }
 
     /// A few known answers to neighbouring questions, the nearest first.
@@ -53,7 +64,7 @@ impl ProfileCache {
 
     /// Knowledge without a text: the average person.
     pub(super) fn nobody(&self, model: &TraitModel) -> Arc<Knowledge> {
-        Arc::clone(self.nobody.get_or_init(|| Arc::new(Knowledge::new(Vec::new(), model))))
+        Arc::clone(self.nobody.get_or_init(|| Arc::new(Knowledge::new(Vec::new(), Form::Told, model))))
     }
 
     /// What a text says. Two simultaneous calls may both read it, with the same result.
@@ -62,7 +73,8 @@ impl ProfileCache {
         if let Some(known) = self.by_text.lock().expect(NEVER_POISONED).get(&hash) {
             return Arc::clone(known);
         }
-        let knowledge = Arc::new(Knowledge::new(reader.answers(text), model));
+        let form = if reader.begins_with_item(text) { Form::Listed } else { Form::Told };
+        let knowledge = Arc::new(Knowledge::new(reader.answers(text), form, model));
         self.by_text.lock().expect(NEVER_POISONED).insert(hash, Arc::clone(&knowledge));
         knowledge
     }

@@ -6,10 +6,6 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::prompt::Opinion;
 use super::rng::{Purpose, Rng};
 
-/// The noise of one judgement: standard deviation of the error in an option's log weight. Chosen so that the three
-/// modules disagree on about a third of the questions.
-const NOISE_SIGMA: f64 = 0.32;
-
 /// A floor for the weights: no option is impossible, and the weights never sum to 0.
 const MIN_WEIGHT: f64 = 1e-4;
 
@@ -64,10 +60,10 @@ impl Odds {
         (!pooled.is_empty()).then(|| Self(pooled).normalized())
     }
 
-    /// The odds with log-normal noise.
-    pub(super) fn with_noise(mut self, rng: &mut Rng) -> Self {
+    /// The odds with log-normal noise; `sigma` is the standard deviation of the error in a log weight.
+    pub(super) fn with_noise(mut self, sigma: f64, rng: &mut Rng) -> Self {
         for (_, weight) in &mut self.0 {
-            *weight *= (NOISE_SIGMA * rng.normal()).exp();
+            *weight *= (sigma * rng.normal()).exp();
         }
         self.normalized()
     }

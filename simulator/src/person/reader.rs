@@ -105,6 +105,11 @@ impl Reader {
         statements
     }
 
+    /// Whether a text begins with an answer in question form, as a profile in that form does.
+    pub(super) fn begins_with_item(&self, text: &str) -> bool {
+        self.item(text.trim_start()).is_some()
+    }
+
     /// The item in question form at the start of a text, and its length.
     fn item(&self, text: &str) -> Option<(Answer, usize)> {
         let questions = self.by_first_line.get(first_line(text))?;

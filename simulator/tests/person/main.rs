@@ -1,6 +1,8 @@
 //! The simulated person: what it reads from prompts, and that more information leads to better answers.
 #![expect(clippy::unwrap_used, reason = "in a test, an unwrap is a check")]
 
+mod shapes;
+
 use std::sync::{Arc, LazyLock};
 
 use valuesim_shared::codebook::{Codebook, Question};
