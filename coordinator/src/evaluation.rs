@@ -132,6 +132,7 @@ impl Evaluated<'_> {
             people: people::people(scored),
             modules: module_results(scored),
             notes: notes::notes(scored),
+            call_dates: ledger.call_dates()?,
             spend,
             provenance: provenance::lines(&ledger.provenance()?),
         })

@@ -166,6 +166,7 @@ pub(crate) fn results(model: &str) -> Results {
         people: Vec::new(),
         modules: Vec::new(),
         notes: Vec::new(),
+        call_dates: None,
         spend: vec![ModelSpend {
             model: model.to_owned(),
             reported_models: vec![format!("{model}-0125")],

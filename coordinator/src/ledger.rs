@@ -3,11 +3,12 @@
 //! Four tables have the key (model, respondent, fold), and each of their rows begins with a checksum. `cells` holds the
 //! predictions and does not depend on how the run went; `spend` holds what the calls used and depends on retries;
 //! `transcripts` holds prompts and replies if the run keeps them; `dead` holds why cells were given up. Writing the same
-//! cell twice changes nothing. A fifth table, `about`, says which run the ledger belongs to and where its numbers come
-//! from.
+//! cell twice changes nothing. A fifth table, `about`, says which run the ledger belongs to, where its numbers come from, and
+//! on which days its first and last cell came.
 
 mod about;
 mod checksum;
+mod dates;
 mod dead;
 mod error;
 mod open;
@@ -18,6 +19,7 @@ mod tests;
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata as _, TableDefinition, TableHandle as _};
 use valuesim_shared::id::{Cell, Fold, ModelId, Respondent};
@@ -29,6 +31,8 @@ pub use dead::{DeadCell, DeadCells};
 pub use error::LedgerError;
 pub use schema::LEDGER_VERSION;
 use schema::{ABOUT, CELLS, Key, SPEND, TRANSCRIPTS};
+
+use crate::call_dates::Day;
 
 /// The finished cells of one run.
 #[derive(Debug)]
@@ -42,11 +46,12 @@ impl Ledger {
     ///
     /// Returns the cells that were new, in the order given.
     pub fn record(&self, outcomes: &[CellOutcome]) -> Result<Vec<Cell>, LedgerError> {
-        self.insert(outcomes).map_err(|error| self.failed("write to", error))
+        self.insert(outcomes, &Day::of(SystemTime::now())).map_err(|error| self.failed("write to", error))
     }
 
-    fn insert(&self, outcomes: &[CellOutcome]) -> Result<Vec<Cell>, redb::Error> {
+    fn insert(&self, outcomes: &[CellOutcome], today: &Day) -> Result<Vec<Cell>, redb::Error> {
         let transaction = self.database.begin_write()?;
+        let dates_are_known = dates::are_known(&transaction)?;
         let mut new = Vec::with_capacity(outcomes.len());
         {
             let mut cells = transaction.open_table(CELLS)?;
@@ -67,6 +72,9 @@ impl Ledger {
                 dead.remove(key)?;
                 new.push(outcome.cell);
             }
+        }
+        if dates_are_known && !new.is_empty() {
+            dates::note(&transaction, today)?;
         }
         transaction.commit()?;
         Ok(new)

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use valuesim_shared::id::RunId;
 use valuesim_shared::method::Behaviour;
 
+use crate::call_dates::CallDates;
 use crate::grouped::{counted, grouped};
 use crate::statistics::Population;
 
@@ -43,7 +44,7 @@ pub const MIN_GROUP_PEOPLE: u64 = 15;
 /// The most groups of one column in `results.json`: enough for all countries.
 pub const MAX_GROUPS: usize = 100;
 
-/// The most people in a list of those who are predicted best or worst.
+/// The most people in a list of those who are predicted best or worst; half of all, if that is less.
 pub const MAX_PEOPLE_LISTED: usize = 20;
 
 /// A run's results. Scores are unrounded shares from 0 to 1; unknown values are null, never 0.
@@ -98,6 +99,9 @@ pub struct Results {
     pub modules: Vec<ModuleResults>,
     /// What a reader must know about the data and the scores, one sentence each.
     pub notes: Vec<String>,
+    /// When the calls were made; `None` before the first cell is finished, or if an earlier build recorded cells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call_dates: Option<CallDates>,
     /// What the calls used, by model.
     pub spend: Vec<ModelSpend>,
     /// Where the numbers come from: versions, digests, prompts, prices; one line each, for people.

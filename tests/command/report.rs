@@ -38,6 +38,7 @@ fn a_report_is_written_in_all_formats_from_the_results_alone() {
         assert!(page.contains(expected), "{expected}");
     }
     let markdown = text(&report.join("report.md"));
+    assert!(markdown.contains("cells were finished ") && !markdown.contains("COMPLETE: dates"), "{markdown}");
     let figures = markdown.lines().filter_map(|line| line.strip_prefix("![")?.split(['(', ')']).nth(1));
     let figures: Vec<&str> = figures.collect();
     assert!(figures.len() >= 4, "{figures:?}");

@@ -26,12 +26,14 @@ fn people_of(scored: &Scored<'_>, arm: usize) -> PeopleResults {
     // Of someone with few answers one knows too little to call them extreme.
     let mut order: Vec<usize> = (0..values.len()).filter(|&at| counted(at) > 0 && 2 * counted(at) >= most).collect();
     order.sort_by(|&one, &other| values[other].total_cmp(&values[one]));
+    // Nobody is both among the best and among the worst.
+    let listed = MAX_PEOPLE_LISTED.min(order.len() / 2);
     let person = |&at: &usize| person(scored, arm, at);
     PeopleResults {
         arm: scored.arms[arm].arm.clone(),
         accuracy_histogram: histogram,
-        best: order.iter().take(MAX_PEOPLE_LISTED).map(person).collect(),
-        worst: order.iter().rev().take(MAX_PEOPLE_LISTED).map(person).collect(),
+        best: order.iter().take(listed).map(person).collect(),
+        worst: order.iter().rev().take(listed).map(person).collect(),
     }
 }
 

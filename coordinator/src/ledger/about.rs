@@ -1,9 +1,10 @@
-//! Reads and writes the ledger's metadata: version, run, and where its numbers come from.
+//! Reads and writes the ledger's metadata: version, run, where its numbers come from, and when they came.
 
 use redb::{ReadableDatabase as _, TableHandle as _};
 use valuesim_shared::id::RunId;
 
-use super::{ABOUT, Ledger, LedgerError};
+use super::{ABOUT, Ledger, LedgerError, dates};
+use crate::call_dates::{CallDates, Day};
 use crate::provenance::Provenance;
 
 /// Prefix of the keys of provenance; a number follows.
@@ -62,6 +63,14 @@ impl Ledger {
             serde_json::from_str(&text).map_err(|error| self.corrupt(format_args!("its provenance: {error}")))
         };
         texts.into_iter().map(parse).collect()
+    }
+
+    /// When the run's calls were made; `None` without a cell, and if an earlier build, which kept no dates, recorded some.
+    pub fn call_dates(&self) -> Result<Option<CallDates>, LedgerError> {
+        let day = |key| self.read_about(key).map(|day| day.map(Day::written));
+        let days = day(dates::FIRST).and_then(|first| Ok(first.zip(day(dates::LAST)?)));
+        let days = days.map_err(|error| self.failed("read", error))?;
+        Ok(days.map(|(first, last)| CallDates { first, last }))
     }
 
     fn read_provenance(&self) -> Result<Vec<String>, redb::Error> {

@@ -115,3 +115,40 @@ fn a_second_opening_is_refused() {
     let (_folder, path, _ledger) = new_ledger();
     assert!(matches!(Ledger::open(&path, &run()), Err(LedgerError::InUse(_))));
 }
+
+fn day(text: &str) -> Day {
+    Day::written(text.to_owned())
+}
+
+fn record_on(ledger: &Ledger, outcomes: &[CellOutcome], today: &str) {
+    ledger.insert(outcomes, &day(today)).expect("writes");
+}
+
+fn dates_of(ledger: &Ledger) -> Option<(String, String)> {
+    let dates = ledger.call_dates().expect("reads")?;
+    Some((dates.first.as_str().to_owned(), dates.last.as_str().to_owned()))
+}
+
+#[test]
+fn dates_begin_with_the_first_cell_and_end_with_the_last_new_one() {
+    let (_folder, _path, ledger) = new_ledger();
+    assert_eq!(dates_of(&ledger), None);
+    record_on(&ledger, &[outcome(1, 1, 1)], "2026-11-27");
+    record_on(&ledger, &[outcome(2, 1, 1)], "2026-12-03");
+    record_on(&ledger, &[outcome(3, 1, 1)], "2026-12-01");
+    record_on(&ledger, &[outcome(3, 1, 1)], "2027-01-01");
+    assert_eq!(dates_of(&ledger), Some(("2026-11-27".to_owned(), "2026-12-03".to_owned())));
+}
+
+#[test]
+fn dates_stay_unknown_in_a_ledger_whose_first_cells_have_none() {
+    let (_folder, _path, ledger) = new_ledger();
+    record_on(&ledger, &[outcome(1, 1, 1)], "2026-11-27");
+    let transaction = ledger.database.begin_write().expect("begins");
+    for key in [dates::FIRST, dates::LAST] {
+        transaction.open_table(ABOUT).expect("is there").remove(key).expect("removes");
+    }
+    transaction.commit().expect("commits");
+    record_on(&ledger, &[outcome(2, 1, 1)], "2026-12-03");
+    assert_eq!(dates_of(&ledger), None);
+}

@@ -4,6 +4,7 @@ use valuesim_shared::codebook::{AnswerOption, Category, Level};
 use valuesim_shared::id::{Code, QuestionId, Respondent};
 use valuesim_shared::method::{Method, Module};
 
+use crate::call_dates::{CallDates, Day};
 use crate::results::{
     Agreement, Breakdown, Calibration, CalibrationGroup, Comparison, CoordinatorResults, DistanceKind, Estimate,
     Extremes, GroupArm, GroupDifference, GroupResults, HelpAndHarm, Interval, IntervalKind, Measure, ModuleResults,
@@ -18,6 +19,8 @@ pub(super) fn full(name: &str) -> Results {
     let arm = results.arms[0].arm.clone();
     let baseline = Arm::without_model(Method::Mode);
     results.provenance = vec!["valuesim 0.1.0".to_owned(), "survey digest: 6b1f".to_owned()];
+    let day = |text: &str| Day::written(text.to_owned());
+    results.call_dates = Some(CallDates { first: day("2026-11-27"), last: day("2026-12-03") });
     results.questions = vec![question(name, 0, results.arms.len()), question(name, 1, results.arms.len())];
     results.breakdowns = vec![breakdown(name, &arm, results.arms.len())];
     results.calibration = vec![calibration(name)];

@@ -13,9 +13,10 @@ pub struct PeopleResults {
     pub arm: Arm,
     /// How many people have an accuracy in each twentieth from 0 to 1; 1 is in the last.
     pub accuracy_histogram: Vec<u64>,
-    /// The people who are predicted best, best first, at most [`super::MAX_PEOPLE_LISTED`].
+    /// The people who are predicted best, best first: at most [`super::MAX_PEOPLE_LISTED`], and at most half
+    /// of all, so that nobody is in both lists.
     pub best: Vec<Person>,
-    /// The people who are predicted worst, worst first, at most [`super::MAX_PEOPLE_LISTED`].
+    /// The people who are predicted worst, worst first: as many.
     pub worst: Vec<Person>,
 }
 

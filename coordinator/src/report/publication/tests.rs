@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::super::fixture::full;
 use super::*;
+use crate::call_dates::{CallDates, Day};
 use crate::fixture;
 
 fn file(files: &[ReportFile], path: &str) -> String {
@@ -27,6 +28,19 @@ fn files() {
 #[test]
 fn as_markdown() {
     insta::assert_snapshot!(file(&all(&[full("gpt-3.5-turbo")]), "report.md"));
+}
+
+#[test]
+fn the_methods_paragraph_says_when_the_calls_were_made() {
+    let check = |dates: Option<(&str, &str)>, expected: &str| {
+        let day = |text: &str| Day::written(text.to_owned());
+        let call_dates = dates.map(|(first, last)| CallDates { first: day(first), last: day(last) });
+        let report = file(&all(&[Results { call_dates, ..full("m") }]), "report.md");
+        assert!(report.contains(expected), "{expected} is not in {report}");
+    };
+    check(Some(("2026-11-27", "2026-12-03")), "The cells were finished from 2026-11-27 to 2026-12-03 (UTC).");
+    check(Some(("2026-11-27", "2026-11-27")), "All cells were finished on 2026-11-27 (UTC).");
+    check(None, "The calls were made in \\[COMPLETE: dates\\].");
 }
 
 #[test]

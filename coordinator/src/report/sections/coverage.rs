@@ -156,8 +156,18 @@ fn coordinators(lineup: &Lineup<'_>) -> Option<Table> {
 
 /// What the calls used; `None` where no call was made.
 fn spend(lineup: &Lineup<'_>) -> Option<Table> {
-    let columns =
-        ["Model", "Stage", "Requests", "Failed", "Input tokens", "Cached", "Output tokens", "Cost", "At most more"];
+    let columns = [
+        "Model",
+        "Stage",
+        "Requests",
+        "Failed",
+        "Input tokens",
+        "Cached",
+        "Output tokens",
+        "Cost",
+        "Perhaps more",
+        "At most",
+    ];
     let mut rows = Vec::new();
     for run in lineup.runs {
         for model in &run.spend {
@@ -172,8 +182,8 @@ fn spend(lineup: &Lineup<'_>) -> Option<Table> {
         columns: columns.map(str::to_owned).to_vec(),
         rows,
         notes: vec![
-            "At most more: the upper bound of what a provider may also have charged for requests that were cut off, timed \
-             out, abandoned by a process that ended, or answered without usage."
+            "Perhaps more: what the provider may also have charged for requests that were cut off, timed out, abandoned by a \
+             process that ended, or answered without usage. At most: the same as an upper bound."
                 .to_owned(),
         ],
         ..Table::default()
@@ -193,6 +203,7 @@ fn spend_row(model: &str, stage: &str, totals: &StageTotals) -> Row {
         Cell::Count(totals.cached_tokens),
         Cell::Count(totals.output_tokens),
         money(totals.cost_nano_usd),
+        money(totals.unsure_nano_usd),
         money(totals.unsure_at_most_nano_usd),
     ];
     Row { kind: RowKind::Ordinary, cells }

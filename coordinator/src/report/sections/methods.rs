@@ -2,6 +2,7 @@
 
 use super::super::document::{Block, Section};
 use super::super::lineup::{Lineup, LineupArm};
+use crate::call_dates::CallDates;
 use crate::grouped::grouped;
 use crate::results::{Results, StageTotals};
 use crate::statistics::Population;
@@ -46,7 +47,7 @@ fn paragraph(run: &Results, lineup: &Lineup<'_>) -> String {
         scores(run),
         calls(run),
         prices(run),
-        "The calls were made in [COMPLETE: dates].".to_owned(),
+        dates(run),
         digests(run),
     ];
     sentences.into_iter().filter(|sentence| !sentence.is_empty()).collect::<Vec<_>>().join(" ")
@@ -129,6 +130,19 @@ fn prices(run: &Results) -> String {
     let prices: Vec<&str> =
         run.provenance.iter().filter(|line| line.starts_with("price of ")).map(String::as_str).collect();
     if prices.is_empty() { String::new() } else { format!("Prices: {}.", prices.join("; ")) }
+}
+
+/// When the calls were made. Those of earlier builds are not known.
+fn dates(run: &Results) -> String {
+    match &run.call_dates {
+        None => "The calls were made in [COMPLETE: dates].".to_owned(),
+        Some(CallDates { first, last }) if first == last => {
+            format!("All cells were finished on {} (UTC).", first.as_str())
+        }
+        Some(CallDates { first, last }) => {
+            format!("The cells were finished from {} to {} (UTC).", first.as_str(), last.as_str())
+        }
+    }
 }
 
 fn digests(run: &Results) -> String {
