@@ -33,7 +33,8 @@ pub use result::cell_result;
 pub use rules::Rules;
 pub use story::{StoryCalls, StoryStep, WrittenStory};
 pub use table::{
-    Asks, Recipe, Settle, Text, first_stages, needs_backstory, needs_retrieval, recipe, recipes, stages, text_of,
+    Asks, Recipe, Settle, Text, backstories, first_stages, needs_backstory, needs_retrieval, recipe, recipes, stages,
+    text_of,
 };
 
 /// What a cell needs next.

@@ -11,7 +11,7 @@ use valuesim_coordinator::plan::Plan;
 use valuesim_coordinator::provenance::Provenance;
 use valuesim_coordinator::retrieval::{KeptVectors, VECTORS_FILE, VectorsError};
 use valuesim_coordinator::run_id::run_id;
-use valuesim_shared::cell::{needs_backstory, needs_retrieval};
+use valuesim_shared::cell::{backstories, needs_retrieval};
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::embeddings::EmbeddingSettings;
 use valuesim_shared::experiment::Experiment;
@@ -84,11 +84,11 @@ impl Job {
     /// What the finished cells and the embeddings took.
     pub(super) fn done_before(&self, ledger: &Ledger, embeddings: &StageSpend) -> Result<Before, LedgerError> {
         let mut before = Before { spend: embeddings.clone(), ..Before::default() };
-        let any_story = needs_backstory(&self.experiment.methods);
+        let of_each_cell = backstories(&self.experiment.methods) as u64;
         for model in self.plan.models() {
             for row in ledger.spend(model)? {
                 before.spend.add(&row?.1.total());
-                before.backstories += u64::from(any_story);
+                before.backstories += of_each_cell;
             }
         }
         Ok(before)

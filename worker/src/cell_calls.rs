@@ -70,6 +70,13 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
         self.context.meter.predicted(method, ended);
     }
 
+    /// Counts the backstory of a stage, unless the store had it from an earlier attempt at the cell.
+    pub(crate) fn backstory_written(&self, stage: Stage) {
+        if !self.recorded.keys().any(|key| key.stage == stage) {
+            self.context.meter.backstory_written();
+        }
+    }
+
     /// What the calls so far have used, including earlier attempts at the cell.
     pub(crate) fn spend(&self) -> CellSpend {
         self.spend_so_far().clone()

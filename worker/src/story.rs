@@ -42,7 +42,9 @@ pub(crate) async fn write_scaled<Q: Queue, S: Store, O: PermitOffice>(
 ) -> Result<Vec<(Stage, WrittenStory)>, Halt> {
     let stages = calls.rules().scaled_stories();
     let stories = join_all(stages.iter().map(|&stage| ask(calls, stage))).await;
-    Ok(stages.into_iter().zip(all_or_halt(stories)?).collect())
+    let stories = all_or_halt(stories)?;
+    stages.iter().for_each(|&stage| calls.backstory_written(stage));
+    Ok(stages.into_iter().zip(stories).collect())
 }
 
 /// Has a stage write its backstory.

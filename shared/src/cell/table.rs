@@ -129,6 +129,11 @@ pub fn needs_backstory(methods: &[Method]) -> bool {
     recipes(methods).any(|(_, recipe)| recipe.reads.story() == Some(Stage::STORY))
 }
 
+/// How many backstories the methods need of each cell: one of the whole profile, and one of each sample of it.
+pub fn backstories(methods: &[Method]) -> usize {
+    stages(methods).into_iter().filter(|stage| stage.kind() == StageKind::Story).count()
+}
+
 /// Whether any of the methods reads the items of the profile that are most similar to a question.
 pub fn needs_retrieval(methods: &[Method]) -> bool {
     recipes(methods).any(|(_, recipe)| recipe.reads == Text::Retrieved)
@@ -205,8 +210,10 @@ mod tests {
         ];
         assert_eq!(names(stages(&methods)), expected);
         assert!(needs_backstory(&methods));
+        assert_eq!(backstories(&methods), 2);
         let without = [Method::NoStory, Method::ProfileScale(58), Method::FullInfo, Method::Rag, Method::NoProfile];
         assert!(!needs_backstory(&without));
+        assert_eq!((backstories(&without), backstories(&[Method::ProfileScale(0)])), (1, 0));
         assert!(needs_retrieval(&without) && !needs_retrieval(&methods));
     }
 

@@ -6,7 +6,7 @@ use indicatif::HumanCount;
 use serde::Serialize;
 use valuesim_coordinator::estimate::{EmbeddingEstimate, Estimate, ModelEstimate, Span};
 use valuesim_coordinator::facts::facts;
-use valuesim_shared::cell::needs_backstory;
+use valuesim_shared::cell;
 use valuesim_shared::id::{Fold, Respondent, RunId};
 
 use crate::commands::job::Job;
@@ -33,7 +33,6 @@ pub(super) struct Announcement<'a> {
 impl<'a> Announcement<'a> {
     pub(super) fn new(Job { run, experiment, codebook, survey, plan }: &'a Job, estimate: &'a Estimate) -> Self {
         let arms = experiment.methods.len() as u64 * experiment.models.len() as u64;
-        let any_story = needs_backstory(&experiment.methods);
         Self {
             run,
             facts: facts(experiment, plan, survey, codebook),
@@ -42,7 +41,7 @@ impl<'a> Announcement<'a> {
             respondents: plan.respondents(),
             folds: plan.folds(),
             cells: plan.cells(),
-            backstories: if any_story { plan.cells() } else { 0 },
+            backstories: plan.cells() * cell::backstories(&experiment.methods) as u64,
             predictions_per_arm: plan.predictions_per_arm(),
             predictions: plan.predictions_per_arm() * arms,
             estimate,
