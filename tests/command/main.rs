@@ -6,6 +6,7 @@ mod completions;
 mod demo;
 mod experiments;
 mod full_size;
+mod groups;
 mod help;
 mod leave_results;
 mod manifest_1;

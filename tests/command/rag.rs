@@ -60,13 +60,12 @@ fn an_experiment_without_embeddings_is_refused_at_the_start() {
     assert!(!sandbox.path("runs").exists(), "no run was started");
 }
 
-/// Runs with embeddings by a rule, and checks the error and that the model received no call.
+/// Runs with embeddings by a rule, and checks the exit code, the error, and that the model received no call.
 #[track_caller]
 fn refuse(rule: fn(&[String], usize) -> (u16, String), expected: &str) {
     let (sandbox, model) = (Sandbox::new(), Simulated::start(ProviderOptions::default()));
     let embeddings = VectorServer::start(rule);
-    let output = run(&sandbox, &model, &embeddings, &["--embeddings-batch", "400"]);
-    assert_ne!(output.code, Some(0));
+    let output = run(&sandbox, &model, &embeddings, &["--embeddings-batch", "400"]).expect_code(2);
     assert!(output.stderr.contains(expected), "{expected:?} is not in\n{}", output.stderr);
     assert_eq!(model.stats().requests, 0);
 }
