@@ -32,8 +32,9 @@ bench:
 	@tests/servers/install
 	cargo bench --workspace
 
-# Against other people's programs: the aimock server (npm), the openai client and a model of embeddings (PyPI), Chromium on the live page (playwright-core and axe-core from npm); the statistics
-# against scipy, statsmodels and, where it is installed, R's survey.
+# Against other people's programs: the aimock server (npm), the openai client and a model of embeddings (PyPI), Chromium on the live
+# page and on a report (playwright-core and axe-core from npm); the statistics against scipy, statsmodels and, where it is installed,
+# R's survey.
 compat:
 	tests/compat/run
 

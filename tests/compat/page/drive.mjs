@@ -2,33 +2,15 @@
 // Usage: drive.mjs VALUESIM CHROMIUM FOLDER [SCREENSHOTS]. Prints a JSON object for each check.
 
 import { spawn } from "node:child_process";
-import { readFileSync, mkdtempSync, mkdirSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { mkdtempSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { SIZES, check, chromium, findings, holds } from "./browser.mjs";
 import { HOSTILE, STATES, keep } from "./states.mjs";
 
 const [valuesim, executablePath, folder, shots] = process.argv.slice(2);
-const require = createRequire(join(process.env.NODE_MODULES, "page.js"));
-const { chromium } = require("playwright-core");
-const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
-
-const SIZES = { desktop: { width: 1280, height: 900 }, phone: { width: 390, height: 844 } };
 const TOKEN = "a token for the browser that drives the page";
 const WITHIN = { timeout: 30_000 };
-
-const holds = (condition, what) => {
-  if (!condition) throw new Error(what);
-};
-
-async function check(name, act) {
-  try {
-    await act();
-    console.log(JSON.stringify({ name, ok: true }));
-  } catch (error) {
-    console.log(JSON.stringify({ name, ok: false, why: String(error.message ?? error) }));
-  }
-}
 
 /** Starts the command; `url` is that of its page. */
 async function start(args, cwd) {
@@ -65,13 +47,6 @@ async function open(browser, url, size, colorScheme) {
   page.on("request", (request) => request.url().startsWith(url) || complaints.push(`asked ${request.url()}`));
   await page.goto(url);
   return { page, complaints, close: () => context.close() };
-}
-
-/** What axe-core finds. Its script is run by the driver, since the page's policy lets in no script of others. */
-async function findings(page) {
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
-  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).slice(0, 3).join(" ")}`);
 }
 
 async function looks(browser, url, state) {
