@@ -109,7 +109,8 @@ impl Watch {
     }
 
     fn bar(target: ProgressDrawTarget) -> ProgressBar {
-        let style = ProgressStyle::with_template("{bar:20} {percent:>3}% {wide_msg}").expect("the template is a constant");
+        let style =
+            ProgressStyle::with_template("{bar:20} {percent:>3}% {wide_msg}").expect("the template is a constant");
         ProgressBar::with_draw_target(Some(1000), target).with_style(style)
     }
 

@@ -25,6 +25,9 @@ const FRESH: Duration = Duration::from_secs(2);
 /// How long a single request waits for a snapshot: the servers may be away.
 const WITHIN: Duration = Duration::from_secs(10);
 
+/// How long connections may take to write the end of a stream that they have been given.
+const WRITTEN_WITHIN: Duration = Duration::from_millis(100);
+
 /// The most viewers that are sent snapshots at once.
 pub(super) const MAX_VIEWERS: usize = 256;
 
@@ -127,6 +130,11 @@ impl Live {
         let looking = async { snapshot(&self.observer.lock().await.look().await, "[]") };
         let last = if has_viewers { tokio::time::timeout(FRESH, looking).await.ok() } else { None };
         self.frames.send_replace(Frame::End(last));
+        if has_viewers {
+            // Whether they have gone or not, the process ends.
+            let _ = tokio::time::timeout(FRESH, self.frames.closed()).await;
+            tokio::time::sleep(WRITTEN_WITHIN).await;
+        }
     }
 }
 
