@@ -75,7 +75,9 @@ impl Fleet {
     }
 
     pub(crate) fn start_coordinator(&mut self) {
-        self.coordinator = Some(self.command(&["coordinate", "experiment.toml"], self.coordinator_port));
+        // A cell that fails goes to the end of the queue: with few cells in progress its turn comes again soon.
+        let arguments = ["coordinate", "experiment.toml", "--window", "20"];
+        self.coordinator = Some(self.command(&arguments, self.coordinator_port));
     }
 
     /// Ends it without a chance to clean up.

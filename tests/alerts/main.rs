@@ -55,7 +55,7 @@ async fn provider_faults(fleet: &mut Fleet, prometheus: &Prometheus) {
             ProviderOptions { refusal_rate: 0.1, malformed_rate: 0.6, ..healthy() },
             &["ValuesimPredictionsUnusable", "ValuesimPredictionsRefused"],
         ),
-        (ProviderOptions { bad_request_rate: 0.02, ..healthy() }, &["ValuesimDeadLetters"]),
+        (ProviderOptions { bad_request_rate: 0.005, ..healthy() }, &["ValuesimDeadLetters"]),
     ];
     assert!(scaling::headroom(prometheus) > WORKERS, "the provider refuses nothing");
     for (options, alerts) in faults {
