@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use axum::Router;
+use axum::body::HttpBody as _;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
@@ -107,7 +108,8 @@ impl Listener {
 }
 
 fn routes(routes: Router) -> Router {
-    routes.layer(middleware::from_fn(in_time)).layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+    let limit = DefaultBodyLimit::max(MAX_BODY_BYTES);
+    routes.layer(middleware::from_fn(in_time)).layer(middleware::from_fn(of_allowed_length)).layer(limit)
 }
 
 async fn answer_connection(stream: TcpStream, routes: Router) {
@@ -117,6 +119,14 @@ async fn answer_connection(stream: TcpStream, routes: Router) {
     if let Err(error) = served {
         tracing::debug!(%error, "a connection broke off");
     }
+}
+
+/// Refuses a body that is announced as too long without waiting for it.
+async fn of_allowed_length(request: Request, next: Next) -> Response {
+    if request.body().size_hint().lower() > MAX_BODY_BYTES as u64 {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    }
+    next.run(request).await
 }
 
 /// Limits how long a request may take. A body that is streamed may go on after its beginning.
