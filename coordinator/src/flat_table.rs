@@ -9,7 +9,19 @@ pub(crate) mod scores;
 pub(crate) mod spend;
 
 use crate::evaluation::Evaluated;
+use crate::parquet_table::{Column, Kind};
 use crate::predictions::{RELEASE, Replies};
+
+/// Whose row it is.
+pub(crate) const RESPONDENT: Column =
+    Column::required("respondent", Kind::Int32, "row number in the survey file, starting at 1");
+
+/// What its calls were for.
+const STAGE: Column = Column::required(
+    "stage",
+    Kind::Text,
+    "what was asked for: `story`, a module, `coordinator`, or a method of one call",
+);
 
 /// What a table says about itself, in a file's key-value metadata.
 pub(crate) fn about(of: &Evaluated<'_>, table: &str) -> [(&'static str, String); 6] {

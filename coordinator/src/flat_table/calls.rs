@@ -7,6 +7,7 @@ use valuesim_shared::id::Cell;
 use valuesim_shared::store::ReplyText;
 use valuesim_shared::transcript::Call;
 
+use super::{RESPONDENT, STAGE};
 use crate::evaluation::{Evaluated, EvaluationError};
 use crate::parquet_table::{Column, Kind, Value};
 use crate::predictions::Replies;
@@ -16,14 +17,10 @@ pub(crate) const TABLE: &str = "calls";
 
 /// Its columns, in the order of a row's values.
 pub(crate) const COLUMNS: &[Column] = &[
-    Column::required("respondent", Kind::Int32, "row number in the survey file, starting at 1"),
+    RESPONDENT,
     Column::required("fold", Kind::Int32, "the fold that held the question out, starting at 1"),
     Column::required("model", Kind::Text, "the model that was asked"),
-    Column::required(
-        "stage",
-        Kind::Text,
-        "what was asked for: `story`, a module, `coordinator`, or a method of one call",
-    ),
+    STAGE,
     Column::optional("question", Kind::Text, "`Q1` to `Q290`; null for a backstory"),
     Column::required(
         "asked_before",

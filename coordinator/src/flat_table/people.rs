@@ -2,6 +2,7 @@
 
 use valuesim_shared::codebook::Category;
 
+use super::RESPONDENT;
 use super::scores::OVERALL;
 use crate::evaluation::{Column as GroupColumn, Evaluated, EvaluationError, Scored, ScoredPerson, weights};
 use crate::parquet_table::{Column, Kind, SharedText, Value};
@@ -14,7 +15,7 @@ pub(crate) const TABLE: &str = "people";
 
 /// Its columns, in the order of a row's values.
 pub(crate) const COLUMNS: &[Column] = &[
-    Column::required("respondent", Kind::Int32, "row number in the survey file, starting at 1"),
+    RESPONDENT,
     Column::optional("country", Kind::Text, "its name"),
     Column::optional("region", Kind::Text, "`N_REGION_ISO` of the survey file"),
     Column::optional("sex", Kind::Text, "the answer to Q260"),

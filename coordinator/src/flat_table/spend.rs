@@ -4,6 +4,7 @@ use valuesim_shared::id::{Cell, ModelId};
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::outcome::CellSpend;
 
+use super::{RESPONDENT, STAGE};
 use crate::evaluation::{Evaluated, EvaluationError};
 use crate::parquet_table::{Column, Kind, Value};
 use crate::predictions::Replies;
@@ -13,14 +14,10 @@ pub(crate) const TABLE: &str = "spend";
 
 /// Its columns, in the order of a row's values.
 pub(crate) const COLUMNS: &[Column] = &[
-    Column::required("respondent", Kind::Int32, "row number in the survey file, starting at 1"),
+    RESPONDENT,
     Column::required("fold", Kind::Int32, "the fold that held the questions out, starting at 1"),
     Column::required("model", Kind::Text, "the model that was asked"),
-    Column::required(
-        "stage",
-        Kind::Text,
-        "what was asked for: `story`, a module, `coordinator`, or a method of one call",
-    ),
+    STAGE,
     Column::required("sent", Kind::Int64, "requests that were sent"),
     Column::required("answered", Kind::Int64, "those that were answered"),
     Column::required("failed", Kind::Int64, "those that failed, and were repeated where that makes sense"),

@@ -4,6 +4,7 @@
 
 mod comparisons;
 mod distributions;
+mod expected;
 mod samples;
 mod strata;
 

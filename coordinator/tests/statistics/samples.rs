@@ -5,6 +5,7 @@ use valuesim_coordinator::statistics::{
     Bounds, Difference, Estimate, IntervalKind, Moments, Population, Ratio, Sample,
 };
 
+use crate::expected::Expected;
 use crate::{cases, close, close_beside};
 
 #[derive(Deserialize)]
@@ -27,14 +28,6 @@ struct Found {
     group_ratio: Expected,
     difference: ExpectedDifference,
     logit: Ends,
-}
-
-#[derive(Deserialize)]
-struct Expected {
-    mean: f64,
-    standard_error: f64,
-    lower: f64,
-    upper: f64,
 }
 
 #[derive(Deserialize)]
@@ -90,12 +83,7 @@ impl Case {
 /// A number that is not bounded has the plain interval, as `survey` makes it.
 #[track_caller]
 fn equal(found: Option<Estimate>, expected: &Expected) {
-    let found = found.expect("some people");
-    let interval = found.uncertainty.interval().expect("their scores differ");
-    close(found.mean, expected.mean);
-    close(found.standard_error.expect("some people"), expected.standard_error);
-    close_beside(interval.lower, expected.lower, expected.upper);
-    close_beside(interval.upper, expected.upper, expected.upper);
+    expected.equals(found.expect("some people"));
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use serde::Deserialize;
 use valuesim_coordinator::statistics::{Bounds, Estimate, StratifiedSample};
 
-use crate::{cases, close, close_beside};
+use crate::cases;
+use crate::expected::Expected;
 
 #[derive(Deserialize)]
 struct Case {
@@ -25,14 +26,6 @@ struct Found {
     group_ratio: Expected,
 }
 
-#[derive(Deserialize)]
-struct Expected {
-    mean: f64,
-    standard_error: f64,
-    lower: f64,
-    upper: f64,
-}
-
 impl Case {
     /// The estimate of a ratio of sums over the people of a group, or over everybody.
     fn estimate(&self, group: Option<u8>, of: impl Fn(usize) -> (f64, f64)) -> Estimate {
@@ -46,23 +39,14 @@ impl Case {
     }
 }
 
-#[track_caller]
-fn equal(found: Estimate, expected: &Expected) {
-    let interval = found.uncertainty.interval().expect("their scores differ");
-    close(found.mean, expected.mean);
-    close(found.standard_error.expect("some people"), expected.standard_error);
-    close_beside(interval.lower, expected.lower, expected.upper);
-    close_beside(interval.upper, expected.upper, expected.upper);
-}
-
 #[test]
 fn stratified_means_and_ratios_of_everybody_and_of_a_group() {
     for case in cases::<Case>("strata") {
         let score = |at: usize| (case.scores[at], 1.0);
         let pooled = |at: usize| (case.parts[at], case.wholes[at]);
-        equal(case.estimate(None, score), &case.found.mean);
-        equal(case.estimate(Some(1), score), &case.found.group);
-        equal(case.estimate(None, pooled), &case.found.ratio);
-        equal(case.estimate(Some(1), pooled), &case.found.group_ratio);
+        case.found.mean.equals(case.estimate(None, score));
+        case.found.group.equals(case.estimate(Some(1), score));
+        case.found.ratio.equals(case.estimate(None, pooled));
+        case.found.group_ratio.equals(case.estimate(Some(1), pooled));
     }
 }

@@ -13,10 +13,13 @@ pub(crate) fn bibliography(lineup: &Lineup<'_>) -> String {
     entries.join("\n")
 }
 
+/// As `CITATION.cff` cites it.
 const PAPER: &str = "@misc{valuesim,
-  title = {ValueSim [COMPLETE: full title]},
-  author = {[COMPLETE: authors]},
-  year = {[COMPLETE: year]},
+  title = {ValueSim: Generating Backstories to Model Individual Value Systems},
+  author = {Du, Bangde and Ye, Ziyi and Wu, Zhijing and Monika, Jankowska and Zhu, Shuqi and Ai, Qingyao and Zhou, Yujia and Liu, Yiqun},
+  year = {2025},
+  eprint = {2505.23827},
+  archivePrefix = {arXiv},
   note = {Evaluated on World Values Survey respondents; reference code: SimVBG},
 }
 ";
@@ -38,7 +41,7 @@ fn software(version: &str) -> String {
     format!(
         "@misc{{valuesim-software,
   title = {{valuesim}},
-  author = {{[COMPLETE: authors]}},
+  author = {{{{The valuesim authors}}}},
   note = {{Version {version}}},
 }}
 "
