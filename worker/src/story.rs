@@ -43,7 +43,9 @@ pub(crate) async fn write_scaled<Q: Queue, S: Store, O: PermitOffice>(
     let stages = calls.rules().scaled_stories();
     let stories = join_all(stages.iter().map(|&stage| ask(calls, stage))).await;
     let stories = all_or_halt(stories)?;
-    stages.iter().for_each(|&stage| calls.backstory_written(stage));
+    for &stage in &stages {
+        calls.backstory_written(stage);
+    }
     Ok(stages.into_iter().zip(stories).collect())
 }
 

@@ -6,17 +6,17 @@ use valuesim_coordinator::statistics::Estimate;
 use crate::{close, close_beside};
 
 #[derive(Deserialize)]
-pub struct Expected {
-    pub mean: f64,
-    pub standard_error: f64,
-    pub lower: f64,
-    pub upper: f64,
+pub(crate) struct Expected {
+    pub(crate) mean: f64,
+    pub(crate) standard_error: f64,
+    pub(crate) lower: f64,
+    pub(crate) upper: f64,
 }
 
 impl Expected {
     /// Asserts that `found` is this estimate.
     #[track_caller]
-    pub fn equals(&self, found: Estimate) {
+    pub(crate) fn equals(&self, found: Estimate) {
         let interval = found.uncertainty.interval().expect("their scores differ");
         close(found.mean, self.mean);
         close(found.standard_error.expect("some people"), self.standard_error);
