@@ -4,25 +4,33 @@ use std::fmt::Write as _;
 use std::fs;
 
 use serde_json::Value;
+use valuesim_test_servers::eventually;
 
-use crate::prometheus::{Prometheus, repository};
+use crate::prometheus::{Prometheus, TIMEOUT, repository};
 
 /// What Grafana puts in place of its variables; the whole test is in the window.
 const VARIABLES: [(&str, &str); 3] = [("$__rate_interval", "15m"), ("$run", ".*"), ("$model", ".*")];
 
-/// Asks every query of every panel, and checks that each gives a number.
-pub(crate) fn check(prometheus: &Prometheus) {
-    let (mut asked, mut empty) = (0, String::new());
-    for (panel, query) in queries() {
-        asked += 1;
-        let values = prometheus.query(&query);
+/// Asks every query of every panel, until each gives a number: a broker that has just started again counts its queues late.
+pub(crate) async fn check(prometheus: &Prometheus) {
+    let queries = queries();
+    assert!(queries.len() > 20, "only {} queries were found", queries.len());
+    let all_have_data = async || without_data(prometheus, &queries).is_empty().then_some(());
+    let found = eventually("data in every panel", TIMEOUT, all_have_data).await;
+    found.unwrap_or_else(|error| panic!("{error}; without data:\n{}", without_data(prometheus, &queries)));
+    println!("{} queries of panels give data", queries.len());
+}
+
+/// The panels whose query gives no number, and what it gives.
+fn without_data(prometheus: &Prometheus, queries: &[(String, String)]) -> String {
+    let mut empty = String::new();
+    for (panel, query) in queries {
+        let values = prometheus.query(query);
         if !values.iter().any(|value| value.is_finite()) {
             writeln!(empty, "{panel}: {query} gives {values:?}").unwrap();
         }
     }
-    assert!(asked > 20, "only {asked} queries were found");
-    assert!(empty.is_empty(), "panels without data:\n{empty}");
-    println!("{asked} queries of panels give data");
+    empty
 }
 
 /// The name of each panel with a query.

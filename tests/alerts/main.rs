@@ -38,7 +38,7 @@ async fn every_fault_fires_its_alert_and_every_panel_shows_data() {
 
     provider_faults(&mut fleet, &prometheus).await;
     server_faults(&mut fleet, &prometheus).await;
-    dashboards::check(&prometheus);
+    dashboards::check(&prometheus).await;
 
     fleet.kill_coordinator();
     prometheus.wait_until_firing(&["ValuesimCoordinatorGone"]).await;
@@ -72,7 +72,9 @@ async fn provider_faults(fleet: &mut Fleet, prometheus: &Prometheus) {
     }
     let unpriced = fleet.start_unpriced_run();
     prometheus.wait_until_firing(&["ValuesimUnpricedModel"]).await;
-    drop(unpriced);
+    // Ended early, it would leave a queue of results that nobody takes, which has an alert of its own.
+    unpriced.wait().expect_success();
+    prometheus.wait_until_quiet().await;
 }
 
 async fn server_faults(fleet: &mut Fleet, prometheus: &Prometheus) {

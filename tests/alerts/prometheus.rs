@@ -15,7 +15,7 @@ use crate::process::Running;
 use crate::rules::minutes_as_seconds;
 
 /// A limit for hangs: an alert needs half a minute.
-const TIMEOUT: Duration = Duration::from_mins(4);
+pub(crate) const TIMEOUT: Duration = Duration::from_mins(4);
 
 /// How often it scrapes and evaluates rules.
 const INTERVAL: &str = "1s";
