@@ -152,6 +152,16 @@ impl Mersenne {
         (0..count).map(draw).collect()
     }
 
+    /// `count` different numbers of `0..of` in the order drawn, of which each beginning is a sample. As long as `of` is large
+    /// in relation to `count`, they are those of [`Self::sample`].
+    ///
+    /// # Panics
+    /// If `count` is greater than `of`.
+    pub fn sample_in_order(&mut self, of: u32, count: u32) -> Vec<u32> {
+        assert!(count <= of, "draw {count} different numbers from {of}: expected at most {of}");
+        self.sample_set(of, count)
+    }
+
     fn sample_set(&mut self, of: u32, count: u32) -> Vec<u32> {
         let mut seen = HashSet::new();
         let mut drawn = Vec::new();

@@ -34,11 +34,26 @@ pub fn sample_rows(seed: u64, count: u32, of: u32) -> Result<Vec<Respondent>, Sa
     draw_rows(&mut Mersenne::seeded(seed), count, of)
 }
 
+/// As [`sample_rows`], in an order of which each beginning is a sample of its own: the first n are the same whatever `count` is.
+///
+/// They are those of `sample_rows(seed, n, of)` as long as n is at most about a fifth of `of`: for larger samples Python draws
+/// in another way, which depends on n. Of the 97,220 rows of the survey's version 6.0 they are for n up to 21,845.
+pub fn rows_in_drawn_order(seed: u64, count: u32, of: u32) -> Result<Vec<Respondent>, SampleError> {
+    if count > of {
+        return Err(SampleError::TooMany { count, of });
+    }
+    Ok(as_rows(Mersenne::seeded(seed).sample_in_order(of, count)))
+}
+
+fn as_rows(indices: Vec<u32>) -> Vec<Respondent> {
+    indices.into_iter().map(|index| Respondent::from_index(index as usize)).collect()
+}
+
 fn draw_rows(random: &mut Mersenne, count: u32, of: u32) -> Result<Vec<Respondent>, SampleError> {
     if count > of {
         return Err(SampleError::TooMany { count, of });
     }
-    Ok(random.sample(of, count).into_iter().map(|index| Respondent::from_index(index as usize)).collect())
+    Ok(as_rows(random.sample(of, count)))
 }
 
 /// The profile sizes in the paper, in its order: each size continues the random numbers of the one before.
@@ -153,6 +168,22 @@ mod tests {
             assert_ne!(positions, other);
         }
         assert!(profile_positions(42, respondent, fold, 0, 232).is_empty());
+    }
+
+    #[test]
+    fn each_beginning_of_the_order_is_the_sample_of_that_size() {
+        let official = 97_220;
+        let order = rows_in_drawn_order(42, 21_845, official).expect("draws");
+        for count in [1, 5, 6, 50, 100, 1_000, 21_845] {
+            assert_eq!(order[..count as usize], sample_rows(42, count, official).expect("draws"), "{count}");
+        }
+        let everybody = rows_in_drawn_order(42, official, official).expect("draws");
+        assert_eq!(everybody[..order.len()], order);
+        assert_ne!(everybody[..21_846], sample_rows(42, 21_846, official).expect("draws"));
+        let mut sorted = everybody;
+        sorted.sort_unstable();
+        assert!(sorted.into_iter().eq((0..official as usize).map(Respondent::from_index)));
+        assert_eq!(rows_in_drawn_order(42, 11, 10), Err(SampleError::TooMany { count: 11, of: 10 }));
     }
 
     #[test]
