@@ -45,7 +45,6 @@ pub(crate) struct Watch {
     pub(crate) meter: Arc<Meter>,
     pub(crate) before: Before,
     pub(crate) waiting: Waiting,
-    pub(crate) cells: u64,
     pub(crate) predictions_per_cell: f64,
     /// Whether all models have a price.
     pub(crate) priced: bool,
@@ -121,14 +120,15 @@ impl Watch {
         let cells_finished = self.progress.cells_finished();
         // Predictions of unfinished cells count, too, because a cell may take minutes.
         let done_now = (predictions as f64 / self.predictions_per_cell).max((cells_finished - finished_before) as f64);
-        let open = (self.cells - finished_before) as f64 - done_now;
+        let cells = self.progress.cells_planned();
+        let open = cells.saturating_sub(finished_before) as f64 - done_now;
         let seconds_left = (done_now > 0.0 && open > 0.0).then(|| seconds / done_now * open);
         let ended = sent - in_flight;
         let Before { backstories: backstories_before, spend: before } = &self.before;
         Snapshot {
             cells_finished,
             cells_finished_before: finished_before,
-            cells: self.cells,
+            cells,
             backstories: backstories_before + backstories,
             predictions: self.predictions_of(finished_before) + predictions,
             calls: before.sent + ended,

@@ -29,7 +29,7 @@ pub(crate) async fn measure(table: &mut Table) -> anyhow::Result<()> {
     let (cells, bytes) = fill(&queue).await?;
     queue.close().await;
     // Marks all cells as dispatched, so that the coordinator accepts their outcomes.
-    cursor(folder.path()).advance(ModelId(0), cells)?;
+    cursor(folder.path()).advance(ModelId(0), cells..=cells)?;
     let (broker, store) = servers.used()?;
     let done = coordinate(&addresses, folder.path(), &USERS.to_string(), cells)?;
     let (broker_after, store_after) = servers.used()?;

@@ -9,13 +9,14 @@
 mod cell_states;
 mod dispatch;
 mod receive;
+mod rounds;
 #[cfg(test)]
 mod tests;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::control::RunScores;
 use valuesim_shared::dead_letter::OnBadMessage;
@@ -28,10 +29,12 @@ use valuesim_shared::survey::Survey;
 use valuesim_shared::task::{TASK_VERSION, TaskKind};
 
 use crate::cursor::{Cursor, CursorError};
+use crate::evaluation::EvaluationError;
 use crate::ledger::{DeadCells, Ledger, LedgerError};
 use crate::live::LiveScores;
 use crate::plan::{Plan, Planned};
 use crate::retrieval::Retrieval;
+use crate::rounds::Rounds;
 use cell_states::CellStates;
 
 /// Why the coordinator failed.
@@ -49,6 +52,9 @@ pub enum CoordinatorError {
     /// The dispatch cursor could not be written.
     #[error(transparent)]
     Cursor(#[from] CursorError),
+    /// A round could not be decided.
+    #[error("decide whether to ask more people: {0}")]
+    Round(#[from] EvaluationError),
     /// An outcome could not be read.
     #[error("read an outcome from the results queue: {0}")]
     Outcome(String),
@@ -66,6 +72,7 @@ pub enum RunEnd {
 /// The progress of a run, for displays.
 #[derive(Debug, Default)]
 pub struct Progress {
+    planned: AtomicU64,
     finished: AtomicU64,
     dead: AtomicU64,
     /// Cells that were sent again several times without an outcome.
@@ -75,6 +82,11 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// Cells of the plan; of rounds, those of the people so far.
+    pub fn cells_planned(&self) -> u64 {
+        self.planned.load(Ordering::Relaxed)
+    }
+
     /// Cells in the ledger.
     pub fn cells_finished(&self) -> u64 {
         self.finished.load(Ordering::Relaxed)
@@ -93,6 +105,10 @@ impl Progress {
     /// The cost of the cells finished since the coordinator started.
     pub fn spent(&self) -> NanoUsd {
         NanoUsd(self.spent.load(Ordering::Relaxed))
+    }
+
+    fn plan(&self, cells: u64) {
+        self.planned.store(cells, Ordering::Relaxed);
     }
 
     fn add_spent(&self, NanoUsd(spent): NanoUsd) {
@@ -121,6 +137,10 @@ pub struct Coordinator<Q, S> {
     ledger: Arc<Ledger>,
     queue: Q,
     store: S,
+    /// Decides after each round whether there is another; `None` unless the run asks people in rounds.
+    rounds: Option<Arc<Rounds>>,
+    /// How many people of the plan may be asked so far: all, or those of the rounds that have begun.
+    people: watch::Sender<u64>,
     /// Finds the items of profiles that `rag` asks with; `None` unless the run has it.
     retrieval: Option<Arc<Retrieval>>,
     /// The kind of a cell's first task.
@@ -158,6 +178,8 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         }
         let progress = Arc::new(Progress::default());
         progress.show(&cell_states);
+        progress.plan(plan.cells());
+        let people = watch::Sender::new(plan.respondents().len() as u64);
         let first_kind = if manifest.needs_backstory() { TaskKind::Story } else { TaskKind::Cab };
         let windows = plan.models().map(|_| Semaphore::new(window)).collect();
         Ok(Self {
@@ -168,6 +190,8 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
             ledger,
             queue,
             store,
+            rounds: None,
+            people,
             retrieval: None,
             first_kind,
             windows,
@@ -288,11 +312,6 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
             failed = dispatch_all => failed,
             failed = self.send_lost_again() => failed,
         }
-    }
-
-    fn is_over(&self) -> bool {
-        let cell_states = self.cell_states();
-        cell_states.finished() + cell_states.dead() >= self.plan.cells()
     }
 
     /// Frees the slots of cells, and updates the progress.

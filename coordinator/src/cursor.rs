@@ -4,6 +4,7 @@
 //! are sent, and need not survive more than the end of the process: where it is lost or older, cells are sent twice,
 //! which costs calls and changes no result.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -40,8 +41,10 @@ impl Cursor {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner).get(usize::from(model.0)).copied().unwrap_or(0)
     }
 
-    /// Notes that `cells` of the model's cells are about to be, if that is not noted yet.
-    pub fn advance(&self, model: ModelId, cells: u64) -> Result<(), CursorError> {
+    /// Notes that as many of the model's cells as the range begins with are about to be, if that is not noted yet. Notes more
+    /// of them together, but none after the end of the range, whose turn is not to come yet.
+    pub fn advance(&self, model: ModelId, cells: RangeInclusive<u64>) -> Result<(), CursorError> {
+        let (cells, last) = cells.into_inner();
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         let at = usize::from(model.0);
         if noted.get(at).is_some_and(|&noted| noted >= cells) {
@@ -50,7 +53,7 @@ impl Cursor {
         if noted.len() <= at {
             noted.resize(at + 1, 0);
         }
-        noted[at] = cells.next_multiple_of(BLOCK);
+        noted[at] = cells.next_multiple_of(BLOCK).min(last.max(cells));
         let lines: Vec<String> = noted.iter().map(u64::to_string).collect();
         let text = lines.join("\n") + "\n";
         self.write(&text).map_err(|source| CursorError { path: self.path.clone(), source })
@@ -74,8 +77,10 @@ mod tests {
         let path = folder.path().join("dispatched");
         let cursor = Cursor::at(&path);
         assert_eq!(cursor.noted(ModelId(1)), 0);
-        cursor.advance(ModelId(1), 3).expect("writes");
+        cursor.advance(ModelId(1), 3..=u64::MAX).expect("writes");
         assert_eq!((Cursor::at(&path).noted(ModelId(0)), Cursor::at(&path).noted(ModelId(1))), (0, BLOCK));
+        cursor.advance(ModelId(0), 3..=10).expect("writes");
+        assert_eq!(Cursor::at(&path).noted(ModelId(0)), 10, "none that is not to be sent yet");
         std::fs::write(&path, "no number\n").expect("writes");
         assert_eq!(Cursor::at(&path).noted(ModelId(1)), 0);
     }

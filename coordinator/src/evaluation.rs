@@ -1,11 +1,13 @@
 //! Computes a run's results.
 
+mod accuracies;
 mod answers;
 mod batches;
 mod breakdowns;
 mod calibration;
 mod comparisons;
 mod distribution;
+mod drawn_from;
 mod evaluated;
 mod files;
 #[cfg(test)]
@@ -17,10 +19,12 @@ mod parallel;
 mod pass;
 mod people;
 mod questions;
+mod rounds;
 mod scored;
 mod scored_cells;
 mod sink;
 mod spend;
+mod stopping;
 mod strata;
 #[cfg(test)]
 mod tests;
@@ -50,6 +54,7 @@ pub(crate) use pass::PassArm;
 pub(crate) use scored::Scored;
 pub(crate) use scored_cells::ScoredPerson;
 pub(crate) use sink::Sink;
+pub(crate) use stopping::{Decision, Rule};
 
 impl Evaluated<'_> {
     /// The run's results, from one pass over the ledger.
@@ -108,6 +113,8 @@ impl Evaluated<'_> {
         let Self { run, experiment, plan, survey, codebook, ledger, .. } = *self;
         let weights = groups::weights(survey, experiment.evaluation.weights.as_deref())?;
         let questions = questions::questions(scored);
+        let of_models = &spend[..plan.models().count().min(spend.len())];
+        let rounds = rounds::rounds(scored, of_models)?;
         Ok(Results {
             version: RESULTS_VERSION,
             run: run.clone(),
@@ -119,6 +126,7 @@ impl Evaluated<'_> {
             cells_planned: plan.cells(),
             cells_finished,
             cells_dead: ledger.dead()?.len() as u64,
+            rounds,
             missing,
             facts: facts::facts(experiment, plan, survey, codebook),
             published_elsewhere: facts::published_elsewhere(experiment, plan, survey),

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use valuesim_shared::codebook::Codebook;
-use valuesim_shared::experiment::{Experiment, PAPER_SEED, PAPER_USERS, SplitSettings, Users};
+use valuesim_shared::experiment::{Experiment, PAPER_SEED, PAPER_USERS, Sample, SplitSettings, Users};
 use valuesim_shared::id::Country;
 use valuesim_shared::survey::{Release, Survey};
 
@@ -54,6 +54,11 @@ fn sample_fact(experiment: &Experiment, plan: &Plan, survey: &Survey) -> String 
     let sample = &experiment.sample;
     let count = grouped(plan.respondents().len() as u64);
     let from = if sample.countries.is_empty() { String::new() } else { format!(" of {}", sample.countries.join(", ")) };
+    if sample.is_in_rounds() {
+        let (most, seed) = (grouped(plan.most_respondents()), sample.seed);
+        let aim = aim(sample);
+        return format!("sample: rounds of respondents{from}, at most {most}, drawn with seed {seed}, until {aim}");
+    }
     let papers = survey.edition().release == Release::V6
         && sample.seed == PAPER_SEED
         && sample.users == Some(Users::Count(PAPER_USERS))
@@ -86,6 +91,16 @@ fn strata_facts(experiment: &Experiment, plan: &Plan, codebook: &Codebook) -> Ve
     let spread = by_count.iter().map(|(Reverse(drawn), countries)| format!("{drawn} of {}", countries.join(", ")));
     let spread = spread.collect::<Vec<_>>().join("; ");
     vec![format!("stratified by country, {} allocation: {spread}", allocation.name()), STRATA.to_owned()]
+}
+
+/// What the rounds are for.
+fn aim(sample: &Sample) -> String {
+    let Some(half_width) = sample.precision else {
+        let arms: Vec<String> = sample.until_decided.iter().map(ToString::to_string).collect();
+        return format!("one of {} is shown to be more accurate", arms.join(" and "));
+    };
+    let each = sample.precision_by.as_ref().map_or_else(String::new, |column| format!(" in each group of {column}"));
+    format!("half of the 95 % t interval of each arm's accuracy{each} is at most {half_width}")
 }
 
 fn folds_fact(experiment: &Experiment, plan: &Plan) -> String {

@@ -148,6 +148,7 @@ pub(crate) fn results(model: &str) -> Results {
         cells_planned: 20,
         cells_finished: 20,
         cells_dead: 0,
+        rounds: None,
         missing: Missing { planned: 20, scored: 20, persons_planned: 4, persons_scored: 4, ..Missing::default() },
         facts: vec!["4 of 2,000 respondents, drawn with seed 42".to_owned(), "5 folds".to_owned()],
         published_elsewhere: Vec::new(),

@@ -31,6 +31,7 @@ use crate::ledger::Ledger;
 use crate::live::LiveScores;
 use crate::plan::Plan;
 use crate::retrieval::Retrieval;
+use crate::rounds::Rounds;
 
 pub use self::error::FleetError;
 pub use self::heartbeat::{Heartbeat, RunSize};
@@ -71,6 +72,8 @@ pub struct Assignment<'a> {
     pub retrieval: Option<Arc<Retrieval>>,
     /// Scores its finished cells while it goes on.
     pub live: LiveScores,
+    /// The rounds in which its people are asked; none if they are asked all at once.
+    pub rounds: Option<Arc<Rounds>>,
     /// Its folder.
     pub folder: &'a Path,
     /// Maximum cells in progress for each model.
@@ -141,6 +144,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
             ledger,
             retrieval,
             live,
+            rounds,
             folder,
             window,
             task_version,
@@ -157,7 +161,8 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
             window,
         )?;
         let coordinator = coordinator.on_lasting_queues(Cursor::at(&cursor_file), process.id.clone());
-        let coordinator = Arc::new(coordinator.with_task_version(task_version).retrieving(retrieval).scoring(live));
+        let coordinator = coordinator.with_task_version(task_version).retrieving(retrieval).scoring(live);
+        let coordinator = Arc::new(coordinator.in_rounds(rounds)?);
         // Before workers see the run, so that they find everything ready.
         servers.queue.declare(&first_queues(&manifest)).await?;
         let of_first_respondent = plan.models().flat_map(|model| plan.cells_of(model).take(plan.folds().len()));
@@ -168,7 +173,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
             Arc::clone(&coordinator),
             servers.control.clone(),
             (&manifest, process.clone()),
-            RunSize { cells: plan.cells(), spent_before },
+            RunSize { most_cells: plan.cells(), spent_before },
             (Some(http_status), tell),
         );
         let heartbeat = heartbeat.await.keeping_orders_in(folder.join(CONTROL_FOLDER)).await;

@@ -3,8 +3,8 @@
 //! Four tables have the key (model, respondent, fold), and each of their rows begins with a checksum. `cells` holds the
 //! predictions and does not depend on how the run went; `spend` holds what the calls used and depends on retries;
 //! `transcripts` holds prompts and replies if the run keeps them; `dead` holds why cells were given up. Writing the same
-//! cell twice changes nothing. A fifth table, `about`, says which run the ledger belongs to, where its numbers come from, and
-//! on which days its first and last cell came.
+//! cell twice changes nothing. A fifth table, `about`, says which run the ledger belongs to, where its numbers come from, on
+//! which days its first and last cell came, and how far the rounds of people have come.
 
 mod about;
 mod checksum;
@@ -13,6 +13,7 @@ mod dead;
 mod error;
 mod open;
 mod read_only_backend;
+mod rounds;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ use valuesim_shared::transcript::Transcript;
 use checksum::{checked, with_checksum};
 pub use dead::{DeadCell, DeadCells};
 pub use error::LedgerError;
+pub use rounds::{ROUNDS_VERSION, RoundsEnd, RoundsRecord};
 pub use schema::LEDGER_VERSION;
 use schema::{ABOUT, CELLS, Key, SPEND, TRANSCRIPTS};
 

@@ -29,6 +29,7 @@ pub mod provenance;
 pub mod report;
 pub mod results;
 pub mod retrieval;
+pub mod rounds;
 pub mod run_id;
 pub mod score;
 pub mod show;

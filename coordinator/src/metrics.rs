@@ -70,7 +70,7 @@ impl RunMetrics {
 
     /// Sets how the run is.
     pub fn set(&self, state: &RunState) {
-        let CellCounts { planned, finished, under_way, dead } = state.cells;
+        let CellCounts { planned, finished, under_way, dead, .. } = state.cells;
         let set = |gauge: &IntGauge, cells: u64| gauge.set(i64::try_from(cells).unwrap_or(i64::MAX));
         set(&self.waiting, planned.saturating_sub(finished).saturating_sub(under_way).saturating_sub(dead));
         set(&self.under_way, under_way);
@@ -128,7 +128,7 @@ mod tests {
 
     use super::*;
 
-    const CELLS: CellCounts = CellCounts { planned: 10, finished: 4, under_way: 2, dead: 1 };
+    const CELLS: CellCounts = CellCounts { planned: 10, finished: 4, under_way: 2, dead: 1, at_most: None };
 
     fn state() -> RunState {
         RunState { cells: CELLS, spent: NanoUsd(0), cells_per_second: 0.5, is_paused: false }

@@ -12,7 +12,7 @@ use valuesim_shared::split::{Split, SplitError};
 use valuesim_shared::survey::Survey;
 
 use crate::draws::Draws;
-use crate::statistics::Population;
+use crate::statistics::{MIN_BEFORE_STOPPING, Population};
 use select::{Selection, select};
 
 pub use select::Stratum;
@@ -47,6 +47,11 @@ pub enum PlanError {
         "nothing to ask: the questions that folds {0} hold out are open and never count for a score; choose other folds, or behaviour `paper`, which asks them"
     )]
     NothingToAsk(String),
+    /// Rounds may not ask as many people as the first one needs.
+    #[error(
+        "--users {0}: rounds of people begin with {MIN_BEFORE_STOPPING}, of whom this is the ceiling: expected at least that, or `all`"
+    )]
+    CeilingTooLow(u32),
     /// The questions cannot be split into that many folds.
     #[error(transparent)]
     Split(#[from] SplitError),
@@ -59,6 +64,8 @@ pub enum PlanError {
 #[derive(Debug, Clone)]
 pub struct Plan {
     respondents: Vec<Respondent>,
+    /// How many respondents there may be: more than there are in the plan of some rounds.
+    most: usize,
     folds: Vec<Fold>,
     models: u16,
     split: Split,
@@ -82,7 +89,25 @@ impl Plan {
             Population::Unlimited => u32::try_from(survey.respondents()).unwrap_or(u32::MAX),
         };
         let draws = Draws::new(experiment, (&respondents, drawn_from), (&split, &folds))?;
-        Ok(Self { respondents, folds, models, split, population, strata, draws })
+        Ok(Self { most: respondents.len(), respondents, folds, models, split, population, strata, draws })
+    }
+
+    /// The plan of the first respondents alone, to which rounds have come.
+    #[must_use]
+    pub fn first(&self, respondents: u64) -> Self {
+        let respondents = usize::try_from(respondents).unwrap_or(usize::MAX);
+        let first = self.respondents.iter().copied().take(respondents).collect();
+        Self { respondents: first, ..self.clone() }
+    }
+
+    /// How many respondents there are at most: more than there are if this is the plan of some rounds.
+    pub fn most_respondents(&self) -> u64 {
+        self.most as u64
+    }
+
+    /// The number of cells of so many respondents.
+    pub fn cells_of_respondents(&self, respondents: u64) -> u64 {
+        respondents * self.folds.len() as u64 * u64::from(self.models)
     }
 
     /// The respondents, in the order of the sample.
@@ -133,7 +158,7 @@ impl Plan {
 
     /// Number of all cells.
     pub fn cells(&self) -> u64 {
-        self.cells_per_model() * u64::from(self.models)
+        self.cells_of_respondents(self.respondents.len() as u64)
     }
 
     /// The questions that the folds hold out and that are not asked, in ascending order. They count as neither asked nor

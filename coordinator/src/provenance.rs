@@ -32,7 +32,7 @@ pub struct Provenance {
     pub behaviour: Behaviour,
     /// Whether the replies come from the simulated provider.
     pub simulated: bool,
-    /// Cells of the plan.
+    /// Cells of the plan; of rounds, the most that there may be.
     pub cells: u64,
     /// The models in the experiment's order.
     pub models: Vec<ModelProvenance>,
@@ -65,7 +65,7 @@ impl Provenance {
             prompts: prompts_digest(),
             behaviour: experiment.behaviour,
             simulated: experiment.simulate.is_some(),
-            cells: plan.cells(),
+            cells: plan.cells_of_respondents(plan.most_respondents()),
             models: models.map(|model| ModelProvenance { name: model.name.clone(), price: model.price }).collect(),
             embeddings: embeddings
                 .map(|model| ModelProvenance { name: model.name.clone(), price: model.price.map(Price::from) }),

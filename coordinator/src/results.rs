@@ -12,6 +12,7 @@ mod missing;
 mod modules;
 mod people;
 mod question;
+mod rounds;
 mod spend;
 
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,7 @@ pub use missing::Missing;
 pub use modules::{Agreement, CoordinatorResults, HelpAndHarm, ModuleResults, ModuleScore};
 pub use people::{PeopleResults, Person};
 pub use question::{ByCountry, DistanceKind, DistributionSummary, QuestionArm, QuestionResults};
+pub use rounds::{Rounds, RoundsAim, RoundsEnd, Saved};
 pub use spend::{ModelSpend, StageTotals};
 
 pub use crate::statistics::{Estimate, Interval, IntervalKind, NoInterval, Uncertainty, Verdict};
@@ -72,6 +74,9 @@ pub struct Results {
     /// Cells that were given up: they are among the dead letters, and no score includes them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub cells_dead: u64,
+    /// How the rounds ended, if people were asked in rounds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounds: Option<Rounds>,
     /// What is scored, and what is missing in all scores.
     pub missing: Missing,
     /// Descriptions of what was run, for people.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use valuesim_shared::cell::needs_retrieval;
 use valuesim_shared::codebook::Codebook;
-use valuesim_shared::experiment::Experiment;
+use valuesim_shared::experiment::{ArmName, Experiment};
 use valuesim_shared::id::{Fold, QuestionId, Respondent, RunId};
 use valuesim_shared::method::{Behaviour, Method};
 use valuesim_shared::strata::{Allocation, Stratify};
@@ -44,6 +44,9 @@ struct RunInputs<'a> {
     /// Decides which answers are retrieved; set only if a method retrieves.
     #[serde(skip_serializing_if = "Option::is_none")]
     embeddings: Option<EmbeddingInputs<'a>>,
+    /// Decides how many people are asked; set only if they are asked in rounds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stopping: Option<StoppingInputs<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -52,6 +55,13 @@ struct ModelInputs<'a> {
     base_url: Option<&'a str>,
     max_output_tokens: Option<u32>,
     extra_body: &'a serde_json::Map<String, serde_json::Value>,
+}
+
+#[derive(Debug, Serialize)]
+struct StoppingInputs<'a> {
+    precision: Option<f64>,
+    precision_by: Option<&'a str>,
+    until_decided: &'a [ArmName],
 }
 
 #[derive(Debug, Serialize)]
@@ -103,6 +113,12 @@ fn id(
         extra_body: &embeddings.extra_body,
     });
     let reads_a_part = experiment.methods.iter().any(|method| matches!(method, Method::ProfileScale(_)));
+    let sample = &experiment.sample;
+    let stopping = sample.is_in_rounds().then(|| StoppingInputs {
+        precision: sample.precision,
+        precision_by: sample.precision_by.as_deref(),
+        until_decided: &sample.until_decided,
+    });
     let inputs = RunInputs {
         survey: blake3::Hash::from(survey.digest()).to_string(),
         codebook: blake3::Hash::from(codebook.digest()).to_string(),
@@ -121,6 +137,7 @@ fn id(
         simulator_seed: simulated.map(|simulation| simulation.seed),
         draw_seed: reads_a_part.then_some(experiment.sample.seed),
         embeddings,
+        stopping,
     };
     let json = serde_json::to_vec(&inputs).expect("a run's inputs can be written as JSON");
     let digest = &blake3::hash(&json).to_hex()[..DIGITS];

@@ -56,5 +56,5 @@ pub use strata::{Strata, StratifiedRatio, StratifiedSample};
 pub use student_t::{t_quantile, t_two_sided, t_upper_tail};
 pub use t_test::TTest;
 pub use verdict::{Direction, Judgement, MIN_PEOPLE, Verdict, judge};
-pub use width::{MIN_BEFORE_STOPPING, WidthRule};
+pub use width::{MIN_BEFORE_STOPPING, MIN_ROUND, WidthRule};
 pub use wilcoxon::{Wilcoxon, WilcoxonMethod};

@@ -5,6 +5,7 @@ mod cells;
 mod check;
 mod files;
 mod predictions;
+mod rounds;
 mod tables;
 
 use std::path::Path;
@@ -87,6 +88,9 @@ pub fn verify(subject: &Subject<'_>) -> Result<Verification, LedgerError> {
     ];
     checks.extend(embeddings(subject));
     let ledger_is_sound = checks.iter().all(Check::is_sound);
+    if ledger_is_sound {
+        checks.extend(rounds::check(&subject.evaluated));
+    }
     let files = if ledger_is_sound {
         files::compare(subject, rows.first_open(plan))?
     } else {

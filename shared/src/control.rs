@@ -145,7 +145,7 @@ pub struct AboutRun {
 /// The number of cells of a run in each state.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CellCounts {
-    /// All cells of the run.
+    /// All cells of the run; of rounds, those of the people so far.
     pub planned: u64,
     /// In the ledger.
     pub finished: u64,
@@ -153,6 +153,9 @@ pub struct CellCounts {
     pub under_way: u64,
     /// Among the dead letters.
     pub dead: u64,
+    /// The most cells that there may be, if people are asked in rounds and more may follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<u64>,
 }
 
 /// A process of a fleet.

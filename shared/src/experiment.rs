@@ -1,7 +1,9 @@
 //! The experiment as a user writes it: data, sample, folds, methods, models, limits.
 
+mod arm_name;
 mod evaluation;
 mod sample;
+mod stopping;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -14,6 +16,7 @@ use crate::id::Fold;
 use crate::method::{Behaviour, Method};
 use crate::model::ModelSettings;
 
+pub use arm_name::ArmName;
 pub use evaluation::EvaluationSettings;
 pub use sample::{Sample, Users};
 
@@ -146,6 +149,7 @@ impl Experiment {
             self.simulate.get_or_insert_default();
             self.models.push(ModelSettings::named(SIMULATED));
         }
+        self.complete_stopping();
         if self.sample.users.is_none() && self.sample.respondents.is_empty() {
             let users = if self.survey.file.is_some() { PAPER_USERS } else { DEMO_USERS };
             self.sample.users = Some(Users::Count(users));
@@ -177,7 +181,7 @@ impl Experiment {
         let one_source = self.survey.file.is_none() || self.survey.synthetic.is_none();
         unless(one_source, "survey: `file` and `synthetic` exclude each other; leave one out".to_owned());
         unless(self.survey.synthetic != Some(0), "survey.synthetic: expected at least 1 respondent".to_owned());
-        for problem in self.sample.problems() {
+        for problem in self.sample.problems().into_iter().chain(self.stopping_problems()) {
             unless(false, problem);
         }
         for fold in self.split.only.iter().collect::<BTreeSet<_>>() {

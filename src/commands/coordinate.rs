@@ -122,6 +122,7 @@ impl Job {
             ledger,
             retrieval: prepared.retrieval,
             live: self.live_scores(ledger),
+            rounds: self.rounds(ledger)?,
             folder: folder.path(),
             window: flags.window as usize,
             task_version: flags.task_version,
@@ -132,7 +133,7 @@ impl Job {
         let Some(coordinator) = beginning.await else { return interrupted(saying).await };
         let coordinator = coordinator?;
         note(&format!("coordinating run {}: it progresses while workers serve it (valuesim work --run {0})", self.run));
-        let watch = Watch { progress: coordinator.progress(), cells: self.plan.cells() };
+        let watch = Watch { progress: coordinator.progress() };
         let showing = AbortOnDropHandle::new(tokio::spawn(watch.show(style)));
         let end = Box::pin(coordinator.run(stop)).await;
         page.end().await;
@@ -150,7 +151,6 @@ async fn interrupted(saying: AbortOnDropHandle<()>) -> Result<FleetEnd, Failure>
 /// Shows the progress of a run of a fleet.
 struct Watch {
     progress: Arc<Progress>,
-    cells: u64,
 }
 
 /// One look at the run.
@@ -185,13 +185,13 @@ impl Watch {
 
     fn snapshot(&self, seconds: f64, before: u64) -> Snapshot {
         let finished = self.progress.cells_finished();
-        let cells_dead = self.progress.cells_dead();
-        let (now, open) = ((finished - before) as f64, self.cells.saturating_sub(finished + cells_dead) as f64);
+        let (cells, cells_dead) = (self.progress.cells_planned(), self.progress.cells_dead());
+        let (now, open) = ((finished - before) as f64, cells.saturating_sub(finished + cells_dead) as f64);
         Snapshot {
             cells_finished: finished,
             cells_finished_before: before,
             cells_dead,
-            cells: self.cells,
+            cells,
             seconds,
             seconds_left: (now > 0.0).then(|| seconds / now * open),
         }

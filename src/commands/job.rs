@@ -4,13 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use valuesim_coordinator::evaluation::{Evaluated, check_columns};
+use valuesim_coordinator::evaluation::{Evaluated, EvaluationError, check_columns};
 use valuesim_coordinator::ledger::{Ledger, LedgerError};
 use valuesim_coordinator::live::{LiveScores, ScoredRun};
 use valuesim_coordinator::plan::Plan;
 use valuesim_coordinator::provenance::Provenance;
 use valuesim_coordinator::retrieval::{KeptVectors, VECTORS_FILE, VectorsError};
+use valuesim_coordinator::rounds::{InRounds, Rounds, check_rule, plan_so_far};
 use valuesim_coordinator::run_id::run_id;
+use valuesim_coordinator::statistics::MIN_BEFORE_STOPPING;
 use valuesim_shared::cell::{backstories, needs_retrieval};
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::embeddings::EmbeddingSettings;
@@ -23,6 +25,7 @@ use valuesim_shared::survey::Survey;
 use valuesim_simulator::synth::Synth;
 
 use crate::exit::{Failure, OrUsage as _};
+use crate::output::note;
 use crate::progress::Before;
 use crate::run_folder::RunFolder;
 
@@ -31,6 +34,7 @@ const LEDGER_WITHIN: Duration = Duration::from_secs(2);
 const LEDGER_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// An experiment with its data: what is decided before the first call.
+#[derive(Clone)]
 pub(super) struct Job {
     pub(super) run: RunId,
     pub(super) experiment: Experiment,
@@ -51,6 +55,7 @@ impl Job {
         };
         check_columns(&survey, &codebook, &experiment.evaluation).or_usage()?;
         let plan = Plan::new(&experiment, &survey, &codebook).or_usage()?;
+        check_rule(&experiment, &plan, &survey, &codebook).or_usage()?;
         let run = run_id(&experiment, &plan, &survey, &codebook);
         Ok(Self { run, experiment, codebook: Arc::new(codebook), survey: Arc::new(survey), plan: Arc::new(plan) })
     }
@@ -92,6 +97,24 @@ impl Job {
             }
         }
         Ok(before)
+    }
+
+    /// The plan of the first round; none unless people are asked in rounds.
+    pub(super) fn first_round(&self) -> Option<Plan> {
+        self.experiment.sample.is_in_rounds().then(|| self.plan.first(MIN_BEFORE_STOPPING))
+    }
+
+    /// The rounds that are left; none unless people are asked in rounds.
+    pub(super) fn rounds(&self, ledger: &Arc<Ledger>) -> Result<Option<Arc<Rounds>>, EvaluationError> {
+        let Self { run, experiment, codebook, survey, plan } = self.clone();
+        let of = InRounds { run, experiment, plan, survey, codebook, tell: note };
+        Ok(Rounds::of(of, Arc::clone(ledger))?.map(Arc::new))
+    }
+
+    /// The same with the people alone whom the run's rounds have come to.
+    pub(super) fn so_far(&self, ledger: &Ledger) -> Result<Self, EvaluationError> {
+        let plan = plan_so_far((&self.experiment, &self.plan), (&self.survey, &self.codebook), ledger)?;
+        Ok(Self { plan: Arc::new(plan), ..self.clone() })
     }
 
     /// The run in the form in which it is scored.

@@ -52,6 +52,7 @@ impl Which {
                 ))
                 .or_usage();
             }
+            let job = job.so_far(&ledger)?;
             let vectors = job.vectors(&folder)?;
             look(&job.evaluated(&ledger, vectors.as_ref()))
         })

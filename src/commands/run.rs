@@ -16,6 +16,7 @@ use valuesim_coordinator::estimate::{Estimate, estimate};
 use valuesim_coordinator::evaluation::{CALLS_FILE, PEOPLE_FILE, PREDICTIONS_FILE, SCORES_FILE};
 use valuesim_coordinator::fleet::FleetEnd;
 use valuesim_coordinator::ledger::Ledger;
+use valuesim_coordinator::plan::Plan;
 use valuesim_coordinator::report;
 use valuesim_coordinator::results::Results;
 use valuesim_coordinator::table;
@@ -72,9 +73,10 @@ pub(crate) fn run(LocalFlags { run, listen, page }: &LocalFlags) -> Result<Exit,
 pub(super) fn start(experiment: Experiment, flags: &Flags, mode: Mode<'_>) -> Result<Exit, Failure> {
     let job = Job::prepare(experiment)?;
     let style = if flags.json { Style::Json } else { Style::Text };
-    let estimate = estimate(&job.experiment, &job.plan, &job.survey, &job.codebook);
+    let estimate_of = |plan: &Plan| estimate(&job.experiment, plan, &job.survey, &job.codebook);
+    let (least, estimate) = (job.first_round().map(|plan| estimate_of(&plan)), estimate_of(&job.plan));
     check_limits(&job.experiment, &estimate).or_usage()?;
-    let announcement = Announcement::new(&job, &estimate);
+    let announcement = Announcement::new(&job, (least.as_ref(), &estimate));
     if flags.dry_run {
         announcement.print(style)?;
         return Ok(Exit::Done);
@@ -152,15 +154,19 @@ impl Job {
         let ledger = self.open_ledger(folder)?;
         let finished = ledger.finished()?.count() as u64;
         self.say_what_is_without_transcript(&ledger, finished)?;
+        // Once the rounds have ended, only the people whom they came to are left.
+        let has_rounds = self.rounds(&ledger)?.is_some();
+        let so_far = self.so_far(&ledger)?;
+        let job = if has_rounds { self } else { &so_far };
         // The results of a finished run need no key and no provider.
-        let end = if finished == self.plan.cells() {
+        let end = if !has_rounds && finished == job.plan.cells() {
             note("the run is already finished: these are its results, without new calls");
             FleetEnd::Finished
         } else {
             let working = async {
                 match mode {
-                    Mode::OneProcess(listen) => self.work(&ledger, (folder, listen), style, &stop).await,
-                    Mode::Fleet(flags) => Box::pin(self.coordinate(flags, &ledger, folder, style, &stop)).await,
+                    Mode::OneProcess(listen) => job.work(&ledger, (folder, listen), style, &stop).await,
+                    Mode::Fleet(flags) => Box::pin(job.coordinate(flags, &ledger, folder, style, &stop)).await,
                 }
             };
             runtime.block_on(working).map_err(|failure| {
@@ -170,7 +176,7 @@ impl Job {
         match end {
             FleetEnd::Finished => {
                 let saying = runtime.spawn(say_when(stop.clone(), "stopping: press Ctrl-C again to exit at once"));
-                let concluded = self.conclude(&ledger, folder, style, &stop);
+                let concluded = self.so_far(&ledger)?.conclude(&ledger, folder, style, &stop);
                 saying.abort();
                 concluded
             }
@@ -238,6 +244,7 @@ impl Job {
             ledger,
             retrieval: prepared.retrieval,
             live: self.live_scores(ledger),
+            rounds: self.rounds(ledger)?,
             folder,
             spent_before: before.spend.cost,
             http_status,
@@ -262,7 +269,6 @@ impl Job {
         style: Style,
         stop: &CancellationToken,
     ) -> anyhow::Result<FleetEnd> {
-        let cells = self.plan.cells();
         let arms = self.experiment.methods.len() as f64;
         let predictions = self.plan.predictions_per_arm() as f64 * arms;
         let watch = Watch {
@@ -270,7 +276,6 @@ impl Job {
             meter: process.meter(),
             before,
             waiting: process.waiting(),
-            cells,
             predictions_per_cell: predictions / self.plan.cells_per_model() as f64,
             priced: self.experiment.models.iter().all(|model| model.price.is_some())
                 && self.embeddings().is_none_or(|embeddings| embeddings.price.is_some()),

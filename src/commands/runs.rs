@@ -103,7 +103,7 @@ mod tests {
             run: RunId(run.to_owned()),
             models: vec!["gpt".to_owned(), "deep\u{1b}[2Jseek".to_owned()],
             phase,
-            cells: CellCounts { planned: 486_100, finished: 1_234, under_way: 64, dead },
+            cells: CellCounts { planned: 486_100, finished: 1_234, under_way: 64, dead, at_most: None },
             spent: NanoUsd(1_250_000_000),
             priced: true,
             stopped_by: None,

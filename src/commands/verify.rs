@@ -84,6 +84,7 @@ fn verified(job: &Job, folder: &RunFolder) -> Result<Verification, Failure> {
         if let Err(refusal) = job.check_is_not_of_manifest_1(&ledger.run()?, folder) {
             return Ok(Err(refusal).or_not_looked());
         }
+        let job = job.so_far(&ledger)?;
         // A file that cannot be read is a check of its own.
         let vectors = job.vectors(folder).ok().flatten();
         let subject = Subject {

@@ -9,6 +9,7 @@ use valuesim_coordinator::ledger::Ledger;
 use valuesim_coordinator::live::LiveScores;
 use valuesim_coordinator::plan::Plan;
 use valuesim_coordinator::retrieval::Retrieval;
+use valuesim_coordinator::rounds::Rounds;
 use valuesim_shared::control::{Control as _, DesiredState, FolderControl, Order, RunPhase, this_process};
 use valuesim_shared::id::RunId;
 use valuesim_shared::manifest::Manifest;
@@ -60,6 +61,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) retrieval: Option<Arc<Retrieval>>,
     /// Scores its finished cells while it goes on.
     pub(crate) live: LiveScores,
+    /// The rounds in which people are asked; none if they are asked all at once.
+    pub(crate) rounds: Option<Arc<Rounds>>,
     pub(crate) folder: &'a RunFolder,
     /// The cost of the finished cells.
     pub(crate) spent_before: NanoUsd,
@@ -72,7 +75,8 @@ pub(crate) struct Parts<'a> {
 impl OneProcess {
     /// Connects both sides. Reads the providers' keys, and makes no call.
     pub(crate) async fn new(parts: Parts<'_>) -> anyhow::Result<Self> {
-        let Parts { manifest, plan, survey, ledger, retrieval, live, folder, spent_before, http_status, tell } = parts;
+        let Parts { manifest, plan, survey, ledger, retrieval, live, rounds, folder, spent_before, http_status, tell } =
+            parts;
         let run = manifest.run.clone();
         let limits: Vec<Limits> = manifest.models.iter().map(|model| model.limits).collect();
         let max_in_flight = limits.iter().map(|limits| limits.calls_in_flight as usize).max().unwrap_or(1);
@@ -82,10 +86,10 @@ impl OneProcess {
         let (store, control) = (EmbeddedStore::open(&folder.store())?, FolderControl::in_folder(folder.control()));
         store.put_manifest(&run, &manifest.to_bytes()).await?;
         let (plan, survey, ledger) = (Arc::clone(plan), Arc::clone(survey), Arc::clone(ledger));
-        let size = RunSize { cells: plan.cells(), spent_before };
+        let size = RunSize { most_cells: plan.cells(), spent_before };
         let ports = (queue.clone(), store.clone());
         let coordinator = Coordinator::new(&manifest, plan, survey, ledger, ports, window)?;
-        let coordinator = Arc::new(coordinator.retrieving(retrieval).scoring(live));
+        let coordinator = Arc::new(coordinator.retrieving(retrieval).scoring(live).in_rounds(rounds)?);
         let shown = (http_status.as_deref(), tell);
         let about = (&manifest, this_process());
         let heartbeat = Heartbeat::new(Arc::clone(&coordinator), control.clone(), about, size, shown).await;

@@ -61,6 +61,26 @@ fn mutually_exclusive_flags() {
 }
 
 #[test]
+fn rounds_that_cannot_be_asked() {
+    check(&["run", "--precision", "0.5"], &["sample.precision 0.5", "above 0 and below 0.5"]);
+    check(&["run", "--precision", "narrow"], &["'narrow'", "--precision <HALF_WIDTH>"]);
+    check(
+        &["run", "--precision", "0.1", "--until-decided", "valuesim,mode"],
+        &["cannot be used with '--until-decided"],
+    );
+    check(&["run", "--precision", "0.1", "--respondents", "1"], &["cannot be used with '--respondents"]);
+    check(&["run", "--precision", "0.1", "--users", "49"], &["--users 49: rounds of people begin with 50"]);
+    check(&["run", "--precision-by", "Q260"], &["sample.precision_by", "need a `precision`"]);
+    check(&["run", "--precision", "0.1", "--precision-by", "ROOM"], &["the survey has no column \"ROOM\""]);
+    let few = ["run", "--synthetic", "60", "--precision", "0.1", "--precision-by", "Q260"];
+    check(&few, &["column \"Q260\" has no group of 50 people"]);
+    check(&["run", "--until-decided", "valuesim,magic"], &["'magic'", "a method or a baseline", "mode-country"]);
+    check(&["run", "--until-decided", "valuesim"], &["expected two arms"]);
+    check(&["run", "--until-decided", "valuesim,valuesim"], &["is named twice; expected two different arms"]);
+    check(&["run", "--until-decided", "valuesim,rag"], &["rag:simulated is not run; expected one of the methods"]);
+}
+
+#[test]
 fn an_invalid_experiment_file() {
     let text = "name = 'ours'\nsample.users = 5\nuser = 5\n";
     let expected = ["experiment.toml", "line 3", "unknown field `user`", "expected one of"];

@@ -24,6 +24,7 @@ mod process;
 mod provider_down;
 mod rng;
 mod rolling;
+mod rounds;
 mod several_runs;
 mod soak;
 mod store;

@@ -116,7 +116,7 @@ pub(crate) fn task(respondent: u32, history: &[&str]) -> Task {
 }
 
 pub(crate) fn about() -> AboutRun {
-    let cells = CellCounts { planned: 60, finished: 12, under_way: 3, dead: 0 };
+    let cells = CellCounts { planned: 60, finished: 12, under_way: 3, dead: 0, at_most: None };
     let now = UnixMillis::now();
     AboutRun { cells, begun_at: now, at: now, ..control_message::about("r1", RunPhase::Begun) }
 }

@@ -125,7 +125,7 @@ fn stopped(everybody: &Everybody, half_width: f64, promises: &mut Promises) {
                 return covers(Some(estimate), truth);
             }
             let needed = rule.people_needed(&scores, population).expect("they differ");
-            let until = usize::try_from(needed).expect("a place").clamp(people + 1, 2 * people);
+            let until = usize::try_from(WidthRule::next_round(people as u64, needed)).expect("a place");
             places[people..until].iter().for_each(|&place| scores.add(everybody.scores[place]));
         }
     });

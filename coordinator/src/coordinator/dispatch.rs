@@ -27,14 +27,16 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
     pub(super) async fn dispatch(&self, model: ModelId) -> Result<(), CoordinatorError> {
         let noted_before = self.cursor.as_ref().map_or(0, |cursor| cursor.noted(model));
         let numbered = stream::iter(self.plan.cells_of(model).zip(1_u64..));
-        let started =
-            numbered.filter_map(|(cell, number)| async move { self.start(cell).await.then_some((cell, number)) });
+        let started = numbered.filter_map(|(cell, number)| async move {
+            self.reached(number).await;
+            self.start(cell).await.then_some((cell, number))
+        });
         let sent = started.map(|(cell, number)| async move {
             if number <= noted_before {
                 return Ok(());
             }
             if let Some(cursor) = &self.cursor {
-                cursor.advance(model, number)?;
+                cursor.advance(model, number..=self.last_of_the_round())?;
             }
             self.send(cell).await
         });
@@ -93,6 +95,10 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
                 continue;
             }
             let lost = self.cell_states().all_under_way();
+            // Between two rounds nothing is under way, and nothing is lost.
+            if lost.is_empty() {
+                continue;
+            }
             let (run, cells) = (&self.run, lost.len());
             if times >= MANY_TIMES_LOST {
                 self.progress.show_lost(cells as u64);

@@ -78,8 +78,8 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         let mut due = Instant::now();
         let mut forgetting = Forgetting::default();
         let end = loop {
-            if self.is_over() {
-                break RunEnd::Finished;
+            if let Some(end) = self.end(stop).await? {
+                break end;
             }
             // Queues that outlive the process keep what waits on them.
             if self.cursor.is_some() && stop.is_cancelled() {

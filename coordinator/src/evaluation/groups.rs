@@ -7,6 +7,8 @@ use valuesim_shared::experiment::EvaluationSettings;
 use valuesim_shared::id::{Code, QuestionId, Respondent};
 use valuesim_shared::survey::{Survey, TextColumn};
 
+use crate::statistics::MIN_BEFORE_STOPPING;
+
 /// The country's column in the survey file.
 pub(crate) const COUNTRY: &str = "B_COUNTRY";
 
@@ -44,6 +46,15 @@ pub enum ColumnError {
         "column {column:?} has more than {MAX_GROUPS_OF_A_COLUMN} different values: expected one that makes groups"
     )]
     TooManyGroups {
+        /// The column.
+        column: String,
+    },
+    /// None of its groups is large enough for a rule that waits for each of them.
+    #[error(
+        "column {column:?} has no group of {MIN_BEFORE_STOPPING} people, of whom a precision for each group needs as many: \
+         expected one with larger groups"
+    )]
+    TooFewPeople {
         /// The column.
         column: String,
     },
@@ -112,6 +123,11 @@ impl Column {
             first += column.groups.len();
         }
         Ok(columns)
+    }
+
+    /// The column of this name.
+    pub(super) fn named(survey: &Survey, codebook: &Codebook, name: &str) -> Result<Self, ColumnError> {
+        Self::new(survey, codebook, (name, name))
     }
 
     fn new(survey: &Survey, codebook: &Codebook, (name, title): (&str, &str)) -> Result<Self, ColumnError> {

@@ -3,12 +3,13 @@
 use valuesim_shared::codebook::Category;
 use valuesim_shared::id::Respondent;
 
+use super::drawn_from::drawn_from;
 use super::evaluated::Evaluated;
 use super::groups::Column;
 use super::pass::{Counts, PassArm};
 use super::scored_cells::ScoredPerson;
 use crate::results::Measure;
-use crate::statistics::{Bounds, Direction, Population, Sample, StratifiedSample};
+use crate::statistics::{Bounds, Direction, Sample, StratifiedSample};
 
 /// The counts of a run.
 pub(crate) struct Scored<'a> {
@@ -46,19 +47,8 @@ impl Scored<'_> {
 
     /// The people from whom the sample was drawn; `None` if they are not known.
     pub(crate) fn drawn_from(&self) -> Option<Vec<Respondent>> {
-        let Population::Finite(count) = self.of.plan.population() else { return None };
-        let countries = &self.of.experiment.sample.countries;
-        let is_named = |respondent: &Respondent| {
-            let country = self.of.survey.country(*respondent);
-            let name = self.of.codebook.country(country).map(|known| known.alpha.as_str());
-            let is_it = |wanted: &String| {
-                wanted.parse() == Ok(country.0) || name.is_some_and(|alpha| alpha.eq_ignore_ascii_case(wanted))
-            };
-            countries.is_empty() || countries.iter().any(is_it)
-        };
-        let all = (0..self.of.survey.respondents()).map(Respondent::from_index);
-        let people: Vec<Respondent> = all.filter(is_named).collect();
-        (people.len() as u64 == count).then_some(people)
+        let Evaluated { experiment, plan, survey, codebook, .. } = *self.of;
+        drawn_from(experiment, plan, (survey, codebook))
     }
 
     /// Between what a difference of two scores lies.

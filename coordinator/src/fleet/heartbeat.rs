@@ -48,7 +48,7 @@ struct Facts {
     models: Vec<String>,
     /// Whether the prices of all its models are known.
     priced: bool,
-    cells: u64,
+    most_cells: u64,
     /// The cost of the cells that were finished before this process started.
     spent_before: NanoUsd,
 }
@@ -56,8 +56,8 @@ struct Facts {
 /// The number of cells of a run, and its cost so far.
 #[derive(Debug, Clone, Copy)]
 pub struct RunSize {
-    /// Its cells.
-    pub cells: u64,
+    /// Its cells; of rounds, the most that there may be.
+    pub most_cells: u64,
     /// The cost of the cells that are finished already.
     pub spent_before: NanoUsd,
 }
@@ -69,7 +69,7 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
         coordinator: Arc<Coordinator<Q, S>>,
         control: C,
         (manifest, process): (&Manifest, Process),
-        RunSize { cells, spent_before }: RunSize,
+        RunSize { most_cells, spent_before }: RunSize,
         (http_status, tell): (Option<&HttpStatus>, fn(&str)),
     ) -> Self {
         let run = manifest.run.clone();
@@ -83,7 +83,7 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
         let http = http_status.map(shown);
         let models = manifest.models.iter().map(|model| model.name.clone()).collect();
         let chronicle = Chronicle::of(&control, &run, coordinator.progress().cells_finished()).await;
-        let facts = Facts { process, run, models, priced, cells, spent_before };
+        let facts = Facts { process, run, models, priced, most_cells, spent_before };
         let (cells_per_second, last_order) = (Mutex::new(0.0), Mutex::new(last_order));
         Self { coordinator, control, facts, http, begun_at, cells_per_second, tell, chronicle, last_order, kept: None }
     }
@@ -219,11 +219,13 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
 
     fn counts(&self) -> CellCounts {
         let progress = self.progress();
+        let planned = progress.cells_planned();
         CellCounts {
-            planned: self.facts.cells,
+            planned,
             finished: progress.cells_finished(),
             under_way: self.coordinator.cells_under_way(),
             dead: progress.cells_dead(),
+            at_most: Some(self.facts.most_cells).filter(|&most| most > planned),
         }
     }
 

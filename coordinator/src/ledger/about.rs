@@ -26,7 +26,7 @@ impl Ledger {
         value.ok_or_else(|| self.corrupt(format_args!("it lacks the entry `{key}`")))
     }
 
-    fn read_about(&self, key: &str) -> Result<Option<String>, redb::Error> {
+    pub(super) fn read_about(&self, key: &str) -> Result<Option<String>, redb::Error> {
         let transaction = self.database.begin_read()?;
         let is_there = transaction.list_tables()?.any(|table| table.name() == ABOUT.name());
         if !is_there {
@@ -49,7 +49,7 @@ impl Ledger {
         self.write_about(&key, &text).map_err(|error| self.failed("write to", error))
     }
 
-    fn write_about(&self, key: &str, value: &str) -> Result<(), redb::Error> {
+    pub(super) fn write_about(&self, key: &str, value: &str) -> Result<(), redb::Error> {
         let transaction = self.database.begin_write()?;
         transaction.open_table(ABOUT)?.insert(key, value)?;
         transaction.commit()?;

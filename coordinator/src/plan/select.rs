@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, HashSet};
 use valuesim_shared::codebook::{Codebook, CountryName};
 use valuesim_shared::experiment::{Sample, Users};
 use valuesim_shared::id::{Country, Respondent};
-use valuesim_shared::sample::sample_rows;
+use valuesim_shared::sample::{SampleError, rows_in_drawn_order, sample_rows};
 use valuesim_shared::strata::{Allocation, Stratify, draw_from_group, interleave};
 use valuesim_shared::survey::Survey;
 
 use super::PlanError;
-use crate::statistics::Population;
+use crate::statistics::{MIN_BEFORE_STOPPING, Population};
 
 /// The respondents of a run.
 pub(super) struct Selection {
@@ -42,8 +42,15 @@ pub(super) fn select(sample: &Sample, survey: &Survey, codebook: &Codebook) -> R
         (Some(Users::Count(count)), _) if count as usize > candidates.len() => {
             Err(PlanError::TooMany { asked: count, there: candidates.len() })
         }
+        (Some(Users::Count(count)), _) if sample.is_in_rounds() && u64::from(count) < MIN_BEFORE_STOPPING => {
+            Err(PlanError::CeilingTooLow(count))
+        }
+        (users, _) if sample.is_in_rounds() => {
+            let count = if let Some(Users::Count(count)) = users { count } else { size(&candidates) };
+            Ok(plain(draw(rows_in_drawn_order, (sample.seed, count), &candidates)?))
+        }
         (Some(Users::Count(count)), Some(Stratify::Country)) => Ok(by_country(sample, count, &candidates, survey)),
-        (Some(Users::Count(count)), None) => Ok(plain(draw(sample.seed, count, &candidates)?)),
+        (Some(Users::Count(count)), None) => Ok(plain(draw(sample_rows, (sample.seed, count), &candidates)?)),
         (Some(Users::All) | None, _) => Ok(plain(candidates)),
     }
 }
@@ -66,10 +73,12 @@ fn candidates(sample: &Sample, survey: &Survey, codebook: &Codebook) -> Result<V
     Ok(candidates)
 }
 
-fn draw(seed: u64, count: u32, from: &[Respondent]) -> Result<Vec<Respondent>, PlanError> {
-    let there = size(from);
+/// A way to draw `count` different rows out of `of` with a seed: [`sample_rows`] or [`rows_in_drawn_order`].
+type Draw = fn(seed: u64, count: u32, of: u32) -> Result<Vec<Respondent>, SampleError>;
+
+fn draw(rows: Draw, (seed, count): (u64, u32), from: &[Respondent]) -> Result<Vec<Respondent>, PlanError> {
     let positions =
-        sample_rows(seed, count, there).map_err(|_| PlanError::TooMany { asked: count, there: from.len() })?;
+        rows(seed, count, size(from)).map_err(|_| PlanError::TooMany { asked: count, there: from.len() })?;
     Ok(positions.into_iter().map(|position| from[position.index()]).collect())
 }
 

@@ -10,6 +10,12 @@ use super::student_t::t_quantile;
 /// and cover too seldom (Anscombe 1953; Chow and Robbins 1965).
 pub const MIN_BEFORE_STOPPING: u64 = 50;
 
+/// The fewest people of a round.
+pub const MIN_ROUND: u64 = 10;
+
+/// A round has at least one person for so many before it, because the number that is needed is itself an estimate.
+const GROWTH: u64 = 50;
+
 /// Asks people until half of the 95 % t interval, with the finite population correction, is at most this.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct WidthRule {
@@ -21,9 +27,13 @@ impl WidthRule {
     /// Whether a mean is known precisely enough, or everyone was asked.
     pub fn is_met(self, estimate: &Estimate, population: Population) -> bool {
         let sample = Sample { people: estimate.persons, population };
-        let margin = estimate.standard_error.map(|error| half_width(error, estimate.degrees()));
-        let is_narrow = margin.is_some_and(|margin| margin <= self.half_width);
+        let is_narrow = Self::half_width_of(estimate).is_some_and(|half_width| half_width <= self.half_width);
         sample.is_census() || (estimate.persons >= MIN_BEFORE_STOPPING && is_narrow)
+    }
+
+    /// Half of the t interval of an estimate, which the rule looks at; `None` for one person.
+    pub fn half_width_of(estimate: &Estimate) -> Option<f64> {
+        estimate.standard_error.map(|error| half_width(error, estimate.degrees()))
     }
 
     /// How many people will have been asked when the rule is met, judged by the spread so far: at least
@@ -45,6 +55,13 @@ impl WidthRule {
             *(if is_enough(middle) { &mut high } else { &mut low }) = middle;
         }
         Some(high)
+    }
+
+    /// How many people the next round goes on to, if `people` were asked and `needed` are needed by what is known so far: at
+    /// most twice as many, and at least [`MIN_ROUND`] more.
+    pub fn next_round(people: u64, needed: u64) -> u64 {
+        let least = people + (people / GROWTH).max(MIN_ROUND);
+        needed.clamp(least, least.max(2 * people))
     }
 
     fn is_enough(self, deviation: f64, sample: Sample) -> bool {
@@ -78,6 +95,13 @@ mod tests {
         assert!(!is_met(49, 0.9, Population::Unlimited));
         assert!(is_met(50, 0.9, Population::Unlimited));
         assert_eq!(WidthRule { half_width: 0.9 }.people_needed(&scores(20), Population::Unlimited), Some(50));
+    }
+
+    #[test]
+    fn rounds_grow_to_what_is_needed_and_not_by_single_people() {
+        for (people, needed, next) in [(50, 80, 80), (50, 400, 100), (50, 52, 60), (5_000, 5_001, 5_100), (4, 9, 14)] {
+            assert_eq!(WidthRule::next_round(people, needed), next, "{people} of {needed}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use valuesim_shared::method::Behaviour;
 
 use super::{RowKind, number, rows};
 use crate::grouped::{counted, grouped};
-use crate::results::{ArmResults, Comparison, Estimate, IntervalKind, Measure, NoInterval, Results, Verdict};
+use crate::results::{ArmResults, Comparison, Estimate, IntervalKind, Measure, NoInterval, Results, Rounds, Verdict};
 use crate::statistics::Population;
 
 /// How tables show an interval.
@@ -22,6 +22,7 @@ pub(crate) enum IntervalStyle {
 /// What a reader needs to know to read the tables.
 pub(crate) fn notes(results: &Results, style: IntervalStyle) -> Vec<String> {
     let mut notes = vec![how_it_is_scored(results, style), whom_the_intervals_are_for(results)];
+    notes.extend(results.rounds.iter().flat_map(Rounds::sentences));
     notes.extend(why_there_is_no_interval(results));
     notes.extend(what_is_missing(results));
     notes.extend(where_the_papers_figures_are(results));

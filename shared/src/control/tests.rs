@@ -26,7 +26,7 @@ fn what_is_told_is_written_and_read_to_the_letter() {
     let order =
         Order { version: 1, desired: DesiredState::Pause, by: "ada@h".to_owned(), reason: None, at: UnixMillis(5) };
     check(&order, r#"{"version":1,"wish":"pause","by":"ada@h","at":5}"#);
-    let cells = CellCounts { planned: 10, finished: 4, under_way: 2, dead: 1 };
+    let cells = CellCounts { planned: 10, finished: 4, under_way: 2, dead: 1, at_most: None };
     let about = AboutRun {
         version: 1,
         run: run.clone(),
@@ -43,6 +43,8 @@ fn what_is_told_is_written_and_read_to_the_letter() {
         &about,
         r#"{"version":1,"run":"r1","models":["m"],"phase":"out_of_budget","cells":{"planned":10,"finished":4,"under_way":2,"dead":1},"spent":9,"begun_at":2,"at":3}"#,
     );
+    let in_rounds = CellCounts { at_most: Some(40), ..cells };
+    check(&in_rounds, r#"{"planned":10,"finished":4,"under_way":2,"dead":1,"at_most":40}"#);
     check(
         &AboutRun { priced: false, stopped_by: Some("disk full".to_owned()), ..about },
         r#"{"version":1,"run":"r1","models":["m"],"phase":"out_of_budget","cells":{"planned":10,"finished":4,"under_way":2,"dead":1},"spent":9,"priced":false,"stopped_by":"disk full","begun_at":2,"at":3}"#,

@@ -5,15 +5,16 @@ use std::fmt;
 use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::PAPER_SEED;
+use super::{ArmName, PAPER_SEED};
 use crate::id::Respondent;
 use crate::strata::{Allocation, Stratify};
 
 /// Which respondents to draw.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sample {
-    /// The number of respondents, or all; if absent, 100 from a survey file and 25 from a synthetic survey.
+    /// The number of respondents, or all; if absent, 100 from a survey file and 25 from a synthetic survey. Of rounds it is the
+    /// ceiling; if absent, all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub users: Option<Users>,
     /// Seed of the draw.
@@ -28,6 +29,15 @@ pub struct Sample {
     /// How many of each group; in proportion to its size if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allocation: Option<Allocation>,
+    /// Draws rounds of people until half of the 95 % interval of each arm's accuracy is at most this: above 0, below 0.5.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub precision: Option<f64>,
+    /// A column of the survey file: each of its groups must reach `precision`, instead of all people together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub precision_by: Option<String>,
+    /// Draws rounds of people until one of these two arms is shown to be better.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub until_decided: Vec<ArmName>,
 }
 
 impl Default for Sample {
@@ -39,6 +49,9 @@ impl Default for Sample {
             countries: Vec::new(),
             stratify: None,
             allocation: None,
+            precision: None,
+            precision_by: None,
+            until_decided: Vec::new(),
         }
     }
 }

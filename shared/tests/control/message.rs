@@ -39,7 +39,7 @@ pub(crate) fn coordinator(id: &str) -> CoordinatorReport {
         version: CONTROL_VERSION,
         process: process(id, 1),
         run: run("r"),
-        cells: CellCounts { planned: 10, finished: 1, under_way: 2, dead: 0 },
+        cells: CellCounts { planned: 10, finished: 1, under_way: 2, dead: 0, at_most: None },
         cells_per_second: 0.5,
         pace: Pace::default(),
         last_finished_at: None,

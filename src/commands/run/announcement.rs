@@ -27,11 +27,17 @@ pub(super) struct Announcement<'a> {
     backstories: u64,
     predictions_per_arm: u64,
     predictions: u64,
+    /// What the first round takes, if people are asked in rounds: `estimate` is then what all people take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    estimate_of_first_round: Option<&'a Estimate>,
     estimate: &'a Estimate,
 }
 
 impl<'a> Announcement<'a> {
-    pub(super) fn new(Job { run, experiment, codebook, survey, plan }: &'a Job, estimate: &'a Estimate) -> Self {
+    pub(super) fn new(
+        Job { run, experiment, codebook, survey, plan }: &'a Job,
+        (estimate_of_first_round, estimate): (Option<&'a Estimate>, &'a Estimate),
+    ) -> Self {
         let arms = experiment.methods.len() as u64 * experiment.models.len() as u64;
         Self {
             run,
@@ -44,6 +50,7 @@ impl<'a> Announcement<'a> {
             backstories: plan.cells() * cell::backstories(&experiment.methods) as u64,
             predictions_per_arm: plan.predictions_per_arm(),
             predictions: plan.predictions_per_arm() * arms,
+            estimate_of_first_round,
             estimate,
         }
     }
@@ -70,17 +77,22 @@ impl<'a> Announcement<'a> {
         for fact in &self.facts {
             line(&mut text, fact);
         }
+        let at_most = if self.estimate_of_first_round.is_some() { ", at most" } else { "" };
         line(
             &mut text,
             &format!(
-                "work: {} backstories, {} predictions for each arm ({} in all)",
+                "work{at_most}: {} backstories, {} predictions for each arm ({} in all)",
                 HumanCount(self.backstories),
                 HumanCount(self.predictions_per_arm),
                 HumanCount(self.predictions)
             ),
         );
+        for model in self.estimate_of_first_round.iter().flat_map(|first| &first.models) {
+            line(&mut text, &format!("first round: {}", estimate_text(model)));
+        }
         for model in &self.estimate.models {
-            line(&mut text, &estimate_text(model));
+            let all = if at_most.is_empty() { "" } else { "all rounds, at most: " };
+            line(&mut text, &format!("{all}{}", estimate_text(model)));
         }
         if let Some(embeddings) = &self.estimate.embeddings {
             line(&mut text, &embeddings_text(embeddings));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
-use valuesim_shared::experiment::{Experiment, Simulation, Users};
+use valuesim_shared::experiment::{ArmName, Experiment, Simulation, Users};
 use valuesim_shared::id::{Fold, Respondent};
 use valuesim_shared::method::{Behaviour, Method};
 use valuesim_shared::model::{ModelSettings, OutputLimitField};
@@ -48,9 +48,27 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "N", env = "VALUESIM_SYNTHETIC", conflicts_with = "survey", help_heading = "Data")]
     synthetic: Option<u32>,
 
-    /// How many respondents to draw, or `all` [default: 100 from a survey file, 25 from a synthetic survey]
+    /// How many respondents to draw, or `all` [default: 100 from a survey file, 25 from a synthetic survey, all if drawn in rounds]
     #[arg(long, value_name = "N", env = "VALUESIM_USERS", conflicts_with = "respondents", help_heading = "Sample")]
     users: Option<Users>,
+
+    /// Draw rounds of people, at least 50, until half of the 95 % interval of each arm's accuracy is at most this; --users is the ceiling
+    #[arg(long, value_name = "HALF_WIDTH", env = "VALUESIM_PRECISION", conflicts_with_all = ["until_decided", "respondents"], help_heading = "Sample")]
+    precision: Option<f64>,
+
+    /// Let each group of this column of the survey file reach --precision, instead of all people together
+    #[arg(
+        long,
+        value_name = "COLUMN",
+        env = "VALUESIM_PRECISION_BY",
+        conflicts_with = "until_decided",
+        help_heading = "Sample"
+    )]
+    precision_by: Option<String>,
+
+    /// Draw rounds of people until one of two arms is shown to be more accurate, such as valuesim,mode or, of several models, valuesim:MODEL,full-info:MODEL; --users is the ceiling
+    #[arg(long, value_name = "ARM,ARM", env = "VALUESIM_UNTIL_DECIDED", value_delimiter = ',', value_parser = arm_name, conflicts_with = "respondents", help_heading = "Sample")]
+    until_decided: Vec<ArmName>,
 
     /// Use these respondents instead of drawing: row numbers in the file, starting at 1
     #[arg(long, value_name = "ROW,...", env = "VALUESIM_RESPONDENTS", value_delimiter = ',', value_parser = respondent, help_heading = "Sample")]
@@ -218,6 +236,17 @@ impl Flags {
             sample.respondents.clone_from(&self.respondents);
             sample.users = None;
         }
+        if self.precision.is_some() {
+            sample.precision = self.precision;
+            sample.until_decided.clear();
+        }
+        if self.precision_by.is_some() {
+            sample.precision_by.clone_from(&self.precision_by);
+        }
+        if !self.until_decided.is_empty() {
+            sample.until_decided.clone_from(&self.until_decided);
+            (sample.precision, sample.precision_by) = (None, None);
+        }
         if !self.countries.is_empty() {
             sample.countries.clone_from(&self.countries);
         }
@@ -300,6 +329,16 @@ fn stratify(text: &str) -> Result<Stratify, String> {
 fn allocation(text: &str) -> Result<Allocation, String> {
     let found = Allocation::ALL.into_iter().find(|allocation| allocation.name() == text);
     found.ok_or_else(|| "expected `proportional` or `equal`".to_owned())
+}
+
+fn arm_name(text: &str) -> Result<ArmName, String> {
+    text.parse().map_err(|_| {
+        let known = Method::WITH_MODEL.iter().chain(&Method::WITHOUT_MODEL).map(ToString::to_string);
+        format!(
+            "expected a method or a baseline, with :MODEL if several models are asked: {}",
+            known.collect::<Vec<_>>().join(", ")
+        )
+    })
 }
 
 fn output_limit_field(text: &str) -> Result<OutputLimitField, String> {

@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn the_time_left_lies_between_that_of_the_fastest_and_the_slowest_rate() {
         let mut report = coordinator();
-        report.cells = CellCounts { planned: 1_300, finished: 200, under_way: 50, dead: 100 };
+        report.cells = CellCounts { planned: 1_300, finished: 200, under_way: 50, dead: 100, at_most: None };
         report.cells_per_second = 2.0;
         let alone = seconds_left(&report).expect("it is known");
         assert!(alone.low < 500.0 && 500.0 < alone.high && alone.high < 600.0, "{alone:?}");
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn the_price_at_the_end_is_that_of_the_finished_cells_for_all() {
-        let cells = CellCounts { planned: 1_000, finished: 400, under_way: 10, dead: 0 };
+        let cells = CellCounts { planned: 1_000, finished: 400, under_way: 10, dead: 0, at_most: None };
         let range = at_end(cells, NanoUsd(4_000)).expect("it is known");
         assert!(range.low < NanoUsd(10_000) && NanoUsd(10_000) < range.high && range.low > NanoUsd(9_000), "{range:?}");
         assert_eq!(at_end(CellCounts { finished: 0, ..cells }, NanoUsd(0)), None);

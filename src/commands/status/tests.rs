@@ -29,7 +29,7 @@ fn process(kind: &str, pid: u32) -> Process {
     Process { id: format!("{kind}-{pid}"), host, pid, release, started_at: seconds_ago(300) }
 }
 
-const CELLS: CellCounts = CellCounts { planned: 486_100, finished: 12_345, under_way: 2_000, dead: 0 };
+const CELLS: CellCounts = CellCounts { planned: 486_100, finished: 12_345, under_way: 2_000, dead: 0, at_most: None };
 
 fn about() -> AboutRun {
     AboutRun {

@@ -169,10 +169,12 @@ fn facts(status: &Status, run: &RunStatus) -> Vec<[String; 2]> {
 }
 
 fn cells(counts: CellCounts) -> String {
-    let CellCounts { planned, finished, under_way, dead } = counts;
+    let CellCounts { planned, finished, under_way, dead, at_most } = counts;
     let share = finished as f64 / planned.max(1) as f64 * 100.0;
     let [finished, planned, under_way, dead] = [finished, planned, under_way, dead].map(HumanCount);
-    format!("{finished} of {planned} finished ({share:.1} %), {under_way} under way, {dead} dead")
+    let rounds =
+        at_most.map_or_else(String::new, |cells| format!("; further rounds, of at most {} in all", HumanCount(cells)));
+    format!("{finished} of {planned} finished ({share:.1} %), {under_way} under way, {dead} dead{rounds}")
 }
 
 fn rate(outlook: &Outlook) -> String {

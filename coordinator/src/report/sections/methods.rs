@@ -4,7 +4,7 @@ use super::super::document::{Block, Section};
 use super::super::lineup::{Lineup, LineupArm};
 use crate::call_dates::CallDates;
 use crate::grouped::grouped;
-use crate::results::{Results, StageTotals};
+use crate::results::{Results, Rounds, StageTotals};
 use crate::statistics::Population;
 use crate::table::percent;
 
@@ -43,6 +43,7 @@ fn paragraph(run: &Results, lineup: &Lineup<'_>) -> String {
         run.warnings().into_iter().map(|warning| format!("{warning}.")).collect::<Vec<_>>().join(" "),
         what_was_run(run),
         facts(run),
+        run.rounds.iter().flat_map(Rounds::sentences).collect::<Vec<_>>().join(" "),
         coverage(&arms),
         scores(run),
         calls(run),

@@ -1,0 +1,70 @@
+//! Lets cells be sent round by round, where a run asks its people in rounds.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use valuesim_shared::queue::Queue;
+use valuesim_shared::store::Store;
+
+use super::{Coordinator, CoordinatorError, RunEnd};
+use crate::ledger::RoundsRecord;
+use crate::rounds::Rounds;
+
+impl<Q: Queue, S: Store> Coordinator<Q, S> {
+    /// The same, asking people in rounds if there are any.
+    ///
+    /// # Errors
+    /// If the ledger cannot be read.
+    pub fn in_rounds(self, rounds: Option<Arc<Rounds>>) -> Result<Self, CoordinatorError> {
+        let Some(rounds) = rounds else { return Ok(self) };
+        self.begin_round(&rounds.so_far()?);
+        Ok(Self { rounds: Some(rounds), ..self })
+    }
+
+    fn begin_round(&self, record: &RoundsRecord) {
+        self.progress.plan(self.plan.cells_of_respondents(record.people));
+        self.people.send_replace(record.people);
+    }
+
+    /// The number of a model's last cell that may be sent so far.
+    pub(super) fn last_of_the_round(&self) -> u64 {
+        *self.people.borrow() * self.plan.folds().len() as u64
+    }
+
+    /// Returns when the rounds have come to this cell of a model, counted from 1.
+    pub(super) async fn reached(&self, number: u64) {
+        let folds = self.plan.folds().len() as u64;
+        // The sender is this coordinator's own, and cannot be gone.
+        _ = self.people.subscribe().wait_for(|&people| number <= people * folds).await;
+    }
+
+    /// The end of the run, once no cell is open and no round follows. Begins the next round if there is one.
+    pub(super) async fn end(&self, stop: &CancellationToken) -> Result<Option<RunEnd>, CoordinatorError> {
+        while self.round_is_over() {
+            let Some(rounds) = &self.rounds else { return Ok(Some(RunEnd::Finished)) };
+            let (rounds, dead, stop) = (Arc::clone(rounds), self.cell_states().dead(), stop.clone());
+            let deciding = tokio::task::spawn_blocking(move || rounds.decide(dead, &stop));
+            let record = match deciding.await.expect("a decision does not panic") {
+                Err(error) if error.is_interruption() => return Ok(Some(RunEnd::Interrupted)),
+                decided => decided?,
+            };
+            if record.end.is_some() {
+                return Ok(Some(RunEnd::Finished));
+            }
+            self.begin_round(&record);
+        }
+        Ok(None)
+    }
+
+    /// Whether all cells of the people so far are finished or dead.
+    fn round_is_over(&self) -> bool {
+        let (people, cell_states) = (*self.people.borrow(), self.cell_states());
+        let are_enough = cell_states.finished() + cell_states.dead() >= self.plan.cells_of_respondents(people);
+        if self.rounds.is_none() || !are_enough {
+            return are_enough;
+        }
+        // A ledger that was restored from a copy may get cells of later rounds.
+        let cells = usize::try_from(people).unwrap_or(usize::MAX).saturating_mul(self.plan.folds().len());
+        self.plan.models().all(|model| self.plan.cells_of(model).take(cells).all(|cell| cell_states.is_settled(cell)))
+    }
+}
