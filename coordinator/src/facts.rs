@@ -8,7 +8,7 @@ use valuesim_shared::experiment::{Experiment, PAPER_SEED, PAPER_USERS, Sample, S
 use valuesim_shared::id::Country;
 use valuesim_shared::survey::{Release, Survey};
 
-use crate::grouped::grouped;
+use crate::grouped::{counted, grouped};
 use crate::plan::Plan;
 
 /// The facts of an experiment, one line each; the report uses the same lines.
@@ -42,17 +42,21 @@ pub(crate) fn published_elsewhere(experiment: &Experiment, plan: &Plan, survey: 
     reasons.into_iter().filter(|(applies, _)| *applies).map(|(_, reason)| reason.to_owned()).collect()
 }
 
+fn people(count: usize) -> String {
+    counted(count as u64, "respondent", "respondents")
+}
+
 fn survey_fact(experiment: &Experiment, survey: &Survey) -> String {
-    let rows = grouped(survey.respondents() as u64);
+    let rows = people(survey.respondents());
     match &experiment.survey.file {
-        Some(file) => format!("survey: {}, {rows} respondents, version {:?}", file.display(), survey.edition().version),
-        None => format!("survey: SYNTHETIC, {rows} respondents, seed {}", experiment.survey.synthetic_seed),
+        Some(file) => format!("survey: {}, {rows}, version {:?}", file.display(), survey.edition().version),
+        None => format!("survey: SYNTHETIC, {rows}, seed {}", experiment.survey.synthetic_seed),
     }
 }
 
 fn sample_fact(experiment: &Experiment, plan: &Plan, survey: &Survey) -> String {
     let sample = &experiment.sample;
-    let count = grouped(plan.respondents().len() as u64);
+    let sampled = people(plan.respondents().len());
     let from = if sample.countries.is_empty() { String::new() } else { format!(" of {}", sample.countries.join(", ")) };
     if sample.is_in_rounds() {
         let (most, seed) = (grouped(plan.most_respondents()), sample.seed);
@@ -65,10 +69,10 @@ fn sample_fact(experiment: &Experiment, plan: &Plan, survey: &Survey) -> String 
         && sample.countries.is_empty()
         && sample.stratify.is_none();
     match sample.users {
-        None => format!("sample: the {count} listed respondents{from}"),
-        Some(Users::All) => format!("sample: all {count} respondents{from}"),
-        Some(Users::Count(_)) if papers => format!("sample: the paper's {count} respondents (seed {PAPER_SEED})"),
-        Some(Users::Count(_)) => format!("sample: {count} respondents{from}, drawn with seed {}", sample.seed),
+        None => format!("sample: the {sampled} listed{from}"),
+        Some(Users::All) => format!("sample: all {sampled}{from}"),
+        Some(Users::Count(_)) if papers => format!("sample: the paper's {sampled} (seed {PAPER_SEED})"),
+        Some(Users::Count(_)) => format!("sample: {sampled}{from}, drawn with seed {}", sample.seed),
     }
 }
 

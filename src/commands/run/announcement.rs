@@ -81,9 +81,9 @@ impl<'a> Announcement<'a> {
         line(
             &mut text,
             &format!(
-                "work{at_most}: {} backstories, {} predictions for each arm ({} in all)",
-                HumanCount(self.backstories),
-                HumanCount(self.predictions_per_arm),
+                "work{at_most}: {}, {} for each arm ({} in all)",
+                counted(self.backstories, "backstory", "backstories"),
+                counted(self.predictions_per_arm, "prediction", "predictions"),
                 HumanCount(self.predictions)
             ),
         );
@@ -99,6 +99,10 @@ impl<'a> Announcement<'a> {
         }
         text
     }
+}
+
+fn counted(number: u64, one: &str, several: &str) -> String {
+    format!("{} {}", HumanCount(number), if number == 1 { one } else { several })
 }
 
 fn line(text: &mut String, content: &str) {

@@ -24,14 +24,17 @@ const PAPER: &str = "@misc{valuesim,
 }
 ";
 
+/// As `CITATION.cff` cites it, with the version that the data file gives.
 fn survey(version: &str) -> String {
     format!(
         "@misc{{wvs7,
-  title = {{World Values Survey, Wave 7, Cross-National}},
-  author = {{[COMPLETE: as worldvaluessurvey.org asks to be cited]}},
-  year = {{[COMPLETE: year]}},
-  note = {{Data file version {version}}},
-  howpublished = {{worldvaluessurvey.org}},
+  title = {{World Values Survey: Round Seven - Country-Pooled Datafile}},
+  author = {{Haerpfer, Christian and Inglehart, Ronald and Moreno, Alejandro and Welzel, Christian and Kizilova, Kseniya and Diez-Medrano, Jaime and Lagos, Marta and Norris, Pippa and Ponarin, Eduard and Puranen, Bi}},
+  year = {{2022}},
+  publisher = {{JD Systems Institute \\& WVSA Secretariat}},
+  address = {{Madrid and Vienna}},
+  doi = {{10.14281/18241.24}},
+  note = {{The reference is that of version 6.0; the data file says version {version}}},
 }}
 "
     )
