@@ -9,19 +9,22 @@
 //!            401  413   400   404      429                                      (for tests)   500, 503, hang, cut, 200
 //! ```
 //!
-//! A token is always 4.6 bytes. Limits hold strictly in every sliding window. Calls refused with 429 do not count
-//! against them.
+//! A token is always 4.6 bytes. Limits hold strictly in every sliding window, or as token buckets; `POST /limits` changes
+//! them while it runs. Calls refused with 429 count against them only if the options say so.
 
 mod api_error;
+mod bucket;
 mod cache;
 mod completion;
 mod cut;
 mod embedding;
 mod fault;
 mod headers;
+mod limits;
 mod options;
 mod prompt_history;
 mod rate_limiter;
+mod replicas;
 mod reply_gate;
 mod request;
 mod server;
@@ -41,7 +44,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use valuesim_shared::codebook::Codebook;
 
-pub use options::{CacheRule, Latency, OptionsError, ProviderOptions};
+pub use limits::{LimitsChange, ProviderLimits};
+pub use options::{CacheRule, Latency, LimitRule, OptionsError, ProviderOptions, TokenCount};
 use server::ProviderState;
 pub use stats::{Stats, TokenStats, WindowStats};
 
@@ -84,6 +88,16 @@ impl Provider {
     /// The base URL for clients: `http://127.0.0.1:PORT/v1`.
     pub fn base_url(&self) -> String {
         format!("http://{}/v1", self.address)
+    }
+
+    /// The base URL of one replica: `http://127.0.0.1:PORT/replicas/N/v1`. Replicas count from 0.
+    pub fn replica_url(&self, replica: u32) -> String {
+        format!("http://{}/replicas/{replica}/v1", self.address)
+    }
+
+    /// Changes the limits from now on; the same as `POST /limits`. Returns the limits in force.
+    pub fn change_limits(&self, change: LimitsChange) -> Result<ProviderLimits, OptionsError> {
+        self.state.change_limits(change)
     }
 
     /// The statistics so far; the same as `GET /stats`.

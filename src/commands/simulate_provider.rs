@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use secrecy::SecretString;
 use valuesim_shared::codebook::Codebook;
-use valuesim_simulator::provider::{CacheRule, Latency, Provider, ProviderOptions};
+use valuesim_simulator::provider::{CacheRule, Latency, LimitRule, Provider, ProviderOptions, TokenCount};
 
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::interrupt::Signals;
@@ -54,6 +54,26 @@ pub(crate) struct Flags {
     /// Length of the limits' sliding window, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60.0, help_heading = "Limits")]
     window: f64,
+
+    /// How limits per minute are counted
+    #[arg(long, value_enum, default_value_t = Rule::SlidingWindow, help_heading = "Limits")]
+    limit_rule: Rule,
+
+    /// Count refused calls against the limit of requests
+    #[arg(long, help_heading = "Limits")]
+    count_refused: bool,
+
+    /// Which tokens of a call count when it arrives
+    #[arg(long, value_enum, default_value_t = Count::Used, help_heading = "Limits")]
+    token_count: Count,
+
+    /// Send no headers that state the limits
+    #[arg(long, help_heading = "Limits")]
+    no_limit_headers: bool,
+
+    /// Do not say when to retry a refused call
+    #[arg(long, help_heading = "Limits")]
+    no_retry_after: bool,
 
     /// The only key to accept [default: any]
     #[arg(
@@ -105,6 +125,11 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "N", default_value_t = 16, help_heading = "Cache")]
     cache_block_tokens: u32,
 
+    /// Replicas, each with a prefix cache of its own. Requests with the same x-session-id header or prompt_cache_key get the
+    /// same one; /replicas/N/v1 is the base URL of one, from 0
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Cache")]
+    replicas: u32,
+
     /// Answer every call with this many bytes of fixed text, to measure a client's speed
     #[arg(long, value_name = "BYTES")]
     fixed_reply: Option<usize>,
@@ -125,6 +150,24 @@ enum Cache {
     Deepseek,
 }
 
+/// How limits per minute are counted.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Rule {
+    /// No sliding window holds more than the limit.
+    SlidingWindow,
+    /// A bucket that starts full and refills evenly.
+    TokenBucket,
+}
+
+/// Which tokens count.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Count {
+    /// Those of the prompt and of the reply.
+    Used,
+    /// Those of the prompt and of the longest reply that the request allows.
+    Requested,
+}
+
 impl Flags {
     fn options(&self) -> anyhow::Result<ProviderOptions> {
         let latency = match (self.latency_ms, self.latency_sigma) {
@@ -142,6 +185,18 @@ impl Flags {
             tokens_per_minute: self.tokens_per_minute,
             max_in_flight: self.max_in_flight,
             window,
+            limit_rule: match self.limit_rule {
+                Rule::SlidingWindow => LimitRule::SlidingWindow,
+                Rule::TokenBucket => LimitRule::TokenBucket,
+            },
+            count_refused: self.count_refused,
+            token_count: match self.token_count {
+                Count::Used => TokenCount::Used,
+                Count::Requested => TokenCount::Requested,
+            },
+            limit_headers: !self.no_limit_headers,
+            retry_after: !self.no_retry_after,
+            replicas: self.replicas,
             api_key: self.api_key.clone().map(SecretString::from),
             models: (!self.models.is_empty()).then(|| self.models.clone()),
             error_rate: self.error_rate,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -76,6 +76,14 @@ impl ApiError {
         }
     }
 
+    /// When the call would be admitted, if that is known.
+    pub(crate) const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { exceeded, .. } => Some(exceeded.retry_after),
+            _ => None,
+        }
+    }
+
     fn r#type(&self) -> &'static str {
         match self {
             Self::RateLimited { exceeded, .. } => match exceeded.limit {
@@ -114,36 +122,13 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let error =
             ErrorObject { message: self.to_string(), r#type: self.r#type(), param: self.param(), code: self.code() };
-        let mut response = (self.status(), axum::Json(Body { error })).into_response();
-        if let Self::RateLimited { exceeded, .. } = self {
-            for (name, value) in retry_after(exceeded.retry_after) {
-                response.headers_mut().insert(name, value);
-            }
-        }
-        response
+        (self.status(), axum::Json(Body { error })).into_response()
     }
-}
-
-/// The headers that say when to retry, in whole seconds and in whole milliseconds, both rounded up.
-fn retry_after(wait: Duration) -> [(HeaderName, HeaderValue); 2] {
-    let ms = u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
-    [
-        (header::RETRY_AFTER, HeaderValue::from(ms.div_ceil(1000))),
-        (HeaderName::from_static("retry-after-ms"), HeaderValue::from(ms)),
-    ]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn waits_are_rounded_up_so_that_a_retry_on_time_is_admitted() {
-        let values = |wait| retry_after(wait).map(|(_, value)| value.to_str().unwrap().to_owned());
-        assert_eq!(values(Duration::from_micros(1500)), ["1", "2"]);
-        assert_eq!(values(Duration::from_secs(2)), ["2", "2000"]);
-        assert_eq!(values(Duration::ZERO), ["0", "0"]);
-    }
 
     #[test]
     fn a_call_that_exceeds_the_limit_alone_is_told_that_it_can_never_pass() {

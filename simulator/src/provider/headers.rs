@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::rate_limiter::LimitStatus;
 
@@ -33,6 +33,20 @@ pub(crate) fn add(headers: &mut HeaderMap, limits: [Option<LimitStatus>; 2]) {
     }
 }
 
+/// Adds the headers that say when to retry, if that is known.
+pub(crate) fn add_retry_after(headers: &mut HeaderMap, wait: Option<Duration>) {
+    wait.into_iter().flat_map(retry_after).for_each(|(name, value)| drop(headers.insert(name, value)));
+}
+
+/// The headers that say when to retry, in whole seconds and in whole milliseconds, both rounded up.
+fn retry_after(wait: Duration) -> [(HeaderName, HeaderValue); 2] {
+    let ms = u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+    [
+        (header::RETRY_AFTER, HeaderValue::from(ms.div_ceil(1000))),
+        (HeaderName::from_static("retry-after-ms"), HeaderValue::from(ms)),
+    ]
+}
+
 /// A duration in the format of OpenAI's headers: `12ms`, `1s`, `6m0s`, `1h0m0s`; rounded up.
 fn duration_text(time: Duration) -> String {
     let ms = time.as_nanos().div_ceil(1_000_000);
@@ -51,6 +65,14 @@ fn duration_text(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn waits_are_rounded_up_so_that_a_retry_on_time_is_admitted() {
+        let values = |wait| retry_after(wait).map(|(_, value)| value.to_str().unwrap().to_owned());
+        assert_eq!(values(Duration::from_micros(1500)), ["1", "2"]);
+        assert_eq!(values(Duration::from_secs(2)), ["2", "2000"]);
+        assert_eq!(values(Duration::ZERO), ["0", "0"]);
+    }
 
     #[test]
     fn durations_have_the_format_of_the_real_headers() {

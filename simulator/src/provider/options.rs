@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use super::limits::ProviderLimits;
 
 /// The options of a simulated provider. By default it has no faults, no latency and no limits.
 #[derive(Debug, Clone)]
@@ -19,6 +22,16 @@ pub struct ProviderOptions {
     pub max_in_flight: Option<u32>,
     /// The sliding window of the limits. A shorter window than a minute has a proportional share of each limit.
     pub window: Duration,
+    /// How the limits per minute are counted.
+    pub limit_rule: LimitRule,
+    /// Whether refused calls count against the limit of calls, as at OpenAI.
+    pub count_refused: bool,
+    /// Which tokens of a call count when it arrives.
+    pub token_count: TokenCount,
+    /// Whether replies state the limits (`x-ratelimit-*`).
+    pub limit_headers: bool,
+    /// Whether refusals say when to retry (`retry-after`, `retry-after-ms`).
+    pub retry_after: bool,
     /// The only accepted key; without it, no key is required and any is accepted.
     pub api_key: Option<SecretString>,
     /// The existing models; without a list, every model exists.
@@ -42,6 +55,9 @@ pub struct ProviderOptions {
     pub cache: CacheRule,
     /// The minimum capacity of the prompt cache in tokens; the least recently used blocks are evicted first.
     pub cache_tokens: u64,
+    /// How many replicas there are, each with its own prompt cache. Requests with the same `x-session-id` header or
+    /// `prompt_cache_key` get the same replica, others the next one in turn; `/replicas/N/v1` is replica N itself.
+    pub replicas: u32,
     /// The maximum bytes of a request body; larger ones are answered with 413.
     pub max_body_bytes: usize,
     /// How many prompts are remembered to recognise repeated ones, at about 50 bytes each. Further prompts are not.
@@ -61,6 +77,11 @@ impl Default for ProviderOptions {
             tokens_per_minute: None,
             max_in_flight: None,
             window: Duration::from_mins(1),
+            limit_rule: LimitRule::SlidingWindow,
+            count_refused: false,
+            token_count: TokenCount::Used,
+            limit_headers: true,
+            retry_after: true,
             api_key: None,
             models: None,
             error_rate: 0.0,
@@ -72,6 +93,7 @@ impl Default for ProviderOptions {
             bad_request_rate: 0.0,
             cache: CacheRule::None,
             cache_tokens: 20_000_000,
+            replicas: 1,
             max_body_bytes: 4 << 20,
             prompts_remembered: 2_000_000,
             fixed_reply: None,
@@ -95,6 +117,28 @@ pub enum Latency {
         /// Standard deviation of the logarithm; real providers have about 0.5.
         sigma: f64,
     },
+}
+
+/// How limits per minute are counted.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LimitRule {
+    /// Strictly: no sliding window holds more than the limit.
+    #[default]
+    SlidingWindow,
+    /// A bucket that starts full with the limit of one window, and refills evenly.
+    TokenBucket,
+}
+
+/// Which tokens of a call count against the limit when it arrives.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum TokenCount {
+    /// Those of the prompt and of the reply that it will get.
+    #[default]
+    Used,
+    /// Those of the prompt and the longest reply that the request allows, as at OpenAI. Without such a limit in the request,
+    /// those of the reply.
+    Requested,
 }
 
 /// How the prompt cache works.
@@ -148,10 +192,9 @@ impl ProviderOptions {
     /// Checks that every option is valid.
     pub fn check(&self) -> Result<(), OptionsError> {
         self.check_shares()?;
+        ProviderLimits::new(self).check()?;
         let zeros = [
-            ("requests_per_minute", self.requests_per_minute == Some(0), ", or none for no limit"),
-            ("tokens_per_minute", self.tokens_per_minute == Some(0), ", or none for no limit"),
-            ("max_in_flight", self.max_in_flight == Some(0), ", or none for no limit"),
+            ("replicas", self.replicas == 0, ""),
             ("window", self.window.is_zero(), " ms"),
             ("block_tokens", self.cache == (CacheRule::Vllm { block_tokens: 0 }), "; 16 is usual"),
         ];

@@ -18,6 +18,8 @@ struct Body<'a> {
     max_completion_tokens: Option<u64>,
     stream: Option<bool>,
     n: Option<u64>,
+    #[serde(borrow)]
+    prompt_cache_key: Option<Cow<'a, str>>,
 }
 
 /// A valid request.
@@ -27,6 +29,8 @@ pub(crate) struct ChatRequest<'a> {
     pub(crate) conversation: Conversation<'a>,
     /// The maximum tokens of the reply.
     pub(crate) max_tokens: Option<u64>,
+    /// What requests with the same beginning have in common, for routing.
+    pub(crate) prompt_cache_key: Option<Cow<'a, str>>,
 }
 
 /// Parses the body of a request. Borrows texts from it where they contain no JSON escapes.
@@ -44,7 +48,8 @@ pub(crate) fn parse(body: &[u8]) -> Result<ChatRequest<'_>, ApiError> {
     }
     let model = body.model.filter(|model| !model.is_empty()).ok_or(ApiError::Missing("model"))?;
     let messages = body.messages.filter(|messages| !messages.is_empty()).ok_or(ApiError::Missing("messages"))?;
-    Ok(ChatRequest { conversation: Conversation { model, messages }, max_tokens })
+    let prompt_cache_key = body.prompt_cache_key;
+    Ok(ChatRequest { conversation: Conversation { model, messages }, max_tokens, prompt_cache_key })
 }
 
 #[cfg(test)]

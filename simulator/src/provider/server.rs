@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -21,11 +21,13 @@ use super::cut;
 use super::embedding;
 use super::fault::{self, Fault, ReplyMessage};
 use super::headers;
-use super::options::ProviderOptions;
+use super::limits::{LimitsChange, ProviderLimits};
+use super::options::{OptionsError, ProviderOptions, TokenCount};
 use super::prompt_history::PromptHistory;
 use super::rate_limiter::RateLimiter;
+use super::replicas::{Replicas, Route};
 use super::reply_gate::ReplyGate;
-use super::request;
+use super::request::{self, ChatRequest};
 use super::stats::{Counter, Event, Stats};
 use super::tokens;
 use crate::person::{Conversation, Kind, Person};
@@ -36,7 +38,7 @@ pub(crate) struct ProviderState {
     options: ProviderOptions,
     source: ReplySource,
     limiter: RateLimiter,
-    cache: Option<PrefixCache>,
+    replicas: Replicas,
     prompts: PromptHistory,
     counter: Counter,
     stop: CancellationToken,
@@ -73,10 +75,12 @@ struct Call<'a> {
 pub(crate) fn router(state: Arc<ProviderState>) -> Router {
     Router::new()
         .route("/v1/chat/completions", post(chat))
+        .route("/replicas/{replica}/v1/chat/completions", post(chat_at_replica))
         .route("/v1/embeddings", post(embeddings))
         .route("/v1/models", get(models))
         .route("/stats", get(stats))
         .route("/stats/reset", post(reset))
+        .route("/limits", get(limits).post(change_limits))
         .route("/healthz", get(|| async { "ok\n" }))
         .fallback(unknown)
         .with_state(state)
@@ -84,7 +88,21 @@ pub(crate) fn router(state: Arc<ProviderState>) -> Router {
 
 async fn chat(State(state): State<Arc<ProviderState>>, request: Request) -> Response {
     state.counter.count(Event::Requested);
-    let response = state.chat(request).await;
+    let response = state.chat(request, None).await;
+    state.finished(response)
+}
+
+async fn chat_at_replica(
+    State(state): State<Arc<ProviderState>>,
+    Path(replica): Path<usize>,
+    request: Request,
+) -> Response {
+    state.counter.count(Event::Requested);
+    let response = if state.replicas.has(replica) {
+        state.chat(request, Some(replica)).await
+    } else {
+        Err(ApiError::UnknownUrl(request.uri().path().to_owned()))
+    };
     state.finished(response)
 }
 
@@ -116,6 +134,18 @@ async fn reset(State(state): State<Arc<ProviderState>>, headers: HeaderMap) -> R
     response.unwrap_or_else(ApiError::into_response)
 }
 
+async fn limits(State(state): State<Arc<ProviderState>>) -> Json<ProviderLimits> {
+    Json(state.limiter.limits())
+}
+
+async fn change_limits(State(state): State<Arc<ProviderState>>, headers: HeaderMap, body: Bytes) -> Response {
+    let changed = state.authorize(&headers).and_then(|()| {
+        let change = serde_json::from_slice(&body).map_err(|error| ApiError::Unreadable(error.to_string()))?;
+        state.change_limits(change).map_err(|error| ApiError::Unreadable(error.to_string()))
+    });
+    changed.map_or_else(ApiError::into_response, |limits| Json(limits).into_response())
+}
+
 async fn unknown(State(state): State<Arc<ProviderState>>, uri: Uri) -> Response {
     state.finished(Err(ApiError::UnknownUrl(uri.path().to_owned())))
 }
@@ -130,13 +160,13 @@ impl ProviderState {
             None => ReplySource::Person(Box::new(Person::new(codebook, options.seed))),
         };
         let limiter = RateLimiter::new(&options);
-        let cache = PrefixCache::new(&options);
+        let replicas = Replicas::new(&options);
         let prompts = PromptHistory::new(options.prompts_remembered);
         Self {
             options,
             source,
             limiter,
-            cache,
+            replicas,
             prompts,
             counter: Counter::default(),
             stop,
@@ -153,6 +183,10 @@ impl ProviderState {
         &self.reply_gate
     }
 
+    pub(crate) fn change_limits(&self, change: LimitsChange) -> Result<ProviderLimits, OptionsError> {
+        self.limiter.change(change)
+    }
+
     pub(crate) fn stats(&self) -> Stats {
         let window_ms = u64::try_from(self.limiter.window().as_millis()).unwrap_or(u64::MAX);
         self.counter.stats(self.limiter.traffic(), self.prompts.counts(), window_ms)
@@ -162,19 +196,23 @@ impl ProviderState {
     fn finished(&self, response: Result<Response, ApiError>) -> Response {
         let mut response = response.unwrap_or_else(|error| {
             self.counter.count(Event::Failed(error.status().as_u16()));
-            error.into_response()
+            let wait = error.retry_after().filter(|_| self.limiter.limits().retry_after);
+            let mut response = error.into_response();
+            headers::add_retry_after(response.headers_mut(), wait);
+            response
         });
         headers::add(response.headers_mut(), self.limiter.remaining());
         response
     }
 
-    async fn chat(&self, request: Request) -> Result<Response, ApiError> {
+    async fn chat(&self, request: Request, replica: Option<usize>) -> Result<Response, ApiError> {
         self.authorize(request.headers())?;
+        let headers = request.headers().clone();
         let body = self.read(request).await?;
         let request = request::parse(&body)?;
-        let conversation = &request.conversation;
-        self.check_model(&conversation.model)?;
-        self.answer(conversation, request.max_tokens).await
+        self.check_model(&request.conversation.model)?;
+        let route = Route::of(replica, &headers, request.prompt_cache_key.as_deref());
+        self.answer(&request, route).await
     }
 
     async fn embed(&self, request: Request) -> Result<Response, ApiError> {
@@ -224,7 +262,8 @@ impl ProviderState {
         if is_known { Ok(()) } else { Err(ApiError::UnknownModel(model.to_owned())) }
     }
 
-    async fn answer(&self, conversation: &Conversation<'_>, max_tokens: Option<u64>) -> Result<Response, ApiError> {
+    async fn answer(&self, request: &ChatRequest<'_>, route: Route<'_>) -> Result<Response, ApiError> {
+        let ChatRequest { conversation, max_tokens, .. } = request;
         let kind = Kind::of(&conversation.messages);
         self.counter.count(Event::Called(kind));
         let text = conversation.text();
@@ -236,12 +275,16 @@ impl ProviderState {
         if fault::is_rejected(&self.options, digest) && !self.accepts_rejected_prompts.load(Ordering::Relaxed) {
             return Err(ApiError::Rejected);
         }
-        let message = fault::finish_reply(&self.options, digest, self.reply(kind, conversation, digest), max_tokens);
+        let message = fault::finish_reply(&self.options, digest, self.reply(kind, conversation, digest), *max_tokens);
         let output = tokens::tokens(message.content.as_deref().or(message.refusal).map_or(0, str::len));
-        let _in_flight = self.limiter.admit(input + output).map_err(limited)?;
+        let counted = match self.options.token_count {
+            TokenCount::Used => output,
+            TokenCount::Requested => max_tokens.unwrap_or(output),
+        };
+        let _in_flight = self.limiter.admit(input.saturating_add(counted)).map_err(limited)?;
 
-        let lookup = self.cache.as_ref().map(|cache| cache.look_up(&text));
-        let cached_input = lookup.as_ref().map_or(0, |lookup| lookup.cached_tokens);
+        let lookup = self.replicas.cache(route).map(|cache| (cache, cache.look_up(&text)));
+        let cached_input = lookup.as_ref().map_or(0, |(_, lookup)| lookup.cached_tokens);
         let attempt = self.prompts.count_attempt(digest);
         let call =
             Call { model: &conversation.model, digest, attempt, tokens: CallTokens { input, cached_input, output } };
@@ -264,7 +307,7 @@ impl ProviderState {
         &self,
         call: Call<'_>,
         message: &ReplyMessage,
-        lookup: Option<Lookup>,
+        lookup: Option<(&PrefixCache, Lookup)>,
     ) -> Result<Response, ApiError> {
         match self.turn(call.digest, call.attempt).await? {
             Turn::Cut => {
@@ -272,7 +315,7 @@ impl ProviderState {
                 Ok(cut::response(self.body(call, message)))
             }
             Turn::Reply => {
-                if let (Some(cache), Some(lookup)) = (&self.cache, lookup) {
+                if let Some((cache, lookup)) = lookup {
                     // Only now: a prompt in progress is not in the cache yet.
                     cache.insert(&lookup);
                 }

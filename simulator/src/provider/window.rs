@@ -9,7 +9,7 @@ use tokio::time::Instant;
 const MAX_CALLS: usize = 4_000_000;
 
 /// The calls of the last `span`: those in `(now - span, now]`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct SlidingWindow {
     span: Duration,
     calls: VecDeque<(Instant, u64)>,

@@ -57,6 +57,11 @@ impl Client {
         self.http.get(format!("http://{}{path}", self.provider.address())).send().await.unwrap()
     }
 
+    /// Sends a body to another path of the server, such as `/limits`.
+    pub(crate) async fn post_to(&self, path: &str, body: impl Into<reqwest::Body>) -> Response {
+        self.http.post(format!("http://{}{path}", self.provider.address())).body(body).send().await.unwrap()
+    }
+
     /// The statistics over HTTP.
     pub(crate) async fn stats(&self) -> Stats {
         serde_json::from_slice(&self.get("/stats").await.bytes().await.unwrap()).unwrap()

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use valuesim_simulator::provider::ProviderOptions;
+use valuesim_simulator::provider::{CacheRule, ProviderOptions, TokenCount};
 
-use crate::client::Client;
+use crate::client::{Client, body, completion};
 
 fn normal() -> ProviderOptions {
     ProviderOptions::default()
@@ -92,4 +92,48 @@ async fn concurrent_calls_are_limited_and_counted() {
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 200, 200, 429, 429, 429, 429, 429, 429, 429]);
     assert_eq!(client.stats().await.most_in_flight, 3);
+}
+
+#[tokio::test]
+async fn limits_change_over_http_and_may_be_hidden() {
+    let client = Client::start(ProviderOptions { requests_per_minute: Some(100), ..normal() }).await;
+    let change = json!({"requests_per_minute": 1, "headers": false, "retry_after": false});
+    let changed = client.post_to("/limits", change.to_string()).await;
+    let in_force: Value = serde_json::from_slice(&changed.bytes().await.unwrap()).unwrap();
+    assert_eq!((&in_force["requests_per_minute"], &in_force["rule"]), (&1.into(), &"sliding-window".into()));
+    let (first, second) = (client.respond("hello").await, client.respond("good day").await);
+    assert_eq!((first.status().as_u16(), second.status().as_u16()), (200, 429));
+    for name in ["x-ratelimit-limit-requests", "retry-after", "retry-after-ms"] {
+        assert!(!first.headers().contains_key(name) && !second.headers().contains_key(name), "{name}");
+    }
+    for absurd in [r#"{"requests_per_minute": 0}"#, r#"{"tokens_per_minute": -3}"#, r#"{"limit": 3}"#, "limits"] {
+        assert_eq!(client.post_to("/limits", absurd).await.status(), 400, "{absurd}");
+    }
+    client.post_to("/limits", r#"{"requests_per_minute": null}"#).await;
+    assert_eq!(client.respond("good day").await.status(), 200);
+}
+
+#[tokio::test]
+async fn requested_tokens_count_where_they_do() {
+    let options = ProviderOptions { tokens_per_minute: Some(1_000), token_count: TokenCount::Requested, ..normal() };
+    let client = Client::start(options).await;
+    let mut request = body("hello");
+    request["max_tokens"] = 900.into();
+    assert_eq!(client.post(request.to_string()).await.status(), 200);
+    assert_eq!(client.post(request.to_string()).await.status(), 429, "although few tokens were used");
+}
+
+#[tokio::test]
+async fn replicas_have_caches_of_their_own() {
+    let cache = CacheRule::Vllm { block_tokens: 16 };
+    let client = Client::start(ProviderOptions { replicas: 2, cache, ..normal() }).await;
+    let prompt = "the same long beginning, ".repeat(20);
+    let cached = async |path: &str| {
+        let response = client.post_to(&format!("{path}/chat/completions"), body(&prompt).to_string()).await;
+        completion(response).await["usage"]["prompt_tokens_details"]["cached_tokens"].as_u64().unwrap()
+    };
+    assert_eq!(cached("/replicas/0/v1").await, 0);
+    assert_eq!(cached("/replicas/1/v1").await, 0, "the other replica has not seen it");
+    assert!(cached("/replicas/0/v1").await > 0);
+    assert_eq!(client.post_to("/replicas/2/v1/chat/completions", body("hello").to_string()).await.status(), 404);
 }
