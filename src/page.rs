@@ -18,6 +18,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use clap::Args;
 use serde::Deserialize;
+use valuesim_shared::control::{CallsByWorker, History};
 use valuesim_shared::id::RunId;
 
 use self::access::{Access, Refused};
@@ -161,7 +162,8 @@ async fn events(State(page): State<Page>) -> Response {
 
 async fn history(State(page): State<Page>, Path(run): Path<String>) -> Response {
     match page.live.history(&RunId(run)).await {
-        Ok(history) => Json(history).into_response(),
+        // What the next coordinator needs is not for viewers.
+        Ok(history) => Json(history.map(|all| History { calls: CallsByWorker::default(), ..all })).into_response(),
         Err(error) => failed(StatusCode::BAD_GATEWAY, &format!("{error:#}")),
     }
 }

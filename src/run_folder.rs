@@ -147,11 +147,6 @@ impl RunFolder {
     pub(crate) fn remove_store(&self) -> std::io::Result<()> {
         remove(&self.store())
     }
-
-    /// Removes orders and reports, which only unfinished runs need.
-    pub(crate) fn remove_control(&self) -> std::io::Result<()> {
-        remove(&self.control())
-    }
 }
 
 fn remove(folder: &Path) -> std::io::Result<()> {

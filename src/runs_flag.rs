@@ -29,12 +29,12 @@ impl RunsFlag {
         let begun = control.runs().await?.all.into_iter().next();
         let (about, _) = begun.ok_or_else(|| {
             let folder = folder.path().display();
-            anyhow!("the run in {folder} is finished, or was not started by this release of `valuesim run`; {fleet}")
+            anyhow!("the run in {folder} was not started by this release of `valuesim run`; {fleet}")
         })?;
         Ok((control, about.run))
     }
 
-    /// Lists the orders and reports of all unfinished runs, whenever it is called.
+    /// Lists the orders and reports of all runs, whenever it is called.
     pub(crate) fn into_controls(self) -> impl Fn() -> Vec<FolderControl> + Send + Sync + 'static {
         move || self.controls()
     }

@@ -202,7 +202,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
         let end = tokio::select! {
             biased;
             end = coordinating => end,
-            never = self.heartbeat.beat(|| [self.servers.queue.problem(), self.servers.control.problem()]) => never,
+            never = self.beat(RunPhase::Begun) => never,
             never = self.obey(&stopping) => never,
             never = self.keep_manifest() => never,
             never = self.look_for_lost() => never,
@@ -227,6 +227,11 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
         leadership::release(&self.servers.control, &self.manifest.run, &self.process).await;
         self.servers.queue.close().await;
         end
+    }
+
+    /// Reports that this coordinator is alive.
+    async fn beat<T>(&self, phase: RunPhase) -> T {
+        self.heartbeat.beat(phase, || [self.servers.queue.problem(), self.servers.control.problem()]).await
     }
 
     /// All queues of the run except its dead letters, including those that exist only during an upgrade.

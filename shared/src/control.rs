@@ -3,6 +3,7 @@
 //! None of it affects a result. While the server is unreachable, a run goes on as it was last ordered.
 
 mod activity;
+mod calls;
 mod change;
 mod folder;
 mod history;
@@ -26,6 +27,7 @@ use crate::id::RunId;
 use crate::money::NanoUsd;
 
 pub use self::activity::{Activity, FailureClass, RunActivity, WaitReason, WaitReport};
+pub use self::calls::{CallTotals, CallsByWorker};
 pub use self::change::{Change, ChangeKind, MAX_CHANGES};
 pub use self::folder::FolderControl;
 pub use self::history::{History, HistoryPoint, MAX_POINTS};
@@ -130,6 +132,9 @@ pub struct AboutRun {
     pub cells: CellCounts,
     /// What it has cost so far.
     pub spent: NanoUsd,
+    /// What the calls of all its workers came to, as far as they have reported it.
+    #[serde(default, skip_serializing_if = "CallTotals::is_nothing")]
+    pub calls: CallTotals,
     /// Whether the prices of all its models are known.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub priced: bool,

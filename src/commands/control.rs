@@ -1,6 +1,6 @@
 //! Gives an order to a run's processes, for `pause`, `resume` and `cancel`.
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use tokio::runtime::Runtime;
 use valuesim_shared::control::{AboutRun, Change, Control, DesiredState, Order, RunPhase, UnixMillis, operator};
@@ -46,7 +46,13 @@ pub(super) fn give(flags: &Flags, desired: DesiredState) -> Result<Exit, Failure
         })?
     } else {
         let (control, run) = runtime.block_on(flags.runs.control_of(&flags.run))?;
-        runtime.block_on(tell(&control, &run, order, Scope::Folder))?
+        runtime.block_on(async {
+            let about = control.about(&run).await?;
+            if about.is_some_and(|about| about.phase == RunPhase::Finished) {
+                bail!("run {run} is finished: no order changes it any more");
+            }
+            tell(&control, &run, order, Scope::Folder).await
+        })?
     };
     print(&text)?;
     Ok(Exit::Done)
@@ -148,7 +154,7 @@ pub(super) fn run_id(text: &str) -> Result<RunId, String> {
 
 #[cfg(test)]
 mod tests {
-    use valuesim_shared::control::{CONTROL_VERSION, CellCounts};
+    use valuesim_shared::control::{CONTROL_VERSION, CallTotals, CellCounts};
     use valuesim_shared::money::NanoUsd;
 
     use super::*;
@@ -161,6 +167,7 @@ mod tests {
             phase,
             cells: CellCounts::default(),
             spent: NanoUsd(0),
+            calls: CallTotals::default(),
             priced: true,
             stopped_by: None,
             begun_at: UnixMillis(0),

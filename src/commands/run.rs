@@ -21,6 +21,7 @@ use valuesim_coordinator::report;
 use valuesim_coordinator::results::Results;
 use valuesim_coordinator::table;
 use valuesim_shared::cell::needs_retrieval;
+use valuesim_shared::control::FolderControl;
 use valuesim_shared::experiment::Experiment;
 use valuesim_simulator::provider::Provider;
 use valuesim_worker::error::WorkerError;
@@ -311,8 +312,8 @@ impl Job {
         if let Err(error) = folder.remove_store() {
             note(&format!("could not remove the store of the finished run: {error}"));
         }
-        if let Err(error) = folder.remove_control() {
-            note(&format!("could not remove the control folder of the finished run: {error}"));
+        if let Err(error) = FolderControl::in_folder(folder.control()).leave_the_record() {
+            note(&format!("could not remove the orders and reports of the finished run: {error}"));
         }
         show_results(&results, folder.path(), style)?;
         Ok(Exit::Done)

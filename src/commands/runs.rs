@@ -91,7 +91,7 @@ fn row((about, order): &(AboutRun, Option<Order>), now: UnixMillis) -> [String; 
 
 #[cfg(test)]
 mod tests {
-    use valuesim_shared::control::{CONTROL_VERSION, CellCounts, RunPhase};
+    use valuesim_shared::control::{CONTROL_VERSION, CallTotals, CellCounts, RunPhase};
     use valuesim_shared::id::RunId;
     use valuesim_shared::money::NanoUsd;
 
@@ -105,6 +105,7 @@ mod tests {
             phase,
             cells: CellCounts { planned: 486_100, finished: 1_234, under_way: 64, dead, at_most: None },
             spent: NanoUsd(1_250_000_000),
+            calls: CallTotals::default(),
             priced: true,
             stopped_by: None,
             begun_at: UnixMillis(0),

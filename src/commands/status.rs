@@ -2,8 +2,8 @@
 
 mod attention;
 mod bottleneck;
+mod calls;
 mod conclusion;
-mod failures;
 mod found;
 mod observer;
 mod outlook;

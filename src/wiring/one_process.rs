@@ -123,10 +123,11 @@ impl OneProcess {
         let end = tokio::select! {
             biased;
             end = self.coordinate_and_work(stop) => end,
-            never = self.heartbeat.beat(no_problems) => never,
+            never = self.heartbeat.beat(RunPhase::Begun, no_problems) => never,
             () = Arc::clone(&self.pool).report(self.control.clone(), no_problems) => unreachable!("it reports for ever"),
         };
         self.heartbeat.update_metrics();
+        self.pool.report_now(&self.control).await;
         let told = match &end {
             Ok(FleetEnd::Finished) => self.heartbeat.announce(RunPhase::Finished).await,
             Ok(FleetEnd::Cancelled { .. }) => self.heartbeat.announce(RunPhase::Cancelled).await,

@@ -4,7 +4,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
-use valuesim_shared::control::{Control, FolderControl, History, HistoryPoint, Pace, UnixMillis};
+use valuesim_shared::control::{
+    CallTotals, Control, FolderControl, History, HistoryPoint, Pace, UnixMillis, WorkerReport,
+};
 use valuesim_shared::id::RunId;
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::telemetry::Rate;
@@ -52,6 +54,16 @@ impl Chronicle {
         let since = begun_at.max(before(HOUR_MS));
         let spent = history.per_second(since, point.at, |point| point.spent.0);
         Pace { last_minute: Some(last_minute), hour_ago, spent_per_hour: spent.map(per_hour) }
+    }
+
+    /// Takes in what the workers that are alive have done.
+    pub(super) fn see(&self, run: &RunId, workers: &[WorkerReport]) {
+        self.history().calls.see(run, workers);
+    }
+
+    /// What the calls of all workers came to so far.
+    pub(super) fn calls(&self) -> CallTotals {
+        self.history().calls.total()
     }
 
     /// Writes the history to all `places` if that is due.

@@ -99,8 +99,8 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
         Self { kept: Some(kept), ..self }
     }
 
-    /// Reports every [`REPORT_EVERY`]. `problems` returns the current problems of the servers.
-    pub async fn beat<T, const N: usize>(&self, problems: impl Fn() -> [Option<String>; N]) -> T {
+    /// Reports every [`REPORT_EVERY`] that the run is in `phase`. `problems` returns the current problems of the servers.
+    pub async fn beat<T, const N: usize>(&self, phase: RunPhase, problems: impl Fn() -> [Option<String>; N]) -> T {
         let mut ticks = interval(REPORT_EVERY);
         let (mut finished, mut last_finished_at) = (self.progress().cells_finished(), None);
         let (mut rate, mut of_servers) = (Rate::over(RATE_OVER, finished), ServerStatus::default());
@@ -129,7 +129,7 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
                 at: UnixMillis::now(),
             };
             let reporting = self.control.report_coordinator(&report);
-            if let Err(error) = tokio::try_join!(reporting, self.announce(RunPhase::Begun)) {
+            if let Err(error) = tokio::try_join!(reporting, self.announce(phase)) {
                 tracing::debug!(%error, "could not report that this coordinator is alive");
             }
             self.chronicle.keep(&self.facts.run, &self.control, self.kept.as_ref()).await;
@@ -169,10 +169,18 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
 
     /// Updates the run's entry in the list of runs, and its scores.
     pub async fn announce(&self, phase: RunPhase) -> Result<(), ControlError> {
+        self.see_workers().await;
         self.announce_as(&self.about(phase)).await?;
         match self.coordinator.scores() {
             Some(scores) => self.control.report_scores(&scores).await,
             None => Ok(()),
+        }
+    }
+
+    /// Adds up what the workers report. While the store does not answer, the last sum stays.
+    async fn see_workers(&self) {
+        if let Ok(workers) = self.control.workers().await {
+            self.chronicle.see(&self.facts.run, &workers.all);
         }
     }
 
@@ -206,6 +214,7 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
             phase,
             cells: self.counts(),
             spent: self.spent(),
+            calls: self.chronicle.calls(),
             priced: self.facts.priced,
             stopped_by: None,
             begun_at: self.begun_at,

@@ -89,8 +89,13 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
         self.heartbeat.announce(phase).await?;
         // A worker that stays longer finds its queue deleted, and declares it again to hand back its tasks.
         if phase != RunPhase::Cancelled {
-            self.wait_for_workers().await;
+            tokio::select! {
+                () = self.wait_for_workers() => {}
+                never = self.beat(phase) => never,
+            }
         }
+        // With the last calls of the workers that have left.
+        self.heartbeat.announce(phase).await?;
         for name in self.queues() {
             queue.delete(&name).await?;
         }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CONTROL_VERSION, UnixMillis};
+use super::{CONTROL_VERSION, CallsByWorker, UnixMillis};
 use crate::money::NanoUsd;
 
 /// The most points of a history. When there are more, every second one is dropped.
@@ -12,7 +12,7 @@ pub const MAX_POINTS: usize = 1_440;
 const FIRST_STEP_MS: u64 = 10_000;
 
 /// How far a run was, at points in time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct History {
     /// [`CONTROL_VERSION`] of the writer.
     pub version: u16,
@@ -20,6 +20,9 @@ pub struct History {
     pub step_ms: u64,
     /// In order of time. A gap is a time in which no coordinator was alive.
     pub points: Vec<HistoryPoint>,
+    /// What its workers did, for the next coordinator.
+    #[serde(default, skip_serializing_if = "CallsByWorker::is_nothing")]
+    pub calls: CallsByWorker,
 }
 
 /// How far a run was at one moment. Written as an array, in the order of the fields.
@@ -50,7 +53,7 @@ impl From<HistoryPoint> for (u64, u64, u64, u64) {
 
 impl Default for History {
     fn default() -> Self {
-        Self { version: CONTROL_VERSION, step_ms: FIRST_STEP_MS, points: Vec::new() }
+        Self { version: CONTROL_VERSION, step_ms: FIRST_STEP_MS, points: Vec::new(), calls: CallsByWorker::default() }
     }
 }
 

@@ -55,6 +55,9 @@ const COORDINATOR: &str = "coordinator";
 const CHANGES: &str = "changes";
 const HISTORY: &str = "history";
 
+/// What is kept of a run that has ended.
+const RECORD: [&str; 4] = [ABOUT, HISTORY, SCORES, CHANGES];
+
 fn name(kind: &str, of: &str) -> String {
     format!("{kind}-{}", plain(of))
 }
@@ -63,6 +66,17 @@ impl<E: Entries> LocalControl<E> {
     /// Writes an order for a run, as [`give_order`](Control::give_order) does, but without a runtime.
     pub fn keep_order(&self, run: &RunId, order: &Order) -> Result<(), ControlError> {
         self.entries.put(&name(ORDER, &run.0), &encode(order))
+    }
+
+    /// Removes what only processes of a run need. Its record stays: its entry, its history, its scores and who changed what.
+    pub fn leave_the_record(&self) -> Result<(), ControlError> {
+        for name in self.entries.names()? {
+            let is_record = RECORD.iter().any(|kind| name.starts_with(&format!("{kind}-")));
+            if !is_record {
+                self.entries.remove(&name)?;
+            }
+        }
+        Ok(())
     }
 
     fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ControlError> {

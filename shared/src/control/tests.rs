@@ -34,6 +34,7 @@ fn what_is_told_is_written_and_read_to_the_letter() {
         phase: RunPhase::OutOfBudget,
         cells,
         spent: NanoUsd(9),
+        calls: CallTotals::default(),
         priced: true,
         stopped_by: None,
         begun_at: UnixMillis(2),

@@ -1,8 +1,8 @@
 //! Messages as the suite sends them.
 
 use valuesim_shared::control::{
-    AboutRun, Activity, CONTROL_VERSION, CellCounts, CoordinatorReport, Pace, Process, RunPhase, UnixMillis,
-    WorkerReport,
+    AboutRun, Activity, CONTROL_VERSION, CallTotals, CellCounts, CoordinatorReport, Pace, Process, RunPhase,
+    UnixMillis, WorkerReport,
 };
 use valuesim_shared::id::RunId;
 use valuesim_shared::money::NanoUsd;
@@ -59,6 +59,7 @@ pub(crate) fn about(name: &str, phase: RunPhase) -> AboutRun {
         phase,
         cells: CellCounts::default(),
         spent: NanoUsd(1),
+        calls: CallTotals::default(),
         priced: true,
         stopped_by: None,
         begun_at: UnixMillis(1),

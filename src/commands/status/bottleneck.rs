@@ -23,7 +23,7 @@ pub(super) fn bottleneck(status: &Status, run: &RunStatus, workers: &[&WorkerRep
         return None;
     }
     order(run)
-        .or_else(|| servers(status, run))
+        .or_else(|| servers(status, run, workers))
         .or_else(|| processes(run, workers))
         .or_else(|| waits(workers))
         .or_else(|| full(run, workers))
@@ -35,7 +35,7 @@ fn order(run: &RunStatus) -> Option<Bottleneck> {
     Some(Bottleneck::new(BottleneckKind::Order, format!("it is {what} by {}", one_line(&order.by))))
 }
 
-fn servers(status: &Status, run: &RunStatus) -> Option<Bottleneck> {
+fn servers(status: &Status, run: &RunStatus, workers: &[&WorkerReport]) -> Option<Bottleneck> {
     let away = |server, name: &str| {
         let is_away = !status.has_reached(server);
         is_away.then(|| Bottleneck::new(BottleneckKind::Servers, format!("the {name} cannot be reached from here")))
@@ -43,10 +43,22 @@ fn servers(status: &Status, run: &RunStatus) -> Option<Bottleneck> {
     let UnixMillis(now) = status.at;
     let is_present = |(at, _): &&(UnixMillis, String)| now.saturating_sub(at.0) < PRESENT_MS;
     let troubles = run.coordinators.iter().filter_map(|coordinator| coordinator.last_trouble.as_ref());
-    let reported = || troubles.filter(is_present).map(|(_, text)| one_line(text)).next();
+    let of_workers = || {
+        let mut found = workers.iter().filter_map(|worker| of_server(worker).filter(is_present)).peekable();
+        let first = *found.peek()?;
+        (2 * found.count() > workers.len()).then_some(first)
+    };
+    let reported = || troubles.filter(is_present).chain(of_workers()).map(|(_, text)| one_line(text)).next();
     away(Server::Store, "store")
         .or_else(|| away(Server::Broker, "broker"))
         .or_else(|| reported().map(|text| Bottleneck::new(BottleneckKind::Servers, text)))
+}
+
+/// A worker's last trouble if it is with a server, and not with a run's calls.
+fn of_server(worker: &WorkerReport) -> Option<&(UnixMillis, String)> {
+    let (at, text) = worker.last_trouble.as_ref()?;
+    let is_of_run = worker.troubles.iter().any(|trouble| trouble.at == *at && trouble.text == *text);
+    if is_of_run { None } else { worker.last_trouble.as_ref() }
 }
 
 fn processes(run: &RunStatus, workers: &[&WorkerReport]) -> Option<Bottleneck> {
@@ -96,7 +108,7 @@ fn full(run: &RunStatus, workers: &[&WorkerReport]) -> Option<Bottleneck> {
 
 #[cfg(test)]
 mod tests {
-    use valuesim_shared::control::WaitReport;
+    use valuesim_shared::control::{RunTrouble, WaitReport};
 
     use super::*;
     use crate::commands::status::found::Unreached;
@@ -133,6 +145,23 @@ mod tests {
             status.runs[0].coordinators[0].last_trouble = Some((seconds_ago(1), text));
         };
         check(blocked, Some((Servers, "low on disk")));
+        let workers_blocked = |seen: usize| {
+            move |status: &mut Status| {
+                let trouble = (seconds_ago(1), "the broker takes no messages: low on memory".to_owned());
+                status.workers[..seen].iter_mut().for_each(|worker| worker.last_trouble = Some(trouble.clone()));
+            }
+        };
+        check(workers_blocked(2), Some((Servers, "low on memory")));
+        check(workers_blocked(1), Some((OwnLimit, "all 128 calls")));
+        let of_the_provider = |status: &mut Status| {
+            workers_blocked(2)(status);
+            for worker in &mut status.workers {
+                let (at, text) = worker.last_trouble.clone().expect("it has one");
+                let run = worker.runs[0].clone();
+                worker.troubles = vec![RunTrouble { run, model: None, at, text, left_alone_until: None }];
+            }
+        };
+        check(of_the_provider, Some((OwnLimit, "all 128 calls")));
         let waits = |reason| {
             move |status: &mut Status| {
                 let wait = WaitReport { model: "m".to_owned(), reason, left_ms: None };

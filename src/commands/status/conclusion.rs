@@ -29,7 +29,7 @@ pub(crate) struct Money {
     pub(super) per_hour: Option<NanoUsd>,
     /// When all cells are finished.
     pub(super) at_end: Option<Range<NanoUsd>>,
-    /// What failed calls of the workers that are alive may have cost in addition, at most.
+    /// What failed calls may have cost in addition, at most.
     pub(super) wasted_at_most: NanoUsd,
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use valuesim_shared::control::{
-    AboutRun, Change, CoordinatorReport, FailureClass, Order, RunPhase, RunScores, UnixMillis, WorkerReport,
+    AboutRun, CallTotals, Change, CoordinatorReport, FailureClass, Order, RunPhase, RunScores, UnixMillis, WorkerReport,
 };
 use valuesim_shared::id::RunId;
 use valuesim_shared::queue::QueueKind;
@@ -53,7 +53,9 @@ pub(crate) struct RunStatus {
     pub(super) outlook: Outlook,
     /// What it costs.
     pub(super) money: Money,
-    /// The failed calls of the workers that are alive, the most frequent class first.
+    /// What the calls of all workers came to, those that are gone included; `failures` has the failed ones by class.
+    pub(super) calls: CallTotals,
+    /// The failed calls of all workers, the most frequent class first.
     pub(super) failures: Vec<FailureClass>,
     /// What only seems to run, and what it waits for.
     pub(super) waiting: Vec<Waiting>,
@@ -115,6 +117,7 @@ impl RunStatus {
             queues: None,
             outlook: Outlook::default(),
             money: Money::default(),
+            calls: CallTotals::default(),
             failures: Vec::new(),
             waiting: Vec::new(),
             bottleneck: None,

@@ -13,7 +13,7 @@ use valuesim_shared::queue::{BrokerState, QueueKind, QueueName, RabbitQueue};
 
 use super::attention::attention;
 use super::bottleneck::bottleneck;
-use super::failures::failures;
+use super::calls::calls;
 use super::found::{QUEUES_WITHIN, RunStatus, STATUS_VERSION, Server, Status, Unreached};
 use super::outlook::{money, outlook};
 use super::run_control::RunControl;
@@ -197,12 +197,14 @@ impl Status {
         self.runs = runs.into_iter().map(|run| self.concluded(run)).collect();
     }
 
-    fn concluded(&self, run: RunStatus) -> RunStatus {
+    fn concluded(&self, mut run: RunStatus) -> RunStatus {
         let workers = self.workers_of(&run.run);
+        run.calls = calls(&mut run, &self.workers);
+        let failures = std::mem::take(&mut run.calls.failures);
         RunStatus {
             outlook: outlook(&run, &workers),
-            money: money(&run, &workers),
-            failures: failures(&run.run, &self.workers),
+            money: money(&run),
+            failures,
             waiting: waiting(&run, &workers, &self.workers, self.at.0),
             bottleneck: bottleneck(self, &run, &workers),
             attention: attention(self, &run),

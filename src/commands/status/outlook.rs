@@ -45,10 +45,9 @@ fn relative_error(count: f64) -> f64 {
     (STANDARD_ERRORS / count.max(1.0).sqrt()).min(0.9)
 }
 
-/// What a run with these workers costs.
-pub(super) fn money(run: &RunStatus, workers: &[&WorkerReport]) -> Money {
-    let activities = workers.iter().flat_map(|worker| &worker.activity.runs).filter(|of| of.run == run.run);
-    let wasted_at_most = activities.map(|activity| activity.wasted_at_most).sum();
+/// What a run costs.
+pub(super) fn money(run: &RunStatus) -> Money {
+    let wasted_at_most = run.calls.wasted_at_most;
     let Some((cells, spent, priced)) = spend(run) else { return Money { wasted_at_most, ..Money::default() } };
     let pace = run.coordinators.first().and_then(|coordinator| coordinator.pace.spent_per_hour);
     let per_hour = pace.filter(|_| priced);
@@ -120,10 +119,9 @@ mod tests {
     }
 
     #[test]
-    fn calls_and_waste_are_those_of_all_workers() {
+    fn calls_are_those_of_all_workers() {
         let (one, other) = (worker(1), worker(2));
         let status = healthy();
         assert!((outlook(&status.runs[0], &[&one, &other]).calls_per_second - 62.5).abs() < 1e-9);
-        assert_eq!(money(&status.runs[0], &[&one, &other]).wasted_at_most, NanoUsd(0));
     }
 }

@@ -1,8 +1,9 @@
 //! Statuses as they are shown, in health and in trouble.
 
 use valuesim_shared::control::{
-    AboutRun, Activity, ArmScores, CONTROL_VERSION, CellCounts, CoordinatorReport, DesiredState, MeanOverPeople, Order,
-    Pace, Process, RunPhase, RunScores, RunTrouble, ScoreSoFar, Scored, UnixMillis, WorkerReport,
+    AboutRun, Activity, ArmScores, CONTROL_VERSION, CallTotals, CellCounts, CoordinatorReport, DesiredState,
+    MeanOverPeople, Order, Pace, Process, RunPhase, RunScores, RunTrouble, ScoreSoFar, Scored, UnixMillis,
+    WorkerReport,
 };
 use valuesim_shared::id::ModelId;
 use valuesim_shared::method::Method;
@@ -39,6 +40,7 @@ fn about() -> AboutRun {
         phase: RunPhase::Begun,
         cells: CELLS,
         spent: NanoUsd(12_340_000_000),
+        calls: CallTotals::default(),
         priced: true,
         stopped_by: None,
         begun_at: seconds_ago(7_200),

@@ -9,8 +9,8 @@ use tokio::sync::Notify;
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::control::{
-    Activity, CONTROL_VERSION, Control, Process, REPORT_EVERY, RunActivity, RunTrouble, UnixMillis, WorkerReport,
-    this_process,
+    Activity, CONTROL_VERSION, CallTotals, Control, Process, REPORT_EVERY, RunActivity, RunTrouble, UnixMillis,
+    WorkerReport, this_process,
 };
 use valuesim_shared::id::RunId;
 use valuesim_shared::permit::PermitOffice;
@@ -29,6 +29,9 @@ const RATE_OVER: Duration = Duration::from_mins(1);
 /// How long reports mention a run that could not be served, in milliseconds.
 const UNSERVED_SHOWN_FOR_MS: u64 = 10 * 60 * 1_000;
 
+/// How many of the runs that were left are remembered.
+const MAX_LEFT: usize = 20;
+
 /// The workers of the process.
 pub struct WorkerPool<Q, S, O: PermitOffice> {
     pub(super) process: Process,
@@ -43,6 +46,8 @@ pub struct WorkerPool<Q, S, O: PermitOffice> {
     unserved: Mutex<BTreeMap<RunId, RunTrouble>>,
     /// How many calls of workers that have left were answered.
     answered_before: AtomicU64,
+    /// What the calls for runs came to that were left lately, the last one last.
+    left: Mutex<Vec<(RunId, CallTotals)>>,
     /// Notified when a worker joins or leaves.
     changed: Notify,
 }
@@ -68,6 +73,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> WorkerPool<Q, S, O> {
             draining: AtomicBool::new(false),
             unserved: Mutex::default(),
             answered_before: AtomicU64::new(0),
+            left: Mutex::default(),
             changed: Notify::new(),
         })
     }
@@ -94,9 +100,40 @@ impl<Q: Queue, S: Store, O: PermitOffice> WorkerPool<Q, S, O> {
     pub fn leave(&self, run: &RunId) {
         let mut members = self.members();
         if let Some(member) = members.remove(run) {
-            self.answered_before.fetch_add(member.worker.meter().read().answered, Ordering::Relaxed);
+            let meter = member.worker.meter();
+            self.answered_before.fetch_add(meter.read().answered, Ordering::Relaxed);
+            self.remember(run, &meter);
         }
         self.changed.notify_one();
+    }
+
+    /// Keeps for reports what the calls for a run that is left came to.
+    fn remember(&self, run: &RunId, meter: &Meter) {
+        let mut left = self.left();
+        let before = left.iter().position(|(of, _)| of == run).map(|place| left.remove(place).1);
+        let mut total = before.unwrap_or_default();
+        total.add(&activity(run, meter));
+        left.push((run.clone(), total));
+        let surplus = left.len().saturating_sub(MAX_LEFT);
+        left.drain(..surplus);
+    }
+
+    fn left(&self) -> MutexGuard<'_, Vec<(RunId, CallTotals)>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the calls for all runs came to, those that were left lately included.
+    fn activities(&self, members: &BTreeMap<RunId, Member<Q, S, O>>) -> Vec<RunActivity> {
+        let mut left: BTreeMap<RunId, CallTotals> = self.left().iter().cloned().collect();
+        let of_member = |(run, member): (&RunId, &Member<Q, S, O>)| {
+            let now = activity(run, &member.worker.meter());
+            let mut total = left.remove(run).unwrap_or_default();
+            total.add(&now);
+            total.of_run(now.run, now.to_be_retried)
+        };
+        let mut all: Vec<RunActivity> = members.iter().map(of_member).collect();
+        all.extend(left.into_iter().map(|(run, total)| total.of_run(run, 0)));
+        all
     }
 
     /// Records for reports why a run could not be served, and how long the process waits before it tries again.
@@ -155,6 +192,13 @@ impl<Q: Queue, S: Store, O: PermitOffice> WorkerPool<Q, S, O> {
         }
     }
 
+    /// Reports once more, with what was done since the last report.
+    pub async fn report_now(&self, control: &impl Control) {
+        if let Err(error) = control.report_worker(&self.snapshot().1).await {
+            tracing::debug!(%error, "could not report what this worker did last");
+        }
+    }
+
     /// The number of calls answered so far, and the report.
     fn snapshot(&self) -> (u64, WorkerReport) {
         let members = self.members();
@@ -178,7 +222,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> WorkerPool<Q, S, O> {
                 .chain(self.unserved_lately())
                 .collect(),
             activity: Activity {
-                runs: members.iter().map(|(run, member)| activity(run, &member.worker.meter())).collect(),
+                runs: self.activities(&members),
                 waits: self.office.waits().into_iter().map(Into::into).collect(),
             },
             at: UnixMillis::now(),

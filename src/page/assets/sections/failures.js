@@ -8,7 +8,7 @@ export const title = "What fails?";
 export const wide = true;
 
 export function make() {
-  const empty = el("p", { class: "empty" }, "No call has failed at the workers that are alive.");
+  const empty = el("p", { class: "empty" }, "No call has failed.");
   let now = 0;
   const list = table([
     { title: "Class", of: (failures) => failures.class },
@@ -18,7 +18,7 @@ export function make() {
     { title: "Last", of: (failures) => ago(failures.last_at, now) },
     { title: "The last one", of: (failures) => failures.example, text: true },
   ], {
-    caption: "Failed calls since the workers started, most frequent first. Calls that can be tried again are.",
+    caption: "Failed calls since the run began, most frequent first. Calls that can be tried again are.",
     key: (failures) => `${failures.class}\n${failures.model}`,
   });
   const show = (run, status) => {
