@@ -4,6 +4,9 @@
 #![cfg(unix)]
 
 mod broker;
+#[path = "../command/support/browser.rs"]
+#[expect(clippy::unwrap_used, dead_code, reason = "other tests use the rest; an unwrap is a check")]
+mod browser;
 mod cluster;
 mod connections;
 #[path = "../../shared/tests/control/message.rs"]
@@ -12,6 +15,9 @@ mod control_message;
 mod drain;
 mod duplicates;
 mod encrypted;
+#[path = "../health/exposition.rs"]
+#[expect(dead_code, reason = "other tests use the rest")]
+mod exposition;
 mod failing_tasks;
 mod fleet;
 mod frozen;
@@ -25,6 +31,7 @@ mod provider_down;
 mod rng;
 mod rolling;
 mod rounds;
+mod same_numbers;
 mod several_runs;
 mod soak;
 mod store;
