@@ -74,5 +74,6 @@ fn spend() -> CellSpend {
     CellSpend {
         stages: stages.map(|name| (name, stage.clone())).into(),
         reported_models: vec!["a-model-2025-01-01".to_owned()],
+        ..CellSpend::default()
     }
 }

@@ -30,6 +30,7 @@ use valuesim_shared::task::{TASK_VERSION, TaskKind};
 
 use crate::cursor::{Cursor, CursorError};
 use crate::evaluation::EvaluationError;
+use crate::kept_replies::KeptReplies;
 use crate::ledger::{DeadCells, Ledger, LedgerError};
 use crate::live::LiveScores;
 use crate::plan::{Plan, Planned};
@@ -143,6 +144,8 @@ pub struct Coordinator<Q, S> {
     people: watch::Sender<u64>,
     /// Finds the items of profiles that `rag` asks with; `None` unless the run has it.
     retrieval: Option<Arc<Retrieval>>,
+    /// What earlier runs have of its cells.
+    kept: Arc<KeptReplies>,
     /// The kind of a cell's first task.
     first_kind: TaskKind,
     /// Free slots in each model's window.
@@ -193,6 +196,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
             rounds: None,
             people,
             retrieval: None,
+            kept: Arc::default(),
             first_kind,
             windows,
             cell_states: Mutex::new(cell_states),
@@ -223,6 +227,12 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
     #[must_use]
     pub fn retrieving(self, retrieval: Option<Arc<Retrieval>>) -> Self {
         Self { retrieval, ..self }
+    }
+
+    /// The same with tasks that bring the replies which earlier runs have kept of their cells.
+    #[must_use]
+    pub fn reusing(self, kept: Arc<KeptReplies>) -> Self {
+        Self { kept, ..self }
     }
 
     /// The same with scores of the finished cells while the run goes on.

@@ -8,7 +8,7 @@ use valuesim_shared::codebook::{Category, Codebook, Question};
 use valuesim_shared::id::{Code, QuestionId, RunId};
 use valuesim_shared::method::{Behaviour, Method};
 use valuesim_shared::money::NanoUsd;
-use valuesim_shared::outcome::{Decided, Ended};
+use valuesim_shared::outcome::{Decided, Ended, ReusedReplies};
 use valuesim_shared::stage::Stage;
 
 use crate::results::{ArmResults, DistributionSummary, Missing, ModelSpend, RESULTS_VERSION, Results, StageTotals};
@@ -172,6 +172,7 @@ pub(crate) fn results(model: &str) -> Results {
             model: model.to_owned(),
             reported_models: vec![format!("{model}-0125")],
             stages: [(Stage::STORY, totals), (Stage::COGNITIVE, totals)].into(),
+            reused: ReusedReplies::default(),
         }],
         provenance: vec!["valuesim 0.1.0".to_owned(), "prompts 6b1f…".to_owned()],
     }

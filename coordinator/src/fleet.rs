@@ -27,6 +27,7 @@ use valuesim_shared::telemetry::HttpStatus;
 
 use crate::coordinator::{Coordinator, Progress, RunEnd};
 use crate::cursor::Cursor;
+use crate::kept_replies::KeptReplies;
 use crate::ledger::Ledger;
 use crate::live::LiveScores;
 use crate::plan::Plan;
@@ -70,6 +71,8 @@ pub struct Assignment<'a> {
     pub ledger: &'a Arc<Ledger>,
     /// Finds the items of profiles for `rag`; none unless the run has it.
     pub retrieval: Option<Arc<Retrieval>>,
+    /// What earlier runs have of its cells.
+    pub kept: Arc<KeptReplies>,
     /// Scores its finished cells while it goes on.
     pub live: LiveScores,
     /// The rounds in which its people are asked; none if they are asked all at once.
@@ -143,6 +146,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
             survey,
             ledger,
             retrieval,
+            kept,
             live,
             rounds,
             folder,
@@ -161,7 +165,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
             window,
         )?;
         let coordinator = coordinator.on_lasting_queues(Cursor::at(&cursor_file), process.id.clone());
-        let coordinator = coordinator.with_task_version(task_version).retrieving(retrieval).scoring(live);
+        let coordinator = coordinator.with_task_version(task_version).retrieving(retrieval).reusing(kept).scoring(live);
         let coordinator = Arc::new(coordinator.in_rounds(rounds)?);
         // Before workers see the run, so that they find everything ready.
         servers.queue.declare(&first_queues(&manifest)).await?;

@@ -89,7 +89,23 @@ impl Ledger {
 
     /// All finished cells, in the ledger's order, by their keys alone: their rows are not read, and so not checked.
     pub(crate) fn finished_keys(&self) -> Result<impl Iterator<Item = Result<Cell, LedgerError>> + '_, LedgerError> {
-        let rows = self.table(CELLS)?.range((0, 0, 0)..=(u16::MAX, u32::MAX, u8::MAX));
+        self.keys(CELLS, (0, 0, 0)..=(u16::MAX, u32::MAX, u8::MAX))
+    }
+
+    /// The cells of a model whose transcripts were kept, by their keys alone.
+    pub(crate) fn transcript_keys(
+        &self,
+        model: ModelId,
+    ) -> Result<impl Iterator<Item = Result<Cell, LedgerError>> + '_, LedgerError> {
+        self.keys(TRANSCRIPTS, all_of_model(model))
+    }
+
+    fn keys(
+        &self,
+        table: TableDefinition<'static, Key, &'static [u8]>,
+        range: RangeInclusive<Key>,
+    ) -> Result<impl Iterator<Item = Result<Cell, LedgerError>> + '_, LedgerError> {
+        let rows = self.table(table)?.range(range);
         let rows = rows.map_err(|error| self.failed("read", error))?;
         Ok(rows.map(move |row| {
             let (key, _) = row.map_err(|error| self.failed("read", error))?;

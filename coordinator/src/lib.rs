@@ -19,6 +19,7 @@ pub mod fleet;
 #[cfg(test)]
 mod fuzz;
 mod grouped;
+pub mod kept_replies;
 pub mod ledger;
 pub mod live;
 pub mod metrics;

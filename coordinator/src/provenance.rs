@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use valuesim_shared::cell::needs_retrieval;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::Experiment;
+use valuesim_shared::id::RunId;
 use valuesim_shared::method::Behaviour;
 use valuesim_shared::money::Price;
 use valuesim_shared::prompt::prompts_digest;
@@ -39,6 +40,9 @@ pub struct Provenance {
     /// The model of the embeddings; none unless the run retrieves with some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub embeddings: Option<ModelProvenance>,
+    /// The runs whose kept replies are used where the prompt is the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept_replies_of: Vec<RunId>,
 }
 
 /// A model as it was configured.
@@ -69,7 +73,14 @@ impl Provenance {
             models: models.map(|model| ModelProvenance { name: model.name.clone(), price: model.price }).collect(),
             embeddings: embeddings
                 .map(|model| ModelProvenance { name: model.name.clone(), price: model.price.map(Price::from) }),
+            kept_replies_of: Vec::new(),
         }
+    }
+
+    /// Whether a cell's prompts are those of a run with this provenance.
+    pub(crate) fn has_the_prompts_of(&self, other: &Self) -> bool {
+        let of = |it: &Self| (it.survey.clone(), it.codebook.clone(), it.prompts.clone(), it.behaviour, it.simulated);
+        of(self) == of(other)
     }
 
     /// The differences from `other` in everything that decides the results; releases and prices may differ.
@@ -120,6 +131,8 @@ fn lines_of(provenance: &Provenance) -> Vec<String> {
     let price = |model: &ModelProvenance| model.price.map(|price| price_line(&model.name, &price));
     lines.extend(provenance.embeddings.iter().map(|model| format!("embeddings: {}", model.name)));
     lines.extend(provenance.models.iter().chain(&provenance.embeddings).filter_map(price));
+    let earlier = &provenance.kept_replies_of;
+    lines.extend(earlier.iter().map(|run| format!("replies kept by run {run} are used where the prompt is the same")));
     lines
 }
 
@@ -150,6 +163,7 @@ mod tests {
             cells: 500,
             models: vec![ModelProvenance { name: "m".to_owned(), price: Some(price) }],
             embeddings: None,
+            kept_replies_of: Vec::new(),
         }
     }
 

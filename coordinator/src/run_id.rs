@@ -6,6 +6,7 @@ use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::{ArmName, Experiment};
 use valuesim_shared::id::{Fold, QuestionId, Respondent, RunId};
 use valuesim_shared::method::{Behaviour, Method};
+use valuesim_shared::model::ModelSettings;
 use valuesim_shared::strata::{Allocation, Stratify};
 use valuesim_shared::survey::Survey;
 
@@ -49,7 +50,7 @@ struct RunInputs<'a> {
     stopping: Option<StoppingInputs<'a>>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, PartialEq, Serialize)]
 struct ModelInputs<'a> {
     name: &'a str,
     base_url: Option<&'a str>,
@@ -93,19 +94,33 @@ pub fn run_id_with_manifest_1(
     (!plan.not_asked().is_empty()).then(|| id((experiment, plan), (survey, codebook), Vec::new()))
 }
 
+/// Whether a reply of a model in one experiment might as well be one of a model in the other, to the same prompt.
+pub(crate) fn same_replies(
+    (one, model): (&Experiment, &ModelSettings),
+    (other, others): (&Experiment, &ModelSettings),
+) -> bool {
+    let seed = |experiment: &Experiment| experiment.simulate.as_ref().map(|simulation| simulation.seed);
+    let same_settings = model_inputs(one, model) == model_inputs(other, others);
+    same_settings && one.behaviour == other.behaviour && seed(one) == seed(other)
+}
+
+fn model_inputs<'a>(experiment: &Experiment, model: &'a ModelSettings) -> ModelInputs<'a> {
+    ModelInputs {
+        name: &model.name,
+        // The simulator listens on any free port, so its address does not identify the run.
+        base_url: model.base_url.as_deref().filter(|_| experiment.simulate.is_none()),
+        max_output_tokens: model.max_output_tokens,
+        extra_body: &model.extra_body,
+    }
+}
+
 fn id(
     (experiment, plan): (&Experiment, &Plan),
     (survey, codebook): (&Survey, &Codebook),
     not_asked: Vec<QuestionId>,
 ) -> RunId {
     let simulated = experiment.simulate.as_ref();
-    let models = experiment.models.iter().map(|model| ModelInputs {
-        name: &model.name,
-        // The simulator listens on any free port, so its address does not identify the run.
-        base_url: model.base_url.as_deref().filter(|_| simulated.is_none()),
-        max_output_tokens: model.max_output_tokens,
-        extra_body: &model.extra_body,
-    });
+    let models = experiment.models.iter().map(|model| model_inputs(experiment, model));
     let embeddings = experiment.embeddings.as_ref().filter(|_| needs_retrieval(&experiment.methods));
     let embeddings = embeddings.map(|embeddings| EmbeddingInputs {
         name: &embeddings.name,

@@ -16,7 +16,7 @@ use crate::transcript::Transcript;
 pub use code_string::{CodeLetter, CodeString};
 pub use decided::Decided;
 pub use ended::Ended;
-pub use spend::{CellSpend, MAX_REPORTED_MODELS, SIMULATED_MARK, StageSpend, UncertainSpend};
+pub use spend::{CellSpend, MAX_REPORTED_MODELS, ReusedReplies, SIMULATED_MARK, StageSpend, UncertainSpend};
 
 /// The version of the outcome message. Readers refuse other versions.
 pub const OUTCOME_VERSION: u16 = 1;
@@ -155,6 +155,7 @@ mod tests {
             spend: CellSpend {
                 stages: [(Stage::COGNITIVE, spend)].into(),
                 reported_models: vec!["gpt-3.5-turbo-0125".to_owned()],
+                ..CellSpend::default()
             },
             transcript: None,
         }

@@ -6,6 +6,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::id::{Cell, Code, RunId};
+use crate::transcript::Transcript;
 
 mod retrieved;
 
@@ -36,6 +37,9 @@ pub struct Task {
     /// For `rag`: the items of the profile that were retrieved for each question that is asked.
     #[serde(default, skip_serializing_if = "RetrievedItems::is_empty")]
     pub retrieved: RetrievedItems,
+    /// The calls of this cell in another run. Their replies are used in place of calls with the very same messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Transcript>,
     /// The errors of earlier attempts: faults of the task or of this program, not of a provider.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<String>,
@@ -214,6 +218,7 @@ mod tests {
             profile: PackedCodes(codes),
             draws: Vec::new(),
             retrieved: RetrievedItems::default(),
+            kept: None,
             history: Vec::new(),
         }
     }

@@ -32,7 +32,11 @@ fn reply(content: &str) -> RecordedReply {
 
 fn story(text: &str) -> Backstory {
     let spend = StageSpend { sent: 1, answered: 1, cost: NanoUsd(77), ..StageSpend::default() };
-    let spend = CellSpend { stages: [(Stage::STORY, spend)].into(), reported_models: vec!["m".to_owned()] };
+    let spend = CellSpend {
+        stages: [(Stage::STORY, spend)].into(),
+        reported_models: vec!["m".to_owned()],
+        ..CellSpend::default()
+    };
     Backstory { text: text.to_owned(), ended: Ended::Answered, asked: 1, spend }
 }
 

@@ -121,6 +121,7 @@ impl Job {
             survey: &self.survey,
             ledger,
             retrieval: prepared.retrieval,
+            kept: Arc::clone(&self.kept),
             live: self.live_scores(ledger),
             rounds: self.rounds(ledger)?,
             folder: folder.path(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use valuesim_coordinator::evaluation::{Evaluated, EvaluationError, check_columns};
+use valuesim_coordinator::kept_replies::KeptReplies;
 use valuesim_coordinator::ledger::{Ledger, LedgerError};
 use valuesim_coordinator::live::{LiveScores, ScoredRun};
 use valuesim_coordinator::plan::Plan;
@@ -41,6 +42,8 @@ pub(super) struct Job {
     pub(super) codebook: Arc<Codebook>,
     pub(super) survey: Arc<Survey>,
     pub(super) plan: Arc<Plan>,
+    /// What earlier runs have of its cells.
+    pub(super) kept: Arc<KeptReplies>,
 }
 
 impl Job {
@@ -57,7 +60,14 @@ impl Job {
         let plan = Plan::new(&experiment, &survey, &codebook).or_usage()?;
         check_rule(&experiment, &plan, &survey, &codebook).or_usage()?;
         let run = run_id(&experiment, &plan, &survey, &codebook);
-        Ok(Self { run, experiment, codebook: Arc::new(codebook), survey: Arc::new(survey), plan: Arc::new(plan) })
+        Ok(Self {
+            run,
+            experiment,
+            codebook: Arc::new(codebook),
+            survey: Arc::new(survey),
+            plan: Arc::new(plan),
+            kept: Arc::default(),
+        })
     }
 
     /// Opens or creates the run's ledger, and records the provenance of this execution.
@@ -106,7 +116,7 @@ impl Job {
 
     /// The rounds that are left; none unless people are asked in rounds.
     pub(super) fn rounds(&self, ledger: &Arc<Ledger>) -> Result<Option<Arc<Rounds>>, EvaluationError> {
-        let Self { run, experiment, codebook, survey, plan } = self.clone();
+        let Self { run, experiment, codebook, survey, plan, .. } = self.clone();
         let of = InRounds { run, experiment, plan, survey, codebook, tell: note };
         Ok(Rounds::of(of, Arc::clone(ledger))?.map(Arc::new))
     }
@@ -119,7 +129,7 @@ impl Job {
 
     /// The run in the form in which it is scored.
     pub(super) fn evaluated<'a>(&'a self, ledger: &'a Ledger, vectors: Option<&'a KeptVectors>) -> Evaluated<'a> {
-        let Self { run, experiment, codebook, survey, plan } = self;
+        let Self { run, experiment, codebook, survey, plan, .. } = self;
         Evaluated { run, experiment, plan, survey, codebook, ledger, vectors }
     }
 
@@ -148,7 +158,11 @@ impl Job {
 
     /// The provenance of this execution.
     pub(super) fn provenance(&self) -> Provenance {
-        Provenance::new(&self.experiment, &self.plan, &self.survey, &self.codebook)
+        let earlier = self.kept.runs().iter().map(|earlier| earlier.run().clone());
+        Provenance {
+            kept_replies_of: earlier.collect(),
+            ..Provenance::new(&self.experiment, &self.plan, &self.survey, &self.codebook)
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod embedding;
 mod embedding_flags;
 mod flags;
 mod listening;
+mod reuse;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -72,7 +73,10 @@ pub(crate) fn run(LocalFlags { run, listen, page }: &LocalFlags) -> Result<Exit,
 
 /// Announces the experiment, and executes it unless this is a dry run.
 pub(super) fn start(experiment: Experiment, flags: &Flags, mode: Mode<'_>) -> Result<Exit, Failure> {
-    let job = Job::prepare(experiment)?;
+    let mut job = Job::prepare(experiment)?;
+    if !flags.no_reuse {
+        job.kept = Arc::new(reuse::kept_replies(&job, &flags.runs));
+    }
     let style = if flags.json { Style::Json } else { Style::Text };
     let estimate_of = |plan: &Plan| estimate(&job.experiment, plan, &job.survey, &job.codebook);
     let (least, estimate) = (job.first_round().map(|plan| estimate_of(&plan)), estimate_of(&job.plan));
@@ -244,6 +248,7 @@ impl Job {
             survey: &self.survey,
             ledger,
             retrieval: prepared.retrieval,
+            kept: Arc::clone(&self.kept),
             live: self.live_scores(ledger),
             rounds: self.rounds(ledger)?,
             folder,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use valuesim_coordinator::coordinator::{Coordinator, Progress, RunEnd};
 use valuesim_coordinator::fleet::{FleetEnd, Heartbeat, RunSize};
+use valuesim_coordinator::kept_replies::KeptReplies;
 use valuesim_coordinator::ledger::Ledger;
 use valuesim_coordinator::live::LiveScores;
 use valuesim_coordinator::plan::Plan;
@@ -59,6 +60,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) ledger: &'a Arc<Ledger>,
     /// Finds the items of profiles for `rag`; none unless the run has it.
     pub(crate) retrieval: Option<Arc<Retrieval>>,
+    /// What earlier runs have of its cells.
+    pub(crate) kept: Arc<KeptReplies>,
     /// Scores its finished cells while it goes on.
     pub(crate) live: LiveScores,
     /// The rounds in which people are asked; none if they are asked all at once.
@@ -75,8 +78,20 @@ pub(crate) struct Parts<'a> {
 impl OneProcess {
     /// Connects both sides. Reads the providers' keys, and makes no call.
     pub(crate) async fn new(parts: Parts<'_>) -> anyhow::Result<Self> {
-        let Parts { manifest, plan, survey, ledger, retrieval, live, rounds, folder, spent_before, http_status, tell } =
-            parts;
+        let Parts {
+            manifest,
+            plan,
+            survey,
+            ledger,
+            retrieval,
+            kept,
+            live,
+            rounds,
+            folder,
+            spent_before,
+            http_status,
+            tell,
+        } = parts;
         let run = manifest.run.clone();
         let limits: Vec<Limits> = manifest.models.iter().map(|model| model.limits).collect();
         let max_in_flight = limits.iter().map(|limits| limits.calls_in_flight as usize).max().unwrap_or(1);
@@ -89,7 +104,7 @@ impl OneProcess {
         let size = RunSize { most_cells: plan.cells(), spent_before };
         let ports = (queue.clone(), store.clone());
         let coordinator = Coordinator::new(&manifest, plan, survey, ledger, ports, window)?;
-        let coordinator = Arc::new(coordinator.retrieving(retrieval).scoring(live).in_rounds(rounds)?);
+        let coordinator = Arc::new(coordinator.retrieving(retrieval).reusing(kept).scoring(live).in_rounds(rounds)?);
         let shown = (http_status.as_deref(), tell);
         let about = (&manifest, this_process());
         let heartbeat = Heartbeat::new(Arc::clone(&coordinator), control.clone(), about, size, shown).await;

@@ -21,6 +21,7 @@ mod rag;
 mod reference_prompts;
 mod report;
 mod resume;
+mod reuse;
 mod rounds;
 mod run_folder;
 mod same_results;

@@ -28,6 +28,7 @@ mod lost_ledger;
 mod orders;
 mod process;
 mod provider_down;
+mod reuse;
 mod rng;
 mod rolling;
 mod rounds;

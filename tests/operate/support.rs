@@ -111,6 +111,7 @@ pub(crate) fn task(respondent: u32, history: &[&str]) -> Task {
         profile: PackedCodes(Vec::new()),
         draws: Vec::new(),
         retrieved: RetrievedItems::default(),
+        kept: None,
         history: history.iter().map(|&failure| failure.to_owned()).collect(),
     }
 }

@@ -1,5 +1,5 @@
-//! Makes the calls of one cell: uses replies that are already recorded, makes the other calls, and counts what all of them
-//! used.
+//! Makes the calls of one cell: uses replies that are already recorded or that another run kept, makes the other calls, and
+//! counts what all of them used.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,16 +11,17 @@ use valuesim_shared::codebook::Question;
 use valuesim_shared::id::QuestionId;
 use valuesim_shared::manifest::Manifest;
 use valuesim_shared::method::Method;
-use valuesim_shared::outcome::{CellSpend, Ended, StageSpend};
+use valuesim_shared::outcome::{CellSpend, Ended, ReusedReplies, StageSpend};
 use valuesim_shared::permit::PermitOffice;
 use valuesim_shared::queue::Queue;
 use valuesim_shared::stage::Stage;
 use valuesim_shared::store::{Backstory, CellRecord, RecordedReply, Store};
 use valuesim_shared::task::{Task, TaskKind};
-use valuesim_shared::transcript::Transcript;
+use valuesim_shared::transcript::{self, Transcript};
 
 use crate::context::Context;
 use crate::halt::Halt;
+use crate::kept_replies::KeptReplies;
 use crate::provider::{EncodedText, Wording};
 use crate::retry::{self, Call};
 use crate::run::Run;
@@ -34,6 +35,8 @@ pub(crate) struct CellCalls<Q, S, O: PermitOffice> {
     stop: CancellationToken,
     /// Replies from earlier attempts at the cell. These calls are not made again.
     recorded: HashMap<CallKey, RecordedReply>,
+    /// Replies of another run to the same prompts. These calls are not made again either.
+    kept: KeptReplies,
     spend: Mutex<CellSpend>,
     /// Records the transcript, if the run is to keep transcripts.
     recorder: Option<TranscriptRecorder>,
@@ -48,8 +51,8 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
         let record = context.store.cell_record(&task.run, task.cell).await?;
         let spend = Mutex::new(unanswered(task.kind, &record));
         let (context, task, stop) = (Arc::clone(context), Arc::clone(task), stop.clone());
-        let recorder = TranscriptRecorder::of(&context.run);
-        Ok(Self { context, task, stop, recorded: record.replies, spend, recorder })
+        let (kept, recorder) = (KeptReplies::of(&task).await, TranscriptRecorder::of(&context.run));
+        Ok(Self { context, task, stop, recorded: record.replies, kept, spend, recorder })
     }
 
     pub(crate) fn manifest(&self) -> &Manifest {
@@ -101,12 +104,17 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
         (&self.context.run, &self.task)
     }
 
-    /// The reply to one call: the recorded one, or else the model's.
+    /// The reply to one call: the recorded one, or that of another run to the same prompt, or else the model's.
     pub(crate) async fn reply(&self, key: CallKey, wording: &impl Wording) -> Result<ReplyText, Halt> {
         if let Some(recorded) = self.recorded.get(&key) {
             self.count(key.stage, recorded);
             self.keep(key, wording, recorded);
             return Ok(recorded.reply.clone());
+        }
+        if let Some(kept) = self.kept.call(key, wording) {
+            self.count_kept(kept);
+            self.keep(key, wording, &recorded_then(kept));
+            return Ok(kept.reply.clone());
         }
         let call = Call { run: &self.task.run, cell: self.task.cell, key, wording };
         let recorded = retry::call_with_retries(&self.context, call, &self.stop).await?;
@@ -131,10 +139,31 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
     fn count(&self, stage: Stage, recorded: &RecordedReply) {
         let mut spend = self.spend_so_far();
         spend.stages.entry(stage).or_default().add(&recorded.spend);
-        let model = &recorded.reported_model;
-        if !model.is_empty() && !spend.reported_models.contains(model) {
-            spend.reported_models.push(model.clone());
-        }
+        note_model(&mut spend, &recorded.reported_model);
+    }
+
+    fn count_kept(&self, kept: &transcript::Call) {
+        let mut spend = self.spend_so_far();
+        spend.reused.add(ReusedReplies { replies: 1, tokens: kept.tokens.unwrap_or_default() });
+        note_model(&mut spend, &kept.reported_model);
+    }
+}
+
+/// What the other run recorded of the call, as far as it is known.
+fn recorded_then(kept: &transcript::Call) -> RecordedReply {
+    let spend = StageSpend {
+        answered: 1,
+        without_usage: u64::from(kept.tokens.is_none()),
+        tokens: kept.tokens.unwrap_or_default(),
+        ..StageSpend::default()
+    };
+    let (reply, reported_model) = (kept.reply.clone(), kept.reported_model.clone());
+    RecordedReply { reply, spend, perhaps_billed: 0, reported_model }
+}
+
+fn note_model(spend: &mut CellSpend, model: &str) {
+    if !model.is_empty() && !spend.reported_models.iter().any(|known| known == model) {
+        spend.reported_models.push(model.to_owned());
     }
 }
 

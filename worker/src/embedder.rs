@@ -54,7 +54,11 @@ impl<O: PermitOffice> Embedder<O> {
             Err(Halt::Stopped) => Ok(None),
             Err(Halt::Failed(error)) => Err(error),
         };
-        let spend = CellSpend { stages: [(Stage::EMBEDDINGS, stage)].into(), reported_models: reported };
+        let spend = CellSpend {
+            stages: [(Stage::EMBEDDINGS, stage)].into(),
+            reported_models: reported,
+            ..CellSpend::default()
+        };
         EmbeddedBatch { spend, vectors }
     }
 

@@ -12,6 +12,7 @@ mod failure_log;
 mod fault_attribution;
 mod halt;
 mod idle_timer;
+mod kept_replies;
 pub mod meter;
 pub mod metrics;
 mod next_message;

@@ -54,6 +54,12 @@ fn tokens(spend: &StageSpend) -> Option<valuesim_shared::money::Tokens> {
     counted.then_some(spend.tokens)
 }
 
+/// The tokens of a backstory that another run had kept.
+fn reused_tokens(story: &Backstory) -> Option<valuesim_shared::money::Tokens> {
+    let reused = story.spend.reused;
+    (reused.replies > 0).then_some(reused.tokens)
+}
+
 /// The call that wrote the backstory. A story task made it, so its prompt is rendered again from the profile.
 pub(crate) fn story_call(run: &Run, task: &Task, story: &Backstory) -> Call {
     let profile = run.profile_text().natural(run.profile(task));
@@ -67,7 +73,7 @@ pub(crate) fn story_call(run: &Run, task: &Task, story: &Backstory) -> Call {
             Ended::CutOff => text(true),
             Ended::Answered | Ended::Reminded | Ended::Invalid | Ended::NoBackstory => text(false),
         },
-        tokens: story.spend.stages.get(&Stage::STORY).and_then(tokens),
+        tokens: story.spend.stages.get(&Stage::STORY).and_then(tokens).or_else(|| reused_tokens(story)),
         reported_model: story.spend.reported_models.last().cloned().unwrap_or_default(),
     }
 }

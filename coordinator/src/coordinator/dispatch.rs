@@ -1,5 +1,6 @@
 //! Sends cells to the workers: open cells in the plan's order, and lost ones again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use valuesim_shared::id::{Cell, ModelId};
 use valuesim_shared::queue::{Queue, QueueKind, QueueName};
 use valuesim_shared::store::Store;
 use valuesim_shared::task::{PackedCodes, Task, TaskKind};
+use valuesim_shared::transcript::Transcript;
 
 use super::{Coordinator, CoordinatorError};
 
@@ -62,10 +64,21 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
             TaskKind::Cab => QueueKind::Cab(cell.model),
         };
         let queue = QueueName { run: self.run.clone(), kind };
-        Ok(self.queue.publish(&queue, Bytes::from(self.task(cell).to_bytes())).await?)
+        let kept = self.kept(cell).await?;
+        Ok(self.queue.publish(&queue, Bytes::from(self.task(cell, kept).to_bytes())).await?)
     }
 
-    fn task(&self, cell: Cell) -> Task {
+    /// What an earlier run has of the cell.
+    async fn kept(&self, cell: Cell) -> Result<Option<Transcript>, CoordinatorError> {
+        if self.kept.runs().is_empty() {
+            return Ok(None);
+        }
+        let kept = Arc::clone(&self.kept);
+        let reading = tokio::task::spawn_blocking(move || kept.of_cell(cell));
+        Ok(reading.await.expect("reading a ledger does not panic")?)
+    }
+
+    fn task(&self, cell: Cell, kept_replies: Option<Transcript>) -> Task {
         let kept = self.plan.split().kept(cell.fold);
         let profile: Vec<_> = kept.iter().map(|&question| self.survey.code(cell.respondent, question)).collect();
         let draws = self.plan.draws().of_cell(cell, profile.len());
@@ -78,6 +91,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
             profile: PackedCodes(profile),
             draws,
             retrieved: retrieved.unwrap_or_default(),
+            kept: kept_replies,
             history: Vec::new(),
         }
     }

@@ -29,7 +29,7 @@ fn outcome(run: &RunId, cell: Cell) -> Bytes {
         run: run.clone(),
         cell,
         result: CellResult { story: None, scaled_stories: Vec::new(), modules: vec![], arms: vec![] },
-        spend: CellSpend { stages: [].into(), reported_models: vec![] },
+        spend: CellSpend { stages: [].into(), reported_models: vec![], ..CellSpend::default() },
         transcript: None,
     };
     Bytes::from(serde_json::to_vec(&outcome).expect("JSON"))

@@ -21,7 +21,7 @@ fn outcome(row: u32, fold: u8, sent: u64) -> CellOutcome {
         run: run(),
         cell: Cell { model: ModelId(0), respondent, fold },
         result: CellResult { story: None, scaled_stories: Vec::new(), modules: vec![], arms: vec![] },
-        spend: CellSpend { stages, reported_models: vec![] },
+        spend: CellSpend { stages, reported_models: vec![], ..CellSpend::default() },
         transcript: None,
     }
 }

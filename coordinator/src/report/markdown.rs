@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use valuesim_shared::money::NanoUsd;
-use valuesim_shared::outcome::{Decided, Ended};
+use valuesim_shared::outcome::{Decided, Ended, ReusedReplies};
 
 use super::evaluation;
 use super::markdown_table::table;
@@ -208,9 +208,20 @@ fn spend(results: &Results) -> String {
     }
     rows.push(spend_row("all", "all", &all));
     let table = table(header.map(str::to_owned).to_vec(), rows);
+    let mut reused = ReusedReplies::default();
+    results.spend.iter().for_each(|model| reused.add(model.reused));
+    let reused = if reused.is_nothing() {
+        String::new()
+    } else {
+        let (replies, tokens) = (grouped(reused.replies), reused.tokens);
+        let [input, output] = [tokens.input, tokens.output].map(grouped);
+        format!(
+            "\n\nAnother {replies} replies were kept by earlier runs and cost nothing here: {input} tokens in, {output} out then."
+        )
+    };
     format!(
         "## Spend\n\n{table}\n\n`Perhaps more`: what the provider may also have charged for requests that were cut off, timed \
-         out, abandoned by a process that ended, or answered without usage; `At most`: the same as an upper bound."
+         out, abandoned by a process that ended, or answered without usage; `At most`: the same as an upper bound.{reused}"
     )
 }
 

@@ -83,6 +83,7 @@ fn what_a_model_without_a_price_costs_is_unknown_and_so_is_the_sum() {
     let spend = CellSpend {
         stages: [(Stage::STORY, StageSpend { sent: 5, answered: 5, ..StageSpend::default() })].into(),
         reported_models: vec![],
+        ..CellSpend::default()
     };
     let mut results = fixture::results("gpt-3.5-turbo");
     results.spend.push(ModelSpend::new(&ModelSettings::named("mine"), &spend));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::money::{NanoUsd, Tokens};
-use valuesim_shared::outcome::{CellSpend, StageSpend};
+use valuesim_shared::outcome::{CellSpend, ReusedReplies, StageSpend};
 use valuesim_shared::stage::Stage;
 
 /// What the calls to one model used.
@@ -18,6 +18,9 @@ pub struct ModelSpend {
     pub reported_models: Vec<String>,
     /// Totals by stage, in the order in which a cell goes through them.
     pub stages: BTreeMap<Stage, StageTotals>,
+    /// Replies that were taken from earlier runs, in place of calls, and the tokens of their calls then.
+    #[serde(default, skip_serializing_if = "ReusedReplies::is_nothing")]
+    pub reused: ReusedReplies,
 }
 
 /// What the calls of one kind used.
@@ -57,6 +60,7 @@ impl ModelSpend {
             model: model.name.clone(),
             reported_models: spend.reported_models.clone(),
             stages: spend.stages.iter().map(|(&stage, spend)| (stage, totals(spend))).collect(),
+            reused: spend.reused,
         }
     }
 }

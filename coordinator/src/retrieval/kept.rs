@@ -277,6 +277,7 @@ mod tests {
         kept.add_spend(&CellSpend {
             stages: [(Stage::EMBEDDINGS, stage)].into(),
             reported_models: vec!["m-1".to_owned()],
+            ..CellSpend::default()
         });
         kept
     }

@@ -22,6 +22,32 @@ pub struct CellSpend {
     pub stages: BTreeMap<Stage, StageSpend>,
     /// The models that answered, as the provider named them; simulated ones end in [`SIMULATED_MARK`].
     pub reported_models: Vec<String>,
+    /// Replies that were taken from another run, in place of calls.
+    #[serde(default, skip_serializing_if = "ReusedReplies::is_nothing")]
+    pub reused: ReusedReplies,
+}
+
+/// Replies that other runs of the same person, fold and model had kept. They cost nothing again.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReusedReplies {
+    /// How many.
+    pub replies: u64,
+    /// The tokens that their calls used then, as far as the provider reported them.
+    pub tokens: Tokens,
+}
+
+impl ReusedReplies {
+    /// Whether there are none.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Adds other replies.
+    pub fn add(&mut self, other: Self) {
+        self.replies = self.replies.saturating_add(other.replies);
+        self.tokens += other.tokens;
+    }
 }
 
 impl CellSpend {
@@ -44,6 +70,7 @@ impl CellSpend {
         for (&stage, spend) in &other.stages {
             self.stages.entry(stage).or_default().add(spend);
         }
+        self.reused.add(other.reused);
         for model in &other.reported_models {
             // Whether anything was simulated must be known, however many names came before.
             let first_simulated = model.ends_with(SIMULATED_MARK) && !self.simulated();

@@ -38,6 +38,7 @@ fn task() -> Task {
         profile,
         draws: Vec::new(),
         retrieved: RetrievedItems::default(),
+        kept: None,
         history: Vec::new(),
     }
 }
@@ -45,7 +46,7 @@ fn task() -> Task {
 fn spend() -> CellSpend {
     let stages: BTreeMap<_, _> =
         StageKind::ALL.map(Stage::plain).into_iter().map(|stage| (stage, StageSpend::default())).collect();
-    CellSpend { stages, reported_models: vec!["m-0125".to_owned()] }
+    CellSpend { stages, reported_models: vec!["m-0125".to_owned()], ..CellSpend::default() }
 }
 
 /// An outcome with three questions.

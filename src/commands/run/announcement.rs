@@ -9,6 +9,7 @@ use valuesim_coordinator::facts::facts;
 use valuesim_shared::cell;
 use valuesim_shared::id::{Fold, Respondent, RunId};
 
+use super::reuse::{Reuse, saved};
 use crate::commands::job::Job;
 use crate::output::{note, print, print_json, write_event};
 use crate::progress::Style;
@@ -31,11 +32,14 @@ pub(super) struct Announcement<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     estimate_of_first_round: Option<&'a Estimate>,
     estimate: &'a Estimate,
+    /// What the replies save that earlier runs have kept.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reuse: Vec<Reuse<'a>>,
 }
 
 impl<'a> Announcement<'a> {
     pub(super) fn new(
-        Job { run, experiment, codebook, survey, plan }: &'a Job,
+        job @ Job { run, experiment, codebook, survey, plan, kept }: &'a Job,
         (estimate_of_first_round, estimate): (Option<&'a Estimate>, &'a Estimate),
     ) -> Self {
         let arms = experiment.methods.len() as u64 * experiment.models.len() as u64;
@@ -52,6 +56,7 @@ impl<'a> Announcement<'a> {
             predictions: plan.predictions_per_arm() * arms,
             estimate_of_first_round,
             estimate,
+            reuse: kept.runs().iter().map(|run| saved(run, job, estimate)).collect(),
         }
     }
 
@@ -97,8 +102,20 @@ impl<'a> Announcement<'a> {
         if let Some(embeddings) = &self.estimate.embeddings {
             line(&mut text, &embeddings_text(embeddings));
         }
+        for reuse in &self.reuse {
+            line(&mut text, &reuse_text(reuse, self.cells));
+        }
         text
     }
+}
+
+fn reuse_text(Reuse { run, cells, calls, cost }: &Reuse<'_>, planned: u64) -> String {
+    let [cells, planned, calls] = [*cells, planned, *calls].map(HumanCount);
+    let cost = cost.map_or_else(String::new, |cost| format!(" and {cost} at list price"));
+    format!(
+        "reuse: run {run} has kept the replies of {cells} of the {planned} cells, which saves about {calls} calls{cost} \
+         (--no-reuse makes them again)"
+    )
 }
 
 fn counted(number: u64, one: &str, several: &str) -> String {

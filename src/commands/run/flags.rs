@@ -175,6 +175,10 @@ pub(crate) struct Flags {
     #[arg(long, env = "VALUESIM_TRANSCRIPTS", help_heading = "Output")]
     transcripts: bool,
 
+    /// Make every call, also where an earlier run in the folder of runs has kept the reply to the very same prompt
+    #[arg(long, env = "VALUESIM_NO_REUSE", help_heading = "Run")]
+    pub(super) no_reuse: bool,
+
     /// Show the plan and its cost in calls, tokens and dollars, then stop
     #[arg(long, help_heading = "Output")]
     pub(super) dry_run: bool,

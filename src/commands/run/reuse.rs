@@ -1,0 +1,64 @@
+//! Looks for replies that earlier runs have kept, and says what they save.
+
+use std::path::Path;
+
+use serde::Serialize;
+use valuesim_coordinator::estimate::Estimate;
+use valuesim_coordinator::kept_replies::{EarlierRun, KeptReplies};
+use valuesim_shared::cell;
+use valuesim_shared::id::RunId;
+use valuesim_shared::money::NanoUsd;
+
+use super::super::job::Job;
+use crate::output::note;
+use crate::run_folder::RunFolder;
+
+/// What the kept replies of one earlier run save.
+#[derive(Debug, Serialize)]
+pub(super) struct Reuse<'a> {
+    /// The earlier run.
+    pub(super) run: &'a RunId,
+    /// Cells of this run of which it has replies.
+    pub(super) cells: u64,
+    /// About how many calls are not made again.
+    pub(super) calls: u64,
+    /// What they would cost at list price; `None` if a price is unknown.
+    pub(super) cost: Option<NanoUsd>,
+}
+
+/// The replies that the runs in the folder `runs` have kept of the job's cells. A run that cannot be read now is left out: one
+/// at work, and one of another release.
+pub(super) fn kept_replies(job: &Job, runs: &Path) -> KeptReplies {
+    let Ok(entries) = std::fs::read_dir(runs) else { return KeptReplies::default() };
+    let folders = entries.filter_map(|entry| Some(RunFolder::at(entry.ok()?.path())));
+    let others = folders.filter(|folder| folder.path().file_name().is_some_and(|name| name != job.run.0.as_str()));
+    KeptReplies::of(others.filter_map(|folder| earlier_run(job, &folder)).collect())
+}
+
+fn earlier_run(job: &Job, folder: &RunFolder) -> Option<EarlierRun> {
+    if !folder.was_begun() || !folder.ledger().exists() || folder.check_unused().is_err() {
+        return None;
+    }
+    let experiment = folder.experiment().ok()?;
+    let present = (&job.experiment, &job.provenance(), &*job.plan);
+    EarlierRun::find((&folder.ledger(), &experiment), present).unwrap_or_else(|error| {
+        note(&format!("the replies kept in {} are not used: {error}", folder.path().display()));
+        None
+    })
+}
+
+/// What the replies of one earlier run save, if no other run has them.
+pub(super) fn saved<'a>(run: &'a EarlierRun, job: &Job, estimate: &Estimate) -> Reuse<'a> {
+    let stages = cell::stages(run.methods());
+    let share = |calls: u64| calls.saturating_mul(run.cells()) / job.plan.cells().max(1);
+    let (mut calls, mut cost) = (0, Some(NanoUsd(0)));
+    for (settings, model) in job.experiment.models.iter().zip(&estimate.models) {
+        for stage in model.stages.iter().filter(|stage| stages.contains(&stage.stage)) {
+            let of_stage = share(stage.calls.likely);
+            calls += of_stage;
+            let price = settings.price.map(|price| price.cost(stage.tokens_per_call.times(of_stage)));
+            cost = cost.zip(price).map(|(cost, price)| cost + price);
+        }
+    }
+    Reuse { run: run.run(), cells: run.cells(), calls, cost }
+}
