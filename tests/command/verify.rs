@@ -107,7 +107,7 @@ fn a_finished_run_is_sound_and_complete() {
     assert_eq!(events[0]["sound"], true);
     let with_notes =
         run.verify_after(|folder| fs::write(folder.join("notes.txt"), "mine").unwrap(), &[]).expect_success();
-    assert!(with_notes.stdout.contains("not checked: notes.txt, run.lock"), "{}", with_notes.stdout);
+    assert!(with_notes.stdout.contains("not checked: control, notes.txt, run.lock"), "{}", with_notes.stdout);
     assert_eq!((&events[0]["cells_planned"], &events[0]["cells_finished"]), (&4.into(), &4.into()));
 }
 
