@@ -15,6 +15,7 @@ mod manifest_1;
 pub(crate) mod metrics;
 mod open_run;
 pub(crate) mod pause;
+pub(crate) mod prices;
 pub(crate) mod purge;
 mod queues;
 pub(crate) mod report;

@@ -113,6 +113,9 @@ enum Verb {
     /// 1 if anything is wrong; with 4 if it could not check: while a process works on the run, or if the ledger cannot
     /// be opened or comes from another release.
     Verify(commands::verify::Flags),
+    /// List known prices, import others, or check a table of prices
+    #[command(subcommand)]
+    Prices(commands::prices::Verb),
     /// Write a synthetic survey in the format of the official file
     Synth(commands::synth::Flags),
     /// Serve a simulated, OpenAI-compatible provider until interrupted
@@ -148,6 +151,7 @@ fn main() -> ExitCode {
         Verb::Export(flags) => commands::export::run(&flags),
         Verb::Report(flags) => commands::report::run(&flags),
         Verb::Verify(flags) => commands::verify::run(&flags),
+        Verb::Prices(verb) => commands::prices::run(&verb),
         Verb::Synth(flags) => commands::synth::run(&flags),
         Verb::SimulateProvider(flags) => commands::simulate_provider::run(&flags),
         Verb::Completions(flags) => commands::completions::run(&flags, Command::command()),

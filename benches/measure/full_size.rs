@@ -66,7 +66,7 @@ fn spend() -> CellSpend {
     let stage = StageSpend {
         sent: 58,
         answered: 58,
-        tokens: Tokens { input: 153_210, cached: 120_064, output: 6_790 },
+        tokens: Tokens { input: 153_210, cached: 120_064, output: 6_790, ..Tokens::default() },
         cost: NanoUsd(86_790_000),
         ..StageSpend::default()
     };

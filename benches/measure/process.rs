@@ -34,7 +34,7 @@ pub(crate) fn valuesim(arguments: &[&str]) -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("VALUESIM_")) {
         command.env_remove(name);
     }
-    command.args(arguments);
+    command.env("VALUESIM_PRICE_UNKNOWN", "true").args(arguments);
     command
 }
 

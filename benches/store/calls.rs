@@ -205,9 +205,9 @@ fn key_of(call: u32) -> CallKey {
 
 fn each() -> UncertainSpend {
     UncertainSpend {
-        likely: Tokens { input: 3_000, cached: 0, output: 200 },
+        likely: Tokens { input: 3_000, cached: 0, output: 200, ..Tokens::default() },
         likely_cost: NanoUsd(570_000),
-        at_most: Tokens { input: 12_000, cached: 0, output: 16_384 },
+        at_most: Tokens { input: 12_000, cached: 0, output: 16_384, ..Tokens::default() },
         at_most_cost: NanoUsd(11_630_000),
     }
 }
@@ -216,7 +216,7 @@ fn reply() -> RecordedReply {
     let spend = StageSpend {
         sent: 1,
         answered: 1,
-        tokens: Tokens { input: 3_000, cached: 2_048, output: 150 },
+        tokens: Tokens { input: 3_000, cached: 2_048, output: 150, ..Tokens::default() },
         cost: NanoUsd(400_000),
         ..StageSpend::default()
     };

@@ -2,6 +2,8 @@
 
 mod embeddings;
 
+use std::time::SystemTime;
+
 use serde::Serialize;
 use valuesim_shared::cell::{self, Text};
 use valuesim_shared::codebook::{Codebook, Question};
@@ -10,6 +12,7 @@ use valuesim_shared::id::{Code, Fold, QuestionId, Respondent};
 use valuesim_shared::method::Module;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::money::{NanoUsd, Tokens};
+use valuesim_shared::price::PricedCall;
 use valuesim_shared::profile::ProfileText;
 use valuesim_shared::prompt::{
     Opinion, Retrieved, combined, coordinator, frame, question_block, retrieved_items, story,
@@ -131,19 +134,19 @@ fn stage_estimate(stage: Stage, model: &str, plan: &Plan, lengths: &Lengths) -> 
         StageKind::Embeddings => (Span::exactly(0), 0),
     };
     let input = tokens(lengths.prompt(stage, model));
-    StageEstimate { stage, calls, tokens_per_call: Tokens { input, cached: 0, output } }
+    StageEstimate { stage, calls, tokens_per_call: Tokens { input, output, ..Tokens::default() } }
 }
 
 fn total(model: &ModelSettings, stages: Vec<StageEstimate>) -> ModelEstimate {
+    let now = PricedCall::at(SystemTime::now());
     let sum = |pick: fn(&Span<u64>) -> u64| {
         let (mut calls, mut used, mut cost) = (0, Tokens::default(), NanoUsd(0));
         for stage in &stages {
             let count = pick(&stage.calls);
-            let Tokens { input, cached, output } = stage.tokens_per_call;
             calls += count;
-            used += Tokens { input: input * count, cached: cached * count, output: output * count };
-            if let Some(price) = model.price {
-                cost += price.cost(stage.tokens_per_call).times(count);
+            used += stage.tokens_per_call.times(count);
+            if let Some(price) = &model.price {
+                cost += price.cost(stage.tokens_per_call, now).times(count);
             }
         }
         (calls, used, cost)
@@ -153,7 +156,7 @@ fn total(model: &ModelSettings, stages: Vec<StageEstimate>) -> ModelEstimate {
         model: model.name.clone(),
         calls: sums.map(|(calls, _, _)| calls),
         tokens: sums.likely.1,
-        cost: model.price.map(|_| sums.map(|(_, _, cost)| cost)),
+        cost: model.price.as_ref().map(|_| sums.map(|(_, _, cost)| cost)),
         stages,
     }
 }

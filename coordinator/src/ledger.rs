@@ -48,10 +48,10 @@ impl Ledger {
     ///
     /// Returns the cells that were new, in the order given.
     pub fn record(&self, outcomes: &[CellOutcome]) -> Result<Vec<Cell>, LedgerError> {
-        self.insert(outcomes, &Day::of(SystemTime::now())).map_err(|error| self.failed("write to", error))
+        self.insert(outcomes, Day::of(SystemTime::now())).map_err(|error| self.failed("write to", error))
     }
 
-    fn insert(&self, outcomes: &[CellOutcome], today: &Day) -> Result<Vec<Cell>, redb::Error> {
+    fn insert(&self, outcomes: &[CellOutcome], today: Day) -> Result<Vec<Cell>, redb::Error> {
         let transaction = self.database.begin_write()?;
         let dates_are_known = dates::are_known(&transaction)?;
         let mut new = Vec::with_capacity(outcomes.len());

@@ -6,7 +6,7 @@ use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::Experiment;
 use valuesim_shared::id::RunId;
 use valuesim_shared::method::Behaviour;
-use valuesim_shared::money::Price;
+use valuesim_shared::price::Price;
 use valuesim_shared::prompt::prompts_digest;
 use valuesim_shared::survey::Survey;
 
@@ -70,7 +70,9 @@ impl Provenance {
             behaviour: experiment.behaviour,
             simulated: experiment.simulate.is_some(),
             cells: plan.cells_of_respondents(plan.most_respondents()),
-            models: models.map(|model| ModelProvenance { name: model.name.clone(), price: model.price }).collect(),
+            models: models
+                .map(|model| ModelProvenance { name: model.name.clone(), price: model.price.clone() })
+                .collect(),
             embeddings: embeddings
                 .map(|model| ModelProvenance { name: model.name.clone(), price: model.price.map(Price::from) }),
             kept_replies_of: Vec::new(),
@@ -128,7 +130,7 @@ fn lines_of(provenance: &Provenance) -> Vec<String> {
         format!("codebook: {codebook_name}, digest {codebook}"),
         format!("prompts digest: {prompts}"),
     ];
-    let price = |model: &ModelProvenance| model.price.map(|price| price_line(&model.name, &price));
+    let price = |model: &ModelProvenance| model.price.as_ref().map(|price| price_line(&model.name, price));
     lines.extend(provenance.embeddings.iter().map(|model| format!("embeddings: {}", model.name)));
     lines.extend(provenance.models.iter().chain(&provenance.embeddings).filter_map(price));
     let earlier = &provenance.kept_replies_of;
@@ -137,10 +139,12 @@ fn lines_of(provenance: &Provenance) -> Vec<String> {
 }
 
 fn price_line(model: &str, price: &Price) -> String {
-    let Price { input_usd_per_million, cached_usd_per_million, output_usd_per_million } = price;
+    let Price { input_usd_per_million, cached_usd_per_million, output_usd_per_million, variants, version, .. } = price;
     let cached = cached_usd_per_million.map_or_else(String::new, |usd| format!(", {usd} cached"));
+    let others = if variants.is_empty() { "" } else { ", others by tier, size or hour" };
+    let version = version.as_ref().map_or_else(String::new, |version| format!(" (table of {version})"));
     format!(
-        "price of {model} in US dollars for a million tokens: {input_usd_per_million} in{cached}, {output_usd_per_million} out"
+        "price of {model} in US dollars for a million tokens: {input_usd_per_million} in{cached}, {output_usd_per_million} out{others}{version}"
     )
 }
 
@@ -149,8 +153,7 @@ mod tests {
     use super::*;
 
     fn provenance(program: &str, usd: f64) -> Provenance {
-        let price =
-            Price { input_usd_per_million: usd, cached_usd_per_million: Some(0.25), output_usd_per_million: 1.5 };
+        let price = Price::flat(usd, Some(0.25), 1.5);
         Provenance {
             program: program.to_owned(),
             survey_version: "6-0-0".to_owned(),

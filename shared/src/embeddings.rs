@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::model::ModelSettings;
 use crate::model::known::{Incomplete, KnownModels};
 use crate::model::problems::{Address, SettingsProblems};
-use crate::money::Price;
 use crate::permit::Limits;
+use crate::price::Price;
 
 /// How many texts one request holds unless the experiment says otherwise: a megabyte of vectors, and few enough for a
 /// server without a graphics card.
@@ -64,7 +64,7 @@ pub struct EmbeddingPrice {
 
 impl From<EmbeddingPrice> for Price {
     fn from(EmbeddingPrice { input_usd_per_million }: EmbeddingPrice) -> Self {
-        Self { input_usd_per_million, cached_usd_per_million: None, output_usd_per_million: 0.0 }
+        Self::flat(input_usd_per_million, None, 0.0)
     }
 }
 
@@ -102,20 +102,20 @@ impl EmbeddingSettings {
 
     /// Fills in the missing address, key variable, price and fields of a known model.
     pub fn fill_in_known(&mut self) {
-        KNOWN.complete(Incomplete {
-            name: &self.name,
+        let settings = Incomplete {
             base_url: &mut self.base_url,
             api_key_env: &mut self.api_key_env,
             has_key_file: self.api_key_file.is_some(),
             price: &mut self.price,
             extra_body: &mut self.extra_body,
-        });
+        };
+        KNOWN.complete(&self.name, settings);
     }
 
     /// The problems of the settings. A simulated provider needs no address.
     pub fn problems(&self, simulated: bool) -> Vec<String> {
         let mut problems = SettingsProblems::of("embeddings", &self.name);
-        problems.check_price(self.price.map(Price::from));
+        problems.check_price(self.price.map(Price::from).as_ref());
         problems.check_limits(self.limits, None);
         let base_url = self.base_url.as_deref();
         problems.check_address(Address { base_url, is_simulated: simulated, known: KNOWN.names() });

@@ -69,6 +69,9 @@ pub struct Experiment {
     /// If present, all models answer from the simulated provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub simulate: Option<Simulation>,
+    /// Whether the run goes on although the price of a model is unknown.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub price_unknown: bool,
     /// The embeddings that `rag` retrieves with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub embeddings: Option<EmbeddingSettings>,
@@ -123,6 +126,10 @@ pub struct Simulation {
 const NO_EMBEDDINGS: &str = "methods: `rag` retrieves with embeddings, and none are named: name their model with \
                              --embeddings-model and its address with --embeddings-base-url, or in the table [embeddings] of \
                              the experiment file";
+
+/// What to do about a model whose price is not known.
+const NO_PRICE: &str = "its price is unknown: say one with --price or `price`, bring a table with --prices, or run it with \
+                        --price-unknown (`price_unknown = true`)";
 
 /// All problems of an experiment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -206,6 +213,9 @@ impl Experiment {
             for problem in model.problems(is_simulated) {
                 unless(false, problem);
             }
+            // Unknown is never zero: whoever pays must have said that it is all right.
+            let price_is_settled = is_simulated || self.price_unknown || model.price.is_some();
+            unless(price_is_settled, format!("model {:?}: {NO_PRICE}", model.name));
         }
         problems
     }
@@ -296,7 +306,8 @@ mod tests {
             "sample:",
             "split.only: there is no fold 6",
             "methods: `mode`",
-            "model \"unheard-of\"",
+            "model \"unheard-of\": missing base_url",
+            "model \"unheard-of\": its price is unknown",
         ];
         assert_eq!(problems.len(), expected.len(), "{problems:#?}");
         for (problem, start) in problems.iter().zip(expected) {

@@ -4,14 +4,14 @@ pub(crate) mod known;
 pub(crate) mod problems;
 
 use std::path::PathBuf;
-use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use self::known::{Incomplete, KnownModels};
+use self::known::{Incomplete, Known};
 use self::problems::{Address, SettingsProblems};
-use crate::money::Price;
+use crate::day::Day;
 use crate::permit::{Endpoint, KeyName, Limits};
+use crate::price::{Host, Price, PriceTable};
 
 /// A model in an experiment. Settings left out come from the table of known models.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -79,6 +79,9 @@ impl OutputLimitField {
     }
 }
 
+/// How long before a model's retirement it is told.
+const WARN_OF_RETIREMENT_DAYS: u32 = 90;
+
 /// Fields of the request body that the method sets.
 const FIELDS_OF_THE_METHOD: [&str; 7] =
     ["model", "messages", "temperature", "max_tokens", "max_completion_tokens", "stream", "n"];
@@ -112,22 +115,39 @@ impl ModelSettings {
 
     /// Fills in the missing address, key variable, price and fields of a known model.
     pub fn fill_in_known(&mut self) {
-        KNOWN.complete(Incomplete {
-            name: &self.name,
+        let table = PriceTable::built_in();
+        let Some(model) = table.find(&self.name, self.base_url.as_deref()) else { return };
+        let Some(Host { base_url, api_key_env, .. }) = table.host(model) else { return };
+        let settings = Incomplete {
             base_url: &mut self.base_url,
             api_key_env: &mut self.api_key_env,
             has_key_file: self.api_key_file.is_some(),
             price: &mut self.price,
             extra_body: &mut self.extra_body,
-        });
+        };
+        settings.complete(&Known { base_url, api_key_env, price: &model.price, extra_body: &model.extra_body });
+    }
+
+    /// Takes a missing price from a table that the user names. It goes before the one of this release.
+    pub fn fill_in_price(&mut self, table: &PriceTable) {
+        if self.price.is_none() {
+            self.price = table.find(&self.name, self.base_url.as_deref()).map(|model| model.price.clone());
+        }
+    }
+
+    /// A warning if the model's vendor has retired it or soon will.
+    pub fn retirement(&self, today: Day) -> Option<String> {
+        let model = PriceTable::built_in().find(&self.name, Some(self.base_url.as_deref()?))?;
+        model.retirement(today, WARN_OF_RETIREMENT_DAYS)
     }
 
     /// The problems of the settings. A simulated provider needs no address.
     pub fn problems(&self, simulated: bool) -> Vec<String> {
         let mut problems = SettingsProblems::of("model", &self.name);
         let base_url = self.base_url.as_deref();
-        problems.check_address(Address { base_url, is_simulated: simulated, known: KNOWN.names() });
-        problems.check_price(self.price);
+        let known = || -> Vec<&str> { PriceTable::built_in().models.iter().map(|known| known.name.as_str()).collect() };
+        problems.check_address(Address { base_url, is_simulated: simulated, known: known().join(", ") });
+        problems.check_price(self.price.as_ref());
         problems.check_limits(self.limits, self.max_output_tokens);
         let reason = "the method sets this field itself";
         problems.check_extra_body(&self.extra_body, &FIELDS_OF_THE_METHOD, reason);
@@ -135,19 +155,19 @@ impl ModelSettings {
     }
 }
 
-static KNOWN: LazyLock<KnownModels<Price>> = LazyLock::new(|| KnownModels::parse(include_str!("../data/models.toml")));
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_table_of_known_models_is_valid() {
-        for known in &KNOWN.model {
+        let table = PriceTable::built_in();
+        for known in &table.models {
             let mut model = ModelSettings::named(&known.name);
+            model.base_url = table.host(known).map(|host| host.base_url.clone());
             model.fill_in_known();
             assert_eq!(model.problems(false), Vec::<String>::new());
-            assert_eq!(model.price, Some(known.price));
+            assert_eq!(model.price.as_ref(), Some(&known.price));
         }
     }
 

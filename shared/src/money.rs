@@ -1,4 +1,4 @@
-//! Money and tokens as integers, and the prices of models.
+//! Money and tokens as integers.
 
 use std::fmt;
 use std::iter::Sum;
@@ -66,8 +66,19 @@ pub struct Tokens {
     pub input: u64,
     /// The part of `input` that the provider read from its prefix cache.
     pub cached: u64,
+    /// The part of `input` that the provider wrote to its prefix cache at a price of its own.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cache_write: u64,
     /// All tokens of the replies, reasoning included.
     pub output: u64,
+    /// The part of `output` that was reasoning.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reasoning: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Tokens {
@@ -77,7 +88,9 @@ impl Tokens {
         Self {
             input: self.input.saturating_mul(factor),
             cached: self.cached.saturating_mul(factor),
+            cache_write: self.cache_write.saturating_mul(factor),
             output: self.output.saturating_mul(factor),
+            reasoning: self.reasoning.saturating_mul(factor),
         }
     }
 }
@@ -87,49 +100,10 @@ impl AddAssign for Tokens {
         // A provider can report any number; an overflow would hide what was spent.
         self.input = self.input.saturating_add(other.input);
         self.cached = self.cached.saturating_add(other.cached);
+        self.cache_write = self.cache_write.saturating_add(other.cache_write);
         self.output = self.output.saturating_add(other.output);
+        self.reasoning = self.reasoning.saturating_add(other.reasoning);
     }
-}
-
-/// A model's prices in US dollars per million tokens, as providers publish them.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Price {
-    /// Price of a million prompt tokens.
-    pub input_usd_per_million: f64,
-    /// Price of a million prompt tokens read from the cache; the input price if there is no discount.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cached_usd_per_million: Option<f64>,
-    /// Price of a million reply tokens.
-    pub output_usd_per_million: f64,
-}
-
-impl Price {
-    /// The cost of `tokens`, rounded to the nearest nano-dollar.
-    pub fn cost(&self, tokens: Tokens) -> NanoUsd {
-        let cached = tokens.cached.min(tokens.input);
-        let fresh = tokens.input - cached;
-        let pico = u128::from(fresh) * pico_per_token(self.input_usd_per_million)
-            + u128::from(cached) * pico_per_token(self.cached_usd_per_million.unwrap_or(self.input_usd_per_million))
-            + u128::from(tokens.output) * pico_per_token(self.output_usd_per_million);
-        NanoUsd(u64::try_from((pico + 500) / 1000).unwrap_or(u64::MAX))
-    }
-
-    /// The first of the prices that is not plausible, if any.
-    pub fn implausible(&self) -> Option<f64> {
-        // A thousand dollars for a thousand tokens is far above any list price, so it is a typing error.
-        const MAX_USD: f64 = 1e6;
-        [Some(self.input_usd_per_million), self.cached_usd_per_million, Some(self.output_usd_per_million)]
-            .into_iter()
-            .flatten()
-            .find(|usd| !(0.0..=MAX_USD).contains(usd))
-    }
-}
-
-/// Trillionths of a dollar per token. Exact, because list prices per million tokens have at most six decimals.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "prices are checked to lie in 0..=1e6")]
-fn pico_per_token(usd_per_million: f64) -> u128 {
-    (usd_per_million * 1e6).round() as u128
 }
 
 #[cfg(test)]
@@ -137,33 +111,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cached_tokens_cost_their_own_price() {
-        // gpt-4o-mini, 1,024 of 2,000 tokens cached, 100 out: 0.0002832 USD, as LiteLLM 1.109.1 computes it.
-        let price =
-            Price { input_usd_per_million: 0.15, cached_usd_per_million: Some(0.075), output_usd_per_million: 0.6 };
-        assert_eq!(price.cost(Tokens { input: 2000, cached: 1024, output: 100 }), NanoUsd(283_200));
-    }
-
-    #[test]
-    fn cached_tokens_without_a_discount_cost_the_input_price() {
-        let price = Price { input_usd_per_million: 0.5, cached_usd_per_million: None, output_usd_per_million: 1.5 };
-        assert_eq!(price.cost(Tokens { input: 1500, cached: 1000, output: 130 }), NanoUsd(945_000));
-    }
-
-    #[test]
     fn amounts_are_displayed_in_dollars() {
         assert_eq!(NanoUsd(86_432_100_000_000).to_string(), "$86432.10");
         assert_eq!(NanoUsd(400_000).to_string(), "$0.0004");
         assert_eq!(NanoUsd(0).to_string(), "$0.00");
-    }
-
-    #[test]
-    fn negative_and_absurd_prices_are_found() {
-        let price =
-            |usd| Price { input_usd_per_million: usd, cached_usd_per_million: None, output_usd_per_million: 1.0 };
-        assert_eq!(price(0.5).implausible(), None);
-        assert_eq!(price(-0.5).implausible(), Some(-0.5));
-        assert_eq!(price(2e6).implausible(), Some(2e6));
-        assert!(price(f64::NAN).implausible().is_some());
     }
 }

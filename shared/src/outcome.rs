@@ -124,7 +124,7 @@ mod tests {
             answered: 3,
             failed: 1,
             without_usage: 0,
-            tokens: Tokens { input: 4500, cached: 1024, output: 390 },
+            tokens: Tokens { input: 4500, cached: 1024, output: 390, ..Tokens::default() },
             cost: NanoUsd(2_835_000),
             ..StageSpend::default()
         };

@@ -181,7 +181,7 @@ mod tests {
             key: CallKey { stage: Stage::AFFECTIVE, question: QuestionId::new(number), asked_before: 0 },
             messages: messages.iter().map(|&message| message.to_owned()).collect(),
             reply: ReplyText::Text { content: reply.to_owned(), cut_off: false },
-            tokens: Some(Tokens { input: 9, cached: 4, output: 2 }),
+            tokens: Some(Tokens { input: 9, cached: 4, output: 2, ..Tokens::default() }),
             reported_model: "m-0125".to_owned(),
         }
     }

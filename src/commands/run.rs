@@ -5,6 +5,7 @@ mod embedding;
 mod embedding_flags;
 mod flags;
 mod listening;
+mod price_flags;
 mod reuse;
 
 use std::path::{Path, PathBuf};

@@ -38,7 +38,8 @@ fn an_experiment_misses_only_the_addresses_that_it_names() {
             assert!(to_fill_in.is_empty(), "{file}");
             continue;
         };
-        let missing: Vec<String> = missing.0;
+        // A model without an address has no known price either.
+        let missing: Vec<String> = missing.0.into_iter().filter(|problem| !problem.contains("its price is")).collect();
         assert_eq!(missing.len(), to_fill_in.len(), "{file}: {missing:?}");
         for (problem, model) in missing.iter().zip(to_fill_in) {
             assert!(problem.contains(model) && problem.contains("base_url"), "{file}: {problem}");

@@ -15,6 +15,7 @@ mod mistakes;
 mod orders;
 mod output;
 mod page;
+mod prices;
 mod provider_mistakes;
 mod proxy;
 mod rag;

@@ -6,6 +6,7 @@ import aimock_checks
 import data_checks
 import openai_checks
 import page_checks
+import price_checks
 import rag_checks
 import results_checks
 from checks import Checks
@@ -23,6 +24,8 @@ def main(valuesim, aimock, chromium, modules):
         page_checks.run(checks, valuesim, chromium, modules)
     with checks("results: all checks ran"):
         results_checks.run(checks, valuesim)
+    with checks("prices: all checks ran"):
+        price_checks.run(checks)
     with checks("data: all checks ran"):
         data_checks.run(checks, valuesim)
     print(f"{checks.passed} passed, {checks.failed} failed")

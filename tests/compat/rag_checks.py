@@ -40,7 +40,7 @@ def retrieved_by_valuesim(valuesim, folder, vectors, model):
 
     command("synth", "survey.csv", "--respondents", "60")
     what = ["--survey", "survey.csv", "--respondents", "7", "--folds", "1", "--methods", "rag", "--behaviour", "paper"]
-    whom = ["--model", "m", "--base-url", f"{model}/v1"]
+    whom = ["--model", "m", "--price-unknown", "--base-url", f"{model}/v1"]
     command("run", *what, *whom, "--embeddings-model", "minilm", "--embeddings-base-url", f"{vectors}/v1")
     (run_id,) = (path.name for path in Path(folder, "runs").iterdir())
     cell = json.loads(command("show", run_id, "7", "--json"))

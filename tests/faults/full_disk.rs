@@ -16,7 +16,12 @@ async fn run(runs: &std::path::Path, base_url: &str, limit: &str) -> Output {
     // With the signal ignored, a write beyond the limit fails as on a full disk, instead of ending the process.
     let script = format!("trap '' XFSZ; ulimit -f {limit}; exec \"$@\"");
     let mut command = Command::new("sh");
-    command.env_clear().args(["-c", &script, "sh", env!("CARGO_BIN_EXE_valuesim")]);
+    command.env_clear().env("VALUESIM_PRICE_UNKNOWN", "true").args([
+        "-c",
+        &script,
+        "sh",
+        env!("CARGO_BIN_EXE_valuesim"),
+    ]);
     command.args(["run", "--synthetic", "60", "--users", "6", "--methods", "valuesim", "--model", "m"]);
     command.args(["--calls-in-flight", &IN_FLIGHT.to_string(), "--base-url", base_url]);
     command.arg("--runs").arg(runs);

@@ -16,7 +16,17 @@ const TIMEOUT: Duration = Duration::from_mins(2);
 
 fn command(runs: &std::path::Path, base_url: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_valuesim"));
-    command.env_clear().args(["run", "--synthetic", "60", "--users", "6", "--methods", "full-info", "--model", "m"]);
+    command.env_clear().env("VALUESIM_PRICE_UNKNOWN", "true").args([
+        "run",
+        "--synthetic",
+        "60",
+        "--users",
+        "6",
+        "--methods",
+        "full-info",
+        "--model",
+        "m",
+    ]);
     command.args(["--calls-in-flight", &IN_FLIGHT.to_string(), "--base-url", base_url]).arg("--runs").arg(runs);
     command
 }

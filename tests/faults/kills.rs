@@ -40,6 +40,7 @@ fn start(runs: &Path, base_url: &str) -> Child {
     let flags = ["run", "--synthetic", "60", "--methods", "valuesim", "--model", "m", "--json"];
     Command::new(env!("CARGO_BIN_EXE_valuesim"))
         .env_clear()
+        .env("VALUESIM_PRICE_UNKNOWN", "true")
         .args(flags)
         .args(["--users", &USERS.to_string()])
         .args(["--calls-in-flight", &IN_FLIGHT.to_string(), "--base-url", base_url])

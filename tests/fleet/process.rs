@@ -18,7 +18,7 @@ pub(crate) struct FleetProcess {
 /// The command with a verb, without any settings of the tester's environment.
 pub(crate) fn command(verb: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_valuesim"));
-    command.env_clear().arg(verb).stdout(Stdio::null());
+    command.env_clear().env("VALUESIM_PRICE_UNKNOWN", "true").arg(verb).stdout(Stdio::null());
     command
 }
 
@@ -27,7 +27,11 @@ pub(crate) fn command_with_file_limit(verb: &str, blocks: u32) -> Command {
     // With the signal ignored, a write beyond the limit fails as on a full disk, instead of ending the process.
     let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
     let mut command = Command::new("sh");
-    command.env_clear().args(["-c", &script, "sh", env!("CARGO_BIN_EXE_valuesim"), verb]).stdout(Stdio::null());
+    command
+        .env_clear()
+        .env("VALUESIM_PRICE_UNKNOWN", "true")
+        .args(["-c", &script, "sh", env!("CARGO_BIN_EXE_valuesim"), verb])
+        .stdout(Stdio::null());
     command
 }
 

@@ -74,7 +74,7 @@ impl Fleet {
     pub(crate) fn start(&self, verb: &str, flags: &[&str]) -> Process {
         let stderr = self.folder.path().join(format!("{verb}.stderr"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_valuesim"));
-        command.env_clear().arg(verb).args(flags).current_dir(self.folder.path());
+        command.env_clear().env("VALUESIM_PRICE_UNKNOWN", "true").arg(verb).args(flags).current_dir(self.folder.path());
         command.env("VALUESIM_BROKER", &self.broker).env("VALUESIM_STORE", &self.store);
         command.stdout(Stdio::null()).stderr(File::create(&stderr).expect("a new file"));
         Process { child: command.spawn().expect("the command starts"), stderr }

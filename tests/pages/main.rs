@@ -36,6 +36,7 @@ async fn check(page: &str) {
     let stand_ins = StandIns::for_page(&text).await;
     let mut shell = Shell::start();
     shell.run(&stand_ins::survey()).await.unwrap();
+    shell.run(stand_ins::PRICES).await.unwrap();
     for step in page::steps(&text) {
         let step = stand_ins.instead_of(step);
         if let Err(problem) = shell.take(&step).await {
@@ -65,6 +66,7 @@ pages! {
     files: "docs/files.md",
     install: "docs/install.md",
     methods: "docs/methods.md",
+    money: "docs/money.md",
     metrics: "docs/metrics.md",
     operations: "docs/operations.md",
     performance: "docs/performance.md",

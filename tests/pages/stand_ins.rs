@@ -70,6 +70,9 @@ impl StandIns {
     }
 }
 
+/// The command that writes a small table of prices in the form, and under the name, of LiteLLM's.
+pub(crate) const PRICES: &str = r#"echo '{"gpt-4o-mini": {"mode": "chat", "litellm_provider": "openai", "input_cost_per_token": 1.5e-07, "output_cost_per_token": 6e-07}}' > model_prices_and_context_window.json"#;
+
 /// The command that writes a synthetic survey under the name of the real one.
 pub(crate) fn survey() -> String {
     format!("valuesim synth {SURVEY} --respondents 300")

@@ -3,6 +3,7 @@
 mod attempt;
 mod backpressure;
 mod cab;
+mod call_cost;
 mod cell_calls;
 pub mod config;
 mod context;

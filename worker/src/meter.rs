@@ -136,7 +136,12 @@ impl Meter {
             in_flight: sent.saturating_sub(ended),
             answered: get(&self.answered),
             failed: get(&self.failed),
-            tokens: Tokens { input: get(&self.input), cached: get(&self.cached), output: get(&self.output) },
+            tokens: Tokens {
+                input: get(&self.input),
+                cached: get(&self.cached),
+                output: get(&self.output),
+                ..Tokens::default()
+            },
             cost: NanoUsd(get(&self.cost)),
             wasted_at_most: NanoUsd(get(&self.wasted_at_most)),
             to_be_retried: get(&self.to_be_retried),

@@ -10,34 +10,20 @@ use backon::{BackoffBuilder as _, ExponentialBuilder};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::id::{Cell, ModelId, RunId};
-use valuesim_shared::model::ModelSettings;
-use valuesim_shared::money::{Price, Tokens};
 use valuesim_shared::outcome::{StageSpend, UncertainSpend};
 use valuesim_shared::permit::{CallEnd, Permit as _, PermitDesk, PermitOffice, Refusal, Request, Settlement};
-use valuesim_shared::stage::{Stage, StageKind};
 use valuesim_shared::store::{CallKey, RecordedReply, ReplyText, Store};
 
+use crate::call_cost::{answered, uncertain_spend};
 use crate::context::Context;
 use crate::error::WorkerError;
 use crate::halt::Halt;
-use crate::provider::{CallError, CallErrorKind, Conversation, Decision, Finish, Reply, Wording};
+use crate::provider::{CallError, CallErrorKind, Decision, Finish, Reply, Wording};
 use crate::timeouts::Backoff;
 
 /// How many responses may be no chat completion, for one prompt or for all in a row. Each of them may be billed, and a
 /// provider that sends five will send more.
 const MAX_MALFORMED: u32 = 5;
-
-/// The expected length of an answer with its analysis, in tokens.
-const EXPECTED_OUTPUT_TOKENS: u64 = 200;
-
-/// The expected length of a backstory, in tokens. The paper's models write 1,100 to 4,200.
-const EXPECTED_STORY_TOKENS: u64 = 2_500;
-
-/// The longest reply if no limit is set, in tokens: the longest that current models write by default.
-const LONGEST_OUTPUT_TOKENS: u32 = 16_384;
-
-/// Bytes of an English prompt per token, estimated a little low so that the count of tokens is on the safe side.
-const BYTES_PER_TOKEN: u64 = 4;
 
 /// One call of a cell.
 #[derive(Debug, Clone, Copy)]
@@ -180,7 +166,7 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
         Ok(reply) => {
             permit.settle(Settlement::answered(reply.tokens));
             clear_failures(context, model);
-            let spend = answered(reply.tokens, context.run.price(model), uncertain);
+            let spend = answered(reply.billed(), context.run.price(model), uncertain);
             in_flight.answered(&spend);
             spent.spend.add(&spend);
             Ok(Ok((reply, permit)))
@@ -249,40 +235,9 @@ fn store_reply<Q, S: Store, O: PermitOffice>(
     Ok(context.store.record_reply(call.run, call.cell, call.key, recorded)?)
 }
 
-/// What an answered attempt used. `reported` are the tokens as the provider counted them, if it did.
-fn answered(reported: Option<Tokens>, price: Option<Price>, uncertain: &UncertainSpend) -> StageSpend {
-    let tokens = reported.unwrap_or_default();
-    StageSpend {
-        answered: 1,
-        without_usage: u64::from(reported.is_none()),
-        tokens,
-        cost: price.map(|price| price.cost(tokens)).unwrap_or_default(),
-        unsure: if reported.is_none() { *uncertain } else { UncertainSpend::default() },
-        ..StageSpend::default()
-    }
-}
-
 /// Whether the call asks for a longer reply than the model's settings allow.
 fn asks_for_more_room(call: &Call<'_, impl Wording>) -> bool {
     call.wording.with_conversation(|conversation| conversation.most_output_tokens().is_some())
-}
-
-/// What one request may use, as far as that can be known before its reply.
-fn uncertain_spend(model: &ModelSettings, stage: Stage, conversation: &Conversation<'_>) -> UncertainSpend {
-    let bytes = conversation.bytes() as u64;
-    let limit = conversation.most_output_tokens().or(model.max_output_tokens);
-    let longest = u64::from(limit.unwrap_or(LONGEST_OUTPUT_TOKENS));
-    let expected = if stage.kind() == StageKind::Story { EXPECTED_STORY_TOKENS } else { EXPECTED_OUTPUT_TOKENS };
-    let likely = Tokens { input: bytes / BYTES_PER_TOKEN, cached: 0, output: longest.min(expected) };
-    // No tokenizer makes more than one token of each byte.
-    let at_most = Tokens { input: bytes, cached: 0, output: longest };
-    with_costs(likely, at_most, model.price)
-}
-
-/// Adds the costs of tokens at a price; 0 without a price.
-fn with_costs(likely: Tokens, at_most: Tokens, price: Option<Price>) -> UncertainSpend {
-    let cost = |tokens| price.map(|price| price.cost(tokens)).unwrap_or_default();
-    UncertainSpend { likely, likely_cost: cost(likely), at_most, at_most_cost: cost(at_most) }
 }
 
 fn record(reply: Reply, Spent { spend, perhaps_billed }: Spent) -> RecordedReply {

@@ -4,7 +4,7 @@ use valuesim_shared::cell::{Rules, needs_retrieval};
 use valuesim_shared::id::{Code, Fold, ModelId, QuestionId};
 use valuesim_shared::manifest::Manifest;
 use valuesim_shared::model::ModelSettings;
-use valuesim_shared::money::Price;
+use valuesim_shared::price::Price;
 use valuesim_shared::profile::ProfileText;
 use valuesim_shared::prompt::{prompts_digest, question_block};
 use valuesim_shared::similarity::Similarity;
@@ -82,8 +82,8 @@ impl Run {
         self.manifest.models().map(|(model, _)| model).filter(|model| self.clients[model.0 as usize].is_some())
     }
 
-    pub(crate) fn price(&self, model: ModelId) -> Option<Price> {
-        self.manifest.models[model.0 as usize].price
+    pub(crate) fn price(&self, model: ModelId) -> Option<&Price> {
+        self.manifest.models[model.0 as usize].price.as_ref()
     }
 
     /// The questions of a fold that are asked, in the fold's order.

@@ -4,7 +4,8 @@ use serde::Serialize;
 use valuesim_shared::cell::needs_retrieval;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::Experiment;
-use valuesim_shared::money::{NanoUsd, Price, Tokens};
+use valuesim_shared::money::{NanoUsd, Tokens};
+use valuesim_shared::price::{Price, PricedCall};
 use valuesim_shared::survey::Survey;
 
 use super::{length, tokens};
@@ -39,7 +40,8 @@ pub(super) fn estimate(
     let of_requests = texts.texts().chunks(settings.batch.into());
     let of_requests: Vec<u64> = of_requests.map(|batch| tokens(batch.iter().map(|text| length(text)).sum())).collect();
     let all = of_requests.iter().sum();
-    let cost = |price| Price::from(price).cost(Tokens { input: all, cached: 0, output: 0 });
+    let now = PricedCall::at(std::time::SystemTime::now());
+    let cost = |price| Price::from(price).cost(Tokens { input: all, ..Tokens::default() }, now);
     Some(EmbeddingEstimate {
         model: settings.name.clone(),
         texts: texts.texts().len() as u64,

@@ -67,10 +67,11 @@ impl Ledger {
 
     /// When the run's calls were made; `None` without a cell, and if an earlier build, which kept no dates, recorded some.
     pub fn call_dates(&self) -> Result<Option<CallDates>, LedgerError> {
-        let day = |key| self.read_about(key).map(|day| day.map(Day::written));
-        let days = day(dates::FIRST).and_then(|first| Ok(first.zip(day(dates::LAST)?)));
-        let days = days.map_err(|error| self.failed("read", error))?;
-        Ok(days.map(|(first, last)| CallDates { first, last }))
+        let day = |key| -> Result<Option<Day>, LedgerError> {
+            let day = self.read_about(key).map_err(|error| self.failed("read", error))?;
+            day.map(|day| day.parse().map_err(|error| self.corrupt(error))).transpose()
+        };
+        Ok(day(dates::FIRST)?.zip(day(dates::LAST)?).map(|(first, last)| CallDates { first, last }))
     }
 
     fn read_provenance(&self) -> Result<Vec<String>, redb::Error> {

@@ -17,15 +17,15 @@ pub(super) fn are_known(transaction: &WriteTransaction) -> Result<bool, redb::Er
 }
 
 /// Notes that cells were finished today.
-pub(super) fn note(transaction: &WriteTransaction, today: &Day) -> Result<(), redb::Error> {
+pub(super) fn note(transaction: &WriteTransaction, today: Day) -> Result<(), redb::Error> {
     let mut about = transaction.open_table(ABOUT)?;
     if about.get(FIRST)?.is_none() {
-        about.insert(FIRST, today.as_str())?;
+        about.insert(FIRST, today.to_string().as_str())?;
     }
     // A clock may be set back.
     let last = about.get(LAST)?.map(|day| day.value().to_owned());
-    if last.is_none_or(|last| *last < *today.as_str()) {
-        about.insert(LAST, today.as_str())?;
+    if last.is_none_or(|last| last < today.to_string()) {
+        about.insert(LAST, today.to_string().as_str())?;
     }
     Ok(())
 }

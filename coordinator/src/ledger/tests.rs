@@ -117,16 +117,16 @@ fn a_second_opening_is_refused() {
 }
 
 fn day(text: &str) -> Day {
-    Day::written(text.to_owned())
+    text.parse().expect("a day")
 }
 
 fn record_on(ledger: &Ledger, outcomes: &[CellOutcome], today: &str) {
-    ledger.insert(outcomes, &day(today)).expect("writes");
+    ledger.insert(outcomes, day(today)).expect("writes");
 }
 
 fn dates_of(ledger: &Ledger) -> Option<(String, String)> {
     let dates = ledger.call_dates().expect("reads")?;
-    Some((dates.first.as_str().to_owned(), dates.last.as_str().to_owned()))
+    Some((dates.first.to_string(), dates.last.to_string()))
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub(super) fn full(name: &str) -> Results {
     let arm = results.arms[0].arm.clone();
     let baseline = Arm::without_model(Method::Mode);
     results.provenance = vec!["valuesim 0.1.0".to_owned(), "survey digest: 6b1f".to_owned()];
-    let day = |text: &str| Day::written(text.to_owned());
+    let day = |text: &str| text.parse::<Day>().expect("a day");
     results.call_dates = Some(CallDates { first: day("2026-11-27"), last: day("2026-12-03") });
     results.questions = vec![question(name, 0, results.arms.len()), question(name, 1, results.arms.len())];
     results.breakdowns = vec![breakdown(name, &arm, results.arms.len())];

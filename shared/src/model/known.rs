@@ -26,9 +26,16 @@ pub(crate) struct KnownModel<P> {
     source: String,
 }
 
+/// What is known of a model.
+pub(crate) struct Known<'a, P> {
+    pub(crate) base_url: &'a str,
+    pub(crate) api_key_env: &'a str,
+    pub(crate) price: &'a P,
+    pub(crate) extra_body: &'a Map<String, Value>,
+}
+
 /// The settings of a model that a table may complete.
 pub(crate) struct Incomplete<'a, P> {
-    pub(crate) name: &'a str,
     pub(crate) base_url: &'a mut Option<String>,
     pub(crate) api_key_env: &'a mut Option<String>,
     pub(crate) has_key_file: bool,
@@ -36,7 +43,7 @@ pub(crate) struct Incomplete<'a, P> {
     pub(crate) extra_body: &'a mut Map<String, Value>,
 }
 
-impl<P: Copy + DeserializeOwned> KnownModels<P> {
+impl<P: Clone + DeserializeOwned> KnownModels<P> {
     /// Reads a table of this program.
     pub(crate) fn parse(table: &str) -> Self {
         toml::from_str(table).expect("a test reads each table of known models")
@@ -48,21 +55,28 @@ impl<P: Copy + DeserializeOwned> KnownModels<P> {
     }
 
     /// Fills in what is missing in the settings of a known model.
-    pub(crate) fn complete(&self, settings: Incomplete<'_, P>) {
-        let Incomplete { name, base_url, api_key_env, has_key_file, price, extra_body } = settings;
+    pub(crate) fn complete(&self, name: &str, settings: Incomplete<'_, P>) {
         let Some(known) = self.model.iter().find(|known| known.name == name) else { return };
+        let KnownModel { base_url, api_key_env, price, extra_body, .. } = known;
+        settings.complete(&Known { base_url, api_key_env, price, extra_body });
+    }
+}
+
+impl<P: Clone> Incomplete<'_, P> {
+    /// Fills in what is missing.
+    pub(crate) fn complete(self, known: &Known<'_, P>) {
         // Another address is another provider, with its own key, prices and fields.
-        let is_elsewhere = base_url.as_ref().is_some_and(|url| *url != known.base_url);
+        let is_elsewhere = self.base_url.as_ref().is_some_and(|url| *url != known.base_url);
         if is_elsewhere {
             return;
         }
-        *base_url = Some(known.base_url.clone());
-        if !has_key_file {
-            api_key_env.get_or_insert_with(|| known.api_key_env.clone());
+        *self.base_url = Some(known.base_url.to_owned());
+        if !self.has_key_file {
+            self.api_key_env.get_or_insert_with(|| known.api_key_env.to_owned());
         }
-        price.get_or_insert(known.price);
-        for (field, value) in &known.extra_body {
-            extra_body.entry(field.clone()).or_insert_with(|| value.clone());
+        self.price.get_or_insert_with(|| known.price.clone());
+        for (field, value) in known.extra_body {
+            self.extra_body.entry(field.clone()).or_insert_with(|| value.clone());
         }
     }
 }

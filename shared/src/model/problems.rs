@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::money::Price;
 use crate::permit::{Limits, MAX_CALLS_IN_FLIGHT};
+use crate::price::Price;
 
 /// Where a model's calls go, in an experiment.
 pub(crate) struct Address<'a> {
@@ -39,8 +39,8 @@ impl<'a> SettingsProblems<'a> {
     }
 
     /// Checks the price.
-    pub(crate) fn check_price(&mut self, price: Option<Price>) {
-        if let Some(usd) = price.and_then(|price| price.implausible()) {
+    pub(crate) fn check_price(&mut self, price: Option<&Price>) {
+        if let Some(usd) = price.and_then(Price::implausible) {
             self.add(&format!("price {usd}: expected US dollars per million tokens, 0 to 1000000"));
         }
     }

@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn sums_of_absurd_numbers_saturate() {
-        let tokens = Tokens { input: u64::MAX, cached: 0, output: 1 };
+        let tokens = Tokens { input: u64::MAX, cached: 0, output: 1, ..Tokens::default() };
         let mut sum = StageSpend { sent: u64::MAX, tokens, ..StageSpend::default() };
         sum.add(&sum.clone());
         assert_eq!((sum.sent, sum.tokens), (u64::MAX, Tokens { output: 2, ..tokens }));

@@ -30,7 +30,7 @@ pub(crate) fn endpoint() -> Endpoint {
 }
 
 pub(crate) fn request(tokens: u64) -> Request {
-    let expected = Tokens { input: tokens / 2, cached: 0, output: tokens - tokens / 2 };
+    let expected = Tokens { input: tokens / 2, cached: 0, output: tokens - tokens / 2, ..Tokens::default() };
     Request { stage: Stage::COGNITIVE, expected, at_most: NanoUsd(1_000) }
 }
 

@@ -1,12 +1,15 @@
 //! Announces a run before its first call: what is run, and the estimated calls, tokens and cost.
 
 use std::fmt::{Display, Write as _};
+use std::time::SystemTime;
 
 use indicatif::HumanCount;
 use serde::Serialize;
 use valuesim_coordinator::estimate::{EmbeddingEstimate, Estimate, ModelEstimate, Span};
 use valuesim_coordinator::facts::facts;
 use valuesim_shared::cell;
+use valuesim_shared::day::Day;
+use valuesim_shared::experiment::Experiment;
 use valuesim_shared::id::{Fold, Respondent, RunId};
 
 use super::reuse::{Reuse, saved};
@@ -35,6 +38,9 @@ pub(super) struct Announcement<'a> {
     /// What the replies save that earlier runs have kept.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     reuse: Vec<Reuse<'a>>,
+    /// Models that their vendors have retired or soon will.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
 impl<'a> Announcement<'a> {
@@ -57,6 +63,7 @@ impl<'a> Announcement<'a> {
             estimate_of_first_round,
             estimate,
             reuse: kept.runs().iter().map(|run| saved(run, job, estimate)).collect(),
+            warnings: retirements(experiment),
         }
     }
 
@@ -105,6 +112,9 @@ impl<'a> Announcement<'a> {
         for reuse in &self.reuse {
             line(&mut text, &reuse_text(reuse, self.cells));
         }
+        for warning in &self.warnings {
+            line(&mut text, &format!("warning: {warning}"));
+        }
         text
     }
 }
@@ -120,6 +130,13 @@ fn reuse_text(Reuse { run, cells, calls, cost }: &Reuse<'_>, planned: u64) -> St
 
 fn counted(number: u64, one: &str, several: &str) -> String {
     format!("{} {}", HumanCount(number), if number == 1 { one } else { several })
+}
+
+/// Warnings about models that their vendors have retired or soon will. Simulated models have no vendor.
+fn retirements(experiment: &Experiment) -> Vec<String> {
+    let asked = experiment.models.iter().filter(|_| experiment.simulate.is_none());
+    let today = Day::of(SystemTime::now());
+    asked.filter_map(|model| model.retirement(today)).collect()
 }
 
 fn line(text: &mut String, content: &str) {

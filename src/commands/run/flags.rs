@@ -12,6 +12,7 @@ use valuesim_shared::model::{ModelSettings, OutputLimitField};
 use valuesim_shared::strata::{Allocation, Stratify};
 
 use super::embedding_flags::EmbeddingFlags;
+use super::price_flags::PriceFlags;
 use crate::exit::{Failure, OrUsage as _};
 use crate::page::PageFlags;
 
@@ -143,6 +144,9 @@ pub(crate) struct Flags {
     #[command(flatten)]
     embeddings: EmbeddingFlags,
 
+    #[command(flatten)]
+    prices: PriceFlags,
+
     /// Maximum calls in flight, for each model [default: 64]
     #[arg(long, value_name = "N", env = "VALUESIM_CALLS_IN_FLIGHT", help_heading = "Limits")]
     calls_in_flight: Option<u32>,
@@ -196,6 +200,7 @@ impl Flags {
         self.override_sample(&mut experiment);
         self.override_models(&mut experiment).or_usage()?;
         self.embeddings.apply(&mut experiment).or_usage()?;
+        self.prices.apply(&mut experiment)?;
         experiment.resolve().or_usage()
     }
 

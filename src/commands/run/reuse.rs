@@ -8,6 +8,7 @@ use valuesim_coordinator::kept_replies::{EarlierRun, KeptReplies};
 use valuesim_shared::cell;
 use valuesim_shared::id::RunId;
 use valuesim_shared::money::NanoUsd;
+use valuesim_shared::price::PricedCall;
 
 use super::super::job::Job;
 use crate::output::note;
@@ -56,7 +57,8 @@ pub(super) fn saved<'a>(run: &'a EarlierRun, job: &Job, estimate: &Estimate) -> 
         for stage in model.stages.iter().filter(|stage| stages.contains(&stage.stage)) {
             let of_stage = share(stage.calls.likely);
             calls += of_stage;
-            let price = settings.price.map(|price| price.cost(stage.tokens_per_call.times(of_stage)));
+            let now = PricedCall::at(std::time::SystemTime::now());
+            let price = settings.price.as_ref().map(|price| price.cost(stage.tokens_per_call, now).times(of_stage));
             cost = cost.zip(price).map(|(cost, price)| cost + price);
         }
     }

@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 use proptest::prelude::*;
 use proptest::sample::select;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use valuesim_shared::money::{Price, Tokens};
+use valuesim_shared::money::Tokens;
+use valuesim_shared::price::{Price, PricedCall};
 
 use super::headers;
 use super::wire::{completion, failure, text, vectors};
@@ -39,11 +40,12 @@ fn read(status: u16, body: &[u8]) {
     }
     let Some(tokens) = reply.ok().and_then(|reply| reply.tokens) else { return };
     assert!(tokens.cached <= tokens.input);
-    let price = Price { input_usd_per_million: 1e6, cached_usd_per_million: Some(0.1), output_usd_per_million: 1e6 };
+    let price = Price::flat(1e6, Some(0.1), 1e6);
+    let call = PricedCall::at(std::time::UNIX_EPOCH);
     let mut sum = Tokens::default();
     for _ in 0..3 {
         sum += tokens;
-        assert!(price.cost(sum) >= price.cost(tokens), "a sum of {tokens:?} wraps");
+        assert!(price.cost(sum, call) >= price.cost(tokens, call), "a sum of {tokens:?} wraps");
     }
 }
 

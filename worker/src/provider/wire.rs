@@ -8,7 +8,9 @@ use std::borrow::Cow;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-use valuesim_shared::money::Tokens;
+use valuesim_shared::money::{NanoUsd, Tokens};
+
+use crate::call_cost::Billed;
 
 use super::error::{CallError, CallErrorKind, ErrorDetails};
 use usage::Usage;
@@ -29,6 +31,17 @@ pub struct Reply {
     pub tokens: Option<Tokens>,
     /// The provider's name for the model.
     pub model: String,
+    /// What the call cost, if the provider says so.
+    pub cost: Option<NanoUsd>,
+    /// The service tier that the provider says it used, if it does.
+    pub service_tier: Option<String>,
+}
+
+impl Reply {
+    /// What decides the cost of the call.
+    pub(crate) fn billed(&self) -> Billed<'_> {
+        Billed { tokens: self.tokens, cost: self.cost, service_tier: self.service_tier.as_deref() }
+    }
 }
 
 /// Why a model stopped writing.
@@ -50,6 +63,8 @@ struct Completion<'a> {
     choices: Option<Vec<Choice<'a>>>,
     #[serde(default)]
     usage: Option<Usage>,
+    #[serde(default)]
+    service_tier: Option<Value>,
     #[serde(default)]
     error: Option<Value>,
 }
@@ -129,6 +144,8 @@ fn reply(completion: Completion<'_>) -> Result<Reply, CallError> {
         content: message.content,
         finish,
         tokens: completion.usage.as_ref().and_then(Usage::tokens),
+        cost: completion.usage.as_ref().and_then(Usage::cost),
+        service_tier: completion.service_tier.and_then(|tier| tier.as_str().map(str::to_owned)),
         model: completion.model.map(Cow::into_owned).unwrap_or_default(),
     })
 }

@@ -2,14 +2,12 @@
 
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::model::ModelSettings;
-use valuesim_shared::money::Tokens;
-use valuesim_shared::outcome::{StageSpend, UncertainSpend};
+use valuesim_shared::outcome::StageSpend;
 use valuesim_shared::permit::{Permit as _, PermitDesk, Request, Settlement};
 use valuesim_shared::stage::Stage;
 
-use super::{
-    BYTES_PER_TOKEN, MAX_MALFORMED, acquire, answered, call_end, ceilings, delay, sleep_unless_stopped, with_costs,
-};
+use super::{MAX_MALFORMED, acquire, call_end, ceilings, delay, sleep_unless_stopped};
+use crate::call_cost::{Billed, answered, uncertain_spend_on_texts};
 use crate::halt::Halt;
 use crate::provider::{CallError, CallErrorKind, Decision, EmbeddingsClient, Vectors};
 use crate::timeouts::Backoff;
@@ -58,7 +56,7 @@ async fn attempt<D: PermitDesk>(
     spend: &mut StageSpend,
     halt: &CancellationToken,
 ) -> Result<Result<Vectors, CallError>, Halt> {
-    let uncertain = uncertain_spend(model, texts);
+    let uncertain = uncertain_spend_on_texts(model, texts);
     let request = Request { stage: Stage::EMBEDDINGS, expected: uncertain.likely, at_most: uncertain.at_most_cost };
     let mut permit = acquire(desk, request, halt).await?;
     spend.sent += 1;
@@ -66,7 +64,8 @@ async fn attempt<D: PermitDesk>(
     match &ended {
         Ok(Vectors { tokens, .. }) => {
             permit.settle(Settlement::answered(*tokens));
-            spend.add(&answered(*tokens, model.price, &uncertain));
+            let billed = Billed { tokens: *tokens, ..Billed::default() };
+            spend.add(&answered(billed, model.price.as_ref(), &uncertain));
         }
         Err(error) => {
             permit.settle(Settlement::failed(call_end(error.kind), error.retry_after));
@@ -78,11 +77,4 @@ async fn attempt<D: PermitDesk>(
         }
     }
     Ok(ended)
-}
-
-/// What one request may use. Vectors have no tokens.
-fn uncertain_spend(model: &ModelSettings, texts: &[&str]) -> UncertainSpend {
-    let bytes: u64 = texts.iter().map(|text| text.len() as u64).sum();
-    let tokens = |input| Tokens { input, cached: 0, output: 0 };
-    with_costs(tokens(bytes / BYTES_PER_TOKEN), tokens(bytes), model.price)
 }

@@ -33,7 +33,7 @@ fn as_markdown() {
 #[test]
 fn the_methods_paragraph_says_when_the_calls_were_made() {
     let check = |dates: Option<(&str, &str)>, expected: &str| {
-        let day = |text: &str| Day::written(text.to_owned());
+        let day = |text: &str| text.parse::<Day>().expect("a day");
         let call_dates = dates.map(|(first, last)| CallDates { first: day(first), last: day(last) });
         let report = file(&all(&[Results { call_dates, ..full("m") }]), "report.md");
         assert!(report.contains(expected), "{expected} is not in {report}");

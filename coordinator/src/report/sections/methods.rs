@@ -138,10 +138,10 @@ fn dates(run: &Results) -> String {
     match &run.call_dates {
         None => "The calls were made in [COMPLETE: dates].".to_owned(),
         Some(CallDates { first, last }) if first == last => {
-            format!("All cells were finished on {} (UTC).", first.as_str())
+            format!("All cells were finished on {first} (UTC).")
         }
         Some(CallDates { first, last }) => {
-            format!("The cells were finished from {} to {} (UTC).", first.as_str(), last.as_str())
+            format!("The cells were finished from {first} to {last} (UTC).")
         }
     }
 }

@@ -46,7 +46,12 @@ fn read_key(rest: &mut Rest<'_>) -> Option<CallKey> {
 
 fn read_unsure(rest: &mut Rest<'_>) -> Option<UncertainSpend> {
     let mut number = || Some(u64::from_le_bytes(rest.take()?));
-    let mut tokens = || Some((Tokens { input: number()?, cached: number()?, output: number()? }, NanoUsd(number()?)));
+    let mut tokens = || {
+        Some((
+            Tokens { input: number()?, cached: number()?, output: number()?, ..Tokens::default() },
+            NanoUsd(number()?),
+        ))
+    };
     let ((likely, likely_cost), (at_most, at_most_cost)) = (tokens()?, tokens()?);
     Some(UncertainSpend { likely, likely_cost, at_most, at_most_cost })
 }
@@ -69,7 +74,7 @@ mod tests {
 
     #[test]
     fn what_earlier_releases_wrote_is_read() {
-        let tokens = |first: u64| Tokens { input: first, cached: first + 1, output: first + 2 };
+        let tokens = |first: u64| Tokens { input: first, cached: first + 1, output: first + 2, ..Tokens::default() };
         let each =
             UncertainSpend { likely: tokens(1), likely_cost: NanoUsd(4), at_most: tokens(5), at_most_cost: NanoUsd(8) };
         let numbers: Vec<u8> = (1..=8).flat_map(u64::to_le_bytes).collect();

@@ -126,7 +126,12 @@ fn write_unsure(into: &mut Vec<u8>, unsure: &UncertainSpend) {
 
 fn read_unsure(rest: &mut &[u8]) -> Option<UncertainSpend> {
     let mut number = || read_number(rest);
-    let mut tokens = || Some((Tokens { input: number()?, cached: number()?, output: number()? }, NanoUsd(number()?)));
+    let mut tokens = || {
+        Some((
+            Tokens { input: number()?, cached: number()?, output: number()?, ..Tokens::default() },
+            NanoUsd(number()?),
+        ))
+    };
     let ((likely, likely_cost), (at_most, at_most_cost)) = (tokens()?, tokens()?);
     Some(UncertainSpend { likely, likely_cost, at_most, at_most_cost })
 }
@@ -149,9 +154,9 @@ mod tests {
 
     fn each() -> UncertainSpend {
         UncertainSpend {
-            likely: Tokens { input: 3_000, cached: 0, output: 200 },
+            likely: Tokens { input: 3_000, cached: 0, output: 200, ..Tokens::default() },
             likely_cost: NanoUsd(420_000),
-            at_most: Tokens { input: 12_000, cached: 0, output: 1_000 },
+            at_most: Tokens { input: 12_000, cached: 0, output: 1_000, ..Tokens::default() },
             at_most_cost: NanoUsd(8),
         }
     }

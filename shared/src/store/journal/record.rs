@@ -76,9 +76,9 @@ mod tests {
 
     fn each() -> UncertainSpend {
         UncertainSpend {
-            likely: Tokens { input: 3_000, cached: 0, output: 200 },
+            likely: Tokens { input: 3_000, cached: 0, output: 200, ..Tokens::default() },
             likely_cost: NanoUsd(420_000),
-            at_most: Tokens { input: 12_000, cached: 0, output: u64::MAX },
+            at_most: Tokens { input: 12_000, cached: 0, output: u64::MAX, ..Tokens::default() },
             at_most_cost: NanoUsd(8),
         }
     }
@@ -116,7 +116,7 @@ mod tests {
             failed: 1,
             abandoned: 1,
             without_usage: 1,
-            tokens: Tokens { input: 1, cached: 2, output: 3 },
+            tokens: Tokens { input: 1, cached: 2, output: 3, ..Tokens::default() },
             cost: NanoUsd(4),
             unsure,
         };

@@ -3,13 +3,17 @@
 //! ```text
 //! kind | numbers of the spend | perhaps billed | length of the model's name | name | words, up to the end
 //!
-//! kind: 0 text, 1 text that was cut off, 2 refused, 3 prompt too long
+//! kind: 0 text, 1 text that was cut off, 2 refused, 3 prompt too long; 4 more if the numbers of the spend are followed by
+//! tokens written to the cache and tokens of reasoning
 //! ```
 
 use super::number::{read_number, write_number};
 use crate::money::{NanoUsd, Tokens};
 use crate::outcome::{StageSpend, UncertainSpend};
 use crate::store::{RecordedReply, ReplyText};
+
+/// Added to the kind of a reply whose tokens have parts with prices of their own.
+const WITH_PARTS: u8 = 4;
 
 /// Appends a recorded reply.
 pub(super) fn write_reply(into: &mut Vec<u8>, recorded: &RecordedReply) {
@@ -20,8 +24,11 @@ pub(super) fn write_reply(into: &mut Vec<u8>, recorded: &RecordedReply) {
         ReplyText::Refused => (2, ""),
         ReplyText::TooLong => (3, ""),
     };
-    into.push(kind);
-    for number in numbers(spend).into_iter().chain([*perhaps_billed, reported_model.len() as u64]) {
+    let parts = [spend.tokens.cache_write, spend.tokens.reasoning];
+    let has_parts = parts != [0; 2];
+    into.push(if has_parts { kind + WITH_PARTS } else { kind });
+    let parts = parts.into_iter().filter(|_| has_parts);
+    for number in numbers(spend).into_iter().chain(parts).chain([*perhaps_billed, reported_model.len() as u64]) {
         write_number(into, number);
     }
     into.extend_from_slice(reported_model.as_bytes());
@@ -31,16 +38,20 @@ pub(super) fn write_reply(into: &mut Vec<u8>, recorded: &RecordedReply) {
 /// Reads what [`write_reply`] wrote; `None` if it is something else.
 pub(in crate::store) fn read_reply(bytes: &[u8]) -> Option<RecordedReply> {
     let (&kind, mut rest) = bytes.split_first()?;
-    let spend = read_spend(&mut rest)?;
+    let mut spend = read_spend(&mut rest)?;
+    if kind >= WITH_PARTS {
+        spend.tokens.cache_write = read_number(&mut rest)?;
+        spend.tokens.reasoning = read_number(&mut rest)?;
+    }
     let perhaps_billed = read_number(&mut rest)?;
     let length = usize::try_from(read_number(&mut rest)?).ok()?;
     let (model, words) = rest.split_at_checked(length)?;
     let content = String::from_utf8(words.to_vec()).ok()?;
-    let reply = match kind {
-        0 | 1 => ReplyText::Text { content, cut_off: kind == 1 },
+    let reply = match kind % WITH_PARTS {
+        _ if kind >= 2 * WITH_PARTS => return None,
+        0 | 1 => ReplyText::Text { content, cut_off: kind % WITH_PARTS == 1 },
         2 => ReplyText::Refused,
-        3 => ReplyText::TooLong,
-        _ => return None,
+        _ => ReplyText::TooLong,
     };
     Some(RecordedReply { reply, spend, perhaps_billed, reported_model: String::from_utf8(model.to_vec()).ok()? })
 }
@@ -72,7 +83,12 @@ fn numbers(spend: &StageSpend) -> [u64; 17] {
 fn read_spend(rest: &mut &[u8]) -> Option<StageSpend> {
     let mut number = || read_number(rest);
     let [sent, answered, failed, abandoned, without_usage] = [number()?, number()?, number()?, number()?, number()?];
-    let mut tokens = || Some((Tokens { input: number()?, cached: number()?, output: number()? }, NanoUsd(number()?)));
+    let mut tokens = || {
+        Some((
+            Tokens { input: number()?, cached: number()?, output: number()?, ..Tokens::default() },
+            NanoUsd(number()?),
+        ))
+    };
     let ((tokens, cost), (likely, likely_cost), (at_most, at_most_cost)) = (tokens()?, tokens()?, tokens()?);
     let unsure = UncertainSpend { likely, likely_cost, at_most, at_most_cost };
     Some(StageSpend { sent, answered, failed, abandoned, without_usage, tokens, cost, unsure })
@@ -92,7 +108,7 @@ mod tests {
         ];
         let number = || prop_oneof![0_u64..3, any::<u64>()];
         (reply, prop::array::uniform32(number()), any::<String>()).prop_map(|(reply, n, reported_model)| {
-            let tokens = |at: usize| Tokens { input: n[at], cached: n[at + 1], output: n[at + 2] };
+            let tokens = |at: usize| Tokens { input: n[at], cached: n[at + 1], output: n[at + 2], ..Tokens::default() };
             let unsure = UncertainSpend {
                 likely: tokens(9),
                 likely_cost: NanoUsd(n[12]),
@@ -105,7 +121,7 @@ mod tests {
                 failed: n[2],
                 abandoned: n[3],
                 without_usage: n[4],
-                tokens: tokens(5),
+                tokens: Tokens { cache_write: n[18], reasoning: n[19], ..tokens(5) },
                 cost: NanoUsd(n[8]),
                 unsure,
             };

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use valuesim_shared::money::Tokens;
+use valuesim_shared::money::{NanoUsd, Tokens};
 
 /// The documented fields of usage, whatever their values are.
 #[derive(Default, Deserialize)]
@@ -12,8 +12,16 @@ pub(super) struct Usage {
     completion_tokens: Option<Value>,
     /// OpenAI, vLLM, llama.cpp, OpenRouter; may be null.
     prompt_tokens_details: Option<Value>,
+    /// OpenAI; may be null.
+    completion_tokens_details: Option<Value>,
     /// DeepSeek.
     prompt_cache_hit_tokens: Option<Value>,
+    /// OpenRouter: what the call cost, in US dollars.
+    cost: Option<Value>,
+    /// OpenRouter: whether the call used the customer's own key, so that its vendor charges it, too.
+    is_byok: Option<Value>,
+    /// OpenRouter; may be null.
+    cost_details: Option<Value>,
 }
 
 impl Usage {
@@ -22,9 +30,22 @@ impl Usage {
     pub(super) fn tokens(&self) -> Option<Tokens> {
         let input = count(self.prompt_tokens.as_ref()?)?;
         let output = self.completion_tokens.as_ref().map_or(Some(0), count)?;
-        let details = self.prompt_tokens_details.as_ref().and_then(|details| details.get("cached_tokens"));
-        let cached = details.or(self.prompt_cache_hit_tokens.as_ref()).and_then(count).unwrap_or(0);
-        Some(Tokens { input, cached: cached.min(input), output })
+        let of_prompt = |field: &str| self.prompt_tokens_details.as_ref()?.get(field);
+        let cached = of_prompt("cached_tokens").or(self.prompt_cache_hit_tokens.as_ref()).and_then(count).unwrap_or(0);
+        let cached = cached.min(input);
+        let cache_write = of_prompt("cache_write_tokens").and_then(count).unwrap_or(0).min(input - cached);
+        let reasoning = self.completion_tokens_details.as_ref().and_then(|details| details.get("reasoning_tokens"));
+        let reasoning = reasoning.and_then(count).unwrap_or(0).min(output);
+        Some(Tokens { input, cached, cache_write, output, reasoning })
+    }
+
+    /// What the call cost, if the provider says so.
+    pub(super) fn cost(&self) -> Option<NanoUsd> {
+        let charged = dollars(self.cost.as_ref()?)?;
+        let is_own_key = self.is_byok.as_ref().and_then(Value::as_bool).unwrap_or(false);
+        let upstream = self.cost_details.as_ref().and_then(|details| details.get("upstream_inference_cost"));
+        let upstream = upstream.filter(|_| is_own_key).and_then(dollars).unwrap_or(NanoUsd(0));
+        Some(charged + upstream)
     }
 }
 
@@ -39,6 +60,14 @@ fn count(value: &Value) -> Option<u64> {
     is_count.then_some(number.ceil() as u64)
 }
 
+/// An amount of US dollars.
+fn dollars(value: &Value) -> Option<NanoUsd> {
+    const MAX_USD: f64 = 1e6;
+    let usd = value.as_f64().filter(|usd| (0.0..=MAX_USD).contains(usd))?;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was checked")]
+    Some(NanoUsd((usd * 1e9).round() as u64))
+}
+
 /// More tokens than any model reads or writes. Larger numbers that are not plain integers are invalid.
 const MAX_TOKENS: f64 = 1e12;
 
@@ -51,8 +80,8 @@ mod tests {
     fn check(usage: &str, expected: Option<[u64; 3]>) {
         let body = format!(r#"{{"choices":[{{"message":{{"content":"2"}}}}],"usage":{usage}}}"#);
         let reply = completion(&body).unwrap_or_else(|error| panic!("{error}: {body}"));
-        let expected = expected.map(|[input, cached, output]| Tokens { input, cached, output });
-        assert_eq!((reply.content.as_str(), reply.tokens), ("2", expected), "{usage}");
+        let found = reply.tokens.map(|tokens| [tokens.input, tokens.cached, tokens.output]);
+        assert_eq!((reply.content.as_str(), found), ("2", expected), "{usage}");
     }
 
     #[test]
@@ -67,6 +96,33 @@ mod tests {
         check(r#"{"prompt_tokens":9,"prompt_tokens_details":{"cached_tokens":99}}"#, Some([9, 9, 0]));
         check("null", None);
         check("{}", None);
+    }
+
+    #[test]
+    fn parts_are_never_more_than_the_whole() {
+        let body = r#"{"choices":[{"message":{"content":"2"}}],"usage":{"prompt_tokens":9,"completion_tokens":4,
+            "prompt_tokens_details":{"cached_tokens":5,"cache_write_tokens":7},
+            "completion_tokens_details":{"reasoning_tokens":3}}}"#;
+        let expected = Tokens { input: 9, cached: 5, cache_write: 4, output: 4, reasoning: 3 };
+        assert_eq!(completion(body).expect("reads").tokens, Some(expected));
+    }
+
+    #[test]
+    fn the_providers_own_cost_is_read_with_that_of_the_customers_own_key() {
+        let cost = |usage: &str| {
+            let body = format!(r#"{{"choices":[{{"message":{{"content":"2"}}}}],"usage":{usage}}}"#);
+            completion(&body).expect("reads").cost
+        };
+        assert_eq!(cost(r#"{"prompt_tokens":9,"cost":0.00014}"#), Some(NanoUsd(140_000)));
+        let details = r#""cost_details":{"upstream_inference_cost":0.001}"#;
+        assert_eq!(cost(&format!(r#"{{"prompt_tokens":9,"cost":0.0001,{details}}}"#)), Some(NanoUsd(100_000)));
+        assert_eq!(
+            cost(&format!(r#"{{"prompt_tokens":9,"cost":0.0001,"is_byok":true,{details}}}"#)),
+            Some(NanoUsd(1_100_000))
+        );
+        for nonsense in ["-1", "\"much\"", "null", "1e300"] {
+            assert_eq!(cost(&format!(r#"{{"prompt_tokens":9,"cost":{nonsense}}}"#)), None, "{nonsense}");
+        }
     }
 
     #[test]

@@ -163,7 +163,7 @@ mod tests {
         });
         let read = vectors(&body.to_string(), 2).expect("reads");
         assert_eq!(read.vectors, [[1.0, 0.5], [0.0, 2.0]]);
-        assert_eq!(read.tokens, Some(Tokens { input: 8, cached: 0, output: 0 }));
+        assert_eq!(read.tokens, Some(Tokens { input: 8, cached: 0, output: 0, ..Tokens::default() }));
         assert_eq!(read.model, "m-001");
         let bare = r#"{"data":[{"embedding":[1]},{"embedding":[2]}]}"#;
         assert_eq!(vectors(bare, 2).expect("reads").vectors, [[1.0], [2.0]]);

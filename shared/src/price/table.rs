@@ -1,0 +1,220 @@
+//! A dated table of prices: which model costs what at which host, and until when it is served.
+
+use std::sync::LazyLock;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::Price;
+use crate::day::Day;
+
+/// A dated table of prices.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PriceTable {
+    /// Which table this is: the day on which it was made, and its source if it was imported.
+    pub version: String,
+    /// Where models are served.
+    #[serde(rename = "host", default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<Host>,
+    /// The models.
+    #[serde(rename = "model")]
+    pub models: Vec<PricedModel>,
+}
+
+/// Where models are served.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Host {
+    /// Its name in the table.
+    pub name: String,
+    /// The address of its API.
+    pub base_url: String,
+    /// The variable that usually contains its key.
+    pub api_key_env: String,
+    /// The page on which it lists its prices.
+    pub prices_from: String,
+}
+
+/// A model with its price at a host.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PricedModel {
+    /// Its name at the host.
+    pub name: String,
+    /// The host's name in the table.
+    pub host: String,
+    /// The day on which the host retires it, if that is announced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retires: Option<Day>,
+    /// The model that the host recommends in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub successor: Option<String>,
+    /// Fields of the request body that the method needs with this model.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub extra_body: Map<String, Value>,
+    /// What it costs.
+    pub price: Price,
+}
+
+/// Why a text is no table of prices.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TableError {
+    /// It is not written as one.
+    #[error("expected a table of prices in TOML, or the JSON of LiteLLM or genai-prices: {0}")]
+    Unreadable(String),
+    /// An entry's price is not plausible.
+    #[error("{model:?}: price {usd}: expected US dollars per million tokens, 0 to 1000000")]
+    Implausible {
+        /// The entry.
+        model: String,
+        /// Its price.
+        usd: String,
+    },
+    /// An entry cannot be used.
+    #[error("{model:?}: {reason}")]
+    Entry {
+        /// The entry.
+        model: String,
+        /// What is wrong, and what was expected.
+        reason: String,
+    },
+    /// Nothing in it has a price.
+    #[error("no language model with a price is in it")]
+    Empty,
+}
+
+impl PriceTable {
+    /// The table of this release.
+    pub fn built_in() -> &'static Self {
+        static TABLE: LazyLock<PriceTable> = LazyLock::new(|| {
+            PriceTable::from_toml(include_str!("../../data/prices.toml")).expect("a test reads the table of prices")
+        });
+        &TABLE
+    }
+
+    /// Reads a table in TOML and checks it. Its prices get its version.
+    pub fn from_toml(text: &str) -> Result<Self, TableError> {
+        let table: Self = toml::from_str(text).map_err(|error| TableError::Unreadable(error.to_string()))?;
+        table.checked()
+    }
+
+    /// The table in TOML.
+    ///
+    /// # Panics
+    /// Never: all maps of a table have text keys.
+    pub fn to_toml(&self) -> String {
+        let mut table = self.clone();
+        table.models.iter_mut().for_each(|model| model.price.version = None);
+        toml::to_string(&table).expect("a table of prices can be written as TOML")
+    }
+
+    /// The table, with its version in each of its prices, if it is sound.
+    pub(super) fn checked(mut self) -> Result<Self, TableError> {
+        if self.models.is_empty() {
+            return Err(TableError::Empty);
+        }
+        for model in &mut self.models {
+            if let Some(usd) = model.price.implausible() {
+                return Err(TableError::Implausible { model: model.name.clone(), usd: usd.to_string() });
+            }
+            let is_known = self.hosts.is_empty() || self.hosts.iter().any(|host| host.name == model.host);
+            if !is_known {
+                let reason = format!("the host {:?} is not in the table: add a [[host]] with this name", model.host);
+                return Err(TableError::Entry { model: model.name.clone(), reason });
+            }
+            model.price.version = Some(self.version.clone());
+        }
+        Ok(self)
+    }
+
+    /// The host of a model.
+    pub fn host(&self, model: &PricedModel) -> Option<&Host> {
+        self.hosts.iter().find(|host| host.name == model.host)
+    }
+
+    /// The model with this name at this address; the first with this name if no address is given. Hosts without an address
+    /// in the table serve at any.
+    pub fn find(&self, name: &str, base_url: Option<&str>) -> Option<&PricedModel> {
+        let is_at = |model: &&PricedModel| {
+            let address = self.host(model).map(|host| host.base_url.as_str());
+            base_url.is_none() || address.is_none() || address == base_url
+        };
+        self.models.iter().filter(|model| model.name == name).find(is_at)
+    }
+}
+
+impl PricedModel {
+    /// A warning if the host has retired the model or will within so many days.
+    pub fn retirement(&self, today: Day, within_days: u32) -> Option<String> {
+        let retires = self.retires.filter(|day| day.0 <= today.0.saturating_add(within_days))?;
+        let successor = self.successor.as_ref().map_or_else(String::new, |name| format!("; its successor is {name}"));
+        let name = &self.name;
+        Some(if retires < today {
+            format!("{name} was retired by its vendor on {retires}{successor}")
+        } else {
+            format!("{name} will be retired by its vendor on {retires}{successor}")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: &str = "version = 'v1'
+        [[host]]
+        name = 'h'
+        base_url = 'https://h.example/v1'
+        api_key_env = 'H'
+        prices_from = 'h.example/prices'
+        [[model]]
+        name = 'm'
+        host = 'h'
+        retires = '2026-12-01'
+        successor = 'n'
+        price = { input_usd_per_million = 1, output_usd_per_million = 2 }";
+
+    #[test]
+    fn the_table_of_this_release_is_sound_and_holds_the_vendors() {
+        let table = PriceTable::built_in();
+        assert!(table.models.len() >= 40, "{}", table.models.len());
+        for host in ["openai", "deepseek", "anthropic", "google", "qwen", "mistral", "deepinfra", "together"] {
+            assert!(table.models.iter().any(|model| model.host == host), "{host}");
+        }
+        let mini = table.find("gpt-4o-mini", None).expect("is in it");
+        assert_eq!(mini.price.version.as_deref(), Some("2026-11-27"));
+    }
+
+    #[test]
+    fn a_model_is_found_at_its_own_address_alone() {
+        let table = PriceTable::from_toml(SMALL).expect("is sound");
+        assert!(table.find("m", None).is_some() && table.find("m", Some("https://h.example/v1")).is_some());
+        assert!(table.find("m", Some("https://other.example/v1")).is_none() && table.find("n", None).is_none());
+    }
+
+    #[test]
+    fn a_retirement_is_told_in_time_with_the_successor() {
+        let table = PriceTable::from_toml(SMALL).expect("is sound");
+        let told = |today: &str| table.models[0].retirement(today.parse().expect("a day"), 90);
+        assert_eq!(told("2026-08-01"), None);
+        assert!(
+            told("2026-11-27")
+                .is_some_and(|text| text == "m will be retired by its vendor on 2026-12-01; its successor is n")
+        );
+        assert!(told("2026-12-02").is_some_and(|text| text.starts_with("m was retired by its vendor on 2026-12-01")));
+    }
+
+    #[test]
+    fn a_file_that_is_no_table_is_refused_with_the_reason() {
+        let check = |text: &str, expected: &str| {
+            let error = PriceTable::from_toml(text).expect_err("is refused").to_string();
+            assert!(error.contains(expected), "{error}");
+        };
+        check("respondent,Q1\n1,2", "expected a table of prices");
+        check(&SMALL.replace("= 2 }", "= -2 }"), "\"m\": price -2");
+        check(&SMALL.replace("host = 'h'", "host = 'x'"), "the host \"x\" is not in the table");
+        check("version = 'v1'\nmodel = []", "no language model with a price");
+        check(&SMALL.replace("'2026-12-01'", "'soon'"), "\"soon\" is not a day");
+    }
+}
