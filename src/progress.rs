@@ -218,6 +218,56 @@ mod tests {
         assert_eq!(snapshot.text(), expected);
     }
 
+    /// A terminal of this many columns that keeps what is written.
+    #[derive(Debug, Clone)]
+    struct Terminal(u16, Arc<std::sync::Mutex<String>>);
+
+    impl indicatif::TermLike for Terminal {
+        fn width(&self) -> u16 {
+            self.0
+        }
+        fn move_cursor_up(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_down(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_right(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_left(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn write_line(&self, text: &str) -> std::io::Result<()> {
+            self.write_str(&format!("{text}\n"))
+        }
+        fn write_str(&self, text: &str) -> std::io::Result<()> {
+            self.1.lock().expect("nobody panics").push_str(text);
+            Ok(())
+        }
+        fn clear_line(&self) -> std::io::Result<()> {
+            self.write_str("\n")
+        }
+        fn flush(&self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_narrow_terminal_has_one_line_of_its_width() {
+        for width in [20, 40, 80] {
+            let terminal = Terminal(width, Arc::default());
+            let bar = Watch::bar(ProgressDrawTarget::term_like(Box::new(terminal.clone())));
+            let snapshot = Snapshot { cells_finished: 5, cells: 10, ..Snapshot::default() };
+            draw(&bar, &snapshot);
+            bar.tick();
+            let written = terminal.1.lock().expect("nobody panics").clone();
+            let longest = written.lines().map(|line| line.trim_end().chars().count()).max().unwrap_or_default();
+            assert!(written.contains(" 50%"), "{written:?}");
+            assert!(longest <= usize::from(width).max(26), "{longest} columns of {width}: {written:?}");
+        }
+    }
+
     #[test]
     fn a_line_says_what_is_done_and_what_it_waits_for() {
         let snapshot =

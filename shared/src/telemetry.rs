@@ -13,6 +13,7 @@ mod process;
 mod rate;
 mod runtime;
 mod server_status;
+mod write_deadline;
 
 use std::sync::{Mutex, PoisonError};
 

@@ -161,6 +161,18 @@ fn a_token_that_cannot_be_used_is_a_users_mistake_before_any_work_begins() {
 }
 
 #[test]
+fn a_port_in_use_is_a_users_mistake_before_any_work_begins() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let sandbox = Sandbox::new();
+    for verb in [&["run", "--synthetic", "60", "--users", "1", "--simulate"][..], &["dashboard"]] {
+        let output = sandbox.run(&[verb, &["--listen", &address]].concat()).expect_code(2);
+        assert!(output.stderr.contains(&format!("listen at {address}")), "{}", output.stderr);
+        assert!(output.stderr.contains("use another address, or port 0"), "{}", output.stderr);
+    }
+}
+
+#[test]
 fn a_dashboard_of_no_runs_is_served_and_ends_at_once_when_it_is_told_to() {
     let sandbox = Sandbox::new();
     let mut dashboard = sandbox.start(&["dashboard"]);

@@ -29,6 +29,16 @@ fn a_missing_key() {
 }
 
 #[test]
+fn a_missing_key_file() {
+    let sandbox = Sandbox::new();
+    let arguments =
+        ["run", "--synthetic", "60", "--users", "2", "--model", "gpt-3.5-turbo", "--api-key-file", "nowhere"];
+    let expected = ["nowhere cannot be read (No such file", "expected the key in the file's first line"];
+    sandbox.run(&arguments).expect_code(2).check_error(&expected);
+    assert!(!sandbox.path("runs").exists(), "no run was started");
+}
+
+#[test]
 fn an_empty_key_file() {
     let sandbox = Sandbox::new();
     sandbox.write("key", "\n");

@@ -10,4 +10,5 @@ mod counts;
 mod exposition;
 mod probes;
 mod process;
+mod starting;
 mod verb;

@@ -17,6 +17,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+use super::write_deadline::WriteDeadline;
 use super::{Health, Probed};
 
 /// The media type of Prometheus' text format.
@@ -27,6 +28,9 @@ const MAX_CONNECTIONS: usize = 512;
 
 /// How long a client may take to send the head of a request, and how long a connection may be idle.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a client may take nothing of what it is sent.
+const TAKEN_WITHIN: Duration = Duration::from_secs(30);
 
 /// How long a request may take until its response begins, its body included.
 const RESPONSE_WITHIN: Duration = Duration::from_secs(30);
@@ -115,7 +119,8 @@ fn routes(routes: Router) -> Router {
 async fn answer_connection(stream: TcpStream, routes: Router) {
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN);
-    let served = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes)).await;
+    let stream = TokioIo::new(WriteDeadline::new(stream, TAKEN_WITHIN));
+    let served = server.serve_connection(stream, TowerToHyperService::new(routes)).await;
     if let Err(error) = served {
         tracing::debug!(%error, "a connection broke off");
     }
@@ -178,6 +183,22 @@ mod tests {
             assert_eq!(text.contains("here"), sent.ends_with("\r\n\r\n"), "{text}");
             assert!(begun.elapsed() >= HEAD_WITHIN / 2, "it has some time");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_nothing_of_an_endless_answer_is_left() {
+        let listener = Listener::open(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("opens");
+        let address = listener.address;
+        let chunk = || Ok::<_, std::convert::Infallible>(axum::body::Bytes::from_static(&[b'x'; 8 * 1024]));
+        let endless = move || async move { axum::body::Body::from_stream(futures_util::stream::repeat_with(chunk)) };
+        tokio::spawn(listener.serve_alone(Router::new().route("/", get(endless))));
+        let mut stream = TcpStream::connect(address).await.expect("connects");
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("writes");
+        tokio::time::sleep(TAKEN_WITHIN * 2).await;
+        // What was sent before it was left is still there, and ends.
+        let mut taken = vec![0; 1 << 20];
+        let end = async { while stream.read(&mut taken).await.is_ok_and(|bytes| bytes > 0) {} };
+        tokio::time::timeout(TAKEN_WITHIN / 2, end).await.expect("it is left");
     }
 
     #[tokio::test]
