@@ -44,6 +44,28 @@ fn the_rendered_overlay_is_that_of_the_manifests() {
     );
 }
 
+/// A name that no verb reads would be ignored in silence.
+#[test]
+fn every_variable_that_the_manifests_set_is_one_that_the_command_reads() {
+    let verbs = ["coordinate", "work", "simulate-provider", "health"];
+    let help: String = verbs.map(|verb| Sandbox::new().run(&[verb, "--help"]).expect_success().stdout).concat();
+    let files =
+        ["k8s/base/coordinator.yaml", "k8s/base/worker.yaml", "k8s/components/simulated-provider/provider.yaml"];
+    let mut names = Vec::new();
+    for file in files.iter().chain(&["deploy/compose.yaml"]) {
+        let text = std::fs::read_to_string(repository().join(file)).unwrap();
+        let set = text.lines().filter_map(|line| {
+            let line = line.trim().trim_start_matches("- { name: ");
+            let name = line.split([':', ',']).next()?;
+            (line.starts_with("VALUESIM_")).then(|| name.to_owned())
+        });
+        names.extend(set);
+    }
+    assert!(names.len() >= 8, "{names:?}");
+    let unknown: Vec<&String> = names.iter().filter(|name| !help.contains(&format!("[env: {name}="))).collect();
+    assert!(unknown.is_empty(), "no verb reads {unknown:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_demonstration_runs_and_its_pods_may_be_evicted() {
     let _turn = Turn::take().await;
@@ -60,6 +82,9 @@ async fn the_demonstration_runs_and_its_pods_may_be_evicted() {
     let (evicted, working) = tokio::join!(workers[0].start_until_ready(), workers[1].start_until_ready());
     let coordinator = Container::new(&overlay, ("Job", "valuesim-coordinator"), &here, free_port());
     let coordinating = coordinator.start_until_ready().await;
+    // The live page is there for whoever knows the token.
+    coordinator.until_served("/", "<title>valuesim</title>").await;
+    coordinator.until_served("/api/session", r#""has_token":true"#).await;
 
     // In the middle of the run the coordinator and one worker are asked to leave.
     workers[0].until_served("/metrics", "outcome=\"ok\"").await;
