@@ -5,7 +5,7 @@
 //! most reliable figure; calls per second depend on what else the machine does. Fails when a bound is exceeded.
 //!
 //! `cargo bench --bench engine -- calls` measures one part alone; the parts are `calls`, `waiting`, `cells`, `resume`,
-//! `score`, `viewers`.
+//! `score`, `viewers`, `observed`.
 
 #![expect(clippy::print_stdout, reason = "a benchmark's figures are its output")]
 
@@ -18,6 +18,7 @@ mod command;
 mod cpu;
 #[path = "../measure/full_size.rs"]
 mod full_size;
+mod observed;
 #[path = "../measure/process.rs"]
 mod process;
 mod resume;
@@ -69,6 +70,9 @@ fn measure(parts: &[&str]) -> anyhow::Result<ExitCode> {
     }
     if wanted("viewers") {
         viewers::measure(&mut table).context("measure viewers of the live page")?;
+    }
+    if wanted("observed") {
+        observed::measure(&mut table).context("measure what being observed costs")?;
     }
     println!("{table}");
     Ok(if table.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

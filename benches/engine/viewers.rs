@@ -17,9 +17,9 @@ const VIEWERS: usize = 50;
 const ROUNDS: usize = 5;
 
 /// Respondents of a run: about 87,500 calls.
-const USERS: &str = "100";
+pub(crate) const USERS: &str = "100";
 
-const IN_FLIGHT: usize = 64;
+pub(crate) const IN_FLIGHT: usize = 64;
 
 /// The most CPU with viewers relative to that without.
 const MAX_RATIO: f64 = 1.02;
@@ -64,7 +64,7 @@ fn run(provider: &Provider, viewers: usize) -> anyhow::Result<(Usage, u64)> {
 
 /// Reads the page's events until the run ends, and returns how many bytes there were.
 #[expect(clippy::disallowed_methods, reason = "a thread of its own that waits for another process")]
-fn view(address: &str) -> anyhow::Result<u64> {
+pub(crate) fn view(address: &str) -> anyhow::Result<u64> {
     let start = Instant::now();
     let mut connection = loop {
         match TcpStream::connect(address) {
