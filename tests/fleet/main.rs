@@ -3,6 +3,7 @@
 
 #![cfg(unix)]
 
+mod backup;
 mod broker;
 #[path = "../command/support/browser.rs"]
 #[expect(clippy::unwrap_used, dead_code, reason = "other tests use the rest; an unwrap is a check")]
@@ -25,6 +26,7 @@ mod full_disk;
 mod kills;
 mod leadership;
 mod lost_ledger;
+mod new_key;
 mod orders;
 mod process;
 mod provider_down;

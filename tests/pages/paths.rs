@@ -46,6 +46,36 @@ fn every_path_that_a_page_names_exists() {
     assert!(missing.is_empty(), "these do not exist: {missing:#?}");
 }
 
+/// Every test that a page names after `Test` or `Tests` exists.
+#[test]
+fn every_test_that_a_page_names_exists() {
+    let tests = tests();
+    let mut found = 0;
+    for page in pages() {
+        let text = fs::read_to_string(root().join(&page)).unwrap();
+        for name in in_code(&text).into_iter().filter(|word| is_test_name(word)) {
+            assert!(tests.contains(&format!("fn {name}()")), "{}: there is no test {name}", page.display());
+            found += 1;
+        }
+    }
+    assert!(found > 15, "only {found} tests were found");
+}
+
+/// Tests are named by sentences: no metric, flag or table has so many words.
+fn is_test_name(word: &str) -> bool {
+    word.split('_').count() >= 6
+        && !word.starts_with("valuesim_")
+        && word.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_')
+}
+
+/// All that the end-to-end tests contain, as one text.
+fn tests() -> String {
+    let folders = fs::read_dir(root().join("tests")).unwrap().map(|entry| entry.unwrap().path());
+    let files = folders.filter(|path| path.is_dir()).flat_map(|folder| fs::read_dir(folder).unwrap());
+    let files = files.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|of| of == "rs"));
+    files.map(|file| fs::read_to_string(file).unwrap()).collect()
+}
+
 /// What stands between single backticks outside of fenced blocks.
 fn in_code(text: &str) -> Vec<&str> {
     let mut is_fenced = false;
