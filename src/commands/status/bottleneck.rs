@@ -1,5 +1,6 @@
 //! What holds a run up most: the first thing to look at, or to change, to make it faster.
 
+use indicatif::HumanCount;
 use valuesim_shared::control::{DesiredState, UnixMillis, WaitReason, WorkerReport};
 use valuesim_shared::queue::QueueKind;
 
@@ -96,8 +97,9 @@ fn full(run: &RunStatus, workers: &[&WorkerReport]) -> Option<Bottleneck> {
     let capacity: u64 = workers.iter().map(|worker| u64::from(worker.capacity)).sum();
     if capacity > 0 && in_flight as f64 >= capacity as f64 * FULL {
         let text = format!(
-            "all {capacity} calls that may be in flight are: more workers or a higher limit of calls in flight make it \
-             faster, if the provider allows"
+            "all {} calls that may be in flight are: more workers or a higher limit of calls in flight make it faster, if \
+             the provider allows",
+            HumanCount(capacity)
         );
         return Some(Bottleneck::new(BottleneckKind::OwnLimit, text));
     }

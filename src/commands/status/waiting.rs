@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use indicatif::HumanCount;
 use valuesim_shared::control::{DesiredState, WaitReason, WorkerReport};
 use valuesim_shared::queue::QueueKind;
 
@@ -44,7 +45,9 @@ fn limits(workers: &[&WorkerReport]) -> Vec<Waiting> {
 
 /// The kind of a reason, and what is waited for.
 pub(super) fn of_reason(reason: WaitReason) -> (WaitingKind, String) {
-    let own = |limit: u32, what: &str| (WaitingKind::OwnLimit, format!("its own limit of {limit} {what}"));
+    let own = |limit: u32, what: &str| {
+        (WaitingKind::OwnLimit, format!("its own limit of {} {what}", HumanCount(limit.into())))
+    };
     match reason {
         WaitReason::CallsInFlight(limit) => own(limit, "calls in flight"),
         WaitReason::RequestsPerMinute(limit) => own(limit, "requests a minute"),

@@ -14,12 +14,14 @@ const places = {
   own_limit: "A limit of your own",
 };
 
+const hasEnded = (run) => run.about && run.about.phase !== "begun";
+
 export function make() {
   const place = el("p", {}, el("strong"));
   const text = el("p");
   const show = (run) => {
     const found = run.bottleneck;
-    setText(place.firstChild, found ? places[found.kind] ?? found.kind : "Nothing that is known here");
+    setText(place.firstChild, found ? places[found.kind] ?? found.kind : hasEnded(run) ? "The run has ended" : "Nothing that is known here");
     setText(text, found?.text ?? "");
   };
   return { element: el("div", {}, place, text), show };

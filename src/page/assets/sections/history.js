@@ -91,6 +91,10 @@ function draw(state, chart) {
   }
 }
 
+/** The steps of the axes: whole cells, and times that people count in. */
+const WHOLE = Array.from({ length: 10 }, (_, power) => [1, 2, 5].map((first) => first * 10 ** power)).flat();
+const SECONDS = [1, 5, 10, 30, 60, 300, 600, 1_800, 3_600, 10_800, 21_600, 43_200, ...[1, 2, 5, 10, 20, 50].map((days) => days * 86_400)];
+
 function options(width) {
   const style = getComputedStyle(document.documentElement);
   const color = (name) => style.getPropertyValue(name).trim();
@@ -102,8 +106,8 @@ function options(width) {
     cursor: { show: false },
     scales: { x: { time: true }, cells: { range: fromZero }, money: { range: fromZero } },
     axes: [
-      { ...axis, values: (_, values) => times(values) },
-      { ...axis, scale: "cells", size: 64, values: (_, values) => values.map(count) },
+      { ...axis, incrs: SECONDS, values: (_, values) => times(values) },
+      { ...axis, scale: "cells", size: 64, incrs: WHOLE, values: (_, values) => values.map(count) },
       { ...axis, scale: "money", side: 1, size: 64, grid: { show: false }, values: (_, values) => values.map((value) => money(value * 1e9)) },
     ],
     series: [

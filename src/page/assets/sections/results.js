@@ -8,10 +8,14 @@ export const title = "What comes out of it?";
 export const wide = true;
 
 const ALL = "All questions";
+const SOON = "Scores are shown as soon as the first cells are finished and scored.";
+const ENDED = "The results are in the run's folder: report.md and results.json.";
+
+const hasEnded = (run) => run.about && run.about.phase !== "begun";
 
 export function make() {
   const line = el("p");
-  const empty = el("p", { class: "empty" }, "Scores are shown as soon as the first cells are finished and scored.");
+  const empty = el("p", { class: "empty" }, SOON);
   const choice = el("select", { id: "results-category", onchange: () => fill() });
   const label = el("label", { for: "results-category" }, "Category");
   const list = table([
@@ -32,6 +36,7 @@ export function make() {
     scores = run.scores ?? undefined;
     const isEmpty = !scores;
     empty.hidden = !isEmpty;
+    setText(empty, hasEnded(run) ? ENDED : SOON);
     for (const part of [line, label, choice, list.element]) part.hidden = isEmpty;
     if (isEmpty) return;
     offer(choice, scores);
