@@ -5,6 +5,7 @@ pub(crate) mod completions;
 mod confirm;
 mod control;
 pub(crate) mod coordinate;
+pub(crate) mod cost;
 pub(crate) mod dashboard;
 pub(crate) mod dead;
 pub(crate) mod export;

@@ -104,6 +104,10 @@ enum Verb {
     /// cost, and a paragraph on methods ready to be quoted, as one self-contained HTML page, Markdown, CSV, LaTeX and SVG.
     /// Reads `results.json` alone: neither the survey nor the ledger is needed, and no call is made.
     Report(commands::report::Flags),
+    /// Show what a run cost: by model, arm, stage, fold and day, what was wasted, and what was saved
+    ///
+    /// Reads the ledger and the experiment of the run alone. Cells that are not finished are not in the bill.
+    Cost(commands::cost::Flags),
     /// Verify a run: cells, checksums, provenance, and the results recomputed from the ledger
     ///
     /// Checks `ledger.redb`, `results.json`, `report.md` and the Parquet files completely, and `experiment.toml` as
@@ -150,6 +154,7 @@ fn main() -> ExitCode {
         Verb::Show(flags) => commands::show::run(&flags),
         Verb::Export(flags) => commands::export::run(&flags),
         Verb::Report(flags) => commands::report::run(&flags),
+        Verb::Cost(flags) => commands::cost::run(&flags),
         Verb::Verify(flags) => commands::verify::run(&flags),
         Verb::Prices(verb) => commands::prices::run(&verb),
         Verb::Synth(flags) => commands::synth::run(&flags),

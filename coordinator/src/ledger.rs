@@ -66,7 +66,11 @@ impl Ledger {
                     continue;
                 }
                 cells.insert(key, with_checksum(CELLS.name(), key, &json(&outcome.result)).as_slice())?;
-                spend.insert(key, with_checksum(SPEND.name(), key, &json(&outcome.spend)).as_slice())?;
+                spend.insert(
+                    key,
+                    with_checksum(SPEND.name(), key, &json(&CellSpend { day: Some(today), ..outcome.spend.clone() }))
+                        .as_slice(),
+                )?;
                 if let Some(transcript) = &outcome.transcript {
                     let row = with_checksum(TRANSCRIPTS.name(), key, transcript.as_bytes());
                     transcripts.insert(key, row.as_slice())?;

@@ -1,6 +1,7 @@
 //! Owns a run: plans it, dispatches its cells, records them in the ledger, and scores and reports them.
 
 pub mod baseline;
+pub mod bill;
 pub mod call_dates;
 mod cell_bitmap;
 mod chart;

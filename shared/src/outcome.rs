@@ -16,7 +16,7 @@ use crate::transcript::Transcript;
 pub use code_string::{CodeLetter, CodeString};
 pub use decided::Decided;
 pub use ended::Ended;
-pub use spend::{CellSpend, MAX_REPORTED_MODELS, ReusedReplies, SIMULATED_MARK, StageSpend, UncertainSpend};
+pub use spend::{CellSpend, MAX_REPORTED_MODELS, PartSpend, ReusedReplies, SIMULATED_MARK, StageSpend, UncertainSpend};
 
 /// The version of the outcome message. Readers refuse other versions.
 pub const OUTCOME_VERSION: u16 = 1;

@@ -157,6 +157,20 @@ impl Price {
         rates.cost(Tokens { cached: 0, cache_write: 0, reasoning: 0, ..tokens })
     }
 
+    /// For each kind of token, the dearest rate at the standard service tier for a prompt of this size, whatever the hour.
+    pub fn dearest_rates(&self, input_tokens: u64) -> Rates {
+        let fits = |variant: &&Variant| {
+            let is_standard = variant.service_tier.is_none();
+            let is_of_hours = variant.above_input_tokens.is_none();
+            is_standard && is_of_hours
+        };
+        let of_size = |variant: &&Variant| variant.above_input_tokens.is_some_and(|above| input_tokens > above);
+        let sized = self.variants.iter().filter(|variant| variant.service_tier.is_none()).rev().find(of_size);
+        let base = sized.map_or_else(|| self.base(), Variant::rates);
+        let in_hours = self.variants.iter().filter(fits).filter(|variant| variant.since.is_none());
+        in_hours.map(Variant::rates).fold(base, Rates::dearer)
+    }
+
     fn base(&self) -> Rates {
         rates_of(&[
             Some(self.input_usd_per_million),

@@ -131,7 +131,7 @@ impl Job {
             tell: note,
         };
         let beginning = stop.run_until_cancelled(FleetCoordinator::new(servers, &http_status, assignment));
-        let Some(coordinator) = beginning.await else { return interrupted(saying).await };
+        let Some(coordinator) = Box::pin(beginning).await else { return interrupted(saying).await };
         let coordinator = coordinator?;
         note(&format!("coordinating run {}: it progresses while workers serve it (valuesim work --run {0})", self.run));
         let watch = Watch { progress: coordinator.progress() };

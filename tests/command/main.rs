@@ -3,6 +3,7 @@
 
 mod certificates;
 mod completions;
+mod cost;
 mod demo;
 mod experiments;
 mod full_size;

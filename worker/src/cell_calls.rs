@@ -11,7 +11,7 @@ use valuesim_shared::codebook::Question;
 use valuesim_shared::id::QuestionId;
 use valuesim_shared::manifest::Manifest;
 use valuesim_shared::method::Method;
-use valuesim_shared::outcome::{CellSpend, Ended, ReusedReplies, StageSpend};
+use valuesim_shared::outcome::{CellSpend, Ended, PartSpend, ReusedReplies, StageSpend};
 use valuesim_shared::permit::PermitOffice;
 use valuesim_shared::queue::Queue;
 use valuesim_shared::stage::Stage;
@@ -38,6 +38,8 @@ pub(crate) struct CellCalls<Q, S, O: PermitOffice> {
     /// Replies of another run to the same prompts. These calls are not made again either.
     kept: KeptReplies,
     spend: Mutex<CellSpend>,
+    /// What the reply to each call used.
+    replies: Mutex<HashMap<CallKey, (PartSpend, Usable)>>,
     /// Records the transcript, if the run is to keep transcripts.
     recorder: Option<TranscriptRecorder>,
 }
@@ -52,7 +54,8 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
         let spend = Mutex::new(unanswered(task.kind, &record));
         let (context, task, stop) = (Arc::clone(context), Arc::clone(task), stop.clone());
         let (kept, recorder) = (KeptReplies::of(&task).await, TranscriptRecorder::of(&context.run));
-        Ok(Self { context, task, stop, recorded: record.replies, kept, spend, recorder })
+        let replies = Mutex::default();
+        Ok(Self { context, task, stop, recorded: record.replies, kept, spend, replies, recorder })
     }
 
     pub(crate) fn manifest(&self) -> &Manifest {
@@ -82,7 +85,10 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
 
     /// What the calls so far have used, including earlier attempts at the cell.
     pub(crate) fn spend(&self) -> CellSpend {
-        self.spend_so_far().clone()
+        let mut spend = self.spend_so_far().clone();
+        let replies = self.replies.lock().unwrap_or_else(PoisonError::into_inner);
+        note_repeats(&mut spend, &replies);
+        spend
     }
 
     fn spend_so_far(&self) -> MutexGuard<'_, CellSpend> {
@@ -107,7 +113,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
     /// The reply to one call: the recorded one, or that of another run to the same prompt, or else the model's.
     pub(crate) async fn reply(&self, key: CallKey, wording: &impl Wording) -> Result<ReplyText, Halt> {
         if let Some(recorded) = self.recorded.get(&key) {
-            self.count(key.stage, recorded);
+            self.count(key, recorded);
             self.keep(key, wording, recorded);
             return Ok(recorded.reply.clone());
         }
@@ -118,7 +124,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
         }
         let call = Call { run: &self.task.run, cell: self.task.cell, key, wording };
         let recorded = retry::call_with_retries(&self.context, call, &self.stop).await?;
-        self.count(key.stage, &recorded);
+        self.count(key, &recorded);
         self.keep(key, wording, &recorded);
         Ok(recorded.reply)
     }
@@ -136,9 +142,12 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
         Some(recorder.transcript(story.map(|story| story_call(&self.context.run, &self.task, story))).await)
     }
 
-    fn count(&self, stage: Stage, recorded: &RecordedReply) {
+    fn count(&self, key: CallKey, recorded: &RecordedReply) {
+        let usable = if recorded.reply == ReplyText::Refused { Usable::No } else { Usable::Perhaps };
+        let part = PartSpend::from(&recorded.spend);
+        self.replies.lock().unwrap_or_else(PoisonError::into_inner).insert(key, (part, usable));
         let mut spend = self.spend_so_far();
-        spend.stages.entry(stage).or_default().add(&recorded.spend);
+        spend.stages.entry(key.stage).or_default().add(&recorded.spend);
         note_model(&mut spend, &recorded.reported_model);
     }
 
@@ -146,6 +155,27 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
         let mut spend = self.spend_so_far();
         spend.reused.add(ReusedReplies { replies: 1, tokens: kept.tokens.unwrap_or_default() });
         note_model(&mut spend, &kept.reported_model);
+    }
+}
+
+/// Whether a reply can be used: whether the model is asked again tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Usable {
+    Perhaps,
+    No,
+}
+
+/// Counts the replies that asked again, and those that could not be used.
+fn note_repeats(spend: &mut CellSpend, replies: &HashMap<CallKey, (PartSpend, Usable)>) {
+    for (key, (part, usable)) in replies {
+        let Some(stage) = spend.stages.get_mut(&key.stage) else { continue };
+        let asked_next = CallKey { asked_before: key.asked_before.saturating_add(1), ..*key };
+        if key.asked_before > 0 {
+            stage.asked_again.add(*part);
+        }
+        if *usable == Usable::No || replies.contains_key(&asked_next) {
+            stage.unusable.add(*part);
+        }
     }
 }
 
@@ -213,6 +243,23 @@ mod tests {
         let spend = unanswered(TaskKind::Cab, &record);
         assert_eq!(spend.stages.get(&Stage::COGNITIVE), expected);
         assert_eq!(unanswered(TaskKind::Story, &record), CellSpend::default());
+    }
+
+    #[test]
+    fn asking_again_is_counted_with_the_reply_that_was_the_reason() {
+        let part = |cost| PartSpend { answered: 1, cost: NanoUsd(cost), ..PartSpend::default() };
+        let key = |asked_before| CallKey { asked_before, ..COGNITIVE };
+        let replies = [(key(0), (part(10), Usable::Perhaps)), (key(1), (part(3), Usable::Perhaps))].into();
+        let mut spend =
+            CellSpend { stages: [(Stage::COGNITIVE, StageSpend::default())].into(), ..CellSpend::default() };
+        note_repeats(&mut spend, &replies);
+        let stage = &spend.stages[&Stage::COGNITIVE];
+        assert_eq!((stage.asked_again, stage.unusable), (part(3), part(10)));
+        let refused = [(key(0), (part(10), Usable::No))].into();
+        let mut spend =
+            CellSpend { stages: [(Stage::COGNITIVE, StageSpend::default())].into(), ..CellSpend::default() };
+        note_repeats(&mut spend, &refused);
+        assert_eq!(spend.stages[&Stage::COGNITIVE].unusable, part(10));
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl StageTotals {
     };
 
     fn new(spend: &StageSpend, priced: bool) -> Self {
-        let StageSpend { sent, answered, failed, abandoned, without_usage, tokens, cost, unsure } = *spend;
+        let StageSpend { sent, answered, failed, abandoned, without_usage, tokens, cost, unsure, .. } = *spend;
         let Tokens { input, cached, output, .. } = tokens;
         Self {
             requests: sent,

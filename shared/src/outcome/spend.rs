@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::day::Day;
 use crate::money::{NanoUsd, Tokens};
 use crate::stage::Stage;
 
@@ -25,6 +26,9 @@ pub struct CellSpend {
     /// Replies that were taken from another run, in place of calls.
     #[serde(default, skip_serializing_if = "ReusedReplies::is_nothing")]
     pub reused: ReusedReplies,
+    /// The day in UTC on which the cell was recorded; unknown in what earlier builds recorded, and on its way there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub day: Option<Day>,
 }
 
 /// Replies that other runs of the same person, fold and model had kept. They cost nothing again.
@@ -71,6 +75,7 @@ impl CellSpend {
             self.stages.entry(stage).or_default().add(spend);
         }
         self.reused.add(other.reused);
+        self.day = self.day.max(other.day);
         for model in &other.reported_models {
             // Whether anything was simulated must be known, however many names came before.
             let first_simulated = model.ends_with(SIMULATED_MARK) && !self.simulated();
@@ -104,6 +109,45 @@ pub struct StageSpend {
     /// What may be billed in addition: for requests without usage, or that broke off, timed out or were abandoned.
     #[serde(default, skip_serializing_if = "UncertainSpend::is_nothing")]
     pub unsure: UncertainSpend,
+    /// The part of `tokens` and `cost` that was for asking again, with a reminder of the format or more room.
+    #[serde(default, skip_serializing_if = "PartSpend::is_nothing")]
+    pub asked_again: PartSpend,
+    /// The part of `tokens` and `cost` that was for replies that could not be used: those after which the model was asked
+    /// again, and refusals.
+    #[serde(default, skip_serializing_if = "PartSpend::is_nothing")]
+    pub unusable: PartSpend,
+}
+
+/// A part of what a stage used.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartSpend {
+    /// Answered requests.
+    pub answered: u64,
+    /// Their tokens.
+    pub tokens: Tokens,
+    /// Their cost.
+    pub cost: NanoUsd,
+}
+
+impl PartSpend {
+    /// Whether nothing was used.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Adds another part.
+    pub fn add(&mut self, other: Self) {
+        self.answered = self.answered.saturating_add(other.answered);
+        self.tokens += other.tokens;
+        self.cost += other.cost;
+    }
+}
+
+impl From<&StageSpend> for PartSpend {
+    fn from(spend: &StageSpend) -> Self {
+        Self { answered: spend.answered, tokens: spend.tokens, cost: spend.cost }
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -162,6 +206,8 @@ impl StageSpend {
         self.tokens += other.tokens;
         self.cost += other.cost;
         self.unsure.add(&other.unsure);
+        self.asked_again.add(other.asked_again);
+        self.unusable.add(other.unusable);
     }
 }
 

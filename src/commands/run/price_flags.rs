@@ -31,7 +31,7 @@ impl PriceFlags {
     pub(super) fn apply(&self, experiment: &mut Experiment) -> Result<(), Failure> {
         experiment.price_unknown |= self.price_unknown;
         if let Some(price) = &self.price {
-            self.set_price(price, experiment).or_usage()?;
+            set_price(price, experiment).or_usage()?;
         }
         if let Some(file) = &self.prices {
             let table = prices::read(file)?;
@@ -39,17 +39,17 @@ impl PriceFlags {
         }
         Ok(())
     }
+}
 
-    fn set_price(&self, price: &Price, experiment: &mut Experiment) -> anyhow::Result<()> {
-        let count = experiment.models.len();
-        let [model] = experiment.models.as_mut_slice() else {
-            bail!(
-                "--price applies to one model, but there are {count}: name one with --model, or put `price` into an experiment file"
-            );
-        };
-        model.price = Some(price.clone());
-        Ok(())
-    }
+fn set_price(price: &Price, experiment: &mut Experiment) -> anyhow::Result<()> {
+    let count = experiment.models.len();
+    let [model] = experiment.models.as_mut_slice() else {
+        bail!(
+            "--price applies to one model, but there are {count}: name one with --model, or put `price` into an experiment file"
+        );
+    };
+    model.price = Some(price.clone());
+    Ok(())
 }
 
 fn price(text: &str) -> Result<Price, String> {

@@ -30,6 +30,7 @@ const REPLY: u8 = 4;
 
 /// What happened to a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "an event is written or taken apart at once, and none is kept")]
 pub(in crate::store) enum CallEvent<'a> {
     /// It is about to be sent.
     Sent {

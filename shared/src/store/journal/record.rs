@@ -119,6 +119,7 @@ mod tests {
             tokens: Tokens { input: 1, cached: 2, output: 3, ..Tokens::default() },
             cost: NanoUsd(4),
             unsure,
+            ..StageSpend::default()
         };
         let reply = ReplyText::Text { content: content.to_owned(), cut_off: false };
         RecordedReply { reply, spend, perhaps_billed: 1, reported_model: "gpt (SIMULATED)".to_owned() }

@@ -57,7 +57,8 @@ pub(in crate::store) fn read_reply(bytes: &[u8]) -> Option<RecordedReply> {
 }
 
 fn numbers(spend: &StageSpend) -> [u64; 17] {
-    let StageSpend { sent, answered, failed, abandoned, without_usage, tokens, cost, unsure } = spend;
+    // Which part of a call's spend was for asking again is known when the cell is done.
+    let StageSpend { sent, answered, failed, abandoned, without_usage, tokens, cost, unsure, .. } = spend;
     let UncertainSpend { likely, likely_cost, at_most, at_most_cost } = unsure;
     [
         *sent,
@@ -91,7 +92,7 @@ fn read_spend(rest: &mut &[u8]) -> Option<StageSpend> {
     };
     let ((tokens, cost), (likely, likely_cost), (at_most, at_most_cost)) = (tokens()?, tokens()?, tokens()?);
     let unsure = UncertainSpend { likely, likely_cost, at_most, at_most_cost };
-    Some(StageSpend { sent, answered, failed, abandoned, without_usage, tokens, cost, unsure })
+    Some(StageSpend { sent, answered, failed, abandoned, without_usage, tokens, cost, unsure, ..StageSpend::default() })
 }
 
 #[cfg(test)]
@@ -124,6 +125,7 @@ mod tests {
                 tokens: Tokens { cache_write: n[18], reasoning: n[19], ..tokens(5) },
                 cost: NanoUsd(n[8]),
                 unsure,
+                ..StageSpend::default()
             };
             RecordedReply { reply, spend, perhaps_billed: n[17], reported_model }
         })
