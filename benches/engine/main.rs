@@ -4,13 +4,19 @@
 //! Runs of both sides alternate, so that noise of the machine affects both equally. The ratio of CPU per call is the
 //! most reliable figure; calls per second depend on what else the machine does. Fails when a bound is exceeded.
 //!
+<<<<<<< HEAD
 //! `cargo bench --bench engine -- calls` measures one part alone; the parts are `calls`, `waiting`, `cells`, `resume`,
 //! `score`, `viewers`, `observed`.
+=======
+//! `cargo bench --bench engine -- calls` measures one part alone; the parts are `calls`, `waiting`, `cache`, `cells`, `resume`,
+//! `score`, `viewers`.
+>>>>>>> 13ef06c (Let the first question of each module go ahead, so that the provider reads the others' beginning from its cache)
 
 #![expect(clippy::print_stdout, reason = "a benchmark's figures are its output")]
 
 #[path = "../measure/bare_loop.rs"]
 mod bare_loop;
+mod cache;
 mod calls;
 mod cells;
 mod command;
@@ -58,6 +64,9 @@ fn measure(parts: &[&str]) -> anyhow::Result<ExitCode> {
     }
     if wanted("waiting") {
         slow_provider::measure(&mut table).context("measure calls with a slow provider")?;
+    }
+    if wanted("cache") {
+        cache::measure(&mut table).context("measure what the provider reads from its cache")?;
     }
     if wanted("cells") {
         cells::measure(&mut table).context("measure cells without calls")?;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::QuestionId;
+use crate::id::{Cell, QuestionId, RunId};
 use crate::stage::Stage;
 
 /// Identifies a call of a cell. Methods that need the same call use the same key, and so share its reply.
@@ -22,6 +22,17 @@ impl CallKey {
     pub const fn first(stage: Stage, question: Option<QuestionId>) -> Self {
         Self { stage, question, asked_before: 0 }
     }
+}
+
+/// Hexadecimal digits of a [`session`].
+const SESSION_DIGITS: usize = 16;
+
+/// The session that all calls of a cell belong to. Routers send a session's calls to one replica, whose cache then has the
+/// beginning of their prompts. It tells nothing about the respondent.
+pub fn session(run: &RunId, cell: Cell) -> String {
+    let Cell { model, respondent, fold } = cell;
+    let name = format!("{} {} {} {}", run.0, model.0, respondent.row(), fold.number());
+    blake3::hash(name.as_bytes()).to_hex()[..SESSION_DIGITS].to_owned()
 }
 
 /// The reply to a call, as far as results depend on it.

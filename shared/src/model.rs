@@ -38,6 +38,10 @@ pub struct ModelSettings {
     /// The request field for that limit.
     #[serde(default, skip_serializing_if = "OutputLimitField::is_usual")]
     pub output_limit_field: OutputLimitField,
+    /// After how many answered prompts with the same beginning the provider reads it from its cache; 0 if it has no cache.
+    /// Decides in which order a cell's calls are made, and so what they cost, not what comes of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_after: Option<u8>,
     /// The provider's limits.
     #[serde(default)]
     pub limits: Limits,
@@ -97,6 +101,7 @@ impl ModelSettings {
             ca_file: None,
             max_output_tokens: None,
             output_limit_field: OutputLimitField::default(),
+            cache_after: None,
             limits: Limits::default(),
             price: None,
             extra_body: serde_json::Map::new(),
@@ -111,6 +116,14 @@ impl ModelSettings {
             (None, None) => KeyName::None,
         };
         Endpoint::new(self.base_url.as_deref().unwrap_or_default(), key)
+    }
+
+    /// After how many answered prompts the provider reads their common beginning from its cache: as set, or else two at DeepSeek
+    /// (its guide on context caching), and one elsewhere.
+    pub fn cache_after(&self) -> u8 {
+        let host = self.base_url.as_deref().and_then(|url| url.split("://").nth(1)?.split(['/', ':']).next());
+        let is_deepseek = host.is_some_and(|host| host == "deepseek.com" || host.ends_with(".deepseek.com"));
+        self.cache_after.unwrap_or(if is_deepseek { 2 } else { 1 })
     }
 
     /// Fills in the missing address, key variable, price and fields of a known model.
@@ -149,6 +162,7 @@ impl ModelSettings {
         problems.check_address(Address { base_url, is_simulated: simulated, known: known().join(", ") });
         problems.check_price(self.price.as_ref());
         problems.check_limits(self.limits, self.max_output_tokens);
+        problems.check_cache_after(self.cache_after);
         let reason = "the method sets this field itself";
         problems.check_extra_body(&self.extra_body, &FIELDS_OF_THE_METHOD, reason);
         problems.into_sentences()

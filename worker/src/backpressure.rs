@@ -36,6 +36,8 @@ pub(crate) struct Backpressure {
 struct State {
     /// Returns how many calls may be in flight now.
     capacity: Box<dyn Fn() -> usize + Send + Sync>,
+    /// How many times a call's duration the calls of a cell wait for those that go ahead.
+    warm_ups: usize,
     /// Below this many calls, the worker takes tasks again.
     low: AtomicUsize,
     /// From this many calls on, the worker takes no more tasks.
@@ -77,12 +79,14 @@ impl Pace {
 }
 
 impl Backpressure {
-    /// A count without calls. `capacity` returns how many may be in flight.
-    pub(crate) fn new(capacity: impl Fn() -> usize + Send + Sync + 'static) -> Self {
+    /// A count without calls. `capacity` returns how many may be in flight. The calls of a cell wait for `warm_ups` calls that
+    /// go ahead, one after the other.
+    pub(crate) fn new(capacity: impl Fn() -> usize + Send + Sync + 'static, warm_ups: u8) -> Self {
         let capacity = Box::new(capacity);
         let pace = Mutex::new(Pace { since: Instant::now(), ended: 0, calls_per_second: 0.0 });
         let [low, high, calls, ended] = [(); 4].map(|()| AtomicUsize::new(0));
-        let state = State { capacity, low, high, calls, ended, pace, fell: Notify::new() };
+        let warm_ups = usize::from(warm_ups);
+        let state = State { capacity, warm_ups, low, high, calls, ended, pace, fell: Notify::new() };
         let backpressure = Self { state: Arc::new(state) };
         backpressure.set_marks(0.0);
         backpressure
@@ -123,8 +127,10 @@ impl Backpressure {
         let in_flight = (self.state.capacity)();
         let meanwhile = (calls_per_second * FETCHED_WITHIN.as_secs_f64()) as usize;
         let ahead = in_flight.min(MAX_AHEAD).max(2 * meanwhile);
-        self.state.low.store(in_flight + ahead / 2, Ordering::Relaxed);
-        self.state.high.store(in_flight + ahead, Ordering::Relaxed);
+        // While calls go ahead, as many calls end as are in flight, and as many others of their cells wait for them.
+        let held = self.state.warm_ups * (in_flight + ahead);
+        self.state.low.store(held + in_flight + ahead / 2, Ordering::Relaxed);
+        self.state.high.store(held + in_flight + ahead, Ordering::Relaxed);
     }
 
     fn release(&self, calls: usize) {
@@ -167,7 +173,7 @@ mod tests {
 
     #[tokio::test]
     async fn room_appears_when_calls_end() {
-        let backpressure = Backpressure::new(|| 4);
+        let backpressure = Backpressure::new(|| 4, 0);
         let mut ready = backpressure.add(8);
         assert!(!backpressure.has_room());
         let first = [ready.split_one(), ready.split_one()];
@@ -184,7 +190,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_only_call_makes_room_when_it_ends() {
-        let backpressure = Backpressure::new(|| 1);
+        let backpressure = Backpressure::new(|| 1, 0);
         let ready = backpressure.add(1);
         assert!(backpressure.has_room());
         drop(ready);
@@ -195,15 +201,21 @@ mod tests {
     async fn a_capacity_that_changes_counts_from_the_next_fetch_on() {
         let capacity = Arc::new(AtomicUsize::new(8));
         let now = Arc::clone(&capacity);
-        let backpressure = Backpressure::new(move || now.load(Ordering::Relaxed));
+        let backpressure = Backpressure::new(move || now.load(Ordering::Relaxed), 0);
         assert_eq!(backpressure.room().await, 16);
         capacity.store(2, Ordering::Relaxed);
         assert_eq!(backpressure.room().await, 4);
     }
 
+    #[tokio::test]
+    async fn calls_that_wait_for_others_come_on_top() {
+        assert_eq!(Backpressure::new(|| 4, 0).room().await, 8);
+        assert_eq!(Backpressure::new(|| 4, 2).room().await, 24);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_fast_worker_has_more_calls_ready() {
-        let backpressure = Backpressure::new(|| 4);
+        let backpressure = Backpressure::new(|| 4, 0);
         drop(backpressure.add(1_000));
         tokio::time::advance(MEASURED_OVER).await;
         // At 10,000 calls a second, 150 end while tasks are fetched, and as many again are fetched together.
@@ -219,7 +231,7 @@ mod tests {
 
     #[test]
     fn what_is_split_off_is_counted_once() {
-        let backpressure = Backpressure::new(|| 1);
+        let backpressure = Backpressure::new(|| 1, 0);
         let mut ready = backpressure.add(2);
         let parts = [ready.split_one(), ready.split_one(), ready.split_one()];
         assert_eq!(parts.iter().map(|part| part.calls).sum::<usize>(), 2);

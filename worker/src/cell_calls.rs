@@ -26,6 +26,7 @@ use crate::provider::{EncodedText, Wording};
 use crate::retry::{self, Call};
 use crate::run::Run;
 use crate::transcript::{TranscriptRecorder, story_call};
+use crate::warm_up::WarmUp;
 
 /// The calls of one cell.
 #[derive(Debug)]
@@ -40,6 +41,7 @@ pub(crate) struct CellCalls<Q, S, O: PermitOffice> {
     spend: Mutex<CellSpend>,
     /// What the reply to each call used.
     replies: Mutex<HashMap<CallKey, (PartSpend, Usable)>>,
+    warm_up: WarmUp,
     /// Records the transcript, if the run is to keep transcripts.
     recorder: Option<TranscriptRecorder>,
 }
@@ -55,7 +57,9 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
         let (context, task, stop) = (Arc::clone(context), Arc::clone(task), stop.clone());
         let (kept, recorder) = (KeptReplies::of(&task).await, TranscriptRecorder::of(&context.run));
         let replies = Mutex::default();
-        Ok(Self { context, task, stop, recorded: record.replies, kept, spend, replies, recorder })
+        let model = &context.run.manifest.models[usize::from(task.cell.model.0)];
+        let warm_up = WarmUp::new(context.run.rules(task.cell.model), model.cache_after());
+        Ok(Self { context, task, stop, recorded: record.replies, kept, spend, replies, warm_up, recorder })
     }
 
     pub(crate) fn manifest(&self) -> &Manifest {
@@ -123,7 +127,9 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
             return Ok(kept.reply.clone());
         }
         let call = Call { run: &self.task.run, cell: self.task.cell, key, wording };
+        let turn = self.warm_up.turn(key.stage).await;
         let recorded = retry::call_with_retries(&self.context, call, &self.stop).await?;
+        turn.answered();
         self.count(key, &recorded);
         self.keep(key, wording, &recorded);
         Ok(recorded.reply)

@@ -27,4 +27,5 @@ mod story;
 mod task_source;
 pub mod timeouts;
 mod transcript;
+mod warm_up;
 pub mod worker;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use valuesim_shared::call::session;
 use valuesim_shared::id::{Cell, ModelId, RunId};
 use valuesim_shared::outcome::{StageSpend, UncertainSpend};
 use valuesim_shared::permit::{CallEnd, Permit as _, PermitDesk, PermitOffice, Refusal, Request, Settlement};
@@ -158,11 +159,12 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
     let mut permit = acquire(context.desk(model), request, stop).await?;
     context.meter.permitted(model, asked.elapsed());
     // Built only now: a thousand calls that wait for a permit need no thousand bodies.
-    let body = call.wording.with_conversation(|conversation| context.run.client(model).body(conversation));
+    let session = session(call.run, call.cell);
+    let body = call.wording.with_conversation(|conversation| context.run.client(model).body(conversation, &session));
     context.store.note_sent(call.run, call.cell, call.key, uncertain).await?;
     spent.spend.sent += 1;
     let in_flight = context.meter.call_sent(model, call.key.stage);
-    match context.run.client(model).send(body).await {
+    match context.run.client(model).send(body, &session).await {
         Ok(reply) => {
             permit.settle(Settlement::answered(reply.tokens));
             clear_failures(context, model);

@@ -124,7 +124,7 @@ impl<'a, Q: Queue> TaskSource<'a, Q> {
             newest_task: context.newest_task,
             cab_tasks: Mutex::default(),
             quarantine_slot: has_broker.then(|| Arc::new(Semaphore::new(1))),
-            backpressure: Backpressure::new(move || desk.capacity() as usize),
+            backpressure: Backpressure::new(move || desk.capacity() as usize, context.run.warm_ups(model)),
         }
     }
 

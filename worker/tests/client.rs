@@ -26,7 +26,7 @@ fn model(base_url: String) -> ModelSettings {
 
 async fn send(client: &Client) -> Result<Reply, CallError> {
     let [before, question, after] = ["Who are ", "you", "?"].map(EncodedText::new);
-    client.send(client.body(&Conversation::new(&before, Some(&question), &after))).await
+    client.send(client.body(&Conversation::new(&before, Some(&question), &after), "s"), "s").await
 }
 
 /// What a client makes of a server that does this with its request.

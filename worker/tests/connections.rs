@@ -75,7 +75,7 @@ async fn answer(mut stream: TcpStream, requests: Arc<AtomicUsize>, all_here: Arc
 
 async fn ask(client: &Client) {
     let [before, after] = ["Who are you?", ""].map(EncodedText::new);
-    let reply = client.send(client.body(&Conversation::new(&before, None, &after))).await.expect("a reply");
+    let reply = client.send(client.body(&Conversation::new(&before, None, &after), "s"), "s").await.expect("a reply");
     assert_eq!(reply.content, "Answer: 1");
 }
 

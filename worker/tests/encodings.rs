@@ -37,7 +37,7 @@ async fn ask(status: &str, encoding: &str, body: &[u8]) -> (Result<Reply, CallEr
     let deadlines = Deadlines { total: Duration::from_mins(1), ..Deadlines::default() };
     let client = Client::new(&model, deadlines).expect("is set up");
     let [before, after] = ["Who are you?", ""].map(EncodedText::new);
-    let answer = client.send(client.body(&Conversation::new(&before, None, &after))).await;
+    let answer = client.send(client.body(&Conversation::new(&before, None, &after), "s"), "s").await;
     (answer, server)
 }
 

@@ -5,6 +5,9 @@ use serde_json::{Map, Value};
 use crate::permit::{Limits, MAX_CALLS_IN_FLIGHT};
 use crate::price::Price;
 
+/// The most prompts that a provider may have to see before its cache works. DeepSeek has to see two.
+const MAX_CACHE_AFTER: u8 = 4;
+
 /// Where a model's calls go, in an experiment.
 pub(crate) struct Address<'a> {
     /// The base URL, if the experiment or a table of known models has one.
@@ -53,6 +56,16 @@ impl<'a> SettingsProblems<'a> {
         }
         if requests_per_minute == Some(0) || tokens_per_minute == Some(0) || max_output_tokens == Some(0) {
             self.add("a limit of 0 blocks all calls: leave it out for no limit");
+        }
+    }
+
+    /// Checks after how many prompts the provider's cache works.
+    pub(crate) fn check_cache_after(&mut self, cache_after: Option<u8>) {
+        if let Some(prompts) = cache_after.filter(|&prompts| prompts > MAX_CACHE_AFTER) {
+            self.add(&format!(
+                "cache_after {prompts}: expected 0 (the provider has no cache) to {MAX_CACHE_AFTER} prompts; each makes a cell's calls \
+                 wait for one more"
+            ));
         }
     }
 

@@ -151,6 +151,10 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "N", env = "VALUESIM_CALLS_IN_FLIGHT", help_heading = "Limits")]
     calls_in_flight: Option<u32>,
 
+    /// After how many answered prompts with the same beginning the provider reads it from its cache: 0 for none [default: 1, at DeepSeek 2]
+    #[arg(long, value_name = "N", env = "VALUESIM_CACHE_AFTER", help_heading = "Limits")]
+    cache_after: Option<u8>,
+
     /// Maximum requests in any minute, for each model [default: no limit]
     #[arg(long, value_name = "N", env = "VALUESIM_REQUESTS_PER_MINUTE", help_heading = "Limits")]
     requests_per_minute: Option<u32>,
@@ -308,6 +312,7 @@ impl Flags {
         limits.calls_in_flight = self.calls_in_flight.unwrap_or(limits.calls_in_flight);
         limits.requests_per_minute = self.requests_per_minute.or(limits.requests_per_minute);
         limits.tokens_per_minute = self.tokens_per_minute.or(limits.tokens_per_minute);
+        model.cache_after = self.cache_after.or(model.cache_after);
         model.max_output_tokens = self.max_output_tokens.or(model.max_output_tokens);
         model.output_limit_field = self.output_limit_field.unwrap_or(model.output_limit_field);
     }

@@ -145,6 +145,7 @@ impl OwnedConversation {
 #[derive(Debug, Clone)]
 pub(super) struct BodyTemplate {
     model: ModelSettings,
+    takes_cache_key: bool,
     /// The start of a body with the limit on the reply's tokens from the settings.
     opening: Bytes,
 }
@@ -152,15 +153,21 @@ pub(super) struct BodyTemplate {
 impl BodyTemplate {
     /// Bodies with one user message, temperature 0, and otherwise only what the settings say (paper, section 4.1).
     pub(super) fn new(model: &ModelSettings) -> Self {
-        Self { opening: opening(model, model.max_output_tokens), model: model.clone() }
+        let opening = opening(model, model.max_output_tokens);
+        Self { opening, takes_cache_key: takes_cache_key(model), model: model.clone() }
     }
 
-    /// The body for a conversation.
-    pub(super) fn fill(&self, conversation: &Conversation<'_>) -> RequestBody {
+    /// The body for a conversation of a session.
+    pub(super) fn fill(&self, conversation: &Conversation<'_>, session: &str) -> RequestBody {
         let Conversation { before, question, after, follow_up, most_output_tokens } = conversation;
         let opening = most_output_tokens.map_or_else(|| self.opening.clone(), |most| opening(&self.model, Some(most)));
         let question = question.map_or_else(Bytes::new, |question| question.0.clone());
-        let end = follow_up.map_or(Bytes::from_static(END), closing);
+        let end = match (follow_up, self.takes_cache_key) {
+            (None, false) => Bytes::from_static(END),
+            (None, true) => with_cache_key(END, session).into(),
+            (Some(follow_up), false) => closing(*follow_up).into(),
+            (Some(follow_up), true) => with_cache_key(&closing(*follow_up), session).into(),
+        };
         RequestBody::new([opening, before.0.clone(), question, after.0.clone(), end])
     }
 }
@@ -179,11 +186,24 @@ fn opening(model: &ModelSettings, most_output_tokens: Option<u32>) -> Bytes {
 }
 
 /// The end of a body with a follow-up, from the end of the prompt.
-fn closing(follow_up: [&str; 2]) -> Bytes {
+fn closing(follow_up: [&str; 2]) -> Vec<u8> {
     let [reply, reminder] = follow_up.map(EncodedText::new);
     let to_reply = br#""},{"role":"assistant","content":""#;
     let to_reminder = br#""},{"role":"user","content":""#;
-    [to_reply, &reply.0[..], to_reminder, &reminder.0, END].concat().into()
+    [to_reply, &reply.0[..], to_reminder, &reminder.0, END].concat()
+}
+
+/// The same end of a body with the field by which OpenAI routes prompts that begin alike to one machine.
+fn with_cache_key(end: &[u8], session: &str) -> Vec<u8> {
+    let without_brace = &end[..end.len() - 1];
+    let field = format!(",\"prompt_cache_key\":{}}}", Value::from(session));
+    [without_brace, field.as_bytes()].concat()
+}
+
+/// Whether a model's address is OpenAI's, which knows `prompt_cache_key`. Other servers may refuse unknown fields.
+fn takes_cache_key(model: &ModelSettings) -> bool {
+    let is_set = model.extra_body.contains_key("prompt_cache_key");
+    !is_set && model.base_url.as_deref().is_some_and(|url| url.starts_with("https://api.openai.com/"))
 }
 
 #[cfg(test)]
@@ -195,7 +215,7 @@ mod tests {
     use super::*;
 
     fn body(model: &ModelSettings, conversation: &Conversation<'_>) -> Value {
-        serde_json::from_slice(&BodyTemplate::new(model).fill(conversation).to_bytes()).expect("is JSON")
+        serde_json::from_slice(&BodyTemplate::new(model).fill(conversation, "s-1").to_bytes()).expect("is JSON")
     }
 
     #[test]
@@ -221,6 +241,24 @@ mod tests {
         let (before, after) = (EncodedText::new("Who?"), EncodedText::new(""));
         let body = body(&model, &Conversation::new(&before, None, &after).with_room_for(9));
         assert_eq!((&body["max_completion_tokens"], &body["max_tokens"]), (&json!(9), &Value::Null));
+    }
+
+    #[test]
+    fn only_openai_is_told_which_prompts_begin_alike() {
+        let (before, after) = (EncodedText::new("Who?"), EncodedText::new(""));
+        let ordinary = Conversation::new(&before, None, &after);
+        let mut model = ModelSettings::named("m");
+        for (url, expected) in
+            [("https://api.openai.com/v1", json!("s-1")), ("https://api.openai.com.evil.test/v1", Value::Null)]
+        {
+            model.base_url = Some(url.to_owned());
+            for conversation in [ordinary, ordinary.followed_up("You.", "Once more")] {
+                assert_eq!(body(&model, &conversation)["prompt_cache_key"], expected, "{url}");
+            }
+        }
+        model.base_url = Some("https://api.openai.com/v1".to_owned());
+        model.extra_body.insert("prompt_cache_key".to_owned(), json!("mine"));
+        assert_eq!(body(&model, &ordinary)["prompt_cache_key"], "mine");
     }
 
     #[test]

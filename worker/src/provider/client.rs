@@ -32,19 +32,19 @@ impl Client {
         Ok(Self { connection, template: BodyTemplate::new(model) })
     }
 
-    /// The request body for a conversation.
-    pub fn body(&self, conversation: &Conversation<'_>) -> RequestBody {
-        self.template.fill(conversation)
+    /// The request body for a conversation of a session.
+    pub fn body(&self, conversation: &Conversation<'_>, session: &str) -> RequestBody {
+        self.template.fill(conversation, session)
     }
 
-    /// Sends one request and waits for its reply. Nothing is sent twice: a request takes another connection only if its
+    /// Sends one request of a session and waits for its reply. Nothing is sent twice: a request takes another connection only if its
     /// pooled connection was closed before any byte was sent.
-    pub async fn send(&self, body: RequestBody) -> Result<Reply, CallError> {
+    pub async fn send(&self, body: RequestBody, session: &str) -> Result<Reply, CallError> {
         let read = |Answer { body, is_simulated }: &Answer| {
             let reply = completion(body)?;
             Ok(if *is_simulated { mark_simulated(reply) } else { reply })
         };
-        self.connection.post(body, read).await
+        self.connection.post(body, Some(session), read).await
     }
 }
 

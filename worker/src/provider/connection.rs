@@ -21,6 +21,9 @@ use super::wire::{failure, readable, shows_a_models_work, text};
 /// words of a message.
 const SHORTEST_SECRET: usize = 8;
 
+/// The header by which routers, OpenRouter among them, keep the requests of a session at one place.
+const SESSION_HEADER: &str = "x-session-id";
+
 /// The header by which a simulated provider identifies itself.
 const SIMULATED_HEADER: &str = "x-valuesim-simulated";
 
@@ -65,15 +68,20 @@ impl Connection {
         Ok(Self { http, address, bearer, deadlines, proxied_by, max_bytes, has_answered })
     }
 
-    /// Sends one request, waits for its response, and has `read` read it if its status is 200. Nothing is sent twice: a request
+    /// Sends one request, of a session if it belongs to one, waits for its response, and has `read` read it if its status is 200. Nothing is sent twice: a request
     /// takes another connection only if its pooled connection was closed before any byte was sent.
     pub(super) async fn post<T>(
         &self,
         body: RequestBody,
+        session: Option<&str>,
         read: impl FnOnce(&Answer) -> Result<T, CallError>,
     ) -> Result<T, CallError> {
         let begun = Instant::now();
-        let sent = self.http.post(self.address.clone()).body(Body::wrap(body)).send().await;
+        let mut request = self.http.post(self.address.clone()).body(Body::wrap(body));
+        if let Some(session) = session {
+            request = request.header(SESSION_HEADER, session);
+        }
+        let sent = request.send().await;
         let mut response = sent.map_err(|error| self.network_error(&error, begun))?;
         let body = self.read(&mut response, begun).await;
         if response.status() == 200 {

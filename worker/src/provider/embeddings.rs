@@ -46,7 +46,7 @@ impl EmbeddingsClient {
             let read = vectors(body, texts.len())?;
             Ok(if *is_simulated { marked(read) } else { read })
         };
-        self.connection.post(self.body(texts), read).await.map_err(|mut error| {
+        self.connection.post(self.body(texts), None, read).await.map_err(|mut error| {
             if error.kind == CallErrorKind::Malformed {
                 error.kind = CallErrorKind::NoVectors;
             }
