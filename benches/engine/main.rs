@@ -4,13 +4,8 @@
 //! Runs of both sides alternate, so that noise of the machine affects both equally. The ratio of CPU per call is the
 //! most reliable figure; calls per second depend on what else the machine does. Fails when a bound is exceeded.
 //!
-<<<<<<< HEAD
-//! `cargo bench --bench engine -- calls` measures one part alone; the parts are `calls`, `waiting`, `cells`, `resume`,
-//! `score`, `viewers`, `observed`.
-=======
 //! `cargo bench --bench engine -- calls` measures one part alone; the parts are `calls`, `waiting`, `cache`, `cells`, `resume`,
-//! `score`, `viewers`.
->>>>>>> 13ef06c (Let the first question of each module go ahead, so that the provider reads the others' beginning from its cache)
+//! `score`, `viewers`, `observed`.
 
 #![expect(clippy::print_stdout, reason = "a benchmark's figures are its output")]
 

@@ -83,19 +83,14 @@ impl Run {
         self.manifest.models().map(|(model, _)| model).filter(|model| self.clients[model.0 as usize].is_some())
     }
 
-<<<<<<< HEAD
-    pub(crate) fn price(&self, model: ModelId) -> Option<&Price> {
-        self.manifest.models[model.0 as usize].price.as_ref()
-=======
     /// For how many calls, one after the other, the calls of a cell wait.
     pub(crate) fn warm_ups(&self, model: ModelId) -> u8 {
         let settings = &self.manifest.models[usize::from(model.0)];
         if warm_up::is_needed(self.rules(model)) { settings.cache_after() } else { 0 }
     }
 
-    pub(crate) fn price(&self, model: ModelId) -> Option<Price> {
-        self.manifest.models[model.0 as usize].price
->>>>>>> 13ef06c (Let the first question of each module go ahead, so that the provider reads the others' beginning from its cache)
+    pub(crate) fn price(&self, model: ModelId) -> Option<&Price> {
+        self.manifest.models[model.0 as usize].price.as_ref()
     }
 
     /// The questions of a fold that are asked, in the fold's order.
