@@ -89,14 +89,14 @@ pub(crate) struct Provider {
 
 impl Provider {
     pub(crate) fn start(latency: Duration) -> anyhow::Result<Self> {
-        Self::start_with(latency, &[])
+        Self::start_with(latency, &["--fixed-reply", REPLY_BYTES, "--fixed-story", STORY_BYTES])
     }
 
-    /// The same with more flags.
+    /// A provider with these flags. Unless they say otherwise, each person gets a backstory of their own.
     pub(crate) fn start_with(latency: Duration, flags: &[&str]) -> anyhow::Result<Self> {
         let latency_ms = latency.as_millis().to_string();
-        let mut command = valuesim(&["simulate-provider", "--listen", "127.0.0.1:0", "--fixed-reply", REPLY_BYTES]);
-        command.args(["--fixed-story", STORY_BYTES, "--latency-ms", &latency_ms]).args(flags);
+        let mut command = valuesim(&["simulate-provider", "--listen", "127.0.0.1:0", "--latency-ms", &latency_ms]);
+        command.args(flags);
         let mut process = Background(command.stdout(Stdio::piped()).spawn().context("start the provider")?);
         let mut line = String::new();
         BufReader::new(process.0.stdout.take().context("it has an output")?).read_line(&mut line)?;
