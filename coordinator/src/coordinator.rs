@@ -33,6 +33,7 @@ use crate::evaluation::EvaluationError;
 use crate::kept_replies::KeptReplies;
 use crate::ledger::{DeadCells, Ledger, LedgerError};
 use crate::live::LiveScores;
+use crate::off_peak::OffPeak;
 use crate::plan::{Plan, Planned};
 use crate::retrieval::Retrieval;
 use crate::rounds::Rounds;
@@ -146,6 +147,8 @@ pub struct Coordinator<Q, S> {
     retrieval: Option<Arc<Retrieval>>,
     /// What earlier runs have of its cells.
     kept: Arc<KeptReplies>,
+    /// Lets cells wait for cheap hours; `None` if they begin at any hour.
+    off_peak: Option<OffPeak>,
     /// The kind of a cell's first task.
     first_kind: TaskKind,
     /// Free slots in each model's window.
@@ -197,6 +200,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
             people,
             retrieval: None,
             kept: Arc::default(),
+            off_peak: None,
             first_kind,
             windows,
             cell_states: Mutex::new(cell_states),
@@ -233,6 +237,12 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
     #[must_use]
     pub fn reusing(self, kept: Arc<KeptReplies>) -> Self {
         Self { kept, ..self }
+    }
+
+    /// The same with cells that begin in their model's cheapest hours alone.
+    #[must_use]
+    pub fn when(self, off_peak: Option<OffPeak>) -> Self {
+        Self { off_peak, ..self }
     }
 
     /// The same with scores of the finished cells while the run goes on.

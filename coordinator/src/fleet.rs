@@ -30,6 +30,7 @@ use crate::cursor::Cursor;
 use crate::kept_replies::KeptReplies;
 use crate::ledger::Ledger;
 use crate::live::LiveScores;
+use crate::off_peak::OffPeak;
 use crate::plan::Plan;
 use crate::retrieval::Retrieval;
 use crate::rounds::Rounds;
@@ -73,6 +74,8 @@ pub struct Assignment<'a> {
     pub retrieval: Option<Arc<Retrieval>>,
     /// What earlier runs have of its cells.
     pub kept: Arc<KeptReplies>,
+    /// Lets its cells wait for cheap hours; none if they begin at any hour.
+    pub off_peak: Option<OffPeak>,
     /// Scores its finished cells while it goes on.
     pub live: LiveScores,
     /// The rounds in which its people are asked; none if they are asked all at once.
@@ -147,6 +150,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
             ledger,
             retrieval,
             kept,
+            off_peak,
             live,
             rounds,
             folder,
@@ -165,7 +169,12 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
             window,
         )?;
         let coordinator = coordinator.on_lasting_queues(Cursor::at(&cursor_file), process.id.clone());
-        let coordinator = coordinator.with_task_version(task_version).retrieving(retrieval).reusing(kept).scoring(live);
+        let coordinator = coordinator
+            .with_task_version(task_version)
+            .retrieving(retrieval)
+            .reusing(kept)
+            .when(off_peak)
+            .scoring(live);
         let coordinator = Arc::new(coordinator.in_rounds(rounds)?);
         // Before workers see the run, so that they find everything ready.
         servers.queue.declare(&first_queues(&manifest)).await?;

@@ -24,6 +24,7 @@ pub mod kept_replies;
 pub mod ledger;
 pub mod live;
 pub mod metrics;
+pub mod off_peak;
 mod parquet_table;
 pub mod plan;
 pub mod predictions;

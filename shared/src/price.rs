@@ -3,6 +3,7 @@
 mod condition;
 pub mod import;
 mod table;
+mod week;
 
 use serde::{Deserialize, Serialize};
 

@@ -122,6 +122,7 @@ impl Job {
             ledger,
             retrieval: prepared.retrieval,
             kept: Arc::clone(&self.kept),
+            off_peak: self.off_peak(),
             live: self.live_scores(ledger),
             rounds: self.rounds(ledger)?,
             folder: folder.path(),

@@ -8,6 +8,7 @@ use valuesim_coordinator::evaluation::{Evaluated, EvaluationError, check_columns
 use valuesim_coordinator::kept_replies::KeptReplies;
 use valuesim_coordinator::ledger::{Ledger, LedgerError};
 use valuesim_coordinator::live::{LiveScores, ScoredRun};
+use valuesim_coordinator::off_peak::OffPeak;
 use valuesim_coordinator::plan::Plan;
 use valuesim_coordinator::provenance::Provenance;
 use valuesim_coordinator::retrieval::{KeptVectors, VECTORS_FILE, VectorsError};
@@ -25,6 +26,7 @@ use valuesim_shared::outcome::StageSpend;
 use valuesim_shared::survey::Survey;
 use valuesim_simulator::synth::Synth;
 
+use super::run::When;
 use crate::exit::{Failure, OrUsage as _};
 use crate::output::note;
 use crate::progress::Before;
@@ -44,6 +46,8 @@ pub(super) struct Job {
     pub(super) plan: Arc<Plan>,
     /// What earlier runs have of its cells.
     pub(super) kept: Arc<KeptReplies>,
+    /// When its cells may begin.
+    pub(super) when: When,
 }
 
 impl Job {
@@ -67,6 +71,7 @@ impl Job {
             survey: Arc::new(survey),
             plan: Arc::new(plan),
             kept: Arc::default(),
+            when: When::Any,
         })
     }
 
@@ -154,6 +159,11 @@ impl Job {
     pub(super) fn vectors(&self, folder: &RunFolder) -> Result<Option<KeptVectors>, VectorsError> {
         let path = folder.path().join(VECTORS_FILE);
         self.embeddings().map(|settings| KeptVectors::open(&path, &settings.name)).transpose()
+    }
+
+    /// Lets cells wait for cheap hours, if they are to.
+    pub(super) fn off_peak(&self) -> Option<OffPeak> {
+        (self.when == When::OffPeak).then(|| OffPeak::of(&self.experiment.models, note))
     }
 
     /// The provenance of this execution.

@@ -7,6 +7,7 @@ mod flags;
 mod listening;
 mod price_flags;
 mod reuse;
+mod when;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,6 +46,7 @@ use listening::Listening;
 
 pub(crate) use flags::{Flags, LocalFlags};
 pub(super) use flags::{fold, respondent};
+pub(super) use when::When;
 
 /// Which processes make the calls of a run.
 #[derive(Clone, Copy)]
@@ -78,6 +80,8 @@ pub(super) fn start(experiment: Experiment, flags: &Flags, mode: Mode<'_>) -> Re
     if !flags.no_reuse {
         job.kept = Arc::new(reuse::kept_replies(&job, &flags.runs));
     }
+    job.when = flags.when;
+    when::check(job.when, &job.experiment).or_usage()?;
     let style = if flags.json { Style::Json } else { Style::Text };
     let estimate_of = |plan: &Plan| estimate(&job.experiment, plan, &job.survey, &job.codebook);
     let (least, estimate) = (job.first_round().map(|plan| estimate_of(&plan)), estimate_of(&job.plan));
@@ -250,6 +254,7 @@ impl Job {
             ledger,
             retrieval: prepared.retrieval,
             kept: Arc::clone(&self.kept),
+            off_peak: self.off_peak(),
             live: self.live_scores(ledger),
             rounds: self.rounds(ledger)?,
             folder,

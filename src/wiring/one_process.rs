@@ -8,6 +8,7 @@ use valuesim_coordinator::fleet::{FleetEnd, Heartbeat, RunSize};
 use valuesim_coordinator::kept_replies::KeptReplies;
 use valuesim_coordinator::ledger::Ledger;
 use valuesim_coordinator::live::LiveScores;
+use valuesim_coordinator::off_peak::OffPeak;
 use valuesim_coordinator::plan::Plan;
 use valuesim_coordinator::retrieval::Retrieval;
 use valuesim_coordinator::rounds::Rounds;
@@ -62,6 +63,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) retrieval: Option<Arc<Retrieval>>,
     /// What earlier runs have of its cells.
     pub(crate) kept: Arc<KeptReplies>,
+    /// Lets its cells wait for cheap hours; none if they begin at any hour.
+    pub(crate) off_peak: Option<OffPeak>,
     /// Scores its finished cells while it goes on.
     pub(crate) live: LiveScores,
     /// The rounds in which people are asked; none if they are asked all at once.
@@ -85,6 +88,7 @@ impl OneProcess {
             ledger,
             retrieval,
             kept,
+            off_peak,
             live,
             rounds,
             folder,
@@ -104,7 +108,8 @@ impl OneProcess {
         let size = RunSize { most_cells: plan.cells(), spent_before };
         let ports = (queue.clone(), store.clone());
         let coordinator = Coordinator::new(&manifest, plan, survey, ledger, ports, window)?;
-        let coordinator = Arc::new(coordinator.retrieving(retrieval).reusing(kept).scoring(live).in_rounds(rounds)?);
+        let coordinator =
+            Arc::new(coordinator.retrieving(retrieval).reusing(kept).when(off_peak).scoring(live).in_rounds(rounds)?);
         let shown = (http_status.as_deref(), tell);
         let about = (&manifest, this_process());
         let heartbeat = Heartbeat::new(Arc::clone(&coordinator), control.clone(), about, size, shown).await;

@@ -33,3 +33,4 @@ mod settings;
 mod support;
 mod survey_mistakes;
 mod verify;
+mod when;

@@ -31,6 +31,9 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         let numbered = stream::iter(self.plan.cells_of(model).zip(1_u64..));
         let started = numbered.filter_map(|(cell, number)| async move {
             self.reached(number).await;
+            if let Some(off_peak) = self.off_peak.as_ref().filter(|_| !self.cell_states().is_settled(cell)) {
+                off_peak.reached(model).await;
+            }
             self.start(cell).await.then_some((cell, number))
         });
         let sent = started.map(|(cell, number)| async move {

@@ -13,6 +13,7 @@ use valuesim_shared::experiment::Experiment;
 use valuesim_shared::id::{Fold, Respondent, RunId};
 
 use super::reuse::{Reuse, saved};
+use super::when::{self, CheapHours};
 use crate::commands::job::Job;
 use crate::output::{note, print, print_json, write_event};
 use crate::progress::Style;
@@ -38,6 +39,9 @@ pub(super) struct Announcement<'a> {
     /// What the replies save that earlier runs have kept.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     reuse: Vec<Reuse<'a>>,
+    /// What it saves that cells begin in cheap hours.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    off_peak: Vec<CheapHours<'a>>,
     /// Models that their vendors have retired or soon will.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
@@ -45,7 +49,7 @@ pub(super) struct Announcement<'a> {
 
 impl<'a> Announcement<'a> {
     pub(super) fn new(
-        job @ Job { run, experiment, codebook, survey, plan, kept }: &'a Job,
+        job @ Job { run, experiment, codebook, survey, plan, kept, when }: &'a Job,
         (estimate_of_first_round, estimate): (Option<&'a Estimate>, &'a Estimate),
     ) -> Self {
         let arms = experiment.methods.len() as u64 * experiment.models.len() as u64;
@@ -62,6 +66,7 @@ impl<'a> Announcement<'a> {
             predictions: plan.predictions_per_arm() * arms,
             estimate_of_first_round,
             estimate,
+            off_peak: when::saved(*when, experiment, estimate),
             reuse: kept.runs().iter().map(|run| saved(run, job, estimate)).collect(),
             warnings: retirements(experiment),
         }
@@ -112,6 +117,9 @@ impl<'a> Announcement<'a> {
         for reuse in &self.reuse {
             line(&mut text, &reuse_text(reuse, self.cells));
         }
+        for hours in &self.off_peak {
+            line(&mut text, &off_peak_text(hours));
+        }
         for warning in &self.warnings {
             line(&mut text, &format!("warning: {warning}"));
         }
@@ -125,6 +133,16 @@ fn reuse_text(Reuse { run, cells, calls, cost }: &Reuse<'_>, planned: u64) -> St
     format!(
         "reuse: run {run} has kept the replies of {cells} of the {planned} cells, which saves about {calls} calls{cost} \
          (--no-reuse makes them again)"
+    )
+}
+
+fn off_peak_text(CheapHours { model, saves, first_wait_seconds }: &CheapHours<'_>) -> String {
+    let wait = match first_wait_seconds.div_ceil(60) {
+        0 => "the first begin now".to_owned(),
+        minutes => format!("the first begin in {}", counted(minutes, "minute", "minutes")),
+    };
+    format!(
+        "off-peak: cells of {model} begin in its cheapest hours, which saves about {saves} against a run around the clock; {wait}"
     )
 }
 

@@ -13,6 +13,7 @@ use valuesim_shared::strata::{Allocation, Stratify};
 
 use super::embedding_flags::EmbeddingFlags;
 use super::price_flags::PriceFlags;
+use super::when::When;
 use crate::exit::{Failure, OrUsage as _};
 use crate::page::PageFlags;
 
@@ -182,6 +183,10 @@ pub(crate) struct Flags {
     /// Keep every prompt and reply, compressed, for `valuesim show` and `valuesim export`
     #[arg(long, env = "VALUESIM_TRANSCRIPTS", help_heading = "Output")]
     transcripts: bool,
+
+    /// When cells may begin: at `any` hour, or `off-peak`, in the hours in which the model costs least
+    #[arg(long, value_name = "WHEN", env = "VALUESIM_WHEN", value_enum, default_value_t, help_heading = "Limits")]
+    pub(super) when: When,
 
     /// Make every call, also where an earlier run in the folder of runs has kept the reply to the very same prompt
     #[arg(long, env = "VALUESIM_NO_REUSE", help_heading = "Run")]

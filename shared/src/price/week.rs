@@ -1,0 +1,92 @@
+//! How a price changes over the hours of a week, for whoever can choose when to call.
+
+use std::time::{Duration, SystemTime};
+
+use super::{Price, PricedCall};
+use crate::money::{NanoUsd, Tokens};
+
+const MINUTE: Duration = Duration::from_mins(1);
+const MINUTES_OF_A_WEEK: u32 = 7 * 24 * 60;
+
+/// Prices change on the quarter of an hour at the finest: India's and Nepal's clocks are ahead of UTC by such.
+const STEP_MINUTES: u32 = 15;
+
+impl Price {
+    /// How long to wait from `now` until `tokens` cost no more than they ever do in the week that follows; zero if they do now.
+    pub fn until_cheapest(&self, tokens: Tokens, now: SystemTime) -> Duration {
+        let cost_in = |minutes: u32| self.cost(tokens, PricedCall::at(now + MINUTE * minutes));
+        if self.variants.is_empty() {
+            return Duration::ZERO;
+        }
+        let cheapest = self.week(tokens, now).min().unwrap_or_default();
+        (0..MINUTES_OF_A_WEEK).find(|&minutes| cost_in(minutes) <= cheapest).map_or(Duration::ZERO, |it| MINUTE * it)
+    }
+
+    /// What `tokens` cost in the week from `now`: on average over its hours, and at the cheapest.
+    pub fn around_the_clock_and_cheapest(&self, tokens: Tokens, now: SystemTime) -> (NanoUsd, NanoUsd) {
+        let count = u64::from(MINUTES_OF_A_WEEK / STEP_MINUTES);
+        let sum: u128 = self.week(tokens, now).map(|NanoUsd(cost)| u128::from(cost)).sum();
+        let average = NanoUsd(u64::try_from(sum / u128::from(count)).unwrap_or(u64::MAX));
+        (average, self.week(tokens, now).min().unwrap_or_default())
+    }
+
+    fn week(&self, tokens: Tokens, now: SystemTime) -> impl Iterator<Item = NanoUsd> + '_ {
+        let steps = (0..MINUTES_OF_A_WEEK / STEP_MINUTES).map(|step| MINUTE * (step * STEP_MINUTES));
+        steps.map(move |from_now| self.cost(tokens, PricedCall::at(now + from_now)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+
+    const TOKENS: Tokens = Tokens { input: 1_000_000, cached: 0, cache_write: 0, output: 0, reasoning: 0 };
+
+    /// A Monday, 00:00 UTC.
+    const MONDAY: u64 = 4 * 86_400;
+
+    fn at(hours: u64, minutes: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(MONDAY + hours * 3_600 + minutes * 60)
+    }
+
+    /// Twice the price on weekdays from 09:00 to 12:00 of Beijing, which is 01:00 to 04:00 UTC.
+    fn dear_in_the_morning() -> Price {
+        let text = r#"
+            input_usd_per_million = 1.0
+            output_usd_per_million = 2.0
+            [[variants]]
+            days = ["mon", "tue", "wed", "thu", "fri"]
+            hours = ["09:00-12:00"]
+            utc_offset = "+08:00"
+            input_usd_per_million = 2.0
+            output_usd_per_million = 4.0
+        "#;
+        toml::from_str(text).expect("a price")
+    }
+
+    #[test]
+    fn one_waits_for_the_end_of_the_dear_hours_and_no_longer() {
+        let price = dear_in_the_morning();
+        let minutes = |from| price.until_cheapest(TOKENS, from).as_secs() / 60;
+        assert_eq!(minutes(at(0, 59)), 0);
+        assert_eq!(minutes(at(1, 0)), 180);
+        assert_eq!(minutes(at(3, 50)), 10);
+        assert_eq!(minutes(at(4, 0)), 0);
+        assert_eq!(minutes(at(5 * 24 + 2, 0)), 0, "Saturday");
+    }
+
+    #[test]
+    fn what_waiting_saves_is_the_average_above_the_cheapest() {
+        let (average, cheapest) = dear_in_the_morning().around_the_clock_and_cheapest(TOKENS, at(0, 0));
+        assert_eq!(cheapest, NanoUsd(1_000_000_000));
+        // 15 of the 168 hours are twice as dear.
+        assert_eq!(average, NanoUsd(1_000_000_000 + 1_000_000_000 * 15 / 168));
+    }
+
+    #[test]
+    fn nobody_waits_where_the_price_never_changes() {
+        assert_eq!(Price::flat(1.0, None, 2.0).until_cheapest(TOKENS, at(1, 0)), Duration::ZERO);
+    }
+}
