@@ -1,5 +1,6 @@
 //! One file for each subcommand.
 
+pub(crate) mod budget;
 pub(crate) mod cancel;
 pub(crate) mod completions;
 mod confirm;

@@ -11,6 +11,8 @@ pub(crate) enum Exit {
     Failed,
     /// A flag, a file or a key is wrong; nothing was started.
     Usage,
+    /// The budget is spent; what was done is kept, and the same command goes on with a larger one.
+    OutOfBudget,
     /// Something could not be inspected, so nothing is known about it.
     NotLooked,
     /// An operator cancelled the run; the same command ends so again until `resume`.
@@ -25,7 +27,7 @@ impl From<Exit> for ExitCode {
             Exit::Done => 0,
             Exit::Failed => 1,
             Exit::Usage => 2,
-            // 3 is reserved for a spent budget.
+            Exit::OutOfBudget => 3,
             Exit::NotLooked => 4,
             Exit::Cancelled => 5,
             Exit::Interrupted => 130,

@@ -33,7 +33,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 ///
 /// Flags override VALUESIM_* environment variables, which override the experiment file.
 ///
-/// Exit codes: 0 done; 1 failed, finished work is kept; 2 wrong flag, file, key or address; 4 something could not be
+/// Exit codes: 0 done; 1 failed, finished work is kept; 2 wrong flag, file, key or address; 3 stopped by the budget, finished work is kept and scored; 4 something could not be
 /// inspected, for example a run in progress or an unreachable server; 5 the run was cancelled; 130 interrupted, the same
 /// command resumes.
 #[derive(Debug, Parser)]
@@ -88,6 +88,8 @@ enum Verb {
     Pause(commands::pause::Flags),
     /// Resume a paused run, or one that is being cancelled and has not ended yet
     Resume(commands::resume::Flags),
+    /// Set what a run of `valuesim run` may cost in all, also while it goes on
+    Budget(commands::budget::Flags),
     /// End a run early; finished cells are kept
     Cancel(commands::cancel::Flags),
     /// List, show, replay or discard dead letters: messages that could not be processed
@@ -148,6 +150,7 @@ fn main() -> ExitCode {
         Verb::Metrics(flags) => commands::metrics::run(&flags),
         Verb::Pause(flags) => commands::pause::run(&flags),
         Verb::Resume(flags) => commands::resume::run(&flags),
+        Verb::Budget(flags) => commands::budget::run(&flags),
         Verb::Cancel(flags) => commands::cancel::run(&flags),
         Verb::Dead(flags) => commands::dead::run(&flags),
         Verb::Purge(flags) => commands::purge::run(&flags),

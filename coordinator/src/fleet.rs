@@ -108,6 +108,8 @@ pub enum FleetEnd {
     Finished,
     /// It was stopped before that, and can be resumed.
     Interrupted,
+    /// The next call could have passed the budget.
+    OutOfBudget,
     /// An operator cancelled the run.
     Cancelled {
         /// Who.
@@ -233,7 +235,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
             Ok(FleetEnd::Finished) => self.tidy_up(RunPhase::Finished).await,
             Ok(FleetEnd::Cancelled { .. }) => self.tidy_up(RunPhase::Cancelled).await,
             // Another coordinator reports on the run, or will.
-            Ok(FleetEnd::Interrupted) | Err(FleetError::AlreadyCoordinated(_)) => {}
+            Ok(FleetEnd::Interrupted | FleetEnd::OutOfBudget) | Err(FleetError::AlreadyCoordinated(_)) => {}
             Err(error) => self.heartbeat.stopped_by(error.to_string()).await,
         }
         self.heartbeat.ends().await;

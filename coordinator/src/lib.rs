@@ -36,6 +36,7 @@ pub mod rounds;
 pub mod run_id;
 pub mod score;
 pub mod show;
+pub mod spent;
 pub mod statistics;
 pub mod table;
 pub mod terminal_escape;

@@ -90,6 +90,9 @@ pub struct Order {
     /// Why, in the words of whoever gave it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The run's budget, if an operator has set one: orders that follow keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<NanoUsd>,
     /// When it was given.
     pub at: UnixMillis,
 }
@@ -97,7 +100,7 @@ pub struct Order {
 impl Order {
     /// An order given now, without a reason.
     pub fn new(desired: DesiredState, by: String) -> Self {
-        Self { version: CONTROL_VERSION, desired, by, reason: None, at: UnixMillis::now() }
+        Self { version: CONTROL_VERSION, desired, by, reason: None, budget: None, at: UnixMillis::now() }
     }
 }
 

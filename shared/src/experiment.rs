@@ -1,6 +1,7 @@
 //! The experiment as a user writes it: data, sample, folds, methods, models, limits.
 
 mod arm_name;
+mod budget;
 mod evaluation;
 mod sample;
 mod stopping;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::budget::PurseLimit;
 use crate::cell::needs_retrieval;
 use crate::embeddings::EmbeddingSettings;
 use crate::id::Fold;
@@ -17,6 +19,7 @@ use crate::method::{Behaviour, Method};
 use crate::model::ModelSettings;
 
 pub use arm_name::ArmName;
+use budget::Budgets;
 pub use evaluation::EvaluationSettings;
 pub use sample::{Sample, Users};
 
@@ -69,6 +72,9 @@ pub struct Experiment {
     /// If present, all models answer from the simulated provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub simulate: Option<Simulation>,
+    /// What the run may cost at most, in US dollars.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget_usd: Option<f64>,
     /// Whether the run goes on although the price of a model is unknown.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub price_unknown: bool,
@@ -174,6 +180,20 @@ impl Experiment {
         if problems.is_empty() { Ok(self) } else { Err(Problems(problems)) }
     }
 
+    fn budgets(&self) -> Budgets<'_> {
+        Budgets { of_run: self.budget_usd, models: &self.models }
+    }
+
+    /// Whether the run, a model or an endpoint has a budget.
+    pub fn has_budget(&self) -> bool {
+        self.budgets().are_there()
+    }
+
+    /// The purses of the run: the run's own first, if there is any budget. Nothing is spent yet.
+    pub fn purses(&self) -> Vec<PurseLimit> {
+        self.budgets().purses()
+    }
+
     fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         let mut unless = |holds: bool, problem: String| {
@@ -203,6 +223,9 @@ impl Experiment {
         let has_vectors = self.embeddings.is_some() || !needs_retrieval(&self.methods);
         unless(has_vectors, NO_EMBEDDINGS.to_owned());
         for problem in self.embeddings.iter().flat_map(|embeddings| embeddings.problems(is_simulated)) {
+            unless(false, problem);
+        }
+        for problem in budget::problems(self.budgets()) {
             unless(false, problem);
         }
         let count = self.models.len();

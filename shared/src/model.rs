@@ -48,6 +48,12 @@ pub struct ModelSettings {
     /// The price of tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
+    /// What calls to the model may cost at most, in US dollars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_usd: Option<f64>,
+    /// What calls to the model's endpoint may cost at most, in US dollars: of all models of the experiment at this address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint_budget_usd: Option<f64>,
     /// Additional fields of the request body, as documented by the provider.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub extra_body: serde_json::Map<String, serde_json::Value>,
@@ -104,6 +110,8 @@ impl ModelSettings {
             cache_after: None,
             limits: Limits::default(),
             price: None,
+            budget_usd: None,
+            endpoint_budget_usd: None,
             extra_body: serde_json::Map::new(),
         }
     }

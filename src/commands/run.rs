@@ -1,6 +1,8 @@
 //! `valuesim run`: runs an experiment from survey to results in this process.
 
 mod announcement;
+mod budget_flags;
+mod conclusion;
 mod embedding;
 mod embedding_flags;
 mod flags;
@@ -9,22 +11,16 @@ mod price_flags;
 mod reuse;
 mod when;
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use valuesim_coordinator::estimate::{Estimate, estimate};
-use valuesim_coordinator::evaluation::{CALLS_FILE, PEOPLE_FILE, PREDICTIONS_FILE, SCORES_FILE};
 use valuesim_coordinator::fleet::FleetEnd;
 use valuesim_coordinator::ledger::Ledger;
 use valuesim_coordinator::plan::Plan;
-use valuesim_coordinator::report;
-use valuesim_coordinator::results::Results;
-use valuesim_coordinator::table;
 use valuesim_shared::cell::needs_retrieval;
-use valuesim_shared::control::FolderControl;
 use valuesim_shared::experiment::Experiment;
 use valuesim_simulator::provider::Provider;
 use valuesim_worker::error::WorkerError;
@@ -35,15 +31,16 @@ use super::coordinate;
 use super::job::Job;
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::interrupt::Signals;
-use crate::output::{note, print, print_json};
+use crate::output::note;
 use crate::progress::{Before, Style, Watch};
 use crate::redb_panic::guarded;
-use crate::run_folder::{EXPERIMENT_FILE, LEDGER_FILE, RunFolder};
+use crate::run_folder::RunFolder;
 use crate::runtime::beside_other_work;
 use crate::wiring::{OneProcess, Parts, start_simulator};
 use announcement::Announcement;
 use listening::Listening;
 
+pub(super) use budget_flags::usd;
 pub(crate) use flags::{Flags, LocalFlags};
 pub(super) use flags::{fold, respondent};
 pub(super) use when::When;
@@ -63,6 +60,10 @@ impl Mode<'_> {
         check_embeddings(experiment).or_usage()?;
         match self {
             Self::OneProcess(_) => check_providers(experiment).or_usage(),
+            Self::Fleet(_) if experiment.has_budget() => Err(anyhow::anyhow!(
+                "a fleet keeps no budget yet: run the experiment with `valuesim run`, or leave the budget out"
+            ))
+            .or_usage(),
             Self::Fleet(flags) => flags.addresses().map(drop).or_usage(),
         }
     }
@@ -86,6 +87,7 @@ pub(super) fn start(experiment: Experiment, flags: &Flags, mode: Mode<'_>) -> Re
     let estimate_of = |plan: &Plan| estimate(&job.experiment, plan, &job.survey, &job.codebook);
     let (least, estimate) = (job.first_round().map(|plan| estimate_of(&plan)), estimate_of(&job.plan));
     check_limits(&job.experiment, &estimate).or_usage()?;
+    budget_flags::check(&job.experiment, &estimate).or_usage()?;
     let announcement = Announcement::new(&job, (least.as_ref(), &estimate));
     if flags.dry_run {
         announcement.print(style)?;
@@ -190,6 +192,15 @@ impl Job {
                 saying.abort();
                 concluded
             }
+            FleetEnd::OutOfBudget => {
+                self.so_far(&ledger)?.score_so_far(&ledger, folder, style, &stop)?;
+                note(&format!(
+                    "stopped by the budget: no call was sent that could have passed it; finished work is kept. `valuesim budget {} USD` \
+                     raises it, and the same command goes on",
+                    self.run
+                ));
+                Ok(Exit::OutOfBudget)
+            }
             FleetEnd::Cancelled { by } => {
                 let run = &self.run;
                 let error = anyhow::anyhow!(
@@ -259,6 +270,8 @@ impl Job {
             rounds: self.rounds(ledger)?,
             folder,
             spent_before: before.spend.cost,
+            purses: self.experiment.purses(),
+            spent_on_embeddings: prepared.spend.cost,
             http_status,
             tell: note,
         };
@@ -302,33 +315,6 @@ impl Job {
         showing.await.context("show the progress")?;
         end
     }
-
-    /// Scores the run, writes its files, and prints its results, unless `stop` is cancelled before.
-    fn conclude(
-        &self,
-        ledger: &Ledger,
-        folder: &RunFolder,
-        style: Style,
-        stop: &CancellationToken,
-    ) -> Result<Exit, Failure> {
-        let vectors = self.vectors(folder)?;
-        let results = match self.evaluated(ledger, vectors.as_ref()).evaluate(folder.path(), stop) {
-            Err(error) if error.is_interruption() => {
-                note("interrupted: all cells are finished and kept; the same command writes the results");
-                return Ok(Exit::Interrupted);
-            }
-            evaluated => evaluated?,
-        };
-        report::write(folder.path(), &results)?;
-        if let Err(error) = folder.remove_store() {
-            note(&format!("could not remove the store of the finished run: {error}"));
-        }
-        if let Err(error) = FolderControl::in_folder(folder.control()).leave_the_record() {
-            note(&format!("could not remove the orders and reports of the finished run: {error}"));
-        }
-        show_results(&results, folder.path(), style)?;
-        Ok(Exit::Done)
-    }
 }
 
 /// A wrong key or an unknown model is a user's mistake, like a wrong flag.
@@ -350,32 +336,4 @@ pub(super) fn stop_on_signals(runtime: &Runtime) -> anyhow::Result<CancellationT
 pub(super) async fn say_when(stop: CancellationToken, text: &'static str) {
     stop.cancelled().await;
     note(text);
-}
-
-fn show_results(results: &Results, folder: &Path, style: Style) -> anyhow::Result<()> {
-    let shown = match style {
-        Style::Json => print_json(&serde_json::json!({ "event": "finished", "folder": folder, "results": results })),
-        Style::Text => print(&format!("{}\n{}\n", table::text(results), files(folder))),
-    };
-    shown.map(drop)
-}
-
-fn files(folder: &Path) -> String {
-    let about = [
-        (report::REPORT_FILE, "the report"),
-        (report::RESULTS_FILE, "all results"),
-        (SCORES_FILE, "every score"),
-        (PEOPLE_FILE, "every person's scores"),
-        (PREDICTIONS_FILE, "every prediction"),
-        (CALLS_FILE, "every call that was kept"),
-        (LEDGER_FILE, "every finished cell"),
-        (EXPERIMENT_FILE, "the experiment as it was run"),
-    ];
-    let line = |(file, what): (&str, &str)| -> String {
-        let path: PathBuf = folder.join(file);
-        format!("  {:<52} {what}\n", path.display())
-    };
-    let written = about.into_iter().filter(|(file, _)| folder.join(file).exists());
-    let lines: String = written.map(line).collect();
-    format!("Files\n{lines}")
 }

@@ -120,6 +120,7 @@ mod tests {
             desired: DesiredState::Pause,
             by: "ada@h".to_owned(),
             reason: None,
+            budget: None,
             at: UnixMillis(0),
         };
         let all = vec![

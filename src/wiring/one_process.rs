@@ -12,6 +12,8 @@ use valuesim_coordinator::off_peak::OffPeak;
 use valuesim_coordinator::plan::Plan;
 use valuesim_coordinator::retrieval::Retrieval;
 use valuesim_coordinator::rounds::Rounds;
+use valuesim_coordinator::spent::spent_at_most;
+use valuesim_shared::budget::{Budget, PurseLimit};
 use valuesim_shared::control::{Control as _, DesiredState, FolderControl, Order, RunPhase, this_process};
 use valuesim_shared::id::RunId;
 use valuesim_shared::manifest::Manifest;
@@ -51,6 +53,7 @@ pub(crate) struct OneProcess {
     heartbeat: Heartbeat<MemoryQueue, EmbeddedStore, FolderControl>,
     pool: Arc<WorkerPool<MemoryQueue, EmbeddedStore, LocalOffice>>,
     tell: fn(&str),
+    budget: Option<Budget>,
 }
 
 /// What a run in one process is made of.
@@ -72,6 +75,10 @@ pub(crate) struct Parts<'a> {
     pub(crate) folder: &'a RunFolder,
     /// The cost of the finished cells.
     pub(crate) spent_before: NanoUsd,
+    /// What its calls may cost; none if nothing is limited.
+    pub(crate) purses: Vec<PurseLimit>,
+    /// What its embeddings cost.
+    pub(crate) spent_on_embeddings: NanoUsd,
     /// Where the process serves probes and metrics, if it does.
     pub(crate) http_status: Option<Arc<HttpStatus>>,
     /// Tells people what the process does.
@@ -93,6 +100,8 @@ impl OneProcess {
             rounds,
             folder,
             spent_before,
+            purses,
+            spent_on_embeddings,
             http_status,
             tell,
         } = parts;
@@ -105,6 +114,8 @@ impl OneProcess {
         let (store, control) = (EmbeddedStore::open(&folder.store())?, FolderControl::in_folder(folder.control()));
         store.put_manifest(&run, &manifest.to_bytes()).await?;
         let (plan, survey, ledger) = (Arc::clone(plan), Arc::clone(survey), Arc::clone(ledger));
+        let spent = if purses.is_empty() { Vec::new() } else { spent_at_most(&run, &plan, &ledger, &store).await? };
+        let budget = budget_of(purses, &spent, spent_on_embeddings, tell);
         let size = RunSize { most_cells: plan.cells(), spent_before };
         let ports = (queue.clone(), store.clone());
         let coordinator = Coordinator::new(&manifest, plan, survey, ledger, ports, window)?;
@@ -115,11 +126,11 @@ impl OneProcess {
         let heartbeat = Heartbeat::new(Arc::clone(&coordinator), control.clone(), about, size, shown).await;
         let office = permit_office();
         let metrics = http_status.as_ref().map(|status| Metrics::new(status.registry()));
-        let config = WorkerConfig { metrics, ..WorkerConfig::alone(Timeouts::default()) };
+        let config = WorkerConfig { metrics, budget: budget.clone(), ..WorkerConfig::alone(Timeouts::default()) };
         let worker = Worker::of_manifest(manifest, (queue, store, office.clone()), config)?;
         let pool = WorkerPool::new(office.clone(), http_status);
         pool.join(run.clone(), Member { worker: worker.clone(), leave: CancellationToken::new() });
-        Ok(Self { run, coordinator, worker, office, control, heartbeat, pool, tell })
+        Ok(Self { run, coordinator, worker, office, control, heartbeat, pool, tell, budget })
     }
 
     pub(crate) fn progress(&self) -> Arc<Progress> {
@@ -151,6 +162,7 @@ impl OneProcess {
         let told = match &end {
             Ok(FleetEnd::Finished) => self.heartbeat.announce(RunPhase::Finished).await,
             Ok(FleetEnd::Cancelled { .. }) => self.heartbeat.announce(RunPhase::Cancelled).await,
+            Ok(FleetEnd::OutOfBudget) => self.heartbeat.announce(RunPhase::OutOfBudget).await,
             Ok(FleetEnd::Interrupted) => Ok(()),
             Err(error) => {
                 self.heartbeat.stopped_by(format!("{error:#}")).await;
@@ -178,12 +190,29 @@ impl OneProcess {
             nobody_works.cancel();
             end
         };
-        let (end, worked) = tokio::join!(coordinating, working);
+        let watching = async {
+            if let Some(budget) = &self.budget {
+                nobody_works.run_until_cancelled(budget.exhausted()).await;
+                halting.cancel();
+            }
+        };
+        let (end, worked, ()) = tokio::join!(coordinating, working, watching);
+        let is_out_of_budget = self.budget.as_ref().is_some_and(Budget::is_exhausted);
         Ok(match (worked?, end?) {
             (_, RunEnd::Finished) => FleetEnd::Finished,
             (Some(Order { by, .. }), RunEnd::Interrupted) => FleetEnd::Cancelled { by },
+            (None, RunEnd::Interrupted) if is_out_of_budget => FleetEnd::OutOfBudget,
             (None, RunEnd::Interrupted) => FleetEnd::Interrupted,
         })
+    }
+
+    /// Takes over the budget that an operator has set.
+    fn set_budget(&self, order: &Order) {
+        let (Some(budget), Some(limit)) = (&self.budget, order.budget) else { return };
+        if budget.used().is_some_and(|(before, _)| before != limit) {
+            budget.set_limit(limit);
+            (self.tell)(&format!("the budget is {limit} now, set by {}", order.by));
+        }
     }
 
     /// The order that ended the work, if one did.
@@ -191,6 +220,7 @@ impl OneProcess {
         let following = self.control.follow(&self.run).await;
         let on_order = |order: &Order| {
             self.heartbeat.remember(Some(order));
+            self.set_budget(order);
             let (run, by, at) = (&self.run, &order.by, order.at);
             (self.tell)(&match order.desired {
                 DesiredState::Go => format!("resumed by {by}"),
@@ -200,4 +230,19 @@ impl OneProcess {
         };
         work_under_orders(&self.worker, following.order.clone(), stop, on_order).await
     }
+}
+
+/// The budget, with what was spent before; none if nothing is limited.
+fn budget_of(purses: Vec<PurseLimit>, spent: &[NanoUsd], on_embeddings: NanoUsd, tell: fn(&str)) -> Option<Budget> {
+    if purses.is_empty() {
+        return None;
+    }
+    let mut of_run = on_embeddings;
+    let limits = purses.into_iter().map(|purse| {
+        let of_models: NanoUsd = purse.models.iter().filter_map(|&model| spent.get(model).copied()).sum();
+        // The run's purse is the first, and pays for the embeddings, too.
+        let spent = of_models + std::mem::take(&mut of_run);
+        PurseLimit { spent, ..purse }
+    });
+    Some(Budget::new(limits.collect(), tell))
 }

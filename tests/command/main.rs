@@ -1,6 +1,7 @@
 //! Drives the built command as a user does: in a folder of its own, with real servers on this machine.
 #![expect(clippy::unwrap_used, reason = "in a test, an unwrap is a check")]
 
+mod budget;
 mod certificates;
 mod completions;
 mod cost;

@@ -3,6 +3,7 @@
 pub(crate) mod browser;
 pub(crate) mod fixture;
 pub(crate) mod ledger;
+pub(crate) mod money;
 pub(crate) mod parquet_file;
 pub(crate) mod process;
 pub(crate) mod recorder;

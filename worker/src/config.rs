@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use valuesim_shared::budget::Budget;
 use valuesim_shared::dead_letter::OnBadMessage;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::task::TASK_VERSION;
@@ -22,6 +23,8 @@ pub struct WorkerConfig {
     pub newest_task: u16,
     /// The metrics of its process, if the process has any.
     pub metrics: Option<Metrics>,
+    /// What its calls may cost, if that is limited.
+    pub budget: Option<Budget>,
 }
 
 /// Which of a run's models a worker serves.
@@ -44,6 +47,7 @@ impl WorkerConfig {
             on_bad_message: OnBadMessage::EndProcess,
             newest_task: TASK_VERSION,
             metrics: None,
+            budget: None,
         }
     }
 }

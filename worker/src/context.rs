@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
+use valuesim_shared::budget::Budget;
 use valuesim_shared::dead_letter::OnBadMessage;
 use valuesim_shared::id::ModelId;
 use valuesim_shared::permit::PermitOffice;
@@ -22,6 +23,8 @@ pub(crate) struct Context<Q, S, O: PermitOffice> {
     /// The desks at which calls get their permits, by model; `None` for models that this worker does not serve.
     pub(crate) desks: Vec<Option<O::Desk>>,
     pub(crate) meter: Arc<Meter>,
+    /// What calls may cost, if that is limited.
+    pub(crate) budget: Option<Budget>,
     /// By model: how many responses since the last chat completion were none.
     pub(crate) malformed: Vec<AtomicU32>,
     /// By model.

@@ -283,6 +283,8 @@ impl<Q: QueueAdmin, S: Store, C: Control, O: PermitOffice> WorkerProcess<Q, S, C
             on_bad_message: OnBadMessage::DeadLetter { by: self.pool.process.id.clone() },
             newest_task: self.config.newest_task,
             metrics: Some(self.metrics.clone()),
+            // A run with a budget is refused before it reaches a fleet.
+            budget: None,
         };
         let worker = Worker::of_manifest(manifest, ports, config)?;
         Ok(Member { worker, leave: CancellationToken::new() })

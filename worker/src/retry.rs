@@ -9,8 +9,10 @@ use std::time::Duration;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use valuesim_shared::budget::Reservation;
 use valuesim_shared::call::session;
 use valuesim_shared::id::{Cell, ModelId, RunId};
+use valuesim_shared::money::NanoUsd;
 use valuesim_shared::outcome::{StageSpend, UncertainSpend};
 use valuesim_shared::permit::{CallEnd, Permit as _, PermitDesk, PermitOffice, Refusal, Request, Settlement};
 use valuesim_shared::store::{CallKey, RecordedReply, ReplyText, Store};
@@ -158,6 +160,7 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
     let asked = Instant::now();
     let mut permit = acquire(context.desk(model), request, stop).await?;
     context.meter.permitted(model, asked.elapsed());
+    let money = reserve(context, model, uncertain, stop).await?;
     // Built only now: a thousand calls that wait for a permit need no thousand bodies.
     let session = session(call.run, call.cell);
     let body = call.wording.with_conversation(|conversation| context.run.client(model).body(conversation, &session));
@@ -170,16 +173,39 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
             clear_failures(context, model);
             let spend = answered(reply.billed(), context.run.price(model), uncertain);
             in_flight.answered(&spend);
+            settle(money, spend.cost + spend.unsure.at_most_cost);
             spent.spend.add(&spend);
             Ok(Ok((reply, permit)))
         }
         Err(error) => {
             permit.settle(Settlement::failed(call_end(error.kind), error.retry_after));
             in_flight.failed(&error, uncertain);
+            settle(money, if error.kind.perhaps_billed() { uncertain.at_most_cost } else { NanoUsd(0) });
             note_failed(context, call, &error).await?;
             spent.failed(error.kind.perhaps_billed(), uncertain);
             Ok(Err(error))
         }
+    }
+}
+
+/// Reserves the most that the call can cost. Stops the task if the budget does not pay for it.
+async fn reserve<Q, S, O: PermitOffice>(
+    context: &Context<Q, S, O>,
+    model: ModelId,
+    uncertain: &UncertainSpend,
+    stop: &CancellationToken,
+) -> Result<Option<Reservation>, Halt> {
+    let Some(budget) = &context.budget else { return Ok(None) };
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => Err(Halt::Stopped),
+        reserved = budget.reserve(model.0 as usize, uncertain.at_most_cost) => reserved.map(Some).map_err(|_| Halt::Stopped),
+    }
+}
+
+fn settle(money: Option<Reservation>, actual: NanoUsd) {
+    if let Some(money) = money {
+        money.settle(actual);
     }
 }
 

@@ -76,6 +76,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
             on_bad_message,
             newest_task,
             metrics,
+            budget,
         }: WorkerConfig,
     ) -> Result<Self, WorkerError> {
         let run = Run::new(manifest, deadlines, &served)?;
@@ -95,6 +96,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
             backoff,
             desks,
             meter,
+            budget,
             malformed,
             fault_attribution,
             hold_limits,

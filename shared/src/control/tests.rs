@@ -23,8 +23,14 @@ fn process() -> Process {
 #[test]
 fn what_is_told_is_written_and_read_to_the_letter() {
     let run = RunId("r1".to_owned());
-    let order =
-        Order { version: 1, desired: DesiredState::Pause, by: "ada@h".to_owned(), reason: None, at: UnixMillis(5) };
+    let order = Order {
+        version: 1,
+        desired: DesiredState::Pause,
+        by: "ada@h".to_owned(),
+        reason: None,
+        budget: None,
+        at: UnixMillis(5),
+    };
     check(&order, r#"{"version":1,"wish":"pause","by":"ada@h","at":5}"#);
     let cells = CellCounts { planned: 10, finished: 4, under_way: 2, dead: 1, at_most: None };
     let about = AboutRun {

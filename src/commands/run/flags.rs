@@ -11,6 +11,7 @@ use valuesim_shared::method::{Behaviour, Method};
 use valuesim_shared::model::{ModelSettings, OutputLimitField};
 use valuesim_shared::strata::{Allocation, Stratify};
 
+use super::budget_flags::BudgetFlags;
 use super::embedding_flags::EmbeddingFlags;
 use super::price_flags::PriceFlags;
 use super::when::When;
@@ -148,6 +149,9 @@ pub(crate) struct Flags {
     #[command(flatten)]
     prices: PriceFlags,
 
+    #[command(flatten)]
+    budget: BudgetFlags,
+
     /// Maximum calls in flight, for each model [default: 64]
     #[arg(long, value_name = "N", env = "VALUESIM_CALLS_IN_FLIGHT", help_heading = "Limits")]
     calls_in_flight: Option<u32>,
@@ -210,6 +214,7 @@ impl Flags {
         self.override_models(&mut experiment).or_usage()?;
         self.embeddings.apply(&mut experiment).or_usage()?;
         self.prices.apply(&mut experiment)?;
+        self.budget.apply(&mut experiment);
         experiment.resolve().or_usage()
     }
 

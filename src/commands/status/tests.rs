@@ -86,7 +86,7 @@ pub(super) fn worker(pid: u32) -> WorkerReport {
 /// An order that pauses the run.
 pub(super) fn pause() -> Order {
     let by = "ada@h1".to_owned();
-    Order { version: CONTROL_VERSION, desired: DesiredState::Pause, by, reason: None, at: seconds_ago(90) }
+    Order { at: seconds_ago(90), ..Order::new(DesiredState::Pause, by) }
 }
 
 fn queues(waiting: impl Fn(QueueKind) -> Option<u32>) -> Vec<FoundQueue> {
@@ -278,8 +278,7 @@ fn a_paused_run_needs_no_worker() {
         move |status: &mut Status| {
             status.workers.clear();
             let by = "ada@h1".to_owned();
-            status.runs[0].order =
-                Some(Order { version: CONTROL_VERSION, desired, by, reason: None, at: seconds_ago(60) });
+            status.runs[0].order = Some(Order { at: seconds_ago(60), ..Order::new(desired, by) });
         }
     };
     check_attention(paused(DesiredState::Pause), &["it is paused (pause, given by ada@h1"]);
@@ -354,8 +353,7 @@ fn a_run_of_which_no_cell_is_finished_for_long_may_be_stuck() {
         move |status: &mut Status| {
             silent(3_600, None)(status);
             let by = "ada@h1".to_owned();
-            status.runs[0].order =
-                Some(Order { version: CONTROL_VERSION, desired, by, reason: None, at: seconds_ago(seconds) });
+            status.runs[0].order = Some(Order { at: seconds_ago(seconds), ..Order::new(desired, by) });
         }
     };
     check_attention(ordered(DesiredState::Pause, 1_800), &["it is paused"]);

@@ -1,0 +1,112 @@
+//! What a run has spent at most: its finished cells, and the calls of the others that the store knows.
+
+use std::collections::{BTreeMap, HashSet};
+
+use valuesim_shared::id::{Cell, ModelId, RunId};
+use valuesim_shared::money::NanoUsd;
+use valuesim_shared::outcome::StageSpend;
+use valuesim_shared::stage::Stage;
+use valuesim_shared::store::{CellRecord, SentCall, Store, StoreError};
+
+use crate::ledger::{Ledger, LedgerError};
+use crate::plan::Plan;
+
+/// Why it cannot be said what a run has spent.
+#[derive(Debug, thiserror::Error)]
+pub enum SpentError {
+    /// The ledger cannot be read.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What each model's calls have cost at most, in the experiment's order.
+///
+/// Requests that broke off or that nobody awaited count with the most that they can have cost.
+pub async fn spent_at_most(
+    run: &RunId,
+    plan: &Plan,
+    ledger: &Ledger,
+    store: &impl Store,
+) -> Result<Vec<NanoUsd>, SpentError> {
+    let finished: HashSet<Cell> = ledger.finished()?.collect::<Result<_, _>>()?;
+    let mut of_models = Vec::new();
+    for model in plan.models() {
+        let mut spent = in_ledger(ledger, model)?;
+        for cell in plan.cells_of(model).filter(|cell| !finished.contains(cell)) {
+            spent += in_store(run, cell, store).await?;
+        }
+        of_models.push(spent);
+    }
+    Ok(of_models)
+}
+
+fn in_ledger(ledger: &Ledger, model: ModelId) -> Result<NanoUsd, LedgerError> {
+    let mut spent = NanoUsd(0);
+    for row in ledger.spend(model)? {
+        spent += at_most(&row?.1.total());
+    }
+    Ok(spent)
+}
+
+async fn in_store(run: &RunId, cell: Cell, store: &impl Store) -> Result<NanoUsd, StoreError> {
+    let record = store.cell_record(run, cell).await?;
+    let mut by_stage = of_record(&record);
+    if let Some(story) = store.backstory(run, cell).await? {
+        // Its calls are in the record, too, until that is dropped.
+        let of_story = at_most(&story.spend.total());
+        let recorded = by_stage.remove(&Stage::STORY).unwrap_or_default();
+        by_stage.insert(Stage::STORY, recorded.max(of_story));
+    }
+    Ok(by_stage.into_values().sum())
+}
+
+/// What a cell's calls have cost at most, by stage.
+fn of_record(CellRecord { replies, sent }: &CellRecord) -> BTreeMap<Stage, NanoUsd> {
+    let mut by_stage: BTreeMap<Stage, NanoUsd> = BTreeMap::new();
+    for (key, reply) in replies {
+        *by_stage.entry(key.stage).or_default() += at_most(&reply.spend);
+    }
+    for (key, SentCall { times, each, failed, perhaps_billed }) in sent {
+        let counted = replies.get(key);
+        let sent = times.saturating_sub(counted.map_or(0, |reply| reply.spend.sent));
+        let failed = failed.saturating_sub(counted.map_or(0, |reply| reply.spend.failed)).min(sent);
+        let billed = perhaps_billed.saturating_sub(counted.map_or(0, |reply| reply.perhaps_billed)).min(failed);
+        *by_stage.entry(key.stage).or_default() += each.times(sent - failed + billed).at_most_cost;
+    }
+    by_stage
+}
+
+fn at_most(spend: &StageSpend) -> NanoUsd {
+    spend.cost + spend.unsure.at_most_cost
+}
+
+#[cfg(test)]
+mod tests {
+    use valuesim_shared::call::{CallKey, ReplyText};
+    use valuesim_shared::outcome::UncertainSpend;
+    use valuesim_shared::store::RecordedReply;
+
+    use super::*;
+
+    #[test]
+    fn a_request_without_an_end_counts_as_the_most_that_it_can_have_cost() {
+        let key = CallKey::first(Stage::COGNITIVE, None);
+        let each = UncertainSpend { at_most_cost: NanoUsd(100), ..UncertainSpend::default() };
+        let spend = StageSpend { sent: 1, answered: 1, cost: NanoUsd(7), ..StageSpend::default() };
+        let reply =
+            RecordedReply { reply: ReplyText::Refused, spend, perhaps_billed: 0, reported_model: String::new() };
+        let sent = |times, failed, perhaps_billed| SentCall { times, each, failed, perhaps_billed };
+        let check = |sent: SentCall, reply: Option<&RecordedReply>, expected| {
+            let replies = reply.map(|reply| (key, reply.clone())).into_iter().collect();
+            let record = CellRecord { replies, sent: [(key, sent)].into() };
+            assert_eq!(of_record(&record).into_values().sum::<NanoUsd>(), NanoUsd(expected));
+        };
+        check(sent(1, 0, 0), Some(&reply), 7);
+        check(sent(1, 0, 0), None, 100);
+        check(sent(3, 2, 1), None, 200);
+        check(sent(2, 0, 0), Some(&reply), 107);
+    }
+}

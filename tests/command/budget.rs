@@ -1,0 +1,142 @@
+//! The budget: a wall that no call passes, whatever fails, with everything kept behind it.
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use valuesim_simulator::provider::{Latency, ProviderOptions};
+
+use crate::support::ledger;
+use crate::support::money::{PRICE, charged};
+use crate::support::sandbox::Sandbox;
+use crate::support::simulated::Simulated;
+
+const RUN: &[&str] = &["run", "--synthetic", "60", "--folds", "1,5", "--methods", "valuesim"];
+const FEW: [&str; 2] = ["--users", "4"];
+const MORE: [&str; 2] = ["--users", "10"];
+
+/// Kills in the middle of the run, and the calls that may be in flight then, as the flag says, too.
+const KILLS: u64 = 6;
+const IN_FLIGHT: u64 = 2;
+
+/// A call of the run costs at most 20,000 bytes of prompt and 4,000 tokens of reply at [`PRICE`], in nano-dollars.
+const MOST_OF_A_CALL: u64 = 28_000_000;
+
+fn flags<'a>(url: &'a str, runs: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let model = ["--model", "m", "--base-url", url, "--price", PRICE, "--max-output-tokens", "4000", "--runs", runs];
+    [RUN, &model, more].concat()
+}
+
+/// What the whole run costs, in nano-dollars.
+fn whole(sandbox: &Sandbox, users: [&str; 2]) -> u64 {
+    let provider = Simulated::start(ProviderOptions::default());
+    sandbox.run(&flags(&provider.base_url(), "whole", &users)).expect_success();
+    charged(&provider.stats())
+}
+
+fn dollars(nano: u64) -> String {
+    format!("{}.{:09}", nano / 1_000_000_000, nano % 1_000_000_000)
+}
+
+#[test]
+fn a_run_stops_before_its_budget_is_passed_and_goes_on_when_it_is_raised() {
+    let sandbox = Sandbox::new();
+    let whole = whole(&sandbox, FEW);
+    let provider = Simulated::start(ProviderOptions::default());
+    let (url, budget) = (provider.base_url(), dollars(whole / 2));
+    let stopped = sandbox.run(&flags(&url, "limited", &[&FEW[..], &["--budget", &budget]].concat())).expect_code(3);
+    let spent = charged(&provider.stats());
+    assert!(spent <= whole / 2, "{spent} of {}", whole / 2);
+    assert!(spent * 100 >= whole / 2 * 97, "only {spent} of {} are used", whole / 2);
+    for part in ["stopped by the budget", "80 % of the budget", "95 % of the budget"] {
+        assert!(stopped.stderr.contains(part), "{part} is not in\n{}", stopped.stderr);
+    }
+    let folder = sandbox.run_folder("limited");
+    assert!(!ledger::cells(&folder).is_empty() && folder.join("results.json").exists());
+    sandbox.run(&flags(&url, "limited", &[&FEW[..], &["--budget", &budget]].concat())).expect_code(3);
+    assert!(charged(&provider.stats()) <= whole / 2);
+
+    let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
+    let raised = sandbox.run(&["budget", &name, &dollars(whole * 2), "--runs", "limited"]).expect_success().stdout;
+    assert!(raised.contains("may cost $") && raised.contains("goes on"), "{raised}");
+    sandbox.run(&flags(&url, "limited", &[&FEW[..], &["--budget", &budget]].concat())).expect_success();
+    assert_eq!(ledger::cells(&folder), ledger::cells(&sandbox.run_folder("whole")));
+    assert!(charged(&provider.stats()) <= whole * 2);
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "there is no runtime here, and a count at the provider is waited for")]
+fn kills_at_any_time_do_not_let_a_run_pass_its_budget() {
+    let sandbox = Sandbox::new();
+    let whole = whole(&sandbox, MORE);
+    let latency = Latency::Fixed(Duration::from_millis(1));
+    let provider = Simulated::start(ProviderOptions { latency, ..ProviderOptions::default() });
+    let (url, limit) = (provider.base_url(), whole / 2);
+    let budget = dollars(limit);
+    for kill in 0..KILLS {
+        let mut command: Command = sandbox.command(&flags(
+            &url,
+            "killed",
+            &[&MORE[..], &["--budget", &budget, "--calls-in-flight", "2"]].concat(),
+        ));
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let wanted = provider.stats().answered + 20 + kill * 7919 % 60;
+        while provider.stats().answered < wanted && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let _ = child.kill();
+        child.wait().unwrap();
+        assert!(charged(&provider.stats()) <= limit, "after {kill} kills");
+    }
+    sandbox
+        .run(&flags(&url, "killed", &[&MORE[..], &["--budget", &budget, "--calls-in-flight", "2"]].concat()))
+        .expect_code(3);
+    let spent = charged(&provider.stats());
+    // What was in flight at a kill counts as the most that it can have cost.
+    let unknown = KILLS * IN_FLIGHT * MOST_OF_A_CALL;
+    assert!(spent <= limit && (spent + unknown) * 100 >= limit * 97, "{spent} of {limit}");
+}
+
+#[test]
+fn a_budget_of_a_model_in_the_file_is_a_wall_too() {
+    let sandbox = Sandbox::new();
+    let whole = whole(&sandbox, FEW);
+    let provider = Simulated::start(ProviderOptions::default());
+    let file = format!(
+        "methods = ['valuesim']\nsurvey.synthetic = 60\nsample.users = 4\nsplit.only = [1, 5]\n[[model]]\nname = 'm'\nbase_url = '{}'\n\
+         max_output_tokens = 4000\nbudget_usd = {}\nprice = {{ input_usd_per_million = 1, output_usd_per_million = 2 }}\n",
+        provider.base_url(),
+        dollars(whole / 3)
+    );
+    fs::write(sandbox.path("limited.toml"), file).unwrap();
+    sandbox.run(&["run", "limited.toml"]).expect_code(3);
+    let spent = charged(&provider.stats());
+    assert!(spent <= whole / 3 && spent * 100 >= whole / 3 * 95, "{spent} of {}", whole / 3);
+}
+
+#[test]
+fn a_budget_that_cannot_be_kept_is_refused() {
+    let sandbox = Sandbox::new();
+    let refused = |flags: &[&str], expected: &str| {
+        let model = ["--model", "m", "--base-url", "http://127.0.0.1:9/v1"];
+        sandbox.run(&[RUN, &model, flags].concat()).expect_code(2).check_error(&[expected]);
+    };
+    let output = "--max-output-tokens=4000";
+    refused(&["--budget", "5", output, "--price-unknown"], "a budget needs a price");
+    refused(&["--budget", "5", "--price", "1,2"], "a budget needs a limit of the reply");
+    refused(&["--budget", "0.000001", "--price", "1,2", output], "the most that a single call of m can cost");
+    refused(&["--budget=-5", "--price", "1,2", output], "above 0");
+    let fleet = [
+        "coordinate",
+        "--model",
+        "m",
+        "--base-url",
+        "http://127.0.0.1:9/v1",
+        "--price",
+        "1,2",
+        output,
+        "--budget",
+        "5",
+    ];
+    sandbox.run(&fleet).expect_code(2).check_error(&["a fleet keeps no budget yet"]);
+}
