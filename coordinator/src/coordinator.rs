@@ -9,6 +9,7 @@
 mod cell_states;
 mod dispatch;
 mod receive;
+mod refusals;
 mod rounds;
 #[cfg(test)]
 mod tests;
@@ -34,10 +35,12 @@ use crate::kept_replies::KeptReplies;
 use crate::ledger::{DeadCells, Ledger, LedgerError};
 use crate::live::LiveScores;
 use crate::off_peak::OffPeak;
+use crate::outcome_rules::OutcomeRules;
 use crate::plan::{Plan, Planned};
 use crate::retrieval::Retrieval;
 use crate::rounds::Rounds;
 use cell_states::CellStates;
+use refusals::Refusals;
 
 /// Why the coordinator failed.
 #[derive(Debug, thiserror::Error)]
@@ -135,6 +138,10 @@ pub struct Coordinator<Q, S> {
     run: RunId,
     plan: Arc<Plan>,
     planned: Planned,
+    /// What outcomes must be to enter the ledger.
+    rules: OutcomeRules,
+    /// Cells whose outcomes did not fit.
+    refusals: Mutex<Refusals>,
     survey: Arc<Survey>,
     ledger: Arc<Ledger>,
     queue: Q,
@@ -191,6 +198,8 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         Ok(Self {
             run: manifest.run.clone(),
             planned: plan.planned(),
+            rules: OutcomeRules::new((&manifest.methods, manifest.behaviour), &plan, &manifest.codebook),
+            refusals: Mutex::new(Refusals::given_up_before(ledger.dead()?.into_keys())),
             plan,
             survey,
             ledger,
@@ -271,6 +280,11 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         self.lost.notify_one();
     }
 
+    /// Whether the outcomes of a cell were refused so often that it counts as dead.
+    pub(crate) fn is_given_up(&self, cell: Cell) -> bool {
+        self.refusals().is_given_up(cell)
+    }
+
     /// Sets the dead cells; cells that were dead before and are not in `dead` are open again. Returns once the ledger has
     /// recorded them.
     ///
@@ -281,6 +295,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
     /// Never, unless the ledger panics.
     pub async fn set_dead(&self, mut dead: DeadCells) -> Result<(), CoordinatorError> {
         dead.retain(|&cell, _| self.planned.contains(cell));
+        self.refusals().only_of(&dead);
         let settled = self.cell_states().set_dead(dead.keys().copied());
         self.free(settled);
         let ledger = Arc::clone(&self.ledger);
@@ -340,6 +355,10 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
             self.windows[usize::from(cell.model.0)].add_permits(1);
         }
         self.progress.show(&self.cell_states());
+    }
+
+    fn refusals(&self) -> MutexGuard<'_, Refusals> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn cell_states(&self) -> MutexGuard<'_, CellStates> {

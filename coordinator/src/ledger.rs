@@ -13,6 +13,7 @@ mod dead;
 mod error;
 mod open;
 mod read_only_backend;
+mod reopen;
 mod rounds;
 mod schema;
 #[cfg(test)]

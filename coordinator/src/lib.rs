@@ -25,6 +25,7 @@ pub mod ledger;
 pub mod live;
 pub mod metrics;
 pub mod off_peak;
+mod outcome_rules;
 mod parquet_table;
 pub mod plan;
 pub mod predictions;

@@ -17,6 +17,7 @@ use valuesim_shared::id::{Cell, RunId};
 use crate::evaluation::{Evaluated, PREDICTIONS_FILE};
 use crate::grouped::grouped;
 use crate::ledger::LedgerError;
+use crate::outcome_rules::OutcomeRules;
 use crate::provenance::Provenance;
 use crate::report::RESULTS_FILE;
 use crate::retrieval::{EmbeddedTexts, KeptVectors, VECTORS_FILE};
@@ -76,13 +77,14 @@ impl Verification {
 
 /// Makes all checks and changes nothing. The pages of the ledger were checked when it was opened.
 pub fn verify(subject: &Subject<'_>) -> Result<Verification, LedgerError> {
-    let Evaluated { run, experiment, plan, ledger, .. } = subject.evaluated;
-    let rows = Rows::read(ledger, plan)?;
+    let Evaluated { run, experiment, plan, ledger, codebook, .. } = subject.evaluated;
+    let rules = OutcomeRules::new((&experiment.methods, experiment.behaviour), plan, codebook);
+    let rows = Rows::read(ledger, plan, &rules)?;
     let mut checks = vec![
         rows.sums(),
         identity(subject)?,
         cells::counts(plan, &rows),
-        cells::fits(ledger, plan, experiment)?,
+        cells::fits(ledger, plan, &rules)?,
         cells::transcripts(ledger, plan, &rows)?,
         provenance(subject, &rows)?,
     ];

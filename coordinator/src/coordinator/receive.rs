@@ -184,11 +184,18 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
 
     fn read(&self, delivery: &Q::Delivery) -> Result<CellOutcome, CoordinatorError> {
         let outcome = read_outcome(delivery)?;
-        if outcome.run == self.run && self.planned.contains(outcome.cell) {
-            return Ok(outcome);
-        }
         let (run, cell) = (&outcome.run, outcome.cell);
-        Err(CoordinatorError::Outcome(format!("cell {cell} of run {run} is not planned in run {}", self.run)))
+        if *run != self.run || !self.planned.contains(cell) {
+            let reason = format!("cell {cell} of run {run} is not planned in run {}", self.run);
+            return Err(CoordinatorError::Outcome(reason));
+        }
+        let misfits = self.rules.misfits(&outcome);
+        if let Some(first) = misfits.first() {
+            self.refusals().add(cell);
+            let more = if misfits.len() > 1 { format!(" (and {} more)", misfits.len() - 1) } else { String::new() };
+            return Err(CoordinatorError::Outcome(format!("that of cell {cell} does not fit the plan: {first}{more}")));
+        }
+        Ok(outcome)
     }
 }
 

@@ -4,12 +4,16 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 use valuesim_shared::codebook::Codebook;
+use valuesim_shared::dead_letter::DeadLetter;
 use valuesim_shared::experiment::Experiment;
-use valuesim_shared::id::{Code, Country, Fold, ModelId, Respondent};
-use valuesim_shared::method::Method;
+use valuesim_shared::id::{Code, Country, Fold, ModelId, QuestionId, Respondent};
+use valuesim_shared::method::{Method, Module};
 use valuesim_shared::model::ModelSettings;
-use valuesim_shared::outcome::{CellOutcome, CellResult, CellSpend, OUTCOME_VERSION};
-use valuesim_shared::queue::{MemoryQueue, QueueKind, QueueName};
+use valuesim_shared::outcome::{
+    ArmResult, CellOutcome, CellResult, CellSpend, CodeString, Decided, Ended, ModuleResult, OUTCOME_VERSION,
+    StoryResult,
+};
+use valuesim_shared::queue::{Delivery as _, MemoryQueue, QueueKind, QueueName};
 use valuesim_shared::store::EmbeddedStore;
 use valuesim_shared::survey::SurveyBuilder;
 
@@ -23,16 +27,78 @@ fn survey_of_two() -> Survey {
     survey.finish("test")
 }
 
-fn outcome(run: &RunId, cell: Cell) -> Bytes {
-    let outcome = CellOutcome {
+/// The outcome of a cell whose modules always chose the first option.
+fn outcome(run: &RunId, plan: &Plan, cell: Cell) -> CellOutcome {
+    let codebook = Codebook::built_in();
+    let asked = plan.split().asked(cell.fold);
+    let first = |&id: &QuestionId| Some(codebook.question(id).options[0].code);
+    let answers: Vec<Option<Code>> = asked.iter().map(first).collect();
+    let ended = CodeString(vec![Ended::Answered; asked.len()]);
+    let module = |module: Module| ModuleResult { stage: module.into(), answers: answers.clone(), ended: ended.clone() };
+    let modules = Module::ALL.map(module).to_vec();
+    let decided = CodeString(vec![Decided::Unanimous; asked.len()]);
+    let arm = ArmResult { method: Method::ValueSim, asked: vec![3; asked.len()], answers, ended, decided };
+    let story = Some(StoryResult { ended: Ended::Answered, characters: 900, asked: 1 });
+    let result = CellResult { story, scaled_stories: Vec::new(), modules, arms: vec![arm] };
+    CellOutcome {
         version: OUTCOME_VERSION,
         run: run.clone(),
         cell,
-        result: CellResult { story: None, scaled_stories: Vec::new(), modules: vec![], arms: vec![] },
-        spend: CellSpend { stages: [].into(), reported_models: vec![], ..CellSpend::default() },
+        result,
+        spend: CellSpend::default(),
         transcript: None,
-    };
-    Bytes::from(serde_json::to_vec(&outcome).expect("JSON"))
+    }
+}
+
+fn message(outcome: &CellOutcome) -> Bytes {
+    Bytes::from(serde_json::to_vec(outcome).expect("JSON"))
+}
+
+/// A coordinator of a run with two people on lasting queues.
+struct Run {
+    _folder: tempfile::TempDir,
+    id: RunId,
+    plan: Arc<Plan>,
+    queue: MemoryQueue,
+    ledger: Arc<Ledger>,
+    coordinator: Coordinator<MemoryQueue, EmbeddedStore>,
+}
+
+impl Run {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut experiment = Experiment { methods: vec![Method::ValueSim], ..Experiment::default() };
+        experiment.models = vec![ModelSettings::named("m")];
+        let survey = Arc::new(survey_of_two());
+        let plan = Arc::new(Plan::new(&experiment, &survey, &Codebook::built_in()).expect("a plan"));
+        let id = RunId("r1".to_owned());
+        let manifest = Manifest::of(id.clone(), &experiment, Codebook::built_in());
+        let ledger = Arc::new(Ledger::open(&folder.path().join("ledger.redb"), &id).expect("a ledger"));
+        let queue = MemoryQueue::new(100);
+        let store = EmbeddedStore::open(&folder.path().join("store")).expect("a store");
+        let cursor = Cursor::at(&folder.path().join("cursor"));
+        let servers = (queue.clone(), store);
+        let coordinator = Coordinator::new(&manifest, Arc::clone(&plan), survey, Arc::clone(&ledger), servers, 10)
+            .expect("a coordinator")
+            .on_lasting_queues(cursor, "test".to_owned());
+        Self { _folder: folder, id, plan, queue, ledger, coordinator }
+    }
+
+    fn queue_name(&self, kind: QueueKind) -> QueueName {
+        QueueName { run: self.id.clone(), kind }
+    }
+
+    async fn send(&self, outcome: &CellOutcome) {
+        self.queue.publish(&self.queue_name(QueueKind::Results), message(outcome)).await.expect("published");
+    }
+
+    /// Lets it record what is at hand.
+    async fn record(&self) {
+        let stop = CancellationToken::new();
+        stop.cancel();
+        assert_eq!(self.coordinator.run(&stop).await.expect("stops"), RunEnd::Interrupted);
+        assert!(self.queue.try_take(&self.queue_name(QueueKind::Results)).is_none(), "they are acknowledged");
+    }
 }
 
 #[test]
@@ -49,27 +115,35 @@ fn cells_that_do_not_come_back_are_shown_until_one_is_finished() {
 
 #[tokio::test]
 async fn outcomes_that_are_at_hand_are_recorded_though_the_run_is_to_stop() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let mut experiment = Experiment { methods: vec![Method::ValueSim], ..Experiment::default() };
-    experiment.models = vec![ModelSettings::named("m")];
-    let survey = Arc::new(survey_of_two());
-    let plan = Arc::new(Plan::new(&experiment, &survey, &Codebook::built_in()).expect("a plan"));
-    let manifest = Manifest::of(RunId("r1".to_owned()), &experiment, Codebook::built_in());
-    let ledger = Arc::new(Ledger::open(&folder.path().join("ledger.redb"), &manifest.run).expect("a ledger"));
-    let queue = MemoryQueue::new(100);
-    let store = EmbeddedStore::open(&folder.path().join("store")).expect("a store");
-    let cursor = Cursor::at(&folder.path().join("cursor"));
-    let coordinator = Coordinator::new(&manifest, Arc::clone(&plan), survey, ledger, (queue.clone(), store), 10)
-        .expect("a coordinator")
-        .on_lasting_queues(cursor, "test".to_owned());
-    let done: Vec<Cell> = plan.cells_of(ModelId(0)).take(3).collect();
-    let results = QueueName { run: manifest.run.clone(), kind: QueueKind::Results };
+    let run = Run::new();
+    let done: Vec<Cell> = run.plan.cells_of(ModelId(0)).take(3).collect();
     for &cell in &done {
-        queue.publish(&results, outcome(&manifest.run, cell)).await.expect("published");
+        run.send(&outcome(&run.id, &run.plan, cell)).await;
     }
-    let stop = CancellationToken::new();
-    stop.cancel();
-    assert_eq!(coordinator.run(&stop).await.expect("stops"), RunEnd::Interrupted);
-    assert_eq!(coordinator.finished_cells().into_iter().collect::<HashSet<_>>(), done.into_iter().collect());
-    assert!(queue.try_take(&results).is_none(), "they are acknowledged");
+    run.record().await;
+    assert_eq!(run.coordinator.finished_cells().into_iter().collect::<HashSet<_>>(), done.into_iter().collect());
+}
+
+#[tokio::test]
+async fn a_forged_outcome_is_refused_with_the_reason_and_the_genuine_one_behind_it_counts() {
+    let run = Run::new();
+    let cell = run.plan.cells_of(ModelId(0)).next().expect("there is one");
+    let genuine = outcome(&run.id, &run.plan, cell);
+    let (mut short, mut armless) = (genuine.clone(), genuine.clone());
+    short.result.arms[0].answers.truncate(10);
+    armless.result.arms.clear();
+    for outcome in [&short, &armless, &genuine] {
+        run.send(outcome).await;
+    }
+    run.record().await;
+    let rows: Vec<_> = run.ledger.results(ModelId(0)).expect("reads").map(|row| row.expect("sound")).collect();
+    assert_eq!(rows, [(cell, genuine.result)]);
+    let mut reasons = Vec::new();
+    while let Some(letter) = run.queue.try_take(&run.queue_name(QueueKind::Dead)) {
+        reasons.push(DeadLetter::from_bytes(letter.body()).expect("a dead letter").reason);
+        letter.ack().await.expect("acknowledged");
+    }
+    let [first, second] = &reasons[..] else { panic!("{reasons:?}") };
+    assert!(first.contains("does not fit the plan: valuesim has 10 answers, expected "), "{first}");
+    assert!(second.contains("does not fit the plan: a result of valuesim is missing"), "{second}");
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use valuesim_shared::control::{Control, REPORT_EVERY, UnixMillis};
-use valuesim_shared::dead_letter::DeadMessage;
+use valuesim_shared::dead_letter::{DeadContent, DeadMessage};
+use valuesim_shared::id::Cell;
 use valuesim_shared::queue::{QueueAdmin, QueueError, QueueKind, QueueName};
 use valuesim_shared::store::Store;
 
@@ -84,7 +85,10 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
         if count > 0 {
             for message in self.servers.queue.browse(&self.dead_letters(), count as usize).await? {
                 let found = DeadMessage::read(&message.body);
-                if let Some(cell) = found.content.cell() {
+                // A refused outcome may be forged, and the genuine one may be on its way.
+                let is_refused = found.letter.is_some() && matches!(found.content, DeadContent::Outcome(_));
+                let counts = |cell: &Cell| !is_refused || self.coordinator.is_given_up(*cell);
+                if let Some(cell) = found.content.cell().filter(counts) {
                     dead.insert(cell, why(&found));
                 }
             }

@@ -10,5 +10,9 @@ pub(super) const CELLS: TableDefinition<Key, &[u8]> = TableDefinition::new("cell
 pub(super) const SPEND: TableDefinition<Key, &[u8]> = TableDefinition::new("spend");
 pub(super) const TRANSCRIPTS: TableDefinition<Key, &[u8]> = TableDefinition::new("transcripts");
 
+/// Rows of cells that were reopened: of the tables above, each under its cell and the time in milliseconds since 1970. A ledger
+/// in which no cell was reopened lacks it.
+pub(super) const SET_ASIDE: TableDefinition<(Key, u64, &str), &[u8]> = TableDefinition::new("set_aside");
+
 /// Model, respondent, fold.
 pub(super) type Key = (u16, u32, u8);

@@ -152,3 +152,21 @@ fn dates_stay_unknown_in_a_ledger_whose_first_cells_have_none() {
     record_on(&ledger, &[outcome(2, 1, 1)], "2026-12-03");
     assert_eq!(dates_of(&ledger), None);
 }
+
+#[test]
+fn a_reopened_cell_is_open_and_its_rows_are_kept_aside() {
+    let (_folder, path, ledger) = new_ledger();
+    let with = CellOutcome { transcript: Some(Transcript::of([])), ..outcome(1, 1, 1) };
+    ledger.record(&[with, outcome(1, 2, 1)]).expect("writes");
+    let (first, never) = (outcome(1, 1, 1).cell, outcome(9, 1, 1).cell);
+    assert_eq!(ledger.reopen(&[first, never, first]).expect("writes"), [first]);
+    assert_eq!(ledger.rows_set_aside().expect("reads"), 3);
+    drop(ledger);
+    let ledger = Ledger::open(&path, &run()).expect("opens again");
+    let open: Vec<_> = ledger.finished().expect("reads").collect::<Result<_, _>>().expect("sound");
+    assert_eq!(open, [outcome(1, 2, 1).cell]);
+    assert_eq!(ledger.transcripts().expect("reads"), 0);
+    assert_eq!(ledger.record(&[outcome(1, 1, 7)]).expect("writes"), [first]);
+    assert_eq!(ledger.reopen(&[first]).expect("writes"), [first], "it may be reopened again");
+    assert_eq!(ledger.rows_set_aside().expect("reads"), 5);
+}

@@ -2,14 +2,12 @@
 
 use std::collections::HashSet;
 
-use valuesim_shared::experiment::Experiment;
 use valuesim_shared::id::Cell;
-use valuesim_shared::outcome::CellResult;
 
 use super::Check;
 use crate::ledger::{DeadCells, Ledger, LedgerError};
+use crate::outcome_rules::OutcomeRules;
 use crate::plan::Plan;
-use crate::score::Prediction;
 
 /// The rows of a ledger, with their checksums checked.
 pub(super) struct Rows {
@@ -21,7 +19,7 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    pub(super) fn read(ledger: &Ledger, plan: &Plan) -> Result<Self, LedgerError> {
+    pub(super) fn read(ledger: &Ledger, plan: &Plan, rules: &OutcomeRules) -> Result<Self, LedgerError> {
         let check = Check::new("ledger", "");
         let mut rows = Self { finished: HashSet::new(), dead: DeadCells::new(), models: Vec::new(), check };
         match ledger.dead() {
@@ -30,7 +28,7 @@ impl Rows {
             Err(error) => return Err(error),
         }
         rows.read_cells(ledger)?;
-        rows.read_spend(ledger, plan)?;
+        rows.read_spend(ledger, plan, rules)?;
         rows.check.said = format!("all pages and the rows of {} cells have their checksums", rows.finished.len());
         Ok(rows)
     }
@@ -47,12 +45,15 @@ impl Rows {
         Ok(())
     }
 
-    fn read_spend(&mut self, ledger: &Ledger, plan: &Plan) -> Result<(), LedgerError> {
+    fn read_spend(&mut self, ledger: &Ledger, plan: &Plan, rules: &OutcomeRules) -> Result<(), LedgerError> {
         let mut with_spend = HashSet::new();
         for model in plan.models() {
             for row in ledger.spend(model)? {
                 let Some((cell, spend)) = self.readable(row)? else { continue };
                 with_spend.insert(cell);
+                for misfit in rules.misfits_of_spend(&spend) {
+                    self.check.problem(format_args!("{cell}: {misfit}"));
+                }
                 for model in spend.reported_models {
                     if !self.models.contains(&model) {
                         self.models.push(model);
@@ -147,15 +148,16 @@ pub(super) fn transcripts(ledger: &Ledger, plan: &Plan, rows: &Rows) -> Result<C
     Ok(check)
 }
 
-/// Checks that every prediction is there: for each arm of the experiment, one for each question of the fold that is asked.
-pub(super) fn fits(ledger: &Ledger, plan: &Plan, experiment: &Experiment) -> Result<Check, LedgerError> {
+/// Checks that every prediction is there, for each arm of the experiment one for each question of the fold that is asked, and
+/// that each is possible.
+pub(super) fn fits(ledger: &Ledger, plan: &Plan, rules: &OutcomeRules) -> Result<Check, LedgerError> {
     let mut check = Check::new("predictions", "every arm has a prediction for each question of its fold");
     let planned = plan.planned();
     for model in plan.models() {
         for row in ledger.results(model)? {
             match row {
                 Ok((cell, result)) if planned.contains(cell) => {
-                    for misfit in misfits(cell, &result, plan, experiment) {
+                    for misfit in rules.misfits_of_result(cell, &result) {
                         check.problem(format_args!("{cell}: {misfit}"));
                     }
                 }
@@ -166,29 +168,4 @@ pub(super) fn fits(ledger: &Ledger, plan: &Plan, experiment: &Experiment) -> Res
         }
     }
     Ok(check)
-}
-
-fn misfits(cell: Cell, result: &CellResult, plan: &Plan, experiment: &Experiment) -> Vec<String> {
-    let asked = plan.split().asked(cell.fold);
-    let mut misfits = Vec::new();
-    for method in &experiment.methods {
-        match result.arms.iter().filter(|arm| arm.method == *method).count() {
-            1 => {}
-            found => misfits.push(format!("there are {found} results of {method}, expected 1")),
-        }
-    }
-    for arm in &result.arms {
-        if !experiment.methods.contains(&arm.method) {
-            misfits.push(format!("there is a result of {}, which the experiment does not have", arm.method));
-        }
-        let no_truth = |_| valuesim_shared::id::Code(0);
-        misfits.extend(Prediction::of_cell(arm, asked, no_truth).err().map(|misfit| misfit.to_string()));
-    }
-    for module in &result.modules {
-        let (found, expected) = (module.answers.len().min(module.ended.0.len()), asked.len());
-        if module.answers.len() != expected || module.ended.0.len() != expected {
-            misfits.push(format!("{} has {found} answers, expected {expected}", module.stage.name()));
-        }
-    }
-    misfits
 }

@@ -20,6 +20,9 @@ pub(super) use vectors::vectors;
 /// Longer messages of a provider are cut to this length, in characters.
 const MESSAGE_CHARACTERS: usize = 300;
 
+/// Longer names of a model are cut to this length, in characters: they are kept with each cell.
+const MODEL_NAME_CHARACTERS: usize = 200;
+
 /// The parts of a chat completion that are used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
@@ -146,7 +149,7 @@ fn reply(completion: Completion<'_>) -> Result<Reply, CallError> {
         tokens: completion.usage.as_ref().and_then(Usage::tokens),
         cost: completion.usage.as_ref().and_then(Usage::cost),
         service_tier: completion.service_tier.and_then(|tier| tier.as_str().map(str::to_owned)),
-        model: completion.model.map(Cow::into_owned).unwrap_or_default(),
+        model: completion.model.map(|name| name.chars().take(MODEL_NAME_CHARACTERS).collect()).unwrap_or_default(),
     })
 }
 
