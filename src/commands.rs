@@ -20,6 +20,7 @@ pub(crate) mod pause;
 pub(crate) mod prices;
 pub(crate) mod purge;
 mod queues;
+pub(crate) mod reopen;
 pub(crate) mod report;
 pub(crate) mod resume;
 pub(crate) mod run;

@@ -119,6 +119,11 @@ enum Verb {
     /// 1 if anything is wrong; with 4 if it could not check: while a process works on the run, or if the ledger cannot
     /// be opened or comes from another release.
     Verify(commands::verify::Flags),
+    /// Open finished or dead cells again, so that the run's command asks for them again
+    ///
+    /// For cells that were recorded wrongly. Their former rows stay in the ledger, in a table of their own. Results and
+    /// report of the run are as before until its command has run again.
+    Reopen(commands::reopen::Flags),
     /// List known prices, import others, or check a table of prices
     #[command(subcommand)]
     Prices(commands::prices::Verb),
@@ -159,6 +164,7 @@ fn main() -> ExitCode {
         Verb::Report(flags) => commands::report::run(&flags),
         Verb::Cost(flags) => commands::cost::run(&flags),
         Verb::Verify(flags) => commands::verify::run(&flags),
+        Verb::Reopen(flags) => commands::reopen::run(&flags),
         Verb::Prices(verb) => commands::prices::run(&verb),
         Verb::Synth(flags) => commands::synth::run(&flags),
         Verb::SimulateProvider(flags) => commands::simulate_provider::run(&flags),

@@ -2,8 +2,11 @@
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use valuesim_coordinator::plan::Plan;
+use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::Users;
-use valuesim_shared::id::ModelId;
+use valuesim_shared::id::{Cell, Code, ModelId};
+use valuesim_shared::outcome::{CellOutcome, CodeString, Decided, Ended};
 use valuesim_shared::queue::{Queue as _, QueueKind, RabbitQueue};
 
 use crate::coordinator_process::{coordinate, cursor};
@@ -44,11 +47,12 @@ pub(crate) async fn measure(table: &mut Table) -> anyhow::Result<()> {
 /// Publishes the outcomes of all cells; returns their number and mean size in bytes.
 async fn fill(queue: &RabbitQueue) -> anyhow::Result<(u64, f64)> {
     let (_, _, plan) = experiment_of(Users::Count(USERS))?;
+    let codebook = Codebook::built_in();
     let results = queue_of(&run_id(), |_| QueueKind::Results);
     let sent = stream::iter(plan.cells_of(ModelId(0))).map(|cell| {
-        let results = &results;
+        let (results, plan, codebook) = (&results, &plan, &codebook);
         async move {
-            let body = Bytes::from(serde_json::to_vec(&outcome(cell))?);
+            let body = Bytes::from(serde_json::to_vec(&fitting(cell, plan, codebook))?);
             let bytes = body.len() as f64;
             queue.publish(results, body).await?;
             anyhow::Ok(bytes)
@@ -57,4 +61,24 @@ async fn fill(queue: &RabbitQueue) -> anyhow::Result<(u64, f64)> {
     let sent = sent.buffer_unordered(CONFIRMS_IN_FLIGHT);
     let bytes = sent.try_fold(0.0, |sum, bytes| async move { Ok(sum + bytes) }).await?;
     Ok((plan.cells(), bytes / plan.cells() as f64))
+}
+
+/// An outcome that fits the plan: the modules disagree, and the coordinator decides.
+fn fitting(cell: Cell, plan: &Plan, codebook: &Codebook) -> CellOutcome {
+    let mut outcome = outcome(cell);
+    let asked = plan.split().asked(cell.fold);
+    let answers = |further: usize| -> Vec<Option<Code>> {
+        let options = asked.iter().map(|&id| &codebook.question(id).options);
+        options.map(|options| Some(options[further % options.len()].code)).collect()
+    };
+    let ended = CodeString(vec![Ended::Answered; asked.len()]);
+    for (module, at) in outcome.result.modules.iter_mut().zip(0..) {
+        (module.answers, module.ended) = (answers(at), ended.clone());
+    }
+    for arm in &mut outcome.result.arms {
+        (arm.answers, arm.ended) = (answers(0), ended.clone());
+        arm.decided = CodeString(vec![Decided::Coordinator; asked.len()]);
+        arm.asked = vec![4; asked.len()];
+    }
+    outcome
 }

@@ -22,6 +22,7 @@ use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::output::print;
 use crate::servers::{BrokerAddress, BrokerFlags, OPERATOR_PATIENCE, StoreAddress, StoreFlags, hang_up, within};
 
+pub(super) use self::entry::{cell, cell_name};
 pub(crate) use self::settle::{Act, Choice};
 
 /// The most dead letters that are read: they arrive one by one, and all are kept in memory.
@@ -126,7 +127,7 @@ struct Addresses {
 #[group(required = true, multiple = true)]
 struct Chosen {
     /// The dead letters of this cell, MODEL/RESPONDENT/FOLD; may be repeated
-    #[arg(long = "cell", value_name = "CELL", value_parser = entry::cell)]
+    #[arg(long = "cell", value_name = "CELL", value_parser = cell)]
     cells: Vec<Cell>,
 
     /// The dead letter with this id in the list; may be repeated

@@ -171,6 +171,49 @@ fn missing_and_changed_cells_are_found() {
     run.check(transcript, "its checksum in the table `transcripts` is wrong");
 }
 
+/// Replaces the row of a cell's predictions by another one with the right checksum.
+fn forge(folder: &Path, key: Key, change: impl FnOnce(&str) -> String) {
+    edit_table(folder, "cells", |rows| {
+        let row = rows.get(key).unwrap().unwrap().value()[8..].to_vec();
+        let forged = change(std::str::from_utf8(&row).unwrap());
+        assert_ne!(forged.as_bytes(), row);
+        let mut hasher = blake3::Hasher::new();
+        let (model, respondent, fold) = key;
+        hasher.update(b"cells").update(&model.to_le_bytes()).update(&respondent.to_le_bytes()).update(&[fold]);
+        let mut checksum = [0; 8];
+        hasher.update(forged.as_bytes()).finalize_xof().fill(&mut checksum);
+        rows.insert(key, [&checksum[..], forged.as_bytes()].concat().as_slice()).unwrap();
+    });
+}
+
+#[test]
+fn impossible_answers_are_found_and_their_cell_can_be_reopened() {
+    let run = Finished::new();
+    let key = first_key(&run.folder);
+    let name = format!("{}/{}/{}", key.0, key.1, key.2);
+    let impossible = |row: &str| {
+        let (before, after) = row.rsplit_once("\"answers\":[").unwrap();
+        let (_, rest) = after.split_once(',').unwrap();
+        format!("{before}\"answers\":[9999,{rest}")
+    };
+    run.check(|folder| forge(folder, key, impossible), "has no code 9999");
+    let short = |row: &str| row.replacen("\"answers\":[", "\"answers\":[1,", 1);
+    run.check(|folder| forge(folder, key, short), " answers, expected ");
+
+    let (sandbox, id) = (&run.sandbox, run.folder.file_name().unwrap().to_string_lossy().into_owned());
+    let before = read(&run.folder, "results.json");
+    forge(&run.folder, key, short);
+    let unknown = sandbox.run(&["reopen", &id, "0/59999/1"]).expect_code(1);
+    assert!(unknown.stderr.contains("open already or not of this run: 0/59999/1"), "{}", unknown.stderr);
+    let reopened = sandbox.run(&["reopen", &id, &name]).expect_success().stdout;
+    assert!(reopened.starts_with(&format!("{name} is open again")), "{reopened}");
+    sandbox.run(&RUN).expect_success();
+    let sound = sandbox.run(&["verify", &id, "--complete"]).expect_success().stdout;
+    assert!(sound.contains("2 former rows of reopened cells are kept aside"), "{sound}");
+    let scores = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap()["arms"].clone();
+    assert_eq!(scores(&read(&run.folder, "results.json")), scores(&before));
+}
+
 #[test]
 fn cells_of_another_experiment_are_found() {
     let run = Finished::new();

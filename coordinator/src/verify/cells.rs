@@ -15,13 +15,20 @@ pub(super) struct Rows {
     dead: DeadCells,
     /// The models that answered, as the providers named them.
     pub(super) models: Vec<String>,
+    set_aside: u64,
     check: Check,
 }
 
 impl Rows {
     pub(super) fn read(ledger: &Ledger, plan: &Plan, rules: &OutcomeRules) -> Result<Self, LedgerError> {
         let check = Check::new("ledger", "");
-        let mut rows = Self { finished: HashSet::new(), dead: DeadCells::new(), models: Vec::new(), check };
+        let mut rows = Self {
+            finished: HashSet::new(),
+            dead: DeadCells::new(),
+            models: Vec::new(),
+            set_aside: ledger.rows_set_aside()?,
+            check,
+        };
         match ledger.dead() {
             Ok(dead) => rows.dead = dead,
             Err(error @ LedgerError::Damaged { .. }) => rows.check.problem(error),
@@ -114,6 +121,10 @@ pub(super) fn counts(plan: &Plan, rows: &Rows) -> Check {
     let said =
         format!("{planned} planned = {finished} finished + {dead}{open} open, no cell twice, none of another run");
     let mut check = Check::new("cells", said);
+    check.said += &match rows.set_aside {
+        0 => String::new(),
+        aside => format!("; {aside} former rows of reopened cells are kept aside"),
+    };
     let planned = plan.planned();
     let mut strangers: Vec<&Cell> = rows.finished.iter().filter(|&&cell| !planned.contains(cell)).collect();
     strangers.sort_unstable();

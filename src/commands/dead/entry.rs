@@ -169,7 +169,7 @@ impl fmt::Display for Which {
 }
 
 /// Parses a cell on the command line.
-pub(super) fn cell(text: &str) -> Result<Cell, String> {
+pub(in super::super) fn cell(text: &str) -> Result<Cell, String> {
     let read = || {
         let [model, respondent, fold] = text.split('/').collect::<Vec<_>>().try_into().ok()?;
         let model = ModelId(model.parse().ok()?);
@@ -183,7 +183,7 @@ pub(super) fn cell(text: &str) -> Result<Cell, String> {
 }
 
 /// A cell as it is written on the command line.
-pub(super) fn cell_name(Cell { model, respondent, fold }: Cell) -> String {
+pub(in super::super) fn cell_name(Cell { model, respondent, fold }: Cell) -> String {
     format!("{}/{respondent}/{fold}", model.0)
 }
 
