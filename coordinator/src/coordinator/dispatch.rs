@@ -112,7 +112,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
                 continue;
             }
             let lost = self.cell_states().all_under_way();
-            let lost = self.refusals().to_try_again(lost);
+            let lost = self.refusals().worth_another_try(lost);
             // Between two rounds nothing is under way, and nothing is lost.
             if lost.is_empty() {
                 continue;

@@ -32,7 +32,7 @@ impl Refusals {
     }
 
     /// Splits cells that are neither on a queue nor with a worker: returns those to send again, and gives the others up.
-    pub(super) fn to_try_again(&mut self, lost: Vec<Cell>) -> Vec<Cell> {
+    pub(super) fn worth_another_try(&mut self, lost: Vec<Cell>) -> Vec<Cell> {
         let times = |cell: &Cell| self.times.get(cell).copied().unwrap_or(0);
         let (again, hopeless): (Vec<Cell>, Vec<Cell>) = lost.into_iter().partition(|cell| times(cell) < MAX_REFUSALS);
         self.given_up.extend(hopeless);
@@ -75,10 +75,10 @@ mod tests {
         }
         refusals.add(cell(2));
         assert!(!refusals.is_given_up(cell(1)), "it may still be in progress");
-        assert_eq!(refusals.to_try_again(vec![cell(1), cell(2), cell(3)]), [cell(2), cell(3)]);
+        assert_eq!(refusals.worth_another_try(vec![cell(1), cell(2), cell(3)]), [cell(2), cell(3)]);
         assert!(refusals.is_given_up(cell(1)) && !refusals.is_given_up(cell(2)));
         refusals.only_of(&DeadCells::new());
         assert!(!refusals.is_given_up(cell(1)));
-        assert_eq!(refusals.to_try_again(vec![cell(1)]), [cell(1)], "it begins anew");
+        assert_eq!(refusals.worth_another_try(vec![cell(1)]), [cell(1)], "it begins anew");
     }
 }

@@ -150,8 +150,11 @@ fn impossible_answers_are_refused() {
 
 #[test]
 fn impossible_spend_is_refused() {
-    let spent =
-        |stage, spend: StageSpend| move |outcome: &mut CellOutcome| drop(outcome.spend.stages.insert(stage, spend));
+    let spent = |stage, spend: StageSpend| {
+        move |outcome: &mut CellOutcome| {
+            outcome.spend.stages.insert(stage, spend);
+        }
+    };
     let one = StageSpend { sent: 1, ..StageSpend::default() };
     check(spent(Stage::NO_CAB, one.clone()), "it spent on no_cab, which no method of the run asks");
     check(spent(Stage::STORY, StageSpend { sent: u64::MAX, ..one.clone() }), "what it spent on story is impossible");
