@@ -50,6 +50,11 @@ enum Verb {
     /// Without arguments it runs a demonstration: a synthetic survey, answered by a simulated provider. Ctrl-C finishes
     /// the calls in flight and stops; the same command resumes.
     Run(Box<commands::run::LocalFlags>),
+    /// Say what a run will take: calls, tokens, money and time by stage, what its sample can show, and what would be cheaper
+    ///
+    /// Takes the same experiment as `run`, and makes no call. Of a run that has been begun it says what the rest will take, by
+    /// what its finished cells took.
+    Estimate(Box<commands::run::Flags>),
     /// Coordinate an experiment whose calls are made by workers, over RabbitMQ and Redis
     ///
     /// Takes the same experiment as `run` and gives the same results. Any number of `valuesim work` processes, on any
@@ -146,6 +151,7 @@ fn main() -> ExitCode {
     start_logging();
     let outcome = match command.verb {
         Verb::Run(flags) => commands::run::run(&flags),
+        Verb::Estimate(flags) => commands::estimate::run(&flags),
         Verb::Coordinate(flags) => commands::coordinate::run(&flags),
         Verb::Work(flags) => commands::work::run(&flags),
         Verb::Runs(flags) => commands::runs::run(&flags),

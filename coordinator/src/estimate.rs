@@ -98,6 +98,15 @@ impl<T: Copy> Span<T> {
         Self { low: value, likely: value, high: value }
     }
 
+    /// The same with an amount on top of each.
+    #[must_use]
+    pub fn plus(self, amount: T) -> Self
+    where
+        T: std::ops::Add<Output = T>,
+    {
+        self.map(|value| value + amount)
+    }
+
     fn map<U>(self, f: impl Fn(T) -> U) -> Span<U> {
         Span { low: f(self.low), likely: f(self.likely), high: f(self.high) }
     }

@@ -26,6 +26,7 @@ pub mod live;
 pub mod metrics;
 pub mod off_peak;
 mod outcome_rules;
+pub mod outlook;
 mod parquet_table;
 pub mod plan;
 pub mod predictions;

@@ -7,6 +7,7 @@ mod embedding;
 mod embedding_flags;
 mod flags;
 mod listening;
+mod pilot;
 mod price_flags;
 mod reuse;
 mod when;
@@ -39,10 +40,12 @@ use crate::runtime::beside_other_work;
 use crate::wiring::{OneProcess, Parts, start_simulator};
 use announcement::Announcement;
 use listening::Listening;
+use pilot::AfterPilot;
 
 pub(super) use budget_flags::usd;
 pub(crate) use flags::{Flags, LocalFlags};
 pub(super) use flags::{fold, respondent};
+pub(crate) use pilot::PilotFlags;
 pub(super) use when::When;
 
 /// Which processes make the calls of a run.
@@ -88,6 +91,7 @@ pub(super) fn start(experiment: Experiment, flags: &Flags, mode: Mode<'_>) -> Re
     let (least, estimate) = (job.first_round().map(|plan| estimate_of(&plan)), estimate_of(&job.plan));
     check_limits(&job.experiment, &estimate).or_usage()?;
     budget_flags::check(&job.experiment, &estimate).or_usage()?;
+    flags.pilot.check(&job)?;
     let announcement = Announcement::new(&job, (least.as_ref(), &estimate));
     if flags.dry_run {
         announcement.print(style)?;
@@ -104,7 +108,7 @@ pub(super) fn start(experiment: Experiment, flags: &Flags, mode: Mode<'_>) -> Re
         mode.check(&job.experiment)?;
     }
     let _lock = folder.lock()?;
-    guarded(&folder, || job.execute(&folder, style, mode, (runtime, stop)))
+    guarded(&folder, || job.execute(&folder, style, (mode, flags.pilot), (runtime, stop)))
 }
 
 fn check_providers(experiment: &Experiment) -> Result<(), ClientError> {
@@ -160,7 +164,7 @@ impl Job {
         &self,
         folder: &RunFolder,
         style: Style,
-        mode: Mode<'_>,
+        (mode, pilot): (Mode<'_>, PilotFlags),
         (runtime, stop): (Runtime, CancellationToken),
     ) -> Result<Exit, Failure> {
         let ledger = self.open_ledger(folder)?;
@@ -170,8 +174,19 @@ impl Job {
         let has_rounds = self.rounds(&ledger)?.is_some();
         let so_far = self.so_far(&ledger)?;
         let job = if has_rounds { self } else { &so_far };
+        let is_local = matches!(mode, Mode::OneProcess(_));
+        let after_pilot = if is_local && !has_rounds {
+            pilot.run(job, (&ledger, folder), style, (&runtime, &stop))?
+        } else {
+            AfterPilot::GoOn
+        };
         // The results of a finished run need no key and no provider.
-        let end = if !has_rounds && finished == job.plan.cells() {
+        let end = if let AfterPilot::Ended(end) = after_pilot {
+            end
+        } else if matches!(after_pilot, AfterPilot::Hold) {
+            job.score_so_far(&ledger, folder, style, &stop)?;
+            return Ok(Exit::Done);
+        } else if !has_rounds && finished == job.plan.cells() {
             note("the run is already finished: these are its results, without new calls");
             FleetEnd::Finished
         } else {

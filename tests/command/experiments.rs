@@ -55,7 +55,8 @@ fn every_experiment_is_estimated_and_runs_simulated_at_once() {
         let few = ["run", path.to_str().unwrap(), "--simulate", "--synthetic", "60", "--users", "1", "--folds", "5"];
         let estimate = sandbox.run(&[&few[..], &["--dry-run"]].concat()).expect_success().stdout;
         assert!(estimate.contains(" calls"), "{file}: {estimate}");
-        let backstories = format!("{backstories} backstories, ");
+        let several = if backstories == 1 { "backstory" } else { "backstories" };
+        let backstories = format!("{backstories} {several}, ");
         assert!(estimate.contains(&format!("work: {backstories}")), "{file}: {estimate}");
         let progress = sandbox.run(&few).expect_success().stderr;
         assert!(progress.contains(&format!(" cells, {backstories}")), "{file}: {progress}");

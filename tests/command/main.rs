@@ -6,6 +6,7 @@ mod certificates;
 mod completions;
 mod cost;
 mod demo;
+mod estimate;
 mod experiments;
 mod full_size;
 mod groups;

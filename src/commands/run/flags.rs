@@ -13,6 +13,7 @@ use valuesim_shared::strata::{Allocation, Stratify};
 
 use super::budget_flags::BudgetFlags;
 use super::embedding_flags::EmbeddingFlags;
+use super::pilot::PilotFlags;
 use super::price_flags::PriceFlags;
 use super::when::When;
 use crate::exit::{Failure, OrUsage as _};
@@ -152,6 +153,9 @@ pub(crate) struct Flags {
     #[command(flatten)]
     budget: BudgetFlags,
 
+    #[command(flatten)]
+    pub(super) pilot: PilotFlags,
+
     /// Maximum calls in flight, for each model [default: 64]
     #[arg(long, value_name = "N", env = "VALUESIM_CALLS_IN_FLIGHT", help_heading = "Limits")]
     calls_in_flight: Option<u32>,
@@ -182,7 +186,7 @@ pub(crate) struct Flags {
 
     /// The folder that holds the run folders
     #[arg(long, value_name = "DIR", env = "VALUESIM_RUNS", default_value = "runs", help_heading = "Output")]
-    pub(super) runs: PathBuf,
+    pub(in crate::commands) runs: PathBuf,
 
     /// Keep every prompt and reply, compressed, for `valuesim show` and `valuesim export`
     #[arg(long, env = "VALUESIM_TRANSCRIPTS", help_heading = "Output")]
@@ -202,7 +206,7 @@ pub(crate) struct Flags {
 
     /// Write events and results to standard output as JSON lines
     #[arg(long, help_heading = "Output")]
-    pub(super) json: bool,
+    pub(in crate::commands) json: bool,
 }
 
 impl Flags {

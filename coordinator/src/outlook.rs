@@ -1,0 +1,218 @@
+//! What the rest of a run will take, from what its finished cells took.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use valuesim_shared::id::ModelId;
+use valuesim_shared::money::{NanoUsd, Tokens};
+use valuesim_shared::outcome::StageSpend;
+use valuesim_shared::stage::Stage;
+
+use crate::estimate::Span;
+use crate::ledger::{Ledger, LedgerError};
+use crate::plan::Plan;
+use crate::statistics::t_quantile;
+
+/// The chance that the rest costs more than the interval says; the same for less.
+const TAIL: f64 = 0.05;
+
+/// What a run has taken and will take, by model.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Outlook {
+    /// The models of which cells are finished, in the experiment's order.
+    pub models: Vec<ModelOutlook>,
+}
+
+/// What one model has taken and will take.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ModelOutlook {
+    /// The model, by its place in the experiment.
+    pub model: ModelId,
+    /// Finished cells.
+    pub finished: u64,
+    /// Cells that are left.
+    pub left: u64,
+    /// What the finished cells took, by stage.
+    pub stages: BTreeMap<Stage, StageTaken>,
+    /// What the cells that are left will take.
+    pub remaining: Expected,
+    /// What all cells will have taken.
+    pub whole: Expected,
+}
+
+/// What a stage took in the finished cells.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct StageTaken {
+    /// Answered calls.
+    pub answered: u64,
+    /// Their tokens.
+    pub tokens: Tokens,
+    /// Their cost.
+    pub cost: NanoUsd,
+}
+
+/// What cells will take.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Expected {
+    /// Answered calls.
+    pub calls: u64,
+    /// The likely number of tokens.
+    pub tokens: Tokens,
+    /// The likely cost, and a 90 % interval; none from a single cell.
+    pub cost: NanoUsd,
+    /// The interval in which the cost lies with a chance of 90 %.
+    pub interval: Option<Span<NanoUsd>>,
+}
+
+impl Outlook {
+    /// The outlook of a run of `plan`.
+    pub fn of(ledger: &Ledger, plan: &Plan) -> Result<Self, LedgerError> {
+        let mut models = Vec::new();
+        for model in plan.models() {
+            models.extend(Taken::of(ledger, model)?.outlook(model, plan.cells_per_model()));
+        }
+        Ok(Self { models })
+    }
+
+    /// The upper end of what the whole run will have cost; none if a model has fewer than two finished cells.
+    pub fn at_most(&self) -> Option<NanoUsd> {
+        self.models.iter().map(|model| model.whole.interval.map(|span| span.high)).sum()
+    }
+}
+
+/// What the finished cells of a model took.
+#[derive(Default)]
+struct Taken {
+    costs: Vec<f64>,
+    total: StageSpend,
+    stages: BTreeMap<Stage, StageTaken>,
+}
+
+impl Taken {
+    fn of(ledger: &Ledger, model: ModelId) -> Result<Self, LedgerError> {
+        let mut taken = Self::default();
+        for row in ledger.spend(model)? {
+            let (_, spend) = row?;
+            let total = spend.total();
+            taken.costs.push(total.cost.0 as f64);
+            taken.total.add(&total);
+            for (&stage, spend) in &spend.stages {
+                let of_stage = taken.stages.entry(stage).or_insert(StageTaken {
+                    answered: 0,
+                    tokens: Tokens::default(),
+                    cost: NanoUsd(0),
+                });
+                of_stage.answered += spend.answered;
+                of_stage.tokens += spend.tokens;
+                of_stage.cost += spend.cost;
+            }
+        }
+        Ok(taken)
+    }
+
+    /// None without a finished cell.
+    fn outlook(self, model: ModelId, cells: u64) -> Option<ModelOutlook> {
+        let finished = self.costs.len() as u64;
+        if finished == 0 {
+            return None;
+        }
+        let left = cells.saturating_sub(finished);
+        let taken = Expected {
+            calls: self.total.answered,
+            tokens: self.total.tokens,
+            cost: self.total.cost,
+            interval: Some(Span { low: self.total.cost, likely: self.total.cost, high: self.total.cost }),
+        };
+        let remaining = self.remaining(left);
+        let whole = Expected {
+            calls: taken.calls + remaining.calls,
+            tokens: sum(taken.tokens, remaining.tokens),
+            cost: taken.cost + remaining.cost,
+            interval: remaining.interval.map(|span| span.plus(taken.cost)),
+        };
+        Some(ModelOutlook { model, finished, left, stages: self.stages, remaining, whole })
+    }
+
+    /// The prediction interval of a sum of `left` further cells like those that are finished: mean, variance and Student's t of
+    /// their costs.
+    fn remaining(&self, left: u64) -> Expected {
+        let (cells, count) = (self.costs.len() as f64, left as f64);
+        let share = |number: u64| rounded(number as f64 / cells * count);
+        let mean = self.costs.iter().sum::<f64>() / cells;
+        let tokens = self.total.tokens;
+        let interval = (self.costs.len() > 1).then(|| {
+            let squares: f64 = self.costs.iter().map(|cost| (cost - mean).powi(2)).sum();
+            let variance = squares / (cells - 1.0) * (count + count * count / cells);
+            let half = t_quantile(TAIL, cells - 1.0) * variance.sqrt();
+            let likely = mean * count;
+            let amount = |nano: f64| NanoUsd(rounded(nano.max(0.0)));
+            Span { low: amount(likely - half), likely: amount(likely), high: amount(likely + half) }
+        });
+        Expected {
+            calls: share(self.total.answered),
+            tokens: Tokens {
+                input: share(tokens.input),
+                cached: share(tokens.cached),
+                cache_write: share(tokens.cache_write),
+                output: share(tokens.output),
+                reasoning: share(tokens.reasoning),
+            },
+            cost: NanoUsd(share(self.total.cost.0)),
+            interval,
+        }
+    }
+}
+
+fn sum(mut one: Tokens, other: Tokens) -> Tokens {
+    one += other;
+    one
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "sums of counts are positive and below 2^63"
+)]
+fn rounded(number: f64) -> u64 {
+    number.round() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(costs: &[u64]) -> Taken {
+        let total = costs.iter().sum();
+        Taken {
+            costs: costs.iter().map(|&cost| cost as f64).collect(),
+            total: StageSpend { answered: 10 * costs.len() as u64, cost: NanoUsd(total), ..StageSpend::default() },
+            stages: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn the_rest_is_expected_to_be_like_what_is_finished() {
+        let outlook = taken(&[90, 100, 110]).outlook(ModelId(0), 103).expect("has cells");
+        assert_eq!((outlook.left, outlook.remaining.cost, outlook.whole.cost), (100, NanoUsd(10_000), NanoUsd(10_300)));
+        assert_eq!((outlook.remaining.calls, outlook.whole.calls), (1_000, 1_030));
+        let interval = outlook.remaining.interval.expect("three cells");
+        // s = 10, sqrt(100 + 100² / 3) = 58.6, t = 2.92.
+        assert!(
+            (8_280..8_300).contains(&interval.low.0) && (11_700..11_720).contains(&interval.high.0),
+            "{interval:?}"
+        );
+    }
+
+    #[test]
+    fn a_single_cell_gives_no_interval_and_none_gives_no_outlook() {
+        assert_eq!(taken(&[90]).outlook(ModelId(0), 5).expect("has a cell").remaining.interval, None);
+        assert_eq!(taken(&[]).outlook(ModelId(0), 5), None);
+    }
+
+    #[test]
+    fn a_finished_run_costs_what_it_has_cost() {
+        let whole = taken(&[90, 110]).outlook(ModelId(0), 2).expect("has cells").whole;
+        let interval = whole.interval.expect("two cells");
+        assert_eq!((whole.cost, interval.low, interval.high), (NanoUsd(200), NanoUsd(200), NanoUsd(200)));
+    }
+}

@@ -1,0 +1,100 @@
+//! A pilot: the first cells of a run for real, and what the rest will take.
+
+use std::sync::Arc;
+
+use anyhow::bail;
+use clap::Args;
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
+use valuesim_coordinator::fleet::FleetEnd;
+use valuesim_coordinator::ledger::Ledger;
+use valuesim_coordinator::outlook::Outlook;
+use valuesim_shared::money::NanoUsd;
+
+use super::budget_flags::usd;
+use crate::commands::job::Job;
+use crate::commands::outlook_text::measured;
+use crate::exit::{Failure, OrUsage as _};
+use crate::output::note;
+use crate::progress::Style;
+use crate::run_folder::RunFolder;
+
+/// What `valuesim run` takes on a pilot.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct PilotFlags {
+    /// Run this many cells first, say what the rest will cost, and hold: the same command without --pilot goes on
+    #[arg(long, value_name = "N", env = "VALUESIM_PILOT", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Money")]
+    pilot: Option<u64>,
+
+    /// Go on after the pilot if the whole run costs at most this much, by the upper end of the 90 % interval
+    #[arg(long, value_name = "USD", env = "VALUESIM_YES_BELOW", value_parser = usd, requires = "pilot", help_heading = "Money")]
+    yes_below: Option<f64>,
+}
+
+/// What comes after a pilot.
+pub(super) enum AfterPilot {
+    /// The rest.
+    GoOn,
+    /// The user's word is waited for.
+    Hold,
+    /// The pilot did not finish.
+    Ended(FleetEnd),
+}
+
+impl PilotFlags {
+    /// Checks that a pilot can be held.
+    pub(super) fn check(self, job: &Job) -> Result<(), Failure> {
+        if self.pilot.is_some() && job.experiment.sample.is_in_rounds() {
+            let refused = || -> anyhow::Result<()> {
+                bail!("--pilot: this run asks people in rounds, each of which is a pilot of the next; leave it out")
+            };
+            return refused().or_usage();
+        }
+        Ok(())
+    }
+
+    /// Runs the first cells unless they are finished, and decides whether the run goes on.
+    pub(super) fn run(
+        self,
+        job: &Job,
+        (ledger, folder): (&Arc<Ledger>, &RunFolder),
+        style: Style,
+        (runtime, stop): (&Runtime, &CancellationToken),
+    ) -> Result<AfterPilot, Failure> {
+        let Some(cells) = self.pilot else { return Ok(AfterPilot::GoOn) };
+        let of_a_person = (job.plan.cells() / (job.plan.respondents().len() as u64).max(1)).max(1);
+        let first = Job { plan: Arc::new(job.plan.first(cells.div_ceil(of_a_person))), ..job.clone() };
+        if (ledger.finished()?.count() as u64) < first.plan.cells() {
+            note(&format!("pilot: the first {} of {} cells", first.plan.cells(), job.plan.cells()));
+            let end = runtime.block_on(first.work(ledger, (folder, None), style, stop))?;
+            if !matches!(end, FleetEnd::Finished) {
+                return Ok(AfterPilot::Ended(end));
+            }
+        }
+        let outlook = Outlook::of(ledger, &job.plan)?;
+        for model in &outlook.models {
+            note(measured(model, &job.experiment.models[model.model.0 as usize].name).trim());
+        }
+        Ok(self.decide(&outlook))
+    }
+
+    fn decide(self, outlook: &Outlook) -> AfterPilot {
+        let allowed = self.yes_below.map(nano);
+        match (allowed, outlook.at_most()) {
+            (Some(allowed), Some(most)) if most <= allowed => {
+                note(&format!("goes on: the whole run costs at most {most}, and --yes-below allows {allowed}"));
+                AfterPilot::GoOn
+            }
+            _ => {
+                note("held after the pilot: the same command without --pilot goes on");
+                AfterPilot::Hold
+            }
+        }
+    }
+}
+
+/// Dollars as an exact amount; the flag has checked the range.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to lie in 0..=1e9")]
+fn nano(usd: f64) -> NanoUsd {
+    NanoUsd((usd * 1e9).round() as u64)
+}
