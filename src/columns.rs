@@ -5,6 +5,11 @@ use valuesim_coordinator::terminal_escape::visible;
 /// Blanks between two columns.
 const GAP: &str = "  ";
 
+/// The widest column and the longest text, in characters. Parts of texts come from servers; and formatting panics for widths over
+/// 65,535.
+const MAX_WIDTH: usize = 400;
+const MAX_TEXT: usize = 4_000;
+
 /// Stands for a missing value.
 pub(crate) const NOTHING: &str = "-";
 
@@ -22,11 +27,12 @@ pub(crate) fn shortened(text: &str, most: usize) -> String {
     }
 }
 
-/// The rows as lines that begin with `indent`, with columns as wide as their longest text.
+/// The rows as lines that begin with `indent`, with columns as wide as their longest text. Texts that are longer than any of this
+/// program's own are cut, and take no room from others.
 pub(crate) fn columns<const N: usize>(indent: &str, rows: &[[String; N]]) -> String {
-    let rows: Vec<[String; N]> = rows.iter().map(|row| row.each_ref().map(|text| one_line(text))).collect();
+    let rows: Vec<[String; N]> = rows.iter().map(|row| row.each_ref().map(|text| shortened(text, MAX_TEXT))).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; N] = std::array::from_fn(width);
+    let widths: [usize; N] = std::array::from_fn(|column| width(column).min(MAX_WIDTH));
     let line = |row: &[String; N]| {
         let padded: Vec<String> = row.iter().zip(widths).map(|(text, width)| format!("{text:<width$}")).collect();
         format!("{indent}{}", padded.join(GAP)).trim_end().to_owned() + "\n"
@@ -44,6 +50,13 @@ mod tests {
             [["a", "bb", ""], ["ccc", "d\ne", "f"], ["naïve", "\u{1b}[2J", "x"]].map(|row| row.map(str::to_owned));
         let expected = "  a      bb\n  ccc    d e        f\n  naïve  \\u{1b}[2J  x\n";
         assert_eq!(columns("  ", &rows), expected);
+    }
+
+    #[test]
+    fn a_text_of_a_million_characters_is_cut_and_widens_no_column() {
+        let rows = [["x".repeat(1_000_000), "b".to_owned()], ["c".to_owned(), "d".to_owned()]];
+        let lines: Vec<usize> = columns("", &rows).lines().map(|line| line.chars().count()).collect();
+        assert_eq!(lines, [MAX_TEXT + 1 + GAP.len() + 1, MAX_WIDTH + GAP.len() + 1]);
     }
 
     #[test]

@@ -1,14 +1,17 @@
-//! Handles Ctrl-C and SIGTERM.
+//! Handles Ctrl-C, SIGTERM and SIGHUP.
 
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
-/// Ctrl-C, and SIGTERM, with which service managers end a process. While this exists, neither ends the process by itself.
+/// Ctrl-C, SIGTERM, with which service managers end a process, and SIGHUP, which comes when its terminal is closed. While this
+/// exists, none of them ends the process by itself.
 pub(crate) struct Signals {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    hang_up: tokio::signal::unix::Signal,
 }
 
 impl Signals {
@@ -19,7 +22,8 @@ impl Signals {
             use tokio::signal::unix::{SignalKind, signal};
             let interrupt = signal(SignalKind::interrupt()).context("listen for Ctrl-C")?;
             let terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
-            Ok(Self { interrupt, terminate })
+            let hang_up = signal(SignalKind::hangup()).context("listen for SIGHUP")?;
+            Ok(Self { interrupt, terminate, hang_up })
         }
         #[cfg(not(unix))]
         Ok(Self {})
@@ -31,6 +35,7 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            _ = self.hang_up.recv() => {}
         }
         #[cfg(not(unix))]
         if tokio::signal::ctrl_c().await.is_err() {

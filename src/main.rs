@@ -9,6 +9,7 @@ mod interrupt;
 mod output;
 mod page;
 mod precedence;
+mod private_files;
 mod progress;
 mod redb_panic;
 mod run_folder;

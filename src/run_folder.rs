@@ -3,12 +3,15 @@
 //! One process at a time works in a run folder. It locks `run.lock` while it lives; the operating system releases the lock
 //! however the process ends, so a lock file that is left behind blocks nobody.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use valuesim_shared::experiment::Experiment;
+use valuesim_shared::fresh_file;
+use valuesim_shared::small_file::{MAX_EXPERIMENT_FILE, read_text};
 
 /// The name of the ledger in a run folder.
 pub(crate) const LEDGER_FILE: &str = "ledger.redb";
@@ -24,6 +27,9 @@ const CONTROL_FOLDER: &str = "control";
 
 /// The name of the lock file in a run folder.
 const LOCK_FILE: &str = "run.lock";
+
+/// How often a process looks whether its run folder is still there.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A run's folder.
 #[derive(Debug, Clone)]
@@ -81,8 +87,7 @@ impl RunFolder {
             format!("create the run folder {} (pass a writable folder with --runs)", self.0.display())
         })?;
         let path = self.0.join(LOCK_FILE);
-        let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-        let mut lock = opened.with_context(|| format!("open {}", path.display()))?;
+        let mut lock = fresh_file::open_lock(&path).with_context(|| format!("open {}", path.display()))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -130,7 +135,7 @@ impl RunFolder {
         let path = self.0.join(EXPERIMENT_FILE);
         let unfinished = path.with_extension("unfinished");
         let text = toml::to_string(experiment).context("write the experiment as TOML")?;
-        std::fs::write(&unfinished, text)
+        fresh_file::write(&unfinished, text)
             .and_then(|()| std::fs::rename(&unfinished, &path))
             .with_context(|| format!("write {}", path.display()))
     }
@@ -138,15 +143,59 @@ impl RunFolder {
     /// The resolved experiment of the run.
     pub(crate) fn experiment(&self) -> anyhow::Result<Experiment> {
         let path = self.0.join(EXPERIMENT_FILE);
-        let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-        let experiment = Experiment::from_toml(&text).map_err(|error| anyhow!("{}: {error}", path.display()))?;
+        let text = read_text(&path, MAX_EXPERIMENT_FILE).with_context(|| format!("read {}", path.display()))?;
+        let experiment =
+            Experiment::from_toml(&text).map_err(|error| anyhow!("{}: {}", path.display(), short(&error)))?;
         experiment.resolve().with_context(|| format!("{}", path.display()))
+    }
+
+    /// Returns why the run cannot go on, once the folder, its ledger or its store is gone or another one is in its place.
+    pub(crate) async fn until_replaced(&self) -> anyhow::Error {
+        let paths = [self.0.clone(), self.ledger(), self.store()];
+        let mut known = [None; 3];
+        loop {
+            for (known, path) in known.iter_mut().zip(&paths) {
+                let found = identity(path);
+                if known.is_some() && *known != found {
+                    return anyhow!(
+                        "{} is gone or was replaced while the run went on, which therefore stopped before it paid for more: \
+                         put it back",
+                        path.display()
+                    );
+                }
+                *known = found;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     /// Removes the store, which only unfinished cells need.
     pub(crate) fn remove_store(&self) -> std::io::Result<()> {
         remove(&self.store())
     }
+}
+
+/// An error about a TOML file, which quotes the line that is wrong, however long that is.
+pub(crate) fn short(error: &impl std::fmt::Display) -> String {
+    const MOST: usize = 600;
+    let text = error.to_string();
+    match text.char_indices().nth(MOST) {
+        None => text,
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
+/// What tells a file from another one at the same place: its device and number. `None` if there is none.
+#[cfg(unix)]
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    path.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+/// Whether there is a file.
+#[cfg(not(unix))]
+fn identity(path: &Path) -> Option<()> {
+    path.exists().then_some(())
 }
 
 fn remove(folder: &Path) -> std::io::Result<()> {

@@ -11,6 +11,7 @@ use valuesim_shared::control::RedisControl;
 use valuesim_shared::fleet;
 use valuesim_shared::queue::{RabbitQueue, RabbitSettings};
 use valuesim_shared::redis_connection::{Address, RedisConnection};
+use valuesim_shared::small_file::{MAX_KEY_FILE, read_text};
 use valuesim_shared::store::RedisStore;
 
 use crate::precedence::{Either, FlagsFirst};
@@ -174,7 +175,7 @@ impl GivenAddress<'_> {
         match (address, file) {
             (Some(address), _) => Ok((*address).clone()),
             (None, Some(file)) => {
-                let text = std::fs::read_to_string(file)
+                let text = read_text(file, MAX_KEY_FILE)
                     .with_context(|| format!("--{flag}-file: read the {flag}'s address in {}", file.display()))?;
                 Ok(SecretString::from(text.trim().to_owned()))
             }

@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use valuesim_shared::fresh_file;
 use valuesim_shared::id::ModelId;
 
 /// How many cells are noted together.
@@ -62,7 +63,7 @@ impl Cursor {
     /// In one step: a reader finds the old text or the new one.
     fn write(&self, text: &str) -> std::io::Result<()> {
         let fresh = self.path.with_extension("new");
-        std::fs::write(&fresh, text)?;
+        fresh_file::write(&fresh, text)?;
         std::fs::rename(&fresh, &self.path)
     }
 }

@@ -13,6 +13,8 @@ mod sections;
 
 use std::path::{Path, PathBuf};
 
+use valuesim_shared::fresh_file;
+
 use crate::results::Results;
 
 pub use markdown::markdown;
@@ -42,7 +44,7 @@ pub fn write(folder: &Path, results: &Results) -> Result<(), ReportError> {
 
 fn replace(path: &Path, text: &str) -> Result<(), ReportError> {
     let unfinished = path.with_extension("unfinished");
-    std::fs::write(&unfinished, text)
+    fresh_file::write(&unfinished, text)
         .and_then(|()| std::fs::rename(&unfinished, path))
         .map_err(|source| ReportError { path: path.to_owned(), source })
 }

@@ -14,6 +14,18 @@ use crate::task::{Task, TaskKind};
 /// The version of dead letters. Readers show other versions as raw text.
 pub const DEAD_LETTER_VERSION: u16 = 1;
 
+/// The longest message that is kept whole though this program cannot read it, in bytes.
+const MAX_FOREIGN_BYTES: usize = 64 << 10;
+
+/// The longest dead letter, in bytes: RabbitMQ takes no more than 16 MiB.
+const MAX_LETTER_BYTES: usize = 15 << 20;
+
+/// How many bytes are kept of a message that is not kept whole.
+const BEGINNING_BYTES: usize = 1 << 10;
+
+/// How many characters of a reason are kept: that of a parser quotes what it read.
+const MAX_REASON: usize = 2_000;
+
 /// A message that could not be processed. Messages that the broker itself dead-letters are not wrapped in one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,6 +50,15 @@ pub enum DeadBody {
     Text(String),
     /// Other bytes, in base64.
     Base64(String),
+    /// Of a message that is too long to be kept, or long and foreign: enough to recognise it.
+    Beginning {
+        /// The BLAKE3 digest of all its bytes, in hexadecimal.
+        blake3: String,
+        /// How many bytes it has.
+        bytes: u64,
+        /// The first of them, in base64.
+        first: String,
+    },
 }
 
 /// What to do with a message that cannot be processed.
@@ -91,9 +112,17 @@ pub enum DeadLetterError {
 }
 
 impl DeadLetter {
-    /// A dead letter with the current time.
+    /// A dead letter with the current time. Whatever the message is, it has at most 15 MiB.
     pub fn new(body: &[u8], reason: String, worker: String) -> Self {
-        Self { version: DEAD_LETTER_VERSION, reason, body: DeadBody::new(body), at: UnixMillis::now(), worker }
+        let kept = if is_kept_whole(body) { DeadBody::new(body) } else { DeadBody::beginning_of(body) };
+        let reason = match reason.char_indices().nth(MAX_REASON) {
+            None => reason,
+            Some((end, _)) => format!("{}…", &reason[..end]),
+        };
+        let letter = Self { version: DEAD_LETTER_VERSION, reason, body: kept, at: UnixMillis::now(), worker };
+        // As text of a text a message takes up to six times its bytes.
+        let is_too_long = body.len() > MAX_LETTER_BYTES / 6 && letter.to_bytes().len() > MAX_LETTER_BYTES;
+        if is_too_long { Self { body: DeadBody::beginning_of(body), ..letter } } else { letter }
     }
 
     /// The dead letter as JSON.
@@ -126,12 +155,18 @@ impl DeadMessage {
         }
         let read = DeadLetter::from_bytes(message).and_then(|letter| Ok((letter.body.bytes()?, letter)));
         match read {
-            Ok((body, letter)) => Self { content: DeadContent::read(&body), letter: Some(letter), body },
+            Ok((body, letter)) => Self { content: letter.body.content(&body), letter: Some(letter), body },
             Err(error) => {
                 Self { letter: None, body: message.to_vec(), content: DeadContent::Unreadable(error.to_string()) }
             }
         }
     }
+}
+
+/// Whether a message is short, or one of this program's own.
+fn is_kept_whole(body: &[u8]) -> bool {
+    body.len() <= MAX_FOREIGN_BYTES
+        || body.len() <= MAX_LETTER_BYTES && !matches!(DeadContent::read(body), DeadContent::Unreadable(_))
 }
 
 /// Whether it is a dead letter of any version: only these have both a reason and a body.
@@ -206,11 +241,29 @@ impl DeadBody {
         }
     }
 
-    /// The bytes of the original message.
+    fn beginning_of(bytes: &[u8]) -> Self {
+        Self::Beginning {
+            blake3: blake3::hash(bytes).to_hex().to_string(),
+            bytes: bytes.len() as u64,
+            first: STANDARD.encode(&bytes[..bytes.len().min(BEGINNING_BYTES)]),
+        }
+    }
+
+    /// What the message was, whose bytes these are.
+    fn content(&self, kept: &[u8]) -> DeadContent {
+        match self {
+            Self::Text(_) | Self::Base64(_) => DeadContent::read(kept),
+            Self::Beginning { blake3, bytes, .. } => DeadContent::Unreadable(format!(
+                "only its beginning was kept: it had {bytes} bytes, with the BLAKE3 digest {blake3}"
+            )),
+        }
+    }
+
+    /// The bytes of the original message, or the first of them.
     pub fn bytes(&self) -> Result<Vec<u8>, base64::DecodeError> {
         match self {
             Self::Text(text) => Ok(text.as_bytes().to_vec()),
-            Self::Base64(text) => STANDARD.decode(text),
+            Self::Base64(text) | Self::Beginning { first: text, .. } => STANDARD.decode(text),
         }
     }
 }
@@ -272,6 +325,32 @@ mod tests {
             let DeadContent::Unreadable(why) = found.content else { panic!("{letter} was read") };
             assert!(why.contains(says), "{why}");
         }
+    }
+
+    #[test]
+    fn long_foreign_messages_are_kept_as_digest_size_and_beginning() {
+        let utf16: Vec<u8> = "Übung".repeat(40_000).encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for body in [vec![0; 3 << 20], vec![b'x'; 20 << 20], utf16, format!("[{}1]", "1,".repeat(900_000)).into_bytes()]
+        {
+            let written = DeadLetter::new(&body, "\0".repeat(5 << 20), "w1".to_owned()).to_bytes();
+            assert!(written.len() < 20_000, "{} bytes", written.len());
+            let found = DeadMessage::read(&written);
+            let letter = found.letter.expect("a letter");
+            let DeadBody::Beginning { blake3, bytes, .. } = letter.body else { panic!("it was kept whole") };
+            assert_eq!((blake3, bytes), (blake3::hash(&body).to_hex().to_string(), body.len() as u64));
+            assert_eq!(found.body, body[..BEGINNING_BYTES]);
+            let DeadContent::Unreadable(why) = found.content else { panic!("it was read") };
+            assert!(why.contains("only its beginning was kept"), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_long_task_is_kept_whole_and_can_be_replayed() {
+        let history = format!(r#""history":["{}"]}}"#, "x".repeat(1 << 20));
+        let task = TASK.strip_suffix('}').expect("an object").to_owned() + "," + &history;
+        let found = DeadMessage::read(&DeadLetter::new(task.as_bytes(), String::new(), String::new()).to_bytes());
+        assert!(matches!(found.content, DeadContent::Task(_)));
+        assert_eq!(found.body, task.as_bytes());
     }
 
     proptest! {

@@ -35,6 +35,9 @@ pub const PAPER_FOLDS: u8 = 5;
 /// The paper's number of respondents, and the default sample size with a survey file.
 pub const PAPER_USERS: u32 = 100;
 
+/// The most respondents of a synthetic survey: a hundred times those of the official file.
+pub const MAX_SYNTHETIC: u32 = 10_000_000;
+
 /// Respondents of the demonstration on synthetic data.
 pub const DEMO_USERS: u32 = 25;
 
@@ -207,7 +210,8 @@ impl Experiment {
         unless(name_is_plain, format!("name {name:?}: expected 1 to 60 letters, digits, `-` and `_`"));
         let one_source = self.survey.file.is_none() || self.survey.synthetic.is_none();
         unless(one_source, "survey: `file` and `synthetic` exclude each other; leave one out".to_owned());
-        unless(self.survey.synthetic != Some(0), "survey.synthetic: expected at least 1 respondent".to_owned());
+        let is_sized = self.survey.synthetic.is_none_or(|people| (1..=MAX_SYNTHETIC).contains(&people));
+        unless(is_sized, format!("survey.synthetic: expected 1 to {MAX_SYNTHETIC} respondents"));
         for problem in self.sample.problems().into_iter().chain(self.stopping_problems()) {
             unless(false, problem);
         }

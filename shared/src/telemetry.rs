@@ -23,6 +23,7 @@ pub use http_status::HttpStatus;
 pub use listener::{ListenError, Listener, Router};
 pub use metric::{Metric, MetricKind, ServedBy, register};
 use process::ProcessMetrics;
+pub use process::most_open_files;
 pub use prometheus::Registry;
 use prometheus::TextEncoder;
 pub use rate::Rate;

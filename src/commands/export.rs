@@ -1,6 +1,5 @@
 //! `valuesim export`: writes a run's data as one flat table.
 
-use std::fs::File;
 use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +8,7 @@ use clap::{Args, ValueEnum};
 use valuesim_coordinator::evaluation::Evaluated;
 use valuesim_coordinator::export::{ExportError, Format, Table, export};
 use valuesim_coordinator::ledger::Ledger;
+use valuesim_shared::fresh_file;
 
 use super::open_run::Which;
 use crate::exit::{Exit, Failure, OrUsage as _};
@@ -92,6 +92,13 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
         let path = path.display();
         return Err(anyhow!("{path} already exists: name another file, or overwrite it with --force")).or_usage();
     }
+    if let Some(path) = &flags.output
+        && flags.which.has(path)
+    {
+        let path = path.display();
+        return Err(anyhow!("{path} is a file of the run itself, which needs it as it is: name another file"))
+            .or_usage();
+    }
     let to_terminal = flags.output.is_none() && io::stdout().is_terminal();
     if to_terminal && matches!(flags.format, How::Parquet) {
         return Err(anyhow!("write Parquet to a terminal: it is binary; name a file with --output")).or_usage();
@@ -114,7 +121,8 @@ impl Flags {
         let mut name = path.as_os_str().to_owned();
         name.push(".unfinished");
         let unfinished = PathBuf::from(name);
-        let file = File::create(&unfinished).with_context(|| format!("create {}", unfinished.display())).or_usage()?;
+        let file =
+            fresh_file::create(&unfinished).with_context(|| format!("create {}", unfinished.display())).or_usage()?;
         self.write(run, &file).inspect_err(|_| {
             // The original error matters, not this one; half a file is useless.
             let _ = std::fs::remove_file(&unfinished);

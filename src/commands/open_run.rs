@@ -1,6 +1,6 @@
 //! Opens a run for reading: its experiment, survey and ledger.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use clap::Args;
@@ -28,6 +28,13 @@ pub(crate) struct Which {
 }
 
 impl Which {
+    /// Whether an existing file is one of the run's own, in its folder.
+    pub(super) fn has(&self, file: &Path) -> bool {
+        let Ok(folder) = RunFolder::find(&self.runs, &self.run) else { return false };
+        let (file, folder) = (file.canonicalize(), folder.path().canonicalize());
+        file.ok().zip(folder.ok()).is_some_and(|(file, folder)| file.starts_with(folder))
+    }
+
     /// Opens the run, and calls `look` with it.
     pub(super) fn view(&self, look: impl FnOnce(&Evaluated<'_>) -> Result<Exit, Failure>) -> Result<Exit, Failure> {
         let folder = RunFolder::find(&self.runs, &self.run).or_usage()?;

@@ -6,6 +6,7 @@ use anyhow::{Context as _, anyhow};
 use clap::{Args, ValueEnum};
 use valuesim_coordinator::report::{Format, RESULTS_FILE, ReportFile, publish};
 use valuesim_coordinator::results::Results;
+use valuesim_shared::fresh_file;
 
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::output::print;
@@ -111,7 +112,7 @@ fn write(folder: &Path, file: &ReportFile) -> anyhow::Result<()> {
     let parent = path.parent().unwrap_or(folder);
     std::fs::create_dir_all(parent).with_context(|| format!("make the folder {}", parent.display()))?;
     let unfinished = path.with_extension("unfinished");
-    std::fs::write(&unfinished, &file.text)
+    fresh_file::write(&unfinished, &file.text)
         .and_then(|()| std::fs::rename(&unfinished, &path))
         .with_context(|| format!("write {}", path.display()))
 }

@@ -8,6 +8,7 @@ mod embedding_flags;
 mod flags;
 mod listening;
 mod pilot;
+mod open_files;
 mod price_flags;
 mod reuse;
 mod when;
@@ -27,12 +28,14 @@ use valuesim_simulator::provider::Provider;
 use valuesim_worker::error::WorkerError;
 use valuesim_worker::process::ProcessError;
 use valuesim_worker::provider::{Client, ClientError, Deadlines, EmbeddingsClient};
+use valuesim_shared::telemetry::most_open_files;
 
 use super::coordinate;
 use super::job::Job;
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::interrupt::Signals;
 use crate::output::note;
+use crate::private_files;
 use crate::progress::{Before, Style, Watch};
 use crate::redb_panic::guarded;
 use crate::run_folder::RunFolder;
@@ -79,7 +82,12 @@ pub(crate) fn run(LocalFlags { run, listen, page }: &LocalFlags) -> Result<Exit,
 }
 
 /// Announces the experiment, and executes it unless this is a dry run.
-pub(super) fn start(experiment: Experiment, flags: &Flags, mode: Mode<'_>) -> Result<Exit, Failure> {
+pub(super) fn start(mut experiment: Experiment, flags: &Flags, mode: Mode<'_>) -> Result<Exit, Failure> {
+    if let Mode::OneProcess(listening) = &mode
+        && let Some(fewer) = open_files::fit_calls(&mut experiment, most_open_files(), listening.is_some())
+    {
+        note(&fewer);
+    }
     let mut job = Job::prepare(experiment)?;
     if !flags.no_reuse {
         job.kept = Arc::new(reuse::kept_replies(&job, &flags.runs));
@@ -107,6 +115,7 @@ pub(super) fn start(experiment: Experiment, flags: &Flags, mode: Mode<'_>) -> Re
     if !folder.was_begun() {
         mode.check(&job.experiment)?;
     }
+    private_files::from_now_on();
     let _lock = folder.lock()?;
     guarded(&folder, || job.execute(&folder, style, (mode, flags.pilot), (runtime, stop)))
 }
@@ -194,6 +203,14 @@ impl Job {
                 match mode {
                     Mode::OneProcess(listen) => job.work(&ledger, (folder, listen), style, &stop).await,
                     Mode::Fleet(flags) => Box::pin(job.coordinate(flags, &ledger, folder, style, &stop)).await,
+                }
+            };
+            // Whoever removes the folder wants no more to be paid for it.
+            let working = async {
+                tokio::select! {
+                    biased;
+                    end = working => end,
+                    gone = folder.until_replaced() => Err(gone.into()),
                 }
             };
             runtime.block_on(working).map_err(|failure| {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
+use valuesim_shared::experiment::MAX_SYNTHETIC;
 use valuesim_simulator::synth::Synth;
 
 use crate::exit::{Exit, Failure, OrUsage as _};
@@ -20,7 +21,7 @@ pub(crate) struct Flags {
     file: PathBuf,
 
     /// Number of respondents; the official v6.0 file has 97220
-    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_SYNTHETIC)))]
     respondents: u32,
 
     /// Seed; the same seed writes the same bytes

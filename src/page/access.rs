@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use axum::http::header::{self, HeaderMap};
 use secrecy::{ExposeSecret as _, SecretString};
+use valuesim_shared::small_file::{MAX_KEY_FILE, read_text};
 
 /// The shortest token: shorter ones could be guessed.
 const MIN_TOKEN_CHARS: usize = 16;
@@ -110,7 +111,7 @@ impl Access {
 }
 
 fn read_token(file: &Path) -> anyhow::Result<SecretString> {
-    let text = std::fs::read_to_string(file)
+    let text = read_text(file, MAX_KEY_FILE)
         .with_context(|| format!("--page-token-file: read the token in {}", file.display()))?;
     let token = text.trim();
     if token.chars().count() < MIN_TOKEN_CHARS {

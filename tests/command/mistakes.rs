@@ -121,3 +121,17 @@ fn a_token_limit_below_a_single_call_is_refused_before_the_first_call() {
     let arguments = ["run", "--users", "1", "--synthetic", "60", "--tokens-per-minute", "1"];
     check(&arguments, &["tokens_per_minute is below", "expected at least 8827"]);
 }
+
+#[test]
+fn what_has_no_end_is_read_and_made_up_to_a_bound() {
+    check(&["run", "/dev/zero"], &["read the experiment /dev/zero", "more than 1048576 bytes"]);
+    let long = format!("name = {}\n", "9".repeat(100_000));
+    let sandbox = Sandbox::new();
+    sandbox.write("experiment.toml", long);
+    let output = sandbox.run(&["run", "experiment.toml"]).expect_code(2);
+    assert!(output.stderr.len() < 1_000, "{} bytes", output.stderr.len());
+    let key = ["run", "--model", "m", "--base-url", "http://127.0.0.1:1/v1", "--api-key-file", "/dev/zero"];
+    check(&key, &["/dev/zero", "more than 65536 bytes"]);
+    check(&["run", "--synthetic", "10000001"], &["survey.synthetic: expected 1 to 10000000 respondents"]);
+    check(&["synth", "wvs.csv", "--respondents", "10000001"], &["10000001 is not in 1..=10000000"]);
+}

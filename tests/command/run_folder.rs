@@ -75,6 +75,58 @@ fn a_second_process_is_refused_with_the_id_of_the_first() {
 }
 
 #[test]
+fn a_run_whose_folder_is_taken_away_stops_before_more_is_paid() {
+    for taken in ["", "ledger.redb", "store"] {
+        let (sandbox, provider) = (Sandbox::new(), Recorder::start(reply_rule::reply));
+        let url = provider.base_url();
+        provider.pause_replies_after(20);
+        let mut running =
+            sandbox.start(&[&RUN[..], &["--model", "m", "--base-url", &url, "--calls-in-flight", "4"]].concat());
+        running.wait_for("0 of 2 cells");
+        provider.wait_for(24);
+        let folder = sandbox.run_folder("runs");
+        // It has looked at what is there by now, or does so at once.
+        std::thread::sleep(std::time::Duration::from_millis(1_500));
+        fs::rename(folder.join(taken), sandbox.path("elsewhere")).unwrap();
+        let output = running.wait().expect_code(1);
+        assert!(output.stderr.contains("is gone or was replaced while the run went on"), "{}", output.stderr);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_a_run_writes_is_for_its_user_alone() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    let run = Finished::new();
+    let rights = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(rights(&run.folder), 0o700);
+    for entry in fs::read_dir(&run.folder).unwrap() {
+        let path = entry.unwrap().path();
+        let expected = if path.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(rights(&path), expected, "{}", path.display());
+    }
+    // Links in the places of its lock and its temporary files are not followed.
+    let (lock, precious) = (run.folder.join("run.lock"), run.sandbox.path("precious"));
+    fs::write(&precious, "mine").unwrap();
+    for name in ["experiment.unfinished", "results.unfinished", "report.unfinished", "predictions.parquet.unfinished"] {
+        symlink(&precious, run.folder.join(name)).unwrap();
+    }
+    run.sandbox.run(&RUN).expect_success();
+    fs::remove_file(&lock).unwrap();
+    symlink(&precious, &lock).unwrap();
+    let refused = run.sandbox.run(&RUN).expect_code(1);
+    assert!(refused.stderr.contains("it is a symbolic link"), "{}", refused.stderr);
+    fs::remove_file(&lock).unwrap();
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "mine");
+
+    let (folder, results) = (run.folder.to_string_lossy().into_owned(), run.folder.join("results.json"));
+    let onto = ["export", &folder, "--format", "csv", "--force", "--output", &results.to_string_lossy()];
+    let refused = run.sandbox.run(&onto).expect_code(2);
+    assert!(refused.stderr.contains("is a file of the run itself"), "{}", refused.stderr);
+}
+
+#[test]
 fn a_lock_left_behind_by_a_process_blocks_nobody() {
     let run = Finished::new();
     run.sandbox.run(&RUN).expect_success();

@@ -100,3 +100,15 @@ fn a_code_that_is_not_an_option_of_the_question() {
         ],
     );
 }
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_and_a_device_are_named_for_what_they_are_and_not_waited_for() {
+    let sandbox = Sandbox::new();
+    let pipe = sandbox.path("pipe.csv");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for file in ["pipe.csv", "/dev/zero"] {
+        let output = sandbox.run(&["run", "--survey", file, "--users", "1"]).expect_code(2);
+        output.check_error(&[file, "is not a regular file but a pipe, a device or a socket"]);
+    }
+}

@@ -247,6 +247,17 @@ fn edited_results_are_found() {
     run.check(edited("results.json", "{", "{ \"more\": 1,"), "unknown field `more`");
     run.check(edited("results.json", "{", ""), "results.json: ");
     run.check(edited("report.md", "0.", "1."), "report.md, line ");
+    for file in ["report.md", "results.json", "predictions.parquet"] {
+        run.check(|folder| fs::remove_file(folder.join(file)).unwrap(), &format!("{file} is missing"));
+    }
+    let of_no_release = |folder: &Path| {
+        let mut file = fs::read(folder.join("scores.parquet")).unwrap();
+        let name = THIS.0.as_bytes();
+        let at = file.windows(name.len()).rposition(|window| window == name).unwrap();
+        file[at] ^= 1;
+        fs::write(folder.join("scores.parquet"), file).unwrap();
+    };
+    run.check(of_no_release, "scores.parquet is not what the ledger gives");
     let cut = |folder: &Path| fs::write(folder.join("predictions.parquet"), "PAR1").unwrap();
     run.check(cut, "predictions.parquet: ");
 }

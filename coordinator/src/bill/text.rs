@@ -73,10 +73,14 @@ fn grouped(number: u64) -> String {
     text
 }
 
+/// The widest column, in characters.
+const MAX_WIDTH: usize = 400;
+
 /// Rows with the first column to the left and all others to the right.
 pub(super) fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; N] = std::array::from_fn(width);
+    // Formatting panics for widths over 65,535.
+    let widths: [usize; N] = std::array::from_fn(|column| width(column).min(MAX_WIDTH));
     let line = |row: &[String; N]| {
         let cells = row.iter().zip(widths).enumerate().map(|(column, (text, width))| {
             if column == 0 { format!("{text:<width$}") } else { format!("{text:>width$}") }

@@ -171,8 +171,8 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
                 }
                 (Err(error), OnBadMessage::EndProcess) => return Err(error),
                 (Err(error), OnBadMessage::DeadLetter { by }) => {
-                    tracing::error!(run = %self.run, %error, "an outcome cannot be processed and becomes a dead letter");
                     let letter = DeadLetter::new(delivery.body(), error.to_string(), by.clone());
+                    tracing::error!(run = %self.run, error = letter.reason, "an outcome cannot be processed and becomes a dead letter");
                     let dead = QueueName { run: self.run.clone(), kind: QueueKind::Dead };
                     self.queue.publish(&dead, Bytes::from(letter.to_bytes())).await?;
                     delivery.ack().await?;

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use parquet::errors::ParquetError;
+use valuesim_shared::fresh_file;
 
 use super::column::{Column, Value};
 use super::writer::TableWriter;
@@ -59,7 +60,7 @@ impl TableFile {
         about: &[(&str, String)],
     ) -> Result<Self, TableFileError> {
         let unfinished = Unfinished(with_ending(path, ".unfinished"));
-        let file = File::create(&unfinished.0).map_err(|source| TableFileError::File {
+        let file = fresh_file::create(&unfinished.0).map_err(|source| TableFileError::File {
             action: "create",
             path: unfinished.0.clone(),
             source,

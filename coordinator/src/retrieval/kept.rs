@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use blake3::{Hash, Hasher};
 use serde::{Deserialize, Serialize};
+use valuesim_shared::fresh_file;
 use valuesim_shared::outcome::CellSpend;
 
 /// The file of a run folder with the vectors of the run's texts.
@@ -223,7 +224,7 @@ impl KeptVectors {
     }
 
     fn write(&self, path: &Path) -> io::Result<()> {
-        let mut out = Hashed { file: BufWriter::new(File::create(path)?), hasher: Hasher::new() };
+        let mut out = Hashed { file: BufWriter::new(fresh_file::create(path)?), hasher: Hasher::new() };
         let Self { model, dimensions, vectors, spend, .. } = self;
         let (model, spend) = (model.clone(), spend.clone());
         let header = Header { model, dimensions: *dimensions, vectors: vectors.len(), spend };

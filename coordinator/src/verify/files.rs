@@ -34,12 +34,16 @@ fn made_again(subject: &Subject<'_>, first_open: Option<Cell>) -> Result<Vec<Che
     } else {
         not_written("predictions file", &predictions_file)
     };
-    Ok(vec![
+    let mut checks = vec![
         results_file(&folder.join(RESULTS_FILE), &results, first_open),
         report_file(&folder.join(REPORT_FILE), &results),
         predictions,
-        data_files,
-    ])
+    ];
+    if let Some(missing) = one_of_the_results_is_missing(folder) {
+        checks[0].problem(missing);
+    }
+    checks.push(data_files);
+    Ok(checks)
 }
 
 fn results_file(path: &Path, expected: &Results, first_open: Option<Cell>) -> Check {
@@ -94,6 +98,15 @@ pub(super) fn others(folder: &Path, sources: &[&str]) -> Check {
     let said =
         if names.is_empty() { "there are none".to_owned() } else { format!("not checked: {}", names.join(", ")) };
     Check::new("other files", said)
+}
+
+/// What is missing of the files that a run writes together: the predictions first, the report last.
+fn one_of_the_results_is_missing(folder: &Path) -> Option<String> {
+    let is_there = |file: &str| folder.join(file).exists();
+    let was_written = is_there(RESULTS_FILE) || is_there(REPORT_FILE);
+    let missing =
+        [PREDICTIONS_FILE, RESULTS_FILE, REPORT_FILE].into_iter().find(|file| was_written && !is_there(file))?;
+    Some(format!("{missing} is missing, and the files beside it are there: the run's command writes it again"))
 }
 
 /// The text of a file; `None` if there is no such file.

@@ -86,7 +86,7 @@ impl DataFile<'_> {
         match self.rows_if_the_same(&path, rows) {
             Ok(rows) => Ok(Some(format!("{} has {rows} rows, to the last byte", self.name))),
             Err(Stopped::Evaluation(error)) => Err(error),
-            Err(Stopped::Differs) => Ok(self.explain(&path, check)),
+            Err(Stopped::Differs) => Ok(self.explain(&path, check)?),
         }
     }
 
@@ -106,16 +106,25 @@ impl DataFile<'_> {
     }
 
     /// What is said of a file with other bytes, which another release may have written.
-    fn explain(self, path: &Path, check: &mut Check) -> Option<String> {
+    fn explain(self, path: &Path, check: &mut Check) -> Result<Option<String>, EvaluationError> {
         let name = self.name;
         match TableReader::open(path, self.table, self.columns) {
-            Ok(stored) if stored.metadata(RELEASE) != env!("CARGO_PKG_VERSION") => {
+            Ok(stored) if self.was_made_by_another(stored.metadata(RELEASE))? => {
                 let release = stored.metadata(RELEASE);
-                return Some(format!("{name} is not compared (valuesim {release} wrote it, so its bytes say nothing)"));
+                let said = format!("{name} is not compared (valuesim {release} wrote it, so its bytes say nothing)");
+                return Ok(Some(said));
             }
             Ok(_) => check.problem(format_args!("{name} is not what the ledger gives: `valuesim run` writes it again")),
             Err(error) => check.problem(format_args!("{name}: {error}")),
         }
-        None
+        Ok(None)
+    }
+
+    /// Whether a release that is not this one, and that worked on the run according to its ledger, has this name. In a damaged
+    /// file it may say anything.
+    fn was_made_by_another(self, release: &str) -> Result<bool, EvaluationError> {
+        let all = self.of.ledger.provenance()?;
+        let is_known = all.iter().any(|provenance| provenance.program == release);
+        Ok(is_known && release != env!("CARGO_PKG_VERSION"))
     }
 }

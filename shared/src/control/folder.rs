@@ -3,13 +3,14 @@
 //! Each entry is one file, written under another name and then renamed, so that readers see either the old or the new one.
 //! Its age follows from its modification time. Orders outlive the process that they are for.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::ControlError;
 use super::local::{Entries, Entry, LocalControl};
+use crate::fresh_file;
 
 /// Orders and reports in a folder.
 pub type FolderControl = LocalControl<FolderEntries>;
@@ -64,7 +65,7 @@ impl Entries for FolderEntries {
         self.make()?;
         let path = self.path(name);
         let fresh = self.folder.join(format!("{name}.{}.new", std::process::id()));
-        let written = fs::write(&fresh, value).and_then(|()| fs::rename(&fresh, &path));
+        let written = fresh_file::write(&fresh, value).and_then(|()| fs::rename(&fresh, &path));
         written.map_err(|error| Self::failed(&path, "write", &error))
     }
 
@@ -90,8 +91,7 @@ impl Entries for FolderEntries {
     fn exclusively<T>(&self, act: impl FnOnce() -> Result<T, ControlError>) -> Result<T, ControlError> {
         self.make()?;
         let path = self.folder.join(LOCK_FILE);
-        let open = || OpenOptions::new().write(true).create(true).truncate(false).open(&path);
-        let lock: File = open().map_err(|error| Self::failed(&path, "open", &error))?;
+        let lock = fresh_file::open_lock(&path).map_err(|error| Self::failed(&path, "open", &error))?;
         // On a file system without locks, only one process works in a run's folder anyway.
         if let Err(error) = lock.lock() {
             tracing::debug!(%error, "could not lock a run's control folder");

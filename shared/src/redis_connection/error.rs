@@ -93,8 +93,13 @@ impl Failure {
         }
     }
 
-    /// What the server's answer to one command means.
-    pub(super) fn of_command(address: &Address, error: &ServerError) -> Self {
+    /// What the server's answer to one command, about a key, means.
+    pub(super) fn of_command(address: &Address, error: &ServerError, key: &str) -> Self {
+        if error.code() == "WRONGTYPE" {
+            let reason =
+                format!("its key {key} holds a value of another kind, which this program did not write: delete it");
+            return Self::Final(RedisConnectionError::Refused { address: address.to_string(), reason });
+        }
         Self::of_answer(address.to_string(), error.code(), error.details().unwrap_or_default())
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike as _, MultiplexedConnection};
-use redis::{Pipeline, Value};
+use redis::{Arg, Pipeline, Value};
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
@@ -130,7 +130,7 @@ impl Exchange {
             match answer {
                 Value::ServerError(error) => {
                     left.push(command);
-                    failure = Some(worse(failure, Failure::of_command(address, &error)));
+                    failure = Some(worse(failure, Failure::of_command(address, &error, &self.key_of(command))));
                 }
                 value => self.values[self.positions[command]] = value,
             }
@@ -139,6 +139,15 @@ impl Exchange {
             self.keep_only(&left);
         }
         failure
+    }
+
+    /// The key that a command is about, for errors.
+    fn key_of(&self, command: usize) -> String {
+        let argument = self.commands.cmd_iter().nth(command).and_then(|command| command.args_iter().nth(1));
+        match argument {
+            Some(Arg::Simple(key)) => String::from_utf8_lossy(key).into_owned(),
+            _ => String::new(),
+        }
     }
 
     /// Keeps only the commands without an answer, whose positions `left` lists in order.

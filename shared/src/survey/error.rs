@@ -24,6 +24,20 @@ pub enum SurveyError {
         /// The path that was given.
         file: PathBuf,
     },
+    /// The path is a pipe, a device or a socket.
+    #[error("{} is not a regular file but a pipe, a device or a socket: save the survey as a file and name that", file.display())]
+    NotAFile {
+        /// The path that was given.
+        file: PathBuf,
+    },
+    /// The zip archive needs a password or a method that is not known.
+    #[error("{} cannot be unpacked here ({reason}): unpack it with the program that made it, and name the .csv", file.display())]
+    Packed {
+        /// The file.
+        file: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// The file cannot be read.
     #[error("read survey file {}: {source}", file.display())]
     Read {

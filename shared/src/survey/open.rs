@@ -78,6 +78,10 @@ fn open(file: &Path) -> Result<File, SurveyError> {
     if metadata.is_dir() {
         return Err(SurveyError::Folder { file: file.to_owned() });
     }
+    // Opening a pipe would wait for whoever writes to it.
+    if !metadata.is_file() {
+        return Err(SurveyError::NotAFile { file: file.to_owned() });
+    }
     if let Some(program) = program_by_name(file) {
         return Err(SurveyError::Program { file: file.to_owned(), program });
     }
@@ -118,7 +122,12 @@ fn read_archive<T>(
     source: File,
     read: impl FnOnce(&mut dyn Read) -> Result<T, SurveyError>,
 ) -> Result<T, SurveyError> {
-    let zip_fault = |error: ZipError| fault(file, io::Error::other(error));
+    let zip_fault = |error: ZipError| match error {
+        ZipError::UnsupportedArchive(reason) => {
+            SurveyError::Packed { file: file.to_owned(), reason: reason.to_owned() }
+        }
+        error => fault(file, io::Error::other(error)),
+    };
     let mut archive = ZipArchive::new(BufReader::new(source)).map_err(zip_fault)?;
     let names: Vec<_> =
         archive.file_names().map(|name| name.map(Cow::into_owned)).collect::<Result<_, _>>().map_err(zip_fault)?;

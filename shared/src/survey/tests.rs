@@ -242,6 +242,13 @@ fn archives_must_contain_exactly_one_csv() {
     check("two.zip", zip(&[("a.csv", b"1"), ("b.csv", b"2")]), &["several tables (a.csv, b.csv)"]);
     check("none.zip", zip(&[("WVS.sav", b"1")]), &["the archive has no .csv file, but WVS.sav"]);
     check("empty.zip", zip(&[]), &["the archive has no .csv file, but no files"]);
+    let mut encrypted = zip(&[("survey.csv", b"1")]);
+    // The first flag, in the file's own header and in the list at the end.
+    let list = encrypted.windows(4).position(|bytes| bytes == b"PK\x01\x02").expect("a list");
+    for flags in [6, list + 8] {
+        encrypted[flags] |= 1;
+    }
+    check("secret.zip", encrypted, &["cannot be unpacked here", "Password", "name the .csv"]);
 }
 
 #[test]

@@ -17,14 +17,17 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+use super::process::most_open_files;
 use super::write_deadline::WriteDeadline;
 use super::{Health, Probed};
 
 /// The media type of Prometheus' text format.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The most connections at once; others wait until one is closed.
+/// The most connections at once; others wait until one is closed. They are never more than a quarter of the files that the
+/// process may have open, so that they leave it the files for its calls.
 const MAX_CONNECTIONS: usize = 512;
+const MIN_CONNECTIONS: usize = 8;
 
 /// How long a client may take to send the head of a request, and how long a connection may be idle.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
@@ -91,7 +94,7 @@ impl Listener {
     }
 
     async fn accept(self, routes: Router) {
-        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let places = Arc::new(Semaphore::new(most_connections(most_open_files())));
         loop {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             match self.socket.accept().await {
@@ -109,6 +112,11 @@ impl Listener {
             }
         }
     }
+}
+
+fn most_connections(most_files: Option<u64>) -> usize {
+    let quarter = most_files.map_or(MAX_CONNECTIONS, |files| usize::try_from(files / 4).unwrap_or(usize::MAX));
+    quarter.clamp(MIN_CONNECTIONS, MAX_CONNECTIONS)
 }
 
 fn routes(routes: Router) -> Router {
@@ -170,6 +178,15 @@ mod tests {
         let mut text = String::new();
         stream.read_to_string(&mut text).await.expect("reads");
         text
+    }
+
+    #[test]
+    fn connections_leave_the_calls_their_files() {
+        let check = |files, expected| assert_eq!(most_connections(files), expected);
+        check(Some(256), 64);
+        check(Some(20), MIN_CONNECTIONS);
+        check(Some(1_000_000), MAX_CONNECTIONS);
+        check(None, MAX_CONNECTIONS);
     }
 
     #[tokio::test(start_paused = true)]

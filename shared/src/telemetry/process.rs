@@ -41,8 +41,8 @@ impl ProcessMetrics {
         if let Some(kilobytes) = read("self/status").and_then(|status| number_after(&status, "VmRSS:")) {
             self.resident.set(kilobytes * 1024);
         }
-        if let Some(most) = read("self/limits").and_then(|limits| number_after(&limits, "Max open files")) {
-            self.most_files.set(most);
+        if let Some(most) = most_open_files() {
+            self.most_files.set(i64::try_from(most).unwrap_or(i64::MAX));
         }
         if let Ok(open) = fs::read_dir("/proc/self/fd") {
             self.open_files.set(i64::try_from(open.count()).unwrap_or(i64::MAX));
@@ -72,6 +72,12 @@ impl Stat {
             started_after_seconds: number(22)? / TICKS_PER_SECOND,
         })
     }
+}
+
+/// How many files and connections this process may have open; `None` where the system does not say, or sets no limit.
+pub fn most_open_files() -> Option<u64> {
+    let most = read("self/limits").and_then(|limits| number_after(&limits, "Max open files"))?;
+    u64::try_from(most).ok()
 }
 
 fn started_at() -> Option<f64> {

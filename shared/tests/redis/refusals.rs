@@ -9,7 +9,7 @@ use valuesim_shared::redis_connection::{RedisConnection, RedisConnectionError, R
 use valuesim_shared::store::Store as _;
 use valuesim_test_servers::{RedisServer, eventually};
 
-use crate::support::{LIMIT, call, cell, command, connect, is_unreachable, plain, reply, run, store, until};
+use crate::support::{LIMIT, call, cell, command, connect, is_unreachable, keys, plain, reply, run, store, until};
 
 async fn refusal(url: &str) -> RedisConnectionError {
     let start = Instant::now();
@@ -176,4 +176,17 @@ async fn settings_that_lose_what_was_paid_for_are_warned_of() {
     let connection = connect(&server.url()).await;
     let [evicts, forgets] = connection.warnings() else { panic!("{:?}", connection.warnings()) };
     assert!(evicts.contains("maxmemory-policy allkeys-lru") && forgets.contains("keeps nothing on disk"));
+}
+
+#[tokio::test]
+async fn a_key_with_a_value_of_another_kind_is_named() {
+    let server = RedisServer::start().await.expect("starts");
+    let (store, run) = (store(&server.url()).await, run("r1"));
+    store.put_manifest(&run, b"{}").await.expect("writes");
+    let mut plain = plain(&server.url()).await;
+    let [key] = &keys(&mut plain, "*").await[..] else { panic!("one key") };
+    command(&mut plain, &format!("DEL {key}")).await;
+    command(&mut plain, &format!("RPUSH {key} x")).await;
+    let refused = store.manifest(&run).await.expect_err("it is a list").to_string();
+    assert!(refused.contains(&format!("its key {key} holds a value of another kind")), "{refused}");
 }

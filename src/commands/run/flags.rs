@@ -9,6 +9,7 @@ use valuesim_shared::experiment::{ArmName, Experiment, Simulation, Users};
 use valuesim_shared::id::{Fold, Respondent};
 use valuesim_shared::method::{Behaviour, Method};
 use valuesim_shared::model::{ModelSettings, OutputLimitField};
+use valuesim_shared::small_file::{MAX_EXPERIMENT_FILE, read_text};
 use valuesim_shared::strata::{Allocation, Stratify};
 
 use super::budget_flags::BudgetFlags;
@@ -18,6 +19,7 @@ use super::price_flags::PriceFlags;
 use super::when::When;
 use crate::exit::{Failure, OrUsage as _};
 use crate::page::PageFlags;
+use crate::run_folder::short;
 
 /// What `valuesim run` takes.
 #[derive(Debug, Args)]
@@ -224,8 +226,9 @@ impl Flags {
 
     fn read_file(&self) -> anyhow::Result<Experiment> {
         let Some(path) = &self.experiment else { return Ok(Experiment::default()) };
-        let text = std::fs::read_to_string(path).with_context(|| format!("read the experiment {}", path.display()))?;
-        Experiment::from_toml(&text).map_err(|error| anyhow!("the experiment {}: {error}", path.display()))
+        let text =
+            read_text(path, MAX_EXPERIMENT_FILE).with_context(|| format!("read the experiment {}", path.display()))?;
+        Experiment::from_toml(&text).map_err(|error| anyhow!("the experiment {}: {}", path.display(), short(&error)))
     }
 
     fn override_data(&self, experiment: &mut Experiment) {

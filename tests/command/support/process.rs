@@ -64,6 +64,11 @@ impl Running {
         self.signal("TERM");
     }
 
+    /// Sends the signal that comes when its terminal is closed.
+    pub(crate) fn hang_up(&self) {
+        self.signal("HUP");
+    }
+
     /// Kills it without a chance to clean up, as a crash or a power failure does.
     pub(crate) fn kill(&self) {
         self.signal("KILL");

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 use valuesim_shared::model::ModelSettings;
+use valuesim_shared::small_file::{MAX_KEY_FILE, read_text};
 
 /// Why a key cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +39,7 @@ pub(super) fn key(model: &ModelSettings) -> Result<Option<SecretString>, KeyErro
 
 fn from_file(file: &Path) -> Result<SecretString, KeyError> {
     let wrong = |reason: String| KeyError::File { file: file.to_owned(), reason };
-    let text = std::fs::read_to_string(file).map_err(|error| wrong(format!("cannot be read ({error})")))?;
+    let text = read_text(file, MAX_KEY_FILE).map_err(|error| wrong(format!("cannot be read ({error})")))?;
     let key = text.lines().next().unwrap_or_default().trim();
     if key.is_empty() { Err(wrong("is empty".to_owned())) } else { Ok(key.into()) }
 }
@@ -61,6 +62,12 @@ mod tests {
         let read = with_file(" sk-1 \nnotes\n").expect("reads").expect("some");
         assert_eq!(read.expose_secret(), "sk-1");
         assert!(matches!(with_file("\n"), Err(KeyError::File { .. })));
+    }
+
+    #[test]
+    fn a_file_that_is_too_long_is_no_key_file() {
+        let Err(error) = with_file(&"x".repeat(70_000)) else { panic!("it was read") };
+        assert!(error.to_string().contains("more than 65536 bytes"), "{error}");
     }
 
     #[test]
