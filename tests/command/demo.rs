@@ -3,6 +3,7 @@
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use serde_json::Value;
 
+use crate::support::process::Running;
 use crate::support::sandbox::{Sandbox, read};
 
 /// A demonstration that is small enough for a test: six cells.
@@ -91,4 +92,16 @@ fn the_resolved_experiment_file_can_be_run_again() {
 fn prediction_rows(file: &std::path::Path) -> i64 {
     let reader = SerializedFileReader::new(std::fs::File::open(file).unwrap()).unwrap();
     reader.metadata().file_metadata().num_rows()
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_that_may_open_few_files_makes_fewer_calls_at_a_time_and_ends_well() {
+    let sandbox = Sandbox::new();
+    let mut limited = std::process::Command::new("sh");
+    let run = ["run", "--users", "1", "--synthetic", "60", "--folds", "1", "--calls-in-flight", "500"];
+    limited.args(["-c", "ulimit -n 96 && exec \"$@\"", "sh", env!("CARGO_BIN_EXE_valuesim")]).args(run);
+    let output = Running::new(limited.env_clear().current_dir(sandbox.path(""))).wait().expect_success();
+    let said = "96 open files (`ulimit -n`), which carry 24 calls in flight: that many are made in place of 500";
+    assert!(output.stderr.contains(said), "{}", output.stderr);
 }

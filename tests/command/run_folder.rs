@@ -76,7 +76,7 @@ fn a_second_process_is_refused_with_the_id_of_the_first() {
 
 #[test]
 fn a_run_whose_folder_is_taken_away_stops_before_more_is_paid() {
-    for taken in ["", "ledger.redb", "store"] {
+    for taken in ["", "ledger.redb"] {
         let (sandbox, provider) = (Sandbox::new(), Recorder::start(reply_rule::reply));
         let url = provider.base_url();
         provider.pause_replies_after(20);
