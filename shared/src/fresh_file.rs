@@ -32,7 +32,7 @@ pub fn write(path: &Path, content: impl AsRef<[u8]>) -> io::Result<()> {
 pub fn open_lock(path: &Path) -> io::Result<File> {
     match path.symlink_metadata() {
         Ok(found) if found.is_symlink() => {
-            return Err(io::Error::new(ErrorKind::InvalidInput, "it is a symbolic link; remove it"));
+            Err(io::Error::new(ErrorKind::InvalidInput, "it is a symbolic link; remove it"))
         }
         Ok(_) => OpenOptions::new().read(true).write(true).open(path),
         Err(_) => OpenOptions::new().read(true).write(true).create_new(true).open(path).or_else(|error| {

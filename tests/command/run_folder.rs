@@ -85,8 +85,6 @@ fn a_run_whose_folder_is_taken_away_stops_before_more_is_paid() {
         running.wait_for("0 of 2 cells");
         provider.wait_for(24);
         let folder = sandbox.run_folder("runs");
-        // It has looked at what is there by now, or does so at once.
-        std::thread::sleep(std::time::Duration::from_millis(1_500));
         fs::rename(folder.join(taken), sandbox.path("elsewhere")).unwrap();
         let output = running.wait().expect_code(1);
         assert!(output.stderr.contains("is gone or was replaced while the run went on"), "{}", output.stderr);
