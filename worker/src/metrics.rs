@@ -41,6 +41,8 @@ struct Families {
     request_seconds: HistogramVec,
     input: IntCounterVec,
     cached: IntCounterVec,
+    cache_write: IntCounterVec,
+    reasoning: IntCounterVec,
     output: IntCounterVec,
     cost: CounterVec,
     unpriced: IntCounterVec,
@@ -65,6 +67,8 @@ impl Metrics {
             request_seconds: register(registry, metrics::LLM_REQUEST_SECONDS.histogram(&CALL_SECONDS)),
             input: register(registry, metrics::LLM_INPUT_TOKENS.counter()),
             cached: register(registry, metrics::LLM_CACHED_TOKENS.counter()),
+            cache_write: register(registry, metrics::LLM_CACHE_WRITE_TOKENS.counter()),
+            reasoning: register(registry, metrics::LLM_REASONING_TOKENS.counter()),
             output: register(registry, metrics::LLM_OUTPUT_TOKENS.counter()),
             cost: register(registry, metrics::LLM_COST.fractional_counter()),
             unpriced: register(registry, metrics::LLM_UNPRICED_TOKENS.counter()),
@@ -110,6 +114,8 @@ struct StageMetrics {
     seconds: Histogram,
     input: IntCounter,
     cached: IntCounter,
+    cache_write: IntCounter,
+    reasoning: IntCounter,
     output: IntCounter,
     /// `None` for a model without a price.
     cost: Option<Counter>,
@@ -223,6 +229,8 @@ impl ModelMetrics {
         let metrics = self.stage(stage);
         metrics.input.inc_by(spend.tokens.input);
         metrics.cached.inc_by(spend.tokens.cached);
+        metrics.cache_write.inc_by(spend.tokens.cache_write);
+        metrics.reasoning.inc_by(spend.tokens.reasoning);
         metrics.output.inc_by(spend.tokens.output);
         match &metrics.cost {
             Some(cost) => cost.inc_by(spend.cost.dollars()),
@@ -245,6 +253,8 @@ impl ModelMetrics {
                 seconds: families.request_seconds.with_label_values(&labels),
                 input: families.input.with_label_values(&labels),
                 cached: families.cached.with_label_values(&labels),
+                cache_write: families.cache_write.with_label_values(&labels),
+                reasoning: families.reasoning.with_label_values(&labels),
                 output: families.output.with_label_values(&labels),
                 cost: self.is_priced.then(|| families.cost.with_label_values(&priced)),
                 unpriced: families.unpriced.with_label_values(&[&self.model]),

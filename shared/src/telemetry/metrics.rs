@@ -59,8 +59,12 @@ metrics! {
         "Prompt tokens, cached ones included.";
     LLM_CACHED_TOKENS: Counter "valuesim_llm_cache_read_input_tokens_total" [provider, model, stage] Worker
         "Prompt tokens that the provider read from its cache; part of the input tokens.";
+    LLM_CACHE_WRITE_TOKENS: Counter "valuesim_llm_cache_write_input_tokens_total" [provider, model, stage] Worker
+        "Prompt tokens that the provider wrote to its cache at a price of its own; part of the input tokens.";
     LLM_OUTPUT_TOKENS: Counter "valuesim_llm_output_tokens_total" [provider, model, stage] Worker
         "Reply tokens, reasoning included.";
+    LLM_REASONING_TOKENS: Counter "valuesim_llm_reasoning_output_tokens_total" [provider, model, stage] Worker
+        "Reply tokens that were reasoning; part of the output tokens.";
     LLM_COST: Counter "valuesim_llm_cost_usd_total" [provider, model, stage, tier] Worker
         "Cost of tokens at the known prices, for display; the ledger has the exact sum.";
     LLM_UNPRICED_TOKENS: Counter "valuesim_llm_unpriced_tokens_total" [model] Worker
