@@ -1,15 +1,18 @@
 //! Reads the answer out of a model's reply.
 
 mod digit;
+mod forms;
 mod json;
 mod label;
 mod paper;
 mod reading;
-mod reasoning;
+pub(crate) mod reasoning;
 mod refusal;
 mod tolerant;
 mod unlabelled;
 mod value;
+
+use std::borrow::Cow;
 
 use crate::codebook::Question;
 use crate::method::Behaviour;
@@ -34,6 +37,29 @@ pub fn read_single_reply(behaviour: Behaviour, text: &str, question: &Question) 
         Behaviour::Paper => paper::read_single_reply(text),
         Behaviour::Corrected => tolerant::read_single_reply(text, question),
     }
+}
+
+/// What is read of the reply to the request for a backstory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoryReading {
+    /// The narrative; blank where the model wrote none.
+    Story(String),
+    /// The model declined.
+    Refused,
+}
+
+/// Reads a backstory: the reply without reasoning and what else is not for the reader, unless it is a refusal.
+///
+/// The paper's program takes every reply as it is, and so does behaviour `paper`.
+pub fn read_story(behaviour: Behaviour, text: String) -> StoryReading {
+    if behaviour == Behaviour::Paper {
+        return StoryReading::Story(text);
+    }
+    let said = match reasoning::for_the_reader(&text) {
+        Cow::Borrowed(said) if said.len() == text.len() => text,
+        said => said.trim().to_owned(),
+    };
+    if refusal::declines_a_story(&said) { StoryReading::Refused } else { StoryReading::Story(said) }
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! The calls that write a backstory.
 
 use crate::call::{CallKey, ReplyText};
+use crate::method::Behaviour;
 use crate::outcome::Ended;
+use crate::reply::{StoryReading, read_story};
 use crate::stage::Stage;
 
 use super::reask::Reask;
@@ -49,7 +51,7 @@ impl<'a> StoryCalls<'a> {
 
     /// What follows on a reply.
     pub fn reply(&mut self, reply: ReplyText) -> StoryStep {
-        let story = judge(reply);
+        let story = judge(self.rules.behaviour, reply);
         if let Some(first) = self.first.take() {
             // A backstory that was cut off is better than none.
             let best = if story.text.is_empty() { first } else { story };
@@ -63,11 +65,14 @@ impl<'a> StoryCalls<'a> {
 }
 
 /// The narrative, and how asking for it ended.
-fn judge(reply: ReplyText) -> WrittenStory {
+fn judge(behaviour: Behaviour, reply: ReplyText) -> WrittenStory {
     let (text, ended) = match reply {
-        ReplyText::Text { content, cut_off: true } => (content, Ended::CutOff),
-        ReplyText::Text { content, .. } if content.trim().is_empty() => (String::new(), Ended::Invalid),
-        ReplyText::Text { content, .. } => (content, Ended::Answered),
+        ReplyText::Text { content, cut_off } => match read_story(behaviour, content) {
+            StoryReading::Refused => (String::new(), Ended::Refused),
+            StoryReading::Story(text) if cut_off => (text, Ended::CutOff),
+            StoryReading::Story(text) if text.trim().is_empty() => (String::new(), Ended::Invalid),
+            StoryReading::Story(text) => (text, Ended::Answered),
+        },
         ReplyText::Refused => (String::new(), Ended::Refused),
         ReplyText::TooLong => (String::new(), Ended::TooLong),
     };

@@ -1,5 +1,6 @@
 //! Finds where a reply uses "answer" or "analysis" as a label rather than as a word.
 
+use super::forms::FORMS;
 use super::value::{is_decoration, word_end};
 
 /// How certain it is that an answer follows a label.
@@ -49,6 +50,38 @@ fn value_after(after: &str, begins_line: bool) -> Option<(Strength, &str)> {
     let alone = (begins_line && same_line.starts_with(['\n', '\r'])).then_some(same_line);
     let number = (begins_line && same_line.starts_with(char::is_numeric)).then_some(same_line);
     dash.or(alone).or(number).map(|value| (Strength::Weak, value))
+}
+
+/// The labels that begin a line with the word for answer in a language other than English, in order.
+pub(super) fn translated_labels(text: &str) -> impl Iterator<Item = AnswerLabel<'_>> {
+    let lines = text.split_inclusive('\n').scan(0, |from, line| {
+        let at = *from;
+        *from += line.len();
+        Some((at, line))
+    });
+    lines.filter_map(move |(at, line)| {
+        let word = line.trim_start_matches(is_decoration);
+        let after = FORMS.labels.answer.iter().find_map(|label| after_ignoring_case(word, label))?;
+        let value = skip_inline(after).strip_prefix([':', '：', '﹕', '='])?;
+        let value = &text[at + line.len() - value.len()..];
+        Some(AnswerLabel { at, strength: Strength::Strong, is_final: false, value: value.trim_start() })
+    })
+}
+
+/// The last box of a reply, as mathematicians' models write it.
+pub(super) fn boxed(text: &str) -> Option<AnswerLabel<'_>> {
+    const BOX: &str = "\\boxed{";
+    let at = text.rfind(BOX)?;
+    Some(AnswerLabel { at, strength: Strength::Strong, is_final: false, value: &text[at + BOX.len()..] })
+}
+
+/// What follows a word in any case; `None` if the text does not begin with it.
+fn after_ignoring_case<'a>(text: &'a str, word: &str) -> Option<&'a str> {
+    let mut rest = text.chars();
+    for expected in word.chars() {
+        rest.next().filter(|&c| c == expected || c.to_lowercase().eq(std::iter::once(expected)))?;
+    }
+    Some(rest.as_str())
 }
 
 /// The text after the first analysis label: `Analysis:`, or else one of its synonyms.

@@ -23,6 +23,14 @@ const OPENINGS: [&str; 19] = [
     "i must decline",
 ];
 
+/// The longest refusal to write a backstory, in characters. The shortest backstories of the paper's models have ten times as many.
+const LONGEST_REFUSAL: usize = 600;
+
+/// Whether the model declined to write a backstory: it begins like a refusal and is short.
+pub(super) fn declines_a_story(story: &str) -> bool {
+    is_refusal(story) && story.chars().nth(LONGEST_REFUSAL).is_none()
+}
+
 /// Whether a reply without an answer begins like a refusal.
 pub(super) fn is_refusal(reply: &str) -> bool {
     let longest = 40;
@@ -31,8 +39,8 @@ pub(super) fn is_refusal(reply: &str) -> bool {
     OPENINGS.iter().any(|opening| start.starts_with(opening))
 }
 
-fn straight_apostrophe(c: char) -> char {
-    if c == '’' { '\'' } else { c }
+pub(super) fn straight_apostrophe(c: char) -> char {
+    if matches!(c, '’' | '‘' | 'ʼ') { '\'' } else { c }
 }
 
 #[cfg(test)]

@@ -92,6 +92,56 @@ fn answers_without_a_label_are_read() {
     }
 }
 
+/// Reports of replies that were misread, as a person reads them.
+#[test]
+fn replies_are_read_as_a_person_reads_them() {
+    const MANY: [(i32, &str); 4] = [(1, "Agree strongly"), (2, "Agree"), (3, "Disagree"), (4, "Disagree strongly")];
+    for (reply, code) in [
+        ("[THINK]Maybe Answer: 1 is too strong.[/THINK]Answer: 2\nAnalysis: x", 2),
+        ("<seed:think>Answer: 1</seed:think>Answer: 2", 2),
+        ("◁think▷Maybe Answer: 1◁/think▷Answer: 2", 2),
+        ("analysisThey might say so. Answer: 1?assistantfinalAnswer: 2\nAnalysis: x", 2),
+        (
+            "<|channel|>analysis<|message|>Maybe Answer: 1 fits.<|end|><|start|>assistant<|channel|>final<|message|>Answer: 2",
+            2,
+        ),
+        ("Answer: this is about 3 aspects of life.\nAnswer: 2", 2),
+        ("Answer: 1\nAnalysis: on reflection I must correct myself.\nAnswer: 2", 2),
+        ("Answer: 2/4\nAnalysis: x", 2),
+        ("Answer: 2 / 4", 2),
+        ("Answer: 2.0\nAnalysis: x", 2),
+        ("答案：2\n分析：x", 2),
+        ("**Respuesta:** 2\nAnálisis: x", 2),
+        ("Réponse : 2", 2),
+        ("ОТВЕТ: 2", 2),
+        ("الإجابة: ٢", 2),
+        ("Trả lời: 2", 2),
+        ("답변: 2", 2),
+        ("Jawaban: Agree", 2),
+        ("Answer: \u{200b}2\nAnalysis: x", 2),
+        ("\\boxed{2}", 2),
+        ("They lean to agreement, so $\\boxed{2}$", 2),
+        ("2</s>", 2),
+        ("Answer: two\nAnalysis: x", 2),
+        ("Answer: Two.", 2),
+        ("Answer: Agree, because it fits\nAnalysis: x", 2),
+    ] {
+        check(&MANY, reply, Ok(code));
+    }
+    for (reply, problem) in [
+        ("Answer: 1 or 2\nAnalysis: x", Problem::Ambiguous),
+        ("Answer: 2/5", Problem::Ambiguous),
+        ("Answer: one of the most important things", Problem::NoOption),
+        ("I would say the answer is 1. Then again, the answer is 3.", Problem::Ambiguous),
+        ("I'm sorry, but I can't help with that.", Problem::Refused),
+        ("<|channel|>analysis<|message|>Answer: 2", Problem::Empty),
+    ] {
+        check(&MANY, reply, Err(problem));
+    }
+    check(&[(1, "Don't know"), (2, "Can’t say")], "Answer: Can't say", Ok(2));
+    check(&[(1, "Don't know"), (2, "Can’t say")], "Answer: Don’t know", Ok(1));
+}
+
 #[test]
 fn a_reply_without_an_answer_has_a_problem() {
     use Problem::{Ambiguous, Empty, NoOption, NotAnOption, Refused};
@@ -169,6 +219,22 @@ fn the_analysis_is_read_with_the_answer() {
     check("They care.", "");
 }
 
+#[test]
+fn backstories_lose_their_reasoning_and_refusals_are_seen() {
+    let read = |behaviour, text: &str| read_story(behaviour, text.to_owned());
+    let check = |text: &str, expected: StoryReading| assert_eq!(read(Behaviour::Corrected, text), expected, "{text}");
+    let story = |text: &str| StoryReading::Story(text.to_owned());
+    check("<think>The user wants 232 items...</think>\n\nYou were born in 1973.", story("You were born in 1973."));
+    check("I'm sorry, but I cannot write about this person.", StoryReading::Refused);
+    check("You were born in 1973.\n", story("You were born in 1973.\n"));
+    let framed = "Here is the backstory:\n\nYou were born in 1973 ...\n\nLet me know if you want changes!";
+    check(framed, story(framed));
+    let apologetic = format!("I'm sorry for your loss, they said. {}", "You moved on. ".repeat(60));
+    check(&apologetic, story(&apologetic));
+    let thought = "<think>Hm.</think>You.";
+    assert_eq!(read(Behaviour::Paper, thought), story(thought), "the paper's program keeps what comes");
+}
+
 /// Long replies that a careless reader would read in quadratic time.
 #[test]
 fn long_replies_are_read_in_linear_time() {
@@ -184,6 +250,16 @@ fn long_replies_are_read_in_linear_time() {
         "1\n",
         "<think>",
         "</think>",
+        "[/THINK]",
+        "◁think▷",
+        "<|channel|>",
+        "analysis",
+        "assistantfinal",
+        "\u{200b}",
+        "</s>",
+        "答案：",
+        "two ",
+        "1/",
         "<",
         "{",
         "{\"a\":",
@@ -238,6 +314,14 @@ fn reply() -> impl Strategy<Value = String> {
         "Analysis:",
         "<think>",
         "</think>",
+        "[THINK]",
+        "<|channel|>final<|message|>",
+        "\u{200b}",
+        "</s>",
+        "Respuesta",
+        "two",
+        "/4",
+        ".0",
         "Q12:",
         "option",
         "choose",

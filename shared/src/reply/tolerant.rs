@@ -1,8 +1,8 @@
 //! Reads replies in the many forms that models use, and accepts only answers that the question has.
 
 use super::json::read_json;
-use super::label::{AnswerLabel, Strength, after_analysis_label, answer_labels, begins_line};
-use super::reasoning::without_reasoning;
+use super::label::{AnswerLabel, Strength, after_analysis_label, answer_labels, begins_line, boxed, translated_labels};
+use super::reasoning::for_the_reader;
 use super::refusal::is_refusal;
 use super::unlabelled::read_unlabelled;
 use super::value::{Followed, Value, is_decoration, read_value};
@@ -14,7 +14,7 @@ const LABELS_READ: usize = 100;
 
 /// A reply of a module or of the coordinator.
 pub(super) fn read_module_reply(text: &str, question: &Question) -> Reading {
-    let reply = without_reasoning(text);
+    let reply = for_the_reader(text);
     let (value, analysis) = if let Some(json) = read_json(&reply) {
         (read_value(&json.answer, question, Followed::ByAnything), json.analysis)
     } else {
@@ -26,7 +26,7 @@ pub(super) fn read_module_reply(text: &str, question: &Question) -> Reading {
 
 /// A reply of a single-call method.
 pub(super) fn read_single_reply(text: &str, question: &Question) -> Reading {
-    let reply = without_reasoning(text);
+    let reply = for_the_reader(text);
     let value = match read_json(&reply) {
         Some(json) => read_value(&json.answer, question, Followed::ByAnything),
         None => read_text(&reply, question).0,
@@ -53,13 +53,10 @@ fn read_text<'a>(reply: &'a str, question: &Question) -> (Value, Option<AnswerLa
     }
 }
 
-/// The answer at the label that counts: `Final answer:`, else the first `Answer:`, else `the answer is`.
+/// The answer at the label that counts: the last `Final answer:`, else the last `Answer:` that begins a line, in English or in
+/// another language, else `Answer:` and `the answer is` inside sentences, if they agree.
 fn read_labelled<'a>(reply: &'a str, question: &Question) -> Option<(Value, AnswerLabel<'a>)> {
     let read = |label: AnswerLabel<'a>| (read_value(label.value, question, Followed::ByAnything), label);
-    let decides = |(value, label): &(Value, AnswerLabel)| match label.strength {
-        Strength::Strong => *value != Value::Nothing,
-        Strength::Weak => matches!(value, Value::Code(_)),
-    };
     let (mut last_final, mut first) = (None, Vec::new());
     for label in answer_labels(reply) {
         if label.is_final {
@@ -73,14 +70,36 @@ fn read_labelled<'a>(reply: &'a str, question: &Question) -> Option<(Value, Answ
     if last_final.is_some() {
         return last_final;
     }
-    let mut weak = None;
-    for read in first.into_iter().map(read).filter(decides) {
-        if read.1.strength == Strength::Strong {
-            return Some(read);
-        }
-        weak = weak.or(Some(read));
+    let (heads, inside): (Vec<_>, Vec<_>) =
+        first.into_iter().partition(|label| label.strength == Strength::Strong && begins_line(&reply[..label.at]));
+    let last_head = heads.into_iter().rev().map(read).find(decides);
+    let last_head = last_head.or_else(|| translated_labels(reply).take(LABELS_READ).map(read).filter(decides).last());
+    let boxed = || boxed(reply).map(read).filter(decides);
+    last_head.or_else(boxed).or_else(|| agreeing(inside.into_iter().map(read).filter(decides)))
+}
+
+/// Whether a value at a label was meant as the answer.
+fn decides((value, label): &(Value, AnswerLabel<'_>)) -> bool {
+    match label.strength {
+        Strength::Strong => *value != Value::Nothing,
+        Strength::Weak => matches!(value, Value::Code(_)),
     }
-    weak
+}
+
+/// The one code that labels inside sentences give. Where they give several, nobody knows which is meant.
+fn agreeing<'a>(read: impl Iterator<Item = (Value, AnswerLabel<'a>)>) -> Option<(Value, AnswerLabel<'a>)> {
+    let mut found: Option<(Value, AnswerLabel<'a>)> = None;
+    for (value, label) in read {
+        found = match found {
+            Some((Value::Code(code), first)) if value != Value::Code(code) && matches!(value, Value::Code(_)) => {
+                return Some((Value::Unreadable(Problem::Ambiguous), first));
+            }
+            Some(known @ (Value::Code(_), _)) => Some(known),
+            Some(known) if !matches!(value, Value::Code(_)) => Some(known),
+            _ => Some((value, label)),
+        };
+    }
+    found
 }
 
 /// The model's reasons: the text labelled as analysis, else the text below the answer, else the text before it.

@@ -1,7 +1,9 @@
 //! Reads an answer's value: a number, an option's label, or both.
 
 use super::Problem;
-use super::digit::{decimal, leading_digits};
+use super::digit::{Digits, decimal, leading_digits};
+use super::forms::FORMS;
+use super::refusal::straight_apostrophe;
 use crate::codebook::Question;
 use crate::id::Code;
 
@@ -48,7 +50,7 @@ pub(super) fn read_value(text: &str, question: &Question, followed: Followed) ->
         if let Some((code, after)) = label_at(rest, question) {
             return if contradicted(after, code) { Value::Unreadable(Problem::Ambiguous) } else { Value::Code(code) };
         }
-        if let Some(value) = number_at(rest, question, followed) {
+        if let Some(value) = number_at(rest, question, followed).or_else(|| number_word_at(rest, question)) {
             return value;
         }
         let Some(after) = skip_question_name(rest).or_else(|| skip_lead_in(rest)) else { break };
@@ -68,6 +70,8 @@ fn number_at(text: &str, question: &Question, followed: Followed) -> Option<Valu
     let unsigned = text.trim_start_matches(['-', '−', '–', '—', '+', '.']);
     let digits = leading_digits(unsigned)?;
     let signed = unsigned.len() < text.len();
+    let digits = Digits { rest: without_zeros(digits.rest), ..digits };
+    let digits = Digits { rest: without_maximum(digits.rest, question), ..digits };
     if signed || continues_number(digits.rest) {
         return Some(Value::Unreadable(Problem::NotAnOption));
     }
@@ -81,6 +85,29 @@ fn number_at(text: &str, question: &Question, followed: Followed) -> Option<Valu
         Some(code) if followed == Followed::ByAnything || ends_answer(digits.rest, code, question) => Value::Code(code),
         Some(_) => Value::Nothing,
     })
+}
+
+/// The text after a number without a fraction of zeros: `2.0`.
+fn without_zeros(after: &str) -> &str {
+    let Some(fraction) = after.strip_prefix('.') else { return after };
+    let rest = fraction.trim_start_matches('0');
+    if rest.len() < fraction.len() && leading_digits(rest).is_none() { rest } else { after }
+}
+
+/// The text after a number without the largest code of the question: `2/4`.
+fn without_maximum<'a>(after: &'a str, question: &Question) -> &'a str {
+    let largest = question.options.iter().map(|option| option.code).max();
+    let maximum = after.trim_start().strip_prefix('/').and_then(|maximum| leading_digits(maximum.trim_start()));
+    maximum.filter(|maximum| largest.is_some() && maximum.value == largest).map_or(after, |maximum| maximum.rest)
+}
+
+/// A number word of one of the question's options, if the answer ends with it: "one of them" is none.
+fn number_word_at(text: &str, question: &Question) -> Option<Value> {
+    let word = &text[..word_end(text)];
+    let number = FORMS.numbers.words.iter().position(|of| of.eq_ignore_ascii_case(word))?;
+    let code = Code(i32::try_from(number).ok()?);
+    let is_option = question.options.iter().any(|option| option.code == code);
+    (is_option && ends_answer(&text[word.len()..], code, question)).then_some(Value::Code(code))
 }
 
 /// Whether a number in brackets after the label of `code` differs from `code`.
@@ -168,7 +195,8 @@ fn strip_label<'a>(text: &'a str, label: &str) -> Option<&'a str> {
     }
     let mut rest = text.chars();
     for expected in label.chars() {
-        let same = rest.next().is_some_and(|c| c == expected || c.to_lowercase().eq(expected.to_lowercase()));
+        let [expected, found] = [Some(expected), rest.next()].map(|c| c.map(straight_apostrophe));
+        let same = found.zip(expected).is_some_and(|(c, of)| c == of || c.to_lowercase().eq(of.to_lowercase()));
         if !same {
             return None;
         }
@@ -182,7 +210,7 @@ fn ends_label(after: &str) -> bool {
     let spaced = next.len() < after.len();
     let bracket_or_dash = next.starts_with(['(', '（', '-', '–', '—']);
     let reason = spaced && is_one_of(&next[..word_end(next)], &["because"]);
-    let ended = |c: char| matches!(c, '.' | ':' | '：' | ';' | '!') || is_decoration(c);
+    let ended = |c: char| matches!(c, '.' | ':' | '：' | ';' | '!' | ',') || is_decoration(c);
     next.is_empty() || reason || spaced && bracket_or_dash || next.starts_with(ended)
 }
 
