@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use tokio_util::sync::CancellationToken;
+use valuesim_shared::budget::{Budget, PurseLimit};
+use valuesim_shared::control::Order;
 use valuesim_shared::id::{Cell, ModelId, RunId};
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::outcome::StageSpend;
@@ -20,6 +23,48 @@ pub enum SpentError {
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// The budget of a run in one process, with what was spent before; none if nothing is limited.
+///
+/// `before` is the plan, the ledger and the cost of embeddings, which the run's own purse, the first, pays for, too.
+pub async fn open_budget(
+    purses: Vec<PurseLimit>,
+    run: &RunId,
+    (plan, ledger, mut on_embeddings): (&Plan, &Ledger, NanoUsd),
+    store: &impl Store,
+    tell: fn(&str),
+) -> Result<Option<Budget>, SpentError> {
+    if purses.is_empty() {
+        return Ok(None);
+    }
+    let spent = spent_at_most(run, plan, ledger, store).await?;
+    let limits = purses.into_iter().map(|purse| {
+        let of_models: NanoUsd = purse.models.iter().filter_map(|&model| spent.get(model).copied()).sum();
+        PurseLimit { spent: of_models + std::mem::take(&mut on_embeddings), ..purse }
+    });
+    Ok(Some(Budget::new(limits.collect(), tell)))
+}
+
+/// Takes over the budget that an operator has set.
+pub fn obey(budget: &Budget, order: &Order, tell: fn(&str)) {
+    let Some(limit) = order.budget else { return };
+    if budget.used().is_some_and(|(before, _)| before != limit) {
+        budget.set_limit(limit);
+        tell(&format!("the budget is {limit} now, set by {}", order.by));
+    }
+}
+
+/// Cancels `halting` once no call can be paid for, unless nobody works any more. Returns whether that is so.
+pub async fn stop_at_the_wall(
+    budget: Option<&Budget>,
+    nobody_works: &CancellationToken,
+    halting: &CancellationToken,
+) -> bool {
+    let Some(budget) = budget else { return false };
+    nobody_works.run_until_cancelled(budget.exhausted()).await;
+    halting.cancel();
+    budget.is_exhausted()
 }
 
 /// What each model's calls have cost at most, in the experiment's order.

@@ -12,7 +12,7 @@ use valuesim_coordinator::off_peak::OffPeak;
 use valuesim_coordinator::plan::Plan;
 use valuesim_coordinator::retrieval::Retrieval;
 use valuesim_coordinator::rounds::Rounds;
-use valuesim_coordinator::spent::spent_at_most;
+use valuesim_coordinator::spent::{obey, open_budget, stop_at_the_wall};
 use valuesim_shared::budget::{Budget, PurseLimit};
 use valuesim_shared::control::{Control as _, DesiredState, FolderControl, Order, RunPhase, this_process};
 use valuesim_shared::id::RunId;
@@ -114,8 +114,7 @@ impl OneProcess {
         let (store, control) = (EmbeddedStore::open(&folder.store())?, FolderControl::in_folder(folder.control()));
         store.put_manifest(&run, &manifest.to_bytes()).await?;
         let (plan, survey, ledger) = (Arc::clone(plan), Arc::clone(survey), Arc::clone(ledger));
-        let spent = if purses.is_empty() { Vec::new() } else { spent_at_most(&run, &plan, &ledger, &store).await? };
-        let budget = budget_of(purses, &spent, spent_on_embeddings, tell);
+        let budget = open_budget(purses, &run, (&plan, &ledger, spent_on_embeddings), &store, tell).await?;
         let size = RunSize { most_cells: plan.cells(), spent_before };
         let ports = (queue.clone(), store.clone());
         let coordinator = Coordinator::new(&manifest, plan, survey, ledger, ports, window)?;
@@ -190,29 +189,14 @@ impl OneProcess {
             nobody_works.cancel();
             end
         };
-        let watching = async {
-            if let Some(budget) = &self.budget {
-                nobody_works.run_until_cancelled(budget.exhausted()).await;
-                halting.cancel();
-            }
-        };
-        let (end, worked, ()) = tokio::join!(coordinating, working, watching);
-        let is_out_of_budget = self.budget.as_ref().is_some_and(Budget::is_exhausted);
+        let watching = stop_at_the_wall(self.budget.as_ref(), &nobody_works, &halting);
+        let (end, worked, is_spent) = tokio::join!(coordinating, working, watching);
         Ok(match (worked?, end?) {
             (_, RunEnd::Finished) => FleetEnd::Finished,
             (Some(Order { by, .. }), RunEnd::Interrupted) => FleetEnd::Cancelled { by },
-            (None, RunEnd::Interrupted) if is_out_of_budget => FleetEnd::OutOfBudget,
+            (None, RunEnd::Interrupted) if is_spent => FleetEnd::OutOfBudget,
             (None, RunEnd::Interrupted) => FleetEnd::Interrupted,
         })
-    }
-
-    /// Takes over the budget that an operator has set.
-    fn set_budget(&self, order: &Order) {
-        let (Some(budget), Some(limit)) = (&self.budget, order.budget) else { return };
-        if budget.used().is_some_and(|(before, _)| before != limit) {
-            budget.set_limit(limit);
-            (self.tell)(&format!("the budget is {limit} now, set by {}", order.by));
-        }
     }
 
     /// The order that ended the work, if one did.
@@ -220,7 +204,7 @@ impl OneProcess {
         let following = self.control.follow(&self.run).await;
         let on_order = |order: &Order| {
             self.heartbeat.remember(Some(order));
-            self.set_budget(order);
+            self.budget.iter().for_each(|budget| obey(budget, order, self.tell));
             let (run, by, at) = (&self.run, &order.by, order.at);
             (self.tell)(&match order.desired {
                 DesiredState::Go => format!("resumed by {by}"),
@@ -230,19 +214,4 @@ impl OneProcess {
         };
         work_under_orders(&self.worker, following.order.clone(), stop, on_order).await
     }
-}
-
-/// The budget, with what was spent before; none if nothing is limited.
-fn budget_of(purses: Vec<PurseLimit>, spent: &[NanoUsd], on_embeddings: NanoUsd, tell: fn(&str)) -> Option<Budget> {
-    if purses.is_empty() {
-        return None;
-    }
-    let mut of_run = on_embeddings;
-    let limits = purses.into_iter().map(|purse| {
-        let of_models: NanoUsd = purse.models.iter().filter_map(|&model| spent.get(model).copied()).sum();
-        // The run's purse is the first, and pays for the embeddings, too.
-        let spent = of_models + std::mem::take(&mut of_run);
-        PurseLimit { spent, ..purse }
-    });
-    Some(Budget::new(limits.collect(), tell))
 }

@@ -56,10 +56,11 @@ fn every_experiment_is_estimated_and_runs_simulated_at_once() {
         let estimate = sandbox.run(&[&few[..], &["--dry-run"]].concat()).expect_success().stdout;
         assert!(estimate.contains(" calls"), "{file}: {estimate}");
         let several = if backstories == 1 { "backstory" } else { "backstories" };
+        let written = format!(" cells, {backstories} backstories, ");
         let backstories = format!("{backstories} {several}, ");
         assert!(estimate.contains(&format!("work: {backstories}")), "{file}: {estimate}");
         let progress = sandbox.run(&few).expect_success().stderr;
-        assert!(progress.contains(&format!(" cells, {backstories}")), "{file}: {progress}");
+        assert!(progress.contains(&written), "{file}: {progress}");
         let results: Value = serde_json::from_str(&read(&sandbox.run_folder("runs"), "results.json")).unwrap();
         assert_eq!(results["title"], file.strip_suffix(".toml").unwrap());
         assert_eq!(results["simulated"], true);
