@@ -1,12 +1,14 @@
 //! Whatever bytes the ledger's rows and the results file hold, they are either refused, or scored and shown.
 
 use serde_json::json;
+use valuesim_shared::cell::MissingStories;
 use valuesim_shared::id::{Code, QuestionId};
-use valuesim_shared::method::Behaviour;
+use valuesim_shared::method::{Behaviour, Method};
 use valuesim_shared::model::ModelSettings;
-use valuesim_shared::outcome::{CellResult, CellSpend, MAX_REPORTED_MODELS};
+use valuesim_shared::outcome::{CellOutcome, CellResult, CellSpend, MAX_REPORTED_MODELS};
 
 use crate::fixture;
+use crate::outcome_rules::tests::{Run, said};
 use crate::report::markdown;
 use crate::results::{ModelSpend, Results};
 use crate::score::{Prediction, Scorer, Tallies, Whom};
@@ -58,6 +60,25 @@ fn fuzz_any_result_is_refused_or_scored() {
                 assert_eq!(score.predictions, 3);
                 assert!(score.overall.per_person.accuracy.is_none_or(|accuracy| (0.0..=1.0).contains(&accuracy.mean)));
             }
+        }
+    });
+}
+
+#[test]
+fn fuzz_what_the_rules_let_through_can_be_scored() {
+    let run = Run::new(&[Method::ValueSim, Method::FullInfo], Behaviour::Corrected);
+    let genuine = run.outcome(&[said(1), said(2)], &MissingStories(Vec::new()));
+    let (rules, asked) = (run.rules(), run.plan.split().asked(run.cell().fold));
+    let message = serde_json::to_vec(&genuine).expect("writes");
+    fuzz(10, &hostile(vec![message]), |bytes| {
+        let Ok(outcome) = serde_json::from_slice::<CellOutcome>(&bytes) else { return };
+        if outcome.cell != run.cell() || !rules.misfits(&outcome).is_empty() {
+            return;
+        }
+        assert_eq!(outcome.result.arms.len(), 2);
+        for arm in &outcome.result.arms {
+            let predictions = Prediction::of_cell(arm, asked, |_| Code(2)).expect("it has the questions of its fold");
+            assert!(predictions.iter().all(|prediction| prediction.answer.is_none_or(|code| !code.is_missing())));
         }
     });
 }

@@ -227,4 +227,4 @@ fn wrong_set<T: Ord + Display>(what: &str, expected: &BTreeSet<T>, found: impl I
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -87,6 +87,7 @@ fn a_run_whose_folder_is_taken_away_stops_before_more_is_paid() {
         let folder = sandbox.run_folder("runs");
         fs::rename(folder.join(taken), sandbox.path("elsewhere")).unwrap();
         let output = running.wait().expect_code(1);
+        provider.resume_replies();
         assert!(output.stderr.contains("is gone or was replaced while the run went on"), "{}", output.stderr);
     }
 }

@@ -15,14 +15,14 @@ use super::*;
 use crate::fixture::codebook;
 
 /// A run of one person.
-struct Run {
+pub(crate) struct Run {
     experiment: Experiment,
-    plan: Plan,
+    pub(crate) plan: Plan,
     codebook: Codebook,
 }
 
 impl Run {
-    fn new(methods: &[Method], behaviour: Behaviour) -> Self {
+    pub(crate) fn new(methods: &[Method], behaviour: Behaviour) -> Self {
         let mut experiment = Experiment { methods: methods.to_vec(), behaviour, ..Experiment::default() };
         experiment.models = vec![ModelSettings::named("m")];
         experiment.sample.users = Some(Users::All);
@@ -33,16 +33,16 @@ impl Run {
         Self { experiment, plan, codebook }
     }
 
-    fn cell(&self) -> Cell {
+    pub(crate) fn cell(&self) -> Cell {
         self.plan.cells_of(ModelId(0)).next().expect("there is one")
     }
 
-    fn rules(&self) -> OutcomeRules {
+    pub(crate) fn rules(&self) -> OutcomeRules {
         OutcomeRules::new((&self.experiment.methods, self.experiment.behaviour), &self.plan, &self.codebook)
     }
 
     /// What the workers make of these replies, which are used in turn. `missing` backstories were not written.
-    fn outcome(&self, replies: &[ReplyText], missing: &MissingStories) -> CellOutcome {
+    pub(crate) fn outcome(&self, replies: &[ReplyText], missing: &MissingStories) -> CellOutcome {
         let rules = Rules::new(self.experiment.behaviour, &self.experiment.methods, Some(400));
         let asked = self.plan.split().asked(self.cell().fold).iter().map(|&id| self.codebook.question(id));
         let mut given: HashMap<CallKey, ReplyText> = HashMap::new();
@@ -102,7 +102,7 @@ proptest! {
     }
 }
 
-fn said(code: i32) -> ReplyText {
+pub(crate) fn said(code: i32) -> ReplyText {
     ReplyText::Text { content: format!("Answer: {code}\nAnalysis: because"), cut_off: false }
 }
 

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use valuesim_shared::codebook::Codebook;
+use valuesim_shared::dead_letter::{DeadLetter, DeadMessage};
 use valuesim_shared::experiment::Experiment;
 use valuesim_shared::id::{Cell, Code, Fold, ModelId, Respondent, RunId};
 use valuesim_shared::manifest::Manifest;
@@ -86,6 +87,18 @@ fn fuzz_any_task_is_read_or_refused() {
 #[test]
 fn fuzz_any_outcome_is_read_or_refused() {
     fuzz(1, &hostile(vec![json(&outcome())]), |bytes| check::<CellOutcome>(&bytes));
+}
+
+#[test]
+fn fuzz_any_dead_letter_is_read_and_none_is_too_long() {
+    let letter = DeadLetter::new(&task().to_bytes(), "it failed".to_owned(), "w1".to_owned()).to_bytes();
+    fuzz(1, &hostile(vec![letter, json(&outcome())]), |bytes| {
+        let found = DeadMessage::read(&bytes);
+        assert!(found.letter.is_some() || found.body == bytes);
+        let again = DeadLetter::new(&bytes, String::new(), String::new()).to_bytes();
+        assert!(again.len() <= bytes.len() * 6 + 4_096);
+        DeadLetter::from_bytes(&again).expect("reads back");
+    });
 }
 
 #[test]
