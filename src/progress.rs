@@ -162,9 +162,19 @@ fn wait_text(Wait { model, reason, left, .. }: &Wait) -> Option<String> {
         Reason::OwnLimit(OwnLimit::TokensPerMinute(limit)) => {
             format!("{model} waits for its own limit of {} tokens a minute", HumanCount(limit.into()))
         }
+        Reason::ProviderLimit(OwnLimit::RequestsPerMinute(limit)) => {
+            format!("{model} waits for its provider's limit of {} requests a minute", HumanCount(limit.into()))
+        }
+        Reason::ProviderLimit(OwnLimit::TokensPerMinute(limit)) => {
+            format!("{model} waits for its provider's limit of {} tokens a minute", HumanCount(limit.into()))
+        }
+        Reason::ProviderLimit(OwnLimit::CallsInFlight(limit)) => {
+            format!("{model} waits for its provider's limit of {} calls in flight", HumanCount(limit.into()))
+        }
+        Reason::Recovering => format!("{model} waits for {seconds} s until workers have said what they have sent"),
         Reason::Cooldown => format!("{model} pauses for {seconds} s more, because its provider asked for it"),
         Reason::CircuitOpen => format!("{model} is tried again in {seconds} s, because its provider does not answer"),
-        Reason::OwnLimit(OwnLimit::CallsInFlight(_)) | Reason::Stalled => return None,
+        Reason::OwnLimit(OwnLimit::CallsInFlight(_)) | Reason::SlowStart(_) | Reason::Stalled => return None,
     })
 }
 

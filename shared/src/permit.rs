@@ -5,26 +5,36 @@
 //!                                                        └── refusal: the reason, and when to ask again
 //! ```
 //!
-//! - [`PermitOffice`] is the port; [`LocalOffice`] implements it for one process.
-//! - [`PermitDesk`] is one run's handle on an endpoint and model; [`LocalDesk`] is that of a [`LocalOffice`].
-//! - `EndpointState` is what all desks of a [`LocalOffice`] for the same endpoint and model share.
+//! - [`PermitOffice`] is the port; [`QuotaOffice`] implements it.
+//! - [`PermitDesk`] is one run's handle on an endpoint and model; [`QuotaDesk`] is that of a [`QuotaOffice`].
+//! - [`quota`] decides which calls may go, as a pure function.
+//! - `EndpointState` is what all desks of a process for the same endpoint and model share.
 //! - [`Permit`] allows one call.
 
-mod circuit_breaker;
+mod circuit_pauses;
 mod cooldown;
+mod desk_book;
 mod endpoint;
 mod endpoint_state;
+mod fleet_clerk;
+mod forecast;
+mod grant;
 mod in_flight;
 mod limits;
-mod local;
 mod office;
-mod pace;
+mod office_permit;
+mod outbox;
+pub mod quota;
+mod quota_office;
 mod stall_detector;
+mod stored_quota;
 mod waiters;
+mod waiting;
 
-pub use circuit_breaker::CircuitPauses;
+pub use circuit_pauses::CircuitPauses;
 pub use endpoint::{Endpoint, KeyName};
-pub use endpoint_state::LocalPermit;
 pub use limits::{DEFAULT_CALLS_IN_FLIGHT, Limits, MAX_CALLS_IN_FLIGHT};
-pub use local::{LocalDesk, LocalOffice};
 pub use office::{CallEnd, OwnLimit, Permit, PermitDesk, PermitOffice, Reason, Refusal, Request, Settlement, Wait};
+pub use office_permit::OfficePermit;
+pub use quota::{LimitKind, Stated};
+pub use quota_office::{QuotaDesk, QuotaOffice};

@@ -282,6 +282,8 @@ impl Job {
                 model.api_key_env = None;
                 model.api_key_file = None;
                 model.ca_file = None;
+                // It has no limits: there is nothing to find by a slow start.
+                model.limits.requests_per_minute.get_or_insert(u32::MAX);
             }
         }
         let manifest = self.manifest(models);

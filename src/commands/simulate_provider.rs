@@ -126,7 +126,7 @@ pub(crate) struct Flags {
     cache_block_tokens: u32,
 
     /// Replicas, each with a prefix cache of its own. Requests with the same `x-session-id` header or `prompt_cache_key` get the
-    /// same one; /replicas/N/v1 is the base URL of one, from 0
+    /// same one; `/replicas/N/v1` is the base URL of one, from 0
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Cache")]
     replicas: u32,
 

@@ -99,9 +99,8 @@ impl Flags {
         let Some(servers) = stop.run_until_cancelled(addresses.connect()).await else { return Ok(()) };
         let servers = servers?;
         http_status.connected_to(&servers.queue, servers.store.connection());
-        let ended = WorkerProcess::new(servers, wiring::permit_office(), Arc::clone(http_status), self.config())
-            .run(stop)
-            .await;
+        let office = wiring::permit_office_of_fleet(servers.store.connection());
+        let ended = WorkerProcess::new(servers, office, Arc::clone(http_status), self.config()).run(stop).await;
         saying.abort();
         Ok(ended?)
     }

@@ -18,7 +18,7 @@ use valuesim_shared::control::{Control as _, DesiredState, FolderControl, Order,
 use valuesim_shared::id::RunId;
 use valuesim_shared::manifest::Manifest;
 use valuesim_shared::money::NanoUsd;
-use valuesim_shared::permit::{Limits, LocalOffice, PermitOffice as _};
+use valuesim_shared::permit::{Limits, PermitOffice as _, QuotaOffice};
 use valuesim_shared::queue::MemoryQueue;
 use valuesim_shared::store::{EmbeddedStore, Store as _};
 use valuesim_shared::survey::Survey;
@@ -41,17 +41,17 @@ const CELLS_FOR_EACH_CALL: usize = 2;
 /// Minimum cells in progress: enough that a model is not idle while its last stories are written.
 const FEWEST_CELLS: usize = 64;
 
-type LocalWorker = Worker<MemoryQueue, EmbeddedStore, LocalOffice>;
+type LocalWorker = Worker<MemoryQueue, EmbeddedStore, QuotaOffice>;
 
 /// Coordinator and worker of a run, connected in memory.
 pub(crate) struct OneProcess {
     run: RunId,
     coordinator: Arc<Coordinator<MemoryQueue, EmbeddedStore>>,
     worker: LocalWorker,
-    office: LocalOffice,
+    office: QuotaOffice,
     control: FolderControl,
     heartbeat: Heartbeat<MemoryQueue, EmbeddedStore, FolderControl>,
-    pool: Arc<WorkerPool<MemoryQueue, EmbeddedStore, LocalOffice>>,
+    pool: Arc<WorkerPool<MemoryQueue, EmbeddedStore, QuotaOffice>>,
     tell: fn(&str),
     budget: Option<Budget>,
 }

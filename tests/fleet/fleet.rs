@@ -275,6 +275,8 @@ impl Fleet {
         flags.extend(["--synthetic".to_owned(), self.synthetic.to_string()]);
         flags.extend(["--users".to_owned(), users.to_string()]);
         flags.extend(["--calls-in-flight".to_owned(), IN_FLIGHT.to_string()]);
+        // Far beyond what is reached, so that no slow start looks for the provider's limit.
+        flags.extend(["--requests-per-minute", "100000000"].map(str::to_owned));
         flags.extend(["--base-url".to_owned(), self.base_url.clone()]);
         flags.extend(["--embeddings-model", "e", "--embeddings-base-url", &self.base_url].map(str::to_owned));
         flags.extend(["--runs".to_owned(), runs.display().to_string()]);

@@ -290,6 +290,7 @@ impl Drop for InFlightCall<'_> {
 
 #[cfg(test)]
 mod tests {
+    use valuesim_shared::permit::Stated;
     use valuesim_shared::telemetry::Exposition;
 
     use super::*;
@@ -301,11 +302,16 @@ mod tests {
         (Meter::new((&[ModelSettings::named(model)], &Method::DEFAULT), Some(&metrics)), exposition)
     }
 
+    fn failed_with(kind: CallErrorKind, message: Option<&str>) -> CallError {
+        let message = message.map(str::to_owned);
+        CallError { kind, status: None, message, retry_after: None, limited_by: None, stated: Stated::default() }
+    }
+
     #[test]
     fn a_call_counts_once_however_it_ends() {
         let (meter, exposition) = shown("m");
         let call = || meter.call_sent(ModelId(0), Stage::STORY);
-        let error = CallError { kind: CallErrorKind::WrongKey, status: None, message: None, retry_after: None };
+        let error = failed_with(CallErrorKind::WrongKey, None);
         call().answered(&StageSpend::default());
         call().failed(&error, &UncertainSpend::default());
         drop(call());
@@ -327,7 +333,7 @@ mod tests {
     fn a_trouble_belongs_to_one_model_and_to_the_moment_of_the_failure() {
         let meter = Meter::new((&["one", "other"].map(ModelSettings::named), &[]), None);
         let call = |model| meter.call_sent(ModelId(model), Stage::STORY);
-        let error = CallError { kind: CallErrorKind::WrongKey, status: None, message: None, retry_after: None };
+        let error = failed_with(CallErrorKind::WrongKey, None);
         let before = UnixMillis::now();
         call(1).failed(&error, &UncertainSpend::default());
         let [trouble] = &meter.troubles()[..] else { panic!("{:?}", meter.troubles()) };
@@ -341,8 +347,7 @@ mod tests {
     #[test]
     fn failures_are_kept_by_model_and_class_and_what_they_may_cost_is_counted_once() {
         let meter = Meter::new((&["one", "other"].map(ModelSettings::named), &[]), None);
-        let error =
-            |kind, text: &str| CallError { kind, status: None, message: Some(text.to_owned()), retry_after: None };
+        let error = |kind, text: &str| failed_with(kind, Some(text));
         let uncertain = UncertainSpend { at_most_cost: NanoUsd(5), ..UncertainSpend::default() };
         let fail = |model, error: &CallError| meter.call_sent(ModelId(model), Stage::STORY).failed(error, &uncertain);
         fail(0, &error(CallErrorKind::TimedOut, "first"));

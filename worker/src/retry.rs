@@ -169,7 +169,7 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
     let in_flight = context.meter.call_sent(model, call.key.stage);
     match context.run.client(model).send(body, &session).await {
         Ok(reply) => {
-            permit.settle(Settlement::answered(reply.tokens));
+            permit.settle(Settlement::answered(reply.tokens).stating(reply.stated));
             clear_failures(context, model);
             let spend = answered(reply.billed(), context.run.price(model), uncertain);
             in_flight.answered(&spend);
@@ -178,7 +178,7 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
             Ok(Ok((reply, permit)))
         }
         Err(error) => {
-            permit.settle(Settlement::failed(call_end(error.kind), error.retry_after));
+            permit.settle(failure_settlement(&error));
             in_flight.failed(&error, uncertain);
             settle(money, if error.kind.perhaps_billed() { uncertain.at_most_cost } else { NanoUsd(0) });
             note_failed(context, call, &error).await?;
@@ -245,6 +245,11 @@ async fn acquire<D: PermitDesk>(desk: &D, request: Request, stop: &CancellationT
 }
 
 /// What the office should know of a failed call.
+fn failure_settlement(error: &CallError) -> Settlement {
+    let settlement = Settlement::failed(call_end(error.kind), error.retry_after);
+    settlement.limited_by(error.limited_by).stating(error.stated)
+}
+
 const fn call_end(kind: CallErrorKind) -> CallEnd {
     match (kind.decision(), kind) {
         (Decision::SlowDown, CallErrorKind::RateLimited) => CallEnd::RateLimited,

@@ -183,7 +183,7 @@ async fn errors_are_sorted_by_what_to_do() {
     check("429 Too Many Requests", "retry-after: 7\r\n", &error("x"), Kind::RateLimited, Some(7.0)).await;
     check("429 Too Many Requests", "retry-after-ms: 1500\r\n", &error("x"), Kind::RateLimited, Some(1.5)).await;
     let used_up = "x-ratelimit-remaining-tokens: 0\r\nx-ratelimit-reset-tokens: 6m0s\r\n";
-    check("429 Too Many Requests", used_up, &error("x"), Kind::RateLimited, Some(360.0)).await;
+    check("429 Too Many Requests", used_up, &error("x"), Kind::RateLimited, Some(30.0)).await;
     check("429 Too Many Requests", "", &error("insufficient_quota"), Kind::InsufficientFunds, None).await;
     check("503 Service Unavailable", "retry-after: 2\r\n", "", Kind::Overloaded, Some(2.0)).await;
     check("502 Bad Gateway", "", "<html><h1>Bad gateway</h1></html>", Kind::ServerFault, None).await;

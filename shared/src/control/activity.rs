@@ -81,6 +81,16 @@ pub enum WaitReason {
     RequestsPerMinute(u32),
     /// The user's limit of tokens a minute is reached.
     TokensPerMinute(u32),
+    /// The provider's limit of calls in flight is reached, as its refusals have taught it.
+    ProviderCallsInFlight(u32),
+    /// The provider's limit of requests a minute is reached, as it states it or its refusals have taught it.
+    ProviderRequestsPerMinute(u32),
+    /// The provider's limit of tokens a minute is reached, as it states it or its refusals have taught it.
+    ProviderTokensPerMinute(u32),
+    /// No limit is known: the pace, in requests a minute, grows until one is found.
+    SlowStart(u32),
+    /// The store lost what it knew of the calls, and workers say what they have sent.
+    Recovering,
     /// The provider asked for a pause.
     Cooldown,
     /// The provider has stopped answering calls.
@@ -114,6 +124,11 @@ impl From<Wait> for WaitReport {
             Reason::OwnLimit(OwnLimit::CallsInFlight(limit)) => WaitReason::CallsInFlight(limit),
             Reason::OwnLimit(OwnLimit::RequestsPerMinute(limit)) => WaitReason::RequestsPerMinute(limit),
             Reason::OwnLimit(OwnLimit::TokensPerMinute(limit)) => WaitReason::TokensPerMinute(limit),
+            Reason::ProviderLimit(OwnLimit::CallsInFlight(limit)) => WaitReason::ProviderCallsInFlight(limit),
+            Reason::ProviderLimit(OwnLimit::RequestsPerMinute(limit)) => WaitReason::ProviderRequestsPerMinute(limit),
+            Reason::ProviderLimit(OwnLimit::TokensPerMinute(limit)) => WaitReason::ProviderTokensPerMinute(limit),
+            Reason::SlowStart(pace) => WaitReason::SlowStart(pace),
+            Reason::Recovering => WaitReason::Recovering,
             Reason::Cooldown => WaitReason::Cooldown,
             Reason::CircuitOpen => WaitReason::CircuitOpen,
             Reason::Stalled => WaitReason::Stalled,

@@ -1,5 +1,6 @@
 //! Limits how many calls are in flight at once. The limit can change at any time.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use tokio::sync::Semaphore;
@@ -31,19 +32,20 @@ impl InFlight {
         self.limit.load(Ordering::Relaxed)
     }
 
-    /// Waits until one more call may be in flight. The caller must call `leave` when the call has ended.
-    pub(super) async fn enter(&self) {
-        let slot = if let Ok(slot) = self.free.try_acquire() {
+    /// Waits until one more call may be in flight.
+    pub(super) async fn enter(in_flight: &Arc<Self>) -> Place {
+        let slot = if let Ok(slot) = in_flight.free.try_acquire() {
             slot
         } else {
-            let _waiter = self.waiters.add();
-            self.free.acquire().await.expect("the semaphore is never closed")
+            let _waiter = in_flight.waiters.add();
+            in_flight.free.acquire().await.expect("the semaphore is never closed")
         };
         slot.forget();
+        Place(Arc::clone(in_flight))
     }
 
     /// Counts a call as no longer in flight.
-    pub(super) fn leave(&self) {
+    fn leave(&self) {
         let is_above = self.above_limit.load(Ordering::Relaxed) > 0 && self.lower_excess(1) == 1;
         if !is_above {
             self.free.add_permits(1);
@@ -76,22 +78,32 @@ impl InFlight {
     }
 }
 
+/// A call's place among those in flight, given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Place(Arc<InFlight>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[tokio::test]
     async fn a_lowered_limit_holds_once_enough_calls_have_ended() {
-        let calls = InFlight::new(4);
+        let calls = Arc::new(InFlight::new(4));
         for _ in 0..4 {
-            calls.enter().await;
+            std::mem::forget(InFlight::enter(&calls).await);
         }
         calls.set_limit(2);
         calls.leave();
         calls.leave();
         assert_eq!(calls.free.available_permits(), 0, "two are still in flight");
         calls.leave();
-        calls.enter().await;
+        std::mem::forget(InFlight::enter(&calls).await);
         calls.leave();
         calls.leave();
         assert_eq!((calls.free.available_permits(), calls.limit()), (2, 2));
@@ -99,9 +111,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_limit_that_is_raised_again_makes_exactly_the_room_it_promises() {
-        let calls = InFlight::new(4);
+        let calls = Arc::new(InFlight::new(4));
         for _ in 0..4 {
-            calls.enter().await;
+            std::mem::forget(InFlight::enter(&calls).await);
         }
         calls.set_limit(1);
         calls.set_limit(3);

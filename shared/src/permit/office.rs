@@ -11,6 +11,7 @@ use crate::stage::Stage;
 
 use super::endpoint::Endpoint;
 use super::limits::Limits;
+use super::quota::{LimitKind, Stated};
 
 /// Decides whether a call may be sent now. Nothing else does: every reason to delay a call is behind this port.
 pub trait PermitOffice: Clone + Send + Sync + 'static {
@@ -77,6 +78,12 @@ pub enum Refusal {
 pub enum Reason {
     /// A limit that the user set is reached.
     OwnLimit(OwnLimit),
+    /// A limit of the provider is reached, as its headers state it or its refusals have taught it.
+    ProviderLimit(OwnLimit),
+    /// No limit is known, and the pace grows until one is found. The pace in requests a minute.
+    SlowStart(u32),
+    /// The store lost what it knew of the calls, and workers say what they have sent.
+    Recovering,
     /// The provider asked for a pause.
     Cooldown,
     /// The provider has stopped answering calls.
@@ -85,7 +92,7 @@ pub enum Reason {
     Stalled,
 }
 
-/// A limit that the user set.
+/// A limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OwnLimit {
     /// Calls in flight at the same time.
@@ -118,6 +125,10 @@ pub struct Settlement {
     pub usage: Option<Tokens>,
     /// How long the provider asks callers to wait, if it does.
     pub retry_after: Option<Duration>,
+    /// The limit for which the provider refused the call, if it says so.
+    pub limited_by: Option<LimitKind>,
+    /// The limits that the provider states.
+    pub stated: Stated,
 }
 
 /// How a call ended, as far as that matters to later calls.
@@ -140,11 +151,24 @@ pub enum CallEnd {
 impl Settlement {
     /// The settlement of an answered call. `usage` is `None` if the provider reported no tokens.
     pub const fn answered(usage: Option<Tokens>) -> Self {
-        Self { end: CallEnd::Answered, usage, retry_after: None }
+        Self { usage, ..Self::failed(CallEnd::Answered, None) }
     }
 
     /// The settlement of any other call.
     pub const fn failed(end: CallEnd, retry_after: Option<Duration>) -> Self {
-        Self { end, usage: None, retry_after }
+        let stated = Stated { calls: None, tokens: None };
+        Self { end, usage: None, retry_after, limited_by: None, stated }
+    }
+
+    /// Adds the limits that the provider states.
+    #[must_use]
+    pub const fn stating(self, stated: Stated) -> Self {
+        Self { stated, ..self }
+    }
+
+    /// Adds the limit for which the provider refused the call.
+    #[must_use]
+    pub const fn limited_by(self, limited_by: Option<LimitKind>) -> Self {
+        Self { limited_by, ..self }
     }
 }

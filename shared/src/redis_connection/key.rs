@@ -19,6 +19,7 @@
 //! | `valuesim:{RUN}:changes` | list | who changed what about the run, the latest first | 30 days |
 //! | `valuesim:{RUN}:history` | string | how far the run was at points in time | 30 days |
 //! | `valuesim:{RUN}:leader` | string | the coordinator that leads the run | 10 seconds |
+//! | `valuesim:{quota-DIGEST}` | string | how much of the limits of an endpoint and model is used, and what was learned | a day |
 //! | `valuesim:{runs}` | sorted set | the runs, by their last report | 30 days |
 //! | `valuesim:{workers}`, `valuesim:{coordinators}` | sorted set | processes, by their last report | 30 days |
 //! | `valuesim:{workers}:ID`, `valuesim:{coordinators}:ID` | string | the last report of a process | 10 seconds |

@@ -54,7 +54,7 @@ metrics! {
     PERMIT_WAIT: Histogram "valuesim_rate_limit_wait_seconds" [provider, model] Worker
         "How long calls wait before each attempt for limits, pauses that the provider asked for, and open circuits.";
     LLM_WAITS: Gauge "valuesim_llm_waits" [provider, model, reason] Worker
-        "What calls wait for: 1 for calls_in_flight, requests_per_minute, tokens_per_minute, cooldown (the provider asked for it), circuit_open or stalled.";
+        "What calls wait for: 1 for calls_in_flight, requests_per_minute, tokens_per_minute, the same with provider_ before them (limits that the provider states or its refusals have taught), slow_start, cooldown (the provider asked for it), circuit_open, recovering or stalled.";
     LLM_INPUT_TOKENS: Counter "valuesim_llm_input_tokens_total" [provider, model, stage] Worker
         "Prompt tokens, cached ones included.";
     LLM_CACHED_TOKENS: Counter "valuesim_llm_cache_read_input_tokens_total" [provider, model, stage] Worker

@@ -27,7 +27,7 @@ macro_rules! suite {
 
 macro_rules! for_each_office {
     ($($tests:tt)*) => {
-        suite! { local: || valuesim_shared::permit::LocalOffice::new(crate::support::PAUSES); $($tests)* }
+        suite! { local: || valuesim_shared::permit::QuotaOffice::local(crate::support::PAUSES); $($tests)* }
     };
 }
 

@@ -82,7 +82,14 @@ fn processes(run: &RunStatus, workers: &[&WorkerReport]) -> Option<Bottleneck> {
 /// What the calls of some worker wait for; a full number of calls in flight is no reason, because that is normal.
 fn waits(workers: &[&WorkerReport]) -> Option<Bottleneck> {
     let reasons = workers.iter().flat_map(|worker| &worker.activity.waits);
-    let is_provider = |reason| matches!(reason, WaitReason::Cooldown | WaitReason::CircuitOpen);
+    let is_provider = |reason| {
+        use WaitReason as Wait;
+        let limited = matches!(
+            reason,
+            Wait::ProviderCallsInFlight(_) | Wait::ProviderRequestsPerMinute(_) | Wait::ProviderTokensPerMinute(_)
+        );
+        limited || matches!(reason, Wait::Cooldown | Wait::CircuitOpen | Wait::SlowStart(_))
+    };
     let is_own = |reason| matches!(reason, WaitReason::RequestsPerMinute(_) | WaitReason::TokensPerMinute(_));
     let provider = reasons.clone().find(|wait| is_provider(wait.reason)).map(|wait| (BottleneckKind::Provider, wait));
     let own = || reasons.clone().find(|wait| is_own(wait.reason)).map(|wait| (BottleneckKind::OwnLimit, wait));

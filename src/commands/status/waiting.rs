@@ -48,10 +48,23 @@ pub(super) fn of_reason(reason: WaitReason) -> (WaitingKind, String) {
     let own = |limit: u32, what: &str| {
         (WaitingKind::OwnLimit, format!("its own limit of {} {what}", HumanCount(limit.into())))
     };
+    let provider = |limit: u32, what: &str| {
+        (WaitingKind::Provider, format!("its provider's limit of {} {what}", HumanCount(limit.into())))
+    };
     match reason {
         WaitReason::CallsInFlight(limit) => own(limit, "calls in flight"),
         WaitReason::RequestsPerMinute(limit) => own(limit, "requests a minute"),
         WaitReason::TokensPerMinute(limit) => own(limit, "tokens a minute"),
+        WaitReason::ProviderCallsInFlight(limit) => provider(limit, "calls in flight"),
+        WaitReason::ProviderRequestsPerMinute(limit) => provider(limit, "requests a minute"),
+        WaitReason::ProviderTokensPerMinute(limit) => provider(limit, "tokens a minute"),
+        WaitReason::SlowStart(pace) => (
+            WaitingKind::Provider,
+            format!("its provider's limit, which is not known yet: {pace} requests a minute now"),
+        ),
+        WaitReason::Recovering => {
+            (WaitingKind::Held, "workers to say what they have sent, after the store lost it".to_owned())
+        }
         WaitReason::Cooldown => (WaitingKind::Provider, "the end of a pause that the provider asked for".to_owned()),
         WaitReason::CircuitOpen => (WaitingKind::Provider, "the provider, which does not answer".to_owned()),
         WaitReason::Stalled => (WaitingKind::Held, "its connections, after the process stood still".to_owned()),

@@ -40,8 +40,8 @@ impl Client {
     /// Sends one request of a session and waits for its reply. Nothing is sent twice: a request takes another connection only if its
     /// pooled connection was closed before any byte was sent.
     pub async fn send(&self, body: RequestBody, session: &str) -> Result<Reply, CallError> {
-        let read = |Answer { body, is_simulated }: &Answer| {
-            let reply = completion(body)?;
+        let read = |Answer { body, is_simulated, stated }: &Answer| {
+            let reply = Reply { stated: *stated, ..completion(body)? };
             Ok(if *is_simulated { mark_simulated(reply) } else { reply })
         };
         self.connection.post(body, Some(session), read).await

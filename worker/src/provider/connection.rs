@@ -9,6 +9,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Body, Response, Url};
 use tokio::time::Instant;
 use valuesim_shared::model::ModelSettings;
+use valuesim_shared::permit::Stated;
 
 use super::error::{CallError, CallErrorKind};
 use super::headers;
@@ -43,10 +44,13 @@ pub(super) struct Connection {
     has_answered: Arc<AtomicBool>,
 }
 
-/// The body of a response with status 200, and whether a simulated provider sent it.
+/// A response with status 200.
 pub(super) struct Answer {
     pub(super) body: String,
+    /// Whether a simulated provider sent it.
     pub(super) is_simulated: bool,
+    /// The limits that its headers state.
+    pub(super) stated: Stated,
 }
 
 impl Connection {
@@ -86,7 +90,8 @@ impl Connection {
         let body = self.read(&mut response, begun).await;
         if response.status() == 200 {
             let is_simulated = response.headers().contains_key(SIMULATED_HEADER);
-            let answer = Answer { body: body?, is_simulated };
+            let stated = headers::stated_limits(response.headers(), SystemTime::now());
+            let answer = Answer { body: body?, is_simulated, stated };
             let value = read(&answer).map_err(|error| self.unless_intermediary(error, &answer.body))?;
             if !self.has_answered.load(Ordering::Relaxed) {
                 self.has_answered.store(true, Ordering::Relaxed);
@@ -132,6 +137,7 @@ impl Connection {
         let moved_to = headers.get(LOCATION).and_then(|to| readable(&format!("moved to {}", to.to_str().ok()?)));
         let mut error = failure(status, headers::should_retry(headers), body);
         error.retry_after = headers::retry_after(headers, SystemTime::now());
+        error.stated = headers::stated_limits(headers, SystemTime::now());
         error.message = moved_to.or(error.message);
         if error.kind == CallErrorKind::WrongKey && self.bearer.is_none() {
             error.kind = CallErrorKind::MissingKey;

@@ -42,7 +42,7 @@ impl EmbeddingsClient {
     /// # Errors
     /// If no usable vectors came, one for each text.
     pub async fn send(&self, texts: &[&str]) -> Result<Vectors, CallError> {
-        let read = |Answer { body, is_simulated }: &Answer| {
+        let read = |Answer { body, is_simulated, .. }: &Answer| {
             let read = vectors(body, texts.len())?;
             Ok(if *is_simulated { marked(read) } else { read })
         };

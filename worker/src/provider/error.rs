@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use valuesim_shared::permit::{LimitKind, Stated};
+
 use super::wire::readable;
 
 /// Why a call brought no reply.
@@ -16,12 +18,23 @@ pub struct CallError {
     pub message: Option<String>,
     /// How long the provider asks callers to wait.
     pub retry_after: Option<Duration>,
+    /// The limit for which the provider refused the call, if it says so.
+    pub limited_by: Option<LimitKind>,
+    /// The limits that the response states.
+    pub stated: Stated,
 }
 
 impl CallError {
     /// An error with a message.
     pub(super) fn new(kind: CallErrorKind, status: Option<u16>, message: &str) -> Self {
-        Self { kind, status, message: readable(message), retry_after: None }
+        Self {
+            kind,
+            status,
+            message: readable(message),
+            retry_after: None,
+            limited_by: None,
+            stated: Stated::default(),
+        }
     }
 }
 
@@ -212,6 +225,20 @@ impl ErrorDetails<'_> {
         self.says(&CONTEXT) || self.status == 413 || (self.status == 400 && says_so)
     }
 
+    /// The limit for which the call was refused, if type or message names one (OpenAI: `tokens per min (TPM)`; DeepSeek:
+    /// concurrency; Anthropic: `number of request tokens`, `number of requests`).
+    pub(super) fn limited_by(&self) -> Option<LimitKind> {
+        let is_in_flight = self.mentions(&["concurren", "in flight", "parallel"]);
+        let is_tokens = self.kind == "tokens" || self.mentions(&["tokens per", "tpm", "number of request tokens"]);
+        let is_calls = self.kind == "requests" || self.mentions(&["requests per", "rpm", "number of requests"]);
+        match (is_in_flight, is_tokens, is_calls) {
+            (true, ..) => Some(LimitKind::InFlight),
+            (_, true, _) => Some(LimitKind::Tokens),
+            (_, _, true) => Some(LimitKind::Calls),
+            (false, false, false) => None,
+        }
+    }
+
     /// The kind of error, by code and status.
     pub(super) fn kind(&self) -> CallErrorKind {
         let sorted = self.by_code().unwrap_or_else(|| self.by_status());
@@ -296,6 +323,19 @@ mod tests {
         check(502, "", "", Kind::ServerFault);
         check(200, "", "", Kind::Malformed);
         check(200, "rate_limit_exceeded", "", Kind::RateLimited);
+    }
+
+    #[test]
+    fn a_refusal_may_name_its_limit() {
+        let check = |kind, message, expected| {
+            let details = ErrorDetails { status: 429, kind, message, ..ErrorDetails::default() };
+            assert_eq!(details.limited_by(), expected, "{message}");
+        };
+        check("tokens", "Rate limit reached for m on tokens per min (TPM): Limit 9", Some(LimitKind::Tokens));
+        check("requests", "Rate limit reached for m on requests per min (RPM): Limit 9", Some(LimitKind::Calls));
+        check("requests", "Rate limit reached for m on concurrent requests: Limit 9", Some(LimitKind::InFlight));
+        check("rate_limit_error", "would exceed the limit on the number of request tokens", Some(LimitKind::Tokens));
+        check("", "slow down", None);
     }
 
     #[test]

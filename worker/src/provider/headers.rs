@@ -3,10 +3,14 @@
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::HeaderMap;
+use valuesim_shared::permit::Stated;
 
 /// Longer waits are cut to this: they are a mistake of the provider or mean that a daily quota is used up, and trying again
-/// costs only one request.
-const LONGEST_BELIEVED: Duration = Duration::from_mins(10);
+/// costs only one request of one worker.
+const LONGEST_BELIEVED: Duration = Duration::from_secs(30);
+
+/// A limit whose use is forgotten only after a longer time is not one of a minute.
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// How long to wait, by the first of these that is present and valid: `retry-after-ms`; `retry-after`, in seconds or as a
 /// date; the longest `x-ratelimit-reset-*` of the limits that are used up.
@@ -21,6 +25,31 @@ pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
     };
     let wait = milliseconds.or_else(after).or_else(reset)?;
     Some(wait.min(LONGEST_BELIEVED))
+}
+
+/// The limits a minute that a response states, in the headers of OpenAI or Anthropic. Nonsense, such as Azure's -1, and limits
+/// of other periods are ignored: of a day, whose use is forgotten in more than a minute, and of seconds, whose use is
+/// forgotten much sooner than an even refill of a minute's limit would take.
+pub(super) fn stated_limits(headers: &HeaderMap, now: SystemTime) -> Stated {
+    let text = |name: String| headers.get(name)?.to_str().ok().map(str::trim);
+    let limit = |what: &str| {
+        let openai = || {
+            let header = |part: &str| text(format!("x-ratelimit-{part}-{what}"));
+            Some((header("limit")?, header("remaining"), header("reset")))
+        };
+        let anthropic = || {
+            let header = |part: &str| text(format!("anthropic-ratelimit-{what}-{part}"));
+            Some((header("limit")?, header("remaining"), header("reset")))
+        };
+        let (limit, remaining, reset) = openai().or_else(anthropic)?;
+        let limit: u64 = limit.parse().ok().filter(|&limit| limit > 0)?;
+        let used = remaining.and_then(|it| it.parse().ok()).map_or(0, |remaining| limit.saturating_sub(remaining));
+        let refill = MINUTE.mul_f64(used as f64 / limit as f64);
+        let reset = reset.and_then(|reset| duration(reset).or_else(|| seconds(reset)).or_else(|| until(reset, now)));
+        let is_of_a_minute = reset.is_none_or(|reset| (refill / 2..=MINUTE).contains(&reset));
+        is_of_a_minute.then_some(limit)
+    };
+    Stated { calls: limit("requests"), tokens: limit("tokens") }
 }
 
 /// The header `x-should-retry`, by which OpenAI overrides whether a status may be retried.
@@ -83,9 +112,48 @@ mod tests {
         check(&[("retry-after", "-1")], None);
         check(&[("retry-after", "soon")], None);
         check(&[("retry-after", "99999")], Some(LONGEST_BELIEVED));
-        check(&[("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", "6m0s")], seconds(360));
+        check(&[("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", "6s")], seconds(6));
+        check(
+            &[("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", "6m0s")],
+            Some(LONGEST_BELIEVED),
+        );
         check(&[("x-ratelimit-remaining-tokens", "100"), ("x-ratelimit-reset-tokens", "6m0s")], None);
         check(&[("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-reset-tokens", "-1")], None);
+    }
+
+    #[test]
+    fn limits_are_read_if_they_are_of_a_minute_and_make_sense() {
+        let check = |headers: &[(&'static str, &'static str)], calls: Option<u64>, tokens: Option<u64>| {
+            let map =
+                headers.iter().map(|&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+            assert_eq!(stated_limits(&map.collect(), SystemTime::now()), Stated { calls, tokens }, "{headers:?}");
+        };
+        check(&[], None, None);
+        check(
+            &[("x-ratelimit-limit-requests", "600"), ("x-ratelimit-limit-tokens", "900000")],
+            Some(600),
+            Some(900_000),
+        );
+        check(&[("x-ratelimit-limit-requests", "600"), ("x-ratelimit-reset-requests", "1m0s")], Some(600), None);
+        check(&[("x-ratelimit-limit-requests", "14400"), ("x-ratelimit-reset-requests", "2m59.5s")], None, None);
+        check(&[("x-ratelimit-limit-requests", "-1"), ("x-ratelimit-limit-tokens", "0")], None, None);
+        check(&[("x-ratelimit-limit-requests", "many")], None, None);
+        let used = |reset| {
+            [
+                ("x-ratelimit-limit-requests", "5000"),
+                ("x-ratelimit-remaining-requests", "4999"),
+                ("x-ratelimit-reset-requests", reset),
+            ]
+        };
+        check(&used("12ms"), Some(5_000), None);
+        check(&used("1m0s"), Some(5_000), None);
+        check(&used("1ms"), None, None);
+        check(&[("anthropic-ratelimit-requests-limit", "50")], Some(50), None);
+        check(
+            &[("anthropic-ratelimit-tokens-limit", "8"), ("anthropic-ratelimit-tokens-reset", "2020-01-01T00:00:00Z")],
+            None,
+            Some(8),
+        );
     }
 
     #[test]

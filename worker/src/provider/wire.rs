@@ -9,6 +9,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use valuesim_shared::money::{NanoUsd, Tokens};
+use valuesim_shared::permit::Stated;
 
 use crate::call_cost::Billed;
 
@@ -38,6 +39,8 @@ pub struct Reply {
     pub cost: Option<NanoUsd>,
     /// The service tier that the provider says it used, if it does.
     pub service_tier: Option<String>,
+    /// The limits that the response states.
+    pub stated: Stated,
 }
 
 impl Reply {
@@ -150,6 +153,7 @@ fn reply(completion: Completion<'_>) -> Result<Reply, CallError> {
         cost: completion.usage.as_ref().and_then(Usage::cost),
         service_tier: completion.service_tier.and_then(|tier| tier.as_str().map(str::to_owned)),
         model: completion.model.map(|name| name.chars().take(MODEL_NAME_CHARACTERS).collect()).unwrap_or_default(),
+        stated: Stated::default(),
     })
 }
 
@@ -198,7 +202,8 @@ fn classify(status: u16, should_retry: Option<bool>, error: &Value) -> CallError
     let field = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
     let message = error.as_str().unwrap_or_else(|| field("message"));
     let details = ErrorDetails { status, code: field("code"), kind: field("type"), message, should_retry };
-    CallError::new(details.kind(), Some(status), message)
+    let limited_by = details.limited_by();
+    CallError { limited_by, ..CallError::new(details.kind(), Some(status), message) }
 }
 
 fn malformed(reason: &str) -> CallError {

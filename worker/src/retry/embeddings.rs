@@ -6,7 +6,7 @@ use valuesim_shared::outcome::StageSpend;
 use valuesim_shared::permit::{Permit as _, PermitDesk, Request, Settlement};
 use valuesim_shared::stage::Stage;
 
-use super::{MAX_MALFORMED, acquire, call_end, ceilings, delay, sleep_unless_stopped};
+use super::{MAX_MALFORMED, acquire, ceilings, delay, failure_settlement, sleep_unless_stopped};
 use crate::call_cost::{Billed, answered, uncertain_spend_on_texts};
 use crate::halt::Halt;
 use crate::provider::{CallError, CallErrorKind, Decision, EmbeddingsClient, Vectors};
@@ -68,7 +68,7 @@ async fn attempt<D: PermitDesk>(
             spend.add(&answered(billed, model.price.as_ref(), &uncertain));
         }
         Err(error) => {
-            permit.settle(Settlement::failed(call_end(error.kind), error.retry_after));
+            permit.settle(failure_settlement(error));
             spend.failed += 1;
             if error.kind.perhaps_billed() {
                 spend.unsure.add(&uncertain);

@@ -16,7 +16,7 @@ use valuesim_shared::manifest::{MANIFEST_VERSION, Manifest};
 use valuesim_shared::method::{Behaviour, Method};
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::outcome::CellOutcome;
-use valuesim_shared::permit::{CircuitPauses, LocalOffice};
+use valuesim_shared::permit::{CircuitPauses, QuotaOffice};
 use valuesim_shared::prompt::prompts_digest;
 use valuesim_shared::queue::{Delivery as _, MemoryQueue, Queue as _, QueueKind, QueueName};
 use valuesim_shared::split::{PAPER_FOLDS, PAPER_SEED};
@@ -66,7 +66,7 @@ pub(crate) fn fold() -> Fold {
 /// A cell that is to be done.
 pub(crate) struct Bench {
     queue: MemoryQueue,
-    worker: Worker<MemoryQueue, EmbeddedStore, LocalOffice>,
+    worker: Worker<MemoryQueue, EmbeddedStore, QuotaOffice>,
     _folder: tempfile::TempDir,
 }
 
@@ -85,7 +85,7 @@ impl Bench {
             queue.publish(&name(queue_kind), task(kind, respondent).into()).await.expect("open");
         }
         let Backoff { first, longest } = setup.timeouts.backoff;
-        let office = LocalOffice::new(CircuitPauses { first, longest: longest / 4 });
+        let office = QuotaOffice::local(CircuitPauses { first, longest: longest / 4 });
         let ports = (queue.clone(), store, office);
         let manifest = Manifest::from_bytes(&manifest(&setup)).expect("is a manifest");
         let config = WorkerConfig { on_bad_message: setup.on_bad_message, ..WorkerConfig::alone(setup.timeouts) };

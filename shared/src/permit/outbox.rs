@@ -1,0 +1,95 @@
+//! What a worker of a fleet has to tell a quota in the store, and when it asks it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::quota::{Answer, Charge, End, Sent, Settled};
+
+/// The shortest time between two asks: calls that come within it are asked for together.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Outcomes of calls wait this long for the next ask.
+const OUTCOMES_WAIT: Duration = Duration::from_millis(200);
+
+/// A worker that has calls in flight, or had in the last minute, asks at least this often: so the quota knows that it lives,
+/// and the worker notices that the store has lost it.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A store's clock that goes ahead of the worker's by more than this has jumped.
+const JUMP_MS: u64 = 5_000;
+
+/// By how much a quota's time has jumped forward that should be `known`.
+pub(super) fn jump(known: u64, quota_now: u64) -> u64 {
+    let ahead = quota_now.saturating_sub(known);
+    if ahead > JUMP_MS { ahead } else { 0 }
+}
+
+/// What there is to tell.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    settlements: Vec<Settled>,
+    /// Whether an outcome must be told at once: a refusal, or a failure.
+    is_urgent: bool,
+    /// What was granted here in the last minute.
+    sent: Sent,
+    /// The last answer: the generation of the quota, its time, and when it came.
+    last: Option<(u64, u64, Instant)>,
+    asked_at: Option<Instant>,
+}
+
+impl Outbox {
+    /// Takes in what came of a call. Returns whether that is urgent.
+    pub(super) fn push(&mut self, settled: Settled) -> bool {
+        self.sent.settle(&settled);
+        self.settlements.push(settled);
+        let is_urgent = matches!(settled.end, End::Limited { .. } | End::Failed { .. });
+        self.is_urgent |= is_urgent;
+        is_urgent
+    }
+
+    /// Records a call that was granted.
+    pub(super) fn granted(&mut self, slot: u64, tokens: u32) {
+        self.sent.grant(slot, tokens.into());
+    }
+
+    /// The outcomes to tell.
+    pub(super) fn settlements(&self) -> Vec<Settled> {
+        self.settlements.clone()
+    }
+
+    /// The generation of the quota that answered last.
+    pub(super) fn generation(&self) -> Option<u64> {
+        self.last.map(|(generation, ..)| generation)
+    }
+
+    /// What was granted in the last minute.
+    pub(super) fn sent(&self) -> Vec<Charge> {
+        self.sent.charges()
+    }
+
+    /// What time it is now for the quota, as far as this process can tell.
+    pub(super) fn now(&self) -> Option<u64> {
+        let (_, now, at) = self.last?;
+        Some(now.saturating_add(u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX)))
+    }
+
+    /// Records an answer to an ask that told the first `told` outcomes.
+    pub(super) fn answered(&mut self, answer: &Answer, told: usize) {
+        self.settlements.drain(..told.min(self.settlements.len()));
+        self.is_urgent = false;
+        self.last = Some((answer.generation, answer.now, Instant::now()));
+        self.asked_at = Some(Instant::now());
+        self.sent.expire(answer.now);
+    }
+
+    /// When to ask next: `wanted_at` is when waiting calls may be granted, if calls wait.
+    pub(super) fn next_ask(&self, wanted_at: Option<Instant>, in_flight: u32) -> Option<Instant> {
+        let after = |interval| self.asked_at.map_or_else(Instant::now, |at| at + interval);
+        let wanted = wanted_at.map(|at| at.max(after(SHORTEST_INTERVAL)));
+        let urgent = self.is_urgent.then(|| after(SHORTEST_INTERVAL));
+        let outcomes = (!self.settlements.is_empty()).then(|| after(OUTCOMES_WAIT));
+        let alive = (in_flight > 0 || !self.sent.is_empty()).then(|| after(LONGEST_INTERVAL));
+        [wanted, urgent, outcomes, alive].into_iter().flatten().min()
+    }
+}

@@ -1,0 +1,257 @@
+//! One limit of a provider: what is configured, what the provider states, and what its refusals teach.
+
+use serde::{Deserialize, Serialize};
+
+/// Growth by 1 % up to the last level that was refused happens this often.
+const GROWS_BELOW_MS: u64 = 5_000;
+
+/// Growth beyond the last level that was refused happens this often.
+const GROWS_BEYOND_MS: u64 = 60_000;
+
+/// After this long without a refusal, steps beyond the last refused level double, again and again: the provider may have
+/// raised its limit, or another user of the key may be gone.
+const STEPS_DOUBLE_AFTER_MS: u64 = 5 * 60_000;
+
+/// Steps grow at most to 2^5 %.
+const MAX_DOUBLINGS: u64 = 5;
+
+/// Two cuts within this time: the first was not deep enough.
+const CUT_SOON_MS: u64 = 20_000;
+
+/// Refusals of one burst arrive within this time.
+const BURST_MS: u64 = 5_000;
+
+/// If fewer were accepted, a refusal says nothing about a rate: a daily quota is used up, or others use the key.
+const TEACHES: u64 = 8;
+
+/// A limit of calls a minute, of tokens a minute, or of calls in flight.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Level {
+    /// What refusals taught.
+    learned: Option<u64>,
+    /// The last level that was refused: what had been accepted until then.
+    hi: Option<u64>,
+    /// What the provider's headers state.
+    stated: Option<u64>,
+    /// The highest level at which a call succeeded.
+    best: u64,
+    cut_at: u64,
+    grown_at: u64,
+    /// Whether what was learned is less than a minute's experience: it holds until a call beyond it succeeds. A provider may
+    /// count by the second, or have refused a call for a reason of the moment.
+    is_provisional: bool,
+}
+
+/// The circumstances of a refusal.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Circumstances {
+    /// The user's limit.
+    pub(super) configured: Option<u64>,
+    /// It was the only call after a pause.
+    pub(super) is_probe: bool,
+    /// The calls that count are less than a minute's.
+    pub(super) is_young: bool,
+}
+
+impl Level {
+    /// The limit in force.
+    pub(super) fn limit(&self, configured: Option<u64>) -> Option<u64> {
+        [configured, self.stated, self.learned].into_iter().flatten().min()
+    }
+
+    /// Whether the limit in force is less than a minute's experience, so that it says nothing about a pace.
+    pub(super) fn is_provisional(&self, configured: Option<u64>) -> bool {
+        self.is_provisional && self.learned.is_some() && self.limit(configured) == self.learned
+    }
+
+    /// What refusals taught, if they did.
+    pub(super) fn learned(&self) -> Option<u64> {
+        self.learned
+    }
+
+    /// What the provider states, if it does.
+    pub(super) fn stated(&self) -> Option<u64> {
+        self.stated
+    }
+
+    /// Believes a header.
+    pub(super) fn state(&mut self, limit: u64) {
+        self.stated = Some(limit);
+    }
+
+    /// Notes that a call succeeded at this level.
+    pub(super) fn succeeded(&mut self, level: u64) {
+        self.best = self.best.max(level);
+    }
+
+    /// Whether the present level is higher than any at which a call succeeded.
+    pub(super) fn is_above_best(&self, level: u64) -> bool {
+        level > self.best
+    }
+
+    /// The limit in force for a probe, for which what is provisional does not hold.
+    pub(super) fn limit_of_probe(&self, configured: Option<u64>) -> Option<u64> {
+        let learned = self.learned.filter(|_| !self.is_provisional);
+        [configured, self.stated, learned].into_iter().flatten().min()
+    }
+
+    /// A call was answered that was granted after the last refusal, while `used` counted: so much more of a provisional limit
+    /// may be tried.
+    pub(super) fn passed(&mut self, used: u64, more: u64) {
+        if let Some(learned) = self.learned.filter(|&learned| self.is_provisional && used + more >= learned) {
+            self.learned = Some(learned.max(used) + more);
+        }
+    }
+
+    /// A call was refused at this level: `accepted` were accepted.
+    pub(super) fn refused(&mut self, now: u64, accepted: u64, circumstances: Circumstances) {
+        let Circumstances { configured, is_probe, is_young } = circumstances;
+        let before = self.limit(configured);
+        let teaches = accepted >= TEACHES && !(is_probe && before.is_some_and(|limit| accepted < limit / 10));
+        if !teaches {
+            return;
+        }
+        let is_known = configured.is_some() || self.stated.is_some();
+        let was_provisional = self.is_provisional;
+        // Refused twice at the same level: that is the limit.
+        let is_confirmed = was_provisional && self.hi.is_some_and(|hi| accepted <= hi + hi / 20);
+        self.is_provisional = is_young && !is_known && !is_confirmed && (was_provisional || self.learned.is_none());
+        let is_soon = self.learned.is_some() && !is_probe && !was_provisional;
+        let is_soon = is_soon && now.saturating_sub(self.cut_at) < CUT_SOON_MS;
+        let permille = if is_soon { 900 } else { 985 };
+        self.learned = Some(share(before.map_or(accepted, |limit| limit.min(accepted)), permille));
+        self.hi = Some(accepted);
+        // What succeeded at a higher limit says nothing about this one.
+        self.best = self.best.min(accepted);
+        (self.cut_at, self.grown_at) = (now, now);
+    }
+
+    /// Another call of the burst was refused that led to the last cut: fewer were accepted than it seemed.
+    pub(super) fn refused_too(&mut self, now: u64, amount: u64) {
+        let (Some(learned), Some(hi)) = (self.learned, self.hi) else { return };
+        if now.saturating_sub(self.cut_at) > BURST_MS {
+            return;
+        }
+        let hi = hi.saturating_sub(amount);
+        if hi < TEACHES {
+            (self.learned, self.hi) = (None, None);
+            return;
+        }
+        (self.learned, self.hi) = (Some(learned.min(share(hi, 985))), Some(hi));
+    }
+
+    /// Grows what was learned, if the time has come and at least 90 % of it is in use.
+    pub(super) fn grow(&mut self, now: u64, in_use: u64, configured: Option<u64>) {
+        let (Some(learned), Some(hi)) = (self.learned, self.hi) else { return };
+        let every = if learned < hi { GROWS_BELOW_MS } else { GROWS_BEYOND_MS };
+        let is_in_use = in_use >= share(learned, 900);
+        if !is_in_use || now.saturating_sub(self.grown_at) < every {
+            return;
+        }
+        let doublings = (now.saturating_sub(self.cut_at) / STEPS_DOUBLE_AFTER_MS).min(MAX_DOUBLINGS);
+        let step = (learned.saturating_mul(1 << doublings) / 100).max(1);
+        // A quarter of the way to the refused level, where that is more.
+        let grown = if learned < hi { (learned + step.max((hi - learned) / 4)).min(hi) } else { learned + step };
+        self.grown_at = now;
+        let ceiling = [configured, self.stated].into_iter().flatten().min();
+        self.learned = Some(grown).filter(|&grown| ceiling.is_none_or(|ceiling| grown < ceiling));
+    }
+
+    /// Postpones growth: the provider has trouble.
+    pub(super) fn rest(&mut self, now: u64) {
+        self.grown_at = now;
+    }
+}
+
+fn share(amount: u64, permille: u64) -> u64 {
+    (amount.saturating_mul(permille) / 1_000).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FREE: Circumstances = Circumstances { configured: None, is_probe: false, is_young: false };
+    const SET: Circumstances = Circumstances { configured: Some(1_000), ..FREE };
+
+    #[test]
+    fn less_than_a_minutes_experience_holds_until_a_call_beyond_it_succeeds_or_is_refused_again() {
+        let young = Circumstances { is_young: true, ..FREE };
+        let mut level = Level::default();
+        level.refused(0, 100, young);
+        assert_eq!((level.limit(None), level.limit_of_probe(None)), (Some(98), None));
+        let mut used = 100;
+        for _ in 0..50 {
+            level.passed(used, 1);
+            used = level.limit(None).unwrap();
+        }
+        assert_eq!(level.limit(None), Some(150), "the provider counts by the second");
+        level.refused(20_000, 150, young);
+        assert_eq!(level.limit_of_probe(None), None, "that is another level");
+        level.refused(30_000, 151, young);
+        assert_eq!((level.limit(None), level.limit_of_probe(None)), (Some(144), Some(144)), "that is the same");
+        level.passed(200, 1);
+        assert_eq!(level.limit(None), Some(144));
+    }
+
+    #[test]
+    fn the_first_refusal_teaches_what_was_accepted_and_its_burst_makes_that_exact() {
+        let mut level = Level::default();
+        assert_eq!(level.limit(None), None);
+        level.refused(0, 1_010, FREE);
+        (0..10).for_each(|_| level.refused_too(200, 1));
+        assert_eq!((level.limit(None), level.hi), (Some(985), Some(1_000)));
+        level.refused_too(60_000, 1);
+        assert_eq!(level.hi, Some(1_000), "that is another burst");
+    }
+
+    #[test]
+    fn a_cut_soon_after_another_is_deeper_and_what_is_configured_is_never_exceeded() {
+        let mut level = Level::default();
+        level.refused(0, 2_000, SET);
+        assert_eq!(level.limit(Some(1_000)), Some(985));
+        level.refused(10_000, 980, SET);
+        assert_eq!(level.limit(Some(1_000)), Some(882));
+        level.refused(40_000, 900, SET);
+        assert_eq!(level.limit(Some(1_000)), Some(868));
+        for minute in 1..600 {
+            level.grow(40_000 + minute * 60_000, 1_000, Some(1_000));
+            assert!(level.limit(Some(1_000)).is_some_and(|limit| limit <= 1_000));
+        }
+        assert_eq!((level.limit(Some(1_000)), level.learned()), (Some(1_000), None));
+    }
+
+    #[test]
+    fn it_grows_quickly_to_the_refused_level_and_slowly_beyond_if_it_is_used() {
+        let mut level = Level::default();
+        level.refused(0, 1_000, FREE);
+        level.grow(5_000, 800, None);
+        assert_eq!(level.limit(None), Some(985), "it is not in use");
+        level.grow(5_000, 980, None);
+        level.grow(9_999, 980, None);
+        assert_eq!(level.limit(None), Some(994));
+        level.grow(10_000, 980, None);
+        assert_eq!(level.limit(None), Some(1_000));
+        level.grow(60_000, 1_000, None);
+        assert_eq!(level.limit(None), Some(1_000));
+        level.grow(70_000, 1_000, None);
+        assert_eq!(level.limit(None), Some(1_010));
+        level.grow(5 * 60_000, 1_010, None);
+        assert_eq!(level.limit(None), Some(1_030), "after five quiet minutes steps double");
+    }
+
+    #[test]
+    fn a_refusal_where_hardly_anything_was_accepted_says_nothing_about_a_rate() {
+        let mut level = Level::default();
+        level.refused(0, 7, FREE);
+        assert_eq!(level.limit(None), None);
+        level.refused(0, 10, FREE);
+        (0..5).for_each(|_| level.refused_too(100, 1));
+        assert_eq!(level.limit(None), None, "of a burst of ten, five were accepted");
+        level.refused(0, 1_000, FREE);
+        level.refused(90_000, 50, Circumstances { is_probe: true, ..FREE });
+        assert_eq!(level.limit(None), Some(985), "a daily quota is used up");
+        level.refused(120_000, 500, Circumstances { is_probe: true, ..FREE });
+        assert_eq!(level.limit(None), Some(492));
+    }
+}

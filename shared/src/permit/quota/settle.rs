@@ -1,0 +1,179 @@
+//! What the outcomes of calls teach a quota.
+
+use super::Quota;
+use super::ask::{Configured, End, LimitKind, Settled, Stated};
+use super::hold::Cause;
+use super::level::{Circumstances, Level};
+
+/// The first pause after a refusal that does not say how long to wait. It doubles while probes are refused.
+const FIRST_PAUSE_MS: u64 = 1_000;
+
+/// The longest pause after refusals that do not say how long to wait.
+const LONGEST_PAUSE_MS: u64 = 8_000;
+
+/// The pause after a refusal for calls in flight, where some of them end soon, and the shortest after any refusal: within it
+/// the other refusals of a burst arrive.
+const SHORTEST_PAUSE_MS: u64 = 500;
+
+/// The calls that count are less than a minute's if the oldest counts for longer than this.
+const YOUNG_MS: u64 = 5_000;
+
+/// The pause after a probe that failed, if the circuit does not say how long.
+const FAILED_PROBE_PAUSE_MS: u64 = 500;
+
+impl Quota {
+    /// Takes in what came of a call.
+    pub(super) fn settle(&mut self, settled: &Settled, configured: Configured) {
+        let expected = u64::from(settled.expected);
+        self.believe(settled.stated);
+        match settled.end {
+            End::Unsent => {
+                self.slots.unsent(settled.slot, expected);
+                self.calls_flow.give_back(1);
+                self.tokens_flow.give_back(expected);
+                if settled.epoch == self.epoch {
+                    self.hold.probe_unsent();
+                }
+            }
+            End::Answered { used } => {
+                self.use_tokens(settled, used.unwrap_or(expected));
+                self.answered(settled);
+            }
+            End::Limited { limit, retry_after_ms } => {
+                self.tokens_flow.give_back(expected);
+                self.slots.refused(settled.slot, expected);
+                self.limited(settled, limit, retry_after_ms, configured);
+            }
+            End::Failed { retry_after_ms } => self.failed(settled, retry_after_ms),
+            End::Ended if settled.epoch == self.epoch => self.hold.passed(),
+            End::Unknown if settled.epoch == self.epoch => self.hold.probe_unsent(),
+            End::Ended | End::Unknown => {}
+        }
+    }
+
+    fn believe(&mut self, stated: Stated) {
+        if let Some(calls) = stated.calls {
+            self.calls.state(calls);
+        }
+        if let Some(tokens) = stated.tokens {
+            self.tokens.state(tokens);
+        }
+    }
+
+    fn use_tokens(&mut self, settled: &Settled, used: u64) {
+        let expected = u64::from(settled.expected);
+        self.slots.correct(settled.slot, expected, used);
+        match used.checked_sub(expected) {
+            Some(more) => self.tokens_flow.grant(more),
+            None => self.tokens_flow.give_back(expected - used),
+        }
+    }
+
+    fn answered(&mut self, settled: &Settled) {
+        let sum = self.slots.sum();
+        self.calls.succeeded(sum.calls - sum.refused);
+        self.tokens.succeeded(sum.tokens);
+        self.in_flight.succeeded(self.claims.in_flight());
+        self.ramp.answered(settled.took_ms);
+        self.circuit.answered();
+        if settled.epoch == self.epoch {
+            self.hold.passed();
+            self.pauses_in_a_row = 0;
+            self.calls.passed(sum.calls, 1);
+            self.tokens.passed(sum.tokens, settled.expected.into());
+        }
+    }
+
+    /// A call was refused for a limit.
+    fn limited(
+        &mut self,
+        settled: &Settled,
+        limit: Option<LimitKind>,
+        retry_after_ms: Option<u64>,
+        configured: Configured,
+    ) {
+        let now = self.clock.now();
+        let kind = limit.unwrap_or_else(|| self.most_likely_limit(configured));
+        if settled.epoch < self.epoch {
+            self.limited_too(settled, kind, retry_after_ms);
+            return;
+        }
+        let sum = self.slots.sum();
+        let is_young = self.slots.next_expiry().is_none_or(|at| at > now + YOUNG_MS);
+        let of = |configured| Circumstances { configured, is_probe: self.hold.is_probed(), is_young };
+        match kind {
+            LimitKind::Calls => self.calls.refused(now, sum.calls - sum.refused, of(configured.calls)),
+            LimitKind::Tokens => self.tokens.refused(now, sum.tokens, of(configured.tokens)),
+            LimitKind::InFlight => {
+                let accepted = self.claims.in_flight().saturating_sub(1);
+                self.in_flight.refused(now, accepted, Circumstances { is_young: false, ..of(configured.in_flight) });
+            }
+        }
+        self.last_cut = Some(kind);
+        self.ramp.refused();
+        self.epoch += 1;
+        self.hold.begin(now, self.pause_ms(kind, retry_after_ms), Cause::Provider);
+        self.pauses_in_a_row += 1;
+    }
+
+    /// Another call of a burst was refused whose first refusal was taken in already.
+    fn limited_too(&mut self, settled: &Settled, kind: LimitKind, retry_after_ms: Option<u64>) {
+        let now = self.clock.now();
+        if settled.epoch + 1 != self.epoch || self.last_cut != Some(kind) {
+            return;
+        }
+        match kind {
+            LimitKind::Calls => self.calls.refused_too(now, 1),
+            LimitKind::Tokens => self.tokens.refused_too(now, settled.expected.into()),
+            LimitKind::InFlight => self.in_flight.refused_too(now, 1),
+        }
+        self.hold.extend(now, retry_after_ms.unwrap_or(0));
+    }
+
+    fn pause_ms(&self, kind: LimitKind, retry_after_ms: Option<u64>) -> u64 {
+        let doubled = FIRST_PAUSE_MS << self.pauses_in_a_row.min(3);
+        let untold = match kind {
+            LimitKind::InFlight => SHORTEST_PAUSE_MS,
+            LimitKind::Calls | LimitKind::Tokens => doubled.min(LONGEST_PAUSE_MS),
+        };
+        retry_after_ms.unwrap_or(untold).max(SHORTEST_PAUSE_MS)
+    }
+
+    /// The limit that a refusal is most likely about if the provider does not say so: the one that stands above the highest
+    /// level at which calls succeeded, in flight first. Limits that are known, and kept, are the least likely.
+    fn most_likely_limit(&self, configured: Configured) -> LimitKind {
+        let sum = self.slots.sum();
+        let candidates = [
+            (LimitKind::InFlight, &self.in_flight, self.claims.in_flight(), configured.in_flight),
+            (LimitKind::Calls, &self.calls, sum.calls - sum.refused, configured.calls),
+            (LimitKind::Tokens, &self.tokens, sum.tokens, configured.tokens),
+        ];
+        let is_unknown = |level: &Level, configured: Option<u64>| configured.is_none() && level.stated().is_none();
+        let above = candidates.iter().filter(|(_, level, now, _)| level.is_above_best(*now));
+        let unknown = above.clone().find(|(_, level, _, configured)| is_unknown(level, *configured));
+        let likely = unknown.or_else(|| above.clone().next());
+        likely.map_or(LimitKind::Calls, |(kind, ..)| *kind)
+    }
+
+    /// A call was not answered.
+    fn failed(&mut self, settled: &Settled, retry_after_ms: Option<u64>) {
+        let now = self.clock.now();
+        for level in [&mut self.calls, &mut self.tokens, &mut self.in_flight] {
+            level.rest(now);
+        }
+        self.ramp.rest();
+        let was_probe = settled.epoch == self.epoch && self.hold.is_probed();
+        let opened = self.circuit.failed(self.claims.capacity(), self.hold.is_on(now));
+        if let Some(pause_ms) = opened {
+            self.epoch += 1;
+            self.hold.begin(now, pause_ms, Cause::Circuit);
+        }
+        if let Some(after_ms) = retry_after_ms {
+            self.epoch += u64::from(!self.hold.is_on(now));
+            self.hold.begin(now, after_ms, Cause::Provider);
+        } else if was_probe && opened.is_none() {
+            self.epoch += 1;
+            self.hold.begin(now, FAILED_PROBE_PAUSE_MS, Cause::Provider);
+        }
+    }
+}

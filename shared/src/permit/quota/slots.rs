@@ -1,0 +1,196 @@
+//! What was granted in the last minute, in slots of a quarter of a second.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+/// The length of a slot.
+const SLOT_MS: u64 = 250;
+
+/// How long a slot counts after its end: a minute, and a guard for the time that a granted call takes to reach the provider.
+/// The guard costs 0.8 % of a limit.
+const COUNTS_MS: u64 = 60_000 + 500;
+
+/// The slots that count, oldest first, and their sums.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<Charge>", into = "Vec<Charge>")]
+pub(super) struct Slots {
+    slots: VecDeque<Charge>,
+    sum: Sum,
+}
+
+/// What was granted in one slot.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "[u64; 4]", into = "[u64; 4]")]
+pub struct Charge {
+    /// The slot's number.
+    pub slot: u64,
+    /// Calls, those that the provider refused among them: some providers count refused calls.
+    pub calls: u64,
+    /// Calls that the provider refused for its limit.
+    pub refused: u64,
+    /// Tokens: as expected, and as used once that is known. Those of refused calls do not count.
+    pub tokens: u64,
+}
+
+/// Sums over all slots that count.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sum {
+    pub(super) calls: u64,
+    pub(super) refused: u64,
+    pub(super) tokens: u64,
+}
+
+impl From<[u64; 4]> for Charge {
+    fn from([slot, calls, refused, tokens]: [u64; 4]) -> Self {
+        Self { slot, calls, refused, tokens }
+    }
+}
+
+impl From<Charge> for [u64; 4] {
+    fn from(charge: Charge) -> Self {
+        [charge.slot, charge.calls, charge.refused, charge.tokens]
+    }
+}
+
+impl From<Vec<Charge>> for Slots {
+    fn from(charges: Vec<Charge>) -> Self {
+        let mut slots = Self::default();
+        for charge in charges {
+            slots.add(charge);
+        }
+        slots
+    }
+}
+
+impl From<Slots> for Vec<Charge> {
+    fn from(slots: Slots) -> Self {
+        slots.slots.into()
+    }
+}
+
+impl Slots {
+    /// The number of the slot at `now`, in milliseconds.
+    pub(super) const fn number(now: u64) -> u64 {
+        now / SLOT_MS
+    }
+
+    /// Drops the slots that no longer count.
+    pub(super) fn expire(&mut self, now: u64) {
+        while let Some(oldest) = self.slots.front()
+            && Self::counts_until(oldest.slot) <= now
+        {
+            self.sum.calls -= oldest.calls;
+            self.sum.refused -= oldest.refused;
+            self.sum.tokens -= oldest.tokens;
+            self.slots.pop_front();
+        }
+    }
+
+    /// When the oldest slot no longer counts.
+    pub(super) fn next_expiry(&self) -> Option<u64> {
+        self.slots.front().map(|oldest| Self::counts_until(oldest.slot))
+    }
+
+    const fn counts_until(slot: u64) -> u64 {
+        (slot + 1) * SLOT_MS + COUNTS_MS
+    }
+
+    pub(super) fn sum(&self) -> Sum {
+        self.sum
+    }
+
+    /// Adds a charge to its slot.
+    pub(super) fn add(&mut self, charge: Charge) {
+        self.sum.calls += charge.calls;
+        self.sum.refused += charge.refused;
+        self.sum.tokens += charge.tokens;
+        let at = self.slots.partition_point(|known| known.slot < charge.slot);
+        match self.slots.get_mut(at) {
+            Some(known) if known.slot == charge.slot => {
+                known.calls += charge.calls;
+                known.refused += charge.refused;
+                known.tokens += charge.tokens;
+            }
+            _ => self.slots.insert(at, charge),
+        }
+    }
+
+    /// Replaces the expected tokens of a call by those that it used, in the slot in which it was granted. If they counted
+    /// now, what is refunded late would let the present minute be exceeded.
+    pub(super) fn correct(&mut self, slot: u64, expected: u64, used: u64) {
+        let Some(known) = find(&mut self.slots, slot) else { return };
+        let before = known.tokens;
+        known.tokens = (before + used).saturating_sub(expected);
+        self.sum.tokens = self.sum.tokens + known.tokens - before;
+    }
+
+    /// Takes back a call that was not sent.
+    pub(super) fn unsent(&mut self, slot: u64, expected: u64) {
+        self.correct(slot, expected, 0);
+        if let Some(known) = find(&mut self.slots, slot).filter(|known| known.calls > known.refused) {
+            known.calls -= 1;
+            self.sum.calls -= 1;
+        }
+    }
+
+    /// Notes that the provider refused a call.
+    pub(super) fn refused(&mut self, slot: u64, expected: u64) {
+        self.correct(slot, expected, 0);
+        if let Some(known) = find(&mut self.slots, slot).filter(|known| known.calls > known.refused) {
+            known.refused += 1;
+            self.sum.refused += 1;
+        }
+    }
+}
+
+fn find(slots: &mut VecDeque<Charge>, slot: u64) -> Option<&mut Charge> {
+    let at = slots.binary_search_by_key(&slot, |known| known.slot).ok()?;
+    slots.get_mut(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn charge(slot: u64, calls: u64, tokens: u64) -> Charge {
+        Charge { slot, calls, refused: 0, tokens }
+    }
+
+    #[test]
+    fn a_slot_counts_for_a_minute_and_the_guard_after_its_end() {
+        let mut slots = Slots::default();
+        slots.add(charge(Slots::number(999), 2, 20));
+        slots.add(charge(Slots::number(1_000), 1, 5));
+        assert_eq!(slots.next_expiry(), Some(61_500));
+        slots.expire(61_499);
+        assert_eq!(slots.sum(), Sum { calls: 3, refused: 0, tokens: 25 });
+        slots.expire(61_500);
+        assert_eq!(slots.sum(), Sum { calls: 1, refused: 0, tokens: 5 });
+    }
+
+    #[test]
+    fn corrections_go_to_the_slot_of_the_grant_if_it_still_counts() {
+        let mut slots = Slots::default();
+        slots.add(charge(4, 2, 200));
+        slots.correct(4, 100, 70);
+        slots.refused(4, 100);
+        assert_eq!(slots.sum(), Sum { calls: 2, refused: 1, tokens: 70 });
+        slots.unsent(4, 70);
+        assert_eq!(slots.sum(), Sum { calls: 1, refused: 1, tokens: 0 });
+        slots.correct(5, 10, 1_000);
+        slots.unsent(4, 0);
+        assert_eq!(slots.sum(), Sum { calls: 1, refused: 1, tokens: 0 }, "nothing is taken back twice");
+    }
+
+    #[test]
+    fn it_survives_being_written() {
+        let mut slots = Slots::default();
+        for slot in [9, 4, 4, 7] {
+            slots.add(Charge { slot, calls: 3, refused: 1, tokens: 30 });
+        }
+        let text = serde_json::to_string(&slots).unwrap();
+        assert_eq!(text, "[[4,6,2,60],[7,3,1,30],[9,3,1,30]]");
+        assert_eq!(serde_json::from_str::<Slots>(&text).unwrap(), slots);
+    }
+}

@@ -1,0 +1,106 @@
+//! Quotas in the store: what several workers of a fleet share.
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+use valuesim_shared::money::{NanoUsd, Tokens};
+use valuesim_shared::permit::{
+    CallEnd, CircuitPauses, Endpoint, KeyName, Limits, Permit as _, PermitDesk as _, PermitOffice as _, QuotaDesk,
+    QuotaOffice, Reason, Refusal, Request, Settlement,
+};
+use valuesim_shared::stage::Stage;
+use valuesim_test_servers::shared_redis;
+
+use crate::support::{LIMIT, command, connect, keys, plain, run};
+
+const REQUEST: Request = Request {
+    stage: Stage::COGNITIVE,
+    expected: Tokens { input: 10, cached: 0, cache_write: 0, output: 10, reasoning: 0 },
+    at_most: NanoUsd(0),
+};
+
+/// The desk of a worker of its own at the same endpoint.
+async fn worker(url: &str, limits: Limits) -> QuotaDesk {
+    let office = QuotaOffice::of_fleet(connect(url).await, CircuitPauses::default());
+    let endpoint = Endpoint::new("https://api.example.com/v1", KeyName::Variable("KEY".to_owned()));
+    office.open(&run("r"), &endpoint, "m", limits)
+}
+
+/// How many of so many calls of each worker are granted within a time.
+async fn granted_within(desks: &[QuotaDesk], calls: usize, time: Duration) -> Vec<usize> {
+    let end = Instant::now() + time;
+    let mut granted = Vec::new();
+    let mut workers = JoinSet::new();
+    for (at, desk) in desks.iter().enumerate() {
+        granted.push(0);
+        for _ in 0..calls {
+            let desk = desk.clone();
+            workers.spawn(async move {
+                while Instant::now() < end {
+                    match tokio::time::timeout_at(end, desk.acquire(REQUEST)).await {
+                        Ok(Ok(mut permit)) => {
+                            permit.settle(Settlement::answered(None));
+                            return Some(at);
+                        }
+                        Ok(Err(Refusal::NotNow { left, .. })) => sleep(left.min(end - Instant::now())).await,
+                        Err(_) => {}
+                    }
+                }
+                None
+            });
+        }
+    }
+    for at in workers.join_all().await.into_iter().flatten() {
+        granted[at] += 1;
+    }
+    granted
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workers_share_a_limit_fairly_also_after_the_store_has_lost_it() {
+    let database = shared_redis().await;
+    let limits = Limits { requests_per_minute: Some(24), calls_in_flight: 64, ..Limits::default() };
+    let desks = [worker(&database.url, limits).await, worker(&database.url, limits).await];
+    // A burst of one, and then one in two and a half seconds.
+    let granted = granted_within(&desks, 20, Duration::from_secs(6)).await;
+    let sum: usize = granted.iter().sum();
+    assert!((2..=4).contains(&sum) && granted.iter().all(|&it| it > 0), "{granted:?}");
+    let mut plain = plain(&database.url).await;
+    assert_eq!(keys(&mut plain, "*").await.len(), 1);
+    command(&mut plain, "FLUSHDB").await;
+    sleep(Duration::from_millis(1_100)).await;
+    let state = keys(&mut plain, "*").await;
+    let value: String = redis::cmd("GET").arg(&state).query_async(&mut plain).await.expect("is there again");
+    let quota: serde_json::Value =
+        serde_json::from_str(value.split_once(' ').expect("version and state").1).expect("JSON");
+    let calls: u64 = quota["slots"].as_array().expect("slots").iter().map(|slot| slot[1].as_u64().unwrap_or(0)).sum();
+    assert_eq!(calls, sum as u64, "the workers have said what they have sent: {value}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pause_that_one_worker_is_asked_for_holds_for_all_and_ends_with_one_probe() {
+    let database = shared_redis().await;
+    let limits = Limits { requests_per_minute: Some(6_000), ..Limits::default() };
+    let [one, other] = [worker(&database.url, limits).await, worker(&database.url, limits).await];
+    let grant = async |desk: &QuotaDesk| loop {
+        match timeout(LIMIT, desk.acquire(REQUEST)).await.expect("in time") {
+            Ok(permit) => return permit,
+            Err(Refusal::NotNow { left, .. }) => sleep(left).await,
+        }
+    };
+    let mut permit = grant(&one).await;
+    permit.settle(Settlement::failed(CallEnd::RateLimited, Some(Duration::from_secs(3))));
+    drop(permit);
+    sleep(Duration::from_millis(300)).await;
+    let told = Instant::now();
+    let refused = timeout(LIMIT, other.acquire(REQUEST)).await.expect("in time").map(drop);
+    let Err(Refusal::NotNow { reason: Reason::Cooldown, left }) = refused else { panic!("{refused:?}") };
+    assert!(left > Duration::from_secs(1) && told.elapsed() < Duration::from_secs(1), "{left:?}");
+    sleep(left).await;
+    let probe = grant(&other).await;
+    assert!(timeout(Duration::from_secs(1), one.acquire(REQUEST)).await.is_err(), "one probe is enough");
+    let mut probe = probe;
+    probe.settle(Settlement::answered(None));
+    drop(timeout(LIMIT, one.acquire(REQUEST)).await.expect("in time").expect("the probe was answered"));
+}
