@@ -74,9 +74,17 @@ impl<'a> Fleet<'a> {
 
     /// The same with a different URL of the provider.
     pub(crate) fn coordinator_at(&self, base_url: &str, flags: &[&str]) -> anyhow::Result<Background> {
+        self.start_coordinator(base_url, &[&["--requests-per-minute", "100000000"], flags].concat())
+    }
+
+    /// The same with the limits that the flags set, if any.
+    pub(crate) fn limited_coordinator(&self, flags: &[&str]) -> anyhow::Result<Background> {
+        self.start_coordinator(&self.provider.base_url, flags)
+    }
+
+    fn start_coordinator(&self, base_url: &str, flags: &[&str]) -> anyhow::Result<Background> {
         let mut command = valuesim(&["coordinate", "--model", "m", "--base-url", base_url]);
-        command.args(["--requests-per-minute", "100000000"]).arg("--runs").arg(self.folder.path().join("runs"));
-        command.args(flags);
+        command.arg("--runs").arg(self.folder.path().join("runs")).args(flags);
         self.start(command, "coordinator")
     }
 

@@ -5,7 +5,7 @@
 //! second depend on what else the machine does. Fails when a bound is exceeded.
 //!
 //! `cargo bench --bench fleet -- calls` measures one part alone; the parts are `calls`, `waiting`, `dispatch`,
-//! `outcomes`, `backlog`, `memory`, `dry`, `faults`, `idle`.
+//! `outcomes`, `backlog`, `memory`, `dry`, `faults`, `idle`; `limits` takes twenty minutes, and only if it is named.
 
 #![expect(clippy::print_stdout, reason = "a benchmark's figures are its output")]
 
@@ -22,6 +22,7 @@ mod fleet;
 #[path = "../measure/full_size.rs"]
 mod full_size;
 mod idle;
+mod limits;
 mod memory_growth;
 mod no_calls;
 mod outcomes;
@@ -85,6 +86,9 @@ async fn measure(parts: &[&str]) -> anyhow::Result<ExitCode> {
     }
     if wanted("idle") {
         idle::measure(&mut table).await.context("measure idle workers")?;
+    }
+    if parts.contains(&"limits") {
+        limits::measure(&mut table).await.context("measure the use of limits")?;
     }
     println!("{table}");
     Ok(if table.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

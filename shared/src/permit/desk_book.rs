@@ -14,6 +14,7 @@ use super::outbox::{self, Outbox};
 use super::quota::{
     Answer, Ask, Charge, Configured, End, LimitKind, LimitSource, PauseCause, Quota, Settled, Stated, Waited,
 };
+use super::stored_quota::random;
 use super::waiting::{Caller, RunWants, Waiting};
 
 /// The quota of a process counts its time from here, so that there is a time before its start.
@@ -265,11 +266,22 @@ impl<P> DeskBook<P> {
         if has_wants {
             self.waits_for = answer.waits_for;
         }
-        let next = now + Duration::from_millis(answer.come_back_ms);
+        let next = now + self.ask_again_in(answer);
         // Calls that begin to wait may ask at once, unless others wait for a limit or a pause already.
         let is_held = answer.granted.iter().sum::<usize>() < wanted || matches!(self.keeping, Keeping::Here { .. });
         let next = if is_held { next } else { now };
         self.next_at = Some(self.next_at.filter(|_| !has_wants).map_or(next, |known| known.min(next)));
+    }
+
+    /// When calls that wait are asked for again. A worker of a fleet asks for about 200 ms of work at a time, and not at the
+    /// same moment as the others.
+    fn ask_again_in(&self, answer: &Answer) -> Duration {
+        let told = Duration::from_millis(answer.come_back_ms);
+        let is_paced = answer.waits_for.is_some_and(|waited| waited.limit != LimitKind::InFlight);
+        match self.keeping {
+            Keeping::InStore(_) if is_paced => told.max(Duration::from_millis(175 + random() % 50)),
+            Keeping::InStore(_) | Keeping::Here { .. } => told,
+        }
     }
 
     /// How long no call may go, and why.
