@@ -190,6 +190,8 @@ impl Quota {
 
     fn grow(&mut self, configured: Configured) {
         let (now, sum) = (self.clock.now(), self.slots.sum());
+        self.calls.settle_down(now);
+        self.tokens.settle_down(now);
         self.calls.grow(now, sum.calls, configured.calls);
         self.tokens.grow(now, sum.tokens, configured.tokens);
         self.in_flight.grow(now, self.claims.in_flight(), configured.in_flight);

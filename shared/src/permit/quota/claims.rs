@@ -108,9 +108,12 @@ impl Claims {
             let known = runs.iter().zip(&allotted).find(|(run, _)| run.run == claim.run);
             known.map_or(0.0, |(run, allotted)| allotted * f64::from(claim.calls) / f64::from(run.calls.max(1)))
         };
+        let is_enough = runs.iter().map(|run| f64::from(run.calls)).sum::<f64>() <= available;
+        // What is owed counts beside the others: whoever is owed most always gets something.
+        let most_owed = wanting.iter().map(|claim| claim.owed).fold(f64::NEG_INFINITY, f64::max);
         let share = |claim: &&Claim| Share {
             worker: claim.worker,
-            owed: if wanting.len() == 1 { 0.0 } else { claim.owed },
+            owed: if is_enough { 0.0 } else { claim.owed - most_owed.min(0.0) },
             calls: claim.wants.iter().map(of_run).collect(),
         };
         Shares(wanting.iter().map(share).collect())
@@ -227,6 +230,22 @@ mod tests {
         claims.record(0, 1, (0, 8), [run(7, 3, 100)].into_iter());
         claims.record(0, 2, (0, 8), [run(8, 1, 900)].into_iter());
         assert_eq!((share(&claims, 0, 1), share(&claims, 0, 2)), (15.0, 5.0));
+    }
+
+    #[test]
+    fn workers_that_owe_are_not_kept_from_what_nobody_else_wants() {
+        let mut claims = Claims::default();
+        for worker in [1, 2] {
+            claims.record(0, worker, (0, 8), [run(7, 1, 1)].into_iter());
+        }
+        claims.0.iter_mut().for_each(|claim| claim.owed = -MOST_OWED);
+        let of = |available| [1, 2].map(|worker| claims.shares(0, worker, available).of(worker).0);
+        assert!(of(1.0).iter().chain(&of(100.0)).all(|&calls| calls >= 1.0));
+        claims.0[0].owed = -1.0;
+        assert!(claims.shares(0, 1, 1.0).of(1).0 >= 1.0);
+        claims.record(0, 2, (0, 8), [].into_iter());
+        claims.0[0].owed = -MOST_OWED;
+        assert!(claims.shares(0, 1, 1.0).of(1).0 >= 1.0, "it is alone");
     }
 
     #[test]

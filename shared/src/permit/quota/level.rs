@@ -18,6 +18,9 @@ const MAX_DOUBLINGS: u64 = 5;
 /// Two cuts within this time: the first was not deep enough.
 const CUT_SOON_MS: u64 = 20_000;
 
+/// What less than a minute's experience taught is doubted for this long.
+const PROVISIONAL_MS: u64 = 30_000;
+
 /// Refusals of one burst arrive within this time.
 const BURST_MS: u64 = 5_000;
 
@@ -138,6 +141,11 @@ impl Level {
             return;
         }
         (self.learned, self.hi) = (Some(learned.min(share(hi, 985))), Some(hi));
+    }
+
+    /// Takes what is provisional for the limit once it has held for a while.
+    pub(super) fn settle_down(&mut self, now: u64) {
+        self.is_provisional &= now.saturating_sub(self.cut_at) < PROVISIONAL_MS;
     }
 
     /// Grows what was learned, if the time has come and at least 90 % of it is in use.
