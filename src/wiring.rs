@@ -10,15 +10,9 @@ use anyhow::Context as _;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::Simulation;
 use valuesim_shared::permit::{CircuitPauses, QuotaOffice};
-use valuesim_shared::redis_connection::RedisConnection;
 use valuesim_simulator::provider::{Latency, Provider, ProviderOptions};
 
 pub(crate) use one_process::{OneProcess, Parts};
-
-/// The permit office of a worker of a fleet, which shares its quotas with all others through the store.
-pub(crate) fn permit_office_of_fleet(store: &RedisConnection) -> QuotaOffice {
-    QuotaOffice::of_fleet(store.clone(), CircuitPauses::default())
-}
 
 /// The permit office of this process.
 pub(crate) fn permit_office() -> QuotaOffice {

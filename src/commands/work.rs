@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::id::RunId;
-use valuesim_shared::permit::MAX_CALLS_IN_FLIGHT;
+use valuesim_shared::permit::{CircuitPauses, MAX_CALLS_IN_FLIGHT, QuotaOffice};
 use valuesim_shared::task::TASK_VERSION;
 use valuesim_shared::telemetry::{HttpStatus, Router};
 use valuesim_worker::config::Served;
@@ -20,7 +20,6 @@ use crate::http::HttpFlags;
 use crate::output::note;
 use crate::runtime::on_half_the_cores;
 use crate::servers::{Addresses, ServerFlags};
-use crate::wiring;
 
 /// What `valuesim work` takes.
 #[derive(Debug, Args)]
@@ -99,7 +98,7 @@ impl Flags {
         let Some(servers) = stop.run_until_cancelled(addresses.connect()).await else { return Ok(()) };
         let servers = servers?;
         http_status.connected_to(&servers.queue, servers.store.connection());
-        let office = wiring::permit_office_of_fleet(servers.store.connection());
+        let office = QuotaOffice::of_fleet(servers.store.connection().clone(), CircuitPauses::default());
         let ended = WorkerProcess::new(servers, office, Arc::clone(http_status), self.config()).run(stop).await;
         saying.abort();
         Ok(ended?)

@@ -23,7 +23,15 @@ const MAY_NAME: [(&str, &[&str]); 7] = [
         ],
     ),
     ("redb", &["coordinator/src/ledger", "shared/src/store/embedded"]),
-    ("redis", &["shared/src/redis_connection", "shared/src/store/redis", "shared/src/control"]),
+    (
+        "redis",
+        &[
+            "shared/src/redis_connection",
+            "shared/src/store/redis",
+            "shared/src/control",
+            "shared/src/permit/stored_quota",
+        ],
+    ),
     ("reqwest", &["worker/src/provider/"]),
 ];
 

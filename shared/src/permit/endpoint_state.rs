@@ -15,7 +15,6 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::desk_book::{DeskBook, Entered, Told};
 use super::endpoint::Endpoint;
-use super::fleet_clerk::FleetClerk;
 use super::in_flight::InFlight;
 use super::limits::{Limits, MAX_CALLS_IN_FLIGHT};
 use super::office::{Reason, Refusal, Request, Wait};
@@ -52,16 +51,16 @@ impl EndpointState {
         Self::new((endpoint, model), limits, (book, stall), |state, wake| tokio::spawn(grant_in_time(state, wake)))
     }
 
-    /// The same for a worker of a fleet, with a quota in the store that `clerk` asks.
+    /// The same for a worker of a fleet, with a quota in the store that a task asks, which `clerk` spawns.
     pub(super) fn of_fleet(
         names: (Endpoint, String),
         limits: Limits,
-        clerk: FleetClerk,
         stall: Arc<StallDetector>,
+        clerk: impl FnOnce(Weak<Self>, Arc<Notify>) -> JoinHandle<()>,
     ) -> Arc<Self> {
         let limits = within_bounds(limits);
         let book = DeskBook::of_fleet(limits);
-        Self::new(names, limits, (book, stall), |state, wake| tokio::spawn(clerk.work(state, wake)))
+        Self::new(names, limits, (book, stall), clerk)
     }
 
     fn new(

@@ -9,9 +9,8 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::CircuitPauses;
-use super::desk_book::{Question, Told};
+use super::desk_book::Question;
 use super::endpoint_state::EndpointState;
-use super::office_permit::OfficePermit;
 use super::quota::{Answer, Ask, Quota as DeskQuota};
 use super::stored_quota::{Found, StoredQuota, random};
 use super::waiting::RunWants;
@@ -63,7 +62,7 @@ impl FleetClerk {
             Ok((answer, decided_at)) => {
                 let turns = state.book().answered(&question, &answer, decided_at.elapsed() <= USE_BY);
                 let spread = if answer.waits_for.is_some() { SPREAD } else { Duration::ZERO };
-                tell_evenly(state, turns, spread).await;
+                tell_evenly(turns, spread, |turn| state.tell(turn)).await;
             }
             Err(error) => {
                 tracing::warn!(%error, "the store refuses to say which calls may go; asking again");
@@ -109,13 +108,13 @@ impl FleetClerk {
 }
 
 /// Tells calls of their turns, evenly over a time, so that a provider that counts by the second sees no bursts.
-async fn tell_evenly(state: &Arc<EndpointState>, turns: Vec<Told<OfficePermit>>, spread: Duration) {
+async fn tell_evenly<T>(turns: Vec<T>, spread: Duration, tell: impl Fn(T)) {
     let count = u32::try_from(turns.len()).unwrap_or(u32::MAX).max(1);
     let pace = Quota::with_period(spread / count).map(RateLimiter::direct);
     for turn in turns {
         if let Some(Err(early)) = pace.as_ref().map(RateLimiter::check) {
             sleep(early.wait_time_from(DefaultClock::default().now())).await;
         }
-        state.tell(turn);
+        tell(turn);
     }
 }

@@ -53,7 +53,7 @@ impl QuotaOffice {
             Some((store, worker)) => {
                 let stored = StoredQuota::new(store.clone(), endpoint, model);
                 let clerk = FleetClerk { stored, pauses: self.pauses, worker: *worker };
-                EndpointState::of_fleet(names, limits, clerk, stall)
+                EndpointState::of_fleet(names, limits, stall, |state, wake| tokio::spawn(clerk.work(state, wake)))
             }
         }
     }

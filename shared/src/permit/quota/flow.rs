@@ -63,6 +63,13 @@ impl Flow {
         self.debt += amount as f64;
     }
 
+    /// Spends the burst: from now on only what flows may be granted.
+    pub(super) fn spend_burst(&mut self, rate: Rate) {
+        if rate != Rate::UNLIMITED {
+            self.debt = self.debt.max(rate.burst);
+        }
+    }
+
     /// Takes back what was granted and is not used after all.
     pub(super) fn give_back(&mut self, amount: u64) {
         self.debt = (self.debt - amount as f64).max(0.0);

@@ -37,7 +37,7 @@ impl Quota {
             }
             End::Answered { used } => {
                 self.use_tokens(settled, used.unwrap_or(expected));
-                self.answered(settled);
+                self.answered(settled, configured);
             }
             End::Limited { limit, retry_after_ms } => {
                 self.tokens_flow.give_back(expected);
@@ -69,7 +69,7 @@ impl Quota {
         }
     }
 
-    fn answered(&mut self, settled: &Settled) {
+    fn answered(&mut self, settled: &Settled, configured: Configured) {
         let sum = self.slots.sum();
         self.calls.succeeded(sum.calls - sum.refused);
         self.tokens.succeeded(sum.tokens);
@@ -77,6 +77,12 @@ impl Quota {
         self.ramp.answered(settled.took_ms);
         self.circuit.answered();
         if settled.epoch == self.epoch {
+            if self.hold.is_probed() {
+                // What was not used during the pause would go out at once, and be refused.
+                let in_force = self.in_force(configured);
+                self.calls_flow.spend_burst(in_force.calls_rate);
+                self.tokens_flow.spend_burst(in_force.tokens_rate);
+            }
             self.hold.passed();
             self.pauses_in_a_row = 0;
             self.calls.passed(sum.calls, 1);
