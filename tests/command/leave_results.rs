@@ -38,7 +38,7 @@ fn check(signal: fn(&Running)) {
     assert_eq!(output.stdout, "");
     let mut left: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort_unstable();
-    assert_eq!(left, ["experiment.toml", "ledger.redb", "run.lock"]);
+    assert_eq!(left, ["control", "experiment.toml", "ledger.redb", "run.lock"]);
 
     sandbox.run(&RUN).expect_success();
     assert!(result_files.iter().all(|file| folder.join(file).is_file()));

@@ -65,6 +65,7 @@ pages! {
     development: "docs/development.md",
     files: "docs/files.md",
     install: "docs/install.md",
+    limits: "docs/limits.md",
     methods: "docs/methods.md",
     money: "docs/money.md",
     metrics: "docs/metrics.md",
