@@ -41,8 +41,8 @@ const TIMEOUT: Duration = Duration::from_secs(40);
 /// Calls in flight of both workers.
 const ALL_IN_FLIGHT: u64 = 2 * IN_FLIGHT;
 
-/// Refused calls after which the provider counts as starving the run.
-const REFUSED: u64 = 40;
+/// Refused calls after which the provider counts as starving the run. Few, because the fleet soon learns the limit.
+const REFUSED: u64 = 5;
 
 /// Replies in each of the later parts of the run.
 const REPLIES: u64 = 700;
