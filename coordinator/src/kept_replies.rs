@@ -1,6 +1,8 @@
 //! Finds the replies that earlier runs kept of a run's cells, so that a method that is added later pays for its own calls alone.
 
+use std::mem::ManuallyDrop;
 use std::path::Path;
+use std::sync::Arc;
 
 use valuesim_shared::experiment::Experiment;
 use valuesim_shared::id::{Cell, ModelId, RunId};
@@ -20,7 +22,8 @@ const MAX_BYTES: usize = 256 << 10;
 #[derive(Debug)]
 pub struct EarlierRun {
     run: RunId,
-    ledger: Ledger,
+    /// Never closed: that would check pages that another process may have changed, and the database panics where they are wrong.
+    ledger: ManuallyDrop<Ledger>,
     /// For each model of the present run, the one of the earlier run whose replies are the same.
     models: Vec<Option<ModelId>>,
     /// The methods of the present run that it had.
@@ -60,7 +63,8 @@ impl EarlierRun {
             }
         }
         let methods = experiment.methods.iter().filter(|method| present.methods.contains(method)).copied().collect();
-        Ok((cells > 0).then_some(Self { run: ledger.run()?, ledger, models, methods, cells }))
+        let (run, ledger) = (ledger.run()?, ManuallyDrop::new(ledger));
+        Ok((cells > 0).then_some(Self { run, ledger, models, methods, cells }))
     }
 
     /// The run.
@@ -94,11 +98,24 @@ impl KeptReplies {
         &self.0
     }
 
-    /// The calls of the first run that has kept some of this cell.
-    ///
-    /// # Errors
-    /// If a ledger cannot be read.
-    pub fn of_cell(&self, cell: Cell) -> Result<Option<Transcript>, LedgerError> {
+    /// The calls of the first run that has kept some of this cell. If its ledger cannot be read any more, because another
+    /// process works on it or has removed it, there are none: they can be made.
+    pub(crate) async fn of_cell(self: &Arc<Self>, cell: Cell) -> Option<Transcript> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let kept = Arc::clone(self);
+        // The database panics on some files that change while it reads them.
+        let error = match tokio::task::spawn_blocking(move || kept.read(cell)).await {
+            Ok(Ok(transcript)) => return transcript,
+            Ok(Err(error)) => error.to_string(),
+            Err(panic) => panic.to_string(),
+        };
+        tracing::warn!(%cell, error, "the replies that an earlier run kept of this cell are not used");
+        None
+    }
+
+    fn read(&self, cell: Cell) -> Result<Option<Transcript>, LedgerError> {
         for EarlierRun { ledger, models, .. } in &self.0 {
             let Some(&Some(model)) = models.get(usize::from(cell.model.0)) else { continue };
             if let Some(transcript) = ledger.transcript(Cell { model, ..cell })? {
@@ -114,4 +131,56 @@ fn models(earlier: &Experiment, present: &Experiment) -> Vec<Option<ModelId>> {
     let of =
         |own| (0..).map(ModelId).zip(&earlier.models).find(|(_, model)| same_replies((earlier, model), (present, own)));
     present.models.iter().map(|own| of(own).map(|(id, _)| id)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use valuesim_shared::call::{CallKey, ReplyText};
+    use valuesim_shared::id::{Fold, Respondent};
+    use valuesim_shared::outcome::{CellOutcome, CellResult, CellSpend, OUTCOME_VERSION};
+    use valuesim_shared::stage::Stage;
+    use valuesim_shared::transcript::Call;
+
+    use super::*;
+
+    fn cell(row: u32) -> Cell {
+        let respondent = Respondent::new(row).expect("not 0");
+        Cell { model: ModelId(0), respondent, fold: Fold::new(1).expect("not 0") }
+    }
+
+    fn outcome(run: &RunId, cell: Cell) -> CellOutcome {
+        let call = Call {
+            key: CallKey::first(Stage::STORY, None),
+            messages: vec!["Who?".to_owned()],
+            reply: ReplyText::Text { content: "You.".repeat(2_000), cut_off: false },
+            tokens: None,
+            reported_model: String::new(),
+        };
+        let result = CellResult { story: None, scaled_stories: Vec::new(), modules: Vec::new(), arms: Vec::new() };
+        let (run, transcript) = (run.clone(), Some(Transcript::of([call])));
+        CellOutcome { version: OUTCOME_VERSION, run, cell, result, spend: CellSpend::default(), transcript }
+    }
+
+    #[tokio::test]
+    async fn a_ledger_that_changes_underneath_stops_nobody() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, run) = (folder.path().join("ledger.redb"), RunId("r1".to_owned()));
+        let outcomes: Vec<CellOutcome> = (1..=200).map(|row| outcome(&run, cell(row))).collect();
+        Ledger::open(&path, &run).expect("opens").record(&outcomes).expect("writes");
+        let ledger = ManuallyDrop::new(Ledger::view(&path).expect("reads"));
+        let earlier = EarlierRun { run, ledger, models: vec![Some(ModelId(0))], methods: Vec::new(), cells: 200 };
+        let kept = Arc::new(KeptReplies::of(vec![earlier]));
+        assert_eq!(kept.of_cell(cell(1)).await, outcomes[0].transcript);
+        assert_eq!(kept.of_cell(cell(201)).await, None);
+        let length = std::fs::metadata(&path).expect("is there").len();
+        std::fs::write(&path, vec![7; usize::try_from(length).expect("short")]).expect("writes");
+        let mut unread = 0;
+        for (row, outcome) in (1..).zip(&outcomes) {
+            match kept.of_cell(cell(row)).await {
+                None => unread += 1,
+                found => assert_eq!(found, outcome.transcript),
+            }
+        }
+        assert!(unread > 0, "no page was read again");
+    }
 }

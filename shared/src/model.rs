@@ -166,8 +166,8 @@ impl ModelSettings {
     pub fn problems(&self, simulated: bool) -> Vec<String> {
         let mut problems = SettingsProblems::of("model", &self.name);
         let base_url = self.base_url.as_deref();
-        let known = || -> Vec<&str> { PriceTable::built_in().models.iter().map(|known| known.name.as_str()).collect() };
-        problems.check_address(Address { base_url, is_simulated: simulated, known: known().join(", ") });
+        let known = "the models that `valuesim prices list` shows".to_owned();
+        problems.check_address(Address { base_url, is_simulated: simulated, known });
         problems.check_price(self.price.as_ref());
         problems.check_limits(self.limits, self.max_output_tokens);
         problems.check_cache_after(self.cache_after);

@@ -101,6 +101,10 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, help_heading = "Faults")]
     cut_rate: f64,
 
+    /// Share of calls refused with 429 whatever the limits, as where others use the same key
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, help_heading = "Faults")]
+    rate_limited_rate: f64,
+
     /// Share of prompts whose reply is unreadable
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, help_heading = "Faults")]
     malformed_rate: f64,
@@ -202,6 +206,7 @@ impl Flags {
             error_rate: self.error_rate,
             hang_rate: self.hang_rate,
             cut_rate: self.cut_rate,
+            rate_limited_rate: self.rate_limited_rate,
             malformed_rate: self.malformed_rate,
             truncated_rate: self.truncated_rate,
             refusal_rate: self.refusal_rate,

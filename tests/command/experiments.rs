@@ -39,10 +39,13 @@ fn an_experiment_misses_only_the_addresses_that_it_names() {
             continue;
         };
         // A model without an address has no known price either.
-        let missing: Vec<String> = missing.0.into_iter().filter(|problem| !problem.contains("its price is")).collect();
+        let (prices, missing): (Vec<String>, Vec<String>) =
+            missing.0.into_iter().partition(|problem| problem.contains("its price is"));
         assert_eq!(missing.len(), to_fill_in.len(), "{file}: {missing:?}");
-        for (problem, model) in missing.iter().zip(to_fill_in) {
+        assert_eq!(prices.len(), to_fill_in.len(), "{file}: {prices:?}");
+        for ((problem, price), model) in missing.iter().zip(&prices).zip(to_fill_in) {
             assert!(problem.contains(model) && problem.contains("base_url"), "{file}: {problem}");
+            assert!(price.contains(model), "{file}: {price}");
         }
     }
 }

@@ -1,6 +1,5 @@
 //! Sends cells to the workers: open cells in the plan's order, and lost ones again.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -67,18 +66,8 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
             TaskKind::Cab => QueueKind::Cab(cell.model),
         };
         let queue = QueueName { run: self.run.clone(), kind };
-        let kept = self.kept(cell).await?;
+        let kept = self.kept.of_cell(cell).await;
         Ok(self.queue.publish(&queue, Bytes::from(self.task(cell, kept).to_bytes())).await?)
-    }
-
-    /// What an earlier run has of the cell.
-    async fn kept(&self, cell: Cell) -> Result<Option<Transcript>, CoordinatorError> {
-        if self.kept.runs().is_empty() {
-            return Ok(None);
-        }
-        let kept = Arc::clone(&self.kept);
-        let reading = tokio::task::spawn_blocking(move || kept.of_cell(cell));
-        Ok(reading.await.expect("reading a ledger does not panic")?)
     }
 
     fn task(&self, cell: Cell, kept_replies: Option<Transcript>) -> Task {

@@ -14,7 +14,7 @@ pub(crate) struct Address<'a> {
     pub(crate) base_url: Option<&'a str>,
     /// Whether the provider is simulated, and needs no address.
     pub(crate) is_simulated: bool,
-    /// The names of the models whose address is known.
+    /// The models whose address is known, as a message names them.
     pub(crate) known: String,
 }
 

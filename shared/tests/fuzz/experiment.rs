@@ -8,8 +8,7 @@ use valuesim_shared::split::Split;
 use crate::bounds::{HOSTILE_BYTES, Memory, bounded, fuzz};
 use crate::mutate::{endless, hostile_text, listed};
 
-/// Ten bytes make a model, whose settings with a price of many conditions take some two thousand.
-const MEMORY: Memory = Memory { fixed: 64 << 10, per_byte: 300 };
+const MEMORY: Memory = Memory { fixed: 64 << 10, per_byte: 200 };
 
 const VALID: [&str; 2] = [
     "name = 'ours'\nbehaviour = 'paper'\nmethods = ['valuesim']\ncodebook = 'questions.json'\nsurvey.file = 'wvs.csv'\n\

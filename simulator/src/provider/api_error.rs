@@ -29,6 +29,8 @@ pub(crate) enum ApiError {
     TooLarge(usize),
     #[error("{}", limit_text(.model, .exceeded))]
     RateLimited { model: String, exceeded: LimitExceeded },
+    #[error("Rate limit reached: others have used it up. (simulated)")]
+    UsedUp,
     #[error("The server had an error while processing your request. (simulated)")]
     Broken,
     #[error("The engine is currently overloaded, please try again later. (simulated)")]
@@ -70,7 +72,7 @@ impl ApiError {
             Self::WrongKey => StatusCode::UNAUTHORIZED,
             Self::UnknownModel(_) | Self::UnknownUrl(_) => StatusCode::NOT_FOUND,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::RateLimited { .. } | Self::UsedUp => StatusCode::TOO_MANY_REQUESTS,
             Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -90,6 +92,7 @@ impl ApiError {
                 Limit::Requests | Limit::InFlight => "requests",
                 Limit::Tokens => "tokens",
             },
+            Self::UsedUp => "requests",
             Self::Broken => "server_error",
             Self::Overloaded => "overloaded_error",
             _ => "invalid_request_error",
@@ -105,7 +108,7 @@ impl ApiError {
             Self::UnknownModel(_) => Some("model_not_found"),
             Self::UnknownUrl(_) => Some("unknown_url"),
             Self::TooLarge(_) => Some("request_too_large"),
-            Self::RateLimited { .. } => Some("rate_limit_exceeded"),
+            Self::RateLimited { .. } | Self::UsedUp => Some("rate_limit_exceeded"),
         }
     }
 

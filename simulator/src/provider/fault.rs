@@ -17,6 +17,8 @@ pub(crate) enum Fault {
     Hang,
     /// A connection cut in the middle of the reply.
     Cut,
+    /// A refusal for a limit that others have used up.
+    Limited,
 }
 
 /// The reason that a reply gives for its end.
@@ -71,11 +73,13 @@ pub(crate) fn fault(options: &ProviderOptions, digest: u128, attempt: u64) -> Op
     let mut rng = Rng::new(digest, options.seed, Purpose::Fault, attempt);
     let at = rng.uniform();
     let overloaded = rng.below(2) == 1;
-    let [errors, hangs, cuts] = sums([options.error_rate, options.hang_rate, options.cut_rate]);
+    let [errors, hangs, cuts, limited] =
+        sums([options.error_rate, options.hang_rate, options.cut_rate, options.rate_limited_rate]);
     match at {
         _ if at < errors => Some(if overloaded { Fault::Overloaded } else { Fault::Broken }),
         _ if at < hangs => Some(Fault::Hang),
         _ if at < cuts => Some(Fault::Cut),
+        _ if at < limited => Some(Fault::Limited),
         _ => None,
     }
 }
@@ -159,8 +163,12 @@ fn refusal(rng: &mut Rng) -> ReplyMessage {
 }
 
 /// Cumulative sums: the upper bounds of each share's interval in 0..1.
-fn sums([first, second, third]: [f64; 3]) -> [f64; 3] {
-    [first, first + second, first + second + third]
+fn sums<const N: usize>(shares: [f64; N]) -> [f64; N] {
+    let mut sum = 0.0;
+    shares.map(|share| {
+        sum += share;
+        sum
+    })
 }
 
 #[cfg(test)]
@@ -184,13 +192,18 @@ mod tests {
 
     #[test]
     fn faults_occur_at_their_rates_and_a_retry_succeeds() {
-        let options = ProviderOptions { error_rate: 0.1, hang_rate: 0.1, cut_rate: 0.2, ..ProviderOptions::default() };
+        let (error_rate, hang_rate, cut_rate, rate_limited_rate) = (0.1, 0.1, 0.2, 0.3);
+        let options =
+            ProviderOptions { error_rate, hang_rate, cut_rate, rate_limited_rate, ..ProviderOptions::default() };
         let faults: Vec<_> = (0..4000).map(|digest| fault(&options, digest, 1)).collect();
         let share =
             |wanted: &[Fault]| faults.iter().flatten().filter(|fault| wanted.contains(fault)).count() as f64 / 4000.0;
-        for (wanted, rate) in
-            [(&[Fault::Broken, Fault::Overloaded][..], 0.1), (&[Fault::Hang], 0.1), (&[Fault::Cut], 0.2)]
-        {
+        for (wanted, rate) in [
+            (&[Fault::Broken, Fault::Overloaded][..], 0.1),
+            (&[Fault::Hang], 0.1),
+            (&[Fault::Cut], 0.2),
+            (&[Fault::Limited], 0.3),
+        ] {
             assert!((share(wanted) - rate).abs() < 0.03, "{wanted:?}: {}", share(wanted));
         }
         for digest in 0..200 {

@@ -42,6 +42,8 @@ pub struct ProviderOptions {
     pub hang_rate: f64,
     /// Share of calls whose connection is cut in the middle of the reply.
     pub cut_rate: f64,
+    /// Share of calls refused with 429 whatever the limits, as where others use the same key.
+    pub rate_limited_rate: f64,
     /// Share of prompts whose reply violates the format.
     pub malformed_rate: f64,
     /// Share of prompts whose reply ends too early, with the finish reason `length`.
@@ -87,6 +89,7 @@ impl Default for ProviderOptions {
             error_rate: 0.0,
             hang_rate: 0.0,
             cut_rate: 0.0,
+            rate_limited_rate: 0.0,
             malformed_rate: 0.0,
             truncated_rate: 0.0,
             refusal_rate: 0.0,
@@ -208,7 +211,12 @@ impl ProviderOptions {
     }
 
     fn check_shares(&self) -> Result<(), OptionsError> {
-        let faults = [("error_rate", self.error_rate), ("hang_rate", self.hang_rate), ("cut_rate", self.cut_rate)];
+        let faults = [
+            ("error_rate", self.error_rate),
+            ("hang_rate", self.hang_rate),
+            ("cut_rate", self.cut_rate),
+            ("rate_limited_rate", self.rate_limited_rate),
+        ];
         let defects = [
             ("malformed_rate", self.malformed_rate),
             ("truncated_rate", self.truncated_rate),
@@ -216,7 +224,7 @@ impl ProviderOptions {
         ];
         let rejected = [("bad_request_rate", self.bad_request_rate)];
         let all = [
-            (&faults[..], "error_rate, hang_rate and cut_rate"),
+            (&faults[..], "error_rate, hang_rate, cut_rate and rate_limited_rate"),
             (&defects[..], "malformed_rate, truncated_rate and refusal_rate"),
             (&rejected[..], "bad_request_rate"),
         ];
@@ -252,7 +260,7 @@ mod tests {
         check(&ProviderOptions { cut_rate: f64::NAN, ..normal() }, "cut_rate is NaN: expected a share from 0 to 1");
         check(
             &ProviderOptions { hang_rate: 0.5, cut_rate: 0.75, ..normal() },
-            "error_rate, hang_rate and cut_rate sum to 1.25: expected at most 1",
+            "error_rate, hang_rate, cut_rate and rate_limited_rate sum to 1.25: expected at most 1",
         );
         check(&ProviderOptions { malformed_rate: 0.1, truncated_rate: 0.2, refusal_rate: 0.7, ..normal() }, "");
         check(

@@ -348,6 +348,7 @@ impl ProviderState {
                 Err(ApiError::Overloaded)
             }
             Some(Fault::Cut) => Ok(Turn::Cut),
+            Some(Fault::Limited) => Err(ApiError::UsedUp),
             None => Ok(Turn::Reply),
         }
     }
