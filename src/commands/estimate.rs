@@ -119,7 +119,7 @@ fn cheaper(job: &Job, estimate: &Estimate) -> Vec<String> {
     let (folds, people) = (job.plan.folds().len(), job.plan.respondents().len());
     if folds > 1 {
         lines.push(format!(
-            "--folds 1 asks a {folds}th of the questions for a {folds}th of the cost, with the same people"
+            "--folds 1 asks the same people about one of the {folds} folds, for about 1/{folds} of the cost"
         ));
     }
     if people > 1 {

@@ -203,6 +203,7 @@ async fn reserve<Q, S, O: PermitOffice>(
     }
 }
 
+/// Gives back what a call did not cost of the money reserved for it.
 fn settle(money: Option<Reservation>, actual: NanoUsd) {
     if let Some(money) = money {
         money.settle(actual);
@@ -244,12 +245,13 @@ async fn acquire<D: PermitDesk>(desk: &D, request: Request, stop: &CancellationT
     }
 }
 
-/// What the office should know of a failed call.
+/// What the office should know of a failed call, with what the response says of limits.
 fn failure_settlement(error: &CallError) -> Settlement {
     let settlement = Settlement::failed(call_end(error.kind), error.retry_after);
     settlement.limited_by(error.limited_by).stating(error.stated)
 }
 
+/// How a call ended that failed, as far as it concerns the office.
 const fn call_end(kind: CallErrorKind) -> CallEnd {
     match (kind.decision(), kind) {
         (Decision::SlowDown, CallErrorKind::RateLimited) => CallEnd::RateLimited,
