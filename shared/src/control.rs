@@ -102,6 +102,13 @@ impl Order {
     pub fn new(desired: DesiredState, by: String) -> Self {
         Self { version: CONTROL_VERSION, desired, by, reason: None, budget: None, at: UnixMillis::now() }
     }
+
+    /// The order with the budget of the order that it replaces, unless it sets one itself.
+    #[must_use]
+    pub fn keeping_budget_of(self, before: Option<&Self>) -> Self {
+        let budget = self.budget.or(before.and_then(|before| before.budget));
+        Self { budget, ..self }
+    }
 }
 
 /// The phase of a run as a whole.

@@ -68,7 +68,7 @@ enum Scope {
 async fn tell(control: &impl Control, run: &RunId, order: Order, scope: Scope) -> anyhow::Result<String> {
     let runs = control.runs().await?.all;
     let (about, before) = runs.into_iter().find(|(about, _)| about.run == *run).ok_or_else(|| unknown(run))?;
-    let order = Order { budget: before.as_ref().and_then(|before| before.budget), ..order };
+    let order = order.keeping_budget_of(before.as_ref());
     control.give_order(run, &order).await?;
     let noted = control.note_change(run, &Change::from(&order)).await;
     noted.context("the order is given, but it could not be recorded who gave it and why")?;

@@ -80,9 +80,9 @@ pub(super) async fn order(State(page): State<Page>, Json(request): Json<OrderReq
     let OrderRequest { run, wish, reason, by } = request;
     let Some(Signed { by, reason }) = Signed::new(&by, &reason) else { return not_signed() };
     let order = Order { reason: Some(reason), ..Order::new(wish, by) };
-    let given = async { anyhow::Ok(page.control_of(&run).await?.order(&run, &order).await?) };
+    let given = async { anyhow::Ok(page.control_of(&run).await?.order(&run, order).await?) };
     match given.await {
-        Ok(()) => Json(json!({ "given": order })).into_response(),
+        Ok(order) => Json(json!({ "given": order })).into_response(),
         Err(error) => failed(StatusCode::BAD_GATEWAY, &format!("{error:#}")),
     }
 }

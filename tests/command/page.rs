@@ -63,12 +63,14 @@ fn the_page_shows_what_status_shows_takes_orders_with_reasons_and_ends_with_the_
 
     let operator = signed_in(url);
     let run_id = seen["runs"][0]["run"].as_str().unwrap();
+    run.sandbox.run(&["budget", run_id, "9"]).expect_success();
     let pause = json!({ "run": run_id, "wish": "pause", "reason": "<b>new</b> key", "by": "ada" });
     let response = operator.post("/api/order", &pause);
     assert_eq!(response.status, 200, "{response:?}");
     let paused = status_when(&visitor, |status| status["runs"][0]["order"]["wish"] == "pause");
     assert_eq!(paused["runs"][0]["changes"][0]["reason"], "<b>new</b> key");
     assert_eq!(paused["runs"][0]["changes"][0]["by"], "ada (page)");
+    assert_eq!(paused["runs"][0]["order"]["budget"], 9_000_000_000_u64, "the budget stays");
     assert_eq!(paused["runs"][0]["bottleneck"]["kind"], "order");
     running.wait_for("paused by ada (page)");
     let nameless = operator.post("/api/order", &json!({ "run": run_id, "wish": "go", "reason": " ", "by": "ada" }));

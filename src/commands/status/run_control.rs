@@ -1,6 +1,6 @@
 //! Where orders for one run go, and what is kept about it: the store of a fleet, or the folder of a run in one process.
 
-use valuesim_shared::control::{Change, Control as _, ControlError, FolderControl, History, Order, RedisControl};
+use valuesim_shared::control::{Change, Control, ControlError, FolderControl, History, Order, RedisControl};
 use valuesim_shared::id::RunId;
 
 /// The orders and records of a run.
@@ -11,13 +11,14 @@ pub(crate) enum RunControl {
 }
 
 impl RunControl {
-    /// Gives an order, and records it among the changes.
-    pub(crate) async fn order(&self, run: &RunId, order: &Order) -> Result<(), ControlError> {
-        match self {
-            Self::Store(control) => control.give_order(run, order).await?,
-            Self::Folder(control) => control.give_order(run, order).await?,
-        }
-        self.note(run, &order.into()).await
+    /// Gives an order, and records it among the changes. A budget that was set before stays.
+    pub(crate) async fn order(&self, run: &RunId, order: Order) -> Result<Order, ControlError> {
+        let given = match self {
+            Self::Store(control) => give(control, run, order).await?,
+            Self::Folder(control) => give(control, run, order).await?,
+        };
+        self.note(run, &Change::from(&given)).await?;
+        Ok(given)
     }
 
     /// Records a change.
@@ -35,4 +36,10 @@ impl RunControl {
             Self::Folder(control) => control.history(run).await,
         }
     }
+}
+
+async fn give(control: &impl Control, run: &RunId, order: Order) -> Result<Order, ControlError> {
+    let order = order.keeping_budget_of(control.order(run).await?.as_ref());
+    control.give_order(run, &order).await?;
+    Ok(order)
 }
