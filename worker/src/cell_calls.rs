@@ -126,8 +126,8 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
             self.keep(key, wording, &recorded_then(kept));
             return Ok(kept.reply.clone());
         }
-        let call = Call { run: &self.task.run, cell: self.task.cell, key, wording };
         let turn = self.warm_up.turn(key.stage).await;
+        let call = Call { run: &self.task.run, cell: self.task.cell, key, wording, goes_ahead: turn.goes_ahead() };
         let recorded = retry::call_with_retries(&self.context, call, &self.stop).await?;
         turn.answered();
         self.count(key, &recorded);

@@ -35,6 +35,8 @@ pub(crate) struct Call<'a, W> {
     pub(crate) cell: Cell,
     pub(crate) key: CallKey,
     pub(crate) wording: &'a W,
+    /// Whether other calls of the cell wait for this one.
+    pub(crate) goes_ahead: bool,
 }
 
 /// The permits of an office.
@@ -156,7 +158,8 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
     stop: &CancellationToken,
 ) -> Result<Result<(Reply, PermitOf<O>), CallError>, Halt> {
     let model = call.cell.model;
-    let request = Request { stage: call.key.stage, expected: uncertain.likely, at_most: uncertain.at_most_cost };
+    let (expected, at_most) = (uncertain.likely, uncertain.at_most_cost);
+    let request = Request { stage: call.key.stage, expected, at_most, goes_ahead: call.goes_ahead };
     let asked = Instant::now();
     let mut permit = acquire(context.desk(model), request, stop).await?;
     context.meter.permitted(model, asked.elapsed());

@@ -72,6 +72,11 @@ impl WarmUp {
 }
 
 impl Turn<'_> {
+    /// Whether other calls wait for this one.
+    pub(crate) fn goes_ahead(&self) -> bool {
+        self.beginning.is_some()
+    }
+
     /// The provider has answered the call.
     pub(crate) fn answered(mut self) {
         self.answered = true;

@@ -129,7 +129,7 @@ impl EndpointState {
     pub(super) async fn acquire(self: &Arc<Self>, run: u64, request: Request) -> Result<OfficePermit, Refusal> {
         // Refused before it waits for a place: places that pile up during a pause would all be used when it ends.
         self.refusal().map_or(Ok(()), Err)?;
-        let place = InFlight::enter(&self.in_flight).await;
+        let place = InFlight::enter(&self.in_flight, request.goes_ahead).await;
         let mut permit = self.turn(run, request).await?;
         permit.take(place);
         self.stall.check();

@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn a_stage_is_forecast_from_its_own_calls_once_there_are_enough() {
         let expected = Tokens { input: 1_000, output: 200, ..Tokens::default() };
-        let request = |stage| Request { stage, expected, at_most: NanoUsd(0) };
+        let request = |stage| Request { stage, expected, at_most: NanoUsd(0), goes_ahead: false };
         let mut forecast = Forecast::default();
         for call in 0..100 {
             let before = forecast.reserve(&request(Stage::COGNITIVE));

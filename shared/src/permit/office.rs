@@ -59,6 +59,8 @@ pub struct Request {
     pub expected: Tokens,
     /// The most that it can cost.
     pub at_most: NanoUsd,
+    /// Whether other calls wait for this one: it takes its place in flight before them.
+    pub goes_ahead: bool,
 }
 
 /// Why a call may not be sent.

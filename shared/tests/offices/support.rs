@@ -31,7 +31,7 @@ pub(crate) fn endpoint() -> Endpoint {
 
 pub(crate) fn request(tokens: u64) -> Request {
     let expected = Tokens { input: tokens / 2, cached: 0, output: tokens - tokens / 2, ..Tokens::default() };
-    Request { stage: Stage::COGNITIVE, expected, at_most: NanoUsd(1_000) }
+    Request { stage: Stage::COGNITIVE, expected, at_most: NanoUsd(1_000), goes_ahead: false }
 }
 
 pub(crate) fn in_flight(calls_in_flight: u32) -> Limits {

@@ -18,6 +18,7 @@ const REQUEST: Request = Request {
     stage: Stage::COGNITIVE,
     expected: Tokens { input: 10, cached: 0, cache_write: 0, output: 10, reasoning: 0 },
     at_most: NanoUsd(0),
+    goes_ahead: false,
 };
 
 /// The desk of a worker of its own at the same endpoint.

@@ -57,7 +57,8 @@ async fn attempt<D: PermitDesk>(
     halt: &CancellationToken,
 ) -> Result<Result<Vectors, CallError>, Halt> {
     let uncertain = uncertain_spend_on_texts(model, texts);
-    let request = Request { stage: Stage::EMBEDDINGS, expected: uncertain.likely, at_most: uncertain.at_most_cost };
+    let (expected, at_most) = (uncertain.likely, uncertain.at_most_cost);
+    let request = Request { stage: Stage::EMBEDDINGS, expected, at_most, goes_ahead: false };
     let mut permit = acquire(desk, request, halt).await?;
     spend.sent += 1;
     let ended = client.send(texts).await;
