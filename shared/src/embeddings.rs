@@ -93,6 +93,7 @@ impl EmbeddingSettings {
             base_url: self.base_url.clone(),
             api_key_env: self.api_key_env.clone(),
             api_key_file: self.api_key_file.clone(),
+            api_key_name: None,
             ca_file: self.ca_file.clone(),
             limits: self.limits,
             price: self.price.map(Price::from),
@@ -115,6 +116,7 @@ impl EmbeddingSettings {
     /// The problems of the settings. A simulated provider needs no address.
     pub fn problems(&self, simulated: bool) -> Vec<String> {
         let mut problems = SettingsProblems::of("embeddings", &self.name);
+        problems.check_key(self.api_key_env.as_deref(), None);
         problems.check_price(self.price.map(Price::from).as_ref());
         problems.check_limits(self.limits, None);
         let base_url = self.base_url.as_deref();

@@ -28,6 +28,10 @@ pub struct ModelSettings {
     /// A file that contains the API key, instead of the variable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key_file: Option<PathBuf>,
+    /// The name of the API key in the workers' own lists of keys: all that a manifest says about the key. Without it, the
+    /// name of the variable is the key's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key_name: Option<String>,
     /// A PEM file of certificates to trust for the provider and its proxy, in addition to the system's. It is read where the
     /// calls are made; in a fleet, on each worker's machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,6 +108,7 @@ impl ModelSettings {
             base_url: None,
             api_key_env: None,
             api_key_file: None,
+            api_key_name: None,
             ca_file: None,
             max_output_tokens: None,
             output_limit_field: OutputLimitField::default(),
@@ -118,12 +123,20 @@ impl ModelSettings {
 
     /// Where calls to it go.
     pub fn endpoint(&self) -> Endpoint {
-        let key = match (&self.api_key_file, &self.api_key_env) {
-            (Some(file), _) => KeyName::File(file.clone()),
-            (None, Some(variable)) => KeyName::Variable(variable.clone()),
-            (None, None) => KeyName::None,
+        let key = match (&self.api_key_name, &self.api_key_file, &self.api_key_env) {
+            (Some(name), ..) => KeyName::Listed(name.clone()),
+            (None, Some(file), _) => KeyName::File(file.clone()),
+            (None, None, Some(variable)) => KeyName::Variable(variable.clone()),
+            (None, None, None) => KeyName::None,
         };
         Endpoint::new(self.base_url.as_deref().unwrap_or_default(), key)
+    }
+
+    /// The settings as workers get them: the key by its name alone, and no path.
+    #[must_use]
+    pub fn for_workers(&self) -> Self {
+        let api_key_name = self.api_key_name.clone().or_else(|| self.api_key_env.clone());
+        Self { api_key_name, api_key_env: None, api_key_file: None, ca_file: None, ..self.clone() }
     }
 
     /// After how many answered prompts the provider reads their common beginning from its cache: as set, or else two at DeepSeek
@@ -168,6 +181,7 @@ impl ModelSettings {
         let base_url = self.base_url.as_deref();
         let known = "the models that `valuesim prices list` shows".to_owned();
         problems.check_address(Address { base_url, is_simulated: simulated, known });
+        problems.check_key(self.api_key_env.as_deref(), self.api_key_name.as_deref());
         problems.check_price(self.price.as_ref());
         problems.check_limits(self.limits, self.max_output_tokens);
         problems.check_cache_after(self.cache_after);

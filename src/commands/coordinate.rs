@@ -13,6 +13,7 @@ use valuesim_coordinator::coordinator::Progress;
 use valuesim_coordinator::fleet::{Assignment, FleetCoordinator, FleetEnd};
 use valuesim_coordinator::ledger::Ledger;
 use valuesim_shared::experiment::Experiment;
+use valuesim_shared::model::ModelSettings;
 use valuesim_shared::task::TASK_VERSION;
 
 use super::job::Job;
@@ -67,6 +68,7 @@ pub(crate) struct Flags {
 pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     let experiment = flags.run.experiment()?;
     check_providers(&experiment).or_usage()?;
+    tell_what_workers_decide(&experiment.models);
     run::start(experiment, &flags.run, Mode::Fleet(flags))
 }
 
@@ -78,7 +80,25 @@ fn check_providers(experiment: &Experiment) -> anyhow::Result<()> {
              `valuesim simulate-provider` serves a simulated one"
         );
     }
+    let without_name = |model: &&ModelSettings| model.api_key_file.is_some() && model.api_key_name.is_none();
+    if let Some(model) = experiment.models.iter().find(without_name) {
+        bail!(
+            "model {:?} has its key in a file of this machine, and workers know keys by name alone: name it with --api-key-name \
+             (api_key_name), and list that name at each worker (docs/operations.md)",
+            model.name
+        );
+    }
     Ok(())
+}
+
+/// Says what of the experiment is no matter of the workers.
+fn tell_what_workers_decide(models: &[ModelSettings]) {
+    for model in models.iter().filter(|model| model.ca_file.is_some()) {
+        note(&format!(
+            "model {:?}: workers trust the ca_file of their own list of keys, not the experiment's",
+            model.name
+        ));
+    }
 }
 
 impl Flags {
@@ -116,7 +136,7 @@ impl Job {
         let servers = servers?;
         http_status.connected_to(&servers.queue, servers.store.connection());
         let assignment = Assignment {
-            manifest: self.manifest(self.experiment.models.clone()),
+            manifest: self.manifest(self.experiment.models.iter().map(ModelSettings::for_workers).collect()),
             plan: &self.plan,
             survey: &self.survey,
             ledger,

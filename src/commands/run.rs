@@ -5,6 +5,7 @@ mod budget_flags;
 mod conclusion;
 mod embedding;
 mod embedding_flags;
+mod endpoint_flags;
 mod flags;
 mod listening;
 mod open_files;
@@ -281,6 +282,7 @@ impl Job {
                 model.base_url = Some(simulator.base_url());
                 model.api_key_env = None;
                 model.api_key_file = None;
+                model.api_key_name = None;
                 model.ca_file = None;
                 // It has no limits: there is nothing to find by a slow start.
                 model.limits.requests_per_minute.get_or_insert(u32::MAX);

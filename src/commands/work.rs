@@ -1,5 +1,6 @@
 //! `valuesim work`: does the tasks of runs that other processes coordinate.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use valuesim_shared::task::TASK_VERSION;
 use valuesim_shared::telemetry::{HttpStatus, Router};
 use valuesim_worker::config::Served;
 use valuesim_worker::process::{ProcessConfig, Wanted, WorkerProcess};
+use valuesim_worker::provider::{KeyList, Keys};
 use valuesim_worker::timeouts::HoldLimits;
 
 use super::run::{as_failure, say_when, stop_on_signals};
@@ -31,6 +33,22 @@ pub(crate) struct Flags {
     /// A model to serve, by its name in the experiment; may be repeated [default: all]
     #[arg(long = "model", value_name = "NAME", env = "VALUESIM_MODEL", value_delimiter = ',')]
     models: Vec<String>,
+
+    /// The list of this worker's keys, a TOML file: for each name its `file` or `variable`, and the `hosts` that may get the key
+    ///
+    /// Keys in `VALUESIM_KEY_NAME` need no file; `VALUESIM_HOSTS_NAME` has the hosts that may get them.
+    #[arg(long, value_name = "FILE", env = "VALUESIM_KEYS", help_heading = "Providers")]
+    keys: Option<PathBuf>,
+
+    /// A host that may be called without a key, such as `llm.example` or `http://llm:8000`; may be repeated [default: this machine]
+    #[arg(
+        long = "allow-host",
+        value_name = "HOST",
+        env = "VALUESIM_HOSTS",
+        value_delimiter = ',',
+        help_heading = "Providers"
+    )]
+    hosts: Vec<String>,
 
     #[command(flatten)]
     servers: ServerFlags,
@@ -79,17 +97,18 @@ pub(crate) struct Flags {
 /// Works until it is interrupted or the named runs have ended.
 pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     let addresses = flags.servers.addresses("valuesim worker").or_usage()?;
+    let keys = KeyList::read(flags.keys.as_deref(), &flags.hosts).or_usage()?;
     let runtime = on_half_the_cores().context("start the asynchronous runtime")?;
     let stop = stop_on_signals(&runtime)?;
     let http_status = runtime.block_on(flags.http.serve(("worker", Router::new()), &stop)).or_usage()?;
-    runtime.block_on(flags.work(addresses, &http_status, &stop)).map_err(as_failure)?;
+    runtime.block_on(flags.work((addresses, keys), &http_status, &stop)).map_err(as_failure)?;
     Ok(Exit::Done)
 }
 
 impl Flags {
     async fn work(
         &self,
-        addresses: Addresses,
+        (addresses, keys): (Addresses, KeyList),
         http_status: &Arc<HttpStatus>,
         stop: &CancellationToken,
     ) -> anyhow::Result<()> {
@@ -99,12 +118,12 @@ impl Flags {
         let servers = servers?;
         http_status.connected_to(&servers.queue, servers.store.connection());
         let office = QuotaOffice::of_fleet(servers.store.connection().clone(), CircuitPauses::default());
-        let ended = WorkerProcess::new(servers, office, Arc::clone(http_status), self.config()).run(stop).await;
+        let ended = WorkerProcess::new(servers, office, Arc::clone(http_status), self.config(keys)).run(stop).await;
         saying.abort();
         Ok(ended?)
     }
 
-    fn config(&self) -> ProcessConfig {
+    fn config(&self, keys: KeyList) -> ProcessConfig {
         let seconds = |number: u32| Some(Duration::from_secs(number.into()));
         ProcessConfig {
             wanted: match self.runs.as_slice() {
@@ -115,6 +134,7 @@ impl Flags {
                 [] => Served::All,
                 models => Served::Named(models.iter().cloned().collect()),
             },
+            keys: Keys::Listed(Arc::new(keys)),
             calls_in_flight: self.calls_in_flight,
             hold_limits: HoldLimits { max_hold: seconds(self.hold), grace: seconds(self.grace) },
             newest_task: self.newest_task,

@@ -20,8 +20,11 @@ async fn a_new_key_is_used_after_a_pause_without_a_restart() {
     let key = tempfile::NamedTempFile::new().expect("a temporary file");
     std::fs::write(key.path(), "the first key\n").expect("writes");
     let mut fleet = Fleet::with_provider(with_key("the first key")).await;
-    let coordinator = fleet.coordinator_with(&["--api-key-file", &key.path().display().to_string()]);
-    let worker = fleet.worker();
+    let keys = tempfile::NamedTempFile::new().expect("a temporary file");
+    let list = format!("[key.ours]\nfile = {:?}\nhosts = ['http://{}']\n", key.path(), fleet.provider.address());
+    std::fs::write(keys.path(), list).expect("writes");
+    let coordinator = fleet.coordinator_with(&["--api-key-name", "ours"]);
+    let worker = fleet.worker_with(&["--keys", &keys.path().display().to_string()]);
     fleet.wait_for_answered(500).await;
     halt(&fleet, &["pause", "--reason", "a new key"], slice::from_ref(&worker)).await;
     fleet.resume_replies();

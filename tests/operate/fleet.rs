@@ -83,16 +83,21 @@ async fn a_fleet_is_shown_takes_orders_and_is_purged() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_status_says_why_a_worker_cannot_serve_a_run() {
     let operator = Operator::new().await;
-    let key = ["--base-url", "http://127.0.0.1:9/v1", "--api-key-env", "NO_SUCH_KEY"];
+    let provider = simulated::provider(Duration::ZERO).await;
+    let base_url = provider.base_url();
+    // The worker has this variable, and nobody has said that it may be sent anywhere.
+    let key = ["--base-url", &base_url, "--api-key-env", "AWS_SECRET_ACCESS_KEY"];
     let coordinate = [&EXPERIMENT[..], &key].concat();
-    let fleet = [operator.start(&coordinate), operator.start(&["work"])];
+    let worker = operator.start_with(("AWS_SECRET_ACCESS_KEY", "a secret of the worker's"), &["work"]);
+    let fleet = [operator.start(&coordinate), worker];
     let is_left_alone = async || {
         let text = operator.run(&["status"]).expect_success().stdout;
         text.contains("- left alone until 20").then_some(text)
     };
     let text = eventually("a run that is left alone", TIMEOUT, is_left_alone).await.unwrap();
     let line = text.lines().find(|line| line.contains("left alone until")).unwrap();
-    assert!(line.contains("Z by ") && line.contains("NO_SUCH_KEY"), "{line}");
+    assert!(line.contains("Z by ") && line.contains("VALUESIM_KEY_AWS_SECRET_ACCESS_KEY"), "{line}");
+    assert_eq!(provider.stats().requests, 0, "nothing was sent to the address");
     assert!(text.contains("spent        price unknown\n"), "{text}");
     drop(fleet);
 }

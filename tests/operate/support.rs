@@ -51,6 +51,13 @@ impl Operator {
         Self { sandbox: Sandbox::new(), broker, store, _servers: None }
     }
 
+    /// Starts the command with one more variable.
+    pub(crate) fn start_with(&self, (name, value): (&str, &str), arguments: &[&str]) -> Running {
+        let mut command = self.sandbox.command(arguments);
+        command.env("VALUESIM_BROKER", &self.broker).env("VALUESIM_STORE", &self.store).env(name, value);
+        Running::new(&mut command)
+    }
+
     /// Starts the command.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
         let mut command = self.sandbox.command(arguments);

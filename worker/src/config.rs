@@ -8,6 +8,7 @@ use valuesim_shared::model::ModelSettings;
 use valuesim_shared::task::TASK_VERSION;
 
 use crate::metrics::Metrics;
+use crate::provider::Keys;
 use crate::timeouts::Timeouts;
 
 /// The configuration of a worker.
@@ -25,6 +26,8 @@ pub struct WorkerConfig {
     pub metrics: Option<Metrics>,
     /// What its calls may cost, if that is limited.
     pub budget: Option<Budget>,
+    /// Its keys, and where they may go.
+    pub keys: Keys,
 }
 
 /// Which of a run's models a worker serves.
@@ -48,6 +51,7 @@ impl WorkerConfig {
             newest_task: TASK_VERSION,
             metrics: None,
             budget: None,
+            keys: Keys::OfUser,
         }
     }
 }

@@ -28,6 +28,7 @@ use self::starvation_watchdog::StarvationWatchdog;
 use crate::config::{Served, WorkerConfig};
 use crate::error::WorkerError;
 use crate::metrics::Metrics;
+use crate::provider::Keys;
 use crate::timeouts::{HoldLimits, Timeouts};
 use crate::worker::Worker;
 
@@ -57,6 +58,8 @@ pub struct ProcessConfig {
     pub wanted: Wanted,
     /// The models that it serves.
     pub served: Served,
+    /// Its keys, and where they may go.
+    pub keys: Keys,
     /// The limit of calls in flight for each model, all runs together. `None` uses the experiment's limit.
     pub calls_in_flight: Option<u32>,
     /// How long it may hold tasks.
@@ -285,6 +288,7 @@ impl<Q: QueueAdmin, S: Store, C: Control, O: PermitOffice> WorkerProcess<Q, S, C
             metrics: Some(self.metrics.clone()),
             // A run with a budget is refused before it reaches a fleet.
             budget: None,
+            keys: self.config.keys.clone(),
         };
         let worker = Worker::of_manifest(manifest, ports, config)?;
         Ok(Member { worker, leave: CancellationToken::new() })

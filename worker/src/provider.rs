@@ -9,6 +9,7 @@ mod error;
 mod fuzz;
 mod headers;
 mod key;
+mod key_list;
 mod proxy;
 mod request_body;
 mod setup;
@@ -19,6 +20,8 @@ pub use body::{Conversation, EncodedText, LastUnescaped, OwnedConversation, Word
 pub use client::Client;
 pub use embeddings::EmbeddingsClient;
 pub use error::{CallError, CallErrorKind, Decision, advice_on_embeddings};
+pub use key::Keys;
+pub use key_list::{KeyList, KeyListError};
 pub use request_body::RequestBody;
 pub use setup::{ClientError, Deadlines};
 pub use wire::{Finish, Reply, Vectors};

@@ -14,7 +14,7 @@ use valuesim_shared::task::{RetrievedItem, Task};
 
 use crate::config::Served;
 use crate::error::{MisfitError, WorkerError};
-use crate::provider::{Client, Deadlines, EncodedText};
+use crate::provider::{Client, Deadlines, EncodedText, Keys};
 use crate::warm_up;
 
 /// A run, prepared for work.
@@ -32,13 +32,18 @@ pub(crate) struct Run {
 
 impl Run {
     /// Prepares a run: reads keys and sets up a client for each served model. Makes no call.
-    pub(crate) fn new(manifest: Manifest, deadlines: Deadlines, served: &Served) -> Result<Self, WorkerError> {
+    pub(crate) fn new(
+        manifest: Manifest,
+        (deadlines, keys): (Deadlines, &Keys),
+        served: &Served,
+    ) -> Result<Self, WorkerError> {
         if manifest.prompts != prompts_digest() {
             return Err(WorkerError::OtherPrompts(manifest.run));
         }
         let split = Split::new(manifest.split.seed, manifest.split.folds)?;
         let split = split.asking(manifest.behaviour, &manifest.codebook);
-        let client = |model: &ModelSettings| served.has(model).then(|| Client::new(model, deadlines)).transpose();
+        let client =
+            |model: &ModelSettings| served.has(model).then(|| Client::with_keys(model, deadlines, keys)).transpose();
         let clients = manifest.models.iter().map(client).collect::<Result<_, _>>()?;
         let question_blocks = manifest.codebook.questions().iter();
         let question_blocks = question_blocks.map(|question| EncodedText::new(&question_block(question))).collect();

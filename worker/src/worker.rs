@@ -77,9 +77,10 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
             newest_task,
             metrics,
             budget,
+            keys,
         }: WorkerConfig,
     ) -> Result<Self, WorkerError> {
-        let run = Run::new(manifest, deadlines, &served)?;
+        let run = Run::new(manifest, (deadlines, &keys), &served)?;
         let desk = |model: &ModelSettings| {
             let is_served = served.has(model);
             is_served.then(|| office.open(&run.manifest.run, &model.endpoint(), &model.name, model.limits))

@@ -8,6 +8,12 @@ use crate::price::Price;
 /// The most prompts that a provider may have to see before its cache works. DeepSeek has to see two.
 const MAX_CACHE_AFTER: u8 = 4;
 
+/// The longest name of a key, in bytes.
+const MAX_KEY_NAME: usize = 64;
+
+/// The shortest part of a key between `-` and `_`, in bytes, by which it is told from a name.
+const SHORTEST_KEY_PART: usize = 16;
+
 /// Where a model's calls go, in an experiment.
 pub(crate) struct Address<'a> {
     /// The base URL, if the experiment or a table of known models has one.
@@ -39,6 +45,22 @@ impl<'a> SettingsProblems<'a> {
     /// Adds a problem.
     pub(crate) fn add(&mut self, problem: &str) {
         self.found.push(format!("{} {:?}: {problem}", self.kind, self.name));
+    }
+
+    /// Checks where the key is said to be. What is no name is not shown: it may be the key itself.
+    pub(crate) fn check_key(&mut self, variable: Option<&str>, name: Option<&str>) {
+        if variable.is_some_and(|variable| !is_variable(variable)) {
+            self.add(
+                "api_key_env (--api-key-env): expected the name of an environment variable, such as OPENAI_API_KEY, and not the key; what \
+                 stands there is not shown",
+            );
+        }
+        if name.is_some_and(|name| !is_key_name(name)) {
+            self.add(
+                "api_key_name (--api-key-name): expected 1 to 64 letters, digits, `-` and `_`, such as openai, and not the key; what stands there is \
+                 not shown",
+            );
+        }
     }
 
     /// Checks the price.
@@ -92,5 +114,46 @@ impl<'a> SettingsProblems<'a> {
     /// The problems, in the order in which they were found.
     pub(crate) fn into_sentences(self) -> Vec<String> {
         self.found
+    }
+}
+
+/// Whether a text may be the name of a variable, and is no key: those have long parts with small letters and digits.
+fn is_variable(text: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let starts_well = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    starts_well && text.chars().all(is_plain) && !text.split('_').any(looks_like_a_key)
+}
+
+/// Whether a text may be the name of a key in a worker's list.
+fn is_key_name(text: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let is_short = (1..=MAX_KEY_NAME).contains(&text.len());
+    is_short && text.chars().all(is_plain) && !text.split(['-', '_']).any(looks_like_a_key)
+}
+
+fn looks_like_a_key(part: &str) -> bool {
+    let has = |of: fn(&u8) -> bool| part.as_bytes().iter().any(of);
+    part.len() >= SHORTEST_KEY_PART && has(u8::is_ascii_lowercase) && has(u8::is_ascii_digit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_where_its_name_belongs_is_refused_and_not_shown() {
+        for key in ["sk-proj-abc", "sk_live_51H8abcdefghij12", "AIzaSyD9tSrke72PouQMnMX", "", "two words", "9KEY"] {
+            let mut problems = SettingsProblems::of("model", "m");
+            problems.check_key(Some(key), None);
+            let said = problems.into_sentences().join("\n");
+            assert!(said.contains("--api-key-env") && (key.is_empty() || !said.contains(key)), "{key} {said}");
+        }
+        for name in ["OPENAI_API_KEY", "my_provider_key_2", "_K"] {
+            assert!(is_variable(name), "{name}");
+        }
+        let mut problems = SettingsProblems::of("model", "m");
+        problems.check_key(None, Some("sk-proj-abcdefghijk12345"));
+        assert!(problems.into_sentences()[0].contains("--api-key-name"));
+        assert!(is_key_name("openai-2") && !is_key_name("a b") && !is_key_name(""));
     }
 }

@@ -20,6 +20,8 @@ pub enum KeyName {
     Variable(String),
     /// From this file.
     File(PathBuf),
+    /// From where each worker's own list has the key of this name.
+    Listed(String),
 }
 
 impl Endpoint {

@@ -14,6 +14,7 @@ use valuesim_shared::strata::{Allocation, Stratify};
 
 use super::budget_flags::BudgetFlags;
 use super::embedding_flags::EmbeddingFlags;
+use super::endpoint_flags::EndpointFlags;
 use super::pilot::PilotFlags;
 use super::price_flags::PriceFlags;
 use super::when::When;
@@ -120,23 +121,8 @@ pub(crate) struct Flags {
     #[arg(long = "model", value_name = "NAME", env = "VALUESIM_MODEL", value_delimiter = ',', help_heading = "Model")]
     models: Vec<String>,
 
-    /// The provider's address, without the trailing /chat/completions
-    #[arg(long, value_name = "URL", env = "VALUESIM_BASE_URL", help_heading = "Model")]
-    base_url: Option<String>,
-
-    /// The environment variable that holds the provider's key
-    #[arg(long, value_name = "NAME", env = "VALUESIM_API_KEY_ENV", help_heading = "Model")]
-    api_key_env: Option<String>,
-
-    /// A file that holds the provider's key
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "VALUESIM_API_KEY_FILE",
-        conflicts_with = "api_key_env",
-        help_heading = "Model"
-    )]
-    api_key_file: Option<PathBuf>,
+    #[command(flatten)]
+    endpoint: EndpointFlags,
 
     /// Longest reply to request, in tokens [default: the provider's]
     #[arg(long, value_name = "N", env = "VALUESIM_MAX_OUTPUT_TOKENS", help_heading = "Model")]
@@ -293,9 +279,9 @@ impl Flags {
             experiment.models = self.models.iter().map(|name| ModelSettings::named(name)).collect();
         }
         let nobody_to_ask = experiment.models.is_empty();
-        let speaks_of_one = self.base_url.is_some() || self.api_key_env.is_some() || self.api_key_file.is_some();
+        let speaks_of_one = self.endpoint.is_given();
         if nobody_to_ask && speaks_of_one {
-            bail!("--base-url, --api-key-env and --api-key-file need a model: name one with --model");
+            bail!("--base-url and the flags of its key need a model: name one with --model");
         }
         if nobody_to_ask {
             experiment.models.push(ModelSettings::named("simulated"));
@@ -310,7 +296,7 @@ impl Flags {
         if speaks_of_one && experiment.models.len() != 1 {
             let count = experiment.models.len();
             bail!(
-                "--base-url, --api-key-env and --api-key-file apply to one model, but there are {count}: name one with --model, or put them into an experiment file"
+                "--base-url and the flags of its key apply to one model, but there are {count}: name one with --model, or put them into an experiment file"
             );
         }
         experiment.models.iter_mut().for_each(|model| self.override_model(model));
@@ -318,13 +304,7 @@ impl Flags {
     }
 
     fn override_model(&self, model: &mut ModelSettings) {
-        if let Some(url) = &self.base_url {
-            model.base_url = Some(url.trim_end_matches('/').to_owned());
-        }
-        if self.api_key_env.is_some() || self.api_key_file.is_some() {
-            model.api_key_env.clone_from(&self.api_key_env);
-            model.api_key_file.clone_from(&self.api_key_file);
-        }
+        self.endpoint.apply(model);
         let limits = &mut model.limits;
         limits.calls_in_flight = self.calls_in_flight.unwrap_or(limits.calls_in_flight);
         limits.requests_per_minute = self.requests_per_minute.or(limits.requests_per_minute);

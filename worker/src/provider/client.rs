@@ -6,6 +6,7 @@ use valuesim_shared::outcome::SIMULATED_MARK;
 use super::body::{BodyTemplate, Conversation};
 use super::connection::{Answer, Connection};
 use super::error::CallError;
+use super::key::Keys;
 use super::request_body::RequestBody;
 use super::setup::{ClientError, Deadlines};
 use super::wire::{Reply, completion};
@@ -27,7 +28,12 @@ impl Client {
     /// A client for a model. Reads the model's key and certificates and the proxy variables of the environment. Makes no
     /// call.
     pub fn new(model: &ModelSettings, deadlines: Deadlines) -> Result<Self, ClientError> {
-        let connection = Connection::new(model, &PATH, deadlines, MAX_RESPONSE_BYTES)
+        Self::with_keys(model, deadlines, &Keys::OfUser)
+    }
+
+    /// The same with keys as somebody else than the model's settings has it.
+    pub fn with_keys(model: &ModelSettings, deadlines: Deadlines, keys: &Keys) -> Result<Self, ClientError> {
+        let connection = Connection::new(model, &PATH, (deadlines, MAX_RESPONSE_BYTES), keys)
             .map_err(|problem| ClientError { what: "model", model: model.name.clone(), problem })?;
         Ok(Self { connection, template: BodyTemplate::new(model) })
     }

@@ -13,6 +13,7 @@ use valuesim_shared::permit::Stated;
 
 use super::error::{CallError, CallErrorKind};
 use super::headers;
+use super::key::{Admitted, Keys};
 use super::proxy::Route;
 use super::request_body::RequestBody;
 use super::setup::{self, BEARER, Deadlines, Problem};
@@ -59,15 +60,16 @@ impl Connection {
     pub(super) fn new(
         model: &ModelSettings,
         path: &[&str],
-        deadlines: Deadlines,
-        max_bytes: usize,
+        (deadlines, max_bytes): (Deadlines, usize),
+        keys: &Keys,
     ) -> Result<Self, Problem> {
         let address = setup::address(model, path)?;
-        let headers = setup::headers(model)?;
+        let Admitted { key, ca_file } = keys.admit(model, &address)?;
+        let headers = setup::headers(key.as_ref())?;
         let bearer = headers.get(AUTHORIZATION).cloned();
         let variable = |name: &str| Some(std::env::var_os(name)?.to_string_lossy().into_owned());
         let route = Route::to(&address, variable)?;
-        let http = setup::http_client(model, headers, deadlines, &route)?;
+        let http = setup::http_client(ca_file.as_deref(), headers, deadlines, &route)?;
         let (proxied_by, has_answered) = (route.variable, Arc::default());
         Ok(Self { http, address, bearer, deadlines, proxied_by, max_bytes, has_answered })
     }

@@ -7,7 +7,7 @@ use valuesim_shared::outcome::SIMULATED_MARK;
 
 use super::connection::{Answer, Connection};
 use super::error::{CallError, CallErrorKind};
-use super::key::KeyError;
+use super::key::{KeyError, Keys};
 use super::request_body::RequestBody;
 use super::setup::{ClientError, Deadlines, Problem};
 use super::wire::{Vectors, vectors};
@@ -32,7 +32,7 @@ impl EmbeddingsClient {
     /// # Errors
     /// If the key is missing, or address, proxy or certificates cannot be used.
     pub fn new(settings: &EmbeddingSettings, deadlines: Deadlines) -> Result<Self, ClientError> {
-        let connection = Connection::new(&settings.as_model(), &PATH, deadlines, MAX_RESPONSE_BYTES)
+        let connection = Connection::new(&settings.as_model(), &PATH, (deadlines, MAX_RESPONSE_BYTES), &Keys::OfUser)
             .map_err(|problem| client_error(settings, problem))?;
         Ok(Self { connection, settings: settings.clone() })
     }

@@ -1,10 +1,14 @@
 //! Reads a provider's key from the environment or a file. The key is never shown.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use reqwest::Url;
 use secrecy::SecretString;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::small_file::{MAX_KEY_FILE, read_text};
+
+use super::key_list::{KeyList, KeyListError, KeySource, NotAllowed};
 
 /// Why a key cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +18,9 @@ pub(super) enum KeyError {
         "needs a key: set the environment variable {0}, or name another with --api-key-env, or a file with --api-key-file"
     )]
     NotSet(String),
+    /// The variable that the worker's list names is not set, or empty.
+    #[error("needs a key: {0} is not set in the worker's environment; set it, or list the key in the file of --keys")]
+    NotSetHere(String),
     /// The file cannot be read, or its first line is empty.
     #[error("needs a key: {} {reason}; expected the key in the file's first line", .file.display())]
     File {
@@ -22,19 +29,72 @@ pub(super) enum KeyError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The worker's operator has not allowed it.
+    #[error(transparent)]
+    NotAllowed(#[from] NotAllowed),
+    /// The environment's keys cannot be used.
+    #[error(transparent)]
+    List(#[from] KeyListError),
 }
 
-/// The key for a model; `None` if its settings name none, as for a local server.
-pub(super) fn key(model: &ModelSettings) -> Result<Option<SecretString>, KeyError> {
-    if let Some(file) = &model.api_key_file {
-        return from_file(file).map(Some);
+/// Whose word counts about where a key is and where it goes.
+#[derive(Debug, Clone, Default)]
+pub enum Keys {
+    /// The user's, who names models and keys on this machine.
+    #[default]
+    OfUser,
+    /// The worker's operator's. What a manifest says is followed as far as this list allows.
+    Listed(Arc<KeyList>),
+}
+
+/// What calls to a model may use.
+#[derive(Debug)]
+pub(super) struct Admitted {
+    /// The key; `None` if none is sent.
+    pub(super) key: Option<SecretString>,
+    /// The file of certificates to trust in addition to the system's.
+    pub(super) ca_file: Option<PathBuf>,
+}
+
+impl Keys {
+    /// Reads the key for calls to `address`, a URL of the model.
+    pub(super) fn admit(&self, model: &ModelSettings, address: &Url) -> Result<Admitted, KeyError> {
+        match self {
+            Self::OfUser => Ok(Admitted { key: key(model, address)?, ca_file: model.ca_file.clone() }),
+            Self::Listed(list) => {
+                let key = list.admit(model, address)?.map(KeySource::read).transpose()?;
+                Ok(Admitted { key, ca_file: list.ca_file().map(Path::to_owned) })
+            }
+        }
     }
-    let Some(variable) = &model.api_key_env else { return Ok(None) };
-    let value = std::env::var(variable).unwrap_or_default();
-    if value.trim().is_empty() {
-        return Err(KeyError::NotSet(variable.clone()));
+}
+
+impl KeySource {
+    fn read(&self) -> Result<SecretString, KeyError> {
+        match self {
+            Self::Variable(name) => from_variable(name).ok_or_else(|| KeyError::NotSetHere(name.clone())),
+            Self::File(file) => from_file(file),
+        }
     }
-    Ok(Some(value.trim().into()))
+}
+
+/// The key that a user names for a model; `None` if its settings name none, as for a local server.
+fn key(model: &ModelSettings, address: &Url) -> Result<Option<SecretString>, KeyError> {
+    match (&model.api_key_file, &model.api_key_env, &model.api_key_name) {
+        (Some(file), ..) => from_file(file).map(Some),
+        (None, Some(name), _) => from_variable(name).ok_or_else(|| KeyError::NotSet(name.clone())).map(Some),
+        (None, None, Some(_)) => {
+            let named = ModelSettings { ca_file: None, ..model.clone() };
+            let list = KeyList::read(None, &[])?;
+            list.admit(&named, address)?.map(KeySource::read).transpose()
+        }
+        (None, None, None) => Ok(None),
+    }
+}
+
+fn from_variable(variable: &str) -> Option<SecretString> {
+    let value = std::env::var(variable).ok()?;
+    (!value.trim().is_empty()).then(|| value.trim().into())
 }
 
 fn from_file(file: &Path) -> Result<SecretString, KeyError> {
@@ -50,11 +110,15 @@ mod tests {
 
     use super::*;
 
+    fn address() -> Url {
+        "http://127.0.0.1:9/v1".parse().expect("is an address")
+    }
+
     fn with_file(text: &str) -> Result<Option<SecretString>, KeyError> {
         let folder = tempfile::tempdir().expect("temporary folder");
         let file = folder.path().join("key");
         std::fs::write(&file, text).expect("writes");
-        key(&ModelSettings { api_key_file: Some(file), ..ModelSettings::named("m") })
+        key(&ModelSettings { api_key_file: Some(file), ..ModelSettings::named("m") }, &address())
     }
 
     #[test]
@@ -73,12 +137,12 @@ mod tests {
     #[test]
     fn a_variable_that_is_not_set_is_named() {
         let model = ModelSettings { api_key_env: Some("VALUESIM_NO_SUCH_KEY".to_owned()), ..ModelSettings::named("m") };
-        let error = key(&model).expect_err("not set").to_string();
+        let error = key(&model, &address()).expect_err("not set").to_string();
         assert!(error.contains("VALUESIM_NO_SUCH_KEY"), "{error}");
     }
 
     #[test]
     fn no_key_is_needed_if_none_is_named() {
-        assert!(key(&ModelSettings::named("m")).expect("fine").is_none());
+        assert!(key(&ModelSettings::named("m"), &address()).expect("fine").is_none());
     }
 }

@@ -67,7 +67,8 @@ pub(super) fn has_plain_host(url: &Url) -> bool {
     url.host_str().is_some_and(|host| !host.is_empty() && host.bytes().all(is_plain))
 }
 
-fn is_this_machine(address: &Url) -> bool {
+/// Whether an address is one of this machine.
+pub(super) fn is_this_machine(address: &Url) -> bool {
     match address.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),

@@ -1,15 +1,16 @@
 //! Sets up the HTTP client of a model: the address, the route, the trusted certificates and the key.
 
+use std::path::Path;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Url, redirect, retry};
 use rustls::crypto::ring;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use valuesim_shared::model::ModelSettings;
 
 use super::connection::root_cause;
-use super::key::{KeyError, key};
+use super::key::KeyError;
 use super::proxy::{ProxyError, Route, has_plain_host};
 use super::trust::{TrustError, extra_certificates};
 
@@ -87,9 +88,9 @@ pub(super) fn address(model: &ModelSettings, path: &[&str]) -> Result<Url, Probl
 }
 
 /// The headers of every request to a model, including the key.
-pub(super) fn headers(model: &ModelSettings) -> Result<HeaderMap, Problem> {
+pub(super) fn headers(key: Option<&SecretString>) -> Result<HeaderMap, Problem> {
     let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
-    if let Some(key) = key(model)? {
+    if let Some(key) = key {
         let bearer = HeaderValue::from_str(&format!("{BEARER}{}", key.expose_secret()));
         let mut bearer = bearer.map_err(|_| Problem::KeyCharacters)?;
         bearer.set_sensitive(true);
@@ -101,7 +102,7 @@ pub(super) fn headers(model: &ModelSettings) -> Result<HeaderMap, Problem> {
 /// The HTTP client of a model. Each call in flight has a connection of its own: a shared HTTP/2 connection would silently
 /// limit calls in flight to the server's limit of streams, often 100.
 pub(super) fn http_client(
-    model: &ModelSettings,
+    ca_file: Option<&Path>,
     headers: HeaderMap,
     deadlines: Deadlines,
     route: &Route,
@@ -122,8 +123,8 @@ pub(super) fn http_client(
     if let Some(proxy) = &route.proxy {
         builder = builder.proxy(proxy.clone());
     }
-    let more = extra_certificates(model, route.is_encrypted)?;
+    let more = extra_certificates(ca_file, route.is_encrypted)?;
     // Without TLS, the system's certificates are not loaded: a bare container has none.
     builder = if route.is_encrypted { builder.tls_certs_merge(more) } else { builder.tls_certs_only(more) };
-    Ok(builder.build().map_err(|error| TrustError::unusable(model, root_cause(&error)))?)
+    Ok(builder.build().map_err(|error| TrustError::unusable(ca_file, root_cause(&error)))?)
 }

@@ -1,9 +1,8 @@
-//! The certificates that are trusted: the system's, or those in `SSL_CERT_FILE`, and those in the model's `ca_file`.
+//! The certificates that are trusted: the system's, or those in `SSL_CERT_FILE`, and those in a `ca_file`.
 
 use std::path::Path;
 
 use reqwest::Certificate;
-use valuesim_shared::model::ModelSettings;
 
 /// The variable, known from OpenSSL, that names a file to use in place of the system's certificates.
 const SYSTEM: &str = "SSL_CERT_FILE";
@@ -15,9 +14,9 @@ pub(super) struct TrustError(String, String);
 
 impl TrustError {
     /// The error for certificates that were read but that the TLS library rejects.
-    pub(super) fn unusable(model: &ModelSettings, reason: String) -> Self {
+    pub(super) fn unusable(ca_file: Option<&Path>, reason: String) -> Self {
         let machine = || format!("this machine's root certificates (package ca-certificates, or {SYSTEM})");
-        Self(model.ca_file.as_deref().map_or_else(machine, named), reason)
+        Self(ca_file.map_or_else(machine, named), reason)
     }
 }
 
@@ -27,12 +26,12 @@ fn named(ca_file: &Path) -> String {
 
 /// The certificates to trust in addition to the system's. A file that is named but cannot be read is an error, because
 /// calls would otherwise fail one by one for no visible reason.
-pub(super) fn extra_certificates(model: &ModelSettings, encrypted: bool) -> Result<Vec<Certificate>, TrustError> {
+pub(super) fn extra_certificates(ca_file: Option<&Path>, encrypted: bool) -> Result<Vec<Certificate>, TrustError> {
     if let Some(file) = std::env::var_os(SYSTEM).filter(|_| encrypted) {
         let file = Path::new(&file);
         read(file).map_err(|reason| TrustError(format!("{SYSTEM} {}", file.display()), reason))?;
     }
-    let Some(file) = &model.ca_file else { return Ok(Vec::new()) };
+    let Some(file) = ca_file else { return Ok(Vec::new()) };
     read(file).map_err(|reason| TrustError(named(file), reason))
 }
 
