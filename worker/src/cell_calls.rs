@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
-use valuesim_shared::call::{CallKey, ReplyText};
+use valuesim_shared::call::{CallKey, ReplyText, session};
 use valuesim_shared::cell::Rules;
 use valuesim_shared::codebook::Question;
 use valuesim_shared::id::QuestionId;
@@ -41,6 +41,7 @@ pub(crate) struct CellCalls<Q, S, O: PermitOffice> {
     spend: Mutex<CellSpend>,
     /// What the reply to each call used.
     replies: Mutex<HashMap<CallKey, (PartSpend, Usable)>>,
+    session: String,
     warm_up: WarmUp,
     /// Records the transcript, if the run is to keep transcripts.
     recorder: Option<TranscriptRecorder>,
@@ -59,7 +60,8 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
         let replies = Mutex::default();
         let model = &context.run.manifest.models[usize::from(task.cell.model.0)];
         let warm_up = WarmUp::new(context.run.rules(task.cell.model), model.cache_after());
-        Ok(Self { context, task, stop, recorded: record.replies, kept, spend, replies, warm_up, recorder })
+        let session = session(&task.run, task.cell);
+        Ok(Self { context, task, stop, recorded: record.replies, kept, spend, replies, session, warm_up, recorder })
     }
 
     pub(crate) fn manifest(&self) -> &Manifest {
@@ -127,7 +129,8 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
             return Ok(kept.reply.clone());
         }
         let turn = self.warm_up.turn(key.stage).await;
-        let call = Call { run: &self.task.run, cell: self.task.cell, key, wording, goes_ahead: turn.goes_ahead() };
+        let (run, cell, session, goes_ahead) = (&self.task.run, self.task.cell, &self.session, turn.goes_ahead());
+        let call = Call { run, cell, session, key, wording, goes_ahead };
         let recorded = retry::call_with_retries(&self.context, call, &self.stop).await?;
         turn.answered();
         self.count(key, &recorded);

@@ -10,7 +10,6 @@ use backon::{BackoffBuilder as _, ExponentialBuilder};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::budget::Reservation;
-use valuesim_shared::call::session;
 use valuesim_shared::id::{Cell, ModelId, RunId};
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::outcome::{StageSpend, UncertainSpend};
@@ -33,6 +32,8 @@ const MAX_MALFORMED: u32 = 5;
 pub(crate) struct Call<'a, W> {
     pub(crate) run: &'a RunId,
     pub(crate) cell: Cell,
+    /// The session of the cell's calls.
+    pub(crate) session: &'a str,
     pub(crate) key: CallKey,
     pub(crate) wording: &'a W,
     /// Whether other calls of the cell wait for this one.
@@ -165,12 +166,12 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
     context.meter.permitted(model, asked.elapsed());
     let money = reserve(context, model, uncertain, stop).await?;
     // Built only now: a thousand calls that wait for a permit need no thousand bodies.
-    let session = session(call.run, call.cell);
-    let body = call.wording.with_conversation(|conversation| context.run.client(model).body(conversation, &session));
+    let body =
+        call.wording.with_conversation(|conversation| context.run.client(model).body(conversation, call.session));
     context.store.note_sent(call.run, call.cell, call.key, uncertain).await?;
     spent.spend.sent += 1;
     let in_flight = context.meter.call_sent(model, call.key.stage);
-    match context.run.client(model).send(body, &session).await {
+    match context.run.client(model).send(body, call.session).await {
         Ok(reply) => {
             permit.settle(Settlement::answered(reply.tokens).stating(reply.stated));
             clear_failures(context, model);

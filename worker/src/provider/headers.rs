@@ -12,6 +12,22 @@ const LONGEST_BELIEVED: Duration = Duration::from_secs(30);
 /// A limit whose use is forgotten only after a longer time is not one of a minute.
 const MINUTE: Duration = Duration::from_mins(1);
 
+/// The headers of OpenAI and Anthropic that state a limit of calls, what is left of it, and when all of it is there again.
+const CALL_LIMITS: [[&str; 3]; 2] = [
+    ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"],
+    [
+        "anthropic-ratelimit-requests-limit",
+        "anthropic-ratelimit-requests-remaining",
+        "anthropic-ratelimit-requests-reset",
+    ],
+];
+
+/// The same for tokens.
+const TOKEN_LIMITS: [[&str; 3]; 2] = [
+    ["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"],
+    ["anthropic-ratelimit-tokens-limit", "anthropic-ratelimit-tokens-remaining", "anthropic-ratelimit-tokens-reset"],
+];
+
 /// How long to wait, by the first of these that is present and valid: `retry-after-ms`; `retry-after`, in seconds or as a
 /// date; the longest `x-ratelimit-reset-*` of the limits that are used up.
 pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
@@ -31,17 +47,10 @@ pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
 /// of other periods are ignored: of a day, whose use is forgotten in more than a minute, and of seconds, whose use is
 /// forgotten much sooner than an even refill of a minute's limit would take.
 pub(super) fn stated_limits(headers: &HeaderMap, now: SystemTime) -> Stated {
-    let text = |name: String| headers.get(name)?.to_str().ok().map(str::trim);
-    let limit = |what: &str| {
-        let openai = || {
-            let header = |part: &str| text(format!("x-ratelimit-{part}-{what}"));
-            Some((header("limit")?, header("remaining"), header("reset")))
-        };
-        let anthropic = || {
-            let header = |part: &str| text(format!("anthropic-ratelimit-{what}-{part}"));
-            Some((header("limit")?, header("remaining"), header("reset")))
-        };
-        let (limit, remaining, reset) = openai().or_else(anthropic)?;
+    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    let limit = |names: &[[&str; 3]]| {
+        let stated = |[limit, remaining, reset]: &[&str; 3]| Some((text(limit)?, text(remaining), text(reset)));
+        let (limit, remaining, reset) = names.iter().find_map(stated)?;
         let limit: u64 = limit.parse().ok().filter(|&limit| limit > 0)?;
         let used = remaining.and_then(|it| it.parse().ok()).map_or(0, |remaining| limit.saturating_sub(remaining));
         let refill = MINUTE.mul_f64(used as f64 / limit as f64);
@@ -49,7 +58,7 @@ pub(super) fn stated_limits(headers: &HeaderMap, now: SystemTime) -> Stated {
         let is_of_a_minute = reset.is_none_or(|reset| (refill / 2..=MINUTE).contains(&reset));
         is_of_a_minute.then_some(limit)
     };
-    Stated { calls: limit("requests"), tokens: limit("tokens") }
+    Stated { calls: limit(&CALL_LIMITS), tokens: limit(&TOKEN_LIMITS) }
 }
 
 /// The header `x-should-retry`, by which OpenAI overrides whether a status may be retried.
