@@ -23,6 +23,7 @@ pub mod permit;
 pub mod price;
 pub mod profile;
 pub mod prompt;
+pub mod provider_errors;
 pub mod queue;
 pub mod redis_connection;
 pub mod reply;

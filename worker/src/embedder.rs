@@ -86,7 +86,7 @@ impl<O: PermitOffice> Embedder<O> {
                 }
                 Err(error) => {
                     let model = self.endpoint.model.name.clone();
-                    return Err(WorkerError::Embeddings { model, error }.into());
+                    return Err(WorkerError::Embeddings { model, error: Box::new(error) }.into());
                 }
             }
         }

@@ -40,7 +40,7 @@ pub enum WorkerError {
         /// The model.
         model: String,
         /// What the provider said.
-        error: CallError,
+        error: Box<CallError>,
     },
     /// The provider of the embeddings will not answer any more requests.
     #[error("embeddings {model:?}: {error}; {}", advice_on_embeddings(.error.kind))]
@@ -48,7 +48,7 @@ pub enum WorkerError {
         /// The model.
         model: String,
         /// What the provider said.
-        error: CallError,
+        error: Box<CallError>,
     },
     /// The questions cannot be split as the manifest says.
     #[error("cannot use the manifest of the run: {0}")]

@@ -290,7 +290,6 @@ impl Drop for InFlightCall<'_> {
 
 #[cfg(test)]
 mod tests {
-    use valuesim_shared::permit::Stated;
     use valuesim_shared::telemetry::Exposition;
 
     use super::*;
@@ -303,8 +302,7 @@ mod tests {
     }
 
     fn failed_with(kind: CallErrorKind, message: Option<&str>) -> CallError {
-        let message = message.map(str::to_owned);
-        CallError { kind, status: None, message, retry_after: None, limited_by: None, stated: Stated::default() }
+        CallError::new(kind, None, message.unwrap_or_default())
     }
 
     #[test]

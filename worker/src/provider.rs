@@ -1,15 +1,18 @@
 //! The provider client: OpenAI-compatible chat completions and embeddings over HTTP.
 
 mod body;
+mod classify;
 mod client;
 mod connection;
 mod embeddings;
 mod error;
+mod figures;
 #[cfg(test)]
 mod fuzz;
 mod headers;
 mod key;
 mod key_list;
+mod one_line;
 mod proxy;
 mod request_body;
 mod setup;
@@ -19,7 +22,7 @@ mod wire;
 pub use body::{Conversation, EncodedText, LastUnescaped, OwnedConversation, Wording};
 pub use client::Client;
 pub use embeddings::EmbeddingsClient;
-pub use error::{CallError, CallErrorKind, Decision, advice_on_embeddings};
+pub use error::{CallError, CallErrorKind, Decision, Setting, advice_on_embeddings};
 pub use key::Keys;
 pub use key_list::{KeyList, KeyListError};
 pub use request_body::RequestBody;

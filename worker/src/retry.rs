@@ -94,7 +94,7 @@ pub(crate) async fn call_with_retries<Q, S: Store, O: PermitOffice>(
             AfterFailure::Fail => {
                 // The cell's other calls would fail in the same way, each at the cost of a request.
                 stop.cancel();
-                return Err(WorkerError::Provider { model: settings.name.clone(), error }.into());
+                return Err(WorkerError::Provider { model: settings.name.clone(), error: Box::new(error) }.into());
             }
         }
     }
@@ -130,11 +130,16 @@ fn after_failure(call: &Call<'_, impl Wording>, kind: CallErrorKind, malformed: 
         Decision::Retry | Decision::SlowDown if malformed < MAX_MALFORMED => AfterFailure::Retry,
         Decision::GiveUpOnPrompt => AfterFailure::GiveUpOnPrompt(kind),
         // The first reply came, so what the provider does not understand is the request for a longer one.
-        Decision::StopProvider if kind == CallErrorKind::BadRequest && asks_for_more_room(call) => {
+        Decision::Weigh | Decision::StopProvider if is_about_the_request(kind) && asks_for_more_room(call) => {
             AfterFailure::GiveUpOnPrompt(CallErrorKind::TooLong)
         }
-        Decision::StopProvider | Decision::Retry | Decision::SlowDown => AfterFailure::Fail,
+        Decision::Weigh | Decision::StopProvider | Decision::Retry | Decision::SlowDown => AfterFailure::Fail,
     }
+}
+
+/// Whether the provider refused what the request asks for.
+const fn is_about_the_request(kind: CallErrorKind) -> bool {
+    matches!(kind, CallErrorKind::BadRequest | CallErrorKind::SettingRefused(_))
 }
 
 /// Waits before the next attempt.
@@ -262,7 +267,7 @@ const fn call_end(kind: CallErrorKind) -> CallEnd {
         (Decision::SlowDown, _) => CallEnd::Overloaded,
         (Decision::Retry, _) => CallEnd::Unanswered,
         (Decision::GiveUpOnPrompt, _) => CallEnd::Declined,
-        (Decision::StopProvider, _) => CallEnd::Rejected,
+        (Decision::Weigh | Decision::StopProvider, _) => CallEnd::Rejected,
     }
 }
 

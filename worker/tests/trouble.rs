@@ -162,7 +162,7 @@ async fn a_proxy_that_answers_in_the_place_of_a_provider_that_is_away() {
 
 #[tokio::test]
 async fn a_server_that_never_answered_with_a_completion_is_the_wrong_one() {
-    for body in ["<html>It works!</html>", r#"{"choices":[]}"#] {
+    for body in ["<html>It works!</html>", r#"{"object":"x"}"#] {
         let server = Server::always(response("200 OK", "", body.as_bytes()));
         let error = Bench::new(Setup::new(server.address)).await.finish().await.expect_err("the address is wrong");
         assert!(error.to_string().contains("check base_url"), "{error}");
@@ -293,5 +293,5 @@ async fn what_only_the_user_can_mend_stops_the_worker() {
 /// Each may have been paid for, and the waits between two attempts at one prompt leave room for attempts at others.
 #[tokio::test]
 async fn five_answers_in_a_row_that_are_no_completion_stop_the_worker_whatever_the_prompts() {
-    check_stop(ok(&json!({"choices": []})), CallErrorKind::Malformed, 5).await;
+    check_stop(ok(&json!({"usage": {"prompt_tokens": 1}})), CallErrorKind::Malformed, 5).await;
 }

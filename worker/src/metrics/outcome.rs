@@ -27,17 +27,17 @@ impl Outcome {
             Self::Failed(kind) => match kind {
                 CallErrorKind::Unreachable => 2,
                 CallErrorKind::TimedOut => 3,
-                CallErrorKind::ConnectionBroken => 4,
+                CallErrorKind::ConnectionBroken | CallErrorKind::Interrupted => 4,
                 CallErrorKind::Malformed | CallErrorKind::NoVectors => 5,
-                CallErrorKind::Intermediary => 6,
+                CallErrorKind::Intermediary | CallErrorKind::Page => 6,
                 CallErrorKind::ServerFault | CallErrorKind::NotRetryable => 7,
                 CallErrorKind::Overloaded => 8,
-                CallErrorKind::RateLimited => 9,
+                CallErrorKind::RateLimited | CallErrorKind::AboveLimit { .. } => 9,
                 CallErrorKind::TooLong => 10,
                 CallErrorKind::Refused => 11,
-                CallErrorKind::MissingKey | CallErrorKind::WrongKey => 12,
+                CallErrorKind::MissingKey | CallErrorKind::WrongKey | CallErrorKind::Forbidden => 12,
                 CallErrorKind::InsufficientFunds => 13,
-                CallErrorKind::UnknownModel | CallErrorKind::BadRequest => 14,
+                CallErrorKind::UnknownModel | CallErrorKind::BadRequest | CallErrorKind::SettingRefused(_) => 14,
             },
         }
     }

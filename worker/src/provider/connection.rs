@@ -14,10 +14,11 @@ use valuesim_shared::permit::Stated;
 use super::error::{CallError, CallErrorKind};
 use super::headers;
 use super::key::{Admitted, Keys};
+use super::one_line::readable;
 use super::proxy::Route;
 use super::request_body::RequestBody;
 use super::setup::{self, BEARER, Deadlines, Problem};
-use super::wire::{failure, readable, shows_a_models_work, text};
+use super::wire::{failure, shows_a_models_work, text};
 
 /// Shorter keys are placeholders such as `none` or `EMPTY`, for servers that accept any key. They are no secrets, and may be
 /// words of a message.

@@ -8,6 +8,7 @@ use proptest::sample::select;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use valuesim_shared::money::Tokens;
 use valuesim_shared::price::{Price, PricedCall};
+use valuesim_shared::provider_errors::ProviderErrors;
 
 use super::headers;
 use super::wire::{completion, failure, text, vectors};
@@ -33,6 +34,8 @@ const COMPLETIONS: [&str; 5] = [
 
 fn read(status: u16, body: &[u8]) {
     let text = text(body.to_vec());
+    // Read once for all bodies.
+    let _ = ProviderErrors::built_in();
     let (reply, error) = bounded(body.len(), MEMORY, || (completion(&text), failure(status, None, &text)));
     for error in reply.as_ref().err().into_iter().chain([&error]) {
         let message = error.message.as_deref().unwrap_or("something");

@@ -1,25 +1,28 @@
 //! Parses responses: chat completions and errors as OpenAI, DeepSeek, vLLM, llama.cpp and OpenRouter send them.
 
+mod errors;
+mod message;
 mod usage;
 mod vectors;
 
 use std::borrow::Cow;
 
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::Value;
 use valuesim_shared::money::{NanoUsd, Tokens};
 use valuesim_shared::permit::Stated;
+use valuesim_shared::provider_errors::{FinishReason, ProviderErrors};
 
 use crate::call_cost::Billed;
 
-use super::error::{CallError, CallErrorKind, ErrorDetails};
+use super::error::{CallError, CallErrorKind};
+use super::one_line::readable;
+use errors::nested_error;
+pub(super) use errors::{failure, malformed};
+use message::Message;
 use usage::Usage;
 pub use vectors::Vectors;
 pub(super) use vectors::vectors;
-
-/// Longer messages of a provider are cut to this length, in characters.
-const MESSAGE_CHARACTERS: usize = 300;
 
 /// Longer names of a model are cut to this length, in characters: they are kept with each cell.
 const MODEL_NAME_CHARACTERS: usize = 200;
@@ -39,6 +42,8 @@ pub struct Reply {
     pub cost: Option<NanoUsd>,
     /// The service tier that the provider says it used, if it does.
     pub service_tier: Option<String>,
+    /// What is odd about it, for the report: a reason of ending that is not known, or a text that is empty.
+    pub oddity: Option<String>,
     /// The limits that the response states.
     pub stated: Stated,
 }
@@ -65,7 +70,7 @@ pub enum Finish {
 struct Completion<'a> {
     #[serde(borrow, default)]
     model: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "message::first")]
     choices: Option<Vec<Choice<'a>>>,
     #[serde(default)]
     usage: Option<Usage>,
@@ -75,30 +80,18 @@ struct Completion<'a> {
     error: Option<Value>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Choice<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow)]
     message: Option<Message<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow)]
     finish_reason: Option<Cow<'a, str>>,
-}
-
-#[derive(Deserialize)]
-struct Message<'a> {
-    #[serde(default, deserialize_with = "content")]
-    content: String,
-    #[serde(borrow, default)]
-    refusal: Option<Cow<'a, str>>,
-}
-
-/// The content of a message: text, null, or parts of which some are text.
-fn content<'de, D: Deserializer<'de>>(content: D) -> Result<String, D::Error> {
-    match Value::deserialize(content)? {
-        Value::Null => Ok(String::new()),
-        Value::String(text) => Ok(text),
-        Value::Array(parts) => Ok(parts.iter().filter_map(|part| part.get("text")?.as_str()).collect()),
-        _ => Err(D::Error::custom("expected text, null or a list of parts")),
-    }
+    /// Where a server completes text instead of chatting.
+    #[serde(borrow)]
+    text: Option<Cow<'a, str>>,
+    /// OpenRouter: what went wrong at the provider behind it.
+    error: Option<Value>,
 }
 
 /// The text of a body. Invalid UTF-8 is replaced, because a truncated character is no reason to lose a reply.
@@ -108,12 +101,24 @@ pub(super) fn text(body: Vec<u8>) -> String {
 
 /// Parses the body of a response with status 200.
 pub(super) fn completion(body: &str) -> Result<Reply, CallError> {
-    // DeepSeek sends blank lines while a request waits for its turn.
-    let body = body.trim();
+    let body = without_padding(body);
     match serde_json::from_str::<Completion<'_>>(body) {
-        Ok(completion) => reply(completion),
-        Err(error) => lenient(body).unwrap_or_else(|| Err(malformed(&error.to_string()))),
+        Ok(completion) => reply(completion, body),
+        Err(error) => match lenient(body) {
+            Some(read) => read,
+            None => Err(errors::in_a_list(body).unwrap_or_else(|| malformed(&error.to_string()))),
+        },
     }
+}
+
+/// A body without what comes around it: blank lines and comments, which DeepSeek and OpenRouter send while a request waits for
+/// its turn, and a byte order mark.
+pub(super) fn without_padding(body: &str) -> &str {
+    let mut rest = body.trim().trim_start_matches('\u{feff}').trim_start();
+    while rest.starts_with(':') {
+        rest = rest.split_once('\n').map_or("", |(_, after)| after).trim_start();
+    }
+    rest
 }
 
 /// Parses a completion with invalid usage, or one cut inside a surrogate pair by a server that escapes all characters.
@@ -122,7 +127,7 @@ fn lenient(text: &str) -> Option<Result<Reply, CallError>> {
     let mut all: Value = serde_json::from_str(&without_lone_surrogates(text)).ok()?;
     let usage = all.as_object_mut()?.remove("usage");
     let completion = Completion::deserialize(&all).ok()?;
-    Some(reply(Completion { usage: usage.and_then(|usage| Usage::deserialize(usage).ok()), ..completion }))
+    Some(reply(Completion { usage: usage.and_then(|usage| Usage::deserialize(usage).ok()), ..completion }, text))
 }
 
 /// Whether a response has any sign of a model's work, which may be billed whether or not it can be used.
@@ -131,20 +136,29 @@ pub(super) fn shows_a_models_work(body: &str) -> bool {
     all.is_some_and(|all| all.get("choices").is_some() || all.get("usage").is_some())
 }
 
-fn reply(completion: Completion<'_>) -> Result<Reply, CallError> {
+fn reply(completion: Completion<'_>, body: &str) -> Result<Reply, CallError> {
     if let Some(error) = completion.error.filter(|error| !error.is_null()) {
         return Err(nested_error(200, &error));
     }
-    let choice = completion.choices.and_then(|choices| choices.into_iter().next());
-    let Some(Choice { message: Some(message), finish_reason }) = choice else {
-        return Err(malformed("it has no choices[0].message"));
+    let Some(choices) = completion.choices else { return Err(errors::without_choices(body)) };
+    let choice = choices.into_iter().next();
+    let Choice { message, finish_reason, text, error } = choice.unwrap_or_else(Choice::nothing);
+    if let Some(error) = error.filter(|error| !error.is_null()) {
+        return Err(nested_error(200, &error));
+    }
+    let message = message.unwrap_or_else(|| Message::of_text(text));
+    let reason = finish_reason.as_deref().unwrap_or_default();
+    let says = ProviderErrors::built_in().finish_reason(reason);
+    let finish = match says {
+        FinishReason::Interrupted => return Err(interrupted(reason)),
+        FinishReason::Refused => Finish::Refused,
+        _ if message.is_refusal() => Finish::Refused,
+        FinishReason::CutOff => Finish::Length,
+        FinishReason::Whole | FinishReason::Unknown => Finish::Stop,
     };
-    let refused = message.refusal.is_some_and(|refusal| !refusal.is_empty());
-    let finish = match finish_reason.as_deref() {
-        Some("content_filter") => Finish::Refused,
-        _ if refused => Finish::Refused,
-        Some("length") => Finish::Length,
-        _ => Finish::Stop,
+    let oddity = match says {
+        FinishReason::Unknown => readable(&format!("finish_reason {reason:?} is not known")),
+        _ => message.oddity().map(str::to_owned),
     };
     Ok(Reply {
         content: message.content,
@@ -153,8 +167,20 @@ fn reply(completion: Completion<'_>) -> Result<Reply, CallError> {
         cost: completion.usage.as_ref().and_then(Usage::cost),
         service_tier: completion.service_tier.and_then(|tier| tier.as_str().map(str::to_owned)),
         model: completion.model.map(|name| name.chars().take(MODEL_NAME_CHARACTERS).collect()).unwrap_or_default(),
+        oddity,
         stated: Stated::default(),
     })
+}
+
+impl Choice<'_> {
+    /// What an empty list of choices comes to: Azure sends one where its filter took the reply out.
+    fn nothing() -> Self {
+        Self { finish_reason: Some("content_filter".into()), ..Self::default() }
+    }
+}
+
+fn interrupted(reason: &str) -> CallError {
+    CallError::new(CallErrorKind::Interrupted, Some(200), &format!("finish_reason {reason:?}"))
 }
 
 /// JSON text with each escaped lone surrogate (`\\ud83d` without its other half) replaced by U+FFFD.
@@ -185,43 +211,11 @@ fn escaped_unit(text: &str) -> Option<u16> {
     u16::from_str_radix(digits, 16).ok()
 }
 
-/// Parses the body of a response with another status: its `error`, else its `message`, else the whole body.
-pub(super) fn failure(status: u16, should_retry: Option<bool>, body: &str) -> CallError {
-    let all: Value = serde_json::from_str(body.trim()).unwrap_or_default();
-    let error = ["error", "message"].into_iter().filter_map(|field| all.get(field)).find(|value| !value.is_null());
-    classify(status, should_retry, error.unwrap_or(&body.into()))
-}
-
-fn nested_error(status: u16, error: &Value) -> CallError {
-    // OpenRouter puts the actual status into the error's code, even if the response has status 200.
-    let inner = error.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
-    classify(inner.filter(|code| (400..600).contains(code)).unwrap_or(status), None, error)
-}
-
-fn classify(status: u16, should_retry: Option<bool>, error: &Value) -> CallError {
-    let field = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
-    let message = error.as_str().unwrap_or_else(|| field("message"));
-    let details = ErrorDetails { status, code: field("code"), kind: field("type"), message, should_retry };
-    let limited_by = details.limited_by();
-    CallError { limited_by, ..CallError::new(details.kind(), Some(status), message) }
-}
-
-fn malformed(reason: &str) -> CallError {
-    CallError::new(CallErrorKind::Malformed, Some(200), reason)
-}
-
-/// A message as one short line without control characters; `None` if nothing is left.
-pub(super) fn readable(message: &str) -> Option<String> {
-    let plain = message.chars().map(|c| if c.is_whitespace() || c.is_control() { ' ' } else { c });
-    let line: String = plain.skip_while(|&c| c == ' ').take(MESSAGE_CHARACTERS).collect();
-    let line = line.trim_end();
-    (!line.is_empty()).then(|| line.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::one_line::MESSAGE_CHARACTERS;
     use super::*;
 
     fn check(body: &str, content: &str, finish: Finish, expected: Option<Tokens>) {
@@ -246,6 +240,39 @@ mod tests {
             r#"{"choices":[{"message":{"content":[{"type":"text","text":"Answer: "},{"type":"text","text":"1"}]}}]}"#;
         check(parts, "Answer: 1", Finish::Stop, None);
         check(r#"{"error":null,"choices":[{"message":{"content":"1"}}]}"#, "1", Finish::Stop, None);
+    }
+
+    #[test]
+    fn a_choice_may_lack_its_message_and_a_list_its_choices() {
+        check(r#"{"choices":[{"index":0,"finish_reason":"length"}]}"#, "", Finish::Length, None);
+        check(r#"{"choices":[{"index":0,"finish_reason":"stop"}]}"#, "", Finish::Stop, None);
+        check(r#"{"choices":[{"text":"Answer: 1"}]}"#, "Answer: 1", Finish::Stop, None);
+        check(r#"{"choices":[]}"#, "", Finish::Refused, None);
+        check(": OPENROUTER PROCESSING\n\n{\"choices\":[]}", "", Finish::Refused, None);
+    }
+
+    #[test]
+    fn half_a_text_is_never_a_whole_one() {
+        for reason in ["error", "insufficient_system_resource", "abort", "network_error"] {
+            let body = format!(r#"{{"choices":[{{"finish_reason":"{reason}","message":{{"content":"They grew"}}}}]}}"#);
+            let error = completion(&body).expect_err(reason);
+            assert!(error.kind == CallErrorKind::Interrupted && error.kind.perhaps_billed(), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_odd_about_a_reply_is_said() {
+        let check = |choice: &str, expected: Option<&str>| {
+            let reply = completion(&format!(r#"{{"choices":[{choice}]}}"#)).expect(choice);
+            assert_eq!(reply.oddity.as_deref(), expected, "{choice}");
+        };
+        check(r#"{"finish_reason":"stop","message":{"content":"1"}}"#, None);
+        let unknown = r#"{"finish_reason":"of_a_new_kind","message":{"content":"1"}}"#;
+        check(unknown, Some("finish_reason \"of_a_new_kind\" is not known"));
+        for field in ["reasoning_content", "reasoning"] {
+            let hidden = format!(r#"{{"finish_reason":"stop","message":{{"content":null,"{field}":"Answer: 1"}}}}"#);
+            check(&hidden, Some(message::EMPTY_BESIDE_REASONING));
+        }
     }
 
     #[test]
@@ -276,7 +303,11 @@ mod tests {
         check(r#"{"error":{"message":"No credits","code":402}}"#, CallErrorKind::InsufficientFunds);
         check(r#"{"error":{"message":"Provider returned error","code":502}}"#, CallErrorKind::ServerFault);
         check(r#"{"error":"something"}"#, CallErrorKind::Malformed);
-        check(r#"{"choices":[]}"#, CallErrorKind::Malformed);
+        check(r#"{"object":"x"}"#, CallErrorKind::Malformed);
+        check(r#"[{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED"}}]"#, CallErrorKind::RateLimited);
+        check(r#"{"object":"error","message":"m","code":503}"#, CallErrorKind::Overloaded);
+        check(r#"{"choices":[{"error":{"code":502,"message":"m"}}]}"#, CallErrorKind::ServerFault);
+        check("<!DOCTYPE html><html></html>", CallErrorKind::Malformed);
         check("<html>It works!</html>", CallErrorKind::Malformed);
         check("", CallErrorKind::Malformed);
     }
@@ -294,6 +325,12 @@ mod tests {
         check(502, "<html>\n<b>Bad gateway\u{1b}[2J</b>", CallErrorKind::ServerFault, "<html> <b>Bad gateway [2J</b>");
         check(400, r#"{"error":"model is required"}"#, CallErrorKind::BadRequest, "model is required");
         check(500, r#"{"message":"oops"}"#, CallErrorKind::ServerFault, "oops");
+        let gemini = r#"[{"error":{"code":400,"message":"no","status":"INVALID_ARGUMENT"}}]"#;
+        check(400, gemini, CallErrorKind::BadRequest, "no");
+        check(422, r#"{"detail":"unprocessable"}"#, CallErrorKind::BadRequest, "unprocessable");
+        check(422, r#"{"detail":[{"loc":["body"],"msg":"too bad"}]}"#, CallErrorKind::BadRequest, "too bad");
+        let sglang = r#"{"object":"error","message":"longer than the model s context length","type":"BadRequestError","code":400}"#;
+        check(400, sglang, CallErrorKind::TooLong, "longer than the model s context length");
     }
 
     #[test]

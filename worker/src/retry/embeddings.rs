@@ -42,7 +42,11 @@ pub(crate) async fn make<D: PermitDesk>(
                 let ceiling = ceilings.next().unwrap_or(endpoint.backoff.longest);
                 sleep_unless_stopped(delay(ceiling, error.retry_after), halt).await?;
             }
-            Decision::Retry | Decision::SlowDown | Decision::GiveUpOnPrompt | Decision::StopProvider => {
+            Decision::Retry
+            | Decision::SlowDown
+            | Decision::GiveUpOnPrompt
+            | Decision::Weigh
+            | Decision::StopProvider => {
                 return Ok(Err(error));
             }
         }

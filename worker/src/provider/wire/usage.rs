@@ -10,12 +10,25 @@ use valuesim_shared::money::{NanoUsd, Tokens};
 pub(super) struct Usage {
     prompt_tokens: Option<Value>,
     completion_tokens: Option<Value>,
+    total_tokens: Option<Value>,
+    /// Anthropic, and OpenAI's newer API.
+    input_tokens: Option<Value>,
+    output_tokens: Option<Value>,
     /// OpenAI, vLLM, llama.cpp, OpenRouter; may be null.
     prompt_tokens_details: Option<Value>,
+    input_tokens_details: Option<Value>,
     /// OpenAI; may be null.
     completion_tokens_details: Option<Value>,
+    output_tokens_details: Option<Value>,
+    /// xAI, Perplexity: beside the completion.
+    reasoning_tokens: Option<Value>,
     /// DeepSeek.
     prompt_cache_hit_tokens: Option<Value>,
+    /// Moonshot, Together.
+    cached_tokens: Option<Value>,
+    /// Anthropic, and LiteLLM for it.
+    cache_read_input_tokens: Option<Value>,
+    cache_creation_input_tokens: Option<Value>,
     /// OpenRouter: what the call cost, in US dollars.
     cost: Option<Value>,
     /// OpenRouter: whether the call used the customer's own key, so that its vendor charges it, too.
@@ -28,15 +41,54 @@ impl Usage {
     /// The tokens, also from numbers that are written as text or with a fraction. `None` if the tokens of the prompt are
     /// missing, or those of prompt or reply are invalid: half a count would hide costs.
     pub(super) fn tokens(&self) -> Option<Tokens> {
-        let input = count(self.prompt_tokens.as_ref()?)?;
-        let output = self.completion_tokens.as_ref().map_or(Some(0), count)?;
-        let of_prompt = |field: &str| self.prompt_tokens_details.as_ref()?.get(field);
-        let cached = of_prompt("cached_tokens").or(self.prompt_cache_hit_tokens.as_ref()).and_then(count).unwrap_or(0);
+        let (cached, cache_write) = (self.cached(), self.cache_write());
+        let input = match &self.prompt_tokens {
+            Some(prompt) => count(prompt)?,
+            // Anthropic counts what it reads from the cache and writes to it apart.
+            None if self.cache_read_input_tokens.is_some() || self.cache_creation_input_tokens.is_some() => {
+                count(self.input_tokens.as_ref()?)?.saturating_add(cached).saturating_add(cache_write)
+            }
+            None => count(self.input_tokens.as_ref()?)?,
+        };
+        let output = self.output(input)?;
         let cached = cached.min(input);
-        let cache_write = of_prompt("cache_write_tokens").and_then(count).unwrap_or(0).min(input - cached);
-        let reasoning = self.completion_tokens_details.as_ref().and_then(|details| details.get("reasoning_tokens"));
-        let reasoning = reasoning.and_then(count).unwrap_or(0).min(output);
-        Some(Tokens { input, cached, cache_write, output, reasoning })
+        let reasoning = self.reasoning().min(output);
+        Some(Tokens { input, cached, cache_write: cache_write.min(input - cached), output, reasoning })
+    }
+
+    /// The tokens of the reply, reasoning included. Some providers count reasoning beside the completion: then the total tells,
+    /// or more reasoning than completion.
+    fn output(&self, input: u64) -> Option<u64> {
+        let completion = self.completion_tokens.as_ref().or(self.output_tokens.as_ref()).map_or(Some(0), count)?;
+        let beside =
+            if self.reasoning() > completion { completion.saturating_add(self.reasoning()) } else { completion };
+        let total = self.total_tokens.as_ref().and_then(count);
+        Some(total.map_or(beside, |total| completion.max(total.saturating_sub(input))))
+    }
+
+    fn reasoning(&self) -> u64 {
+        let details = [&self.completion_tokens_details, &self.output_tokens_details];
+        let inside = details.into_iter().flatten().find_map(|details| count(details.get("reasoning_tokens")?));
+        inside.or_else(|| count(self.reasoning_tokens.as_ref()?)).unwrap_or(0)
+    }
+
+    fn cached(&self) -> u64 {
+        let beside = [&self.prompt_cache_hit_tokens, &self.cache_read_input_tokens, &self.cached_tokens];
+        let inside = self.of_prompt(&["cached_tokens", "cache_read_tokens"]);
+        inside.or_else(|| beside.into_iter().flatten().find_map(count)).unwrap_or(0)
+    }
+
+    fn cache_write(&self) -> u64 {
+        // OpenAI and OpenRouter; LiteLLM; vLLM.
+        let inside = self.of_prompt(&["cache_write_tokens", "cache_creation_tokens", "created_cache_tokens"]);
+        inside.or_else(|| count(self.cache_creation_input_tokens.as_ref()?)).unwrap_or(0)
+    }
+
+    /// The first of these details of the prompt that is there.
+    fn of_prompt(&self, any_of: &[&str]) -> Option<u64> {
+        let details = [&self.prompt_tokens_details, &self.input_tokens_details];
+        let mut details = details.into_iter().flatten();
+        details.find_map(|details| any_of.iter().find_map(|field| count(details.get(field)?)))
     }
 
     /// What the call cost, if the provider says so.
@@ -96,6 +148,44 @@ mod tests {
         check(r#"{"prompt_tokens":9,"prompt_tokens_details":{"cached_tokens":99}}"#, Some([9, 9, 0]));
         check("null", None);
         check("{}", None);
+    }
+
+    fn all(usage: &str) -> Option<Tokens> {
+        completion(&format!(r#"{{"choices":[{{"message":{{"content":"2"}}}}],"usage":{usage}}}"#))
+            .expect("reads")
+            .tokens
+    }
+
+    #[test]
+    fn reasoning_is_output_wherever_it_stands() {
+        let check = |usage: &str, output, reasoning| {
+            let tokens = all(usage).expect(usage);
+            assert_eq!((tokens.output, tokens.reasoning), (output, reasoning), "{usage}");
+        };
+        let details = r#""completion_tokens_details":{"reasoning_tokens":2809}"#;
+        check(&format!(r#"{{"prompt_tokens":1499,"completion_tokens":10,"total_tokens":4318,{details}}}"#), 2819, 2809);
+        check(&format!(r#"{{"prompt_tokens":1499,"completion_tokens":10,{details}}}"#), 2819, 2809);
+        check(&format!(r#"{{"prompt_tokens":9,"completion_tokens":3000,"total_tokens":3009,{details}}}"#), 3000, 2809);
+        check(r#"{"prompt_tokens":9,"completion_tokens":5,"total_tokens":14,"reasoning_tokens":3}"#, 5, 3);
+        check(r#"{"prompt_tokens":9,"completion_tokens":5,"total_tokens":2}"#, 5, 0);
+        check(r#"{"prompt_tokens":9,"completion_tokens":5,"total_tokens":"many"}"#, 5, 0);
+    }
+
+    #[test]
+    fn writes_to_the_cache_are_counted_apart() {
+        let expected = Some(Tokens { input: 100, cached: 20, cache_write: 30, output: 4, reasoning: 0 });
+        let openai = r#"{"prompt_tokens":100,"completion_tokens":4,"prompt_tokens_details":{"cached_tokens":20,"cache_write_tokens":30}}"#;
+        let vllm = r#"{"prompt_tokens":100,"completion_tokens":4,"prompt_tokens_details":{"cached_tokens":20,"created_cache_tokens":30}}"#;
+        let litellm = r#"{"prompt_tokens":100,"completion_tokens":4,"cache_read_input_tokens":20,"cache_creation_input_tokens":30}"#;
+        let anthropic =
+            r#"{"input_tokens":50,"output_tokens":4,"cache_read_input_tokens":20,"cache_creation_input_tokens":30}"#;
+        for usage in [openai, vllm, litellm, anthropic] {
+            assert_eq!(all(usage), expected, "{usage}");
+        }
+        let newer = r#"{"input_tokens":100,"output_tokens":4,"input_tokens_details":{"cached_tokens":20}}"#;
+        assert_eq!(all(newer), Some(Tokens { input: 100, cached: 20, output: 4, ..Tokens::default() }));
+        let moonshot = r#"{"prompt_tokens":100,"completion_tokens":4,"cached_tokens":20}"#;
+        assert_eq!(all(moonshot).map(|tokens| tokens.cached), Some(20));
     }
 
     #[test]
