@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use self::known::{Incomplete, Known};
+pub use self::problems::holds_a_secret;
 use self::problems::{Address, SettingsProblems};
 use crate::day::Day;
 use crate::permit::{Endpoint, KeyName, Limits};

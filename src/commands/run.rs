@@ -6,6 +6,7 @@ mod conclusion;
 mod embedding;
 mod embedding_flags;
 mod endpoint_flags;
+mod experiment_file;
 mod flags;
 mod listening;
 mod open_files;

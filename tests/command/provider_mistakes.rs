@@ -78,3 +78,35 @@ fn a_run_continues_once_its_key_is_corrected() {
     assert!(output.stderr.contains("1 of 1 cells"), "{}", output.stderr);
     assert_eq!(provider.stats().repeated_prompts, 0);
 }
+
+#[test]
+fn a_key_in_the_wrong_place_is_refused_and_never_shown() {
+    let key = "sk-proj-1234567890abcdef";
+    let check = |arguments: &[&str], expected: &str| {
+        let sandbox = Sandbox::new();
+        let lines = format!("[[model]]\nname = 'm'\nbase_url = 'http://127.0.0.1:9/v1'\napi_key = \"{key}\"\n");
+        sandbox.write("experiment.toml", lines);
+        sandbox.write("open.toml", format!("[[model]]\nname = 'm'\napi_key_env = \"{key}\n"));
+        let said = sandbox.run(arguments).expect_code(2).stderr;
+        assert!(said.contains(expected), "{said}");
+        assert!(!said.contains("1234567890"), "{said}");
+        assert!(!sandbox.path("runs").exists(), "no run was started");
+    };
+    let run = |flags: &[&'static str]| [&["run", "--model", "m"], flags].concat();
+    check(&["run", "experiment.toml"], "line 4: unknown field `api_key`; the line is not shown");
+    check(&["run", "open.toml"], "line 3: it cannot be read; the line is not shown");
+    let at = ["--base-url", "http://127.0.0.1:9/v1"];
+    check(&run(&[&at[..], &["--api-key-env", "sk-proj-1234567890abcdef"]].concat()), "--api-key-env");
+    check(&run(&[&at[..], &["--api-key-name", "sk-proj-1234567890abcdef"]].concat()), "--api-key-name");
+    check(
+        &run(&["--base-url", "http://127.0.0.1:9/v1?api_key=sk-proj-1234567890abcdef"]),
+        "base_url: it contains a key",
+    );
+    check(
+        &run(&["--base-url", "http://127.0.0.1:9/v1?api_key=1234567890", "--dry-run"]),
+        "base_url: it contains a key",
+    );
+    check(&run(&["--base-url", "sk-proj-1234567890abcdef"]), "base_url: it contains a key");
+    check(&run(&["--api-key", "sk-proj-1234567890abcdef"]), "unexpected argument '--api-key'");
+    check(&run(&["--api-key=sk-proj-1234567890abcdef"]), "unexpected argument '--api-key'");
+}

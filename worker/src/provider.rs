@@ -14,6 +14,7 @@ mod key;
 mod key_list;
 mod one_line;
 mod proxy;
+mod redact;
 mod request_body;
 mod setup;
 mod trust;

@@ -245,6 +245,32 @@ async fn the_key_is_in_no_error_and_no_debug_output() {
 }
 
 #[tokio::test]
+async fn a_key_that_comes_back_escaped_or_in_a_reply_is_taken_out() {
+    let key = "sk-a/b-12345678";
+    let echo = |written: &str| format!(r#"{{"error": {{"message": "bad key {written}.", "code": 401}}}}"#).into_bytes();
+    let moved = "location: https://elsewhere.example/?key=sk-a%2Fb-12345678\r\n";
+    let answers = [
+        response("401 Unauthorized", "", &echo(r"sk-a\/b-12345678")),
+        response("401 Unauthorized", "", &echo(r"\u0073\u006b-a\/b-12345678")),
+        response("502 Bad Gateway", "", b"<p>bad key &#115;k-a/b-12345678.</p>"),
+        response("308 Permanent Redirect", moved, b""),
+    ];
+    for answer in answers {
+        let server = Server::always(answer);
+        let error = send(&client_with_key(&server, key).expect("is set up")).await.expect_err("no reply").to_string();
+        assert!(error.contains("[key]") && !error.contains("12345678"), "{error}");
+    }
+    let parts = json!([{"text": "it is sk-a/b-"}, {"text": "12345678, Answer: 1"}]);
+    let reply = json!({"model": key, "choices": [{"message": {"content": parts}, "finish_reason": "stop"}]});
+    let server = Server::always(ok(&reply));
+    let reply = send(&client_with_key(&server, key).expect("is set up")).await.expect("a reply");
+    assert_eq!((reply.content.as_str(), reply.model.as_str()), ("it is [key], Answer: 1", "[key]"));
+    let server = Server::always(response("401 Unauthorized", "", &echo("pa55")));
+    let error = send(&client_with_key(&server, "pa55").expect("is set up")).await.expect_err("no reply").to_string();
+    assert!(error.contains("bad key [key]."), "a short key: {error}");
+}
+
+#[tokio::test]
 async fn a_key_that_no_header_can_carry_is_refused_unseen() {
     let server = Server::always(vec![]);
     let error = client_with_key(&server, "sk-test-\u{7f}1234567890").expect_err("cannot be sent");

@@ -94,6 +94,10 @@ impl<'a> SettingsProblems<'a> {
     /// Checks the address.
     pub(crate) fn check_address(&mut self, Address { base_url, is_simulated, known }: Address<'_>) {
         match base_url {
+            Some(url) if holds_a_secret(url) => self.add(
+                "base_url: it contains a key, a user name or a password, and is not shown for that; put the key into a variable or file \
+                 (api_key_env, api_key_file)",
+            ),
             Some(url) if !(url.starts_with("http://") || url.starts_with("https://")) => {
                 self.add(&format!("base_url {url:?}: expected http://... or https://..."));
             }
@@ -115,6 +119,21 @@ impl<'a> SettingsProblems<'a> {
     pub(crate) fn into_sentences(self) -> Vec<String> {
         self.found
     }
+}
+
+/// Names of an address's parameters, or parts of them, whose values are secrets.
+const SECRET_PARAMETERS: [&str; 8] = ["key", "token", "secret", "passw", "auth", "sig", "credential", "code"];
+
+/// Whether an address contains a user name, a password or a key (`?api_key=`), or looks like a key itself.
+pub fn holds_a_secret(address: &str) -> bool {
+    let host_at = address.find("://").map_or(0, |at| at + "://".len());
+    let after_host = address[host_at..].find(['/', '?', '#', '\\']).map_or(address.len(), |at| host_at + at);
+    let has_user = address[host_at..after_host].contains('@');
+    let names = address.split(['?', '&', '#', ';']).skip(1).map(|part| part.split('=').next().unwrap_or_default());
+    let has_secret =
+        names.map(str::to_ascii_lowercase).any(|name| SECRET_PARAMETERS.iter().any(|part| name.contains(part)));
+    let is_a_key = host_at == 0 && address.split(|c: char| !c.is_ascii_alphanumeric()).any(looks_like_a_key);
+    has_user || has_secret || is_a_key
 }
 
 /// Whether a text may be the name of a variable, and is no key: those have long parts with small letters and digits.
@@ -139,6 +158,25 @@ fn looks_like_a_key(part: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_with_a_secret_is_refused_and_not_shown() {
+        let check = |url: &str, is_refused: bool| {
+            let mut problems = SettingsProblems::of("model", "m");
+            problems.check_address(Address { base_url: Some(url), is_simulated: false, known: String::new() });
+            let said = problems.into_sentences().join("\n");
+            assert_eq!(!said.is_empty(), is_refused, "{url} {said}");
+            assert!(!said.contains("hush"), "{said}");
+        };
+        check("https://h.example/v1?api_key=hush", true);
+        check("https://h.example/v1?api-version=1&Subscription-Key=hush", true);
+        check("https://h.example/v1#access_token=hush", true);
+        check("https://me:hush@h.example/v1", true);
+        check("https://hush@h.example", true);
+        check("hush0123456789abcdef", true);
+        check("https://h.example/v1?api-version=2024-10-21", false);
+        check("https://h.example/@me/v1", false);
+    }
 
     #[test]
     fn a_key_where_its_name_belongs_is_refused_and_not_shown() {

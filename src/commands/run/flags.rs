@@ -3,24 +3,23 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::bail;
 use clap::Args;
 use valuesim_shared::experiment::{ArmName, Experiment, Simulation, Users};
 use valuesim_shared::id::{Fold, Respondent};
 use valuesim_shared::method::{Behaviour, Method};
 use valuesim_shared::model::{ModelSettings, OutputLimitField};
-use valuesim_shared::small_file::{MAX_EXPERIMENT_FILE, read_text};
 use valuesim_shared::strata::{Allocation, Stratify};
 
 use super::budget_flags::BudgetFlags;
 use super::embedding_flags::EmbeddingFlags;
 use super::endpoint_flags::EndpointFlags;
+use super::experiment_file;
 use super::pilot::PilotFlags;
 use super::price_flags::PriceFlags;
 use super::when::When;
 use crate::exit::{Failure, OrUsage as _};
 use crate::page::PageFlags;
-use crate::run_folder::short;
 
 /// What `valuesim run` takes.
 #[derive(Debug, Args)]
@@ -200,7 +199,8 @@ pub(crate) struct Flags {
 impl Flags {
     /// The experiment that results from file and flags, checked and completed.
     pub(in crate::commands) fn experiment(&self) -> Result<Experiment, Failure> {
-        let mut experiment = self.read_file().or_usage()?;
+        let mut experiment =
+            self.experiment.as_deref().map(experiment_file::read).transpose().or_usage()?.unwrap_or_default();
         self.override_data(&mut experiment);
         self.override_sample(&mut experiment);
         self.override_models(&mut experiment).or_usage()?;
@@ -208,13 +208,6 @@ impl Flags {
         self.prices.apply(&mut experiment)?;
         self.budget.apply(&mut experiment);
         experiment.resolve().or_usage()
-    }
-
-    fn read_file(&self) -> anyhow::Result<Experiment> {
-        let Some(path) = &self.experiment else { return Ok(Experiment::default()) };
-        let text =
-            read_text(path, MAX_EXPERIMENT_FILE).with_context(|| format!("read the experiment {}", path.display()))?;
-        Experiment::from_toml(&text).map_err(|error| anyhow!("the experiment {}: {}", path.display(), short(&error)))
     }
 
     fn override_data(&self, experiment: &mut Experiment) {

@@ -1,10 +1,10 @@
 //! Posts one request to one address and reads the response. Never retries.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use memchr::memmem;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Body, Response, Url};
 use tokio::time::Instant;
@@ -16,13 +16,10 @@ use super::headers;
 use super::key::{Admitted, Keys};
 use super::one_line::readable;
 use super::proxy::Route;
+use super::redact;
 use super::request_body::RequestBody;
 use super::setup::{self, BEARER, Deadlines, Problem};
 use super::wire::{failure, shows_a_models_work, text};
-
-/// Shorter keys are placeholders such as `none` or `EMPTY`, for servers that accept any key. They are no secrets, and may be
-/// words of a message.
-const SHORTEST_SECRET: usize = 8;
 
 /// The header by which routers, OpenRouter among them, keep the requests of a session at one place.
 const SESSION_HEADER: &str = "x-session-id";
@@ -105,7 +102,7 @@ impl Connection {
         Err(self.error_response(response.status().as_u16(), response.headers(), &body.unwrap_or_default()))
     }
 
-    /// Reads the whole body of a response and removes the key, which some proxies repeat when they refuse it.
+    /// Reads the whole body of a response and removes the key.
     async fn read(&self, response: &mut Response, begun: Instant) -> Result<String, CallError> {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.network_error(&error, begun))? {
@@ -137,7 +134,8 @@ impl Connection {
 
     /// The error for a response with a status other than 200.
     fn error_response(&self, status: u16, headers: &HeaderMap, body: &str) -> CallError {
-        let moved_to = headers.get(LOCATION).and_then(|to| readable(&format!("moved to {}", to.to_str().ok()?)));
+        let moved_to = headers.get(LOCATION).and_then(|to| to.to_str().ok());
+        let moved_to = moved_to.and_then(|to| readable(&self.without_key(format!("moved to {to}"))));
         let mut error = failure(status, headers::should_retry(headers), body);
         error.retry_after = headers::retry_after(headers, SystemTime::now());
         error.stated = headers::stated_limits(headers, SystemTime::now());
@@ -158,12 +156,14 @@ impl Connection {
         error
     }
 
-    /// The body with the key that was sent replaced.
-    fn without_key(&self, body: String) -> String {
-        let sent = || self.bearer.as_ref()?.to_str().ok()?.strip_prefix(BEARER);
-        match sent().filter(|key| key.len() >= SHORTEST_SECRET) {
-            Some(key) if memmem::find(body.as_bytes(), key.as_bytes()).is_some() => body.replace(key, "[key]"),
-            _ => body,
+    /// The text with the key that was sent replaced.
+    pub(super) fn without_key(&self, text: String) -> String {
+        let Some(key) = self.bearer.as_ref().and_then(|bearer| bearer.to_str().ok()?.strip_prefix(BEARER)) else {
+            return text;
+        };
+        match redact::without(key, &text) {
+            Cow::Borrowed(_) => text,
+            Cow::Owned(clean) => clean,
         }
     }
 }

@@ -7,7 +7,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Url, redirect, retry};
 use rustls::crypto::ring;
 use secrecy::{ExposeSecret as _, SecretString};
-use valuesim_shared::model::ModelSettings;
+use valuesim_shared::model::{ModelSettings, holds_a_secret};
 
 use super::connection::root_cause;
 use super::key::KeyError;
@@ -69,14 +69,14 @@ pub(super) const BEARER: &str = "Bearer ";
 pub(super) fn address(model: &ModelSettings, path: &[&str]) -> Result<Url, Problem> {
     let base = model.base_url.as_deref().unwrap_or_default();
     let wrong = |reason: String| Problem::Address(base.to_owned(), reason);
-    let mut url = Url::parse(base).map_err(|error| wrong(error.to_string()))?;
-    if !url.username().is_empty() || url.password().is_some() {
+    if holds_a_secret(base) {
         // The error must not repeat the address, which contains the password.
         return Err(Problem::Address(
             "...".to_owned(),
-            "it contains a user name or password; put the key into a variable or file".to_owned(),
+            "it contains a user name, a password or a key; put the key into a variable or file".to_owned(),
         ));
     }
+    let mut url = Url::parse(base).map_err(|error| wrong(error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(wrong(format!("its scheme is {:?} instead of http or https", url.scheme())));
     }
