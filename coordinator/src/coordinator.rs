@@ -146,6 +146,7 @@ pub struct Coordinator<Q, S> {
     ledger: Arc<Ledger>,
     queue: Q,
     store: S,
+    has_transcripts: bool,
     /// Decides after each round whether there is another; `None` unless the run asks people in rounds.
     rounds: Option<Arc<Rounds>>,
     /// How many people of the plan may be asked so far: all, or those of the rounds that have begun.
@@ -197,6 +198,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         let windows = plan.models().map(|_| Semaphore::new(window)).collect();
         Ok(Self {
             run: manifest.run.clone(),
+            has_transcripts: manifest.transcripts,
             planned: plan.planned(),
             rules: OutcomeRules::new((&manifest.methods, manifest.behaviour), &plan, &manifest.codebook),
             refusals: Mutex::new(Refusals::given_up_before(ledger.dead()?.into_keys())),

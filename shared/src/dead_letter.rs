@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::control::UnixMillis;
 use crate::id::{Cell, RunId};
-use crate::outcome::{CellOutcome, OUTCOME_VERSION};
+use crate::outcome::{CellOutcome, Unpacked, unpack};
 use crate::queue::QueueKind;
 use crate::task::{Task, TaskKind};
 
@@ -226,10 +226,9 @@ impl DeadContent {
 }
 
 fn outcome(body: &[u8]) -> Result<CellOutcome, String> {
-    let outcome: CellOutcome = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    match outcome.version {
-        OUTCOME_VERSION => Ok(outcome),
-        other => Err(format!("version {other}, expected {OUTCOME_VERSION}")),
+    match unpack(body).map_err(|error| error.to_string())? {
+        Unpacked::Outcome(outcome) => Ok(*outcome),
+        Unpacked::Parts(notice) => Err(format!("a notice that that of cell {} is in the store", notice.cell)),
     }
 }
 

@@ -4,6 +4,7 @@ mod code_string;
 mod decided;
 mod ended;
 mod list;
+mod packed;
 mod spend;
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ use crate::transcript::Transcript;
 pub use code_string::{CodeLetter, CodeString};
 pub use decided::Decided;
 pub use ended::Ended;
+pub use packed::{MAX_OUTCOME_BYTES, Packed, PartsNotice, UnpackError, Unpacked, pack, unpack};
 pub use spend::{CellSpend, MAX_REPORTED_MODELS, PartSpend, ReusedReplies, SIMULATED_MARK, StageSpend, UncertainSpend};
 
 /// The version of the outcome message. Readers refuse other versions.
@@ -118,7 +120,7 @@ mod tests {
     use crate::id::{Fold, ModelId, Respondent};
     use crate::money::{NanoUsd, Tokens};
 
-    fn outcome() -> CellOutcome {
+    pub(super) fn outcome() -> CellOutcome {
         let spend = StageSpend {
             sent: 4,
             answered: 3,

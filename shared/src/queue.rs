@@ -136,6 +136,11 @@ pub trait Queue: Clone + Send + Sync + 'static {
     /// A delivered message.
     type Delivery: Delivery;
 
+    /// The longest message that it takes, in bytes.
+    fn most_bytes(&self) -> usize {
+        usize::MAX
+    }
+
     /// Puts a message into a queue. Waits while the queue is full, and returns once the message is stored there.
     fn publish(&self, queue: &QueueName, body: Bytes) -> impl Future<Output = Result<(), QueueError>> + Send;
 

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Cell, RunId};
@@ -186,6 +187,29 @@ pub trait Store: Clone + Send + Sync + 'static {
 
     /// What is known of a cell's calls; empty if nobody has begun the cell.
     fn cell_record(&self, run: &RunId, cell: Cell) -> impl Future<Output = Result<CellRecord, StoreError>> + Send;
+
+    /// Keeps the parts of an outcome that is too long for a message, until the cell is [forgotten](Self::forget). `digest` tells
+    /// them from other outcomes of the cell. A store of one process does not need it: its queue takes any message.
+    fn put_outcome_parts(
+        &self,
+        _run: &RunId,
+        _cell: Cell,
+        _digest: &str,
+        _parts: &[Bytes],
+    ) -> impl Future<Output = Result<(), StoreError>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// As many parts of an outcome as there are, in their order, up to `count`.
+    fn outcome_parts(
+        &self,
+        _run: &RunId,
+        _cell: Cell,
+        _digest: &str,
+        _count: u32,
+    ) -> impl Future<Output = Result<Vec<Vec<u8>>, StoreError>> + Send {
+        std::future::ready(Ok(Vec::new()))
+    }
 
     /// Asks for the lease of a cell, so that two copies of a task are not worked on at the same time. It lasts for
     /// [`LEASE_EXPIRY`] from now and from each [renewal](Self::renew_lease). A store that has lost its data, or that other

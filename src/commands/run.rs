@@ -13,6 +13,7 @@ mod open_files;
 mod pilot;
 mod price_flags;
 mod reuse;
+mod transcript_room;
 mod when;
 
 use std::sync::Arc;
@@ -112,6 +113,12 @@ pub(super) fn start(mut experiment: Experiment, flags: &Flags, mode: Mode<'_>) -
     // Before the announcement, so that Ctrl-C stops the run in the same way from there on.
     let stop = stop_on_signals(&runtime)?;
     announcement.show(style);
+    if job.experiment.transcripts
+        && job.experiment.simulate.is_none()
+        && let Some(warning) = transcript_room::warning(&job.experiment, &estimate, job.plan.cells_per_model())
+    {
+        note(&warning);
+    }
     let folder = RunFolder::at(flags.runs.join(&job.run.0));
     // A run that was started before may be finished, and then needs neither keys nor servers.
     if !folder.was_begun() {

@@ -25,6 +25,7 @@ mod frozen;
 mod full_disk;
 mod kills;
 mod leadership;
+mod long_replies;
 mod lost_ledger;
 mod new_key;
 mod orders;

@@ -20,7 +20,7 @@ use futures_util::FutureExt as _;
 use tokio::time::{interval_at, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::dead_letter::OnBadMessage;
-use valuesim_shared::outcome::CellOutcome;
+use valuesim_shared::outcome::{CellOutcome, Packed, pack};
 use valuesim_shared::permit::PermitOffice;
 use valuesim_shared::queue::{Queue, QueueKind, QueueName};
 use valuesim_shared::store::{LEASE_EXPIRY, Lease, LeaseReason, Owner, Store};
@@ -131,9 +131,9 @@ impl<Q: Queue, S: Store, O: PermitOffice> Attempt<Q, S, O> {
         match next {
             NextMessage::Task(task) => self.publish_next_task(&task).await?,
             // The lease stays until the coordinator has the outcome in its ledger.
-            NextMessage::Outcome(outcome) => tokio::select! {
+            NextMessage::Outcome(mut outcome) => tokio::select! {
                 biased;
-                published = self.publish_outcome(&outcome) => published?,
+                published = self.publish_outcome(&mut outcome) => published?,
                 never = self.keep_lease(attempt_stop) => never,
             },
         }
@@ -194,10 +194,17 @@ impl<Q: Queue, S: Store, O: PermitOffice> Attempt<Q, S, O> {
         Ok(self.context.queue.publish(&queue_of(task), Bytes::from(task.to_bytes())).await?)
     }
 
-    async fn publish_outcome(&self, outcome: &CellOutcome) -> Result<(), Halt> {
-        let body = serde_json::to_vec(outcome).expect("an outcome can be written as JSON");
+    async fn publish_outcome(&self, outcome: &mut CellOutcome) -> Result<(), Halt> {
+        let body = match pack(outcome, self.context.queue.most_bytes()) {
+            Packed::Message(body) => body,
+            Packed::Parts(notice, parts) => {
+                let store = &self.context.store;
+                store.put_outcome_parts(&outcome.run, outcome.cell, &notice.digest, &parts).await?;
+                Bytes::from(notice.to_bytes())
+            }
+        };
         let results = QueueName { run: outcome.run.clone(), kind: QueueKind::Results };
-        Ok(self.context.queue.publish(&results, Bytes::from(body)).await?)
+        Ok(self.context.queue.publish(&results, body).await?)
     }
 }
 

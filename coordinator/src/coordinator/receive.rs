@@ -12,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 use valuesim_shared::dead_letter::{DeadLetter, OnBadMessage};
 use valuesim_shared::id::{Cell, RunId};
 use valuesim_shared::money::NanoUsd;
-use valuesim_shared::outcome::{CellOutcome, OUTCOME_VERSION};
+use valuesim_shared::outcome::{CellOutcome, UnpackError, Unpacked, unpack};
 use valuesim_shared::queue::{Delivery, Queue, QueueKind, QueueName};
 use valuesim_shared::store::{Store, StoreError};
 
@@ -29,6 +29,12 @@ const COMMIT_EVERY: Duration = Duration::from_millis(50);
 /// How many outcomes are fetched together at most: the next transaction's while this one is written.
 const OUTCOMES_AHEAD: usize = 2_000;
 
+/// The same where outcomes have transcripts, and so up to 16 MiB.
+const TRANSCRIPTS_AHEAD: usize = 50;
+
+/// The transcripts in memory at once, in bytes; the last outcome may have more.
+const TRANSCRIPT_BYTES: usize = 64 << 20;
+
 /// How long a stopping coordinator waits for the store.
 const FORGET_WITHIN: Duration = Duration::from_secs(1);
 
@@ -36,22 +42,25 @@ const FORGET_WITHIN: Duration = Duration::from_secs(1);
 struct Batch<D> {
     deliveries: Vec<D>,
     outcomes: Vec<CellOutcome>,
+    /// The length of their transcripts.
+    bytes: usize,
 }
 
 impl<D> Default for Batch<D> {
     fn default() -> Self {
-        Self { deliveries: Vec::new(), outcomes: Vec::new() }
+        Self { deliveries: Vec::new(), outcomes: Vec::new(), bytes: 0 }
     }
 }
 
 impl<D> Batch<D> {
     fn has_room(&self) -> bool {
-        self.outcomes.len() < OUTCOMES_PER_COMMIT
+        self.outcomes.len() < OUTCOMES_PER_COMMIT && self.bytes < TRANSCRIPT_BYTES
     }
 
     fn and(mut self, more: Self) -> Self {
         self.deliveries.extend(more.deliveries);
         self.outcomes.extend(more.outcomes);
+        self.bytes += more.bytes;
         self
     }
 }
@@ -77,6 +86,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         let (mut writing, mut next): (_, Option<Batch<_>>) = (None, None);
         let mut due = Instant::now();
         let mut forgetting = Forgetting::default();
+        let ahead = if self.has_transcripts { TRANSCRIPTS_AHEAD } else { OUTCOMES_AHEAD };
         let end = loop {
             if let Some(end) = self.end(stop).await? {
                 break end;
@@ -90,7 +100,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
                 written = written(&mut writing) => {
                     forgetting = self.settle(written?, forgetting, stop).await?;
                 }
-                first = self.queue.take(&results, OUTCOMES_AHEAD), if next.as_ref().is_none_or(Batch::has_room) => {
+                first = self.queue.take(&results, ahead), if next.as_ref().is_none_or(Batch::has_room) => {
                     let batch = self.read_all(self.gather(first?, &results)).await?;
                     next = Some(next.unwrap_or_default().and(batch));
                 }
@@ -121,14 +131,20 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         Ok(end)
     }
 
-    /// A delivery, and those that came with it.
+    /// A delivery, and those that came with it: as many as one transaction has room for.
     fn gather(&self, first: Q::Delivery, results: &QueueName) -> Vec<Q::Delivery> {
-        let more = std::iter::from_fn(|| self.queue.try_take(results));
-        std::iter::once(first).chain(more).take(OUTCOMES_PER_COMMIT).collect()
+        let mut bytes = weight(first.body());
+        let mut all = vec![first];
+        while all.len() < OUTCOMES_PER_COMMIT && bytes < TRANSCRIPT_BYTES {
+            let Some(more) = self.queue.try_take(results) else { break };
+            bytes += weight(more.body());
+            all.push(more);
+        }
+        all
     }
 
     /// Starts to write outcomes into the ledger.
-    fn write(&self, Batch { deliveries, outcomes }: Batch<Q::Delivery>) -> Writing<Q::Delivery> {
+    fn write(&self, Batch { deliveries, outcomes, .. }: Batch<Q::Delivery>) -> Writing<Q::Delivery> {
         let costs = outcomes.iter().map(|outcome| (outcome.cell, outcome.spend.total().cost)).collect();
         let ledger = Arc::clone(&self.ledger);
         let task = tokio::task::spawn_blocking(move || ledger.record(&outcomes));
@@ -164,7 +180,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
     async fn read_all(&self, deliveries: Vec<Q::Delivery>) -> Result<Batch<Q::Delivery>, CoordinatorError> {
         let (mut good, mut outcomes) = (Vec::with_capacity(deliveries.len()), Vec::with_capacity(deliveries.len()));
         for delivery in deliveries {
-            match (self.read(&delivery), &self.on_bad_message) {
+            match (self.read(&delivery).await, &self.on_bad_message) {
                 (Ok(outcome), _) => {
                     good.push(delivery);
                     outcomes.push(outcome);
@@ -179,11 +195,24 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
                 }
             }
         }
-        Ok(Batch { deliveries: good, outcomes })
+        let transcripts = outcomes.iter().filter_map(|outcome| outcome.transcript.as_ref());
+        let bytes = transcripts.map(|transcript| transcript.as_bytes().len()).sum();
+        Ok(Batch { deliveries: good, outcomes, bytes })
     }
 
-    fn read(&self, delivery: &Q::Delivery) -> Result<CellOutcome, CoordinatorError> {
-        let outcome = read_outcome(delivery)?;
+    async fn read(&self, delivery: &Q::Delivery) -> Result<CellOutcome, CoordinatorError> {
+        let unreadable = |error: UnpackError| CoordinatorError::Outcome(error.to_string());
+        let outcome = match unpack(delivery.body()).map_err(unreadable)? {
+            Unpacked::Outcome(outcome) => *outcome,
+            Unpacked::Parts(notice) if notice.run == self.run && self.planned.contains(notice.cell) => {
+                let parts = self.store.outcome_parts(&self.run, notice.cell, &notice.digest, notice.parts).await?;
+                notice.outcome(&parts).map_err(unreadable)?
+            }
+            Unpacked::Parts(notice) => {
+                let reason = format!("cell {} of run {} is not planned in run {}", notice.cell, notice.run, self.run);
+                return Err(CoordinatorError::Outcome(reason));
+            }
+        };
         let (run, cell) = (&outcome.run, outcome.cell);
         if *run != self.run || !self.planned.contains(cell) {
             let reason = format!("cell {cell} of run {run} is not planned in run {}", self.run);
@@ -199,22 +228,17 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
     }
 }
 
+/// What a message weighs in memory, about: of a notice, as much as anything may be, so that it is read alone.
+fn weight(message: &[u8]) -> usize {
+    if message.starts_with(b"{\"v") { message.len() } else { TRANSCRIPT_BYTES }
+}
+
 /// Returns when the current transaction is on disk; never, if there is none.
 async fn written<D>(writing: &mut Option<Writing<D>>) -> Result<Written<D>, LedgerError> {
     let Some(under_way) = writing else { return std::future::pending().await };
     let new = (&mut under_way.task).await.expect("writing to the ledger does not panic");
     let Writing { deliveries, costs, .. } = writing.take().expect("it is there");
     Ok(Written { deliveries, costs, new: new? })
-}
-
-fn read_outcome(delivery: &impl Delivery) -> Result<CellOutcome, CoordinatorError> {
-    let outcome: CellOutcome =
-        serde_json::from_slice(delivery.body()).map_err(|error| CoordinatorError::Outcome(error.to_string()))?;
-    if outcome.version != OUTCOME_VERSION {
-        let version = outcome.version;
-        return Err(CoordinatorError::Outcome(format!("it has version {version}, expected {OUTCOME_VERSION}")));
-    }
-    Ok(outcome)
 }
 
 /// Deletes what the store keeps for recorded cells, while the next cells are recorded.

@@ -42,7 +42,7 @@ use connection::RabbitConnection;
 use consumer::Fetcher;
 use prefetch_buffer::PrefetchBuffer;
 use publish_batch::BatchSchedule;
-use publisher::{Outgoing, Publisher};
+use publisher::{MAX_BYTES, Outgoing, Publisher};
 
 pub use address::RabbitSettings;
 pub use delivery::RabbitDelivery;
@@ -218,6 +218,10 @@ impl RabbitQueue {
 
 impl Queue for RabbitQueue {
     type Delivery = RabbitDelivery;
+
+    fn most_bytes(&self) -> usize {
+        MAX_BYTES
+    }
 
     async fn publish(&self, queue: &QueueName, body: Bytes) -> Result<(), QueueError> {
         let outgoing = Outgoing { queue: queue.clone(), body, deliveries_before: 0 };

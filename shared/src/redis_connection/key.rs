@@ -11,6 +11,7 @@
 //! | `valuesim:{RUN}:samples` | list | the first backstories, until there is a dictionary | 30 days |
 //! | `valuesim:{RUN/MODEL/ROW/FOLD}:story` | string | a cell's backstory | 30 days |
 //! | `valuesim:{RUN/MODEL/ROW/FOLD}:calls` | list | records of a cell's calls, in the order of writing | 30 days |
+//! | `valuesim:{RUN/MODEL/ROW/FOLD}:outcome` | hash | the parts of an outcome that is too long for a message | 30 days |
 //! | `valuesim:{RUN/MODEL/ROW/FOLD}:holder` | string | the worker that holds the cell's lease | a minute |
 //! | `valuesim:{RUN/MODEL/FOLD}:finished` | bitmap | the respondents whose cells are in the ledger, by row | 30 days |
 //! | `valuesim:{RUN}:order` | string | the operator's order for the run | 30 days |

@@ -15,6 +15,7 @@ mod dictionary_cache;
 mod finished;
 mod lease;
 mod names;
+mod outcome_parts;
 mod purge;
 
 mod story;
@@ -24,6 +25,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use redis::{Pipeline, Value};
 
 use self::dictionary_cache::DictionaryCache;
@@ -174,6 +176,26 @@ impl Store for RedisStore {
             entries.into_iter().filter_map(bytes).for_each(|entry| journal.read(&entry));
         }
         Ok(journal.finish(run, cell))
+    }
+
+    async fn put_outcome_parts(
+        &self,
+        run: &RunId,
+        cell: Cell,
+        digest: &str,
+        parts: &[Bytes],
+    ) -> Result<(), StoreError> {
+        self.write_outcome_parts((run, cell), digest, parts).await
+    }
+
+    async fn outcome_parts(
+        &self,
+        run: &RunId,
+        cell: Cell,
+        digest: &str,
+        count: u32,
+    ) -> Result<Vec<Vec<u8>>, StoreError> {
+        self.read_outcome_parts((run, cell), digest, count).await
     }
 
     async fn forget(&self, run: &RunId, cell: Cell) -> Result<(), StoreError> {

@@ -6,6 +6,7 @@ mod faults;
 mod leases;
 #[path = "../control/message.rs"]
 mod message;
+mod outcome_parts;
 mod quota;
 mod refusals;
 mod stories;

@@ -24,7 +24,7 @@ use super::topology::{broker_name, queue_of};
 use crate::queue::{Delivery as _, QueueError, QueueName, Verdict};
 
 /// The largest message that RabbitMQ 4 accepts by default.
-const MAX_BYTES: usize = 16 * 1024 * 1024;
+pub(super) const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// A message that is not confirmed within this time is sent again on a new channel: RabbitMQ 3.10 never confirms on a channel
 /// that used a queue before it was deleted and declared again.

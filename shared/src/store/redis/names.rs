@@ -8,6 +8,7 @@ use crate::redis_connection::key;
 /// The last parts of keys.
 pub(super) const STORY: &str = "story";
 pub(super) const CALLS: &str = "calls";
+pub(super) const OUTCOME: &str = "outcome";
 pub(super) const MANIFEST: &str = "manifest";
 
 /// The last part of the key of a cell's lease, which holds its owner's name.

@@ -12,7 +12,7 @@ use redis::{Cmd, Pipeline, Value, cmd};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::names::{CALLS, OWNER, STORY, finished_key};
+use super::names::{CALLS, OUTCOME, OWNER, STORY, finished_key};
 use crate::id::{Cell, RunId};
 use crate::redis_connection::key::{self, EXPIRY_SECONDS};
 use crate::redis_connection::{Answers, RedisConnection, RedisConnectionError};
@@ -168,7 +168,7 @@ impl Batch {
 
     fn finish(&mut self, run: RunId, cell: Cell) {
         let mut unlink = cmd("UNLINK");
-        for what in [STORY, CALLS, OWNER] {
+        for what in [STORY, CALLS, OWNER, OUTCOME] {
             unlink.arg(key::of_cell(&run, cell, what));
         }
         let bitmap = finished_key(&run, cell);
