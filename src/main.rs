@@ -1,6 +1,7 @@
 //! The `valuesim` command: arguments in, exit code out.
 
 mod age;
+mod clock;
 mod columns;
 mod commands;
 mod exit;
@@ -21,9 +22,10 @@ mod wiring;
 use std::ffi::OsStr;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use clap::{Arg, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use exit::{Exit, Failure};
+use exit::{Exit, Failure, OrUsage as _};
 use output::note;
 
 #[global_allocator]
@@ -59,8 +61,8 @@ enum Verb {
     /// Coordinate an experiment whose calls are made by workers, over RabbitMQ and Redis
     ///
     /// Takes the same experiment as `run` and gives the same results. Any number of `valuesim work` processes, on any
-    /// machines, make the calls, to the addresses and with the keys that the experiment names. The survey and its
-    /// held-out answers never leave this process. After an interruption or a crash the same command resumes.
+    /// machines, make the calls, with keys of their own that the experiment names. The survey and its held-out answers
+    /// never leave this process. After an interruption or a crash the same command resumes.
     Coordinate(Box<commands::coordinate::Flags>),
     /// Make the calls of runs that `coordinate` processes own
     ///
@@ -150,7 +152,12 @@ enum Verb {
 fn main() -> ExitCode {
     let command = command();
     start_logging();
-    let outcome = match command.verb {
+    let outcome = clock::check(SystemTime::now()).or_usage().and_then(|()| execute(command.verb));
+    outcome.unwrap_or_else(|failure| report(&failure)).into()
+}
+
+fn execute(verb: Verb) -> Result<Exit, Failure> {
+    match verb {
         Verb::Run(flags) => commands::run::run(&flags),
         Verb::Estimate(flags) => commands::estimate::run(&flags),
         Verb::Coordinate(flags) => commands::coordinate::run(&flags),
@@ -177,8 +184,7 @@ fn main() -> ExitCode {
         Verb::SimulateProvider(flags) => commands::simulate_provider::run(&flags),
         Verb::Completions(flags) => commands::completions::run(&flags, Command::command()),
         Verb::Man(flags) => commands::man::run(&flags, Command::command()),
-    };
-    outcome.unwrap_or_else(|failure| report(&failure)).into()
+    }
 }
 
 /// The arguments, with variables that are set to nothing taken as not set.

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use super::message::{decode, encode};
 use super::{
     AboutRun, Change, Control, ControlError, CoordinatorReport, History, Lead, Listing, MAX_CHANGES, Order, Process,
-    REPORT_EXPIRY, RunScores, UnixMillis, WorkerReport,
+    REPORT_EXPIRY, RunScores, WorkerReport,
 };
 use crate::id::RunId;
 use crate::redis_connection::key::{self, EXPIRY, EXPIRY_SECONDS};
@@ -270,14 +270,20 @@ fn announce_into(commands: &mut Pipeline, about: &AboutRun) {
     enlist(commands, RUNS, &about.run.0);
 }
 
+/// Adds a member to a list at the server's time, and drops members that were last heard of so many milliseconds before it.
+/// `ARGV`: the member, these milliseconds, the expiry of the list in seconds. By a process's own clock, one that is a year ahead
+/// would drop everybody else.
+const ENLIST: &str = "\
+    local time = redis.call('TIME') \
+    local now = time[1] * 1000 + math.floor(time[2] / 1000) \
+    redis.call('ZADD', KEYS[1], now, ARGV[1]) \
+    redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2]) \
+    return redis.call('EXPIRE', KEYS[1], ARGV[3])";
+
 /// Adds a member to a list, and drops members whose data has expired.
 fn enlist(commands: &mut Pipeline, list: &str, member: &str) {
-    let list = key::of_fleet(list);
-    let UnixMillis(now) = UnixMillis::now();
-    let oldest = now.saturating_sub(u64::try_from(EXPIRY.as_millis()).unwrap_or(u64::MAX));
-    commands.cmd("ZADD").arg(&list).arg(now).arg(member);
-    commands.cmd("ZREMRANGEBYSCORE").arg(&list).arg("-inf").arg(oldest);
-    commands.cmd("EXPIRE").arg(&list).arg(EXPIRY_SECONDS);
+    let expiry = u64::try_from(EXPIRY.as_millis()).unwrap_or(u64::MAX);
+    commands.cmd("EVAL").arg(ENLIST).arg(1).arg(key::of_fleet(list)).arg(member).arg(expiry).arg(EXPIRY_SECONDS);
 }
 
 /// Reads a message; `None` if it has another version or cannot be parsed.

@@ -28,6 +28,26 @@ async fn a_process_that_is_not_heard_of_any_more_leaves_its_list() {
     assert_eq!(command(&mut plain, "ZCARD valuesim:{coordinators}").await, redis::Value::Int(0));
 }
 
+/// By its own clock, a coordinator that is 400 days ahead would take all others for silent.
+#[tokio::test]
+async fn signs_of_life_are_dated_by_the_servers_clock() {
+    let server = RedisServer::start().await.expect("starts");
+    let control = RedisControl::new(connect(&server.url()).await);
+    let mut plain = plain(&server.url()).await;
+    // A member that an earlier release with such a clock has added, and one that is silent for 31 days.
+    command(&mut plain, "ZADD valuesim:{workers} 99999999999999 ahead 1 silent").await;
+    for id in ["w1", "w2"] {
+        control.report_worker(&worker(id)).await.expect("writes");
+    }
+    control.report_coordinator(&coordinator("c1")).await.expect("writes");
+    control.announce(&about("one", RunPhase::Begun)).await.expect("writes");
+    let members: Vec<String> =
+        redis::cmd("ZRANGE").arg("valuesim:{workers}").arg(0).arg(-1).query_async(&mut plain).await.expect("reads");
+    assert_eq!(members, ["w1", "w2", "ahead"]);
+    let asked: String = redis::cmd("INFO").arg("commandstats").query_async(&mut plain).await.expect("reads");
+    assert!(asked.contains("cmdstat_time:calls=4"), "each report asked the server for its time: {asked}");
+}
+
 #[tokio::test]
 async fn a_leader_that_cannot_be_read_bars_nobody() {
     let database = shared_redis().await;
