@@ -1,6 +1,6 @@
 # The everyday verbs. `make test` is what continuous integration runs.
 
-.PHONY: test soak lint bench compat fuzz demo deploy-check dist dist-check
+.PHONY: test soak soak-budget lint bench compat fuzz demo deploy-check dist dist-check
 
 # All tests, on real HTTP, real files, a RabbitMQ and a Redis that are started for them and end with them. Uses
 # cargo-nextest where it is installed, with two tests for each processor, as most of their time is waiting.
@@ -20,6 +20,12 @@ soak:
 	cargo test --release --test fleet -- --ignored --exact soak::soak --nocapture
 
 # Formatting, clippy with warnings as errors, documentation; dependency rules where cargo-deny is installed.
+# A fleet's budget in 200 random runs with kills and restarts of workers, coordinator and Redis, which is flushed, too: an hour or
+# two. VALUESIM_BUDGET_RUNS=20 VALUESIM_BUDGET_SEED=300 make soak-budget tells other stories.
+soak-budget:
+	@tests/servers/install
+	cargo test --release --test fleet -- --ignored --exact budget::soak --nocapture
+
 lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings

@@ -9,6 +9,8 @@ mod leadership;
 mod orders;
 mod reconciler;
 mod shutdown;
+mod treasurer;
+mod treasury;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -36,8 +38,10 @@ use crate::retrieval::Retrieval;
 use crate::rounds::Rounds;
 
 pub use self::error::FleetError;
-pub use self::heartbeat::{Heartbeat, RunSize};
+pub use self::heartbeat::{BudgetGauge, Heartbeat, RunSize};
 pub use self::leadership::AlreadyCoordinated;
+pub use self::treasurer::FleetBudget;
+use self::treasurer::Treasurer;
 
 /// The file in the run folder that records how far the run is dispatched.
 const CURSOR_FILE: &str = "dispatched";
@@ -58,6 +62,8 @@ pub struct FleetCoordinator<Q, S, C> {
     tell: fn(&str),
     /// Who cancelled the run, if somebody did.
     cancelled_by: OnceLock<String>,
+    /// Gives out its budget, if it has one.
+    treasurer: Option<Arc<Treasurer>>,
 }
 
 /// What a coordinator of a fleet needs to know about its run.
@@ -86,6 +92,8 @@ pub struct Assignment<'a> {
     pub window: usize,
     /// The message version of the tasks that are sent.
     pub task_version: u16,
+    /// What its calls may cost.
+    pub budget: FleetBudget,
     /// The cost of the finished cells.
     pub spent_before: NanoUsd,
     /// Tells people what the coordinator does.
@@ -158,6 +166,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
             folder,
             window,
             task_version,
+            budget,
             spent_before,
             tell,
         } = assignment;
@@ -192,11 +201,28 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
             (Some(http_status), tell),
         );
         let heartbeat = heartbeat.await.keeping_orders_in(folder.join(CONTROL_FOLDER)).await;
+        let history = (Arc::clone(plan), Arc::clone(ledger), cursor_file.exists());
+        let treasurer = treasury::open(&servers, &manifest.run, (folder, history), budget, tell).await?;
+        let heartbeat = heartbeat.showing(treasury::gauge(treasurer.as_ref()));
+        if let (Some(treasurer), Some(order)) = (&treasurer, heartbeat.last_order()) {
+            treasurer.obey(&order);
+        }
         if let Err(error) = heartbeat.announce(RunPhase::Begun).await {
             tracing::warn!(run = %manifest.run, %error, "could not add the run to the list of runs; the next report tries again");
         }
         let cancelled_by = OnceLock::new();
-        Ok(Self { servers, coordinator, heartbeat, manifest, process, task_version, cursor_file, tell, cancelled_by })
+        Ok(Self {
+            servers,
+            coordinator,
+            heartbeat,
+            manifest,
+            process,
+            task_version,
+            cursor_file,
+            tell,
+            cancelled_by,
+            treasurer,
+        })
     }
 
     /// How far the run is.
@@ -222,20 +248,23 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
             never = self.keep_manifest() => never,
             never = self.look_for_lost() => never,
             never = self.look_for_dead() => never,
+            failed = self.keep_budget(&stopping) => Err(failed),
             failed = leadership::keep(&self.servers.control, &self.manifest.run, &self.process) => failed,
         };
         self.heartbeat.update_metrics();
         let end = match (end, self.cancelled_by.get()) {
             (Ok(RunEnd::Finished), _) => Ok(FleetEnd::Finished),
             (Ok(RunEnd::Interrupted), Some(by)) => Ok(FleetEnd::Cancelled { by: by.clone() }),
+            (Ok(RunEnd::Interrupted), None) if self.is_out_of_budget() => Ok(FleetEnd::OutOfBudget),
             (Ok(RunEnd::Interrupted), None) => Ok(FleetEnd::Interrupted),
             (Err(error), _) => Err(error),
         };
         match &end {
             Ok(FleetEnd::Finished) => self.tidy_up(RunPhase::Finished).await,
             Ok(FleetEnd::Cancelled { .. }) => self.tidy_up(RunPhase::Cancelled).await,
+            Ok(FleetEnd::OutOfBudget) => self.report_spent().await,
             // Another coordinator reports on the run, or will.
-            Ok(FleetEnd::Interrupted | FleetEnd::OutOfBudget) | Err(FleetError::AlreadyCoordinated(_)) => {}
+            Ok(FleetEnd::Interrupted) | Err(FleetError::AlreadyCoordinated(_)) => {}
             Err(error) => self.heartbeat.stopped_by(error.to_string()).await,
         }
         self.heartbeat.ends().await;

@@ -31,6 +31,7 @@ mod parquet_table;
 pub mod plan;
 pub mod predictions;
 pub mod provenance;
+pub mod purse_book;
 pub mod report;
 pub mod results;
 pub mod retrieval;

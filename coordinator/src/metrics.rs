@@ -2,7 +2,7 @@
 //! again tells the same.
 
 use prometheus::{Gauge, GaugeVec, IntGauge, IntGaugeVec, Registry};
-use valuesim_shared::control::{ArmScores, CellCounts, MeanOverPeople, RunScores, ScoreSoFar};
+use valuesim_shared::control::{ArmScores, BudgetUse, CellCounts, MeanOverPeople, RunScores, ScoreSoFar};
 use valuesim_shared::id::RunId;
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::telemetry::{metrics, register};
@@ -24,6 +24,8 @@ pub struct RunMetrics {
     time_left: GaugeVec,
     /// None where the prices of its models are not known.
     cost: Option<Gauge>,
+    /// Without a series while the run has no budget.
+    budget: GaugeVec,
     accuracy: GaugeVec,
     mae: GaugeVec,
     answers: IntGaugeVec,
@@ -36,6 +38,8 @@ pub struct RunState {
     pub cells: CellCounts,
     /// What it has spent.
     pub spent: NanoUsd,
+    /// How much of its budget is used, if it has one.
+    pub budget: Option<BudgetUse>,
     /// Cells finished per second, recently.
     pub cells_per_second: f64,
     /// Whether an order pauses it.
@@ -62,6 +66,7 @@ impl RunMetrics {
             paused: register(registry, metrics::RUN_PAUSED.gauge()).with_label_values(&[run.as_str()]),
             time_left: register(registry, metrics::RUN_TIME_LEFT.fractional_gauge()),
             cost: priced.then(cost),
+            budget: register(registry, metrics::RUN_BUDGET.fractional_gauge()),
             accuracy: register(registry, metrics::EVAL_ACCURACY.fractional_gauge()),
             mae: register(registry, metrics::EVAL_MAE.fractional_gauge()),
             answers: register(registry, metrics::EVAL_ANSWERS.gauge()),
@@ -80,6 +85,12 @@ impl RunMetrics {
         self.paused.set(state.is_paused.into());
         if let Some(cost) = &self.cost {
             cost.set(state.spent.dollars());
+        }
+        if let Some(BudgetUse { limit, spent, reserved }) = state.budget {
+            let free = limit - spent - reserved;
+            for (part, amount) in [("limit", limit), ("spent", spent), ("reserved", reserved), ("free", free)] {
+                self.budget.with_label_values(&[self.run.as_str(), part]).set(amount.dollars());
+            }
         }
         let open = planned.saturating_sub(finished + dead) as f64;
         let seconds_left = if open > 0.0 { open / state.cells_per_second } else { 0.0 };
@@ -131,7 +142,7 @@ mod tests {
     const CELLS: CellCounts = CellCounts { planned: 10, finished: 4, under_way: 2, dead: 1, at_most: None };
 
     fn state() -> RunState {
-        RunState { cells: CELLS, spent: NanoUsd(0), cells_per_second: 0.5, is_paused: false }
+        RunState { cells: CELLS, spent: NanoUsd(0), budget: None, cells_per_second: 0.5, is_paused: false }
     }
 
     fn shown(priced: bool, set: impl FnOnce(&RunMetrics)) -> String {

@@ -2,17 +2,22 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::budget::{Budget, PurseLimit};
-use valuesim_shared::control::Order;
+use valuesim_shared::control::{BudgetUse, Order};
 use valuesim_shared::id::{Cell, ModelId, RunId};
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::outcome::StageSpend;
 use valuesim_shared::stage::Stage;
 use valuesim_shared::store::{CellRecord, SentCall, Store, StoreError};
 
+use crate::fleet::BudgetGauge;
 use crate::ledger::{Ledger, LedgerError};
 use crate::plan::Plan;
+
+/// How many cells are looked up in the store at once.
+const READS_AT_ONCE: usize = 64;
 
 /// Why it cannot be said what a run has spent.
 #[derive(Debug, thiserror::Error)]
@@ -46,10 +51,19 @@ pub async fn open_budget(
     Ok(Some(Budget::new(limits.collect(), tell)))
 }
 
+/// How much of a budget is used, for reports.
+pub fn gauge(budget: Option<&Budget>) -> Option<BudgetGauge> {
+    let budget = budget?.clone();
+    Some(Box::new(move || {
+        let (limit, spent, reserved) = budget.used().unwrap_or_default();
+        BudgetUse { limit, spent, reserved }
+    }))
+}
+
 /// Takes over the budget that an operator has set.
 pub fn obey(budget: &Budget, order: &Order, tell: fn(&str)) {
     let Some(limit) = order.budget else { return };
-    if budget.used().is_some_and(|(before, _)| before != limit) {
+    if budget.used().is_some_and(|(before, ..)| before != limit) {
         budget.set_limit(limit);
         tell(&format!("the budget is {limit} now, set by {}", order.by));
     }
@@ -76,14 +90,27 @@ pub async fn spent_at_most(
     ledger: &Ledger,
     store: &impl Store,
 ) -> Result<Vec<NanoUsd>, SpentError> {
+    let mut of_models = spent_in_store(run, plan, ledger, store).await?;
+    for (model, spent) in plan.models().zip(&mut of_models) {
+        *spent += in_ledger(ledger, model)?;
+    }
+    Ok(of_models)
+}
+
+/// What each model's calls for unfinished cells have cost at most, in the experiment's order, as far as a store knows.
+pub async fn spent_in_store(
+    run: &RunId,
+    plan: &Plan,
+    ledger: &Ledger,
+    store: &impl Store,
+) -> Result<Vec<NanoUsd>, SpentError> {
     let finished: HashSet<Cell> = ledger.finished()?.collect::<Result<_, _>>()?;
     let mut of_models = Vec::new();
     for model in plan.models() {
-        let mut spent = in_ledger(ledger, model)?;
-        for cell in plan.cells_of(model).filter(|cell| !finished.contains(cell)) {
-            spent += in_store(run, cell, store).await?;
-        }
-        of_models.push(spent);
+        let open = plan.cells_of(model).filter(|cell| !finished.contains(cell));
+        let reading = futures_util::stream::iter(open.map(|cell| in_store(run, cell, store)));
+        let spent = reading.buffer_unordered(READS_AT_ONCE).try_fold(NanoUsd(0), async |sum, more| Ok(sum + more));
+        of_models.push(spent.await?);
     }
     Ok(of_models)
 }

@@ -145,6 +145,9 @@ pub struct AboutRun {
     /// What the calls of all its workers came to, as far as they have reported it.
     #[serde(default, skip_serializing_if = "CallTotals::is_nothing")]
     pub calls: CallTotals,
+    /// How much of its budget is used, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<BudgetUse>,
     /// Whether the prices of all its models are known.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub priced: bool,
@@ -155,6 +158,17 @@ pub struct AboutRun {
     pub begun_at: UnixMillis,
     /// When this was written.
     pub at: UnixMillis,
+}
+
+/// How much of a run's budget is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BudgetUse {
+    /// What the run may cost in all.
+    pub limit: NanoUsd,
+    /// What its calls have cost; those of which nobody saw the end with the most that they can have cost.
+    pub spent: NanoUsd,
+    /// What is held for calls in flight, and in a fleet for the next ones.
+    pub reserved: NanoUsd,
 }
 
 /// The number of cells of a run in each state.

@@ -30,6 +30,9 @@ pub struct Manifest {
     pub models: Vec<ModelSettings>,
     /// Whether to keep transcripts.
     pub transcripts: bool,
+    /// Whether workers draw what their calls cost from the run's budget. Earlier builds, which do not, refuse such a manifest.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub budgeted: bool,
     /// The digest of the prompt templates, in hexadecimal. A worker with other prompts refuses the run.
     pub prompts: String,
     /// The questions and their wording.
@@ -60,6 +63,7 @@ impl Manifest {
             methods: experiment.methods.clone(),
             models: experiment.models.clone(),
             transcripts: experiment.transcripts,
+            budgeted: experiment.has_budget(),
             prompts: prompts_digest(),
             codebook,
         }

@@ -1,22 +1,23 @@
-//! `valuesim budget`: sets what a run of `valuesim run` may cost, also while it goes on.
+//! `valuesim budget`: sets what a run may cost, also while it goes on.
 
 use anyhow::{Context as _, bail};
 use clap::Args;
 use tokio::runtime::Runtime;
-use valuesim_shared::control::{Change, Control as _, Order, RunPhase, operator};
+use valuesim_shared::control::{Change, Control, Order, RunPhase, operator};
 use valuesim_shared::id::RunId;
 use valuesim_shared::money::NanoUsd;
 
-use super::control::run_id;
+use super::control::{run_id, unknown};
 use super::run::usd;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::output::print;
 use crate::runs_flag::RunsFlag;
+use crate::servers::StoreFlags;
 
 /// What `valuesim budget` takes.
 #[derive(Debug, Args)]
 pub(crate) struct Flags {
-    /// The run: the name of its run folder
+    /// The run, as `valuesim runs` lists it; without --store, the name of its run folder
     #[arg(value_parser = run_id)]
     run: RunId,
 
@@ -25,40 +26,54 @@ pub(crate) struct Flags {
     usd: f64,
 
     #[command(flatten)]
+    store: StoreFlags,
+
+    #[command(flatten)]
     runs: RunsFlag,
 }
 
 /// Sets the budget.
 pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     let runtime = Runtime::new().context("start the asynchronous runtime")?;
-    let (control, run) = runtime.block_on(flags.runs.control_of(&flags.run))?;
-    let budget = amount(flags.usd);
-    let text = runtime.block_on(async {
-        let about = control.about(&run).await?;
-        if about.as_ref().is_some_and(|about| about.phase == RunPhase::Finished) {
-            bail!("run {run} is finished: it costs nothing more");
-        }
-        let before = control.order(&run).await?;
-        let desired = before.as_ref().map(|order| order.desired).unwrap_or_default();
-        let reason = Some(format!("budget set to {budget}"));
-        let order = Order { reason, budget: Some(budget), ..Order::new(desired, operator()) };
-        control.give_order(&run, &order).await?;
-        control.note_change(&run, &Change::from(&order)).await?;
-        let spent = about.map_or(NanoUsd(0), |about| about.spent);
-        let ended = about_ended(&control, &run).await;
-        Ok(format!("run {run} may cost {budget} in all; it has cost {spent}{ended}\n"))
-    })?;
+    let text = if let Some(address) = flags.store.address_if_given().or_usage()? {
+        runtime.block_on(async {
+            let (_, control) = address.reach().await?;
+            set(&control, &flags.run, amount(flags.usd), "coordinate").await
+        })?
+    } else {
+        let (control, run) = runtime.block_on(flags.runs.control_of(&flags.run))?;
+        runtime.block_on(set(&control, &run, amount(flags.usd), "run"))?
+    };
     print(&text)?;
     Ok(Exit::Done)
 }
 
-/// Says so if no process works on the run.
-async fn about_ended(control: &impl valuesim_shared::control::Control, run: &RunId) -> &'static str {
+/// Sets the budget by an order that changes nothing else. `verb` is how the run goes on if nobody works on it.
+async fn set(control: &impl Control, run: &RunId, budget: NanoUsd, verb: &str) -> anyhow::Result<String> {
+    let about = control.about(run).await?.ok_or_else(|| unknown(run))?;
+    if about.phase == RunPhase::Finished {
+        bail!("run {run} is finished: it costs nothing more");
+    }
+    let before = control.order(run).await?;
+    let desired = before.as_ref().map(|order| order.desired).unwrap_or_default();
+    let reason = Some(format!("budget set to {budget}"));
+    let order = Order { reason, budget: Some(budget), ..Order::new(desired, operator()) };
+    control.give_order(run, &order).await?;
+    control.note_change(run, &Change::from(&order)).await?;
+    let spent = about.budget.map_or(about.spent, |budget| budget.spent);
+    let ended = if is_anybody_there(control, run).await {
+        String::new()
+    } else {
+        format!("\nno process works on the run now; the same `valuesim {verb}` goes on")
+    };
+    Ok(format!("run {run} may cost {budget} in all; it has cost {spent}{ended}\n"))
+}
+
+/// Whether a process works on the run, as far as it can be seen.
+async fn is_anybody_there(control: &impl Control, run: &RunId) -> bool {
     match control.coordinators().await {
-        Ok(found) if found.all.iter().all(|coordinator| coordinator.run != *run) => {
-            "\nno process works on the run now; the same `valuesim run` goes on"
-        }
-        Ok(_) | Err(_) => "",
+        Ok(found) => found.all.iter().any(|coordinator| coordinator.run == *run),
+        Err(_) => true,
     }
 }
 

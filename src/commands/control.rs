@@ -169,6 +169,7 @@ mod tests {
             cells: CellCounts::default(),
             spent: NanoUsd(0),
             calls: CallTotals::default(),
+            budget: None,
             priced: true,
             stopped_by: None,
             begun_at: UnixMillis(0),

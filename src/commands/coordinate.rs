@@ -10,14 +10,17 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use valuesim_coordinator::coordinator::Progress;
-use valuesim_coordinator::fleet::{Assignment, FleetCoordinator, FleetEnd};
+use valuesim_coordinator::fleet::{Assignment, FleetBudget, FleetCoordinator, FleetEnd};
 use valuesim_coordinator::ledger::Ledger;
+use valuesim_shared::budget::purses::Purses;
 use valuesim_shared::experiment::Experiment;
 use valuesim_shared::model::ModelSettings;
+use valuesim_shared::money::NanoUsd;
+use valuesim_shared::store::EmbeddedStore;
 use valuesim_shared::task::TASK_VERSION;
 
 use super::job::Job;
-use super::run::{self, Mode, say_when};
+use super::run::{self, Mode, apply_new_budget, say_when};
 use super::status::{Observer, Wanted};
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::http::HttpFlags;
@@ -25,7 +28,7 @@ use crate::output::{note, write_event};
 use crate::page::{Page, PageFlags};
 use crate::progress::Style;
 use crate::run_folder::RunFolder;
-use crate::servers::{Addresses, ServerFlags};
+use crate::servers::{Addresses, ServerFlags, Servers};
 
 /// How often progress is reported.
 const TELL_EVERY: Duration = Duration::from_secs(10);
@@ -135,6 +138,9 @@ impl Job {
         };
         let servers = servers?;
         http_status.connected_to(&servers.queue, servers.store.connection());
+        if self.has_new_budget {
+            apply_new_budget(&servers.control, folder, &self.run).await?;
+        }
         let assignment = Assignment {
             manifest: self.manifest(self.experiment.models.iter().map(ModelSettings::for_workers).collect()),
             plan: &self.plan,
@@ -148,6 +154,7 @@ impl Job {
             folder: folder.path(),
             window: flags.window as usize,
             task_version: flags.task_version,
+            budget: self.fleet_budget(&servers, folder, prepared.spend.cost)?,
             spent_before: self.done_before(ledger, &prepared.spend)?.spend.cost,
             tell: note,
         };
@@ -161,6 +168,24 @@ impl Job {
         page.end().await;
         drop((showing, saying));
         Ok(end?)
+    }
+}
+
+impl Job {
+    /// What the run may cost, and where its workers draw it.
+    fn fleet_budget(
+        &self,
+        servers: &Servers,
+        folder: &RunFolder,
+        on_embeddings: NanoUsd,
+    ) -> anyhow::Result<FleetBudget> {
+        let mut limits = self.experiment.purses();
+        if let Some(of_run) = limits.first_mut() {
+            of_run.spent = on_embeddings;
+        }
+        let of_one_process = folder.store();
+        let earlier = of_one_process.exists().then(|| EmbeddedStore::open(&of_one_process)).transpose()?;
+        Ok(FleetBudget { limits, purses: Purses::in_store(servers.store.connection().clone()), earlier })
     }
 }
 

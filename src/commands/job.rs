@@ -48,6 +48,8 @@ pub(super) struct Job {
     pub(super) kept: Arc<KeptReplies>,
     /// When its cells may begin.
     pub(super) when: When,
+    /// Whether the command has another budget than when the run was last started.
+    pub(super) has_new_budget: bool,
 }
 
 impl Job {
@@ -72,6 +74,7 @@ impl Job {
             plan: Arc::new(plan),
             kept: Arc::default(),
             when: When::Any,
+            has_new_budget: false,
         })
     }
 

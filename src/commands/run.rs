@@ -9,6 +9,7 @@ mod endpoint_flags;
 mod experiment_file;
 mod flags;
 mod listening;
+mod new_budget;
 mod open_files;
 mod pilot;
 mod price_flags;
@@ -26,6 +27,7 @@ use valuesim_coordinator::fleet::FleetEnd;
 use valuesim_coordinator::ledger::Ledger;
 use valuesim_coordinator::plan::Plan;
 use valuesim_shared::cell::needs_retrieval;
+use valuesim_shared::control::FolderControl;
 use valuesim_shared::experiment::Experiment;
 use valuesim_shared::telemetry::most_open_files;
 use valuesim_simulator::provider::Provider;
@@ -51,6 +53,7 @@ use pilot::AfterPilot;
 pub(super) use budget_flags::usd;
 pub(crate) use flags::{Flags, LocalFlags};
 pub(super) use flags::{fold, respondent};
+pub(super) use new_budget::apply as apply_new_budget;
 pub(crate) use pilot::PilotFlags;
 pub(super) use when::When;
 
@@ -69,10 +72,6 @@ impl Mode<'_> {
         check_embeddings(experiment).or_usage()?;
         match self {
             Self::OneProcess(_) => check_providers(experiment).or_usage(),
-            Self::Fleet(_) if experiment.has_budget() => Err(anyhow::anyhow!(
-                "a fleet keeps no budget yet: run the experiment with `valuesim run`, or leave the budget out"
-            ))
-            .or_usage(),
             Self::Fleet(flags) => flags.addresses().map(drop).or_usage(),
         }
     }
@@ -120,6 +119,7 @@ pub(super) fn start(mut experiment: Experiment, flags: &Flags, mode: Mode<'_>) -
         note(&warning);
     }
     let folder = RunFolder::at(flags.runs.join(&job.run.0));
+    job.has_new_budget = new_budget::is_new(&job.experiment, &folder);
     // A run that was started before may be finished, and then needs neither keys nor servers.
     if !folder.was_begun() {
         mode.check(&job.experiment)?;
@@ -295,6 +295,9 @@ impl Job {
                 // It has no limits: there is nothing to find by a slow start.
                 model.limits.requests_per_minute.get_or_insert(u32::MAX);
             }
+        }
+        if self.has_new_budget {
+            new_budget::apply(&FolderControl::in_folder(folder.control()), folder, &self.run).await?;
         }
         let manifest = self.manifest(models);
         let embeddings_at = simulator.as_ref().map(Provider::base_url);

@@ -106,6 +106,7 @@ mod tests {
             cells: CellCounts { planned: 486_100, finished: 1_234, under_way: 64, dead, at_most: None },
             spent: NanoUsd(1_250_000_000),
             calls: CallTotals::default(),
+            budget: None,
             priced: true,
             stopped_by: None,
             begun_at: UnixMillis(0),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
+use valuesim_shared::budget::purses::Purses;
 use valuesim_shared::id::RunId;
 use valuesim_shared::permit::{CircuitPauses, MAX_CALLS_IN_FLIGHT, QuotaOffice};
 use valuesim_shared::task::TASK_VERSION;
@@ -117,13 +118,15 @@ impl Flags {
         let Some(servers) = stop.run_until_cancelled(addresses.connect()).await else { return Ok(()) };
         let servers = servers?;
         http_status.connected_to(&servers.queue, servers.store.connection());
+        let purses = Purses::in_store(servers.store.connection().clone());
         let office = QuotaOffice::of_fleet(servers.store.connection().clone(), CircuitPauses::default());
-        let ended = WorkerProcess::new(servers, office, Arc::clone(http_status), self.config(keys)).run(stop).await;
+        let ended =
+            WorkerProcess::new(servers, office, Arc::clone(http_status), self.config(keys, purses)).run(stop).await;
         saying.abort();
         Ok(ended?)
     }
 
-    fn config(&self, keys: KeyList) -> ProcessConfig {
+    fn config(&self, keys: KeyList, purses: Purses) -> ProcessConfig {
         let seconds = |number: u32| Some(Duration::from_secs(number.into()));
         ProcessConfig {
             wanted: match self.runs.as_slice() {
@@ -138,6 +141,7 @@ impl Flags {
             calls_in_flight: self.calls_in_flight,
             hold_limits: HoldLimits { max_hold: seconds(self.hold), grace: seconds(self.grace) },
             newest_task: self.newest_task,
+            purses,
             tell: note,
         }
     }

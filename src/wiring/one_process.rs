@@ -12,7 +12,7 @@ use valuesim_coordinator::off_peak::OffPeak;
 use valuesim_coordinator::plan::Plan;
 use valuesim_coordinator::retrieval::Retrieval;
 use valuesim_coordinator::rounds::Rounds;
-use valuesim_coordinator::spent::{obey, open_budget, stop_at_the_wall};
+use valuesim_coordinator::spent::{gauge, obey, open_budget, stop_at_the_wall};
 use valuesim_shared::budget::{Budget, PurseLimit};
 use valuesim_shared::control::{Control as _, DesiredState, FolderControl, Order, RunPhase, this_process};
 use valuesim_shared::id::RunId;
@@ -123,6 +123,7 @@ impl OneProcess {
         let shown = (http_status.as_deref(), tell);
         let about = (&manifest, this_process());
         let heartbeat = Heartbeat::new(Arc::clone(&coordinator), control.clone(), about, size, shown).await;
+        let heartbeat = heartbeat.showing(gauge(budget.as_ref()));
         let office = permit_office();
         let metrics = http_status.as_ref().map(|status| Metrics::new(status.registry()));
         let config = WorkerConfig { metrics, budget: budget.clone(), ..WorkerConfig::alone(Timeouts::default()) };

@@ -8,6 +8,7 @@ mod broker;
 #[path = "../command/support/browser.rs"]
 #[expect(clippy::unwrap_used, dead_code, reason = "other tests use the rest; an unwrap is a check")]
 mod browser;
+mod budget;
 mod cluster;
 mod connections;
 #[path = "../../shared/tests/control/message.rs"]
@@ -27,6 +28,8 @@ mod kills;
 mod leadership;
 mod long_replies;
 mod lost_ledger;
+#[path = "../command/support/money.rs"]
+mod money;
 mod new_key;
 mod orders;
 mod process;

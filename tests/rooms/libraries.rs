@@ -30,6 +30,7 @@ const MAY_NAME: [(&str, &[&str]); 7] = [
             "shared/src/store/redis",
             "shared/src/control",
             "shared/src/permit/stored_quota",
+            "shared/src/budget/purses/redis",
         ],
     ),
     ("reqwest", &["worker/src/provider/"]),

@@ -7,12 +7,15 @@ mod worker_pool;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+use valuesim_shared::budget::Budget;
+use valuesim_shared::budget::purses::Purses;
 use valuesim_shared::control::{AboutRun, Control, DesiredState, Order, RunPhase};
 use valuesim_shared::dead_letter::OnBadMessage;
 use valuesim_shared::fleet::Servers;
@@ -66,6 +69,8 @@ pub struct ProcessConfig {
     pub hold_limits: HoldLimits,
     /// The newest version of the task message that it can execute.
     pub newest_task: u16,
+    /// Where it draws what calls of a run with a budget cost.
+    pub purses: Purses,
     /// Tells the user what the process does.
     pub tell: fn(&str),
 }
@@ -76,6 +81,8 @@ pub struct WorkerProcess<Q, S, C, O: PermitOffice> {
     config: ProcessConfig,
     pool: Arc<WorkerPool<Q, S, O>>,
     metrics: Metrics,
+    /// How often it has joined a run with a budget.
+    joined: AtomicU64,
 }
 
 /// The state of a run.
@@ -104,7 +111,7 @@ impl<Q: QueueAdmin, S: Store, C: Control, O: PermitOffice> WorkerProcess<Q, S, C
     /// A worker process on `servers`. Its calls get their permits from `office`; `http_status` shows its state.
     pub fn new(servers: Servers<Q, S, C>, office: O, http_status: Arc<HttpStatus>, config: ProcessConfig) -> Self {
         let metrics = Metrics::new(http_status.registry());
-        Self { servers, config, pool: WorkerPool::new(office, Some(http_status)), metrics }
+        Self { servers, config, pool: WorkerPool::new(office, Some(http_status)), metrics, joined: AtomicU64::new(0) }
     }
 
     /// Works until `stop` is cancelled or all named runs have ended. Then it finishes the calls in flight and hands its
@@ -259,6 +266,7 @@ impl<Q: QueueAdmin, S: Store, C: Control, O: PermitOffice> WorkerProcess<Q, S, C
         self.pool.join(run.clone(), member);
         tasks.spawn(async move {
             let ended = worker.work(&leave).await;
+            worker.give_back_money().await;
             // Channels are limited, and other workers wait for the tasks that were prefetched here.
             queue.leave(&run).await;
             (run, ended)
@@ -286,12 +294,17 @@ impl<Q: QueueAdmin, S: Store, C: Control, O: PermitOffice> WorkerProcess<Q, S, C
             on_bad_message: OnBadMessage::DeadLetter { by: self.pool.process.id.clone() },
             newest_task: self.config.newest_task,
             metrics: Some(self.metrics.clone()),
-            // A run with a budget is refused before it reaches a fleet.
-            budget: None,
             keys: self.config.keys.clone(),
+            budget: manifest.budgeted.then(|| self.budget(&manifest)),
         };
         let worker = Worker::of_manifest(manifest, ports, config)?;
         Ok(Member { worker, leave: CancellationToken::new() })
+    }
+
+    /// What this process may spend on a run, each time that it joins it.
+    fn budget(&self, manifest: &Manifest) -> Budget {
+        let owner = format!("{}/{}", self.pool.process.id, self.joined.fetch_add(1, Ordering::Relaxed));
+        Budget::in_fleet(self.config.purses.clone(), manifest.run.clone(), owner, manifest.models.len())
     }
 
     /// Handles the end of a run's worker. An error ends the process if the run was named; otherwise the process tries the

@@ -118,6 +118,13 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
         Arc::clone(&self.context.meter)
     }
 
+    /// Gives back what calls have not cost of the money that was drawn for them.
+    pub(crate) async fn give_back_money(&self) {
+        if let Some(budget) = &self.context.budget {
+            budget.close().await;
+        }
+    }
+
     /// The models for which this worker is waiting for a task, with how long it has waited.
     pub fn idle_models(&self) -> impl Iterator<Item = (ModelId, Duration)> + '_ {
         let idle_for = self.context.meter.idle_timers().iter().map(IdleTimer::elapsed);

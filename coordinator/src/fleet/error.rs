@@ -4,10 +4,13 @@ use std::path::PathBuf;
 
 use valuesim_shared::control::ControlError;
 use valuesim_shared::queue::QueueError;
+use valuesim_shared::redis_connection::RedisConnectionError;
 use valuesim_shared::store::StoreError;
 
 use super::AlreadyCoordinated;
 use crate::coordinator::CoordinatorError;
+use crate::purse_book::BookError;
+use crate::spent::SpentError;
 
 /// Why a fleet's coordinator ends with an error.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +30,15 @@ pub enum FleetError {
     /// Orders or reports could not be exchanged.
     #[error(transparent)]
     Control(#[from] ControlError),
+    /// The book of the run's budget failed.
+    #[error(transparent)]
+    Book(#[from] BookError),
+    /// It cannot be said what the run has spent.
+    #[error(transparent)]
+    Spent(#[from] SpentError),
+    /// The purses of the run's workers cannot be read or written.
+    #[error("give out the run's budget: {0}")]
+    Purses(#[from] RedisConnectionError),
     /// The cursor file could not be removed.
     #[error("remove {path}: {source}", path = path.display())]
     Cursor {

@@ -1,13 +1,13 @@
 //! The reports of a coordinator to workers and operators: that it is alive, how far its run is, and why it ended.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::time::interval;
 use valuesim_shared::control::{
-    AboutRun, CONTROL_VERSION, CellCounts, Control, ControlError, CoordinatorReport, DesiredState, FolderControl,
-    HistoryPoint, Order, Process, REPORT_EVERY, RunPhase, UnixMillis,
+    AboutRun, BudgetUse, CONTROL_VERSION, CellCounts, Control, ControlError, CoordinatorReport, DesiredState,
+    FolderControl, HistoryPoint, Order, Process, REPORT_EVERY, RunPhase, UnixMillis,
 };
 use valuesim_shared::id::RunId;
 use valuesim_shared::manifest::Manifest;
@@ -39,7 +39,14 @@ pub struct Heartbeat<Q, S, C> {
     last_order: Mutex<Option<Order>>,
     /// The run folder's copy of the last order, if there is one: it survives this process and the store.
     kept: Option<FolderControl>,
+    /// Says how much of the run's budget is used, if it has one.
+    budget: Option<BudgetGauge>,
+    /// The phase in which the run ends, once that is decided.
+    ends_as: OnceLock<RunPhase>,
 }
+
+/// Says how much of a budget is used.
+pub type BudgetGauge = Box<dyn Fn() -> BudgetUse + Send + Sync>;
 
 /// What is the same in all reports of a run by one process.
 struct Facts {
@@ -85,7 +92,42 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
         let chronicle = Chronicle::of(&control, &run, coordinator.progress().cells_finished()).await;
         let facts = Facts { process, run, models, priced, most_cells, spent_before };
         let (cells_per_second, last_order) = (Mutex::new(0.0), Mutex::new(last_order));
-        Self { coordinator, control, facts, http, begun_at, cells_per_second, tell, chronicle, last_order, kept: None }
+        let (kept, budget, ends_as) = (None, None, OnceLock::new());
+        Self {
+            coordinator,
+            control,
+            facts,
+            http,
+            begun_at,
+            cells_per_second,
+            tell,
+            chronicle,
+            last_order,
+            kept,
+            budget,
+            ends_as,
+        }
+    }
+
+    /// The same with the use of the run's budget, if it has one.
+    #[must_use]
+    pub fn showing(self, budget: Option<BudgetGauge>) -> Self {
+        Self { budget, ..self }
+    }
+
+    /// Reports from now on that the run ends in this phase.
+    pub fn ends_as(&self, phase: RunPhase) {
+        self.ends_as.get_or_init(|| phase);
+    }
+
+    /// The phase in which the run ends, if that is decided.
+    pub fn will_end_as(&self) -> Option<RunPhase> {
+        self.ends_as.get().copied()
+    }
+
+    /// The order in force, as far as it is known.
+    pub fn last_order(&self) -> Option<Order> {
+        locked(&self.last_order).clone()
     }
 
     /// The same with a copy of the last order and of the history in `folder`, used if the store has lost its own.
@@ -143,6 +185,7 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
         metrics.set(&RunState {
             cells: self.counts(),
             spent: self.spent(),
+            budget: self.budget.as_ref().map(|budget| budget()),
             cells_per_second: *locked(&self.cells_per_second),
             is_paused: order.as_ref().is_some_and(|order| order.desired == DesiredState::Pause),
         });
@@ -211,10 +254,11 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
             version: CONTROL_VERSION,
             run: self.facts.run.clone(),
             models: self.facts.models.clone(),
-            phase,
+            phase: self.ends_as.get().copied().unwrap_or(phase),
             cells: self.counts(),
             spent: self.spent(),
             calls: self.chronicle.calls(),
+            budget: self.budget.as_ref().map(|budget| budget()),
             priced: self.facts.priced,
             stopped_by: None,
             begun_at: self.begun_at,

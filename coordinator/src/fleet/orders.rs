@@ -15,6 +15,9 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
         loop {
             let order = following.order.borrow_and_update().clone();
             self.heartbeat.remember(order.as_ref());
+            if let (Some(treasurer), Some(order)) = (&self.treasurer, &order) {
+                treasurer.obey(order);
+            }
             match order {
                 Some(Order { desired: DesiredState::Cancel, by, .. }) => {
                     (self.tell)(&format!("cancelled by {by}: waiting for the run's workers to leave"));

@@ -41,6 +41,7 @@ fn what_is_told_is_written_and_read_to_the_letter() {
         cells,
         spent: NanoUsd(9),
         calls: CallTotals::default(),
+        budget: None,
         priced: true,
         stopped_by: None,
         begun_at: UnixMillis(2),

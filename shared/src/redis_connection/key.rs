@@ -20,6 +20,8 @@
 //! | `valuesim:{RUN}:changes` | list | who changed what about the run, the latest first | 30 days |
 //! | `valuesim:{RUN}:history` | string | how far the run was at points in time | 30 days |
 //! | `valuesim:{RUN}:leader` | string | the coordinator that leads the run | 10 seconds |
+//! | `valuesim:{RUN}:purses` | hash | what each worker may spend of the run's budget, by model | 30 days |
+//! | `valuesim:{RUN}:statements` | hash | what each worker has spent, reserved and wants | 30 days |
 //! | `valuesim:{quota-DIGEST}` | string | how much of the limits of an endpoint and model is used, and what was learned | a day |
 //! | `valuesim:{runs}` | sorted set | the runs, by their last report | 30 days |
 //! | `valuesim:{workers}`, `valuesim:{coordinators}` | sorted set | processes, by their last report | 30 days |

@@ -29,6 +29,8 @@ metrics! {
         "All cells of the run.";
     RUN_COST: Gauge "valuesim_run_cost_usd" [run] Coordinator
         "Cost of the run's finished cells at the known prices, in US dollars; absent if a price is unknown.";
+    RUN_BUDGET: Gauge "valuesim_run_budget_usd" [run, part] Coordinator
+        "The run's budget in US dollars: limit, spent (calls of which nobody saw the end at the most that they can have cost), reserved (held for calls in flight and the next ones), free; absent without a budget.";
     RUN_TIME_LEFT: Gauge "valuesim_run_eta_seconds" [run] Coordinator
         "Seconds until all cells are finished, at the rate of the last five minutes; absent while none finish.";
     RUN_PAUSED: Gauge "valuesim_run_paused" [run] Coordinator

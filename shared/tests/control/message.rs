@@ -60,6 +60,7 @@ pub(crate) fn about(name: &str, phase: RunPhase) -> AboutRun {
         cells: CellCounts::default(),
         spent: NanoUsd(1),
         calls: CallTotals::default(),
+        budget: None,
         priced: true,
         stopped_by: None,
         begun_at: UnixMillis(1),

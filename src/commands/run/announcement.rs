@@ -49,7 +49,7 @@ pub(super) struct Announcement<'a> {
 
 impl<'a> Announcement<'a> {
     pub(super) fn new(
-        job @ Job { run, experiment, codebook, survey, plan, kept, when }: &'a Job,
+        job @ Job { run, experiment, codebook, survey, plan, kept, when, has_new_budget: _ }: &'a Job,
         (estimate_of_first_round, estimate): (Option<&'a Estimate>, &'a Estimate),
     ) -> Self {
         let arms = experiment.methods.len() as u64 * experiment.models.len() as u64;

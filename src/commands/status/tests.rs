@@ -41,6 +41,7 @@ fn about() -> AboutRun {
         cells: CELLS,
         spent: NanoUsd(12_340_000_000),
         calls: CallTotals::default(),
+        budget: None,
         priced: true,
         stopped_by: None,
         begun_at: seconds_ago(7_200),
