@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use valuesim_coordinator::coordinator::Progress;
 use valuesim_shared::outcome::StageSpend;
-use valuesim_shared::permit::{OwnLimit, Reason, Wait};
+use valuesim_shared::permit::{OwnLimit, Reason, TokenKind, Wait};
 use valuesim_worker::meter::{Meter, Reading};
 
 use crate::output::{note, write_event};
@@ -159,14 +159,14 @@ fn wait_text(Wait { model, reason, left, .. }: &Wait) -> Option<String> {
         Reason::OwnLimit(OwnLimit::RequestsPerMinute(limit)) => {
             format!("{model} waits for its own limit of {} requests a minute", HumanCount(limit.into()))
         }
-        Reason::OwnLimit(OwnLimit::TokensPerMinute(limit)) => {
-            format!("{model} waits for its own limit of {} tokens a minute", HumanCount(limit.into()))
+        Reason::OwnLimit(OwnLimit::TokensPerMinute(kind, limit)) => {
+            format!("{model} waits for its own limit of {} {} a minute", HumanCount(limit.into()), kind.text())
         }
         Reason::ProviderLimit(OwnLimit::RequestsPerMinute(limit)) => {
             format!("{model} waits for its provider's limit of {} requests a minute", HumanCount(limit.into()))
         }
-        Reason::ProviderLimit(OwnLimit::TokensPerMinute(limit)) => {
-            format!("{model} waits for its provider's limit of {} tokens a minute", HumanCount(limit.into()))
+        Reason::ProviderLimit(OwnLimit::TokensPerMinute(kind, limit)) => {
+            format!("{model} waits for its provider's limit of {} {} a minute", HumanCount(limit.into()), kind.text())
         }
         Reason::ProviderLimit(OwnLimit::CallsInFlight(limit)) => {
             format!("{model} waits for its provider's limit of {} calls in flight", HumanCount(limit.into()))
@@ -291,7 +291,7 @@ mod tests {
         };
         let waits = [
             wait(Reason::OwnLimit(OwnLimit::RequestsPerMinute(600)), None),
-            wait(Reason::OwnLimit(OwnLimit::TokensPerMinute(2_000_000)), None),
+            wait(Reason::OwnLimit(OwnLimit::TokensPerMinute(TokenKind::All, 2_000_000)), None),
             wait(Reason::OwnLimit(OwnLimit::CallsInFlight(64)), None),
             wait(Reason::Cooldown, Some(Duration::from_millis(19_300))),
             wait(Reason::CircuitOpen, Some(Duration::from_secs(4))),

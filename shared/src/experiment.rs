@@ -7,6 +7,7 @@ mod sample;
 mod stopping;
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -78,6 +79,9 @@ pub struct Experiment {
     /// What the run may cost at most, in US dollars.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget_usd: Option<f64>,
+    /// The run's share beside other runs of a fleet at the same limits: 1 if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share: Option<NonZeroU32>,
     /// Whether the run goes on although the price of a model is unknown.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub price_unknown: bool,

@@ -1,5 +1,7 @@
 //! The manifest: what all tasks of a run share (codebook, prompts, split, methods, models). It contains no secrets.
 
+use std::num::NonZeroU32;
+
 use serde::{Deserialize, Serialize};
 
 use crate::codebook::Codebook;
@@ -33,10 +35,23 @@ pub struct Manifest {
     /// Whether workers draw what their calls cost from the run's budget. Earlier builds, which do not, refuse such a manifest.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub budgeted: bool,
+    /// The run's share beside other runs at the same limits. Left out where it is 1, so that workers of earlier releases
+    /// read the manifest.
+    #[serde(default = "ordinary_share", skip_serializing_if = "is_ordinary")]
+    pub share: NonZeroU32,
     /// The digest of the prompt templates, in hexadecimal. A worker with other prompts refuses the run.
     pub prompts: String,
     /// The questions and their wording.
     pub codebook: Codebook,
+}
+
+const fn ordinary_share() -> NonZeroU32 {
+    NonZeroU32::MIN
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature of serde")]
+const fn is_ordinary(share: &NonZeroU32) -> bool {
+    share.get() == 1
 }
 
 /// Why a manifest cannot be used.
@@ -64,6 +79,7 @@ impl Manifest {
             models: experiment.models.clone(),
             transcripts: experiment.transcripts,
             budgeted: experiment.has_budget(),
+            share: experiment.share.unwrap_or_else(ordinary_share),
             prompts: prompts_digest(),
             codebook,
         }

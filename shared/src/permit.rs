@@ -28,13 +28,17 @@ pub mod quota;
 mod quota_office;
 mod stall_detector;
 mod stored_quota;
+mod token_kinds;
 mod waiters;
 mod waiting;
 
 pub use circuit_pauses::CircuitPauses;
 pub use endpoint::{Endpoint, KeyName};
 pub use limits::{DEFAULT_CALLS_IN_FLIGHT, Limits, MAX_CALLS_IN_FLIGHT};
-pub use office::{CallEnd, OwnLimit, Permit, PermitDesk, PermitOffice, Reason, Refusal, Request, Settlement, Wait};
+pub use office::{
+    CallEnd, OwnLimit, Permit, PermitDesk, PermitOffice, Reason, Refusal, Request, RunShare, Settlement, Wait,
+};
 pub use office_permit::OfficePermit;
 pub use quota::{LimitKind, Stated};
 pub use quota_office::{QuotaDesk, QuotaOffice};
+pub use token_kinds::{ByTokenKind, TokenCounts, TokenKind};

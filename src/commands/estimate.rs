@@ -78,9 +78,15 @@ fn hours(model: &ModelSettings, calls: u64, tokens: Tokens) -> f64 {
     let limits = &model.limits;
     let in_flight = (calls * FIRST_TOKEN_SECONDS + output / TOKENS_PER_SECOND) / f64::from(limits.calls_in_flight);
     let minutes = |amount: f64, limit: Option<u32>| limit.map_or(0.0, |limit| amount / f64::from(limit) * 60.0);
-    let all = (tokens.input + tokens.output) as f64;
-    let seconds = in_flight.max(minutes(calls, limits.requests_per_minute)).max(minutes(all, limits.tokens_per_minute));
-    seconds / 3600.0
+    let (all, uncached) = ((tokens.input + tokens.output) as f64, tokens.input.saturating_sub(tokens.cached) as f64);
+    let by_limit = [
+        minutes(calls, limits.requests_per_minute),
+        minutes(all, limits.tokens_per_minute),
+        minutes(tokens.input as f64, limits.input_tokens_per_minute),
+        minutes(uncached, limits.uncached_tokens_per_minute),
+        minutes(output, limits.output_tokens_per_minute),
+    ];
+    by_limit.into_iter().fold(in_flight, f64::max) / 3600.0
 }
 
 /// The smallest difference in accuracy that the sample shows with a chance of 80 %.

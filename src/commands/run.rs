@@ -8,6 +8,8 @@ mod embedding_flags;
 mod endpoint_flags;
 mod experiment_file;
 mod flags;
+mod limit_flags;
+
 mod listening;
 mod new_budget;
 mod open_files;

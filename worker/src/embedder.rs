@@ -4,7 +4,7 @@ use tokio_util::sync::CancellationToken;
 use valuesim_shared::embeddings::EmbeddingSettings;
 use valuesim_shared::id::RunId;
 use valuesim_shared::outcome::{CellSpend, StageSpend};
-use valuesim_shared::permit::PermitOffice;
+use valuesim_shared::permit::{PermitOffice, RunShare};
 use valuesim_shared::stage::Stage;
 
 use crate::error::WorkerError;
@@ -41,7 +41,7 @@ impl<O: PermitOffice> Embedder<O> {
     ) -> Result<Self, WorkerError> {
         let client = EmbeddingsClient::new(settings, deadlines)?;
         let model = settings.as_model();
-        let desk = office.open(run, &model.endpoint(), &model.name, model.limits);
+        let desk = office.open(RunShare::ordinary(run), &model.endpoint(), &model.name, model.limits);
         Ok(Self { endpoint: Endpoint { client, desk, model, backoff } })
     }
 

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use valuesim_shared::id::{ModelId, RunId};
 use valuesim_shared::manifest::Manifest;
 use valuesim_shared::model::ModelSettings;
-use valuesim_shared::permit::PermitOffice;
+use valuesim_shared::permit::{PermitOffice, RunShare};
 use valuesim_shared::queue::{Delivery, Queue, QueueName, Verdict};
 use valuesim_shared::store::{LeaseReason, Store};
 use valuesim_shared::task::{Task, TaskKind};
@@ -83,7 +83,8 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
         let run = Run::new(manifest, (deadlines, &keys), &served)?;
         let desk = |model: &ModelSettings| {
             let is_served = served.has(model);
-            is_served.then(|| office.open(&run.manifest.run, &model.endpoint(), &model.name, model.limits))
+            let of_run = RunShare { run: &run.manifest.run, share: run.manifest.share };
+            is_served.then(|| office.open(of_run, &model.endpoint(), &model.name, model.limits))
         };
         let desks = run.manifest.models.iter().map(desk).collect();
         let malformed = run.manifest.models.iter().map(|_| AtomicU32::new(0)).collect();

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::UnixMillis;
 use crate::id::RunId;
 use crate::money::NanoUsd;
-use crate::permit::{OwnLimit, Reason, Wait};
+use crate::permit::{OwnLimit, Reason, TokenKind, Wait};
 
 /// What a worker's calls came to since it started.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
@@ -80,13 +80,13 @@ pub enum WaitReason {
     /// The user's limit of requests a minute is reached.
     RequestsPerMinute(u32),
     /// The user's limit of tokens a minute is reached.
-    TokensPerMinute(u32),
+    TokensPerMinute(TokenKind, u32),
     /// The provider's limit of calls in flight is reached, as its refusals have taught it.
     ProviderCallsInFlight(u32),
     /// The provider's limit of requests a minute is reached, as it states it or its refusals have taught it.
     ProviderRequestsPerMinute(u32),
     /// The provider's limit of tokens a minute is reached, as it states it or its refusals have taught it.
-    ProviderTokensPerMinute(u32),
+    ProviderTokensPerMinute(TokenKind, u32),
     /// No limit is known: the pace, in requests a minute, grows until one is found.
     SlowStart(u32),
     /// The store lost what it knew of the calls, and workers say what they have sent.
@@ -123,10 +123,12 @@ impl From<Wait> for WaitReport {
         let reason = match reason {
             Reason::OwnLimit(OwnLimit::CallsInFlight(limit)) => WaitReason::CallsInFlight(limit),
             Reason::OwnLimit(OwnLimit::RequestsPerMinute(limit)) => WaitReason::RequestsPerMinute(limit),
-            Reason::OwnLimit(OwnLimit::TokensPerMinute(limit)) => WaitReason::TokensPerMinute(limit),
+            Reason::OwnLimit(OwnLimit::TokensPerMinute(kind, limit)) => WaitReason::TokensPerMinute(kind, limit),
             Reason::ProviderLimit(OwnLimit::CallsInFlight(limit)) => WaitReason::ProviderCallsInFlight(limit),
             Reason::ProviderLimit(OwnLimit::RequestsPerMinute(limit)) => WaitReason::ProviderRequestsPerMinute(limit),
-            Reason::ProviderLimit(OwnLimit::TokensPerMinute(limit)) => WaitReason::ProviderTokensPerMinute(limit),
+            Reason::ProviderLimit(OwnLimit::TokensPerMinute(kind, limit)) => {
+                WaitReason::ProviderTokensPerMinute(kind, limit)
+            }
             Reason::SlowStart(pace) => WaitReason::SlowStart(pace),
             Reason::Recovering => WaitReason::Recovering,
             Reason::Cooldown => WaitReason::Cooldown,

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::permit::{Limits, MAX_CALLS_IN_FLIGHT};
+use crate::permit::{Limits, MAX_CALLS_IN_FLIGHT, TokenKind};
 use crate::price::Price;
 
 /// The most prompts that a provider may have to see before its cache works. DeepSeek has to see two.
@@ -72,11 +72,13 @@ impl<'a> SettingsProblems<'a> {
 
     /// Checks the limits. `max_output_tokens` is the longest reply to request, if that is limited.
     pub(crate) fn check_limits(&mut self, limits: Limits, max_output_tokens: Option<u32>) {
-        let Limits { calls_in_flight, requests_per_minute, tokens_per_minute } = limits;
+        let Limits { calls_in_flight, requests_per_minute, total_calls_in_flight, .. } = limits;
         if calls_in_flight == 0 || calls_in_flight > MAX_CALLS_IN_FLIGHT {
             self.add(&format!("limits.calls_in_flight {calls_in_flight}: expected 1 to {MAX_CALLS_IN_FLIGHT}"));
         }
-        if requests_per_minute == Some(0) || tokens_per_minute == Some(0) || max_output_tokens == Some(0) {
+        let tokens = limits.tokens_a_minute();
+        let is_zero = TokenKind::KINDS.iter().any(|&kind| *tokens.get(kind) == Some(0));
+        if is_zero || [requests_per_minute, total_calls_in_flight, max_output_tokens].contains(&Some(0)) {
             self.add("a limit of 0 blocks all calls: leave it out for no limit");
         }
     }

@@ -15,7 +15,8 @@ use super::quota::{
     Answer, Ask, Charge, Configured, End, LimitKind, LimitSource, PauseCause, Quota, Settled, Stated, Waited,
 };
 use super::stored_quota::random;
-use super::waiting::{Caller, RunWants, Waiting};
+use super::token_kinds::TokenCounts;
+use super::waiting::{Caller, Claimant, RunWants, Waiting};
 
 /// The quota of a process counts its time from here, so that there is a time before its start.
 const START_MS: u64 = 1_000_000;
@@ -100,7 +101,7 @@ impl<P> DeskBook<P> {
     }
 
     /// The tokens to reserve for a call.
-    pub(super) fn reserve(&self, request: &Request) -> u32 {
+    pub(super) fn reserve(&self, request: &Request) -> TokenCounts {
         self.forecast.reserve(request)
     }
 
@@ -110,9 +111,9 @@ impl<P> DeskBook<P> {
     }
 
     /// Grants a call if nobody waits before it and it may go now; otherwise it waits.
-    pub(super) fn enter(&mut self, run: u64, caller: Caller<P>) -> Entered {
+    pub(super) fn enter(&mut self, run: Claimant, caller: Caller<P>) -> Entered {
         if let (Keeping::Here { .. }, true) = (&self.keeping, self.waiting.is_empty()) {
-            let wants = [RunWants { run, weight: 1, tokens: vec![caller.tokens] }];
+            let wants = [RunWants { run: run.run, weight: run.weight, tokens: vec![caller.tokens] }];
             let answer = self.take(&wants, &[]);
             if answer.granted[0] == 1 {
                 return Entered::Granted(self.grant(&answer, caller.request, caller.tokens));
@@ -121,7 +122,7 @@ impl<P> DeskBook<P> {
         if let Some((left, reason)) = self.paused() {
             return Entered::Paused(Refusal::NotNow { reason, left });
         }
-        self.waiting.push(run, 1, caller);
+        self.waiting.push(run, caller);
         Entered::Waits
     }
 
@@ -162,7 +163,7 @@ impl<P> DeskBook<P> {
     }
 
     /// Gives back what was granted and nobody uses.
-    fn unused(&mut self, answer: &Answer, tokens: u32) {
+    fn unused(&mut self, answer: &Answer, tokens: TokenCounts) {
         let (slot, epoch) = (answer.slot, answer.epoch);
         let settled =
             Settled { slot, epoch, expected: tokens, end: End::Unsent, took_ms: 0, stated: Stated::default() };
@@ -230,7 +231,7 @@ impl<P> DeskBook<P> {
         outbox.next_ask(waits.then(|| self.next_at.unwrap_or_else(Instant::now)), self.granted)
     }
 
-    fn grant(&mut self, answer: &Answer, request: Request, tokens: u32) -> Grant {
+    fn grant(&mut self, answer: &Answer, request: Request, tokens: TokenCounts) -> Grant {
         self.granted += 1;
         if let Keeping::InStore(outbox) = &mut self.keeping {
             outbox.granted(answer.slot, tokens);
@@ -312,8 +313,8 @@ impl Question {
 fn configured(limits: &Limits) -> Configured {
     Configured {
         calls: limits.requests_per_minute.map(u64::from),
-        tokens: limits.tokens_per_minute.map(u64::from),
-        in_flight: None,
+        tokens: limits.tokens_a_minute(),
+        in_flight: limits.total_calls_in_flight.map(u64::from),
     }
 }
 
@@ -329,7 +330,7 @@ fn limit_reason(Waited { limit, value, source }: Waited) -> Reason {
     let value = u32::try_from(value).unwrap_or(u32::MAX);
     let limit = match limit {
         LimitKind::Calls => OwnLimit::RequestsPerMinute(value),
-        LimitKind::Tokens => OwnLimit::TokensPerMinute(value),
+        LimitKind::Tokens(kind) => OwnLimit::TokensPerMinute(kind, value),
         LimitKind::InFlight => OwnLimit::CallsInFlight(value),
     };
     match source {

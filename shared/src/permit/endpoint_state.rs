@@ -21,7 +21,7 @@ use super::office::{Reason, Refusal, Request, Wait};
 use super::office_permit::OfficePermit;
 use super::quota::{Quota, Settled};
 use super::stall_detector::StallDetector;
-use super::waiting::Caller;
+use super::waiting::{Caller, Claimant};
 
 /// What applies to the calls of all runs of a process to one endpoint and model.
 #[derive(Debug)]
@@ -126,7 +126,7 @@ impl EndpointState {
     }
 
     /// Waits until a call of a run is within all limits.
-    pub(super) async fn acquire(self: &Arc<Self>, run: u64, request: Request) -> Result<OfficePermit, Refusal> {
+    pub(super) async fn acquire(self: &Arc<Self>, run: Claimant, request: Request) -> Result<OfficePermit, Refusal> {
         // Refused before it waits for a place: places that pile up during a pause would all be used when it ends.
         self.refusal().map_or(Ok(()), Err)?;
         let place = InFlight::enter(&self.in_flight, request.goes_ahead).await;
@@ -138,7 +138,7 @@ impl EndpointState {
         Err(refusal)
     }
 
-    async fn turn(self: &Arc<Self>, run: u64, request: Request) -> Result<OfficePermit, Refusal> {
+    async fn turn(self: &Arc<Self>, run: Claimant, request: Request) -> Result<OfficePermit, Refusal> {
         let (turn, heard) = oneshot::channel();
         let entered = {
             let mut book = self.book();

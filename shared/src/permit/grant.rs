@@ -4,12 +4,13 @@ use tokio::time::Instant;
 
 use super::office::{CallEnd, Request, Settlement};
 use super::quota::{End, Settled, Stated};
+use super::token_kinds::TokenCounts;
 
 /// A granted call, until it is settled.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Grant {
     pub(super) request: Request,
-    pub(super) tokens: u32,
+    pub(super) tokens: TokenCounts,
     pub(super) slot: u64,
     pub(super) epoch: u64,
     pub(super) at: Instant,
@@ -20,7 +21,7 @@ impl Settlement {
     pub(super) fn settled(&self, grant: &Grant) -> Settled {
         let retry_after_ms = self.retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
         let end = match self.end {
-            CallEnd::Answered => End::Answered { used: self.usage.map(|used| used.input.saturating_add(used.output)) },
+            CallEnd::Answered => End::Answered { used: self.usage.map(TokenCounts::from) },
             CallEnd::Declined => End::Answered { used: None },
             CallEnd::RateLimited => End::Limited { limit: self.limited_by, retry_after_ms },
             CallEnd::Overloaded | CallEnd::Unanswered => End::Failed { retry_after_ms },

@@ -3,6 +3,7 @@
 
 use std::fmt::Debug;
 use std::future::Future;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::id::RunId;
@@ -12,6 +13,7 @@ use crate::stage::Stage;
 use super::endpoint::Endpoint;
 use super::limits::Limits;
 use super::quota::{LimitKind, Stated};
+use super::token_kinds::{ByTokenKind, TokenKind};
 
 /// Decides whether a call may be sent now. Nothing else does: every reason to delay a call is behind this port.
 pub trait PermitOffice: Clone + Send + Sync + 'static {
@@ -19,8 +21,9 @@ pub trait PermitOffice: Clone + Send + Sync + 'static {
     type Desk: PermitDesk;
 
     /// Opens a run's desk for a model at an endpoint. All open desks of one endpoint and model share their limits and
-    /// everything they learn from calls. If they request different limits, the smallest of each kind applies.
-    fn open(&self, run: &RunId, endpoint: &Endpoint, model: &str, limits: Limits) -> Self::Desk;
+    /// everything they learn from calls. If they request different limits, the smallest of each kind applies. What they
+    /// leave to each other they divide by the runs' shares.
+    fn open(&self, run: RunShare<'_>, endpoint: &Endpoint, model: &str, limits: Limits) -> Self::Desk;
 
     /// How many calls may be in flight at once, summed over all endpoints and models with an open desk.
     fn capacity(&self) -> u32;
@@ -48,6 +51,22 @@ pub trait Permit: Send + 'static {
     /// Reports the outcome of the call. The call still counts as in flight, because its reply may have to reach the store
     /// first.
     fn settle(&mut self, settlement: Settlement);
+}
+
+/// A run, and its share beside other runs.
+#[derive(Debug, Clone, Copy)]
+pub struct RunShare<'a> {
+    /// The run.
+    pub run: &'a RunId,
+    /// A run with twice the share gets twice as much where both want more than there is.
+    pub share: NonZeroU32,
+}
+
+impl<'a> RunShare<'a> {
+    /// An ordinary run: its share is 1.
+    pub const fn ordinary(run: &'a RunId) -> Self {
+        Self { run, share: NonZeroU32::MIN }
+    }
 }
 
 /// The call for which a permit is requested.
@@ -97,12 +116,12 @@ pub enum Reason {
 /// A limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OwnLimit {
-    /// Calls in flight at the same time.
+    /// Calls in flight at the same time, of this process or of all workers together.
     CallsInFlight(u32),
     /// Requests in any minute.
     RequestsPerMinute(u32),
     /// Tokens in any minute.
-    TokensPerMinute(u32),
+    TokensPerMinute(TokenKind, u32),
 }
 
 /// What the calls to an endpoint and model wait for.
@@ -158,7 +177,8 @@ impl Settlement {
 
     /// The settlement of any other call.
     pub const fn failed(end: CallEnd, retry_after: Option<Duration>) -> Self {
-        let stated = Stated { calls: None, tokens: None };
+        let tokens = ByTokenKind { all: None, input: None, uncached: None, output: None };
+        let stated = Stated { calls: None, tokens };
         Self { end, usage: None, retry_after, limited_by: None, stated }
     }
 

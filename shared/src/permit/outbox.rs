@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::quota::{Answer, Charge, End, Sent, Settled};
+use super::token_kinds::TokenCounts;
 
 /// The shortest time between two asks: calls that come within it are asked for together.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
@@ -54,8 +55,8 @@ impl Outbox {
     }
 
     /// Records a call that was granted.
-    pub(super) fn granted(&mut self, slot: u64, tokens: u32) {
-        self.sent.grant(slot, tokens.into());
+    pub(super) fn granted(&mut self, slot: u64, tokens: TokenCounts) {
+        self.sent.grant(slot, tokens);
     }
 
     /// The outcomes to tell.
@@ -106,7 +107,7 @@ mod tests {
     use crate::permit::quota::Stated;
 
     fn settled(end: End) -> Settled {
-        Settled { slot: 4, epoch: 0, expected: 10, end, took_ms: 1, stated: Stated::default() }
+        Settled { slot: 4, epoch: 0, expected: TokenCounts::of_prompt(10), end, took_ms: 1, stated: Stated::default() }
     }
 
     fn answer() -> Answer {

@@ -41,6 +41,8 @@ pub use sent::Sent;
 pub use slots::Charge;
 use slots::Slots;
 
+use super::token_kinds::{ByTokenKind, TokenKind};
+
 /// A quota that has lost its state grants nothing for this long, in which workers say what they have sent.
 const RECOVERY_MS: u64 = 2_000;
 
@@ -55,9 +57,9 @@ pub struct Quota {
     opened_at: u64,
     slots: Slots,
     calls_flow: Flow,
-    tokens_flow: Flow,
+    tokens_flow: ByTokenKind<Flow>,
     calls: Level,
-    tokens: Level,
+    tokens: ByTokenKind<Level>,
     in_flight: Level,
     ramp: Ramp,
     hold: Hold,
@@ -74,12 +76,12 @@ pub struct Quota {
 #[derive(Debug, Clone, Copy)]
 struct InForce {
     calls: Option<u64>,
-    tokens: Option<u64>,
+    tokens: ByTokenKind<Option<u64>>,
     in_flight: Option<u64>,
     /// Whether the pace is that of a slow start.
     is_ramping: bool,
     calls_rate: Rate,
-    tokens_rate: Rate,
+    tokens_rate: ByTokenKind<Rate>,
 }
 
 impl Quota {
@@ -91,9 +93,9 @@ impl Quota {
             opened_at: now,
             slots: Slots::default(),
             calls_flow: Flow::default(),
-            tokens_flow: Flow::default(),
+            tokens_flow: ByTokenKind::default(),
             calls: Level::default(),
-            tokens: Level::default(),
+            tokens: ByTokenKind::default(),
             in_flight: Level::default(),
             ramp: Ramp::default(),
             hold: Hold::default(),
@@ -140,20 +142,22 @@ impl Quota {
 
     /// The limits in force beside those that the user has set.
     fn in_force(&self, configured: Configured) -> InForce {
-        let (calls, tokens) = (self.calls.limit(configured.calls), self.tokens.limit(configured.tokens));
-        let is_ramping = match (calls, tokens) {
-            (None, None) => true,
-            _ => self.calls.is_provisional(configured.calls) || self.tokens.is_provisional(configured.tokens),
-        };
+        let calls = self.calls.limit(configured.calls);
+        let tokens = ByTokenKind::from_fn(|kind| self.tokens.get(kind).limit(*configured.tokens.get(kind)));
+        let is_provisional = |kind| self.tokens.get(kind).is_provisional(*configured.tokens.get(kind));
+        let is_known = calls.is_some() || TokenKind::KINDS.iter().any(|&kind| tokens.get(kind).is_some());
+        let is_ramping = !is_known
+            || self.calls.is_provisional(configured.calls)
+            || TokenKind::KINDS.into_iter().any(is_provisional);
         let rate = |limit: Option<u64>| limit.map_or(Rate::UNLIMITED, Rate::per_minute);
-        let tokens_pace = tokens.filter(|_| !self.tokens.is_provisional(configured.tokens));
+        let tokens_pace = |kind| tokens.get(kind).filter(|_| !is_provisional(kind));
         InForce {
             calls,
             tokens,
             in_flight: self.in_flight.limit(configured.in_flight),
             is_ramping,
             calls_rate: if is_ramping { Rate::ramp(self.ramp.per_minute()) } else { rate(calls) },
-            tokens_rate: rate(tokens_pace),
+            tokens_rate: ByTokenKind::from_fn(|kind| rate(tokens_pace(kind))),
         }
     }
 
@@ -161,7 +165,7 @@ impl Quota {
     fn in_force_for_probe(&self, configured: Configured) -> InForce {
         InForce {
             calls: self.calls.limit_of_probe(configured.calls),
-            tokens: self.tokens.limit_of_probe(configured.tokens),
+            tokens: ByTokenKind::from_fn(|kind| self.tokens.get(kind).limit_of_probe(*configured.tokens.get(kind))),
             ..self.in_force(configured)
         }
     }
@@ -169,7 +173,9 @@ impl Quota {
     fn drain(&mut self, passed: u64, configured: Configured) {
         let in_force = self.in_force(configured);
         self.calls_flow.drain(passed, in_force.calls_rate);
-        self.tokens_flow.drain(passed, in_force.tokens_rate);
+        for kind in TokenKind::KINDS {
+            self.tokens_flow.get_mut(kind).drain(passed, *in_force.tokens_rate.get(kind));
+        }
     }
 
     /// Takes in what a worker was granted by a quota whose state is lost.
@@ -191,9 +197,12 @@ impl Quota {
     fn grow(&mut self, configured: Configured) {
         let (now, sum) = (self.clock.now(), self.slots.sum());
         self.calls.settle_down(now);
-        self.tokens.settle_down(now);
         self.calls.grow(now, sum.calls, configured.calls);
-        self.tokens.grow(now, sum.tokens, configured.tokens);
+        for kind in TokenKind::KINDS {
+            let level = self.tokens.get_mut(kind);
+            level.settle_down(now);
+            level.grow(now, sum.tokens.of(kind), *configured.tokens.get(kind));
+        }
         self.in_flight.grow(now, self.claims.in_flight(), configured.in_flight);
     }
 
@@ -201,7 +210,7 @@ impl Quota {
     pub fn learned(&self, kind: LimitKind) -> Option<u64> {
         match kind {
             LimitKind::Calls => self.calls.learned(),
-            LimitKind::Tokens => self.tokens.learned(),
+            LimitKind::Tokens(kind) => self.tokens.get(kind).learned(),
             LimitKind::InFlight => self.in_flight.learned(),
         }
     }

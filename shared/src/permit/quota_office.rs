@@ -7,13 +7,12 @@ use super::endpoint::Endpoint;
 use super::endpoint_state::EndpointState;
 use super::fleet_clerk::FleetClerk;
 use super::limits::Limits;
-use super::office::{PermitDesk, PermitOffice, Refusal, Request, Wait};
+use super::office::{PermitDesk, PermitOffice, Refusal, Request, RunShare, Wait};
 use super::office_permit::OfficePermit;
 use super::quota::Quota;
 use super::stall_detector::StallDetector;
 use super::stored_quota::{StoredQuota, random};
-use super::waiting::run_number;
-use crate::id::RunId;
+use super::waiting::{Claimant, run_number};
 use crate::redis_connection::RedisConnection;
 
 /// Issues permits to all runs of one process. Cheap to clone; clones share everything.
@@ -66,7 +65,7 @@ impl QuotaOffice {
 impl PermitOffice for QuotaOffice {
     type Desk = QuotaDesk;
 
-    fn open(&self, run: &RunId, endpoint: &Endpoint, model: &str, limits: Limits) -> QuotaDesk {
+    fn open(&self, run: RunShare<'_>, endpoint: &Endpoint, model: &str, limits: Limits) -> QuotaDesk {
         let mut states = self.states();
         let known = states.iter().find(|state| state.endpoint == *endpoint && state.model == model);
         let state = known.cloned().unwrap_or_else(|| {
@@ -75,7 +74,8 @@ impl PermitOffice for QuotaOffice {
             new
         });
         state.register(limits);
-        QuotaDesk { run: run_number(run), registration: Arc::new(Registration { state, limits }) }
+        let run = Claimant { run: run_number(run.run), weight: run.share.get() };
+        QuotaDesk { run, registration: Arc::new(Registration { state, limits }) }
     }
 
     fn capacity(&self) -> u32 {
@@ -91,7 +91,7 @@ impl PermitOffice for QuotaOffice {
 /// The desk of one run at a [`QuotaOffice`].
 #[derive(Debug, Clone)]
 pub struct QuotaDesk {
-    run: u64,
+    run: Claimant,
     registration: Arc<Registration>,
 }
 

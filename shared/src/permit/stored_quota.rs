@@ -15,7 +15,7 @@ use crate::redis_connection::{RedisConnection, RedisConnectionError, key};
 const EXPIRY_SECONDS: u64 = 24 * 60 * 60;
 
 /// The layout of the value. Releases with different layouts keep different quotas.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 
 /// Writes the value if its version is as expected; returns the time, and the value if it is another.
 const SWAP: &str = "\

@@ -11,6 +11,7 @@ use crate::stage::StageKind;
 
 use super::office::{Refusal, Request};
 use super::quota::Want;
+use super::token_kinds::TokenCounts;
 
 /// So many calls of a run are asked for at a time.
 const ASKED_FOR: usize = 256;
@@ -29,11 +30,18 @@ struct RunCalls<P> {
     stories: VecDeque<Caller<P>>,
 }
 
+/// A run by its number, and its weight beside other runs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Claimant {
+    pub(super) run: u64,
+    pub(super) weight: u32,
+}
+
 /// A waiting call, which will get a `P`.
 #[derive(Debug)]
 pub(super) struct Caller<P> {
     pub(super) request: Request,
-    pub(super) tokens: u32,
+    pub(super) tokens: TokenCounts,
     pub(super) turn: oneshot::Sender<Result<P, Refusal>>,
 }
 
@@ -42,7 +50,7 @@ pub(super) struct Caller<P> {
 pub(super) struct RunWants {
     pub(super) run: u64,
     pub(super) weight: u32,
-    pub(super) tokens: Vec<u32>,
+    pub(super) tokens: Vec<TokenCounts>,
 }
 
 impl RunWants {
@@ -65,7 +73,7 @@ impl<P> Default for Waiting<P> {
 }
 
 impl<P> Waiting<P> {
-    pub(super) fn push(&mut self, run: u64, weight: u32, caller: Caller<P>) {
+    pub(super) fn push(&mut self, Claimant { run, weight }: Claimant, caller: Caller<P>) {
         let at = self.runs.iter().position(|known| known.run == run).unwrap_or_else(|| {
             self.runs.push(RunCalls { run, weight, questions: VecDeque::new(), stories: VecDeque::new() });
             self.runs.len() - 1

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use valuesim_shared::permit::{
-    CallEnd, Limits, OwnLimit, Permit as _, PermitDesk as _, PermitOffice, Reason, Settlement,
+    CallEnd, Limits, OwnLimit, Permit as _, PermitDesk as _, PermitOffice, Reason, RunShare, Settlement,
 };
 
 use crate::support::{
@@ -69,7 +69,12 @@ pub(crate) async fn a_call_that_is_larger_than_the_allowance_goes_out_all_the_sa
 
 pub(crate) async fn what_is_waited_for_is_known_until_nobody_waits(office: impl PermitOffice) {
     // Twenty at once, then ten a second.
-    let limits = Limits { calls_in_flight: 2, requests_per_minute: Some(600), tokens_per_minute: Some(1_000_000) };
+    let limits = Limits {
+        calls_in_flight: 2,
+        requests_per_minute: Some(600),
+        tokens_per_minute: Some(1_000_000),
+        ..Limits::default()
+    };
     let desk = open(&office, limits);
     let reasons =
         || -> Vec<(String, Reason)> { office.waits().into_iter().map(|wait| (wait.model, wait.reason)).collect() };
@@ -103,8 +108,12 @@ pub(crate) async fn a_call_that_is_given_up_while_it_waits_costs_nothing(office:
         assert!(is_free(&desk));
     }
     // Given up with the permit for its place, while it waits for its turn in the minute.
-    let paced =
-        office.open(&run("one"), &endpoint(), "paced", Limits { requests_per_minute: Some(60), ..in_flight(1) });
+    let paced = office.open(
+        RunShare::ordinary(&run("one")),
+        &endpoint(),
+        "paced",
+        Limits { requests_per_minute: Some(60), ..in_flight(1) },
+    );
     drop(granted(&paced).await);
     drop(granted(&paced).await);
     assert!(timeout(Duration::from_millis(1), paced.acquire(request(1))).await.is_err());

@@ -2,7 +2,7 @@
 
 use tokio::time::{advance, sleep};
 use valuesim_shared::permit::{
-    CallEnd, Endpoint, KeyName, Permit as _, PermitDesk as _, PermitOffice, Reason, Refusal, Settlement,
+    CallEnd, Endpoint, KeyName, Permit as _, PermitDesk as _, PermitOffice, Reason, Refusal, RunShare, Settlement,
 };
 
 use crate::support::{
@@ -23,10 +23,10 @@ pub(crate) async fn a_permit_that_is_dropped_unsettled_says_nothing(office: impl
 }
 
 pub(crate) async fn what_the_provider_asks_of_one_call_holds_for_all(office: impl PermitOffice) {
-    let desks = ["one", "two"].map(|name| office.open(&run(name), &endpoint(), "m", in_flight(8)));
-    let other_model = office.open(&run("one"), &endpoint(), "n", in_flight(8));
+    let desks = ["one", "two"].map(|name| office.open(RunShare::ordinary(&run(name)), &endpoint(), "m", in_flight(8)));
+    let other_model = office.open(RunShare::ordinary(&run("one")), &endpoint(), "n", in_flight(8));
     let other_key = Endpoint::new("https://api.example.com/v1", KeyName::None);
-    let other_key = office.open(&run("one"), &other_key, "m", in_flight(8));
+    let other_key = office.open(RunShare::ordinary(&run("one")), &other_key, "m", in_flight(8));
     for (end, asked) in [(CallEnd::RateLimited, 5), (CallEnd::Overloaded, 3), (CallEnd::Unanswered, 2)] {
         call(&desks[0], Settlement::failed(end, Some(SECOND * asked))).await;
         for desk in &desks {
@@ -105,7 +105,7 @@ pub(crate) async fn a_refused_configuration_opens_no_circuit(office: impl Permit
 }
 
 pub(crate) async fn a_process_that_stood_still_begins_no_call_for_a_second(office: impl PermitOffice) {
-    let desks = ["m", "n"].map(|model| office.open(&run("one"), &endpoint(), model, in_flight(8)));
+    let desks = ["m", "n"].map(|model| office.open(RunShare::ordinary(&run("one")), &endpoint(), model, in_flight(8)));
     sleep(SECOND * 30).await;
     assert_eq!(refused(&desks[0]).await, None, "it goes on while it waits");
     let permit = granted(&desks[1]).await;

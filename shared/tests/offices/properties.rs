@@ -47,7 +47,8 @@ pub(crate) fn no_minute_holds_more_than_the_limit<O: PermitOffice>(new: fn() -> 
     let limits =
         prop_oneof![(1_u32..200).prop_map(|n| (Some(n), None)), (4_000_u32..20_000).prop_map(|n| (None, Some(n)))];
     proptest!(config, |((requests_per_minute, tokens_per_minute) in limits, in_flight in 1_u32..40, calls in calls)| {
-        let limits = Limits { calls_in_flight: in_flight, requests_per_minute, tokens_per_minute };
+        let limits =
+            Limits { calls_in_flight: in_flight, requests_per_minute, tokens_per_minute, ..Limits::default() };
         let granted = paused().block_on(async { grants(new(), limits, calls).await });
         let requests = most_in_a_minute(&granted, |_| 1);
         prop_assert!(requests_per_minute.is_none_or(|limit| requests <= limit.into()), "{requests}, {limits:?}");

@@ -1,16 +1,16 @@
 //! What several runs share.
 
 use tokio::time::{Instant, timeout};
-use valuesim_shared::permit::{Limits, PermitDesk as _, PermitOffice, Reason};
+use valuesim_shared::permit::{Limits, PermitDesk as _, PermitOffice, Reason, RunShare};
 
 use crate::support::{
     MINUTE, PAUSES, UNANSWERED, call, endpoint, granted, in_flight, is_free, open, refused, request, run,
 };
 
 pub(crate) async fn runs_share_what_their_endpoint_and_model_allow(office: impl PermitOffice) {
-    let one = office.open(&run("one"), &endpoint(), "m", in_flight(3));
-    let two = office.open(&run("two"), &endpoint(), "m", in_flight(3));
-    let elsewhere = office.open(&run("two"), &endpoint(), "n", in_flight(5));
+    let one = office.open(RunShare::ordinary(&run("one")), &endpoint(), "m", in_flight(3));
+    let two = office.open(RunShare::ordinary(&run("two")), &endpoint(), "m", in_flight(3));
+    let elsewhere = office.open(RunShare::ordinary(&run("two")), &endpoint(), "n", in_flight(5));
     assert_eq!(office.capacity(), 3 + 5);
     let permits = [granted(&one).await, granted(&two).await, granted(&one).await];
     assert!(!is_free(&one) && !is_free(&two) && is_free(&elsewhere));
@@ -29,10 +29,10 @@ pub(crate) async fn runs_share_what_their_endpoint_and_model_allow(office: impl 
 }
 
 pub(crate) async fn of_different_limits_the_smallest_of_the_open_desks_holds(office: impl PermitOffice) {
-    let wide = office.open(&run("wide"), &endpoint(), "m", in_flight(4));
+    let wide = office.open(RunShare::ordinary(&run("wide")), &endpoint(), "m", in_flight(4));
     let permits = [granted(&wide).await, granted(&wide).await, granted(&wide).await];
     let limits = Limits { requests_per_minute: Some(3), ..in_flight(2) };
-    let narrow = office.open(&run("narrow"), &endpoint(), "m", limits);
+    let narrow = office.open(RunShare::ordinary(&run("narrow")), &endpoint(), "m", limits);
     assert_eq!((wide.capacity(), narrow.capacity(), office.capacity()), (2, 2, 2));
     let [first, second, third] = permits;
     drop(first);

@@ -9,7 +9,7 @@ use valuesim_shared::id::RunId;
 use valuesim_shared::money::{NanoUsd, Tokens};
 use valuesim_shared::permit::{
     CallEnd, CircuitPauses, Endpoint, KeyName, Limits, Permit as _, PermitDesk, PermitOffice, Reason, Refusal, Request,
-    Settlement,
+    RunShare, Settlement,
 };
 use valuesim_shared::stage::Stage;
 
@@ -39,7 +39,7 @@ pub(crate) fn in_flight(calls_in_flight: u32) -> Limits {
 }
 
 pub(crate) fn open<O: PermitOffice>(office: &O, limits: Limits) -> O::Desk {
-    office.open(&run("one"), &endpoint(), "m", limits)
+    office.open(RunShare::ordinary(&run("one")), &endpoint(), "m", limits)
 }
 
 /// A permit, however long it takes; time passes meanwhile.

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
+use valuesim_shared::permit::TokenCounts;
 use valuesim_shared::permit::quota::{Ask, Configured, End, Quota, Settled, Stated, Want};
 
 use crate::provider::Provider;
@@ -158,7 +159,8 @@ impl Fleet {
         }
         let settlements = std::mem::take(&mut worker.settlements);
         let free = CAPACITY - (worker.in_flight as usize).min(CAPACITY);
-        let expected = vec![(self.setting.tokens as f64 * self.setting.over_expected) as u32; free.min(256)];
+        let expected = (self.setting.tokens as f64 * self.setting.over_expected) as u64;
+        let expected = vec![TokenCounts::of_prompt(expected); free.min(256)];
         let want = Want { run: 1, weight: 1, tokens: &expected };
         let ask = Ask {
             worker: number as u64 + 1,
@@ -183,7 +185,7 @@ impl Fleet {
         self.schedule(at, Event::Ask(number));
     }
 
-    fn send(&mut self, at: f64, number: usize, (slot, epoch, expected): (u64, u64, u32)) {
+    fn send(&mut self, at: f64, number: usize, (slot, epoch, expected): (u64, u64, TokenCounts)) {
         let call = self.sequence;
         let settled = Settled { slot, epoch, expected, end: End::Unsent, took_ms: 0, stated: Stated::default() };
         self.calls.insert(call, (settled, at));
@@ -198,7 +200,7 @@ impl Fleet {
         let (end, takes) = match self.provider.call(at, tokens) {
             Ok(()) => {
                 let latency = self.lognormal(self.setting.latency_ms, self.setting.sigma);
-                (End::Answered { used: Some(tokens) }, latency)
+                (End::Answered { used: Some(TokenCounts::of_prompt(tokens)) }, latency)
             }
             Err(refused) => {
                 let limit = self.setting.names_limit.then_some(refused.limit);

@@ -4,6 +4,7 @@ mod fleet;
 mod laws;
 mod provider;
 
+use valuesim_shared::permit::ByTokenKind;
 use valuesim_shared::permit::quota::Configured;
 
 use crate::fleet::{Fleet, Setting};
@@ -70,7 +71,8 @@ fn a_single_process_uses_a_known_limit() {
 #[test]
 fn known_limits_of_tokens_are_used_and_never_exceeded() {
     const TOKENS: u64 = 900_000;
-    let configured = Configured { calls: Some(600), tokens: Some(TOKENS), in_flight: None };
+    let tokens = ByTokenKind { all: Some(TOKENS), ..ByTokenKind::default() };
+    let configured = Configured { calls: Some(600), tokens, in_flight: None };
     // 1,800 tokens a call: tokens are the limit that binds, as 500 calls use it up.
     for kills in [false, true] {
         let setting = Setting { configured, tokens: 1_800, ..Setting::default() };

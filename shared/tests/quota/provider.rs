@@ -99,6 +99,7 @@ impl Provider {
 
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time of less than a minute")]
     fn refuse(&self, at: f64, tokens: u64) -> Option<Refused> {
+        use valuesim_shared::permit::TokenKind;
         use valuesim_shared::permit::quota::LimitKind;
         let says = |wait: f64| self.says_when.then_some(wait.max(0.0).ceil() as u64);
         let refused = |limit, wait| Some(Refused { limit, retry_after_ms: says(wait) });
@@ -124,7 +125,10 @@ impl Provider {
                 gone += tokens;
                 gone >= over
             });
-            return refused(LimitKind::Tokens, until.map_or(MINUTE_MS, |(first, _)| first + MINUTE_MS - at));
+            return refused(
+                LimitKind::Tokens(TokenKind::All),
+                until.map_or(MINUTE_MS, |(first, _)| first + MINUTE_MS - at),
+            );
         }
         None
     }

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, timeout};
 use valuesim_shared::money::{NanoUsd, Tokens};
 use valuesim_shared::permit::{
     CallEnd, CircuitPauses, Endpoint, KeyName, Limits, Permit as _, PermitDesk as _, PermitOffice as _, QuotaDesk,
-    QuotaOffice, Reason, Refusal, Request, Settlement,
+    QuotaOffice, Reason, Refusal, Request, RunShare, Settlement,
 };
 use valuesim_shared::stage::Stage;
 use valuesim_test_servers::shared_redis;
@@ -25,7 +25,7 @@ const REQUEST: Request = Request {
 async fn worker(url: &str, limits: Limits) -> QuotaDesk {
     let office = QuotaOffice::of_fleet(connect(url).await, CircuitPauses::default());
     let endpoint = Endpoint::new("https://api.example.com/v1", KeyName::Variable("KEY".to_owned()));
-    office.open(&run("r"), &endpoint, "m", limits)
+    office.open(RunShare::ordinary(&run("r")), &endpoint, "m", limits)
 }
 
 /// How many of so many calls of each worker are granted within a time.

@@ -15,6 +15,7 @@ use super::budget_flags::BudgetFlags;
 use super::embedding_flags::EmbeddingFlags;
 use super::endpoint_flags::EndpointFlags;
 use super::experiment_file;
+use super::limit_flags::LimitFlags;
 use super::pilot::PilotFlags;
 use super::price_flags::PriceFlags;
 use super::when::When;
@@ -143,21 +144,8 @@ pub(crate) struct Flags {
     #[command(flatten)]
     pub(super) pilot: PilotFlags,
 
-    /// Maximum calls in flight, for each model [default: 64]
-    #[arg(long, value_name = "N", env = "VALUESIM_CALLS_IN_FLIGHT", help_heading = "Limits")]
-    calls_in_flight: Option<u32>,
-
-    /// After how many answered prompts with the same beginning the provider reads it from its cache: 0 for none [default: 1, at DeepSeek 2]
-    #[arg(long, value_name = "N", env = "VALUESIM_CACHE_AFTER", help_heading = "Limits")]
-    cache_after: Option<u8>,
-
-    /// Maximum requests in any minute, for each model [default: no limit]
-    #[arg(long, value_name = "N", env = "VALUESIM_REQUESTS_PER_MINUTE", help_heading = "Limits")]
-    requests_per_minute: Option<u32>,
-
-    /// Maximum tokens in any minute, for each model [default: no limit]
-    #[arg(long, value_name = "N", env = "VALUESIM_TOKENS_PER_MINUTE", help_heading = "Limits")]
-    tokens_per_minute: Option<u32>,
+    #[command(flatten)]
+    limits: LimitFlags,
 
     /// Let the simulated provider answer in place of the models
     #[arg(long, env = "VALUESIM_SIMULATE", help_heading = "Simulation")]
@@ -227,6 +215,7 @@ impl Flags {
         }
         experiment.behaviour = self.behaviour.unwrap_or(experiment.behaviour);
         experiment.transcripts |= self.transcripts;
+        experiment.share = self.limits.share.or(experiment.share);
         if !self.by.is_empty() {
             experiment.evaluation.by.clone_from(&self.by);
         }
@@ -298,11 +287,7 @@ impl Flags {
 
     fn override_model(&self, model: &mut ModelSettings) {
         self.endpoint.apply(model);
-        let limits = &mut model.limits;
-        limits.calls_in_flight = self.calls_in_flight.unwrap_or(limits.calls_in_flight);
-        limits.requests_per_minute = self.requests_per_minute.or(limits.requests_per_minute);
-        limits.tokens_per_minute = self.tokens_per_minute.or(limits.tokens_per_minute);
-        model.cache_after = self.cache_after.or(model.cache_after);
+        self.limits.apply(model);
         model.max_output_tokens = self.max_output_tokens.or(model.max_output_tokens);
         model.output_limit_field = self.output_limit_field.unwrap_or(model.output_limit_field);
     }

@@ -86,11 +86,11 @@ fn waits(workers: &[&WorkerReport]) -> Option<Bottleneck> {
         use WaitReason as Wait;
         let limited = matches!(
             reason,
-            Wait::ProviderCallsInFlight(_) | Wait::ProviderRequestsPerMinute(_) | Wait::ProviderTokensPerMinute(_)
+            Wait::ProviderCallsInFlight(_) | Wait::ProviderRequestsPerMinute(_) | Wait::ProviderTokensPerMinute(..)
         );
         limited || matches!(reason, Wait::Cooldown | Wait::CircuitOpen | Wait::SlowStart(_))
     };
-    let is_own = |reason| matches!(reason, WaitReason::RequestsPerMinute(_) | WaitReason::TokensPerMinute(_));
+    let is_own = |reason| matches!(reason, WaitReason::RequestsPerMinute(_) | WaitReason::TokensPerMinute(..));
     let provider = reasons.clone().find(|wait| is_provider(wait.reason)).map(|wait| (BottleneckKind::Provider, wait));
     let own = || reasons.clone().find(|wait| is_own(wait.reason)).map(|wait| (BottleneckKind::OwnLimit, wait));
     let (kind, wait) = provider.or_else(own)?;
@@ -118,6 +118,8 @@ fn full(run: &RunStatus, workers: &[&WorkerReport]) -> Option<Bottleneck> {
 #[cfg(test)]
 mod tests {
     use valuesim_shared::control::{RunTrouble, WaitReport};
+
+    use valuesim_shared::permit::TokenKind;
 
     use super::*;
     use crate::commands::status::found::Unreached;
@@ -178,7 +180,10 @@ mod tests {
             }
         };
         check(waits(WaitReason::CircuitOpen), Some((Provider, "m waits for the provider, which does not answer")));
-        check(waits(WaitReason::TokensPerMinute(9)), Some((OwnLimit, "its own limit of 9 tokens a minute")));
+        check(
+            waits(WaitReason::TokensPerMinute(TokenKind::All, 9)),
+            Some((OwnLimit, "its own limit of 9 tokens a minute")),
+        );
         let idle = |status: &mut Status| {
             status.workers.iter_mut().for_each(|worker| (worker.tasks, worker.calls_in_flight) = (0, 0));
         };

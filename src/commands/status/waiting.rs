@@ -54,10 +54,10 @@ pub(super) fn of_reason(reason: WaitReason) -> (WaitingKind, String) {
     match reason {
         WaitReason::CallsInFlight(limit) => own(limit, "calls in flight"),
         WaitReason::RequestsPerMinute(limit) => own(limit, "requests a minute"),
-        WaitReason::TokensPerMinute(limit) => own(limit, "tokens a minute"),
+        WaitReason::TokensPerMinute(kind, limit) => own(limit, &format!("{} a minute", kind.text())),
         WaitReason::ProviderCallsInFlight(limit) => provider(limit, "calls in flight"),
         WaitReason::ProviderRequestsPerMinute(limit) => provider(limit, "requests a minute"),
-        WaitReason::ProviderTokensPerMinute(limit) => provider(limit, "tokens a minute"),
+        WaitReason::ProviderTokensPerMinute(kind, limit) => provider(limit, &format!("{} a minute", kind.text())),
         WaitReason::SlowStart(pace) => (
             WaitingKind::Provider,
             format!("its provider's limit, which is not known yet: {pace} requests a minute now"),

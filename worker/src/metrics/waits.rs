@@ -34,10 +34,10 @@ const fn reason_name(reason: Reason) -> &'static str {
     match reason {
         Reason::OwnLimit(OwnLimit::CallsInFlight(_)) => "calls_in_flight",
         Reason::OwnLimit(OwnLimit::RequestsPerMinute(_)) => "requests_per_minute",
-        Reason::OwnLimit(OwnLimit::TokensPerMinute(_)) => "tokens_per_minute",
+        Reason::OwnLimit(OwnLimit::TokensPerMinute(..)) => "tokens_per_minute",
         Reason::ProviderLimit(OwnLimit::CallsInFlight(_)) => "provider_calls_in_flight",
         Reason::ProviderLimit(OwnLimit::RequestsPerMinute(_)) => "provider_requests_per_minute",
-        Reason::ProviderLimit(OwnLimit::TokensPerMinute(_)) => "provider_tokens_per_minute",
+        Reason::ProviderLimit(OwnLimit::TokensPerMinute(..)) => "provider_tokens_per_minute",
         Reason::SlowStart(_) => "slow_start",
         Reason::Recovering => "recovering",
         Reason::Cooldown => "cooldown",

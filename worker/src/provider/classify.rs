@@ -1,6 +1,6 @@
 //! Classifies the error that a provider sent: by its code, then by the status where that is clear, and last by its words.
 
-use valuesim_shared::permit::LimitKind;
+use valuesim_shared::permit::{LimitKind, TokenKind};
 use valuesim_shared::provider_errors::{Meaning, ProviderErrors};
 
 use super::error::{CallErrorKind, Decision, Setting};
@@ -113,7 +113,7 @@ impl ErrorDetails<'_> {
     /// Too many calls for now, unless one call needs more than a minute has.
     fn rate_limited(&self, message: &str) -> CallErrorKind {
         match beyond_the_limit(message) {
-            Some((needed, limit)) if self.limited_by() == Some(LimitKind::Tokens) => {
+            Some((needed, limit)) if matches!(self.limited_by(), Some(LimitKind::Tokens(_))) => {
                 CallErrorKind::AboveLimit { needed, limit }
             }
             _ => CallErrorKind::RateLimited,
@@ -152,9 +152,22 @@ impl ErrorDetails<'_> {
         let is_calls = self.kind == "requests" || self.mentions(&["requests per", "rpm", "number of requests"]);
         match (is_in_flight, is_tokens, is_calls) {
             (true, ..) => Some(LimitKind::InFlight),
-            (_, true, _) => Some(LimitKind::Tokens),
+            (_, true, _) => Some(LimitKind::Tokens(self.limited_tokens())),
             (_, _, true) => Some(LimitKind::Calls),
             (false, false, false) => None,
+        }
+    }
+
+    /// Which tokens are limited, of a limit on tokens: `input tokens per minute`, `output tokens per minute`. Anthropic, whose
+    /// errors are of the type `rate_limit_error`, does not count the tokens of prompts that it reads from its cache
+    /// (docs.anthropic.com, rate limits, 2026).
+    fn limited_tokens(&self) -> TokenKind {
+        if self.mentions(&["output tokens per min"]) {
+            TokenKind::Output
+        } else if self.mentions(&["input tokens per min"]) {
+            if self.kind == "rate_limit_error" { TokenKind::Uncached } else { TokenKind::Input }
+        } else {
+            TokenKind::All
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::HeaderMap;
-use valuesim_shared::permit::Stated;
+use valuesim_shared::permit::{ByTokenKind, Stated};
 
 /// Longer waits are cut to this: they are a mistake of the provider or mean that a daily quota is used up, and trying again
 /// costs only one request of one worker.
@@ -27,6 +27,20 @@ const TOKEN_LIMITS: [[&str; 3]; 2] = [
     ["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"],
     ["anthropic-ratelimit-tokens-limit", "anthropic-ratelimit-tokens-remaining", "anthropic-ratelimit-tokens-reset"],
 ];
+
+/// The same for tokens of prompts, those that are read from a cache not among them.
+const INPUT_TOKEN_LIMITS: [[&str; 3]; 1] = [[
+    "anthropic-ratelimit-input-tokens-limit",
+    "anthropic-ratelimit-input-tokens-remaining",
+    "anthropic-ratelimit-input-tokens-reset",
+]];
+
+/// The same for tokens of replies.
+const OUTPUT_TOKEN_LIMITS: [[&str; 3]; 1] = [[
+    "anthropic-ratelimit-output-tokens-limit",
+    "anthropic-ratelimit-output-tokens-remaining",
+    "anthropic-ratelimit-output-tokens-reset",
+]];
 
 /// How long to wait, by the first of these that is present and valid: `retry-after-ms`; `retry-after`, in seconds or as a
 /// date; the longest `x-ratelimit-reset-*` of the limits that are used up.
@@ -58,7 +72,13 @@ pub(super) fn stated_limits(headers: &HeaderMap, now: SystemTime) -> Stated {
         let is_of_a_minute = reset.is_none_or(|reset| (refill / 2..=MINUTE).contains(&reset));
         is_of_a_minute.then_some(limit)
     };
-    Stated { calls: limit(&CALL_LIMITS), tokens: limit(&TOKEN_LIMITS) }
+    let tokens = ByTokenKind {
+        all: limit(&TOKEN_LIMITS),
+        input: None,
+        uncached: limit(&INPUT_TOKEN_LIMITS),
+        output: limit(&OUTPUT_TOKEN_LIMITS),
+    };
+    Stated { calls: limit(&CALL_LIMITS), tokens }
 }
 
 /// The header `x-should-retry`, by which OpenAI overrides whether a status may be retried.
@@ -130,14 +150,30 @@ mod tests {
         check(&[("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-reset-tokens", "-1")], None);
     }
 
+    fn of_all(all: Option<u64>) -> ByTokenKind<Option<u64>> {
+        ByTokenKind { all, ..ByTokenKind::default() }
+    }
+
     #[test]
     fn limits_are_read_if_they_are_of_a_minute_and_make_sense() {
         let check = |headers: &[(&'static str, &'static str)], calls: Option<u64>, tokens: Option<u64>| {
             let map =
                 headers.iter().map(|&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
-            assert_eq!(stated_limits(&map.collect(), SystemTime::now()), Stated { calls, tokens }, "{headers:?}");
+            assert_eq!(
+                stated_limits(&map.collect(), SystemTime::now()),
+                Stated { calls, tokens: of_all(tokens) },
+                "{headers:?}"
+            );
         };
         check(&[], None, None);
+        let apart =
+            [("anthropic-ratelimit-input-tokens-limit", "40000"), ("anthropic-ratelimit-output-tokens-limit", "8000")];
+        let map = apart.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        let stated = stated_limits(&map.into_iter().collect(), SystemTime::now());
+        assert_eq!(
+            (stated.tokens.uncached, stated.tokens.output, stated.tokens.all),
+            (Some(40_000), Some(8_000), None)
+        );
         check(
             &[("x-ratelimit-limit-requests", "600"), ("x-ratelimit-limit-tokens", "900000")],
             Some(600),

@@ -1,6 +1,7 @@
 //! What a worker asks of a quota, and the answer.
 
 use super::slots::Charge;
+use crate::permit::token_kinds::{ByTokenKind, TokenCounts, TokenKind};
 
 /// A worker's ask: what it wants, and what came of earlier grants.
 #[derive(Debug, Clone, Default)]
@@ -34,7 +35,7 @@ pub struct Configured {
     /// Calls in any minute.
     pub calls: Option<u64>,
     /// Tokens in any minute.
-    pub tokens: Option<u64>,
+    pub tokens: ByTokenKind<Option<u64>>,
     /// Calls in flight of all workers together.
     pub in_flight: Option<u64>,
 }
@@ -47,7 +48,7 @@ pub struct Want<'a> {
     /// The run's weight beside others.
     pub weight: u32,
     /// The tokens that each call is expected to use at most.
-    pub tokens: &'a [u32],
+    pub tokens: &'a [TokenCounts],
 }
 
 /// What came of a granted call.
@@ -58,7 +59,7 @@ pub struct Settled {
     /// The epoch in which it was granted.
     pub epoch: u64,
     /// The tokens that it was expected to use.
-    pub expected: u32,
+    pub expected: TokenCounts,
     /// How it ended.
     pub end: End,
     /// How many milliseconds after its grant.
@@ -75,7 +76,7 @@ pub enum End {
     /// It was answered, or declined for its content. `used` are its tokens, if they are known.
     Answered {
         /// Tokens of prompt and reply.
-        used: Option<u64>,
+        used: Option<TokenCounts>,
     },
     /// The provider refused it for a limit.
     Limited {
@@ -101,7 +102,7 @@ pub struct Stated {
     /// Calls a minute.
     pub calls: Option<u64>,
     /// Tokens a minute.
-    pub tokens: Option<u64>,
+    pub tokens: ByTokenKind<Option<u64>>,
 }
 
 /// What is limited.
@@ -110,8 +111,8 @@ pub struct Stated {
 pub enum LimitKind {
     /// Calls a minute.
     Calls,
-    /// Tokens a minute.
-    Tokens,
+    /// Tokens of a kind a minute.
+    Tokens(TokenKind),
     /// Calls in flight.
     InFlight,
 }

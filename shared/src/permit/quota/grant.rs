@@ -4,6 +4,7 @@ use super::ask::{Answer, Ask, LimitKind, LimitSource, Pause, PauseCause, Waited}
 use super::hold::{Cause, Passage};
 use super::slots::{Charge, Slots};
 use super::{InForce, Quota};
+use crate::permit::token_kinds::{ByTokenKind, TokenCounts, TokenKind};
 
 /// A worker asks again within this time if calls wait: others may have given up their share.
 const COME_BACK_MS: u64 = 200;
@@ -18,7 +19,7 @@ const MANY: f64 = 1e9;
 #[derive(Debug)]
 struct Room {
     calls: f64,
-    tokens: f64,
+    tokens: ByTokenKind<f64>,
 }
 
 impl Quota {
@@ -75,15 +76,19 @@ impl Quota {
         let mut granted = 0;
         for (at, want) in ask.wants.iter().enumerate() {
             let share = of_wants.get(at).copied().unwrap_or(0.0);
-            let mut tokens_left = room.tokens * (share / available).min(1.0);
+            let part = (share / available).min(1.0);
+            let mut tokens_left = ByTokenKind::from_fn(|kind| room.tokens.get(kind) * part);
             for &tokens in want.tokens {
                 let is_within_share = (answer.granted[at] as f64) < share.ceil() && (granted as f64) < own;
-                let is_granted = granted < at_most && is_within_share && tokens_left > 0.0;
-                if !is_granted || !self.fits(tokens.into(), in_force) {
+                let has_tokens = TokenKind::KINDS.iter().all(|&kind| *tokens_left.get(kind) > 0.0);
+                let is_granted = granted < at_most && is_within_share && has_tokens;
+                if !is_granted || !self.fits(tokens, in_force) {
                     break;
                 }
-                self.charge(ask.worker, tokens.into());
-                tokens_left -= f64::from(tokens);
+                self.charge(ask.worker, tokens);
+                for kind in TokenKind::KINDS {
+                    *tokens_left.get_mut(kind) -= tokens.of(kind) as f64;
+                }
                 answer.granted[at] += 1;
                 granted += 1;
             }
@@ -92,11 +97,13 @@ impl Quota {
         granted
     }
 
-    fn charge(&mut self, worker: u64, tokens: u64) {
+    fn charge(&mut self, worker: u64, tokens: TokenCounts) {
         let slot = Slots::number(self.clock.now());
         self.slots.add(Charge { slot, calls: 1, refused: 0, tokens });
         self.calls_flow.grant(1);
-        self.tokens_flow.grant(tokens);
+        for kind in TokenKind::KINDS {
+            self.tokens_flow.get_mut(kind).grant(tokens.of(kind));
+        }
         self.claims.granted(worker, 1);
     }
 
@@ -107,17 +114,20 @@ impl Quota {
         let in_flight = left(in_force.in_flight, self.claims.in_flight());
         Room {
             calls: left(in_force.calls, sum.calls).min(in_flight).min(flow),
-            tokens: left(in_force.tokens, sum.tokens).min(self.tokens_flow.room(in_force.tokens_rate)),
+            tokens: ByTokenKind::from_fn(|kind| {
+                let flow = self.tokens_flow.get(kind).room(*in_force.tokens_rate.get(kind));
+                left(*in_force.tokens.get(kind), sum.tokens.of(kind)).min(flow)
+            }),
         }
     }
 
     /// Whether a call of so many tokens fits now. One that is larger than the limit goes alone.
-    fn fits(&self, tokens: u64, in_force: &InForce) -> bool {
+    fn fits(&self, tokens: TokenCounts, in_force: &InForce) -> bool {
         self.obstacle(tokens, in_force).is_none()
     }
 
     /// What stands in the way of a call, and when it may be gone.
-    fn obstacle(&self, tokens: u64, in_force: &InForce) -> Option<(LimitKind, u64)> {
+    fn obstacle(&self, tokens: TokenCounts, in_force: &InForce) -> Option<(LimitKind, u64)> {
         let (now, sum) = (self.clock.now(), self.slots.sum());
         let expiry = || self.slots.next_expiry().map_or(SOON_MS, |at| at.saturating_sub(now));
         if in_force.in_flight.is_some_and(|limit| self.claims.in_flight() >= limit) {
@@ -126,15 +136,21 @@ impl Quota {
         if in_force.calls.is_some_and(|limit| sum.calls >= limit) {
             return Some((LimitKind::Calls, expiry()));
         }
-        if in_force.tokens.is_some_and(|limit| sum.tokens > 0 && sum.tokens + tokens > limit) {
-            return Some((LimitKind::Tokens, expiry()));
+        let is_beyond = |kind: &TokenKind| {
+            let (used, more) = (sum.tokens.of(*kind), tokens.of(*kind));
+            in_force.tokens.get(*kind).is_some_and(|limit| used > 0 && more > 0 && used + more > limit)
+        };
+        if let Some(kind) = TokenKind::KINDS.into_iter().find(is_beyond) {
+            return Some((LimitKind::Tokens(kind), expiry()));
         }
         if self.calls_flow.room(in_force.calls_rate) < 1.0 {
             return Some((LimitKind::Calls, self.calls_flow.wait_ms(in_force.calls_rate, 1.0)));
         }
         // The last call may be larger than what is left of the burst: it is paid off before the next.
-        let is_dry = self.tokens_flow.room(in_force.tokens_rate) <= 0.0;
-        is_dry.then(|| (LimitKind::Tokens, self.tokens_flow.wait_ms(in_force.tokens_rate, 1.0)))
+        TokenKind::KINDS.into_iter().find_map(|kind| {
+            let (flow, rate) = (self.tokens_flow.get(kind), *in_force.tokens_rate.get(kind));
+            (flow.room(rate) <= 0.0).then(|| (LimitKind::Tokens(kind), flow.wait_ms(rate, 1.0)))
+        })
     }
 
     /// Says what the calls wait for that were not granted.
@@ -142,7 +158,7 @@ impl Quota {
         let next = ask.wants.iter().zip(&answer.granted).find_map(|(want, &granted)| want.tokens.get(granted));
         let Some(&tokens) = next else { return };
         // Without an obstacle the rest is the share of others, who wait for the same pace.
-        let (limit, wait_ms) = self.obstacle(tokens.into(), in_force).unwrap_or((LimitKind::Calls, COME_BACK_MS));
+        let (limit, wait_ms) = self.obstacle(tokens, in_force).unwrap_or((LimitKind::Calls, COME_BACK_MS));
         answer.come_back_ms = wait_ms.clamp(1, COME_BACK_MS);
         let is_below = in_force.calls.is_none_or(|limit| self.slots.sum().calls < limit);
         let is_ramp = limit == LimitKind::Calls && in_force.is_ramping && is_below;
@@ -151,7 +167,9 @@ impl Quota {
         }
         let (level, configured, in_force) = match limit {
             LimitKind::Calls => (&self.calls, ask.configured.calls, in_force.calls),
-            LimitKind::Tokens => (&self.tokens, ask.configured.tokens, in_force.tokens),
+            LimitKind::Tokens(kind) => {
+                (self.tokens.get(kind), *ask.configured.tokens.get(kind), *in_force.tokens.get(kind))
+            }
             LimitKind::InFlight => (&self.in_flight, ask.configured.in_flight, in_force.in_flight),
         };
         let value = in_force.filter(|_| !is_ramp).unwrap_or(self.ramp.per_minute());

@@ -2,6 +2,7 @@
 
 use super::ask::{End, Settled};
 use super::slots::{Charge, Slots};
+use crate::permit::token_kinds::TokenCounts;
 
 /// The granted calls of the last minute, by the slots of the quota that granted them.
 #[derive(Debug, Default)]
@@ -9,13 +10,13 @@ pub struct Sent(Slots);
 
 impl Sent {
     /// Records a granted call.
-    pub fn grant(&mut self, slot: u64, tokens: u64) {
+    pub fn grant(&mut self, slot: u64, tokens: TokenCounts) {
         self.0.add(Charge { slot, calls: 1, refused: 0, tokens });
     }
 
     /// Takes in what came of a call.
     pub fn settle(&mut self, settled: &Settled) {
-        let expected = u64::from(settled.expected);
+        let expected = settled.expected;
         match settled.end {
             End::Unsent => self.0.unsent(settled.slot, expected),
             End::Answered { used } => self.0.correct(settled.slot, expected, used.unwrap_or(expected)),

@@ -4,6 +4,7 @@ use super::Quota;
 use super::ask::{Configured, End, LimitKind, Settled, Stated};
 use super::hold::Cause;
 use super::level::{Circumstances, Level};
+use crate::permit::token_kinds::{TokenCounts, TokenKind};
 
 /// The first pause after a refusal that does not say how long to wait. It doubles while probes are refused.
 const FIRST_PAUSE_MS: u64 = 1_000;
@@ -21,16 +22,19 @@ const YOUNG_MS: u64 = 5_000;
 /// The pause after a probe that failed, if the circuit does not say how long.
 const FAILED_PROBE_PAUSE_MS: u64 = 500;
 
+/// A limit that a refusal may be about, its present level, and what the user has set.
+type Candidate<'a> = (LimitKind, &'a Level, u64, Option<u64>);
+
 impl Quota {
     /// Takes in what came of a call.
     pub(super) fn settle(&mut self, settled: &Settled, configured: Configured) {
-        let expected = u64::from(settled.expected);
+        let expected = settled.expected;
         self.believe(settled.stated);
         match settled.end {
             End::Unsent => {
                 self.slots.unsent(settled.slot, expected);
                 self.calls_flow.give_back(1);
-                self.tokens_flow.give_back(expected);
+                self.give_back(expected);
                 if settled.epoch == self.epoch {
                     self.hold.probe_unsent();
                 }
@@ -40,7 +44,7 @@ impl Quota {
                 self.answered(settled, configured);
             }
             End::Limited { limit, retry_after_ms } => {
-                self.tokens_flow.give_back(expected);
+                self.give_back(expected);
                 self.slots.refused(settled.slot, expected);
                 self.limited(settled, limit, retry_after_ms, configured);
             }
@@ -55,24 +59,37 @@ impl Quota {
         if let Some(calls) = stated.calls {
             self.calls.state(calls);
         }
-        if let Some(tokens) = stated.tokens {
-            self.tokens.state(tokens);
+        for kind in TokenKind::KINDS {
+            if let Some(tokens) = *stated.tokens.get(kind) {
+                self.tokens.get_mut(kind).state(tokens);
+            }
         }
     }
 
-    fn use_tokens(&mut self, settled: &Settled, used: u64) {
-        let expected = u64::from(settled.expected);
-        self.slots.correct(settled.slot, expected, used);
-        match used.checked_sub(expected) {
-            Some(more) => self.tokens_flow.grant(more),
-            None => self.tokens_flow.give_back(expected - used),
+    /// Gives tokens back that are not used after all.
+    fn give_back(&mut self, tokens: TokenCounts) {
+        for kind in TokenKind::KINDS {
+            self.tokens_flow.get_mut(kind).give_back(tokens.of(kind));
+        }
+    }
+
+    fn use_tokens(&mut self, settled: &Settled, used: TokenCounts) {
+        self.slots.correct(settled.slot, settled.expected, used);
+        for kind in TokenKind::KINDS {
+            let (flow, expected, used) = (self.tokens_flow.get_mut(kind), settled.expected.of(kind), used.of(kind));
+            match used.checked_sub(expected) {
+                Some(more) => flow.grant(more),
+                None => flow.give_back(expected - used),
+            }
         }
     }
 
     fn answered(&mut self, settled: &Settled, configured: Configured) {
         let sum = self.slots.sum();
         self.calls.succeeded(sum.calls - sum.refused);
-        self.tokens.succeeded(sum.tokens);
+        for kind in TokenKind::KINDS {
+            self.tokens.get_mut(kind).succeeded(sum.tokens.of(kind));
+        }
         self.in_flight.succeeded(self.claims.in_flight());
         self.ramp.answered(settled.took_ms);
         self.circuit.answered();
@@ -81,12 +98,16 @@ impl Quota {
                 // What was not used during the pause would go out at once, and be refused.
                 let in_force = self.in_force(configured);
                 self.calls_flow.spend_burst(in_force.calls_rate);
-                self.tokens_flow.spend_burst(in_force.tokens_rate);
+                for kind in TokenKind::KINDS {
+                    self.tokens_flow.get_mut(kind).spend_burst(*in_force.tokens_rate.get(kind));
+                }
             }
             self.hold.passed();
             self.pauses_in_a_row = 0;
             self.calls.passed(sum.calls, 1);
-            self.tokens.passed(sum.tokens, settled.expected.into());
+            for kind in TokenKind::KINDS {
+                self.tokens.get_mut(kind).passed(sum.tokens.of(kind), settled.expected.of(kind));
+            }
         }
     }
 
@@ -109,7 +130,10 @@ impl Quota {
         let of = |configured| Circumstances { configured, is_probe: self.hold.is_probed(), is_young };
         match kind {
             LimitKind::Calls => self.calls.refused(now, sum.calls - sum.refused, of(configured.calls)),
-            LimitKind::Tokens => self.tokens.refused(now, sum.tokens, of(configured.tokens)),
+            LimitKind::Tokens(kind) => {
+                let circumstances = of(*configured.tokens.get(kind));
+                self.tokens.get_mut(kind).refused(now, sum.tokens.of(kind), circumstances);
+            }
             LimitKind::InFlight => {
                 let accepted = self.claims.in_flight().saturating_sub(1);
                 self.in_flight.refused(now, accepted, Circumstances { is_young: false, ..of(configured.in_flight) });
@@ -130,7 +154,7 @@ impl Quota {
         }
         match kind {
             LimitKind::Calls => self.calls.refused_too(now, 1),
-            LimitKind::Tokens => self.tokens.refused_too(now, settled.expected.into()),
+            LimitKind::Tokens(kind) => self.tokens.get_mut(kind).refused_too(now, settled.expected.of(kind)),
             LimitKind::InFlight => self.in_flight.refused_too(now, 1),
         }
         self.hold.extend(now, retry_after_ms.unwrap_or(0));
@@ -140,7 +164,7 @@ impl Quota {
         let doubled = FIRST_PAUSE_MS << self.pauses_in_a_row.min(3);
         let untold = match kind {
             LimitKind::InFlight => SHORTEST_PAUSE_MS,
-            LimitKind::Calls | LimitKind::Tokens => doubled.min(LONGEST_PAUSE_MS),
+            LimitKind::Calls | LimitKind::Tokens(_) => doubled.min(LONGEST_PAUSE_MS),
         };
         retry_after_ms.unwrap_or(untold).max(SHORTEST_PAUSE_MS)
     }
@@ -152,20 +176,36 @@ impl Quota {
         let candidates = [
             (LimitKind::InFlight, &self.in_flight, self.claims.in_flight(), configured.in_flight),
             (LimitKind::Calls, &self.calls, sum.calls - sum.refused, configured.calls),
-            (LimitKind::Tokens, &self.tokens, sum.tokens, configured.tokens),
+            self.candidate(TokenKind::All, configured),
+            self.candidate(TokenKind::Input, configured),
+            self.candidate(TokenKind::Uncached, configured),
+            self.candidate(TokenKind::Output, configured),
         ];
         let is_unknown = |level: &Level, configured: Option<u64>| configured.is_none() && level.stated().is_none();
-        let above = candidates.iter().filter(|(_, level, now, _)| level.is_above_best(*now));
+        // Only what is known to be limited is limited apart.
+        let may_be = |(kind, level, _, configured): &&Candidate<'_>| {
+            let is_apart = matches!(kind, LimitKind::Tokens(kind) if *kind != TokenKind::All);
+            !is_apart || level.limit(*configured).is_some()
+        };
+        let above = candidates.iter().filter(may_be).filter(|(_, level, now, _)| level.is_above_best(*now));
         let unknown = above.clone().find(|(_, level, _, configured)| is_unknown(level, *configured));
         let likely = unknown.or_else(|| above.clone().next());
         likely.map_or(LimitKind::Calls, |(kind, ..)| *kind)
     }
 
+    fn candidate(&self, kind: TokenKind, configured: Configured) -> Candidate<'_> {
+        let now = self.slots.sum().tokens.of(kind);
+        (LimitKind::Tokens(kind), self.tokens.get(kind), now, *configured.tokens.get(kind))
+    }
+
     /// A call was not answered.
     fn failed(&mut self, settled: &Settled, retry_after_ms: Option<u64>) {
         let now = self.clock.now();
-        for level in [&mut self.calls, &mut self.tokens, &mut self.in_flight] {
+        for level in [&mut self.calls, &mut self.in_flight] {
             level.rest(now);
+        }
+        for kind in TokenKind::KINDS {
+            self.tokens.get_mut(kind).rest(now);
         }
         self.ramp.rest();
         let was_probe = settled.epoch == self.epoch && self.hold.is_probed();

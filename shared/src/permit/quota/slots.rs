@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use crate::permit::token_kinds::TokenCounts;
+
 /// The length of a slot.
 const SLOT_MS: u64 = 250;
 
@@ -21,7 +23,7 @@ pub(super) struct Slots {
 
 /// What was granted in one slot.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "[u64; 4]", into = "[u64; 4]")]
+#[serde(from = "[u64; 6]", into = "[u64; 6]")]
 pub struct Charge {
     /// The slot's number.
     pub slot: u64,
@@ -30,7 +32,7 @@ pub struct Charge {
     /// Calls that the provider refused for its limit.
     pub refused: u64,
     /// Tokens: as expected, and as used once that is known. Those of refused calls do not count.
-    pub tokens: u64,
+    pub tokens: TokenCounts,
 }
 
 /// Sums over all slots that count.
@@ -38,18 +40,18 @@ pub struct Charge {
 pub(super) struct Sum {
     pub(super) calls: u64,
     pub(super) refused: u64,
-    pub(super) tokens: u64,
+    pub(super) tokens: TokenCounts,
 }
 
-impl From<[u64; 4]> for Charge {
-    fn from([slot, calls, refused, tokens]: [u64; 4]) -> Self {
-        Self { slot, calls, refused, tokens }
+impl From<[u64; 6]> for Charge {
+    fn from([slot, calls, refused, input, uncached, output]: [u64; 6]) -> Self {
+        Self { slot, calls, refused, tokens: TokenCounts { input, uncached, output } }
     }
 }
 
-impl From<Charge> for [u64; 4] {
-    fn from(charge: Charge) -> Self {
-        [charge.slot, charge.calls, charge.refused, charge.tokens]
+impl From<Charge> for [u64; 6] {
+    fn from(Charge { slot, calls, refused, tokens }: Charge) -> Self {
+        [slot, calls, refused, tokens.input, tokens.uncached, tokens.output]
     }
 }
 
@@ -82,7 +84,7 @@ impl Slots {
         {
             self.sum.calls -= oldest.calls;
             self.sum.refused -= oldest.refused;
-            self.sum.tokens -= oldest.tokens;
+            self.sum.tokens = self.sum.tokens.without(oldest.tokens);
             self.slots.pop_front();
         }
     }
@@ -118,16 +120,16 @@ impl Slots {
 
     /// Replaces the expected tokens of a call by those that it used, in the slot in which it was granted. If they counted
     /// now, what is refunded late would let the present minute be exceeded.
-    pub(super) fn correct(&mut self, slot: u64, expected: u64, used: u64) {
+    pub(super) fn correct(&mut self, slot: u64, expected: TokenCounts, used: TokenCounts) {
         let Some(known) = find(&mut self.slots, slot) else { return };
         let before = known.tokens;
-        known.tokens = (before + used).saturating_sub(expected);
-        self.sum.tokens = self.sum.tokens + known.tokens - before;
+        known.tokens = (before + used).without(expected);
+        self.sum.tokens = (self.sum.tokens + known.tokens).without(before);
     }
 
     /// Takes back a call that was not sent.
-    pub(super) fn unsent(&mut self, slot: u64, expected: u64) {
-        self.correct(slot, expected, 0);
+    pub(super) fn unsent(&mut self, slot: u64, expected: TokenCounts) {
+        self.correct(slot, expected, TokenCounts::NONE);
         if let Some(known) = find(&mut self.slots, slot).filter(|known| known.calls > known.refused) {
             known.calls -= 1;
             self.sum.calls -= 1;
@@ -135,8 +137,8 @@ impl Slots {
     }
 
     /// Notes that the provider refused a call.
-    pub(super) fn refused(&mut self, slot: u64, expected: u64) {
-        self.correct(slot, expected, 0);
+    pub(super) fn refused(&mut self, slot: u64, expected: TokenCounts) {
+        self.correct(slot, expected, TokenCounts::NONE);
         if let Some(known) = find(&mut self.slots, slot).filter(|known| known.calls > known.refused) {
             known.refused += 1;
             self.sum.refused += 1;
@@ -153,8 +155,12 @@ fn find(slots: &mut VecDeque<Charge>, slot: u64) -> Option<&mut Charge> {
 mod tests {
     use super::*;
 
+    fn prompt(tokens: u64) -> TokenCounts {
+        TokenCounts::of_prompt(tokens)
+    }
+
     fn charge(slot: u64, calls: u64, tokens: u64) -> Charge {
-        Charge { slot, calls, refused: 0, tokens }
+        Charge { slot, calls, refused: 0, tokens: prompt(tokens) }
     }
 
     #[test]
@@ -164,33 +170,34 @@ mod tests {
         slots.add(charge(Slots::number(1_000), 1, 5));
         assert_eq!(slots.next_expiry(), Some(61_500));
         slots.expire(61_499);
-        assert_eq!(slots.sum(), Sum { calls: 3, refused: 0, tokens: 25 });
+        assert_eq!(slots.sum(), Sum { calls: 3, refused: 0, tokens: prompt(25) });
         slots.expire(61_500);
-        assert_eq!(slots.sum(), Sum { calls: 1, refused: 0, tokens: 5 });
+        assert_eq!(slots.sum(), Sum { calls: 1, refused: 0, tokens: prompt(5) });
     }
 
     #[test]
     fn corrections_go_to_the_slot_of_the_grant_if_it_still_counts() {
         let mut slots = Slots::default();
         slots.add(charge(4, 2, 200));
-        slots.correct(4, 100, 70);
-        slots.refused(4, 100);
-        assert_eq!(slots.sum(), Sum { calls: 2, refused: 1, tokens: 70 });
-        slots.unsent(4, 70);
-        assert_eq!(slots.sum(), Sum { calls: 1, refused: 1, tokens: 0 });
-        slots.correct(5, 10, 1_000);
-        slots.unsent(4, 0);
-        assert_eq!(slots.sum(), Sum { calls: 1, refused: 1, tokens: 0 }, "nothing is taken back twice");
+        slots.correct(4, prompt(100), prompt(70));
+        slots.refused(4, prompt(100));
+        assert_eq!(slots.sum(), Sum { calls: 2, refused: 1, tokens: prompt(70) });
+        slots.unsent(4, prompt(70));
+        assert_eq!(slots.sum(), Sum { calls: 1, refused: 1, tokens: TokenCounts::NONE });
+        slots.correct(5, prompt(10), prompt(1_000));
+        slots.unsent(4, TokenCounts::NONE);
+        assert_eq!(slots.sum(), Sum { calls: 1, refused: 1, tokens: TokenCounts::NONE }, "nothing is taken back twice");
     }
 
     #[test]
     fn it_survives_being_written() {
         let mut slots = Slots::default();
         for slot in [9, 4, 4, 7] {
-            slots.add(Charge { slot, calls: 3, refused: 1, tokens: 30 });
+            let tokens = TokenCounts { input: 30, uncached: 10, output: 2 };
+            slots.add(Charge { slot, calls: 3, refused: 1, tokens });
         }
         let text = serde_json::to_string(&slots).unwrap();
-        assert_eq!(text, "[[4,6,2,60],[7,3,1,30],[9,3,1,30]]");
+        assert_eq!(text, "[[4,6,2,60,20,4],[7,3,1,30,10,2],[9,3,1,30,10,2]]");
         assert_eq!(serde_json::from_str::<Slots>(&text).unwrap(), slots);
     }
 }

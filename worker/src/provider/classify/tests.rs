@@ -153,10 +153,23 @@ fn a_refusal_may_name_its_limit() {
         let details = ErrorDetails { status: 429, kind, message, ..ErrorDetails::default() };
         assert_eq!(details.limited_by(), expected, "{message}");
     };
-    check("tokens", "Rate limit reached for m on tokens per min (TPM): Limit 9", Some(LimitKind::Tokens));
+    check(
+        "tokens",
+        "Rate limit reached for m on tokens per min (TPM): Limit 9",
+        Some(LimitKind::Tokens(TokenKind::All)),
+    );
     check("requests", "Rate limit reached for m on requests per min (RPM): Limit 9", Some(LimitKind::Calls));
     check("requests", "Rate limit reached for m on concurrent requests: Limit 9", Some(LimitKind::InFlight));
-    check("rate_limit_error", "would exceed the limit on the number of request tokens", Some(LimitKind::Tokens));
+    check(
+        "rate_limit_error",
+        "would exceed the limit on the number of request tokens",
+        Some(LimitKind::Tokens(TokenKind::All)),
+    );
+    let [input, output] =
+        ["input", "output"].map(|kind| format!("would exceed your limit of 40,000 {kind} tokens per minute"));
+    check("rate_limit_error", &input, Some(LimitKind::Tokens(TokenKind::Uncached)));
+    check("tokens", &input, Some(LimitKind::Tokens(TokenKind::Input)));
+    check("rate_limit_error", &output, Some(LimitKind::Tokens(TokenKind::Output)));
     check("", "slow down", None);
 }
 
