@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use valuesim_coordinator::coordinator::Progress;
 use valuesim_shared::outcome::StageSpend;
-use valuesim_shared::permit::{OwnLimit, Reason, TokenKind, Wait};
+use valuesim_shared::permit::{OwnLimit, Reason, Wait};
 use valuesim_worker::meter::{Meter, Reading};
 
 use crate::output::{note, write_event};
@@ -220,7 +220,7 @@ fn draw(bar: &ProgressBar, snapshot: &Snapshot) {
 
 #[cfg(test)]
 mod tests {
-    use valuesim_shared::permit::{Endpoint, KeyName};
+    use valuesim_shared::permit::{Endpoint, KeyName, TokenKind};
 
     use super::*;
 

@@ -24,13 +24,14 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
-use valuesim_coordinator::estimate::{Estimate, estimate};
+use valuesim_coordinator::estimate::{Estimate, StageEstimate, estimate};
 use valuesim_coordinator::fleet::FleetEnd;
 use valuesim_coordinator::ledger::Ledger;
 use valuesim_coordinator::plan::Plan;
 use valuesim_shared::cell::needs_retrieval;
 use valuesim_shared::control::FolderControl;
 use valuesim_shared::experiment::Experiment;
+use valuesim_shared::permit::{TokenCounts, TokenKind};
 use valuesim_shared::telemetry::most_open_files;
 use valuesim_simulator::provider::Provider;
 use valuesim_worker::error::WorkerError;
@@ -145,16 +146,29 @@ fn check_embeddings(experiment: &Experiment) -> Result<(), ClientError> {
     settings.try_for_each(|settings| EmbeddingsClient::new(settings, Deadlines::default()).map(drop))
 }
 
+/// The setting that limits tokens of a kind.
+const fn setting(kind: TokenKind) -> &'static str {
+    match kind {
+        TokenKind::All => "tokens_per_minute",
+        TokenKind::Input => "input_tokens_per_minute",
+        TokenKind::Uncached => "uncached_tokens_per_minute",
+        TokenKind::Output => "output_tokens_per_minute",
+    }
+}
+
 /// A limit below the tokens of a single call would block all calls forever.
 fn check_limits(experiment: &Experiment, estimate: &Estimate) -> anyhow::Result<()> {
     for (model, estimate) in experiment.models.iter().zip(&estimate.models) {
-        let largest = estimate.stages.iter().map(|stage| stage.tokens_per_call.input + stage.tokens_per_call.output);
-        let largest = largest.max().unwrap_or(0);
-        if model.limits.tokens_per_minute.is_some_and(|limit| u64::from(limit) < largest) {
-            let name = &model.name;
-            anyhow::bail!(
-                "model {name:?}: tokens_per_minute is below the {largest} tokens of a single call; expected at least {largest}"
-            );
+        let limits = model.limits.tokens_a_minute();
+        for kind in TokenKind::KINDS {
+            let of_call = |stage: &StageEstimate| TokenCounts::from(stage.tokens_per_call).of(kind);
+            let largest = estimate.stages.iter().map(of_call).max().unwrap_or(0);
+            if limits.get(kind).is_some_and(|limit| limit < largest) {
+                let (name, setting, tokens) = (&model.name, setting(kind), kind.text());
+                anyhow::bail!(
+                    "model {name:?}: {setting} is below the {largest} {tokens} of a single call; expected at least {largest}"
+                );
+            }
         }
     }
     for (embeddings, estimate) in experiment.embeddings.iter().zip(&estimate.embeddings) {

@@ -120,6 +120,11 @@ fn a_base_url_without_a_model_is_an_error() {
 fn a_token_limit_below_a_single_call_is_refused_before_the_first_call() {
     let arguments = ["run", "--users", "1", "--synthetic", "60", "--tokens-per-minute", "1"];
     check(&arguments, &["tokens_per_minute is below", "expected at least 8827"]);
+    let of_replies = ["run", "--users", "1", "--synthetic", "60", "--output-tokens-per-minute", "1"];
+    check(&of_replies, &["output_tokens_per_minute is below", "output tokens of a single call"]);
+    check(&["run", "--total-calls-in-flight", "0"], &["a limit of 0 blocks all calls"]);
+    check(&["run", "--share", "0"], &["--share", "'0'"]);
+    check(&["run", "--input-tokens-per-minute=-4"], &["--input-tokens-per-minute", "'-4'"]);
 }
 
 #[test]

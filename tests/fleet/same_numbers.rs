@@ -100,8 +100,8 @@ impl Scene {
         let (broker, store) = tokio::join!(Broker::start(), shared_redis());
         let broker = broker.expect("starts");
         let broker_url = broker.new_vhost().await.expect("is made");
-        // It refuses what both workers together have too much in flight, and fails at times.
-        let options = ProviderOptions { max_in_flight: Some(3), error_rate: 0.02, ..provider_options() };
+        // Others use the key, so that it refuses calls whatever a fleet learns, and it fails at times.
+        let options = ProviderOptions { rate_limited_rate: 0.2, error_rate: 0.02, ..provider_options() };
         let provider = provider("127.0.0.1:0", options).await;
         let folder = tempfile::tempdir().expect("a temporary folder");
         let experiment = EXPERIMENT.replace("BASE_URL", &provider.base_url());

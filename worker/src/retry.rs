@@ -257,7 +257,7 @@ async fn acquire<D: PermitDesk>(desk: &D, request: Request, stop: &CancellationT
 /// What the office should know of a failed call, with what the response says of limits.
 fn failure_settlement(error: &CallError) -> Settlement {
     let settlement = Settlement::failed(call_end(error.kind), error.retry_after);
-    settlement.limited_by(error.limited_by).stating(error.stated)
+    settlement.limited_by(error.limited_by).stating(*error.stated)
 }
 
 /// How a call ended that failed, as far as it concerns the office.

@@ -96,7 +96,7 @@ impl Quota {
             tokens_flow: ByTokenKind::default(),
             calls: Level::default(),
             tokens: ByTokenKind::default(),
-            in_flight: Level::default(),
+            in_flight: Level::of_calls_in_flight(),
             ramp: Ramp::default(),
             hold: Hold::default(),
             epoch: 0,

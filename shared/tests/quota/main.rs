@@ -125,6 +125,15 @@ fn a_hidden_limit_of_calls_in_flight_is_found_and_used() {
 }
 
 #[test]
+fn a_hidden_limit_of_few_calls_in_flight_is_found_and_used() {
+    let mut provider = Provider::new(Rule::Window, None, None);
+    provider.in_flight = Some(4);
+    let fleet = Fleet::new(Setting::default(), provider).run();
+    let found = figures(&fleet, 106);
+    assert!(found.used_from_120 >= 0.7 && found.refused <= 0.1, "{found:?}\n{}", timeline(&fleet, 106));
+}
+
+#[test]
 fn a_limit_that_is_halved_without_a_word_is_settled_within_half_a_minute() {
     for says_when in [true, false] {
         for calls in [300, 600, 3_000, 12_000] {

@@ -6,8 +6,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use valuesim_shared::money::{NanoUsd, Tokens};
 use valuesim_shared::permit::{
-    CallEnd, CircuitPauses, Endpoint, KeyName, Limits, Permit as _, PermitDesk as _, PermitOffice as _, QuotaDesk,
-    QuotaOffice, Reason, Refusal, Request, RunShare, Settlement,
+    CallEnd, CircuitPauses, Endpoint, KeyName, Limits, OfficePermit, Permit as _, PermitDesk as _, PermitOffice as _,
+    QuotaDesk, QuotaOffice, Reason, Refusal, Request, RunShare, Settlement,
 };
 use valuesim_shared::stage::Stage;
 use valuesim_test_servers::shared_redis;
@@ -84,13 +84,7 @@ async fn a_pause_that_one_worker_is_asked_for_holds_for_all_and_ends_with_one_pr
     let database = shared_redis().await;
     let limits = Limits { requests_per_minute: Some(6_000), ..Limits::default() };
     let [one, other] = [worker(&database.url, limits).await, worker(&database.url, limits).await];
-    let grant = async |desk: &QuotaDesk| loop {
-        match timeout(LIMIT, desk.acquire(REQUEST)).await.expect("in time") {
-            Ok(permit) => return permit,
-            Err(Refusal::NotNow { left, .. }) => sleep(left).await,
-        }
-    };
-    let mut permit = grant(&one).await;
+    let mut permit = granted(&one).await;
     permit.settle(Settlement::failed(CallEnd::RateLimited, Some(Duration::from_secs(3))));
     drop(permit);
     sleep(Duration::from_millis(300)).await;
@@ -99,9 +93,66 @@ async fn a_pause_that_one_worker_is_asked_for_holds_for_all_and_ends_with_one_pr
     let Err(Refusal::NotNow { reason: Reason::Cooldown, left }) = refused else { panic!("{refused:?}") };
     assert!(left > Duration::from_secs(1) && told.elapsed() < Duration::from_secs(1), "{left:?}");
     sleep(left).await;
-    let probe = grant(&other).await;
+    let probe = granted(&other).await;
     assert!(timeout(Duration::from_secs(1), one.acquire(REQUEST)).await.is_err(), "one probe is enough");
     let mut probe = probe;
     probe.settle(Settlement::answered(None));
     drop(timeout(LIMIT, one.acquire(REQUEST)).await.expect("in time").expect("the probe was answered"));
+}
+
+/// Waits out pauses until a call is granted.
+async fn granted(desk: &QuotaDesk) -> OfficePermit {
+    loop {
+        match timeout(LIMIT, desk.acquire(REQUEST)).await.expect("in time") {
+            Ok(permit) => return permit,
+            Err(Refusal::NotNow { left, .. }) => sleep(left).await,
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_circuit_that_one_worker_opens_is_open_for_all_until_one_call_is_answered() {
+    let database = shared_redis().await;
+    let limits = Limits { requests_per_minute: Some(60_000), calls_in_flight: 2, ..Limits::default() };
+    let [one, other] = [worker(&database.url, limits).await, worker(&database.url, limits).await];
+    // The other one says that it lives, and how many calls it may have in flight.
+    granted(&other).await.settle(Settlement::answered(None));
+    let opened = loop {
+        match timeout(LIMIT, one.acquire(REQUEST)).await.expect("in time") {
+            Ok(mut permit) => permit.settle(Settlement::failed(CallEnd::Unanswered, None)),
+            Err(Refusal::NotNow { reason: Reason::CircuitOpen, .. }) => break Instant::now(),
+            Err(Refusal::NotNow { left, .. }) => sleep(left).await,
+        }
+    };
+    // Each pause is ended by one call. It fails, until the pauses are long enough to be seen by the other.
+    let seen = loop {
+        match timeout(LIMIT, other.acquire(REQUEST)).await.expect("in time") {
+            Ok(mut permit) => permit.settle(Settlement::failed(CallEnd::Unanswered, None)),
+            Err(Refusal::NotNow { reason, left }) if left > Duration::from_secs(1) => break reason,
+            Err(Refusal::NotNow { left, .. }) => sleep(left).await,
+        }
+        assert!(opened.elapsed() < LIMIT, "the pauses do not get longer");
+    };
+    assert_eq!(seen, Reason::CircuitOpen);
+    granted(&other).await.settle(Settlement::answered(None));
+    let closed = timeout(Duration::from_secs(3), granted(&one)).await;
+    assert!(closed.is_ok(), "the answer that one worker got closes the circuit for all");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_workers_together_have_no_more_calls_in_flight_than_the_total() {
+    let database = shared_redis().await;
+    let limits = Limits { requests_per_minute: Some(60_000), total_calls_in_flight: Some(3), ..Limits::default() };
+    let desks = [worker(&database.url, limits).await, worker(&database.url, limits).await];
+    let mut held = Vec::new();
+    for desk in desks.iter().cycle().take(3) {
+        held.push(granted(desk).await);
+    }
+    for desk in &desks {
+        let fourth = timeout(Duration::from_millis(700), desk.acquire(REQUEST)).await;
+        assert!(fourth.is_err(), "three are in flight");
+    }
+    held[0].settle(Settlement::answered(None));
+    drop(held.remove(0));
+    timeout(LIMIT, granted(&desks[1])).await.expect("a place is free again");
 }

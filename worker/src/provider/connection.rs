@@ -138,7 +138,7 @@ impl Connection {
         let moved_to = moved_to.and_then(|to| readable(&self.without_key(format!("moved to {to}"))));
         let mut error = failure(status, headers::should_retry(headers), body);
         error.retry_after = headers::retry_after(headers, SystemTime::now());
-        error.stated = headers::stated_limits(headers, SystemTime::now());
+        error.stated = Box::new(headers::stated_limits(headers, SystemTime::now()));
         error.message = moved_to.or(error.message);
         if error.kind == CallErrorKind::WrongKey && self.bearer.is_none() {
             error.kind = CallErrorKind::MissingKey;

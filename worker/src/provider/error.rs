@@ -23,7 +23,7 @@ pub struct CallError {
     /// The limit for which the provider refused the call, if it says so.
     pub limited_by: Option<LimitKind>,
     /// The limits that the response states.
-    pub stated: Stated,
+    pub stated: Box<Stated>,
 }
 
 impl CallError {
@@ -36,7 +36,7 @@ impl CallError {
             message: readable(message),
             retry_after: None,
             limited_by: None,
-            stated: Stated::default(),
+            stated: Box::default(),
         }
     }
 }

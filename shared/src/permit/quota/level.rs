@@ -24,12 +24,27 @@ const PROVISIONAL_MS: u64 = 30_000;
 /// Refusals of one burst arrive within this time.
 const BURST_MS: u64 = 5_000;
 
-/// If fewer were accepted, a refusal says nothing about a rate: a daily quota is used up, or others use the key.
-const TEACHES: u64 = 8;
+/// If fewer were accepted in a minute, a refusal says nothing about a rate: a daily quota is used up, or others use the key.
+const LEAST_OF_RATE: u64 = 8;
+
+/// The wait before a further call in flight is tried doubles at most so often while the provider refuses it: to 80 s.
+const MAX_WAIT_DOUBLINGS: u32 = 4;
+
+/// What a level is a level of.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Measure {
+    /// Calls or tokens a minute.
+    #[default]
+    Rate,
+    /// Calls in flight. Their limit may be as low as one, and what a provider allows shows at once.
+    InFlight,
+}
 
 /// A limit of calls a minute, of tokens a minute, or of calls in flight.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Level {
+    #[serde(default)]
+    measure: Measure,
     /// What refusals taught.
     learned: Option<u64>,
     /// The last level that was refused: what had been accepted until then.
@@ -43,6 +58,12 @@ pub(super) struct Level {
     /// Whether what was learned is less than a minute's experience: it holds until a call beyond it succeeds. A provider may
     /// count by the second, or have refused a call for a reason of the moment.
     is_provisional: bool,
+    /// Steps beyond the last refused level since then.
+    #[serde(default)]
+    raised: u32,
+    /// How often in a row the first step beyond the last refused level was refused.
+    #[serde(default)]
+    refused_steps: u32,
 }
 
 /// The circumstances of a refusal.
@@ -57,6 +78,19 @@ pub(super) struct Circumstances {
 }
 
 impl Level {
+    /// A limit of calls in flight.
+    pub(super) fn of_calls_in_flight() -> Self {
+        Self { measure: Measure::InFlight, ..Self::default() }
+    }
+
+    /// The least that must have been accepted to learn from a refusal.
+    const fn teaches(&self) -> u64 {
+        match self.measure {
+            Measure::Rate => LEAST_OF_RATE,
+            Measure::InFlight => 1,
+        }
+    }
+
     /// The limit in force.
     pub(super) fn limit(&self, configured: Option<u64>) -> Option<u64> {
         [configured, self.stated, self.learned].into_iter().flatten().min()
@@ -110,7 +144,7 @@ impl Level {
     pub(super) fn refused(&mut self, now: u64, accepted: u64, circumstances: Circumstances) {
         let Circumstances { configured, is_probe, is_young } = circumstances;
         let before = self.limit(configured);
-        let teaches = accepted >= TEACHES && !(is_probe && before.is_some_and(|limit| accepted < limit / 10));
+        let teaches = accepted >= self.teaches() && !(is_probe && before.is_some_and(|limit| accepted < limit / 10));
         if !teaches {
             return;
         }
@@ -127,6 +161,8 @@ impl Level {
         // What succeeded at a higher limit says nothing about this one.
         self.best = self.best.min(accepted);
         (self.cut_at, self.grown_at) = (now, now);
+        self.refused_steps = if self.raised == 1 { self.refused_steps.saturating_add(1) } else { 0 };
+        self.raised = 0;
     }
 
     /// Another call of the burst was refused that led to the last cut: fewer were accepted than it seemed.
@@ -136,7 +172,7 @@ impl Level {
             return;
         }
         let hi = hi.saturating_sub(amount);
-        if hi < TEACHES {
+        if hi < self.teaches() {
             (self.learned, self.hi) = (None, None);
             return;
         }
@@ -151,18 +187,39 @@ impl Level {
     /// Grows what was learned, if the time has come and at least 90 % of it is in use.
     pub(super) fn grow(&mut self, now: u64, in_use: u64, configured: Option<u64>) {
         let (Some(learned), Some(hi)) = (self.learned, self.hi) else { return };
-        let every = if learned < hi { GROWS_BELOW_MS } else { GROWS_BEYOND_MS };
+        let every = if learned < hi { GROWS_BELOW_MS } else { self.wait_beyond() };
         let is_in_use = in_use >= share(learned, 900);
         if !is_in_use || now.saturating_sub(self.grown_at) < every {
             return;
         }
-        let doublings = (now.saturating_sub(self.cut_at) / STEPS_DOUBLE_AFTER_MS).min(MAX_DOUBLINGS);
-        let step = (learned.saturating_mul(1 << doublings) / 100).max(1);
+        let step = self.step(now, learned);
         // A quarter of the way to the refused level, where that is more.
         let grown = if learned < hi { (learned + step.max((hi - learned) / 4)).min(hi) } else { learned + step };
+        self.raised = if learned < hi { 0 } else { self.raised.saturating_add(1) };
         self.grown_at = now;
         let ceiling = [configured, self.stated].into_iter().flatten().min();
         self.learned = Some(grown).filter(|&grown| ceiling.is_none_or(|ceiling| grown < ceiling));
+    }
+
+    /// How long it takes until the next step beyond the last refused level. A call in flight more is tried after a while that
+    /// doubles each time that it is refused, and soon again once it was not.
+    fn wait_beyond(&self) -> u64 {
+        match self.measure {
+            Measure::Rate => GROWS_BEYOND_MS,
+            Measure::InFlight if self.raised > 0 => GROWS_BELOW_MS,
+            Measure::InFlight => GROWS_BELOW_MS << self.refused_steps.min(MAX_WAIT_DOUBLINGS),
+        }
+    }
+
+    /// The next step of growth: 1 %, and more after a long time without a refusal. Steps to more calls in flight double from
+    /// one on.
+    fn step(&self, now: u64, learned: u64) -> u64 {
+        let doublings = (now.saturating_sub(self.cut_at) / STEPS_DOUBLE_AFTER_MS).min(MAX_DOUBLINGS);
+        let step = (learned.saturating_mul(1 << doublings) / 100).max(1);
+        match self.measure {
+            Measure::Rate => step,
+            Measure::InFlight => step.max((1 << self.raised.min(32)).min(learned)),
+        }
     }
 
     /// Postpones growth: the provider has trouble.
@@ -211,6 +268,36 @@ mod tests {
         assert_eq!((level.limit(None), level.hi), (Some(985), Some(1_000)));
         level.refused_too(60_000, 1);
         assert_eq!(level.hi, Some(1_000), "that is another burst");
+    }
+
+    #[test]
+    fn a_limit_of_calls_in_flight_may_be_small_and_is_tried_ever_more_rarely() {
+        let mut level = Level::of_calls_in_flight();
+        level.refused(0, 7, FREE);
+        (0..4).for_each(|_| level.refused_too(100, 1));
+        assert_eq!((level.limit(None), level.hi), (Some(2), Some(3)));
+        let (mut now, mut tries) = (0, Vec::new());
+        while now < 10 * 60_000 {
+            now += 1_000;
+            let before = level.limit(None).unwrap();
+            level.grow(now, before, None);
+            if level.limit(None).is_some_and(|limit| limit > 3) {
+                tries.push(now / 1_000);
+                level.refused(now, 3, FREE);
+            }
+        }
+        assert!(tries.len() <= 12 && tries.windows(2).all(|pair| pair[1] - pair[0] <= 90), "{tries:?}");
+    }
+
+    #[test]
+    fn a_limit_of_calls_in_flight_that_is_gone_is_soon_forgotten() {
+        let mut level = Level::of_calls_in_flight();
+        level.refused(0, 2, FREE);
+        for second in 1..=45 {
+            let limit = level.limit(None).unwrap();
+            level.grow(second * 1_000, limit, None);
+        }
+        assert!(level.limit(None).is_some_and(|limit| limit >= 64), "{level:?}");
     }
 
     #[test]
