@@ -256,6 +256,11 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         Self { off_peak, ..self }
     }
 
+    /// Whether cells wait for the cheap hours of their model.
+    pub fn waits_for_cheap_hours(&self) -> bool {
+        self.off_peak.as_ref().is_some_and(OffPeak::is_waited_for)
+    }
+
     /// The same with scores of the finished cells while the run goes on.
     #[must_use]
     pub fn scoring(self, live: LiveScores) -> Self {

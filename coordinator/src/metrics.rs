@@ -20,6 +20,7 @@ pub struct RunMetrics {
     dead: IntGauge,
     expected: IntGauge,
     paused: IntGauge,
+    waits_for_hours: IntGauge,
     /// Without a series while the time is unknown.
     time_left: GaugeVec,
     /// None where the prices of its models are not known.
@@ -44,6 +45,8 @@ pub struct RunState {
     pub cells_per_second: f64,
     /// Whether an order pauses it.
     pub is_paused: bool,
+    /// Whether cells wait for cheap hours.
+    pub waits_for_hours: bool,
 }
 
 impl RunMetrics {
@@ -64,6 +67,8 @@ impl RunMetrics {
             dead: cells("dead"),
             expected: expected.with_label_values(&[run.as_str(), "cell"]),
             paused: register(registry, metrics::RUN_PAUSED.gauge()).with_label_values(&[run.as_str()]),
+            waits_for_hours: register(registry, metrics::RUN_WAITS_FOR_HOURS.gauge())
+                .with_label_values(&[run.as_str()]),
             time_left: register(registry, metrics::RUN_TIME_LEFT.fractional_gauge()),
             cost: priced.then(cost),
             budget: register(registry, metrics::RUN_BUDGET.fractional_gauge()),
@@ -83,6 +88,7 @@ impl RunMetrics {
         set(&self.dead, dead);
         set(&self.expected, planned);
         self.paused.set(state.is_paused.into());
+        self.waits_for_hours.set(state.waits_for_hours.into());
         if let Some(cost) = &self.cost {
             cost.set(state.spent.dollars());
         }
@@ -142,7 +148,14 @@ mod tests {
     const CELLS: CellCounts = CellCounts { planned: 10, finished: 4, under_way: 2, dead: 1, at_most: None };
 
     fn state() -> RunState {
-        RunState { cells: CELLS, spent: NanoUsd(0), budget: None, cells_per_second: 0.5, is_paused: false }
+        RunState {
+            cells: CELLS,
+            spent: NanoUsd(0),
+            budget: None,
+            cells_per_second: 0.5,
+            is_paused: false,
+            waits_for_hours: false,
+        }
     }
 
     fn shown(priced: bool, set: impl FnOnce(&RunMetrics)) -> String {

@@ -1,5 +1,6 @@
 //! Waits for the hours in which a model is cheapest.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use valuesim_shared::id::ModelId;
@@ -20,6 +21,8 @@ pub struct OffPeak {
     models: Vec<(String, Option<Price>)>,
     /// Tells people that cells wait.
     tell: fn(&str),
+    /// Models whose cells wait.
+    waiting: AtomicU32,
 }
 
 /// How long cells that begin at `now` would wait for the cheapest hours of a price.
@@ -38,26 +41,51 @@ impl OffPeak {
     pub fn of(models: &[ModelSettings], tell: fn(&str)) -> Self {
         let now = SystemTime::now();
         let price = |model: &ModelSettings| model.price.clone().filter(|price| depends_on_the_hour(price, now));
-        Self { models: models.iter().map(|model| (model.name.clone(), price(model))).collect(), tell }
+        Self {
+            models: models.iter().map(|model| (model.name.clone(), price(model))).collect(),
+            tell,
+            waiting: AtomicU32::new(0),
+        }
+    }
+
+    /// Whether cells of a model wait.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
     }
 
     /// Returns in the model's cheapest hours.
     pub(crate) async fn reached(&self, model: ModelId) {
         let Some((name, Some(price))) = self.models.get(usize::from(model.0)) else { return };
-        let mut is_told = false;
+        let mut counted = None;
         loop {
             let left = wait(price, SystemTime::now());
             if left.is_zero() {
                 return;
             }
-            if !is_told {
+            counted.get_or_insert_with(|| {
                 let minutes = left.as_secs().div_ceil(60);
                 (self.tell)(&format!(
                     "{name} is dearer at this hour: new cells wait {minutes} minutes (--when off-peak); cells in progress go on"
                 ));
-                is_told = true;
-            }
+                Waits::new(&self.waiting)
+            });
             tokio::time::sleep(left.min(LOOKS_AGAIN_AFTER)).await;
         }
+    }
+}
+
+/// Counts a model whose cells wait until it is dropped.
+struct Waits<'a>(&'a AtomicU32);
+
+impl<'a> Waits<'a> {
+    fn new(waiting: &'a AtomicU32) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -53,7 +53,7 @@ pub async fn open_budget(
 
 /// How much of a budget is used, for reports.
 pub fn gauge(budget: Option<&Budget>) -> Option<BudgetGauge> {
-    let budget = budget?.clone();
+    let budget = budget.filter(|budget| budget.used().is_some_and(|(limit, ..)| limit < NanoUsd(u64::MAX)))?.clone();
     Some(Box::new(move || {
         let (limit, spent, reserved) = budget.used().unwrap_or_default();
         BudgetUse { limit, spent, reserved }

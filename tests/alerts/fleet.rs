@@ -17,10 +17,13 @@ name = "alerts"
 survey.synthetic = 600
 sample.users = 400
 methods = ["valuesim", "full-info"]
+# Beyond what the run costs, so that there is a budget to show.
+budget_usd = 100000
 
 [[model]]
 name = "m"
 base_url = "BASE_URL"
+max_output_tokens = 8000
 limits = { calls_in_flight = 8 }
 price = { input_usd_per_million = 1, output_usd_per_million = 2 }
 "#;

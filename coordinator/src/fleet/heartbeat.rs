@@ -188,6 +188,7 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
             budget: self.budget.as_ref().map(|budget| budget()),
             cells_per_second: *locked(&self.cells_per_second),
             is_paused: order.as_ref().is_some_and(|order| order.desired == DesiredState::Pause),
+            waits_for_hours: self.coordinator.waits_for_cheap_hours(),
         });
         self.coordinator.scores().inspect(|scores| metrics.set_scores(scores));
     }

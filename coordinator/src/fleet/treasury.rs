@@ -73,6 +73,7 @@ fn unlimited(models: usize) -> PurseLimit {
 /// How much of the budget is used, for reports; none if there is no limit for the whole run.
 pub(super) fn gauge(treasurer: Option<&Arc<Treasurer>>) -> Option<BudgetGauge> {
     let treasurer = Arc::clone(treasurer?);
+    (treasurer.used().limit < NanoUsd(u64::MAX)).then_some(())?;
     Some(Box::new(move || {
         let Used { limit, spent, reserved } = treasurer.used();
         BudgetUse { limit, spent, reserved }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use valuesim_shared::codebook::Category;
 use valuesim_shared::control::{
-    Activity, ArmScores, CONTROL_VERSION, Change, ChangeKind, FailureClass, MeanOverPeople, Pace, RunActivity,
-    RunScores, RunTrouble, ScoreSoFar, Scored, UnixMillis, WaitReason, WaitReport,
+    Activity, ArmScores, BudgetUse, CONTROL_VERSION, Change, ChangeKind, FailureClass, MeanOverPeople, Pace,
+    RunActivity, RunScores, RunTrouble, ScoreSoFar, Scored, UnixMillis, WaitReason, WaitReport,
 };
 use valuesim_shared::method::Method;
 use valuesim_shared::money::NanoUsd;
@@ -31,6 +31,7 @@ fn complete() -> Status {
     run.scores = Some(scores());
     if let Some(about) = &mut run.about {
         (about.priced, about.stopped_by) = (false, Some("disk full".to_owned()));
+        about.budget = Some(BudgetUse { limit: NanoUsd(9), spent: NanoUsd(5), reserved: NanoUsd(1) });
     }
     let coordinator = &mut run.coordinators[0];
     let spent_per_hour = Some(NanoUsd(7));

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use indicatif::{HumanCount, HumanDuration};
 use valuesim_shared::control::{
-    AboutRun, CellCounts, Change, CoordinatorReport, DesiredState, FailureClass, RunPhase, UnixMillis, WorkerReport,
+    AboutRun, BudgetUse, CellCounts, Change, CoordinatorReport, DesiredState, FailureClass, RunPhase, UnixMillis,
+    WorkerReport,
 };
 use valuesim_shared::money::NanoUsd;
 
@@ -147,6 +148,9 @@ fn facts(status: &Status, run: &RunStatus) -> Vec<[String; 2]> {
             say("spent", money(&run.money));
         }
     }
+    if let Some(budget) = run.about.as_ref().and_then(|about| about.budget) {
+        say("budget", budget_text(budget));
+    }
     if let Some(bottleneck) = &run.bottleneck {
         say("held up", bottleneck.text.clone());
     }
@@ -205,6 +209,12 @@ fn money(money: &Money) -> String {
         text += &format!("; failed calls may add {}", money.wasted_at_most);
     }
     text
+}
+
+/// What is used of a budget, and what it is held for.
+fn budget_text(BudgetUse { limit, spent, reserved }: BudgetUse) -> String {
+    let percent = (spent.dollars() / limit.dollars() * 100.0).min(999.0);
+    format!("{limit}: {spent} of it spent at most ({percent:.1} %), {reserved} held for calls")
 }
 
 fn waiting_text(run: &RunStatus) -> String {
