@@ -140,6 +140,10 @@ const NO_EMBEDDINGS: &str = "methods: `rag` retrieves with embeddings, and none 
                              --embeddings-model and its address with --embeddings-base-url, or in the table [embeddings] of \
                              the experiment file";
 
+/// What is said of embeddings whose price nobody knows.
+const NO_EMBEDDINGS_PRICE: &str = "its price is unknown: say one with --embeddings-price (`price` in the experiment file), or run with \
+                                   --price-unknown (`price_unknown = true`)";
+
 /// What to do about a model whose price is not known.
 const NO_PRICE: &str = "its price is unknown: say one with --price or `price`, bring a table with --prices, or run it with \
                         --price-unknown (`price_unknown = true`)";
@@ -230,8 +234,15 @@ impl Experiment {
         let is_simulated = self.simulate.is_some();
         let has_vectors = self.embeddings.is_some() || !needs_retrieval(&self.methods);
         unless(has_vectors, NO_EMBEDDINGS.to_owned());
-        for problem in self.embeddings.iter().flat_map(|embeddings| embeddings.problems(is_simulated)) {
-            unless(false, problem);
+        if let Some(embeddings) = &self.embeddings {
+            for problem in embeddings.problems(is_simulated) {
+                unless(false, problem);
+            }
+            let is_paid = needs_retrieval(&self.methods) && !is_simulated && embeddings.price.is_none();
+            let name = &embeddings.name;
+            unless(!is_paid || self.price_unknown, format!("embeddings {name:?}: {NO_EMBEDDINGS_PRICE}"));
+            let has_bound = !(is_paid && self.has_budget());
+            unless(has_bound, format!("embeddings {name:?}: a budget needs a price: say one with --embeddings-price"));
         }
         for problem in budget::problems(self.budgets()) {
             unless(false, problem);

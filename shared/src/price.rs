@@ -45,6 +45,9 @@ pub struct Variant {
     /// The service tier that the reply names, such as `flex`, or `batch` for a batch; any but those named elsewhere if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_tier: Option<String>,
+    /// The model that the reply names, where a router chooses among several; any if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
     /// Applies to calls with more input tokens than this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub above_input_tokens: Option<u64>,
@@ -136,6 +139,14 @@ impl Price {
         }
     }
 
+    /// The price of a call that a model of this name has answered: that of the table of this release if the price is from a
+    /// table, and the table has the model at the same address. What the experiment states itself goes first.
+    pub fn of_reply(&self, model: &str, base_url: Option<&str>) -> &Self {
+        let stated = self.version.is_none().then_some(self);
+        let known = || Some(&PriceTable::built_in().find(model, Some(base_url?))?.price);
+        stated.or_else(known).unwrap_or(self)
+    }
+
     /// The rates of a call with so many input tokens.
     pub fn rates(&self, input_tokens: u64, call: PricedCall<'_>) -> Rates {
         let applies = |variant: &&Variant| variant.condition().holds(input_tokens, call);
@@ -162,11 +173,12 @@ impl Price {
     pub fn dearest_rates(&self, input_tokens: u64) -> Rates {
         let fits = |variant: &&Variant| {
             let is_standard = variant.service_tier.is_none();
-            let is_of_hours = variant.above_input_tokens.is_none();
+            let is_of_hours = variant.above_input_tokens.is_none() && variant.model.is_none();
             is_standard && is_of_hours
         };
         let of_size = |variant: &&Variant| variant.above_input_tokens.is_some_and(|above| input_tokens > above);
-        let sized = self.variants.iter().filter(|variant| variant.service_tier.is_none()).rev().find(of_size);
+        let standard = self.variants.iter().filter(|variant| variant.service_tier.is_none() && variant.model.is_none());
+        let sized = standard.rev().find(of_size);
         let base = sized.map_or_else(|| self.base(), Variant::rates);
         let in_hours = self.variants.iter().filter(fits).filter(|variant| variant.since.is_none());
         in_hours.map(Variant::rates).fold(base, Rates::dearer)
@@ -199,6 +211,7 @@ impl Variant {
     const fn flat(input: f64, output: f64) -> Self {
         Self {
             service_tier: None,
+            model: None,
             above_input_tokens: None,
             since: None,
             until: None,
@@ -216,7 +229,7 @@ impl Variant {
     /// Whether the rates apply always.
     fn is_unconditional(&self) -> bool {
         let in_time = self.since.is_none() && self.until.is_none() && self.days.is_empty() && self.hours.is_empty();
-        in_time && self.service_tier.is_none() && self.above_input_tokens.is_none()
+        in_time && self.service_tier.is_none() && self.model.is_none() && self.above_input_tokens.is_none()
     }
 
     fn amounts(&self) -> [Option<f64>; 5] {
@@ -236,6 +249,7 @@ impl Variant {
     fn condition(&self) -> Condition<'_> {
         Condition {
             service_tier: self.service_tier.as_deref(),
+            model: self.model.as_deref(),
             above_input_tokens: self.above_input_tokens,
             since: self.since,
             until: self.until,

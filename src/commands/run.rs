@@ -16,6 +16,7 @@ mod open_files;
 mod pilot;
 mod price_flags;
 mod reuse;
+mod stopping;
 mod transcript_room;
 mod when;
 
@@ -41,7 +42,6 @@ use valuesim_worker::provider::{Client, ClientError, Deadlines, EmbeddingsClient
 use super::coordinate;
 use super::job::Job;
 use crate::exit::{Exit, Failure, OrUsage as _};
-use crate::interrupt::Signals;
 use crate::output::note;
 use crate::private_files;
 use crate::progress::{Before, Style, Watch};
@@ -58,6 +58,7 @@ pub(crate) use flags::{Flags, LocalFlags};
 pub(super) use flags::{fold, respondent};
 pub(super) use new_budget::apply as apply_new_budget;
 pub(crate) use pilot::PilotFlags;
+pub(super) use stopping::{say_when, stop_on_signals};
 pub(super) use when::When;
 
 /// Which processes make the calls of a run.
@@ -386,17 +387,4 @@ pub(super) fn as_failure(error: anyhow::Error) -> Failure {
         || error.downcast_ref::<ProcessError>().is_some_and(ProcessError::is_configuration);
     let exit = if mistake { Exit::Usage } else { Exit::Failed };
     Failure { exit, error, note: None }
-}
-
-/// A token that the first Ctrl-C or SIGTERM cancels; a second one ends the process.
-pub(super) fn stop_on_signals(runtime: &Runtime) -> anyhow::Result<CancellationToken> {
-    let stop = CancellationToken::new();
-    let _inside = runtime.enter();
-    runtime.spawn(Signals::listen()?.stop_then_leave(stop.clone()));
-    Ok(stop)
-}
-
-pub(super) async fn say_when(stop: CancellationToken, text: &'static str) {
-    stop.cancelled().await;
-    note(text);
 }

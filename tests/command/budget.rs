@@ -125,5 +125,30 @@ fn a_budget_that_cannot_be_kept_is_refused() {
     refused(&["--budget", "5", output, "--price-unknown"], "a budget needs a price");
     refused(&["--budget", "5", "--price", "1,2"], "a budget needs a limit of the reply");
     refused(&["--budget", "0.000001", "--price", "1,2", output], "the most that a single call of m can cost");
-    refused(&["--budget=-5", "--price", "1,2", output], "above 0");
+    for absurd in ["--budget=-5", "--budget=0", "--budget=1e12", "--budget=nan", "--budget=much"] {
+        refused(&[absurd, "--price", "1,2", output], "above 0 and up to a billion");
+    }
+    let embeddings = ["--methods", "rag", "--embeddings-model", "e", "--embeddings-base-url", "http://127.0.0.1:9/v1"];
+    let rag = |flags: &[&str]| {
+        let model = [
+            "run",
+            "--synthetic",
+            "60",
+            "--model",
+            "m",
+            "--base-url",
+            "http://127.0.0.1:9/v1",
+            "--price",
+            "1,2",
+            output,
+        ];
+        let unset = ("VALUESIM_PRICE_UNKNOWN", "");
+        sandbox.run_with(unset, &[&model, &embeddings[..], flags, &["--dry-run"]].concat())
+    };
+    rag(&[]).expect_code(2).check_error(&["embeddings \"e\": its price is unknown", "--embeddings-price"]);
+    rag(&["--price-unknown", "--budget", "90"])
+        .expect_code(2)
+        .check_error(&["embeddings \"e\": a budget needs a price"]);
+    rag(&["--embeddings-price", "0.1", "--budget", "90"]).expect_success();
+    rag(&["--embeddings-price", "-1"]).expect_code(2);
 }

@@ -31,13 +31,15 @@ pub(crate) struct Billed<'a> {
     pub(crate) cost: Option<NanoUsd>,
     /// The service tier that the reply names.
     pub(crate) service_tier: Option<&'a str>,
+    /// The model that the reply names, if it names one.
+    pub(crate) model: Option<&'a str>,
 }
 
 /// What an answered attempt used. The provider's own statement of the cost goes before the price.
 pub(crate) fn answered(billed: Billed<'_>, price: Option<&Price>, uncertain: &UncertainSpend) -> StageSpend {
-    let Billed { tokens: reported, cost, service_tier } = billed;
+    let Billed { tokens: reported, cost, service_tier, model } = billed;
     let tokens = reported.unwrap_or_default();
-    let call = PricedCall { ended: SystemTime::now(), service_tier };
+    let call = PricedCall { ended: SystemTime::now(), service_tier, model };
     let priced = || price.map(|price| price.cost(tokens, call)).unwrap_or_default();
     let is_uncertain = reported.is_none() && cost.is_none();
     StageSpend {
@@ -89,7 +91,7 @@ mod tests {
     fn the_providers_own_cost_goes_before_the_price() {
         let tokens = Some(Tokens { input: 1000, output: 10, ..Tokens::default() });
         let price = Price::flat(1.0, None, 1.0);
-        let cost = |cost| answered(Billed { tokens, cost, service_tier: None }, Some(&price), &uncertain()).cost;
+        let cost = |cost| answered(Billed { tokens, cost, ..Billed::default() }, Some(&price), &uncertain()).cost;
         assert_eq!([cost(None), cost(Some(NanoUsd(5)))], [NanoUsd(1_010_000), NanoUsd(5)]);
     }
 

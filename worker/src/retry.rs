@@ -180,7 +180,7 @@ async fn attempt<Q, S: Store, O: PermitOffice>(
         Ok(reply) => {
             permit.settle(Settlement::answered(reply.tokens).stating(reply.stated));
             clear_failures(context, model);
-            let spend = answered(reply.billed(), context.run.price(model), uncertain);
+            let spend = answered(reply.billed(), context.run.price_of_reply(model, &reply.model), uncertain);
             in_flight.answered(&spend);
             settle(money, spend.cost + spend.unsure.at_most_cost);
             spent.spend.add(&spend);

@@ -98,6 +98,12 @@ impl Run {
         self.manifest.models[model.0 as usize].price.as_ref()
     }
 
+    /// The price of a call to a model that another may have answered, as behind a router.
+    pub(crate) fn price_of_reply(&self, model: ModelId, answered_by: &str) -> Option<&Price> {
+        let base_url = self.manifest.models[model.0 as usize].base_url.as_deref();
+        self.price(model).map(|price| price.of_reply(answered_by, base_url))
+    }
+
     /// The questions of a fold that are asked, in the fold's order.
     pub(crate) fn asked(&self, fold: Fold) -> &[QuestionId] {
         self.split.asked(fold)

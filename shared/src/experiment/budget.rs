@@ -52,7 +52,7 @@ pub(super) fn problems(budgets: Budgets<'_>) -> Vec<String> {
     let of_models = budgets.models.iter().flat_map(|model| [model.budget_usd, model.endpoint_budget_usd]);
     let wrong = of_models.chain([budgets.of_run]).flatten().find(|usd| !(*usd > 0.0 && *usd <= MAX_USD));
     if let Some(usd) = wrong {
-        problems.push(format!("budget {usd}: expected an amount of US dollars above 0"));
+        problems.push(format!("budget {usd}: expected an amount of US dollars above 0 and up to a billion"));
     }
     if !budgets.are_there() {
         return problems;
@@ -102,7 +102,12 @@ mod tests {
         );
         let price = "max_output_tokens = 100\nprice = { input_usd_per_million = 1, output_usd_per_million = 1 }";
         assert_eq!(problems(with(Some(5.0), &models(price))), Vec::<String>::new());
-        assert!(problems(with(Some(-5.0), &models(price)))[0].contains("budget -5"));
+        for absurd in [-5.0, 0.0, 1e12, f64::NAN, f64::INFINITY] {
+            let found = problems(with(Some(absurd), &models(price)));
+            assert!(found[0].contains(&format!("budget {absurd}: expected an amount")), "{found:?}");
+            let of_model = format!("{price}\nbudget_usd = {absurd:?}");
+            assert!(problems(with(None, &models(&of_model.to_lowercase())))[0].contains("expected an amount"));
+        }
     }
 
     #[test]

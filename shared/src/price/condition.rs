@@ -17,12 +17,14 @@ pub struct PricedCall<'a> {
     pub ended: SystemTime,
     /// The service tier that the reply names; `batch` for a batch.
     pub service_tier: Option<&'a str>,
+    /// The model that the reply names.
+    pub model: Option<&'a str>,
 }
 
 impl PricedCall<'_> {
     /// A call that ended at this moment, at the standard service tier.
     pub const fn at(ended: SystemTime) -> Self {
-        Self { ended, service_tier: None }
+        Self { ended, service_tier: None, model: None }
     }
 }
 
@@ -30,6 +32,7 @@ impl PricedCall<'_> {
 #[derive(Debug, Clone, Copy)]
 pub struct Condition<'a> {
     pub(super) service_tier: Option<&'a str>,
+    pub(super) model: Option<&'a str>,
     pub(super) above_input_tokens: Option<u64>,
     pub(super) since: Option<Day>,
     pub(super) until: Option<Day>,
@@ -42,8 +45,9 @@ impl Condition<'_> {
     /// Whether it holds for a call with so many input tokens.
     pub fn holds(&self, input_tokens: u64, call: PricedCall<'_>) -> bool {
         let tier_fits = self.service_tier.is_none_or(|tier| call.service_tier == Some(tier));
+        let model_fits = self.model.is_none_or(|model| call.model == Some(model));
         let size_fits = self.above_input_tokens.is_none_or(|above| input_tokens > above);
-        tier_fits && size_fits && self.is_in_time(call)
+        tier_fits && model_fits && size_fits && self.is_in_time(call)
     }
 
     fn is_in_time(&self, call: PricedCall<'_>) -> bool {

@@ -156,3 +156,22 @@ fn a_price_is_written_as_it_is_read() {
     }
     assert!(toml::from_str::<Price>(&PEAK.replace("+08:00", "8")).is_err());
 }
+
+#[test]
+fn a_router_s_reply_is_priced_by_the_model_that_gave_it() {
+    let openai = Some("https://api.openai.com/v1");
+    let table = PriceTable::built_in();
+    let price = |name: &str| &table.find(name, openai).expect("is in the table").price;
+    let (mini, large) = (price("gpt-4o-mini"), price("gpt-4o"));
+    assert_eq!(mini.of_reply("gpt-4o", openai), large);
+    assert_eq!(mini.of_reply("gpt-4o-mini", openai), mini);
+    assert_eq!(mini.of_reply("unheard-of", openai), mini, "nothing better is known");
+    assert_eq!(mini.of_reply("gpt-4o", Some("http://127.0.0.1:4000/v1")), mini, "another host has prices of its own");
+    let stated = Price::flat(1.0, None, 2.0);
+    assert_eq!(stated.of_reply("gpt-4o", openai), &stated, "what the experiment states goes first");
+    let of_model = Variant { model: Some("large".to_owned()), ..Variant::flat(10.0, 20.0) };
+    let stated = Price { variants: vec![of_model], ..stated };
+    let cost = |model| stated.cost(tokens(1000, 0, 0), PricedCall { model, ..now() });
+    assert_eq!([cost(None), cost(Some("small")), cost(Some("large"))], [1_000_000, 1_000_000, 10_000_000].map(NanoUsd));
+    assert_eq!(stated.cost_at_most(tokens(1000, 0, 0)), NanoUsd(10_000_000));
+}

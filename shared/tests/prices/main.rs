@@ -28,7 +28,7 @@ impl Usage {
         let seconds = time.split(':').fold(0, |seconds, part| seconds * 60 + part.parse::<u64>().unwrap());
         let day = u64::from(day.parse::<Day>().unwrap().0);
         let ended = UNIX_EPOCH + Duration::from_secs(day * 24 * 60 * 60 + seconds);
-        PricedCall { ended, service_tier: self.service_tier.as_deref() }
+        PricedCall { ended, service_tier: self.service_tier.as_deref(), model: None }
     }
 }
 

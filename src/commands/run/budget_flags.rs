@@ -27,7 +27,7 @@ impl BudgetFlags {
 /// Parses an amount of US dollars above 0.
 pub(in crate::commands) fn usd(text: &str) -> Result<f64, String> {
     let usd = text.trim().trim_start_matches('$').parse().ok().filter(|usd: &f64| *usd > 0.0 && *usd <= 1e9);
-    usd.ok_or_else(|| "expected an amount of US dollars above 0, such as 12.50".to_owned())
+    usd.ok_or_else(|| "expected an amount of US dollars above 0 and up to a billion, such as 12.50".to_owned())
 }
 
 /// A budget below the most that a single call can cost would not allow any call.

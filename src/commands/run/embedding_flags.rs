@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
-use valuesim_shared::embeddings::EmbeddingSettings;
+use valuesim_shared::embeddings::{EmbeddingPrice, EmbeddingSettings};
 use valuesim_shared::experiment::Experiment;
 
 /// The settings of embeddings, in the words of the table `[embeddings]`.
@@ -32,6 +32,10 @@ pub(super) struct EmbeddingFlags {
         help_heading = "Embeddings"
     )]
     embeddings_api_key_file: Option<PathBuf>,
+
+    /// The price of the embeddings in US dollars for a million tokens [default: the table's]
+    #[arg(long, value_name = "USD", env = "VALUESIM_EMBEDDINGS_PRICE", help_heading = "Embeddings")]
+    embeddings_price: Option<f64>,
 
     /// Texts for each request [default: 64]
     #[arg(long, value_name = "N", env = "VALUESIM_EMBEDDINGS_BATCH", help_heading = "Embeddings")]
@@ -74,6 +78,8 @@ impl EmbeddingFlags {
             embeddings.api_key_env.clone_from(&self.embeddings_api_key_env);
             embeddings.api_key_file.clone_from(&self.embeddings_api_key_file);
         }
+        let price = self.embeddings_price.map(|input_usd_per_million| EmbeddingPrice { input_usd_per_million });
+        embeddings.price = price.or(embeddings.price);
         embeddings.batch = self.embeddings_batch.unwrap_or(embeddings.batch);
         let limits = &mut embeddings.limits;
         limits.calls_in_flight = self.embeddings_calls_in_flight.unwrap_or(limits.calls_in_flight);

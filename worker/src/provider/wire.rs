@@ -51,7 +51,12 @@ pub struct Reply {
 impl Reply {
     /// What decides the cost of the call.
     pub(crate) fn billed(&self) -> Billed<'_> {
-        Billed { tokens: self.tokens, cost: self.cost, service_tier: self.service_tier.as_deref() }
+        Billed {
+            tokens: self.tokens,
+            cost: self.cost,
+            service_tier: self.service_tier.as_deref(),
+            model: Some(self.model.as_str()),
+        }
     }
 }
 
