@@ -7,6 +7,7 @@ mod commands;
 mod exit;
 mod http;
 mod interrupt;
+mod logging;
 mod output;
 mod page;
 mod precedence;
@@ -19,12 +20,12 @@ mod runtime;
 mod servers;
 mod wiring;
 
-use std::ffi::OsStr;
-use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
+use clap::error::{ContextValue, ErrorKind};
 use clap::{Arg, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use columns::one_line;
 use exit::{Exit, Failure, OrUsage as _};
 use output::note;
 
@@ -151,7 +152,7 @@ enum Verb {
 
 fn main() -> ExitCode {
     let command = command();
-    start_logging();
+    logging::start();
     let outcome = clock::check(SystemTime::now()).or_usage().and_then(|()| execute(command.verb));
     outcome.unwrap_or_else(|failure| report(&failure)).into()
 }
@@ -189,33 +190,47 @@ fn execute(verb: Verb) -> Result<Exit, Failure> {
 
 /// The arguments, with variables that are set to nothing taken as not set.
 fn command() -> Command {
-    let matches = without_empty_variables(Command::command()).get_matches();
-    Command::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    let matches = without_empty_variables(Command::command()).try_get_matches();
+    let matches = matches.and_then(|matches| check_arguments().map(|()| matches));
+    let read = matches.and_then(|matches| Command::from_arg_matches(&matches));
+    read.unwrap_or_else(|error| harmless(error).exit())
+}
+
+/// Refuses line breaks in arguments and settings: errors, logs and reports repeat them, and would have lines that others have
+/// written. Other control characters are escaped there.
+fn check_arguments() -> Result<(), clap::Error> {
+    let settings = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("VALUESIM_"));
+    let mut all = std::env::args_os().skip(1).chain(settings.map(|(_, value)| value));
+    match all.find(|text| text.to_string_lossy().trim_end_matches('\n').contains('\n')) {
+        None => Ok(()),
+        Some(text) => {
+            let message =
+                format!("{:?} has a line break: expected text on one line", one_line(&text.to_string_lossy()));
+            Err(Command::command().error(ErrorKind::InvalidValue, message))
+        }
+    }
+}
+
+/// The error with each word of the command line on one line, with control characters escaped: a script may have it from elsewhere.
+fn harmless(mut error: clap::Error) -> clap::Error {
+    let words: Vec<_> = error.context().filter_map(|(kind, value)| Some((kind, one_line_of(value)?))).collect();
+    for (kind, word) in words {
+        error.insert(kind, ContextValue::String(word));
+    }
+    error
+}
+
+fn one_line_of(value: &ContextValue) -> Option<String> {
+    match value {
+        ContextValue::String(text) => Some(one_line(text)).filter(|line| line != text),
+        _ => None,
+    }
 }
 
 fn without_empty_variables(command: clap::Command) -> clap::Command {
     let is_empty = |arg: &Arg| arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
     let forget = |arg: Arg| if is_empty(&arg) { arg.env(None::<&str>) } else { arg };
     command.mut_args(forget).mut_subcommands(without_empty_variables)
-}
-
-/// Logs to standard error at the level that `VALUESIM_LOG` sets (for example `debug`, or `valuesim_worker=trace`), by
-/// default warnings and errors. Leaves out the logs of the broker's client unless they are asked for, because this
-/// program reports the same events itself.
-fn start_logging() {
-    let level = std::env::var("VALUESIM_LOG").unwrap_or_default();
-    let level = if level.trim().is_empty() { "warn".to_owned() } else { level };
-    let level = if level.contains("lapin") { level } else { format!("lapin=off,{level}") };
-    let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(level);
-    // Reporting that a line could not be written would panic if standard error is closed.
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
-    let in_colour = is_colour_wanted(std::io::stderr().is_terminal(), std::env::var_os("NO_COLOR").as_deref());
-    subscriber.with_ansi(in_colour).with_writer(std::io::stderr).init();
-}
-
-/// Colour is for terminals, unless `NO_COLOR` is set to anything (no-color.org).
-fn is_colour_wanted(on_terminal: bool, no_color: Option<&OsStr>) -> bool {
-    on_terminal && no_color.is_none_or(OsStr::is_empty)
 }
 
 fn report(failure: &Failure) -> Exit {
@@ -233,13 +248,5 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         Command::command().debug_assert();
-    }
-
-    #[test]
-    fn colour_is_for_terminals_whose_user_has_nothing_against_it() {
-        assert!(is_colour_wanted(true, None));
-        assert!(is_colour_wanted(true, Some(OsStr::new(""))));
-        assert!(!is_colour_wanted(true, Some(OsStr::new("1"))));
-        assert!(!is_colour_wanted(false, None));
     }
 }

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Write as _};
 
 use anyhow::Context as _;
 use serde::Serialize;
-use valuesim_coordinator::terminal_escape::visible;
+use valuesim_coordinator::terminal_escape::{visible, visible_json};
 
 /// Whether anybody still reads standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,9 +14,21 @@ pub(crate) enum Reader {
     IsGone,
 }
 
-/// Writes a result to standard output. A reader that closed the pipe is not a failure; anything else that prevents
-/// writing, such as a full disk, is.
+/// Moves to the top left of a terminal, and clears it.
+const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
+
+/// Writes a result to standard output, with control characters escaped. A reader that closed the pipe is not a failure; anything
+/// else that prevents writing, such as a full disk, is.
 pub(crate) fn print(text: &str) -> anyhow::Result<Reader> {
+    write(&visible(text))
+}
+
+/// Clears the terminal that standard output is.
+pub(crate) fn clear_terminal() -> anyhow::Result<Reader> {
+    write(CLEAR)
+}
+
+fn write(text: &str) -> anyhow::Result<Reader> {
     let mut out = io::stdout().lock();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     match written {
@@ -27,7 +39,7 @@ pub(crate) fn print(text: &str) -> anyhow::Result<Reader> {
 
 /// Writes a result to standard output as one JSON line; fails as [`print()`] does.
 pub(crate) fn print_json(result: &impl Serialize) -> anyhow::Result<Reader> {
-    print(&json_line(result))
+    write(&json_line(result))
 }
 
 /// Writes an event of a run to standard output as one JSON line. Ignores failures: a run that costs money does not stop
@@ -43,5 +55,6 @@ pub(crate) fn note(text: &str) {
 }
 
 fn json_line(value: &impl Serialize) -> String {
-    serde_json::to_string(value).expect("results and events can be written as JSON") + "\n"
+    let json = serde_json::to_string(value).expect("results and events can be written as JSON");
+    format!("{}\n", visible_json(&json))
 }

@@ -10,6 +10,7 @@ mod markdown_table;
 mod publication;
 mod render;
 mod sections;
+mod words;
 
 use std::path::{Path, PathBuf};
 

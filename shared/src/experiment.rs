@@ -8,7 +8,7 @@ mod stopping;
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -205,6 +205,16 @@ impl Experiment {
         self.budgets().purses()
     }
 
+    /// The files that it names, each with what it is.
+    fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let of_models = self
+            .models
+            .iter()
+            .flat_map(|model| [("api_key_file", model.api_key_file.as_deref()), ("ca_file", model.ca_file.as_deref())]);
+        let own = [("survey.file", self.survey.file.as_deref()), ("codebook", self.codebook.as_deref())];
+        own.into_iter().chain(of_models).filter_map(|(what, file)| Some((what, file?)))
+    }
+
     fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         let mut unless = |holds: bool, problem: String| {
@@ -222,6 +232,14 @@ impl Experiment {
         unless(is_sized, format!("survey.synthetic: expected 1 to {MAX_SYNTHETIC} respondents"));
         for problem in self.sample.problems().into_iter().chain(self.stopping_problems()) {
             unless(false, problem);
+        }
+        for (what, file) in self.files() {
+            let file = file.to_string_lossy();
+            let is_plain = !file.contains(char::is_control);
+            unless(
+                is_plain,
+                format!("{what} {file:?}: the name of a file must not have control characters; rename the file"),
+            );
         }
         for fold in self.split.only.iter().collect::<BTreeSet<_>>() {
             let exists = fold.number() <= self.split.folds;

@@ -8,7 +8,7 @@ use crate::codebook::Codebook;
 use crate::experiment::{Experiment, SplitSettings};
 use crate::id::{ModelId, RunId};
 use crate::method::{Behaviour, Method};
-use crate::model::ModelSettings;
+use crate::model::{ModelSettings, is_plain};
 use crate::prompt::prompts_digest;
 
 /// The version of the manifest. Readers refuse other versions.
@@ -65,6 +65,9 @@ pub enum ManifestError {
         "the manifest of the run has version {0}: this program reads version {MANIFEST_VERSION}; use the release that started the run"
     )]
     Version(u16),
+    /// A model's name would steer what shows it. No program of this kind writes such a manifest.
+    #[error("the manifest of the run was not written by valuesim: the name of a model has control characters")]
+    ModelName,
 }
 
 impl Manifest {
@@ -103,7 +106,12 @@ impl Manifest {
         if head.version != MANIFEST_VERSION {
             return Err(ManifestError::Version(head.version));
         }
-        Ok(serde_json::from_slice(bytes)?)
+        let manifest: Self = serde_json::from_slice(bytes)?;
+        if manifest.models.iter().all(|model| is_plain(&model.name)) {
+            Ok(manifest)
+        } else {
+            Err(ManifestError::ModelName)
+        }
     }
 
     /// The models with their ids.

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use self::known::{Incomplete, Known};
-pub use self::problems::holds_a_secret;
 use self::problems::{Address, SettingsProblems};
+pub use self::problems::{holds_a_secret, is_plain};
 use crate::day::Day;
 use crate::permit::{Endpoint, KeyName, Limits};
 use crate::price::{Host, Price, PriceTable};

@@ -27,7 +27,7 @@ use valuesim_shared::id::RunId;
 
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::interrupt::Signals;
-use crate::output::{Reader, print};
+use crate::output::{Reader, clear_terminal, print};
 use crate::runs_flag::RunsFlag;
 use crate::servers::{Addresses, ServerFlags};
 
@@ -38,9 +38,6 @@ pub(super) use self::text::{phase, spent};
 
 /// How often `--watch` refreshes.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-
-/// Clears the terminal and moves to its top.
-const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
 
 /// What `valuesim status` takes.
 #[derive(Debug, Args)]
@@ -114,7 +111,7 @@ impl Flags {
                 () = signals.next() => break,
                 status = async { looks.tick().await; Box::pin(look.look()).await } => {
                     if clears {
-                        print(CLEAR)?;
+                        clear_terminal()?;
                     }
                     if self.print(&status)? == Reader::IsGone {
                         break;

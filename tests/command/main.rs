@@ -11,6 +11,7 @@ mod experiments;
 mod full_size;
 mod groups;
 mod help;
+mod hostile_words;
 mod leave_results;
 mod manifest_1;
 mod methods;

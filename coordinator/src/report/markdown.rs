@@ -7,6 +7,7 @@ use valuesim_shared::outcome::{Decided, Ended, ReusedReplies};
 
 use super::evaluation;
 use super::markdown_table::table;
+use super::words::{on_one_line, only_words};
 use crate::grouped::grouped;
 use crate::results::{ArmResults, Estimate, IntervalKind, Measure, NoInterval, Results, StageTotals, Uncertainty};
 use crate::table::{
@@ -31,7 +32,7 @@ pub fn markdown(results: &Results) -> String {
         papers_figures(results),
     ];
     let sections: Vec<String> = sections.into_iter().filter(|section| !section.is_empty()).collect();
-    sections.join("\n\n") + "\n"
+    only_words(&sections.join("\n\n")) + "\n"
 }
 
 fn heading(results: &Results) -> String {
@@ -58,7 +59,7 @@ fn list(heading: &str, lines: &[String]) -> String {
     if lines.is_empty() {
         return String::new();
     }
-    let items: Vec<String> = lines.iter().map(|line| format!("- {line}")).collect();
+    let items: Vec<String> = lines.iter().map(|line| format!("- {}", on_one_line(line))).collect();
     format!("## {heading}\n\n{}", items.join("\n"))
 }
 

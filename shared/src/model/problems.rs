@@ -39,6 +39,10 @@ impl<'a> SettingsProblems<'a> {
         if name.trim().is_empty() {
             problems.add("expected a name");
         }
+        if !is_plain(name) {
+            problems
+                .add("its name has a line break, a control character or a mark of direction: expected printable text");
+        }
         problems
     }
 
@@ -121,6 +125,14 @@ impl<'a> SettingsProblems<'a> {
     pub(crate) fn into_sentences(self) -> Vec<String> {
         self.found
     }
+}
+
+/// Whether a text neither breaks a line nor controls or turns what shows it: no control characters (Unicode category Cc), and none of
+/// the marks, embeddings, overrides and isolates of the bidirectional algorithm (Unicode Standard Annex 9).
+pub fn is_plain(text: &str) -> bool {
+    let turns =
+        |c| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    !text.contains(|c: char| c.is_control() || turns(c))
 }
 
 /// Names of an address's parameters, or parts of them, whose values are secrets.

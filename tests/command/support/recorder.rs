@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
 use serde_json::{Value, json};
@@ -27,6 +28,10 @@ pub(crate) struct Recorder {
 
 struct Shared {
     rule: Rule,
+    /// The model that replies name, instead of the one that was asked.
+    reported: Option<String>,
+    /// What it says instead of any reply.
+    refusal: Option<String>,
     requests: Mutex<Vec<Value>>,
     arrived: watch::Sender<usize>,
     /// How many of the requests may be answered; later ones wait.
@@ -35,8 +40,24 @@ struct Shared {
 
 impl Recorder {
     pub(crate) fn start(rule: Rule) -> Self {
+        Self::serve(rule, None, None)
+    }
+
+    /// One whose replies name this model.
+    pub(crate) fn reporting(rule: Rule, model: &str) -> Self {
+        Self::serve(rule, Some(model.to_owned()), None)
+    }
+
+    /// One that refuses every key with this message.
+    pub(crate) fn refusing(message: &str) -> Self {
+        Self::serve(|_| String::new(), None, Some(message.to_owned()))
+    }
+
+    fn serve(rule: Rule, reported: Option<String>, refusal: Option<String>) -> Self {
         let shared = Arc::new(Shared {
             rule,
+            reported,
+            refusal,
             requests: Mutex::default(),
             arrived: watch::Sender::new(0),
             answered: watch::Sender::new(usize::MAX),
@@ -81,10 +102,13 @@ impl Recorder {
     }
 }
 
-async fn chat(State(shared): State<Arc<Shared>>, Json(body): Json<Value>) -> Json<Value> {
+async fn chat(State(shared): State<Arc<Shared>>, Json(body): Json<Value>) -> (StatusCode, Json<Value>) {
+    if let Some(message) = &shared.refusal {
+        return (StatusCode::UNAUTHORIZED, Json(json!({"error": {"message": message, "code": "invalid_api_key"}})));
+    }
     let content = (shared.rule)(body["messages"][0]["content"].as_str().unwrap());
     let reply = json!({
-        "model": body["model"],
+        "model": shared.reported.as_ref().map_or_else(|| body["model"].clone(), |model| json!(model)),
         "choices": [{"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110},
     });
@@ -96,5 +120,5 @@ async fn chat(State(shared): State<Arc<Shared>>, Json(body): Json<Value>) -> Jso
     });
     let waiting = shared.answered.subscribe().wait_for(|&answered| number <= answered).await.map(drop);
     waiting.expect("the recorder keeps the sender");
-    Json(reply)
+    (StatusCode::OK, Json(reply))
 }

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::Value;
+use valuesim_shared::model::is_plain;
 use valuesim_shared::money::{NanoUsd, Tokens};
 use valuesim_shared::permit::Stated;
 use valuesim_shared::provider_errors::{FinishReason, ProviderErrors};
@@ -171,7 +172,7 @@ fn reply(completion: Completion<'_>, body: &str) -> Result<Reply, CallError> {
         tokens: completion.usage.as_ref().and_then(Usage::tokens),
         cost: completion.usage.as_ref().and_then(Usage::cost),
         service_tier: completion.service_tier.and_then(|tier| tier.as_str().map(str::to_owned)),
-        model: completion.model.map(|name| name.chars().take(MODEL_NAME_CHARACTERS).collect()).unwrap_or_default(),
+        model: completion.model.as_deref().map(model_name).unwrap_or_default(),
         oddity,
         stated: Stated::default(),
     })
@@ -186,6 +187,13 @@ impl Choice<'_> {
 
 fn interrupted(reason: &str) -> CallError {
     CallError::new(CallErrorKind::Interrupted, Some(200), &format!("finish_reason {reason:?}"))
+}
+
+/// The name that a provider gives its model, which results and reports repeat: on one line, without control characters, and not
+/// longer than names are.
+fn model_name(name: &str) -> String {
+    let plain = |c: char| if is_plain(c.encode_utf8(&mut [0; 4])) { c } else { char::REPLACEMENT_CHARACTER };
+    name.chars().take(MODEL_NAME_CHARACTERS).map(plain).collect()
 }
 
 /// JSON text with each escaped lone surrogate (`\\ud83d` without its other half) replaced by U+FFFD.

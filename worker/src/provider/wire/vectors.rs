@@ -9,7 +9,7 @@ use serde_json::Value;
 use valuesim_shared::money::Tokens;
 
 use super::super::error::{CallError, CallErrorKind};
-use super::{malformed, nested_error, usage::Usage};
+use super::{malformed, model_name, nested_error, usage::Usage};
 
 /// The vectors of the texts of one request.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,7 +52,7 @@ pub(in super::super) fn vectors(body: &str, texts: usize) -> Result<Vectors, Cal
     Ok(Vectors {
         vectors: usable(in_order(entries, texts)?)?,
         tokens: response.usage.as_ref().and_then(Usage::tokens),
-        model: response.model.map(Cow::into_owned).unwrap_or_default(),
+        model: response.model.as_deref().map(model_name).unwrap_or_default(),
     })
 }
 
