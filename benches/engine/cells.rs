@@ -90,7 +90,13 @@ async fn answer_at_once(queue: MemoryQueue, run: RunId, model: ModelId) -> anyho
     loop {
         let delivery = queue.take(&tasks, 1).await?;
         let Task { run, cell, .. } = Task::from_bytes(delivery.body())?;
-        let result = CellResult { story: None, scaled_stories: Vec::new(), modules: Vec::new(), arms: Vec::new() };
+        let result = CellResult {
+            story: None,
+            scaled_stories: Vec::new(),
+            modules: Vec::new(),
+            arms: Vec::new(),
+            rejections: Vec::new(),
+        };
         let outcome =
             CellOutcome { version: OUTCOME_VERSION, run, cell, result, spend: CellSpend::default(), transcript: None };
         queue.publish(&results, serde_json::to_vec(&outcome)?.into()).await?;

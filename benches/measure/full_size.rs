@@ -47,8 +47,13 @@ pub(crate) fn outcome(cell: Cell) -> CellOutcome {
         decided: CodeString(answers().iter().map(|_| Decided::Coordinator).collect()),
         asked: answers().iter().map(|_| 4).collect(),
     };
-    let result =
-        CellResult { story: Some(story), scaled_stories: Vec::new(), modules: modules.to_vec(), arms: vec![arm] };
+    let result = CellResult {
+        story: Some(story),
+        scaled_stories: Vec::new(),
+        modules: modules.to_vec(),
+        arms: vec![arm],
+        rejections: Vec::new(),
+    };
     CellOutcome { version: OUTCOME_VERSION, run: run_id(), cell, result, spend: spend(), transcript: None }
 }
 

@@ -221,5 +221,5 @@ fn reply() -> RecordedReply {
         ..StageSpend::default()
     };
     let reply = ReplyText::Text { content: "x".repeat(REPLY_BYTES), cut_off: false };
-    RecordedReply { reply, spend, perhaps_billed: 0, reported_model: "gpt-4o-mini-2024-07-18".to_owned() }
+    RecordedReply { reply, spend, perhaps_billed: 0, reported_model: "gpt-4o-mini-2024-07-18".to_owned(), remark: None }
 }

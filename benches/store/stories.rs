@@ -63,5 +63,5 @@ fn cell(row: u32) -> Cell {
 }
 
 fn backstory(text: &str) -> Backstory {
-    Backstory { text: text.to_owned(), ended: Ended::Answered, asked: 1, spend: CellSpend::default() }
+    Backstory { text: text.to_owned(), ended: Ended::Answered, asked: 1, spend: CellSpend::default(), rejection: None }
 }

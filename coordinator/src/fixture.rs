@@ -132,6 +132,7 @@ pub(crate) fn results(model: &str) -> Results {
         without_usage: 0,
         input_tokens: 5_220_000,
         cached_tokens: 4_100_000,
+        cache_write_tokens: 0,
         output_tokens: 452_400,
         cost_nano_usd: Some(NanoUsd(3_288_600_000)),
         unsure_nano_usd: Some(NanoUsd(900_000)),
@@ -173,6 +174,7 @@ pub(crate) fn results(model: &str) -> Results {
             reported_models: vec![format!("{model}-0125")],
             stages: [(Stage::STORY, totals), (Stage::COGNITIVE, totals)].into(),
             reused: ReusedReplies::default(),
+            oddities: std::collections::BTreeMap::new(),
         }],
         provenance: vec!["valuesim 0.1.0".to_owned(), "prompts 6b1f…".to_owned()],
     }

@@ -156,7 +156,13 @@ mod tests {
             tokens: None,
             reported_model: String::new(),
         };
-        let result = CellResult { story: None, scaled_stories: Vec::new(), modules: Vec::new(), arms: Vec::new() };
+        let result = CellResult {
+            story: None,
+            scaled_stories: Vec::new(),
+            modules: Vec::new(),
+            arms: Vec::new(),
+            rejections: Vec::new(),
+        };
         let (run, transcript) = (run.clone(), Some(Transcript::of([call])));
         CellOutcome { version: OUTCOME_VERSION, run, cell, result, spend: CellSpend::default(), transcript }
     }

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
+use valuesim_shared::call::{MAX_CODE, MAX_SAID};
 use valuesim_shared::cell::{Asks, Recipe, Settle, first_stages, needs_backstory, recipes, stages};
 use valuesim_shared::codebook::{Codebook, Question};
 use valuesim_shared::decide::{Decision, ceiling_of_mean, decide};
@@ -13,7 +14,8 @@ use valuesim_shared::id::{Cell, Code, Fold};
 use valuesim_shared::method::{Behaviour, Method};
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::outcome::{
-    ArmResult, CellOutcome, CellResult, CellSpend, CodeString, Decided, Ended, ModuleResult, StageSpend,
+    ArmResult, CellOutcome, CellResult, CellSpend, CodeString, Decided, Ended, MAX_ODDITIES, ModuleResult,
+    RejectedCall, StageSpend,
 };
 use valuesim_shared::split::Split;
 use valuesim_shared::stage::{Stage, StageKind};
@@ -83,6 +85,7 @@ impl OutcomeRules {
         for module in &result.modules {
             misfits.extend(self.misfit_of_module(module, &questions));
         }
+        misfits.extend(self.misfit_of_rejections(&result.rejections, &questions));
         let methods = self.recipes.iter().map(|&(method, _)| method).collect();
         misfits.extend(wrong_set("a result of", &methods, result.arms.iter().map(|arm| arm.method)));
         // Predictions are decided again from lists that are whole.
@@ -107,6 +110,24 @@ impl OutcomeRules {
         let scaled = result.scaled_stories.iter().map(|scaled| scaled.stage);
         misfits.extend(wrong_set("a backstory", &self.scaled_stories, scaled));
         misfits
+    }
+
+    /// The first call that cannot have been rejected, or was twice, or of which more was kept than may be.
+    fn misfit_of_rejections(&self, rejections: &[RejectedCall], questions: &[&Question]) -> Option<String> {
+        let mut seen = BTreeSet::new();
+        rejections.iter().find_map(|RejectedCall { call, rejection }| {
+            let is_asked = call.question.is_none_or(|id| questions.iter().any(|question| question.id == id));
+            let is_short = rejection.said.chars().count() <= MAX_SAID
+                && rejection.code.iter().all(|code| code.chars().count() <= MAX_CODE);
+            let stage = call.stage;
+            if !self.stages.contains(&stage) || !is_asked {
+                Some(format!("a call of {stage} was rejected that no method of the run makes"))
+            } else if !is_short {
+                Some(format!("{stage}: more of a rejection was kept than {MAX_SAID} characters"))
+            } else {
+                (!seen.insert(*call)).then(|| format!("{stage}: a call was rejected twice"))
+            }
+        })
     }
 
     fn misfit_of_module(&self, module: &ModuleResult, questions: &[&Question]) -> Option<String> {
@@ -174,6 +195,10 @@ impl OutcomeRules {
             }
         }
         let models = &spend.reported_models;
+        let oddities = &spend.oddities;
+        if oddities.len() > MAX_ODDITIES + 1 || oddities.keys().any(|name| name.len() > MAX_MODEL_NAME) {
+            misfits.push("its list of odd replies is too long".to_owned());
+        }
         if models.len() > MAX_MODEL_NAMES || models.iter().any(|name| name.len() > MAX_MODEL_NAME) {
             misfits.push("its list of models is too long".to_owned());
         }

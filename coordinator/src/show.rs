@@ -1,6 +1,7 @@
 //! Shows everything that a run knows about one respondent: the profile, the backstory, and for each question the model's
 //! replies, the predictions and the respondent's own answer.
 
+mod rejection;
 mod text;
 
 use std::collections::HashMap;
@@ -20,6 +21,8 @@ use crate::evaluation::{Evaluated, EvaluationError};
 use crate::ledger::LedgerError;
 use crate::predictions::Replies;
 use crate::retrieval::{EmbeddedTexts, Retrieval, VectorsError};
+pub use rejection::ShownRejection;
+use rejection::rejections;
 
 /// What to show.
 #[derive(Debug, Clone)]
@@ -128,6 +131,9 @@ pub struct ShownBackstory {
     pub characters: u32,
     /// The calls that produced it; empty if they were not kept.
     pub calls: Vec<Call>,
+    /// What the provider said, where it did not take the prompt.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rejections: Vec<ShownRejection>,
 }
 
 /// One question with all replies and predictions about it.
@@ -150,6 +156,9 @@ pub struct ShownQuestion {
     pub truth: Option<ShownAnswer>,
     /// The calls about it; empty if they were not kept. They have no messages if prompts are hidden.
     pub calls: Vec<Call>,
+    /// What the provider said to prompts about it that it did not take.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rejections: Vec<ShownRejection>,
 }
 
 /// An answer with its label.
@@ -274,6 +283,7 @@ impl CellView<'_> {
             ended: story.ended.name(),
             characters: story.characters,
             calls: calls.remove(&None).unwrap_or_default(),
+            rejections: rejections(result, None),
         });
         Ok(ShownCell {
             run: of.run.clone(),
@@ -336,6 +346,7 @@ impl CellView<'_> {
                 predictions: predictions.collect(),
                 truth: answer(question, Some(truth).filter(|truth| !truth.is_missing())),
                 calls: calls.remove(&Some(id)).unwrap_or_default(),
+                rejections: rejections(result, Some(id)),
             }
         });
         Ok(questions.collect())

@@ -168,8 +168,13 @@ mod tests {
         let key = CallKey::first(Stage::COGNITIVE, None);
         let each = UncertainSpend { at_most_cost: NanoUsd(100), ..UncertainSpend::default() };
         let spend = StageSpend { sent: 1, answered: 1, cost: NanoUsd(7), ..StageSpend::default() };
-        let reply =
-            RecordedReply { reply: ReplyText::Refused, spend, perhaps_billed: 0, reported_model: String::new() };
+        let reply = RecordedReply {
+            reply: ReplyText::Refused,
+            spend,
+            perhaps_billed: 0,
+            reported_model: String::new(),
+            remark: None,
+        };
         let sent = |times, failed, perhaps_billed| SentCall { times, each, failed, perhaps_billed };
         let check = |sent: SentCall, reply: Option<&RecordedReply>, expected| {
             let replies = reply.map(|reply| (key, reply.clone())).into_iter().collect();

@@ -1,5 +1,7 @@
 //! The key of a call, and its reply.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Cell, QuestionId, RunId};
@@ -50,4 +52,47 @@ pub enum ReplyText {
     Refused,
     /// The prompt does not fit the model's context.
     TooLong,
+    /// The provider did not take the prompt, for a reason that is not known.
+    Rejected,
+}
+
+/// What is remembered of a reply beside its text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Remark {
+    /// There is no reply, and this is what the provider said instead.
+    Rejection(Rejection),
+    /// The reply is odd in this way.
+    Oddity(String),
+}
+
+/// What a provider said when it did not take a prompt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rejection {
+    /// The HTTP status, if there was a response.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// The provider's own code or type of the error, at most [`MAX_CODE`] characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The beginning of its message, at most [`MAX_SAID`] characters.
+    pub said: String,
+}
+
+/// The longest code of a [`Rejection`], in characters.
+pub const MAX_CODE: usize = 60;
+
+/// The longest message of a [`Rejection`], in characters.
+pub const MAX_SAID: usize = 200;
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.status, &self.code) {
+            (Some(status), Some(code)) => write!(f, "{status} {code}: {}", self.said),
+            (Some(status), None) => write!(f, "{status}: {}", self.said),
+            (None, Some(code)) => write!(f, "{code}: {}", self.said),
+            (None, None) => f.write_str(&self.said),
+        }
+    }
 }

@@ -85,6 +85,9 @@ pub struct Experiment {
     /// Whether the run goes on although the price of a model is unknown.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub price_unknown: bool,
+    /// The largest share of prompts that a provider may reject or find too long before the run stops, from 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejected_at_most: Option<f64>,
     /// The embeddings that `rag` retrieves with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub embeddings: Option<EmbeddingSettings>,
@@ -261,6 +264,10 @@ impl Experiment {
             unless(!is_paid || self.price_unknown, format!("embeddings {name:?}: {NO_EMBEDDINGS_PRICE}"));
             let has_bound = !(is_paid && self.has_budget());
             unless(has_bound, format!("embeddings {name:?}: a budget needs a price: say one with --embeddings-price"));
+        }
+        if let Some(share) = self.rejected_at_most {
+            let is_share = (0.0..=1.0).contains(&share);
+            unless(is_share, format!("rejected_at_most is {share}: expected a share from 0 to 1, such as 0.02"));
         }
         for problem in budget::problems(self.budgets()) {
             unless(false, problem);

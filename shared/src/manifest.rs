@@ -14,6 +14,9 @@ use crate::prompt::prompts_digest;
 /// The version of the manifest. Readers refuse other versions.
 pub const MANIFEST_VERSION: u16 = 2;
 
+/// The largest share of prompts that a provider may not take before a run stops, unless the experiment says otherwise.
+pub const REJECTED_AT_MOST: f64 = 0.02;
+
 /// What workers need to know of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -39,6 +42,9 @@ pub struct Manifest {
     /// read the manifest.
     #[serde(default = "ordinary_share", skip_serializing_if = "is_ordinary")]
     pub share: NonZeroU32,
+    /// The largest share of prompts that a provider may not take before the run stops; [`REJECTED_AT_MOST`] if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected_at_most: Option<f64>,
     /// The digest of the prompt templates, in hexadecimal. A worker with other prompts refuses the run.
     pub prompts: String,
     /// The questions and their wording.
@@ -83,6 +89,7 @@ impl Manifest {
             transcripts: experiment.transcripts,
             budgeted: experiment.has_budget(),
             share: experiment.share.unwrap_or_else(ordinary_share),
+            rejected_at_most: experiment.rejected_at_most,
             prompts: prompts_digest(),
             codebook,
         }
@@ -117,6 +124,11 @@ impl Manifest {
     /// The models with their ids.
     pub fn models(&self) -> impl Iterator<Item = (ModelId, &ModelSettings)> {
         (0..).map(ModelId).zip(&self.models)
+    }
+
+    /// The largest share of prompts that a provider may not take before the run stops.
+    pub fn rejected_at_most(&self) -> f64 {
+        self.rejected_at_most.unwrap_or(REJECTED_AT_MOST)
     }
 
     /// Whether any method needs a backstory.

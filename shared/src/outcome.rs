@@ -9,6 +9,7 @@ mod spend;
 
 use serde::{Deserialize, Serialize};
 
+use crate::call::{CallKey, Rejection};
 use crate::id::{Cell, Code, RunId};
 use crate::method::Method;
 use crate::stage::Stage;
@@ -18,7 +19,9 @@ pub use code_string::{CodeLetter, CodeString};
 pub use decided::Decided;
 pub use ended::Ended;
 pub use packed::{MAX_OUTCOME_BYTES, Packed, PartsNotice, UnpackError, Unpacked, pack, unpack};
-pub use spend::{CellSpend, MAX_REPORTED_MODELS, PartSpend, ReusedReplies, SIMULATED_MARK, StageSpend, UncertainSpend};
+pub use spend::{
+    CellSpend, MAX_ODDITIES, MAX_REPORTED_MODELS, PartSpend, ReusedReplies, SIMULATED_MARK, StageSpend, UncertainSpend,
+};
 
 /// The version of the outcome message. Readers refuse other versions.
 pub const OUTCOME_VERSION: u16 = 1;
@@ -58,6 +61,19 @@ pub struct CellResult {
     pub modules: Vec<ModuleResult>,
     /// The predictions of each arm.
     pub arms: Vec<ArmResult>,
+    /// What the provider said to prompts that it did not take: too long, against a policy, or rejected.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rejections: Vec<RejectedCall>,
+}
+
+/// A call whose prompt the provider did not take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RejectedCall {
+    /// The call.
+    pub call: CallKey,
+    /// What the provider said.
+    pub rejection: Rejection,
 }
 
 /// The result of asking for a backstory. The text itself is not part of it.
@@ -117,7 +133,7 @@ pub struct ArmResult {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::{Fold, ModelId, Respondent};
+    use crate::id::{Fold, ModelId, QuestionId, Respondent};
     use crate::money::{NanoUsd, Tokens};
 
     pub(super) fn outcome() -> CellOutcome {
@@ -153,6 +169,7 @@ mod tests {
                     decided: CodeString(vec![Decided::Coordinator, Decided::NoValidAnswers]),
                     asked: vec![5, 3],
                 }],
+                rejections: Vec::new(),
             },
             spend: CellSpend {
                 stages: [(Stage::COGNITIVE, spend)].into(),
@@ -170,6 +187,20 @@ mod tests {
     fn the_message_format_is_fixed() {
         assert_eq!(serde_json::to_string(&outcome()).expect("writes"), ON_THE_WIRE);
         assert_eq!(serde_json::from_str::<CellOutcome>(ON_THE_WIRE).expect("reads"), outcome());
+    }
+
+    #[test]
+    fn what_a_provider_said_to_rejected_prompts_comes_after_the_predictions() {
+        let mut with = outcome();
+        let call = CallKey::first(Stage::COGNITIVE, QuestionId::new(7));
+        let rejection = Rejection { status: Some(422), code: None, said: "unprocessable".to_owned() };
+        with.result.rejections.push(RejectedCall { call, rejection });
+        let expected = ON_THE_WIRE.replace(
+            r#""asked":[5,3]}]}"#,
+            r#""asked":[5,3]}],"rejections":[{"call":{"stage":"cognitive","question":"Q7","asked_before":0},"rejection":{"status":422,"said":"unprocessable"}}]}"#,
+        );
+        assert_eq!(serde_json::to_string(&with).expect("writes"), expected);
+        assert_eq!(serde_json::from_str::<CellOutcome>(&expected).expect("reads"), with);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::id::{Cell, RunId};
 use crate::outcome::{CellSpend, Ended, StageSpend, UncertainSpend};
 use crate::redis_connection::RedisConnectionError;
 
-pub use crate::call::{CallKey, ReplyText};
+pub use crate::call::{CallKey, Rejection, Remark, ReplyText};
 pub use embedded::EmbeddedStore;
 pub use redis::RedisStore;
 
@@ -34,6 +34,9 @@ pub struct RecordedReply {
     pub perhaps_billed: u64,
     /// The model as the provider named it; empty if it did not.
     pub reported_model: String,
+    /// What else is remembered of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remark: Option<Remark>,
 }
 
 /// How often a call was sent by any worker, and how often it is known to have failed.
@@ -71,6 +74,9 @@ pub struct Backstory {
     pub asked: u8,
     /// What it took.
     pub spend: CellSpend,
+    /// What the provider said where it did not take the prompt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejection: Option<Rejection>,
 }
 
 /// Who works on a cell: a name that no other attempt at a task has.

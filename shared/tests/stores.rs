@@ -27,7 +27,7 @@ fn key(question: u16, asked_before: u8) -> CallKey {
 fn reply(content: &str) -> RecordedReply {
     let reply = ReplyText::Text { content: content.to_owned(), cut_off: false };
     let spend = StageSpend { sent: 2, answered: 1, failed: 1, ..StageSpend::default() };
-    RecordedReply { reply, spend, perhaps_billed: 1, reported_model: "m".to_owned() }
+    RecordedReply { reply, spend, perhaps_billed: 1, reported_model: "m".to_owned(), remark: None }
 }
 
 fn story(text: &str) -> Backstory {
@@ -37,7 +37,7 @@ fn story(text: &str) -> Backstory {
         reported_models: vec!["m".to_owned()],
         ..CellSpend::default()
     };
-    Backstory { text: text.to_owned(), ended: Ended::Answered, asked: 1, spend }
+    Backstory { text: text.to_owned(), ended: Ended::Answered, asked: 1, spend, rejection: None }
 }
 
 async fn replies(store: &impl Store, run: &RunId, cell: Cell) -> HashMap<CallKey, RecordedReply> {

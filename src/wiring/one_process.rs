@@ -120,13 +120,13 @@ impl OneProcess {
         let coordinator = Coordinator::new(&manifest, plan, survey, ledger, ports, window)?;
         let coordinator =
             Arc::new(coordinator.retrieving(retrieval).reusing(kept).when(off_peak).scoring(live).in_rounds(rounds)?);
-        let shown = (http_status.as_deref(), tell);
-        let about = (&manifest, this_process());
+        let (shown, about) = ((http_status.as_deref(), tell), (&manifest, this_process()));
         let heartbeat = Heartbeat::new(Arc::clone(&coordinator), control.clone(), about, size, shown).await;
         let heartbeat = heartbeat.showing(gauge(budget.as_ref()));
         let office = permit_office();
         let metrics = http_status.as_ref().map(|status| Metrics::new(status.registry()));
-        let config = WorkerConfig { metrics, budget: budget.clone(), ..WorkerConfig::alone(Timeouts::default()) };
+        let alone = WorkerConfig::alone(Timeouts::default(), coordinator.progress().cells_finished());
+        let config = WorkerConfig { metrics, budget: budget.clone(), ..alone };
         let worker = Worker::of_manifest(manifest, (queue, store, office.clone()), config)?;
         let pool = WorkerPool::new(office.clone(), http_status);
         pool.join(run.clone(), Member { worker: worker.clone(), leave: CancellationToken::new() });

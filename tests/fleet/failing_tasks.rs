@@ -1,11 +1,11 @@
-//! Tasks that always fail become dead letters with their history. The run ends without them, and continues when they are
-//! replayed after a fix.
+//! Tasks and messages that nobody can do become dead letters. The run ends without them, and continues when they are replayed.
+//! Prompts that a provider rejects are no such tasks.
 
 use std::process::Command;
 
 use secrecy::SecretString;
 use serde_json::Value;
-use valuesim_shared::dead_letter::{DeadContent, DeadMessage};
+use valuesim_shared::dead_letter::DeadMessage;
 use valuesim_shared::id::{ModelId, RunId};
 use valuesim_shared::queue::{Delivery as _, Queue as _, QueueKind, QueueName, RabbitQueue, RabbitSettings};
 use valuesim_simulator::provider::{Latency, ProviderOptions};
@@ -16,9 +16,6 @@ use crate::process::{FleetProcess, command};
 
 /// The rate at which the provider rejects prompts: two or three of about 4,900.
 const REJECTED: f64 = 0.0006;
-
-/// Attempts before a task becomes a dead letter.
-const ATTEMPTS: usize = 5;
 
 /// Cells of the run.
 const CELLS: u64 = 25;
@@ -46,7 +43,7 @@ fn operator(fleet: &Fleet, arguments: &[&str]) -> Command {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tasks_that_a_provider_rejects_are_set_aside_and_replayed_after_a_fix() {
+async fn prompts_that_a_provider_rejects_end_so_and_cost_no_cell() {
     let options =
         ProviderOptions { bad_request_rate: REJECTED, latency: Latency::Fixed(LATENCY), ..ProviderOptions::default() };
     let fleet = Fleet::with_provider(options).await;
@@ -56,40 +53,16 @@ async fn tasks_that_a_provider_rejects_are_set_aside_and_replayed_after_a_fix() 
     coordinator.expect_success().await;
 
     let run = fleet.run();
-    let partial = results(&fleet);
-    let dead = partial["cells_dead"].as_u64().expect("some are dead");
-    assert!((1..CELLS / 2).contains(&dead), "{dead} dead cells");
-    assert_eq!(partial["cells_finished"].as_u64(), Some(CELLS - dead));
+    let results = results(&fleet);
+    assert_eq!((results["cells_dead"].as_u64(), results["cells_finished"].as_u64()), (None, Some(CELLS)));
     let report = std::fs::read_to_string(fleet.run_folder().join("report.md")).expect("there is a report");
-    assert!(report.contains(&format!("FINISHED WITH {dead} DEAD CELL")), "{report}");
+    assert!(report.contains("| rejected |") && !report.contains("DEAD"), "{report}");
     let queue = queue(&fleet).await;
-    let letters = queue.browse(&queue_name(&run, QueueKind::Dead), 100).await.expect("looks");
-    assert_eq!(letters.len() as u64, dead);
-    for letter in letters {
-        let DeadContent::Task(task) = DeadMessage::read(&letter.body).content else { panic!("not a task: {letter:?}") };
-        assert_eq!(task.history.len(), ATTEMPTS, "{:?}", task.history);
-        assert!(task.history.iter().all(|attempt| attempt.contains("(400)")), "{:?}", task.history);
-    }
-    let status = operator(&fleet, &["status", &run.0]).stdout(std::process::Stdio::piped()).output().expect("runs");
-    let status = String::from_utf8(status.stdout).expect("is text");
-    assert!(status.contains(&format!("valuesim dead list {run}")), "{status}");
-    let verified = operator(&fleet, &["verify", "--complete"]).arg(fleet.run_folder()).status().expect("runs");
-    assert!(verified.success(), "{verified}");
-
-    fleet.provider.accept_rejected_prompts();
-    let coordinator = {
-        let replayed = operator(&fleet, &["dead", "replay", &run.0, "--all"]);
-        FleetProcess::spawn(&mut { replayed }).expect_success().await;
-        fleet.coordinator()
-    };
-    coordinator.expect_success().await;
-    assert_eq!(results(&fleet)["cells_dead"].as_u64(), None, "no cell is dead any more");
     assert_eq!(queue.depth(&queue_name(&run, QueueKind::Dead)).await.expect("looks"), None);
     queue.close().await;
     drop(workers);
-    // Every rejected attempt was an extra call.
-    let extra = fleet.compare_with_one_process().await;
-    assert!(extra >= dead * ATTEMPTS as u64, "{extra} extra calls, but {dead} cells were tried {ATTEMPTS} times");
+    // The very same prompts are rejected, and the same is kept of them.
+    fleet.compare_with_one_process().await;
 }
 
 /// Takes a task and disconnects, as a worker does that dies of it.

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 /// A slow worker keeps at most this many calls waiting for a permit: as many as a busy provider answers while the next
 /// tasks are fetched.
@@ -20,6 +20,9 @@ const MAX_AHEAD: usize = 192;
 
 /// How long it takes to fetch tasks and prepare their prompts on a busy machine. Enough calls for this time are kept ready.
 const FETCHED_WITHIN: Duration = Duration::from_millis(15);
+
+/// How long a worker without room waits at most before it looks again.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// The shortest period over which the pace is measured.
 const MEASURED_OVER: Duration = Duration::from_millis(100);
@@ -112,7 +115,8 @@ impl Backpressure {
             if calls < self.state.low.load(Ordering::Relaxed) {
                 return self.state.high.load(Ordering::Relaxed).saturating_sub(calls);
             }
-            fell.await;
+            // The capacity may have grown.
+            let _ = timeout(LOOK_AGAIN_AFTER, fell).await;
         }
     }
 

@@ -13,7 +13,9 @@ use valuesim_shared::cell::{
 };
 use valuesim_shared::codebook::Question;
 use valuesim_shared::id::QuestionId;
-use valuesim_shared::outcome::{CellOutcome, CellResult, Ended, OUTCOME_VERSION, ScaledStory, StoryResult};
+use valuesim_shared::outcome::{
+    CellOutcome, CellResult, Ended, OUTCOME_VERSION, RejectedCall, ScaledStory, StoryResult,
+};
 use valuesim_shared::permit::PermitOffice;
 use valuesim_shared::prompt::reminder;
 use valuesim_shared::queue::Queue;
@@ -50,8 +52,12 @@ pub(crate) async fn answer<Q: Queue, S: Store, O: PermitOffice>(
     let cell = Arc::new(Cell::new(calls, backstory.as_ref(), &scaled));
     let mut result = Arc::clone(&cell).answer(ready).await?;
     let mut spend = cell.calls.spend();
-    if let Some(Backstory { text, ended, asked, spend: of_story }) = &backstory {
+    result.rejections = cell.calls.rejections();
+    if let Some(Backstory { text, ended, asked, spend: of_story, rejection }) = &backstory {
         spend.add(of_story);
+        let call = CallKey::first(Stage::STORY, None);
+        let of_story = rejection.iter().map(|rejection| RejectedCall { call, rejection: rejection.clone() });
+        result.rejections.splice(0..0, of_story);
         result.story = Some(story_result(text, *ended, *asked));
     }
     let scaled = scaled.iter().map(|(stage, WrittenStory { text, ended, asked })| ScaledStory {

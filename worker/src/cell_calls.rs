@@ -11,11 +11,11 @@ use valuesim_shared::codebook::Question;
 use valuesim_shared::id::QuestionId;
 use valuesim_shared::manifest::Manifest;
 use valuesim_shared::method::Method;
-use valuesim_shared::outcome::{CellSpend, Ended, PartSpend, ReusedReplies, StageSpend};
+use valuesim_shared::outcome::{CellSpend, Ended, PartSpend, RejectedCall, ReusedReplies, StageSpend};
 use valuesim_shared::permit::PermitOffice;
 use valuesim_shared::queue::Queue;
 use valuesim_shared::stage::Stage;
-use valuesim_shared::store::{Backstory, CellRecord, RecordedReply, Store};
+use valuesim_shared::store::{Backstory, CellRecord, RecordedReply, Rejection, Remark, Store};
 use valuesim_shared::task::{Task, TaskKind};
 use valuesim_shared::transcript::{self, Transcript};
 
@@ -41,6 +41,8 @@ pub(crate) struct CellCalls<Q, S, O: PermitOffice> {
     spend: Mutex<CellSpend>,
     /// What the reply to each call used.
     replies: Mutex<HashMap<CallKey, (PartSpend, Usable)>>,
+    /// What the provider said to prompts that it did not take.
+    rejections: Mutex<Vec<RejectedCall>>,
     session: String,
     warm_up: WarmUp,
     /// Records the transcript, if the run is to keep transcripts.
@@ -53,15 +55,32 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
         task: &Arc<Task>,
         stop: &CancellationToken,
     ) -> Result<Self, Halt> {
-        let record = context.store.cell_record(&task.run, task.cell).await?;
+        let mut record = context.store.cell_record(&task.run, task.cell).await?;
+        if record.replies.values().any(|recorded| matches!(recorded.reply, ReplyText::Text { .. })) {
+            context.evidence(task.cell.model).was_answered_before();
+        }
+        // What was not taken may be by now, after a change at the provider, and asking costs nothing.
+        record.replies.retain(|_, recorded| !matches!(recorded.reply, ReplyText::TooLong | ReplyText::Rejected));
         let spend = Mutex::new(unanswered(task.kind, &record));
         let (context, task, stop) = (Arc::clone(context), Arc::clone(task), stop.clone());
         let (kept, recorder) = (KeptReplies::of(&task).await, TranscriptRecorder::of(&context.run));
-        let replies = Mutex::default();
+        let (replies, rejections) = Default::default();
         let model = &context.run.manifest.models[usize::from(task.cell.model.0)];
         let warm_up = WarmUp::new(context.run.rules(task.cell.model), model.cache_after());
         let session = session(&task.run, task.cell);
-        Ok(Self { context, task, stop, recorded: record.replies, kept, spend, replies, session, warm_up, recorder })
+        Ok(Self {
+            context,
+            task,
+            stop,
+            recorded: record.replies,
+            kept,
+            spend,
+            replies,
+            rejections,
+            session,
+            warm_up,
+            recorder,
+        })
     }
 
     pub(crate) fn manifest(&self) -> &Manifest {
@@ -128,6 +147,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
             self.keep(key, wording, &recorded_then(kept));
             return Ok(kept.reply.clone());
         }
+        let _open = self.context.evidence(self.task.cell.model).open();
         let turn = self.warm_up.turn(key.stage).await;
         let (run, cell, session, goes_ahead) = (&self.task.run, self.task.cell, &self.session, turn.goes_ahead());
         let call = Call { run, cell, session, key, wording, goes_ahead };
@@ -152,12 +172,30 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
     }
 
     fn count(&self, key: CallKey, recorded: &RecordedReply) {
-        let usable = if recorded.reply == ReplyText::Refused { Usable::No } else { Usable::Perhaps };
+        let is_text = matches!(recorded.reply, ReplyText::Text { .. });
+        let usable = if is_text { Usable::Perhaps } else { Usable::No };
         let part = PartSpend::from(&recorded.spend);
         self.replies.lock().unwrap_or_else(PoisonError::into_inner).insert(key, (part, usable));
         let mut spend = self.spend_so_far();
         spend.stages.entry(key.stage).or_default().add(&recorded.spend);
+        match &recorded.remark {
+            Some(Remark::Oddity(oddity)) => spend.add_oddity(oddity, 1),
+            Some(Remark::Rejection(rejection)) => self.note_rejection(key, rejection),
+            None => {}
+        }
         note_model(&mut spend, &recorded.reported_model);
+    }
+
+    fn note_rejection(&self, call: CallKey, rejection: &Rejection) {
+        let mut rejections = self.rejections.lock().unwrap_or_else(PoisonError::into_inner);
+        rejections.push(RejectedCall { call, rejection: rejection.clone() });
+    }
+
+    /// What the provider said to prompts that it did not take, in the order of the calls.
+    pub(crate) fn rejections(&self) -> Vec<RejectedCall> {
+        let mut rejections = self.rejections.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        rejections.sort_by_key(|rejected| rejected.call);
+        rejections
     }
 
     fn count_kept(&self, kept: &transcript::Call) {
@@ -197,7 +235,7 @@ fn recorded_then(kept: &transcript::Call) -> RecordedReply {
         ..StageSpend::default()
     };
     let (reply, reported_model) = (kept.reply.clone(), kept.reported_model.clone());
-    RecordedReply { reply, spend, perhaps_billed: 0, reported_model }
+    RecordedReply { reply, spend, perhaps_billed: 0, reported_model, remark: None }
 }
 
 fn note_model(spend: &mut CellSpend, model: &str) {
@@ -244,8 +282,13 @@ mod tests {
 
     fn check(sent: SentCall, counted: Option<(StageSpend, u64)>, expected: Option<&StageSpend>) {
         let reply = counted.map(|(spend, perhaps_billed)| {
-            let reply =
-                RecordedReply { reply: ReplyText::Refused, spend, perhaps_billed, reported_model: String::new() };
+            let reply = RecordedReply {
+                reply: ReplyText::Refused,
+                spend,
+                perhaps_billed,
+                reported_model: String::new(),
+                remark: None,
+            };
             (COGNITIVE, reply)
         });
         let record = CellRecord { sent: [(COGNITIVE, sent)].into(), replies: reply.into_iter().collect() };

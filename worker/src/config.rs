@@ -7,6 +7,7 @@ use valuesim_shared::dead_letter::OnBadMessage;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::task::TASK_VERSION;
 
+use crate::evidence::EvidenceBook;
 use crate::metrics::Metrics;
 use crate::provider::Keys;
 use crate::timeouts::Timeouts;
@@ -28,6 +29,10 @@ pub struct WorkerConfig {
     pub budget: Option<Budget>,
     /// Its keys, and where they may go.
     pub keys: Keys,
+    /// What its process knows of providers.
+    pub evidence: EvidenceBook,
+    /// Whether cells of the run are finished, which shows that its providers have answered before.
+    pub has_finished_cells: bool,
 }
 
 /// Which of a run's models a worker serves.
@@ -42,8 +47,8 @@ pub enum Served {
 
 impl WorkerConfig {
     /// The configuration of the only worker of a run in one process. Whatever it cannot do ends the run, so that the user
-    /// sees it.
-    pub fn alone(timeouts: Timeouts) -> Self {
+    /// sees it. So many cells of the run are finished.
+    pub fn alone(timeouts: Timeouts, finished_cells: u64) -> Self {
         Self {
             served: Served::All,
             timeouts,
@@ -52,6 +57,8 @@ impl WorkerConfig {
             metrics: None,
             budget: None,
             keys: Keys::OfUser,
+            evidence: EvidenceBook::default(),
+            has_finished_cells: finished_cells > 0,
         }
     }
 }

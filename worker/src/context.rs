@@ -8,7 +8,8 @@ use valuesim_shared::dead_letter::OnBadMessage;
 use valuesim_shared::id::ModelId;
 use valuesim_shared::permit::PermitOffice;
 
-use crate::fault_attribution::FaultAttribution;
+use crate::brake::Brake;
+use crate::evidence::Evidence;
 use crate::meter::Meter;
 use crate::run::Run;
 use crate::timeouts::{Backoff, HoldLimits};
@@ -25,10 +26,10 @@ pub(crate) struct Context<Q, S, O: PermitOffice> {
     pub(crate) meter: Arc<Meter>,
     /// What calls may cost, if that is limited.
     pub(crate) budget: Option<Budget>,
-    /// By model: how many responses since the last chat completion were none.
-    pub(crate) malformed: Vec<AtomicU32>,
-    /// By model.
-    pub(crate) fault_attribution: Vec<FaultAttribution>,
+    /// By model: whether its provider answers. Other runs of the process share it.
+    pub(crate) evidence: Vec<Arc<Evidence>>,
+    /// By model: stops the run where too many prompts are not taken.
+    pub(crate) brakes: Vec<Brake>,
     pub(crate) hold_limits: HoldLimits,
     /// The newest version of the task message that the worker can execute.
     pub(crate) newest_task: u16,
@@ -41,5 +42,20 @@ impl<Q, S, O: PermitOffice> Context<Q, S, O> {
     /// The desk at which calls to a model get their permits.
     pub(crate) fn desk(&self, model: ModelId) -> &O::Desk {
         self.desks[usize::from(model.0)].as_ref().expect("tasks are taken for served models only")
+    }
+
+    /// What is known of a model's provider.
+    pub(crate) fn evidence(&self, model: ModelId) -> &Evidence {
+        &self.evidence[usize::from(model.0)]
+    }
+
+    /// The brake on a model's prompts.
+    pub(crate) fn brake(&self, model: ModelId) -> &Brake {
+        &self.brakes[usize::from(model.0)]
+    }
+
+    /// A model's name.
+    pub(crate) fn name(&self, model: ModelId) -> String {
+        self.run.manifest.models[usize::from(model.0)].name.clone()
     }
 }

@@ -8,6 +8,7 @@ use valuesim_shared::split::SplitError;
 use valuesim_shared::store::StoreError;
 use valuesim_shared::task::TaskError;
 
+use crate::brake::Said;
 use crate::provider::{CallError, CallErrorKind, ClientError, advice_on_embeddings};
 
 /// Why a worker cannot continue.
@@ -42,6 +43,43 @@ pub enum WorkerError {
         /// What the provider said.
         error: Box<CallError>,
     },
+    /// The provider answered calls before, and now rejects a short prompt, too.
+    #[error(
+        "model {model:?}: the provider answered calls before, and now it rejects every prompt, a short one, too: {error}; {}",
+        .error.kind.advice()
+    )]
+    RejectsAll {
+        /// The model.
+        model: String,
+        /// What the provider said to the short prompt.
+        error: Box<CallError>,
+    },
+    /// The provider took none of the prompts.
+    #[error("model {model:?}: the provider took none of the first {} prompts, and no call was answered:\n{said}{advice}", .said.of)]
+    NoPromptTaken {
+        /// The model.
+        model: String,
+        /// What it said.
+        said: Said,
+        /// What the user can do about it.
+        advice: &'static str,
+    },
+    /// The provider did not take too many of the prompts.
+    #[error(
+        "model {model:?}: the provider did not take {} of the last {} prompts, and --rejected-at-most is {at_most}:\n{said}{advice}; \
+         `valuesim show` shows the prompts, and the same command goes on",
+        .said.not_taken, .said.of
+    )]
+    TooManyNotTaken {
+        /// The model.
+        model: String,
+        /// What it said.
+        said: Said,
+        /// The share that is allowed.
+        at_most: f64,
+        /// What the user can do about it.
+        advice: &'static str,
+    },
     /// The provider of the embeddings will not answer any more requests.
     #[error("embeddings {model:?}: {error}; {}", advice_on_embeddings(.error.kind))]
     Embeddings {
@@ -72,21 +110,15 @@ pub enum WorkerError {
 }
 
 impl WorkerError {
-    /// Whether the task itself may be at fault: the provider did not accept one of its calls, or its result is too large
-    /// for a message.
-    pub(crate) fn may_be_the_tasks_fault(&self) -> bool {
-        use CallErrorKind::{BadRequest, Malformed, NotRetryable};
-        match self {
-            Self::Provider { error, .. } => matches!(error.kind, BadRequest | NotRetryable | Malformed),
-            Self::Queue(error) => matches!(error, QueueError::TooLarge { .. }),
-            _ => false,
-        }
+    /// Whether the task itself is at fault: its result is too large for a message.
+    pub(crate) const fn is_the_tasks_fault(&self) -> bool {
+        matches!(self, Self::Queue(QueueError::TooLarge { .. }))
     }
 
     /// Whether the user's settings are at fault: a key, a name, an address.
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Client(_) => true,
+            Self::Client(_) | Self::NoPromptTaken { .. } | Self::RejectsAll { .. } => true,
             Self::Provider { error, .. } | Self::Embeddings { error, .. } => {
                 !matches!(error.kind, CallErrorKind::InsufficientFunds | CallErrorKind::NotRetryable)
             }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use valuesim_shared::call::CallKey;
+use valuesim_shared::call::{CallKey, ReplyText};
 use valuesim_shared::task::Task;
 use valuesim_shared::transcript::{Call, Transcript, TranscriptError};
 
@@ -35,7 +35,8 @@ impl KeptReplies {
 
     /// The kept call with this key, if its messages are those of `wording` to the byte.
     pub(crate) fn call(&self, key: CallKey, wording: &impl Wording) -> Option<&Call> {
-        let call = self.0.get(&key)?;
+        // What another run was refused may be answered now.
+        let call = self.0.get(&key).filter(|call| call.reply != ReplyText::Rejected)?;
         let messages = wording.with_conversation(|it| it.owned().messages(&mut LastUnescaped::default()));
         (messages == call.messages).then_some(call)
     }

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod backpressure;
+mod brake;
 mod cab;
 mod call_cost;
 mod cell_calls;
@@ -9,8 +10,8 @@ pub mod config;
 mod context;
 pub mod embedder;
 pub mod error;
+pub mod evidence;
 mod failure_log;
-mod fault_attribution;
 mod halt;
 mod idle_timer;
 mod kept_replies;

@@ -279,6 +279,7 @@ const fn ending_name(ended: Ended) -> &'static str {
         Ended::Refused => "refused",
         Ended::CutOff => "cut_off",
         Ended::TooLong => "too_long",
+        Ended::Rejected => "rejected",
         Ended::NoBackstory => "no_backstory",
     }
 }

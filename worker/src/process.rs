@@ -30,6 +30,7 @@ use valuesim_shared::telemetry::HttpStatus;
 use self::starvation_watchdog::StarvationWatchdog;
 use crate::config::{Served, WorkerConfig};
 use crate::error::WorkerError;
+use crate::evidence::EvidenceBook;
 use crate::metrics::Metrics;
 use crate::provider::Keys;
 use crate::timeouts::{HoldLimits, Timeouts};
@@ -83,6 +84,7 @@ pub struct WorkerProcess<Q, S, C, O: PermitOffice> {
     metrics: Metrics,
     /// How often it has joined a run with a budget.
     joined: AtomicU64,
+    evidence: EvidenceBook,
 }
 
 /// The state of a run.
@@ -98,6 +100,8 @@ enum RunState {
 struct Memory {
     /// When to try again to serve the runs that could not be served.
     retry_at: BTreeMap<RunId, Instant>,
+    /// Runs with finished cells: their providers have answered before.
+    with_finished_cells: BTreeSet<RunId>,
     /// Named runs that have ended.
     ended: BTreeSet<RunId>,
     /// For each run that is not served, the reason that the user was told last.
@@ -110,8 +114,9 @@ type MemberEnd = (RunId, Result<(), WorkerError>);
 impl<Q: QueueAdmin, S: Store, C: Control, O: PermitOffice> WorkerProcess<Q, S, C, O> {
     /// A worker process on `servers`. Its calls get their permits from `office`; `http_status` shows its state.
     pub fn new(servers: Servers<Q, S, C>, office: O, http_status: Arc<HttpStatus>, config: ProcessConfig) -> Self {
-        let metrics = Metrics::new(http_status.registry());
-        Self { servers, config, pool: WorkerPool::new(office, Some(http_status)), metrics, joined: AtomicU64::new(0) }
+        let (metrics, evidence) = (Metrics::new(http_status.registry()), EvidenceBook::default());
+        let (pool, joined) = (WorkerPool::new(office, Some(http_status)), AtomicU64::new(0));
+        Self { servers, config, pool, metrics, joined, evidence }
     }
 
     /// Works until `stop` is cancelled or all named runs have ended. Then it finishes the calls in flight and hands its
@@ -184,6 +189,8 @@ impl<Q: QueueAdmin, S: Store, C: Control, O: PermitOffice> WorkerProcess<Q, S, C
                 return Ok(());
             }
         };
+        let begun = runs.iter().filter(|(about, _)| about.cells.finished > 0);
+        memory.with_finished_cells = begun.map(|(about, _)| about.run.clone()).collect();
         let states: BTreeMap<RunId, RunState> = runs.into_iter().map(state).collect();
         self.leave_runs_not_open(&states);
         let wanted = self.wanted_runs(&states, memory);
@@ -256,7 +263,7 @@ impl<Q: QueueAdmin, S: Store, C: Control, O: PermitOffice> WorkerProcess<Q, S, C
             memory.retry_at.insert(run, Instant::now() + RETRY_RUN_AFTER);
             return Ok(());
         }
-        let member = match self.member(manifest) {
+        let member = match self.member(manifest, memory.with_finished_cells.contains(&run)) {
             Ok(member) => member,
             Err(error) => return self.member_ended((run, Err(error)), memory),
         };
@@ -282,7 +289,7 @@ impl<Q: QueueAdmin, S: Store, C: Control, O: PermitOffice> WorkerProcess<Q, S, C
         }
     }
 
-    fn member(&self, mut manifest: Manifest) -> Result<Member<Q, S, O>, WorkerError> {
+    fn member(&self, mut manifest: Manifest, has_finished_cells: bool) -> Result<Member<Q, S, O>, WorkerError> {
         let served = &self.config.served;
         if let Some(calls) = self.config.calls_in_flight {
             manifest.models.iter_mut().for_each(|model| model.limits.calls_in_flight = calls);
@@ -296,6 +303,8 @@ impl<Q: QueueAdmin, S: Store, C: Control, O: PermitOffice> WorkerProcess<Q, S, C
             metrics: Some(self.metrics.clone()),
             keys: self.config.keys.clone(),
             budget: manifest.budgeted.then(|| self.budget(&manifest)),
+            evidence: self.evidence.clone(),
+            has_finished_cells,
         };
         let worker = Worker::of_manifest(manifest, ports, config)?;
         Ok(Member { worker, leave: CancellationToken::new() })

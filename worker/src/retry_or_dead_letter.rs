@@ -5,7 +5,6 @@ use std::panic::resume_unwind;
 
 use valuesim_shared::control::UnixMillis;
 use valuesim_shared::dead_letter::{DeadLetter, OnBadMessage};
-use valuesim_shared::id::Cell;
 use valuesim_shared::permit::PermitOffice;
 use valuesim_shared::queue::{Delivery, Queue, QueueKind, QueueName, Verdict};
 use valuesim_shared::store::Store;
@@ -42,7 +41,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
     }
 
     /// Whether failed tasks are retried and finally become dead letters. Otherwise a failure ends the process.
-    fn retries(&self) -> bool {
+    pub(crate) fn retries(&self) -> bool {
         matches!(self.context.on_bad_message, OnBadMessage::DeadLetter { .. })
     }
 
@@ -60,12 +59,6 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
         tracing::error!(run = %task.run, cell = %task.cell, reason, "a task panicked, which is a bug in this program");
         self.retry_or_dead_letter(task, delivery, &format!("it panicked, which is a bug in this program: {reason}"))
             .await
-    }
-
-    /// Whether a failed task is to be retried here. If other tasks fail in the same way, the task is not at fault and must
-    /// not be charged with an attempt: the worker leaves the run for a while instead.
-    pub(crate) fn is_to_retry(&self, cell: Cell) -> bool {
-        self.retries() && self.context.fault_attribution[usize::from(cell.model.0)].may_be_the_tasks_fault(cell)
     }
 
     /// Retries a task that failed, or gives it up.

@@ -29,7 +29,8 @@ pub(crate) async fn write<Q: Queue, S: Store, O: PermitOffice>(
     if context.store.backstory(&task.run, task.cell).await?.is_none() {
         let calls = CellCalls::new(context, task, stop).await?;
         let WrittenStory { text, ended, asked } = ask(&calls, Stage::STORY).await?;
-        let story = Backstory { text, ended, asked, spend: calls.spend() };
+        let rejection = calls.rejections().pop().map(|rejected| rejected.rejection);
+        let story = Backstory { text, ended, asked, spend: calls.spend(), rejection };
         context.store.put_backstory(&task.run, task.cell, &story).await?;
         context.meter.backstory_written();
     }

@@ -108,6 +108,7 @@ pub(crate) struct TaskSource<'a, Q> {
 impl<'a, Q: Queue> TaskSource<'a, Q> {
     pub(crate) fn new<S, O: PermitOffice>(context: &'a Context<Q, S, O>, model: ModelId) -> Self {
         let desk = context.desk(model).clone();
+        let evidence = Arc::clone(&context.evidence[usize::from(model.0)]);
         let name = |kind| QueueName { run: context.run.manifest.run.clone(), kind };
         let has_broker = matches!(context.on_bad_message, OnBadMessage::DeadLetter { .. });
         Self {
@@ -124,7 +125,11 @@ impl<'a, Q: Queue> TaskSource<'a, Q> {
             newest_task: context.newest_task,
             cab_tasks: Mutex::default(),
             quarantine_slot: has_broker.then(|| Arc::new(Semaphore::new(1))),
-            backpressure: Backpressure::new(move || desk.capacity() as usize, context.run.warm_ups(model)),
+            // Calls that are held use no place in flight.
+            backpressure: Backpressure::new(
+                move || desk.capacity() as usize + evidence.held() as usize,
+                context.run.warm_ups(model),
+            ),
         }
     }
 

@@ -70,6 +70,7 @@ pub(crate) fn story_call(run: &Run, task: &Task, story: &Backstory) -> Call {
         reply: match story.ended {
             Ended::Refused => ReplyText::Refused,
             Ended::TooLong => ReplyText::TooLong,
+            Ended::Rejected => ReplyText::Rejected,
             Ended::CutOff => text(true),
             Ended::Answered | Ended::Reminded | Ended::Invalid | Ended::NoBackstory => text(false),
         },

@@ -22,10 +22,11 @@ use valuesim_shared::store::{LeaseReason, Store};
 use valuesim_shared::task::{Task, TaskKind};
 
 use crate::attempt::{Attempt, AttemptEnd};
+use crate::brake::Brake;
 use crate::config::WorkerConfig;
 use crate::context::Context;
 use crate::error::WorkerError;
-use crate::fault_attribution::FaultAttribution;
+use crate::evidence::Evidence;
 use crate::halt::Halt;
 use crate::idle_timer::IdleTimer;
 use crate::meter::Meter;
@@ -63,7 +64,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
     ) -> Result<Self, WorkerError> {
         let manifest = store.manifest(run).await?.ok_or_else(|| WorkerError::NoManifest(run.clone()))?;
         let manifest = Manifest::from_bytes(&manifest)?;
-        Self::of_manifest(manifest, (queue, store, office), WorkerConfig::alone(timeouts))
+        Self::of_manifest(manifest, (queue, store, office), WorkerConfig::alone(timeouts, 0))
     }
 
     /// A worker for the run of a manifest. Reads the keys for the models that it serves.
@@ -78,6 +79,8 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
             metrics,
             budget,
             keys,
+            evidence,
+            has_finished_cells,
         }: WorkerConfig,
     ) -> Result<Self, WorkerError> {
         let run = Run::new(manifest, (deadlines, &keys), &served)?;
@@ -87,8 +90,14 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
             is_served.then(|| office.open(of_run, &model.endpoint(), &model.name, model.limits))
         };
         let desks = run.manifest.models.iter().map(desk).collect();
-        let malformed = run.manifest.models.iter().map(|_| AtomicU32::new(0)).collect();
-        let fault_attribution = run.manifest.models.iter().map(|_| FaultAttribution::default()).collect();
+        let about = |model: &ModelSettings| evidence.about(model.endpoint(), &model.name);
+        let evidence: Vec<Arc<Evidence>> = run.manifest.models.iter().map(about).collect();
+        if has_finished_cells {
+            for evidence in &evidence {
+                evidence.was_answered_before();
+            }
+        }
+        let brakes = run.manifest.models.iter().map(|_| Brake::new(run.manifest.rejected_at_most())).collect();
         let (meter, tasks) =
             (Arc::new(Meter::new((&run.manifest.models, &run.manifest.methods), metrics.as_ref())), AtomicU32::new(0));
         let context = Context {
@@ -99,8 +108,8 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
             desks,
             meter,
             budget,
-            malformed,
-            fault_attribution,
+            evidence,
+            brakes,
             hold_limits,
             newest_task,
             on_bad_message,
@@ -202,7 +211,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
                 self.hand_back(&queue, kind, delivery).await;
                 Err(Halt::Stopped)
             }
-            AttemptEnd::Failed(error) if error.may_be_the_tasks_fault() && self.is_to_retry(attempt.task.cell) => {
+            AttemptEnd::Failed(error) if error.is_the_tasks_fault() && self.retries() => {
                 unless_it_stops(stop, self.retry(Task::clone(&attempt.task), delivery, &error)).await
             }
             AttemptEnd::Failed(error) => {

@@ -130,8 +130,30 @@ async fn refusals_and_prompts_that_are_too_long_are_recorded_and_not_tried_again
     check(Says::Error("content_filter"), answer, refused, refused).await;
     // The paper's code knows no refusals in words.
     check(Says::Text("I'm sorry, but I can't."), answer, refused, (Ended::Invalid, 1)).await;
-    let too_long = (Ended::TooLong, 1);
-    check(Says::Error("context_length_exceeded"), answer, too_long, too_long).await;
+}
+
+/// A cell of which the prompts from the fortieth on are answered so; those before are answered well.
+async fn ends_of_the_last(says: Says) -> Vec<(Ended, usize)> {
+    let person = Person::new(fold());
+    let server = Server::start(Arc::new(move |request, before| {
+        if before < 40 { Says::Answer } else { says }.to(request, &person)
+    }));
+    let mut setup = Setup { method: Method::FullInfo, ..Setup::new(server.address) };
+    setup.model.limits.calls_in_flight = 8;
+    let outcome = Bench::new(setup).await.finish().await.expect("finishes");
+    let ended = &outcome.result.arms[0].ended.0;
+    let said = outcome.result.rejections.iter().map(|rejected| rejected.rejection.to_string());
+    let said: Vec<String> = said.collect();
+    let declined = ended.iter().filter(|ended| **ended != Ended::Answered).count();
+    assert!(said.len() == declined && said.iter().all(|said| *said == "400 context_length_exceeded: No."), "{said:?}");
+    let count = |of: Ended| ended.iter().filter(|ended| **ended == of).count();
+    Ended::ALL.map(|of| (of, count(of))).into_iter().filter(|(_, count)| *count > 0).collect()
+}
+
+#[tokio::test]
+async fn prompts_that_are_too_long_end_so_and_the_providers_words_are_kept() {
+    let ends = ends_of_the_last(Says::Error("context_length_exceeded")).await;
+    assert_eq!(ends, [(Ended::Answered, 40), (Ended::TooLong, 18)]);
 }
 
 #[tokio::test]
@@ -223,12 +245,11 @@ async fn a_backstory_that_is_cut_off_gets_more_room_once() {
 }
 
 #[tokio::test]
-async fn a_backstory_that_is_refused_or_too_long_to_ask_for_ends_its_predictions() {
+async fn a_backstory_that_is_refused_ends_its_predictions() {
     let check_both = async |first, ended| {
         let expected = (ended, 1, None, 0);
         check_story(first, Says::Answer, expected, expected).await;
     };
     check_both(Says::Filtered, Ended::Refused).await;
-    check_both(Says::Error("context_length_exceeded"), Ended::TooLong).await;
     check_both(Says::Text("  "), Ended::Invalid).await;
 }

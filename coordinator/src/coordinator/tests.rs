@@ -39,7 +39,7 @@ fn outcome(run: &RunId, plan: &Plan, cell: Cell) -> CellOutcome {
     let decided = CodeString(vec![Decided::Unanimous; asked.len()]);
     let arm = ArmResult { method: Method::ValueSim, asked: vec![3; asked.len()], answers, ended, decided };
     let story = Some(StoryResult { ended: Ended::Answered, characters: 900, asked: 1 });
-    let result = CellResult { story, scaled_stories: Vec::new(), modules, arms: vec![arm] };
+    let result = CellResult { story, scaled_stories: Vec::new(), modules, arms: vec![arm], rejections: Vec::new() };
     CellOutcome {
         version: OUTCOME_VERSION,
         run: run.clone(),

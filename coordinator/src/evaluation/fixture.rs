@@ -106,7 +106,7 @@ impl Run {
             version: OUTCOME_VERSION,
             run: self.id.clone(),
             cell,
-            result: CellResult { story: None, scaled_stories: Vec::new(), modules, arms },
+            result: CellResult { story: None, scaled_stories: Vec::new(), modules, arms, rejections: Vec::new() },
             spend: CellSpend::default(),
             transcript: None,
         }

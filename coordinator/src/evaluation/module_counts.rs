@@ -191,7 +191,8 @@ mod tests {
             ended: CodeString(vec![Ended::Answered; asked.len()]),
         };
         let modules = stages.into_iter().enumerate().map(module).collect();
-        let result = CellResult { story: None, scaled_stories: Vec::new(), modules, arms: Vec::new() };
+        let result =
+            CellResult { story: None, scaled_stories: Vec::new(), modules, arms: Vec::new(), rejections: Vec::new() };
         let prediction = |(&(_, decided, answer, truth), &question): (&Asked, _)| Prediction {
             decided,
             ..Prediction::without_model(question, Code(truth), answer.map(Code))

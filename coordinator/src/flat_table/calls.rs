@@ -29,7 +29,7 @@ pub(crate) const COLUMNS: &[Column] = &[
     ),
     Column::required("prompt", Kind::Text, "the last message to the model"),
     Column::optional("reply", Kind::Text, "its reply; null where there is none"),
-    Column::required("finish", Kind::Text, "`stop`, `cut off`, `refused` or `too long`"),
+    Column::required("finish", Kind::Text, "`stop`, `cut off`, `refused`, `too long` or `rejected`"),
     Column::optional("input_tokens", Kind::Int64, "tokens of the prompt; null where the provider did not count"),
     Column::optional("cached_tokens", Kind::Int64, "those of them that the provider's cache served"),
     Column::optional("output_tokens", Kind::Int64, "tokens of the reply"),
@@ -69,6 +69,7 @@ fn of_call<E>(
         ReplyText::Text { content, cut_off: true } => (Some(content.as_str()), "cut off"),
         ReplyText::Refused => (None, "refused"),
         ReplyText::TooLong => (None, "too long"),
+        ReplyText::Rejected => (None, "rejected"),
     };
     let tokens = call.tokens.map(|tokens| [tokens.input, tokens.cached, tokens.output].map(Value::Number));
     let [input, cached, output] = tokens.unwrap_or([Value::Missing; 3]);

@@ -20,7 +20,13 @@ fn outcome(row: u32, fold: u8, sent: u64) -> CellOutcome {
         version: OUTCOME_VERSION,
         run: run(),
         cell: Cell { model: ModelId(0), respondent, fold },
-        result: CellResult { story: None, scaled_stories: Vec::new(), modules: vec![], arms: vec![] },
+        result: CellResult {
+            story: None,
+            scaled_stories: Vec::new(),
+            modules: vec![],
+            arms: vec![],
+            rejections: vec![],
+        },
         spend: CellSpend { stages, reported_models: vec![], ..CellSpend::default() },
         transcript: None,
     }

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use proptest::prelude::*;
-use valuesim_shared::call::{CallKey, ReplyText};
+use valuesim_shared::call::{CallKey, Rejection, ReplyText};
 use valuesim_shared::cell::{MissingStories, Next, Rules, next};
 use valuesim_shared::experiment::{Experiment, Users};
-use valuesim_shared::id::{Country, ModelId, RunId};
+use valuesim_shared::id::{Country, ModelId, QuestionId, RunId};
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::outcome::{OUTCOME_VERSION, ScaledStory, StoryResult};
 use valuesim_shared::survey::SurveyBuilder;
@@ -83,7 +83,7 @@ fn reply() -> impl Strategy<Value = ReplyText> {
         "[ -~]{0,20}",
     ];
     let said = (text, any::<bool>()).prop_map(|(content, cut_off)| ReplyText::Text { content, cut_off });
-    prop_oneof![6 => said, 1 => Just(ReplyText::Refused), 1 => Just(ReplyText::TooLong)]
+    prop_oneof![6 => said, 1 => Just(ReplyText::Refused), 1 => Just(ReplyText::TooLong), 1 => Just(ReplyText::Rejected)]
 }
 
 proptest! {
@@ -146,6 +146,19 @@ fn impossible_answers_are_refused() {
     check(|outcome| outcome.result.arms[0].ended.0[0] = Ended::Refused, "has an answer, but asking ended as refused");
     check(|outcome| outcome.result.arms[0].decided.0[0] = Decided::Direct, "decided as direct, does not follow");
     check(|outcome| outcome.result.arms[0].asked[0] = 200, "does not follow");
+}
+
+#[test]
+fn what_a_provider_said_is_bounded_and_belongs_to_a_call_of_the_cell() {
+    let rejected = |stage, question: u16, said: &str| RejectedCall {
+        call: CallKey::first(stage, QuestionId::new(question)),
+        rejection: Rejection { status: Some(422), code: None, said: said.to_owned() },
+    };
+    let add = |calls: Vec<RejectedCall>| move |outcome: &mut CellOutcome| outcome.result.rejections = calls;
+    check(add(vec![rejected(Stage::NO_CAB, 0, "no")]), "a call of no_cab was rejected that no method");
+    check(add(vec![rejected(Stage::STORY, 0, &"n".repeat(201))]), "story: more of a rejection was kept");
+    let twice = vec![rejected(Stage::STORY, 0, "no"), rejected(Stage::STORY, 0, "never")];
+    check(add(twice), "story: a call was rejected twice");
 }
 
 #[test]

@@ -220,10 +220,28 @@ fn spend(results: &Results) -> String {
             "\n\nAnother {replies} replies were kept by earlier runs and cost nothing here: {input} tokens in, {output} out then."
         )
     };
+    let written = match all.cache_write_tokens {
+        0 => String::new(),
+        tokens => format!(" Of the input tokens, {} were written to the provider's cache.", grouped(tokens)),
+    };
     format!(
         "## Spend\n\n{table}\n\n`Perhaps more`: what the provider may also have charged for requests that were cut off, timed \
-         out, abandoned by a process that ended, or answered without usage; `At most`: the same as an upper bound.{reused}"
+         out, abandoned by a process that ended, or answered without usage; `At most`: the same as an upper bound.{written}{reused}{}",
+        odd_replies(results)
     )
+}
+
+/// How many replies were odd, and how; empty if none was.
+fn odd_replies(results: &Results) -> String {
+    let mut all: BTreeMap<&str, u64> = BTreeMap::new();
+    for (oddity, count) in results.spend.iter().flat_map(|model| &model.oddities) {
+        *all.entry(oddity).or_default() += count;
+    }
+    if all.is_empty() {
+        return String::new();
+    }
+    let listed: Vec<String> = all.iter().map(|(oddity, count)| format!("- {}: {oddity}", grouped(*count))).collect();
+    format!("\n\nOdd replies, which were read as they are:\n\n{}", listed.join("\n"))
 }
 
 fn spend_row(model: &str, stage: &str, totals: &StageTotals) -> Vec<String> {

@@ -21,6 +21,9 @@ pub struct ModelSpend {
     /// Replies that were taken from earlier runs, in place of calls, and the tokens of their calls then.
     #[serde(default, skip_serializing_if = "ReusedReplies::is_nothing")]
     pub reused: ReusedReplies,
+    /// How many replies were odd, by what is odd about them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub oddities: BTreeMap<String, u64>,
 }
 
 /// What the calls of one kind used.
@@ -41,6 +44,9 @@ pub struct StageTotals {
     pub input_tokens: u64,
     /// Those input tokens that the provider read from its cache.
     pub cached_tokens: u64,
+    /// Those input tokens that the provider wrote to its cache at a price of their own.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cache_write_tokens: u64,
     /// Tokens in replies.
     pub output_tokens: u64,
     /// Cost in billionths of a US dollar; `None` if the model's price is unknown.
@@ -61,8 +67,14 @@ impl ModelSpend {
             reported_models: spend.reported_models.clone(),
             stages: spend.stages.iter().map(|(&stage, spend)| (stage, totals(spend))).collect(),
             reused: spend.reused,
+            oddities: spend.oddities.clone(),
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl StageTotals {
@@ -75,6 +87,7 @@ impl StageTotals {
         without_usage: 0,
         input_tokens: 0,
         cached_tokens: 0,
+        cache_write_tokens: 0,
         output_tokens: 0,
         cost_nano_usd: Some(NanoUsd(0)),
         unsure_nano_usd: Some(NanoUsd(0)),
@@ -83,7 +96,7 @@ impl StageTotals {
 
     fn new(spend: &StageSpend, priced: bool) -> Self {
         let StageSpend { sent, answered, failed, abandoned, without_usage, tokens, cost, unsure, .. } = *spend;
-        let Tokens { input, cached, output, .. } = tokens;
+        let Tokens { input, cached, cache_write, output, .. } = tokens;
         Self {
             requests: sent,
             answered,
@@ -92,6 +105,7 @@ impl StageTotals {
             without_usage,
             input_tokens: input,
             cached_tokens: cached,
+            cache_write_tokens: cache_write,
             output_tokens: output,
             cost_nano_usd: priced.then_some(cost),
             unsure_nano_usd: priced.then_some(unsure.likely_cost),
@@ -108,6 +122,7 @@ impl StageTotals {
         self.without_usage = self.without_usage.saturating_add(other.without_usage);
         self.input_tokens = self.input_tokens.saturating_add(other.input_tokens);
         self.cached_tokens = self.cached_tokens.saturating_add(other.cached_tokens);
+        self.cache_write_tokens = self.cache_write_tokens.saturating_add(other.cache_write_tokens);
         self.output_tokens = self.output_tokens.saturating_add(other.output_tokens);
         let sum = |one: Option<NanoUsd>, other: Option<NanoUsd>| one.zip(other).map(|(one, other)| one + other);
         self.cost_nano_usd = sum(self.cost_nano_usd, other.cost_nano_usd);

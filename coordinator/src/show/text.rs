@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fmt::{self, Display, Write};
 
-use super::{Call, ReplyText, ShownAnswer, ShownBackstory, ShownCell, ShownQuestion, Stage};
+use super::{Call, ReplyText, ShownAnswer, ShownBackstory, ShownCell, ShownQuestion, ShownRejection, Stage};
 
 pub(super) fn text(cell: &ShownCell) -> String {
     let mut text = String::new();
@@ -32,9 +32,16 @@ fn write_cell(out: &mut String, cell: &ShownCell) -> fmt::Result {
     cell.questions.iter().try_for_each(|question| write_question(out, question))
 }
 
-fn write_backstory(out: &mut String, ShownBackstory { ended, characters, calls }: &ShownBackstory) -> fmt::Result {
+fn write_backstory(out: &mut String, backstory: &ShownBackstory) -> fmt::Result {
+    let ShownBackstory { ended, characters, calls, rejections } = backstory;
     writeln!(out, "\nBackstory ({ended}, {characters} characters)")?;
-    write_calls(out, calls.iter())
+    write_calls(out, calls.iter())?;
+    write_rejections(out, rejections)
+}
+
+/// What the provider said to prompts that it did not take.
+fn write_rejections(out: &mut String, rejections: &[ShownRejection]) -> fmt::Result {
+    rejections.iter().try_for_each(|ShownRejection { stage, said }| writeln!(out, "{stage}: the provider said: {said}"))
 }
 
 fn write_question(out: &mut String, question: &ShownQuestion) -> fmt::Result {
@@ -58,6 +65,7 @@ fn write_question(out: &mut String, question: &ShownQuestion) -> fmt::Result {
         writeln!(out, "{stage}:")?;
         write_calls(out, calls_of(stage))?;
     }
+    write_rejections(out, &question.rejections)?;
     for prediction in &question.predictions {
         let answer = Answer(prediction.answer.as_ref());
         let (method, ended, asked) = (prediction.method, prediction.ended, prediction.asked);
@@ -94,6 +102,7 @@ fn write_reply(out: &mut String, reply: &ReplyText) -> fmt::Result {
         }
         ReplyText::Refused => writeln!(out, "  (no reply: refused by policy)"),
         ReplyText::TooLong => writeln!(out, "  (no reply: the prompt is too long for the model's context)"),
+        ReplyText::Rejected => writeln!(out, "  (no reply: the provider rejected the prompt)"),
     }
 }
 

@@ -28,6 +28,7 @@ pub(super) fn read(behaviour: Behaviour, kind: StageKind, question: &Question, r
     let (content, cut_off) = match reply {
         ReplyText::Refused => return without_reply(Ended::Refused),
         ReplyText::TooLong => return without_reply(Ended::TooLong),
+        ReplyText::Rejected => return without_reply(Ended::Rejected),
         ReplyText::Text { content, cut_off } => (content, *cut_off),
     };
     let Reading { answer, analysis, problem } = match kind {
@@ -66,7 +67,7 @@ impl Asked {
         match how {
             Reask::Remind => self.then_reminded(second),
             // A reply that was cut off stands where the provider has no more room to give.
-            Reask::MoreRoom(_) if second.ended == Ended::TooLong => Self { times: 2, ..self },
+            Reask::MoreRoom(_) if matches!(second.ended, Ended::TooLong | Ended::Rejected) => Self { times: 2, ..self },
             Reask::MoreRoom(_) => Self { times: 2, ..second },
         }
     }

@@ -25,7 +25,7 @@ pub fn reask(behaviour: Behaviour, ended: Ended, most_output_tokens: Option<u32>
         }
         (
             Behaviour::Corrected,
-            Ended::Answered | Ended::Reminded | Ended::Refused | Ended::TooLong | Ended::NoBackstory,
+            Ended::Answered | Ended::Reminded | Ended::Refused | Ended::TooLong | Ended::Rejected | Ended::NoBackstory,
         )
         | (Behaviour::Paper, _) => None,
     }
@@ -62,6 +62,7 @@ mod tests {
         check(Ended::CutOff, None, None);
         check(Ended::Refused, Some(300), None);
         check(Ended::TooLong, Some(300), None);
+        check(Ended::Rejected, Some(300), None);
     }
 
     #[test]

@@ -16,7 +16,13 @@ pub fn cell_result(rules: &Rules, questions: &[QuestionResult]) -> CellResult {
         module_stages.enumerate().map(|(at, &stage)| module(stage, questions.iter().map(|of| &of.modules[at].1)));
     let arms = rules.recipes.iter().enumerate();
     let arms = arms.map(|(at, &(method, _))| arm(method, questions.iter().map(|of| &of.predictions[at].1)));
-    CellResult { story: None, scaled_stories: Vec::new(), modules: modules.collect(), arms: arms.collect() }
+    CellResult {
+        story: None,
+        scaled_stories: Vec::new(),
+        modules: modules.collect(),
+        arms: arms.collect(),
+        rejections: Vec::new(),
+    }
 }
 
 fn module<'a>(stage: Stage, asked: impl Iterator<Item = &'a Asked> + Clone) -> ModuleResult {

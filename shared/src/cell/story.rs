@@ -75,6 +75,7 @@ fn judge(behaviour: Behaviour, reply: ReplyText) -> WrittenStory {
         },
         ReplyText::Refused => (String::new(), Ended::Refused),
         ReplyText::TooLong => (String::new(), Ended::TooLong),
+        ReplyText::Rejected => (String::new(), Ended::Rejected),
     };
     WrittenStory { text, ended, asked: 1 }
 }

@@ -23,14 +23,24 @@ pub enum Ended {
     CutOff,
     /// There is no reply: the prompt is too long for the model's context.
     TooLong,
+    /// The provider did not take the prompt, and did not say a reason that is known.
+    Rejected,
     /// The model was not asked, because the backstory that the question needs did not come about.
     NoBackstory,
 }
 
 impl Ended {
     /// All endings, in the order in which reports list them.
-    pub const ALL: [Self; 7] =
-        [Self::Answered, Self::Reminded, Self::Invalid, Self::Refused, Self::CutOff, Self::TooLong, Self::NoBackstory];
+    pub const ALL: [Self; 8] = [
+        Self::Answered,
+        Self::Reminded,
+        Self::Invalid,
+        Self::Refused,
+        Self::CutOff,
+        Self::TooLong,
+        Self::Rejected,
+        Self::NoBackstory,
+    ];
 
     /// Whether there is an answer.
     pub const fn has_answer(self) -> bool {
@@ -46,6 +56,7 @@ impl Ended {
             Self::Refused => "refused",
             Self::CutOff => "cut off",
             Self::TooLong => "too long",
+            Self::Rejected => "rejected",
             Self::NoBackstory => "no backstory",
         }
     }
@@ -67,7 +78,7 @@ impl<'de> Deserialize<'de> for Ended {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let letter = char::deserialize(deserializer)?;
         Self::from_letter(letter)
-            .ok_or_else(|| D::Error::custom(format!("unknown letter {letter:?}: expected one of `aripltb`")))
+            .ok_or_else(|| D::Error::custom(format!("unknown letter {letter:?}: expected one of `aripltjb`")))
     }
 }
 
@@ -80,6 +91,7 @@ impl CodeLetter for Ended {
             Self::Refused => 'p',
             Self::CutOff => 'l',
             Self::TooLong => 't',
+            Self::Rejected => 'j',
             Self::NoBackstory => 'b',
         }
     }

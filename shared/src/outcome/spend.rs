@@ -15,6 +15,12 @@ pub const SIMULATED_MARK: &str = " (SIMULATED)";
 /// make a run's sums grow with its calls.
 pub const MAX_REPORTED_MODELS: usize = 100;
 
+/// The most kinds of odd replies that a sum keeps apart, for the same reason.
+pub const MAX_ODDITIES: usize = 20;
+
+/// All other kinds of odd replies.
+const OTHER_ODDITIES: &str = "odd in other ways";
+
 /// What the calls of one cell used, by stage.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,6 +32,9 @@ pub struct CellSpend {
     /// Replies that were taken from another run, in place of calls.
     #[serde(default, skip_serializing_if = "ReusedReplies::is_nothing")]
     pub reused: ReusedReplies,
+    /// How many replies were odd, by what is odd about them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub oddities: BTreeMap<String, u64>,
     /// The day in UTC on which the cell was recorded; unknown in what earlier builds recorded, and on its way there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub day: Option<Day>,
@@ -69,12 +78,23 @@ impl CellSpend {
         total
     }
 
+    /// Counts replies that are odd in one way.
+    pub fn add_oddity(&mut self, oddity: &str, count: u64) {
+        let is_known = self.oddities.contains_key(oddity);
+        let name = if is_known || self.oddities.len() < MAX_ODDITIES { oddity } else { OTHER_ODDITIES };
+        let known = self.oddities.entry(name.to_owned()).or_default();
+        *known = known.saturating_add(count);
+    }
+
     /// Adds what another attempt at the cell, or another cell, used.
     pub fn add(&mut self, other: &Self) {
         for (&stage, spend) in &other.stages {
             self.stages.entry(stage).or_default().add(spend);
         }
         self.reused.add(other.reused);
+        for (oddity, &count) in &other.oddities {
+            self.add_oddity(oddity, count);
+        }
         self.day = self.day.max(other.day);
         for model in &other.reported_models {
             // Whether anything was simulated must be known, however many names came before.
@@ -225,6 +245,16 @@ mod tests {
         }
         assert_eq!(total.reported_models.len(), MAX_REPORTED_MODELS + 1);
         assert!(total.simulated(), "the simulated name is still kept");
+    }
+
+    #[test]
+    fn a_provider_that_invents_oddities_does_not_fill_the_sums() {
+        let mut total = CellSpend::default();
+        for reply in 0..3 * MAX_ODDITIES {
+            total.add_oddity(&format!("odd {reply}"), 1);
+        }
+        assert_eq!(total.oddities.len(), MAX_ODDITIES + 1);
+        assert_eq!(total.oddities.values().sum::<u64>(), 3 * MAX_ODDITIES as u64);
     }
 
     #[test]

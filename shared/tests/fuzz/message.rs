@@ -121,7 +121,8 @@ fn maximal_spend() -> Vec<u8> {
 
 #[test]
 fn fuzz_any_recorded_reply_is_read_or_refused() {
-    let story = Backstory { text: "You.".to_owned(), ended: Ended::Answered, asked: 1, spend: spend() };
+    let story =
+        Backstory { text: "You.".to_owned(), ended: Ended::Answered, asked: 1, spend: spend(), rejection: None };
     fuzz(1, &hostile(vec![json(&story)]), |bytes| {
         check::<Backstory>(&bytes);
         check::<RecordedReply>(&bytes);

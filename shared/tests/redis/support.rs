@@ -33,7 +33,7 @@ pub(crate) fn each() -> UncertainSpend {
 pub(crate) fn reply(content: &str) -> RecordedReply {
     let reply = ReplyText::Text { content: content.to_owned(), cut_off: false };
     let spend = StageSpend { sent: 1, answered: 1, ..StageSpend::default() };
-    RecordedReply { reply, spend, perhaps_billed: 0, reported_model: "m".to_owned() }
+    RecordedReply { reply, spend, perhaps_billed: 0, reported_model: "m".to_owned(), remark: None }
 }
 
 /// Texts that tell of the same things, each in its own way.
@@ -44,7 +44,7 @@ pub(crate) fn story(number: u32) -> Backstory {
         format!("Of {matter} ({i}) you have thought for {answer} years much as your mother did, and told her so. ")
     };
     let text = (0..40).map(sentence).collect();
-    Backstory { text, ended: Ended::Answered, asked: 1, spend: CellSpend::default() }
+    Backstory { text, ended: Ended::Answered, asked: 1, spend: CellSpend::default(), rejection: None }
 }
 
 pub(crate) async fn store(url: &str) -> RedisStore {

@@ -144,6 +144,10 @@ pub(crate) struct Flags {
     #[command(flatten)]
     pub(super) pilot: PilotFlags,
 
+    /// Share of the last thousand prompts that a provider may reject or find too long before the run stops [default: 0.02]
+    #[arg(long, value_name = "SHARE", env = "VALUESIM_REJECTED_AT_MOST", help_heading = "Limits")]
+    rejected_at_most: Option<f64>,
+
     #[command(flatten)]
     limits: LimitFlags,
 
@@ -195,6 +199,7 @@ impl Flags {
         self.embeddings.apply(&mut experiment).or_usage()?;
         self.prices.apply(&mut experiment)?;
         self.budget.apply(&mut experiment);
+        experiment.rejected_at_most = self.rejected_at_most.or(experiment.rejected_at_most);
         experiment.resolve().or_usage()
     }
 

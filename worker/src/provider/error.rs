@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use valuesim_shared::call::{MAX_CODE, MAX_SAID, Rejection};
 use valuesim_shared::permit::{LimitKind, Stated};
 
 use super::one_line::readable;
@@ -37,6 +38,16 @@ impl CallError {
             retry_after: None,
             limited_by: None,
             stated: Box::default(),
+        }
+    }
+
+    /// What the provider said, as the ledger keeps it.
+    pub(crate) fn rejection(&self) -> Rejection {
+        let said = self.message.clone().unwrap_or_else(|| self.kind.to_string());
+        Rejection {
+            status: self.status,
+            code: self.code.as_ref().map(|code| code.chars().take(MAX_CODE).collect()),
+            said: said.chars().take(MAX_SAID).collect(),
         }
     }
 }
@@ -187,6 +198,20 @@ impl CallErrorKind {
                 | Self::ServerFault
                 | Self::NotRetryable
         )
+    }
+
+    /// What the user can do about it if it happens to many prompts.
+    pub const fn advice_if_all(self) -> &'static str {
+        match self {
+            Self::TooLong => {
+                "choose a model with a longer context, or a smaller max_output_tokens (--max-output-tokens), or methods with shorter \
+                 prompts"
+            }
+            Self::ServerFault | Self::TimedOut | Self::ConnectionBroken | Self::Interrupted | Self::Intermediary => {
+                "check the provider's status page"
+            }
+            other => other.advice(),
+        }
     }
 
     /// What the user can do about it, if anything.

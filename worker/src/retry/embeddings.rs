@@ -6,7 +6,9 @@ use valuesim_shared::outcome::StageSpend;
 use valuesim_shared::permit::{Permit as _, PermitDesk, Request, Settlement};
 use valuesim_shared::stage::Stage;
 
-use super::{MAX_MALFORMED, acquire, ceilings, delay, failure_settlement, sleep_unless_stopped};
+use super::attempt::{acquire, failure_settlement};
+use super::delay::{ceilings, delay, sleep_unless_stopped};
+use super::verdict::MAX_MALFORMED;
 use crate::call_cost::{Billed, answered, uncertain_spend_on_texts};
 use crate::halt::Halt;
 use crate::provider::{CallError, CallErrorKind, Decision, EmbeddingsClient, Vectors};

@@ -88,7 +88,7 @@ impl Bench {
         let office = QuotaOffice::local(CircuitPauses { first, longest: longest / 4 });
         let ports = (queue.clone(), store, office);
         let manifest = Manifest::from_bytes(&manifest(&setup)).expect("is a manifest");
-        let config = WorkerConfig { on_bad_message: setup.on_bad_message, ..WorkerConfig::alone(setup.timeouts) };
+        let config = WorkerConfig { on_bad_message: setup.on_bad_message, ..WorkerConfig::alone(setup.timeouts, 0) };
         let worker = Worker::of_manifest(manifest, ports, config).expect("is ready");
         Self { queue, worker, _folder: folder }
     }

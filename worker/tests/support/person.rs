@@ -28,6 +28,9 @@ impl Person {
         if prompt.starts_with("You are a background story writer") {
             return completion(BACKSTORY, "stop");
         }
+        if prompt == "Reply with the number 1." {
+            return completion("1", "stop");
+        }
         let question = self.asked_in(prompt);
         let answer = if prompt.contains("affective dimensions") { last(question) } else { first(question) };
         completion(&format!("Answer: {answer}\nAnalysis: You would."), "stop")

@@ -83,7 +83,7 @@ mod tests {
         check(3, &[1], CallEvent::Failed { key: key(), perhaps_billed: true });
         let reply = ReplyText::Text { content: "A: 3".to_owned(), cut_off: false };
         let spend = StageSpend { sent: 2, answered: 1, failed: 1, ..StageSpend::default() };
-        let reply = RecordedReply { reply, spend, perhaps_billed: 1, reported_model: "m".to_owned() };
+        let reply = RecordedReply { reply, spend, perhaps_billed: 1, reported_model: "m".to_owned(), remark: None };
         let reply = CallEvent::Reply { key: key(), reply: Cow::Owned(reply) };
         let bytes = [&[0, 2, 1, 1][..], &[0; 14], &[1, 1], b"mA: 3"].concat();
         check(4, &bytes, reply);

@@ -24,11 +24,11 @@ fn key(question: u16, asked_before: u8) -> CallKey {
 fn reply(content: &str) -> RecordedReply {
     let reply = ReplyText::Text { content: content.to_owned(), cut_off: false };
     let spend = StageSpend { sent: 1, answered: 1, ..StageSpend::default() };
-    RecordedReply { reply, spend, perhaps_billed: 0, reported_model: "m".to_owned() }
+    RecordedReply { reply, spend, perhaps_billed: 0, reported_model: "m".to_owned(), remark: None }
 }
 
 fn story(text: &str) -> Backstory {
-    Backstory { text: text.to_owned(), ended: Ended::Answered, asked: 1, spend: CellSpend::default() }
+    Backstory { text: text.to_owned(), ended: Ended::Answered, asked: 1, spend: CellSpend::default(), rejection: None }
 }
 
 fn open() -> (tempfile::TempDir, EmbeddedStore) {

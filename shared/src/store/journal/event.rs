@@ -165,7 +165,8 @@ mod tests {
     fn answered(key: CallKey, content: &str) -> CallEvent<'static> {
         let spend = StageSpend { sent: 3, answered: 1, failed: 1, abandoned: 1, ..StageSpend::default() };
         let reply = ReplyText::Text { content: content.to_owned(), cut_off: false };
-        let recorded = RecordedReply { reply, spend, perhaps_billed: 1, reported_model: "gpt".to_owned() };
+        let recorded =
+            RecordedReply { reply, spend, perhaps_billed: 1, reported_model: "gpt".to_owned(), remark: None };
         CallEvent::Reply { key, reply: Cow::Owned(recorded) }
     }
 

@@ -122,7 +122,7 @@ mod tests {
             ..StageSpend::default()
         };
         let reply = ReplyText::Text { content: content.to_owned(), cut_off: false };
-        RecordedReply { reply, spend, perhaps_billed: 1, reported_model: "gpt (SIMULATED)".to_owned() }
+        RecordedReply { reply, spend, perhaps_billed: 1, reported_model: "gpt (SIMULATED)".to_owned(), remark: None }
     }
 
     #[test]

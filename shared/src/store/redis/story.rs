@@ -79,7 +79,7 @@ mod tests {
             format!("{} {}: {}. ", &words[..20], &words[20..40], number.wrapping_mul(2_654_435_761).rotate_left(7) % 11)
         };
         let text = (0..60).map(sentence).collect();
-        Backstory { text, ended: Ended::Answered, asked: 1, spend: CellSpend::default() }
+        Backstory { text, ended: Ended::Answered, asked: 1, spend: CellSpend::default(), rejection: None }
     }
 
     fn trained() -> Dictionary {
