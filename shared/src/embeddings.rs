@@ -120,7 +120,7 @@ impl EmbeddingSettings {
         problems.check_price(self.price.map(Price::from).as_ref());
         problems.check_limits(self.limits, None);
         let base_url = self.base_url.as_deref();
-        problems.check_address(Address { base_url, is_simulated: simulated, known: KNOWN.names() });
+        problems.check_address(Address { field: "base_url", base_url, is_simulated: simulated, known: KNOWN.names() });
         if !(1..=MAX_BATCH).contains(&self.batch) {
             problems.add(&format!("batch {}: expected 1 to {MAX_BATCH} texts for each request", self.batch));
         }

@@ -23,6 +23,10 @@ pub struct ModelSettings {
     /// The base URL of the provider's API, without `/chat/completions`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
+    /// Further addresses that serve the same model with the same key, such as those of a model server's replicas. All calls of
+    /// a cell go to the same one, as long as it answers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replicas: Vec<String>,
     /// The environment variable that contains the API key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key_env: Option<String>,
@@ -107,6 +111,7 @@ impl ModelSettings {
         Self {
             name: name.to_owned(),
             base_url: None,
+            replicas: Vec::new(),
             api_key_env: None,
             api_key_file: None,
             api_key_name: None,
@@ -131,6 +136,13 @@ impl ModelSettings {
             (None, None, None) => KeyName::None,
         };
         Endpoint::new(self.base_url.as_deref().unwrap_or_default(), key)
+    }
+
+    /// The settings for each address that serves the model, each with that address alone.
+    pub fn at_each_address(&self) -> impl Iterator<Item = Self> {
+        let first = Self { replicas: Vec::new(), ..self.clone() };
+        let others = self.replicas.iter().map(|url| Self { base_url: Some(url.clone()), ..first.clone() });
+        std::iter::once(first.clone()).chain(others.collect::<Vec<_>>())
     }
 
     /// The settings as workers get them: the key by its name alone, and no path.
@@ -181,7 +193,8 @@ impl ModelSettings {
         let mut problems = SettingsProblems::of("model", &self.name);
         let base_url = self.base_url.as_deref();
         let known = "the models that `valuesim prices list` shows".to_owned();
-        problems.check_address(Address { base_url, is_simulated: simulated, known });
+        problems.check_address(Address { field: "base_url", base_url, is_simulated: simulated, known });
+        problems.check_replicas(base_url, &self.replicas);
         problems.check_key(self.api_key_env.as_deref(), self.api_key_name.as_deref());
         problems.check_price(self.price.as_ref());
         problems.check_limits(self.limits, self.max_output_tokens);

@@ -25,14 +25,13 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
-use valuesim_coordinator::estimate::{Estimate, StageEstimate, estimate};
+use valuesim_coordinator::estimate::estimate;
 use valuesim_coordinator::fleet::FleetEnd;
 use valuesim_coordinator::ledger::Ledger;
 use valuesim_coordinator::plan::Plan;
 use valuesim_shared::cell::needs_retrieval;
 use valuesim_shared::control::FolderControl;
 use valuesim_shared::experiment::Experiment;
-use valuesim_shared::permit::{TokenCounts, TokenKind};
 use valuesim_shared::telemetry::most_open_files;
 use valuesim_simulator::provider::Provider;
 use valuesim_worker::error::WorkerError;
@@ -103,7 +102,7 @@ pub(super) fn start(mut experiment: Experiment, flags: &Flags, mode: Mode<'_>) -
     let style = if flags.json { Style::Json } else { Style::Text };
     let estimate_of = |plan: &Plan| estimate(&job.experiment, plan, &job.survey, &job.codebook);
     let (least, estimate) = (job.first_round().map(|plan| estimate_of(&plan)), estimate_of(&job.plan));
-    check_limits(&job.experiment, &estimate).or_usage()?;
+    limit_flags::check(&job.experiment, &estimate).or_usage()?;
     budget_flags::check(&job.experiment, &estimate).or_usage()?;
     flags.pilot.check(&job)?;
     let announcement = Announcement::new(&job, (least.as_ref(), &estimate));
@@ -145,44 +144,6 @@ fn check_embeddings(experiment: &Experiment) -> Result<(), ClientError> {
     let wanted = experiment.simulate.is_none() && needs_retrieval(&experiment.methods);
     let mut settings = experiment.embeddings.iter().filter(|_| wanted);
     settings.try_for_each(|settings| EmbeddingsClient::new(settings, Deadlines::default()).map(drop))
-}
-
-/// The setting that limits tokens of a kind.
-const fn setting(kind: TokenKind) -> &'static str {
-    match kind {
-        TokenKind::All => "tokens_per_minute",
-        TokenKind::Input => "input_tokens_per_minute",
-        TokenKind::Uncached => "uncached_tokens_per_minute",
-        TokenKind::Output => "output_tokens_per_minute",
-    }
-}
-
-/// A limit below the tokens of a single call would block all calls forever.
-fn check_limits(experiment: &Experiment, estimate: &Estimate) -> anyhow::Result<()> {
-    for (model, estimate) in experiment.models.iter().zip(&estimate.models) {
-        let limits = model.limits.tokens_a_minute();
-        for kind in TokenKind::KINDS {
-            let of_call = |stage: &StageEstimate| TokenCounts::from(stage.tokens_per_call).of(kind);
-            let largest = estimate.stages.iter().map(of_call).max().unwrap_or(0);
-            if limits.get(kind).is_some_and(|limit| limit < largest) {
-                let (name, setting, tokens) = (&model.name, setting(kind), kind.text());
-                anyhow::bail!(
-                    "model {name:?}: {setting} is below the {largest} {tokens} of a single call; expected at least {largest}"
-                );
-            }
-        }
-    }
-    for (embeddings, estimate) in experiment.embeddings.iter().zip(&estimate.embeddings) {
-        let largest = estimate.tokens_per_request;
-        if embeddings.limits.tokens_per_minute.is_some_and(|limit| u64::from(limit) < largest) {
-            let (name, batch) = (&embeddings.name, embeddings.batch);
-            anyhow::bail!(
-                "embeddings {name:?}: tokens_per_minute is below the {largest} tokens of a request with {batch} texts: \
-                 expected at least that, or a smaller batch"
-            );
-        }
-    }
-    Ok(())
 }
 
 impl Job {
@@ -305,6 +266,7 @@ impl Job {
         if let Some(simulator) = &simulator {
             for model in &mut models {
                 model.base_url = Some(simulator.base_url());
+                model.replicas = Vec::new();
                 model.api_key_env = None;
                 model.api_key_file = None;
                 model.api_key_name = None;

@@ -24,6 +24,7 @@ mod provider_mistakes;
 mod proxy;
 mod rag;
 mod reference_prompts;
+mod replicas;
 mod report;
 mod resume;
 mod reuse;

@@ -15,6 +15,7 @@ mod key_list;
 mod one_line;
 mod proxy;
 mod redact;
+mod replicas;
 mod request_body;
 mod setup;
 mod trust;

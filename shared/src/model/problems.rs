@@ -16,6 +16,8 @@ const SHORTEST_KEY_PART: usize = 16;
 
 /// Where a model's calls go, in an experiment.
 pub(crate) struct Address<'a> {
+    /// The setting that has it.
+    pub(crate) field: &'static str,
     /// The base URL, if the experiment or a table of known models has one.
     pub(crate) base_url: Option<&'a str>,
     /// Whether the provider is simulated, and needs no address.
@@ -98,19 +100,36 @@ impl<'a> SettingsProblems<'a> {
     }
 
     /// Checks the address.
-    pub(crate) fn check_address(&mut self, Address { base_url, is_simulated, known }: Address<'_>) {
+    pub(crate) fn check_address(&mut self, Address { field, base_url, is_simulated, known }: Address<'_>) {
         match base_url {
-            Some(url) if holds_a_secret(url) => self.add(
-                "base_url: it contains a key, a user name or a password, and is not shown for that; put the key into a variable or file \
-                 (api_key_env, api_key_file)",
-            ),
+            Some(url) if holds_a_secret(url) => self.add(&format!(
+                "{field}: it contains a key, a user name or a password, and is not shown for that; put the key into a variable or file \
+                 (api_key_env, api_key_file)"
+            )),
             Some(url) if !(url.starts_with("http://") || url.starts_with("https://")) => {
-                self.add(&format!("base_url {url:?}: expected http://... or https://..."));
+                self.add(&format!("{field} {url:?}: expected http://... or https://..."));
             }
             None if !is_simulated => self.add(&format!(
-                "missing base_url: set it to the address of the provider's API (not needed for {known})"
+                "missing {field}: set it to the address of the provider's API (not needed for {known})"
             )),
             _ => {}
+        }
+    }
+
+    /// Checks the further addresses that serve the same model.
+    pub(crate) fn check_replicas(&mut self, base_url: Option<&str>, replicas: &[String]) {
+        for (at, url) in replicas.iter().enumerate() {
+            let is_twice = base_url == Some(url) || replicas[..at].contains(url);
+            if is_twice && !holds_a_secret(url) {
+                self.add(&format!(
+                    "replicas {url:?}: listed twice; expected each address once, and none that is base_url"
+                ));
+            }
+            let address = Address { field: "replicas", base_url: Some(url), is_simulated: false, known: String::new() };
+            self.check_address(address);
+        }
+        if replicas.len() > MAX_REPLICAS {
+            self.add(&format!("replicas: {} addresses; expected at most {MAX_REPLICAS}", replicas.len()));
         }
     }
 
@@ -134,6 +153,9 @@ pub fn is_plain(text: &str) -> bool {
         |c| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     !text.contains(|c: char| c.is_control() || turns(c))
 }
+
+/// More addresses of one model than this are a mistake, or belong behind a load balancer.
+const MAX_REPLICAS: usize = 64;
 
 /// Names of an address's parameters, or parts of them, whose values are secrets.
 const SECRET_PARAMETERS: [&str; 8] = ["key", "token", "secret", "passw", "auth", "sig", "credential", "code"];
@@ -177,7 +199,12 @@ mod tests {
     fn an_address_with_a_secret_is_refused_and_not_shown() {
         let check = |url: &str, is_refused: bool| {
             let mut problems = SettingsProblems::of("model", "m");
-            problems.check_address(Address { base_url: Some(url), is_simulated: false, known: String::new() });
+            problems.check_address(Address {
+                field: "base_url",
+                base_url: Some(url),
+                is_simulated: false,
+                known: String::new(),
+            });
             let said = problems.into_sentences().join("\n");
             assert_eq!(!said.is_empty(), is_refused, "{url} {said}");
             assert!(!said.contains("hush"), "{said}");

@@ -1,9 +1,12 @@
-//! The flags of `valuesim run` for what a provider allows.
+//! The flags of `valuesim run` for what a provider allows, and what is checked before the first call.
 
 use std::num::NonZeroU32;
 
 use clap::Args;
+use valuesim_coordinator::estimate::{Estimate, StageEstimate};
+use valuesim_shared::experiment::Experiment;
 use valuesim_shared::model::ModelSettings;
+use valuesim_shared::permit::{TokenCounts, TokenKind};
 
 /// What `valuesim run` takes on limits.
 #[derive(Debug, Args)]
@@ -58,4 +61,42 @@ impl LimitFlags {
         limits.total_calls_in_flight = self.total_calls_in_flight.or(limits.total_calls_in_flight);
         model.cache_after = self.cache_after.or(model.cache_after);
     }
+}
+
+/// The setting that limits tokens of a kind.
+const fn setting(kind: TokenKind) -> &'static str {
+    match kind {
+        TokenKind::All => "tokens_per_minute",
+        TokenKind::Input => "input_tokens_per_minute",
+        TokenKind::Uncached => "uncached_tokens_per_minute",
+        TokenKind::Output => "output_tokens_per_minute",
+    }
+}
+
+/// A limit below the tokens of a single call would block all calls forever.
+pub(super) fn check(experiment: &Experiment, estimate: &Estimate) -> anyhow::Result<()> {
+    for (model, estimate) in experiment.models.iter().zip(&estimate.models) {
+        let limits = model.limits.tokens_a_minute();
+        for kind in TokenKind::KINDS {
+            let of_call = |stage: &StageEstimate| TokenCounts::from(stage.tokens_per_call).of(kind);
+            let largest = estimate.stages.iter().map(of_call).max().unwrap_or(0);
+            if limits.get(kind).is_some_and(|limit| limit < largest) {
+                let (name, setting, tokens) = (&model.name, setting(kind), kind.text());
+                anyhow::bail!(
+                    "model {name:?}: {setting} is below the {largest} {tokens} of a single call; expected at least {largest}"
+                );
+            }
+        }
+    }
+    for (embeddings, estimate) in experiment.embeddings.iter().zip(&estimate.embeddings) {
+        let largest = estimate.tokens_per_request;
+        if embeddings.limits.tokens_per_minute.is_some_and(|limit| u64::from(limit) < largest) {
+            let (name, batch) = (&embeddings.name, embeddings.batch);
+            anyhow::bail!(
+                "embeddings {name:?}: tokens_per_minute is below the {largest} tokens of a request with {batch} texts: \
+                 expected at least that, or a smaller batch"
+            );
+        }
+    }
+    Ok(())
 }

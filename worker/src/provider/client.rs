@@ -7,6 +7,7 @@ use super::body::{BodyTemplate, Conversation};
 use super::connection::{Answer, Connection};
 use super::error::CallError;
 use super::key::Keys;
+use super::replicas::Replicas;
 use super::request_body::RequestBody;
 use super::setup::{ClientError, Deadlines};
 use super::wire::{Reply, completion};
@@ -20,7 +21,7 @@ const MAX_RESPONSE_BYTES: usize = 4 << 20;
 /// Sends requests to one model. Cheap to clone; clones share connections.
 #[derive(Debug, Clone)]
 pub struct Client {
-    connection: Connection,
+    replicas: Replicas,
     template: BodyTemplate,
 }
 
@@ -33,9 +34,15 @@ impl Client {
 
     /// The same with keys as somebody else than the model's settings has it.
     pub fn with_keys(model: &ModelSettings, deadlines: Deadlines, keys: &Keys) -> Result<Self, ClientError> {
-        let connection = Connection::new(model, &PATH, (deadlines, MAX_RESPONSE_BYTES), keys)
-            .map_err(|problem| ClientError { what: "model", model: model.name.clone(), problem })?;
-        Ok(Self { connection, template: BodyTemplate::new(model) })
+        let connection = |at: &ModelSettings| {
+            Connection::new(at, &PATH, (deadlines, MAX_RESPONSE_BYTES), keys).map_err(|problem| ClientError {
+                what: "model",
+                model: model.name.clone(),
+                problem,
+            })
+        };
+        let connections = model.at_each_address().map(|at| connection(&at)).collect::<Result<_, _>>()?;
+        Ok(Self { replicas: Replicas::new(connections), template: BodyTemplate::new(model) })
     }
 
     /// The request body for a conversation of a session.
@@ -46,13 +53,17 @@ impl Client {
     /// Sends one request of a session and waits for its reply. Nothing is sent twice: a request takes another connection only if its
     /// pooled connection was closed before any byte was sent.
     pub async fn send(&self, body: RequestBody, session: &str) -> Result<Reply, CallError> {
+        let replica = self.replicas.of(session);
+        let connection = &replica.connection;
         let read = |Answer { body, is_simulated, stated }: &Answer| {
             let reply = Reply { stated: *stated, ..completion(body)? };
             // Parts of a message may be a key only together.
-            let reply = Reply { content: self.connection.without_key(reply.content), ..reply };
+            let reply = Reply { content: connection.without_key(reply.content), ..reply };
             Ok(if *is_simulated { mark_simulated(reply) } else { reply })
         };
-        self.connection.post(body, Some(session), read).await
+        let answer = connection.post(body, Some(session), read).await;
+        replica.note(answer.as_ref().err().map(|error| &error.kind));
+        answer
     }
 }
 

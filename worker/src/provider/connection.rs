@@ -72,8 +72,14 @@ impl Connection {
         Ok(Self { http, address, bearer, deadlines, proxied_by, max_bytes, has_answered })
     }
 
-    /// Sends one request, of a session if it belongs to one, waits for its response, and has `read` read it if its status is 200. Nothing is sent twice: a request
-    /// takes another connection only if its pooled connection was closed before any byte was sent.
+    /// Where its requests go.
+    pub(super) const fn address(&self) -> &Url {
+        &self.address
+    }
+
+    /// Sends one request, of a session if it belongs to one, waits for its response, and has `read` read it if its status is
+    /// 200. Nothing is sent twice: a request takes another connection only if its pooled connection was closed before any
+    /// byte was sent.
     pub(super) async fn post<T>(
         &self,
         body: RequestBody,
