@@ -15,6 +15,7 @@ pub(crate) mod health;
 mod job;
 pub(crate) mod man;
 mod manifest_1;
+mod measured;
 pub(crate) mod metrics;
 mod open_run;
 mod outlook_text;

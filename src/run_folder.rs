@@ -6,7 +6,7 @@
 use std::fs::{File, TryLockError};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, anyhow, bail};
 use valuesim_shared::experiment::Experiment;
@@ -74,6 +74,12 @@ impl RunFolder {
 
     pub(crate) fn control(&self) -> PathBuf {
         self.0.join(CONTROL_FOLDER)
+    }
+
+    /// The folder with the time at which its ledger was last written; none without a run that was begun and has a ledger.
+    pub(crate) fn dated(self) -> Option<(SystemTime, Self)> {
+        let written = self.ledger().metadata().and_then(|ledger| ledger.modified()).ok()?;
+        self.was_begun().then_some((written, self))
     }
 
     /// Whether a run was started here that can be resumed.

@@ -1,6 +1,7 @@
 //! Estimates the calls, tokens and money that a run will take, before the first call.
 
 mod embeddings;
+mod measured;
 
 use std::time::SystemTime;
 
@@ -25,6 +26,8 @@ use valuesim_shared::task::MAX_RETRIEVED;
 use crate::plan::Plan;
 
 pub use embeddings::EmbeddingEstimate;
+pub use measured::Measured;
+use measured::{MeasuredModel, StageMean};
 
 /// Characters of English text per token: 4.76 (DeepSeek-V3) to 5.37 (Llama-3.1) in the backstories that the paper's
 /// authors published; plain sentences with numbers have slightly fewer characters per token.
@@ -38,6 +41,9 @@ const SINGLE_ANSWER_TOKENS: u64 = 12;
 
 /// Share of questions on which the modules disagree, so that the coordinator is asked, measured on the paper's models.
 const DISAGREEMENT: f64 = 0.35;
+
+/// How far the share of coordinator calls may be off that was measured in earlier runs, as a share of it.
+const MEASURED_SHARE_ERROR: f64 = 0.15;
 
 /// How many respondents' prompts are rendered to measure their length.
 const RENDERED: usize = 20;
@@ -61,13 +67,15 @@ pub struct Estimate {
 pub struct ModelEstimate {
     /// The model's name.
     pub model: String,
+    /// Whether earlier runs say how long prompts and replies are, and how much the cache serves.
+    pub is_measured: bool,
     /// Stage by stage.
     pub stages: Vec<StageEstimate>,
     /// All calls.
     pub calls: Span<u64>,
     /// The likely number of tokens in all prompts and replies.
     pub tokens: Tokens,
-    /// What they cost at list price without cache hits; `None` if the model has no price.
+    /// What they cost at list price, with the cache hits that earlier runs had; `None` if the model has no price.
     pub cost: Option<Span<NanoUsd>>,
 }
 
@@ -112,38 +120,105 @@ impl<T: Copy> Span<T> {
     }
 }
 
-/// Estimates a run from the prompts of a few of its respondents.
-pub fn estimate(experiment: &Experiment, plan: &Plan, survey: &Survey, codebook: &Codebook) -> Estimate {
+/// Estimates a run from the prompts of a few of its respondents, and from what earlier runs took.
+pub fn estimate(
+    experiment: &Experiment,
+    plan: &Plan,
+    (survey, codebook): (&Survey, &Codebook),
+    measured: &Measured,
+) -> Estimate {
     let lengths = Lengths::measure(experiment, plan, survey, codebook);
-    let models = experiment.models.iter().map(|model| model_estimate(model, experiment, plan, &lengths));
+    let of_model = |model: &ModelSettings| OfModel::new(&lengths, &model.name, measured.of(&model.name));
+    let models = experiment.models.iter().map(|model| model_estimate(model, experiment, plan, &of_model(model)));
     Estimate { models: models.collect(), embeddings: embeddings::estimate(experiment, plan, survey, codebook) }
 }
 
-fn model_estimate(model: &ModelSettings, experiment: &Experiment, plan: &Plan, lengths: &Lengths) -> ModelEstimate {
+fn model_estimate(model: &ModelSettings, experiment: &Experiment, plan: &Plan, known: &OfModel<'_>) -> ModelEstimate {
     let stages = cell::stages(&experiment.methods).into_iter();
-    let stages = stages.map(|stage| stage_estimate(stage, &model.name, plan, lengths));
-    total(model, stages.collect())
+    let stages = stages.map(|stage| match known.measured.and_then(|measured| measured.stage(stage)) {
+        Some(mean) => measured_stage(stage, mean, plan),
+        None => stage_estimate(stage, plan, known),
+    });
+    ModelEstimate { is_measured: known.measured.is_some(), ..total(model, stages.collect()) }
 }
 
-fn stage_estimate(stage: Stage, model: &str, plan: &Plan, lengths: &Lengths) -> StageEstimate {
+/// A stage as it was in earlier runs.
+fn measured_stage(stage: Stage, StageMean { calls, tokens }: StageMean, plan: &Plan) -> StageEstimate {
+    let asked = if stage.kind() == StageKind::Story { plan.cells_per_model() } else { plan.predictions_per_arm() };
+    let likely = share(asked, calls);
+    let calls = if stage.kind() == StageKind::Coordinator {
+        let off = share(likely, MEASURED_SHARE_ERROR);
+        Span { low: likely - off, likely, high: likely + off }
+    } else {
+        Span::exactly(likely)
+    };
+    StageEstimate { stage, calls, tokens_per_call: tokens }
+}
+
+fn stage_estimate(stage: Stage, plan: &Plan, known: &OfModel<'_>) -> StageEstimate {
     let predictions = plan.predictions_per_arm();
     let (calls, output) = match stage.kind() {
-        StageKind::Story => (Span::exactly(plan.cells_per_model()), tokens(lengths.story_reply(model))),
+        StageKind::Story => (Span::exactly(plan.cells_per_model()), known.tokens(known.story)),
         StageKind::Coordinator => {
             let asked = Span { low: 0, likely: share(predictions, DISAGREEMENT), high: predictions };
-            (asked, ANALYSIS_TOKENS)
+            (asked, known.analysis)
         }
         StageKind::Cognitive | StageKind::Affective | StageKind::Behavioral => {
-            (Span::exactly(predictions), ANALYSIS_TOKENS)
+            (Span::exactly(predictions), known.analysis)
         }
         StageKind::FullInfo | StageKind::NoCab | StageKind::NoProfile | StageKind::Rag => {
-            (Span::exactly(predictions), SINGLE_ANSWER_TOKENS)
+            (Span::exactly(predictions), known.single_answer)
         }
         // They belong to the run, not to a model's cells.
         StageKind::Embeddings => (Span::exactly(0), 0),
     };
-    let input = tokens(lengths.prompt(stage, model));
+    let input = known.tokens(known.lengths.prompt(stage, known.story));
     StageEstimate { stage, calls, tokens_per_call: Tokens { input, output, ..Tokens::default() } }
+}
+
+/// What is known of one model's prompts and replies.
+struct OfModel<'a> {
+    lengths: &'a Lengths,
+    measured: Option<&'a MeasuredModel>,
+    characters_per_token: f64,
+    /// The mean length of its backstories, in characters.
+    story: f64,
+    /// Tokens of a reply with an analysis, and of one without.
+    analysis: u64,
+    single_answer: u64,
+}
+
+impl<'a> OfModel<'a> {
+    fn new(lengths: &'a Lengths, model: &str, measured: Option<&'a MeasuredModel>) -> Self {
+        let assumed = lengths.story_reply(model);
+        let without_story = |stage: Stage| {
+            let has_story = !matches!(cell::text_of(stage), Text::Nothing | Text::Profile);
+            let is_known = stage.kind() == StageKind::Story || !has_story;
+            (is_known && stage.kind() != StageKind::Coordinator).then(|| lengths.prompt(stage, assumed))
+        };
+        let characters = measured.and_then(|measured| measured.characters_per_token(without_story));
+        let characters_per_token = characters.unwrap_or(CHARACTERS_PER_TOKEN);
+        let reply = |is_meant: fn(StageKind) -> bool| measured.and_then(|measured| measured.reply(is_meant));
+        let is_analysis = |kind| {
+            matches!(kind, StageKind::Coordinator | StageKind::Cognitive | StageKind::Affective | StageKind::Behavioral)
+        };
+        let is_single =
+            |kind| matches!(kind, StageKind::FullInfo | StageKind::NoCab | StageKind::NoProfile | StageKind::Rag);
+        let story = reply(|kind| kind == StageKind::Story);
+        Self {
+            lengths,
+            measured,
+            characters_per_token,
+            story: story.map_or(assumed, |tokens| tokens as f64 * characters_per_token),
+            analysis: reply(is_analysis).unwrap_or(ANALYSIS_TOKENS),
+            single_answer: reply(is_single).unwrap_or(SINGLE_ANSWER_TOKENS),
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "lengths are positive and small")]
+    fn tokens(&self, characters: f64) -> u64 {
+        (characters / self.characters_per_token).round() as u64
+    }
 }
 
 fn total(model: &ModelSettings, stages: Vec<StageEstimate>) -> ModelEstimate {
@@ -166,6 +241,7 @@ fn total(model: &ModelSettings, stages: Vec<StageEstimate>) -> ModelEstimate {
         calls: sums.map(|(calls, _, _)| calls),
         tokens: sums.likely.1,
         cost: model.price.as_ref().map(|_| sums.map(|(_, _, cost)| cost)),
+        is_measured: false,
         stages,
     }
 }
@@ -215,27 +291,27 @@ impl Lengths {
     }
 
     /// The mean length of a stage's prompts.
-    fn prompt(&self, stage: Stage, model: &str) -> f64 {
+    fn prompt(&self, stage: Stage, story_reply: f64) -> f64 {
         match stage.kind() {
             StageKind::Story => self.story_frame + self.natural_profile * self.share_of_profile(stage),
             StageKind::Coordinator => self.coordinator_prompt,
             StageKind::Cognitive | StageKind::Affective | StageKind::Behavioral => {
-                self.module_frame + self.question + self.text(cell::text_of(stage), model)
+                self.module_frame + self.question + self.text(cell::text_of(stage), story_reply)
             }
             kind @ (StageKind::FullInfo | StageKind::NoCab | StageKind::NoProfile | StageKind::Rag) => {
-                frame_length(kind) + self.question + self.text(cell::text_of(stage), model)
+                frame_length(kind) + self.question + self.text(cell::text_of(stage), story_reply)
             }
             StageKind::Embeddings => 0.0,
         }
     }
 
-    fn text(&self, text: Text, model: &str) -> f64 {
+    fn text(&self, text: Text, story_reply: f64) -> f64 {
         match text {
             Text::Nothing | Text::BackstoryOf(0) => 0.0,
             Text::Profile => self.question_profile,
             Text::Retrieved => self.retrieved,
-            Text::Backstory | Text::BackstoryOf(_) => self.story_reply(model),
-            Text::Both => length(&combined("", "")) + self.story_reply(model) + self.question_profile,
+            Text::Backstory | Text::BackstoryOf(_) => story_reply,
+            Text::Both => length(&combined("", "")) + story_reply + self.question_profile,
         }
     }
 

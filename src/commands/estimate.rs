@@ -5,7 +5,7 @@ mod text;
 use std::time::SystemTime;
 
 use serde::Serialize;
-use valuesim_coordinator::estimate::{Estimate, estimate};
+use valuesim_coordinator::estimate::{Estimate, Measured, estimate};
 use valuesim_coordinator::ledger::Ledger;
 use valuesim_coordinator::outlook::Outlook;
 use valuesim_coordinator::statistics::{Sample, smallest_difference};
@@ -14,6 +14,7 @@ use valuesim_shared::money::{NanoUsd, Tokens};
 use valuesim_shared::price::{Price, PriceTable};
 
 use super::job::Job;
+use super::measured::measured;
 use super::run::Flags;
 use crate::exit::{Exit, Failure};
 use crate::output::{print, print_json};
@@ -44,7 +45,7 @@ pub(super) struct Expectation<'a> {
 pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     let job = Job::prepare(flags.experiment()?)?;
     let folder = RunFolder::at(flags.runs.join(&job.run.0));
-    let expectation = Expectation::of(&job, outlook(&job, &folder)?);
+    let expectation = Expectation::of(&job, outlook(&job, &folder)?, &measured(&job, &flags.runs));
     if flags.json {
         print_json(&expectation)?;
     } else {
@@ -63,8 +64,8 @@ fn outlook(job: &Job, folder: &RunFolder) -> Result<Option<Outlook>, Failure> {
 }
 
 impl<'a> Expectation<'a> {
-    fn of(job: &'a Job, outlook: Option<Outlook>) -> Self {
-        let estimate = estimate(&job.experiment, &job.plan, &job.survey, &job.codebook);
+    fn of(job: &'a Job, outlook: Option<Outlook>, measured: &Measured) -> Self {
+        let estimate = estimate(&job.experiment, &job.plan, (&job.survey, &job.codebook), measured);
         let models = job.experiment.models.iter().zip(&estimate.models);
         let hours = models.map(|(model, estimate)| hours(model, estimate.calls.likely, estimate.tokens)).collect();
         let cheaper = cheaper(job, &estimate);

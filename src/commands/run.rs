@@ -40,6 +40,7 @@ use valuesim_worker::provider::{Client, ClientError, Deadlines, EmbeddingsClient
 
 use super::coordinate;
 use super::job::Job;
+use super::measured::measured;
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::output::note;
 use crate::private_files;
@@ -100,7 +101,8 @@ pub(super) fn start(mut experiment: Experiment, flags: &Flags, mode: Mode<'_>) -
     job.when = flags.when;
     when::check(job.when, &job.experiment).or_usage()?;
     let style = if flags.json { Style::Json } else { Style::Text };
-    let estimate_of = |plan: &Plan| estimate(&job.experiment, plan, &job.survey, &job.codebook);
+    let measured = measured(&job, &flags.runs);
+    let estimate_of = |plan: &Plan| estimate(&job.experiment, plan, (&job.survey, &job.codebook), &measured);
     let (least, estimate) = (job.first_round().map(|plan| estimate_of(&plan)), estimate_of(&job.plan));
     limit_flags::check(&job.experiment, &estimate).or_usage()?;
     budget_flags::check(&job.experiment, &estimate).or_usage()?;

@@ -134,6 +134,10 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Cache")]
     replicas: u32,
 
+    /// Lengthen analyses and backstories: twice as long on median, lognormal with this sigma
+    #[arg(long, value_name = "SIGMA", conflicts_with = "fixed_reply")]
+    reply_sigma: Option<f64>,
+
     /// Answer every call with this many bytes of fixed text, to measure a client's speed
     #[arg(long, value_name = "BYTES")]
     fixed_reply: Option<usize>,
@@ -216,6 +220,7 @@ impl Flags {
                 Cache::Vllm => CacheRule::Vllm { block_tokens: self.cache_block_tokens },
                 Cache::Deepseek => CacheRule::DeepSeek,
             },
+            reply_sigma: self.reply_sigma,
             fixed_reply: self.fixed_reply,
             fixed_story: self.fixed_story,
             ..ProviderOptions::default()

@@ -16,6 +16,8 @@ pub(crate) enum Purpose {
     Latency = 5,
     /// Whether a prompt is rejected.
     Rejection = 6,
+    /// How long a reply is.
+    Length = 7,
 }
 
 /// A random number generator (splitmix64: Steele, Lea, Flood 2014).

@@ -101,6 +101,28 @@ pub(crate) fn latency(options: &ProviderOptions, digest: u128, attempt: u64) -> 
     }
 }
 
+/// A reply as long as the options want it: with sentences after its end that say nothing.
+pub(crate) fn lengthened(options: &ProviderOptions, digest: u128, mut reply: String) -> String {
+    let Some(sigma) = options.reply_sigma.filter(|_| reply.contains("Analysis:") || reply.len() > A_BACKSTORY) else {
+        return reply;
+    };
+    let spread = Rng::new(digest, options.seed, Purpose::Length, 0).normal();
+    let factor = (MEDIAN_FACTOR * (sigma * spread).exp()).clamp(1.0, LONGEST_FACTOR);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a length times at most a hundred")]
+    let length = (reply.len() as f64 * factor) as usize;
+    while reply.len() < length {
+        reply.push_str(FILLER);
+    }
+    reply
+}
+
+/// A reply longer than this is a backstory, in bytes.
+const A_BACKSTORY: usize = 1_500;
+
+const MEDIAN_FACTOR: f64 = 2.0;
+const LONGEST_FACTOR: f64 = 100.0;
+const FILLER: &str = " So it seems on the whole, all things considered (simulated).";
+
 /// The message for a reply: defective if prompt and seed say so, and no longer than allowed.
 pub(crate) fn finish_reply(
     options: &ProviderOptions,

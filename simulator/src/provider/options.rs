@@ -64,6 +64,9 @@ pub struct ProviderOptions {
     pub max_body_bytes: usize,
     /// How many prompts are remembered to recognise repeated ones, at about 50 bytes each. Further prompts are not.
     pub prompts_remembered: usize,
+    /// Lengthens analyses and backstories: each is twice as long on median, lognormal with this standard deviation of the
+    /// logarithm, and never shorter than it was.
+    pub reply_sigma: Option<f64>,
     /// A fixed reply of this many bytes in place of the person's, to measure a client's speed.
     pub fixed_reply: Option<usize>,
     /// The same for backstories, if their length is to differ.
@@ -99,6 +102,7 @@ impl Default for ProviderOptions {
             replicas: 1,
             max_body_bytes: 4 << 20,
             prompts_remembered: 2_000_000,
+            reply_sigma: None,
             fixed_reply: None,
             fixed_story: None,
         }
@@ -189,6 +193,9 @@ pub enum OptionsError {
     /// The spread of the latency is not a number from 0 to 5.
     #[error("the latency's sigma is {0}: expected a number from 0 to 5")]
     Sigma(f64),
+    /// The spread of the replies' length is not a number from 0 to 5.
+    #[error("the sigma of replies is {0}: expected a number from 0 to 5")]
+    ReplySigma(f64),
 }
 
 impl ProviderOptions {
@@ -201,6 +208,9 @@ impl ProviderOptions {
             ("window", self.window.is_zero(), " ms"),
             ("block_tokens", self.cache == (CacheRule::Vllm { block_tokens: 0 }), "; 16 is usual"),
         ];
+        if let Some(sigma) = self.reply_sigma.filter(|sigma| !(0.0..=5.0).contains(sigma)) {
+            return Err(OptionsError::ReplySigma(sigma));
+        }
         match self.latency {
             Latency::Lognormal { sigma, .. } if !(0.0..=5.0).contains(&sigma) => Err(OptionsError::Sigma(sigma)),
             _ => zeros
@@ -269,6 +279,10 @@ mod tests {
         );
         check(&ProviderOptions { window: Duration::ZERO, ..normal() }, "window is 0: expected at least 1 ms");
         let latency = Latency::Lognormal { median: Duration::from_secs(1), sigma: -1.0 };
+        check(
+            &ProviderOptions { reply_sigma: Some(9.0), ..normal() },
+            "the sigma of replies is 9: expected a number from 0 to 5",
+        );
         check(&ProviderOptions { latency, ..normal() }, "the latency's sigma is -1: expected a number from 0 to 5");
     }
 }

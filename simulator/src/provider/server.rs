@@ -275,7 +275,8 @@ impl ProviderState {
         if fault::is_rejected(&self.options, digest) && !self.accepts_rejected_prompts.load(Ordering::Relaxed) {
             return Err(ApiError::Rejected);
         }
-        let message = fault::finish_reply(&self.options, digest, self.reply(kind, conversation, digest), *max_tokens);
+        let reply = fault::lengthened(&self.options, digest, self.reply(kind, conversation, digest));
+        let message = fault::finish_reply(&self.options, digest, reply, *max_tokens);
         let output = tokens::tokens(message.content.as_deref().or(message.refusal).map_or(0, str::len));
         let counted = match self.options.token_count {
             TokenCount::Used => output,

@@ -50,10 +50,12 @@ fn of_model(estimate: &ModelEstimate, hours: f64, expectation: &Expectation<'_>)
     let rows: Vec<[String; 7]> = std::iter::once(head).chain(estimate.stages.iter().map(row)).collect();
     let cost = estimate.cost.map_or_else(|| "unknown, because its price is".to_owned(), |cost| span(&cost));
     format!(
-        "\n{}: {cost}, {} tokens in, {} out, about {hours:.1} hours within its limits\n{}",
+        "\n{}: {cost}, {} tokens in ({} of them cached), {} out, about {hours:.1} hours within its limits{}\n{}",
         estimate.model,
         HumanCount(estimate.tokens.input),
+        HumanCount(estimate.tokens.cached),
         HumanCount(estimate.tokens.output),
+        if estimate.is_measured { "; as long as in earlier runs" } else { "" },
         columns("  ", &rows)
     )
 }

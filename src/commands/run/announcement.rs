@@ -174,7 +174,12 @@ fn estimate_text(model: &ModelEstimate) -> String {
     let cost = match model.cost {
         Some(cost) => {
             let cost = span_text("", cost, ", by how often the modules disagree");
-            format!("{cost} at list price, without cache hits and retries")
+            let without = if model.is_measured {
+                "with the cache hits of earlier runs, without retries"
+            } else {
+                "without cache hits and retries"
+            };
+            format!("{cost} at list price, {without}")
         }
         None => "price unknown".to_owned(),
     };

@@ -37,8 +37,14 @@ mod tests {
     #[test]
     fn replies_that_may_be_too_long_together_are_told_before_the_run() {
         let calls = Span { low: 174, likely: 200, high: 2_320 };
-        let of_model =
-            ModelEstimate { model: "m".to_owned(), stages: Vec::new(), calls, tokens: Tokens::default(), cost: None };
+        let of_model = ModelEstimate {
+            model: "m".to_owned(),
+            stages: Vec::new(),
+            calls,
+            tokens: Tokens::default(),
+            cost: None,
+            is_measured: false,
+        };
         let estimate = Estimate { models: vec![of_model], embeddings: None };
         let said = |max_output_tokens| {
             let model = ModelSettings { max_output_tokens, ..ModelSettings::named("m") };
