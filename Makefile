@@ -44,12 +44,13 @@ bench:
 compat:
 	tests/compat/run
 
-# Hostile input at every door: a million cases for each cheap target, fewer for those that read files. About ten minutes.
+# Hostile input at every door (files, experiments, messages of queues, manifests, values of the store, replies): a million cases for each cheap target, fewer for those that read files. About ten minutes.
 # VALUESIM_FUZZ_CASES=10000000 make fuzz goes deeper.
 fuzz: export VALUESIM_FUZZ_CASES ?= 1000000
 fuzz:
 	cargo test --profile fuzz -p valuesim-shared --test fuzz
 	cargo test --profile fuzz -p valuesim-worker -p valuesim-coordinator --lib fuzz
+	VALUESIM_CORRUPTIONS=1000 cargo test --profile fuzz --test command corrupted -- --nocapture
 
 # The simulated demonstration.
 demo:

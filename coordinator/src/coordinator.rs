@@ -277,6 +277,12 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         self.cell_states().all_finished()
     }
 
+    /// The cells of the first respondent: one of each model and fold.
+    pub fn cells_of_first_respondent(&self) -> Vec<Cell> {
+        let of_model = |model| self.plan.cells_of(model).take(self.plan.folds().len());
+        self.plan.models().flat_map(of_model).collect()
+    }
+
     /// The number of cells that were dispatched and are neither finished nor dead.
     pub fn cells_under_way(&self) -> u64 {
         self.cell_states().under_way()

@@ -189,7 +189,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
         let coordinator = Arc::new(coordinator.in_rounds(rounds)?);
         // Before workers see the run, so that they find everything ready.
         servers.queue.declare(&first_queues(&manifest)).await?;
-        let of_first_respondent = plan.models().flat_map(|model| plan.cells_of(model).take(plan.folds().len()));
+        let of_first_respondent = coordinator.cells_of_first_respondent().into_iter();
         let finished = coordinator.finished_cells().into_iter();
         servers.store.put_finished(&manifest.run, of_first_respondent, finished).await?;
         servers.store.put_manifest(&manifest.run, &manifest.to_bytes()).await?;

@@ -12,7 +12,7 @@ mod limit_flags;
 
 mod listening;
 mod new_budget;
-mod open_files;
+pub(super) mod open_files;
 mod pilot;
 mod price_flags;
 mod reuse;

@@ -11,12 +11,13 @@ use valuesim_shared::budget::purses::Purses;
 use valuesim_shared::id::RunId;
 use valuesim_shared::permit::{CircuitPauses, MAX_CALLS_IN_FLIGHT, QuotaOffice};
 use valuesim_shared::task::TASK_VERSION;
-use valuesim_shared::telemetry::{HttpStatus, Router};
+use valuesim_shared::telemetry::{HttpStatus, Router, most_open_files};
 use valuesim_worker::config::Served;
 use valuesim_worker::process::{ProcessConfig, Wanted, WorkerProcess};
 use valuesim_worker::provider::{KeyList, Keys};
 use valuesim_worker::timeouts::HoldLimits;
 
+use super::run::open_files::calls_of_a_worker;
 use super::run::{as_failure, say_when, stop_on_signals};
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::http::HttpFlags;
@@ -139,6 +140,7 @@ impl Flags {
             },
             keys: Keys::Listed(Arc::new(keys)),
             calls_in_flight: self.calls_in_flight,
+            most_calls: calls_of_a_worker(most_open_files()),
             hold_limits: HoldLimits { max_hold: seconds(self.hold), grace: seconds(self.grace) },
             newest_task: self.newest_task,
             purses,

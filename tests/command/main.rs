@@ -4,6 +4,7 @@
 mod budget;
 mod certificates;
 mod completions;
+mod corruptions;
 mod cost;
 mod demo;
 mod estimate;

@@ -22,6 +22,7 @@ mod encrypted;
 mod exposition;
 mod failing_tasks;
 mod fleet;
+mod forged;
 mod frozen;
 mod full_disk;
 mod kills;

@@ -1,6 +1,7 @@
 //! A worker process of a fleet: joins runs as they begin, and leaves them when they end, pause or are cancelled.
 
 mod error;
+mod fit_calls;
 mod starvation_watchdog;
 mod under_orders;
 mod worker_pool;
@@ -27,6 +28,7 @@ use valuesim_shared::queue::QueueAdmin;
 use valuesim_shared::store::Store;
 use valuesim_shared::telemetry::HttpStatus;
 
+use self::fit_calls::fit_calls;
 use self::starvation_watchdog::StarvationWatchdog;
 use crate::config::{Served, WorkerConfig};
 use crate::error::WorkerError;
@@ -66,6 +68,8 @@ pub struct ProcessConfig {
     pub keys: Keys,
     /// The limit of calls in flight for each model, all runs together. `None` uses the experiment's limit.
     pub calls_in_flight: Option<u32>,
+    /// The most calls in flight to all models of a run, which the limit of open files carries. `None` if there is no limit.
+    pub most_calls: Option<u32>,
     /// How long it may hold tasks.
     pub hold_limits: HoldLimits,
     /// The newest version of the task message that it can execute.
@@ -293,6 +297,9 @@ impl<Q: QueueAdmin, S: Store, C: Control, O: PermitOffice> WorkerProcess<Q, S, C
         let served = &self.config.served;
         if let Some(calls) = self.config.calls_in_flight {
             manifest.models.iter_mut().for_each(|model| model.limits.calls_in_flight = calls);
+        }
+        if let Some(fewer) = fit_calls(&mut manifest.models, served, self.config.most_calls) {
+            (self.config.tell)(&format!("run {}: {fewer}", manifest.run));
         }
         let ports = (self.servers.queue.clone(), self.servers.store.clone(), self.pool.office.clone());
         let config = WorkerConfig {

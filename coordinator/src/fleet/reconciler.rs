@@ -30,8 +30,8 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
 
     async fn restore_manifest(&self) -> Result<(), FleetError> {
         let (store, run) = (&self.servers.store, &self.manifest.run);
-        if store.manifest(run).await?.is_none() {
-            tracing::warn!(%run, "the store has lost the run's manifest; restoring it");
+        if store.manifest(run).await?.is_none_or(|kept| kept != self.manifest.to_bytes()) {
+            tracing::warn!(%run, "the store has lost the run's manifest, or has another; restoring it");
             // The order must be back first: a worker that serves this run by name takes it up when it finds the manifest and no order.
             self.heartbeat.announce(RunPhase::Begun).await?;
             store.put_manifest(run, &self.manifest.to_bytes()).await?;
@@ -50,9 +50,20 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
             if quiet == QUIET_CHECKS {
                 quiet = 0;
                 if self.are_surely_empty().await.unwrap_or(false) {
+                    self.restore_finished().await;
                     self.coordinator.nothing_is_under_way();
                 }
             }
+        }
+    }
+
+    /// Says again which cells are finished: of a cell that the store wrongly takes for finished, workers drop every task.
+    async fn restore_finished(&self) {
+        let (run, coordinator) = (&self.manifest.run, &self.coordinator);
+        let finished = coordinator.finished_cells().into_iter();
+        let first_of_each = coordinator.cells_of_first_respondent().into_iter();
+        if let Err(error) = self.servers.store.put_finished(run, first_of_each, finished).await {
+            tracing::warn!(%run, %error, "could not restore in the store which cells are finished");
         }
     }
 

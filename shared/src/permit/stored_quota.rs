@@ -54,7 +54,7 @@ impl StoredQuota {
     pub(super) async fn read(&self) -> Result<Found, RedisConnectionError> {
         let mut commands = Pipeline::new();
         commands.cmd("GET").arg(&self.key).cmd("TIME");
-        let mut answers = self.connection.read(commands).await?.into_iter();
+        let mut answers = self.connection.read_or_lose(commands).await?.into_iter();
         let (value, time) = (answers.next(), answers.next());
         let Some(Value::Array(time)) = time else { return Ok(found(value, 0)) };
         Ok(found(value, milliseconds(&time)))

@@ -23,8 +23,13 @@ pub(crate) struct Answers {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Purpose {
     Read,
+    /// Reads what may be lost: a value of another kind is removed.
+    ReadOrLose,
     Write,
 }
+
+/// How the keys of this program begin.
+const OURS: &str = "valuesim:{";
 
 /// Commands in flight.
 #[derive(Debug)]
@@ -34,6 +39,8 @@ struct Exchange {
     /// The position of the answer of each.
     positions: Vec<usize>,
     values: Vec<Value>,
+    /// The keys of this program whose values were found to be of another kind.
+    of_another_kind: Vec<String>,
 }
 
 impl RedisConnection {
@@ -42,7 +49,13 @@ impl RedisConnection {
         Ok(self.run(commands, Purpose::Read).await?.values)
     }
 
-    /// Runs idempotent commands; waits while the server is unreachable or refuses them for the moment.
+    /// The same for what this process may lose. A key whose value is of another kind is removed, and then has no value: nobody who
+    /// writes there may stop a run.
+    pub(crate) async fn read_or_lose(&self, commands: Pipeline) -> Result<Vec<Value>, RedisConnectionError> {
+        Ok(self.run(commands, Purpose::ReadOrLose).await?.values)
+    }
+
+    /// Runs idempotent commands, after removing keys whose values are of another kind; waits while the server is unreachable or refuses them for the moment.
     pub(crate) async fn write(&self, commands: Pipeline) -> Result<Answers, RedisConnectionError> {
         self.run(commands, Purpose::Write).await
     }
@@ -72,7 +85,7 @@ impl RedisConnection {
         loop {
             let (number, connection) = self.live_connection().await?;
             let sent_at = Instant::now();
-            let failure = exchange.attempt(self, connection).await;
+            let failure = exchange.attempt(self, (connection, purpose)).await;
             self.shared.metrics.ended(sent_at.elapsed(), failure.as_ref());
             match failure {
                 None => break,
@@ -107,12 +120,31 @@ impl RedisConnection {
 impl Exchange {
     fn new(commands: Pipeline) -> Self {
         let count = commands.len();
-        Self { commands, positions: (0..count).collect(), values: vec![Value::Nil; count] }
+        Self { commands, positions: (0..count).collect(), values: vec![Value::Nil; count], of_another_kind: Vec::new() }
     }
 
     /// Sends the commands without an answer; returns why some still have none.
-    async fn attempt(&mut self, redis: &RedisConnection, mut connection: MultiplexedConnection) -> Option<Failure> {
-        let address = redis.address();
+    async fn attempt(
+        &mut self,
+        redis: &RedisConnection,
+        (mut connection, purpose): (MultiplexedConnection, Purpose),
+    ) -> Option<Failure> {
+        let failure = self.send(redis.address(), &mut connection).await;
+        let wrong = std::mem::take(&mut self.of_another_kind);
+        if purpose == Purpose::Read || wrong.is_empty() {
+            return failure;
+        }
+        let mut removing = Pipeline::new();
+        for key in &wrong {
+            tracing::warn!(server = %redis.address(), key, "removing a value of another kind, which this program did not write");
+            removing.cmd("UNLINK").arg(key);
+        }
+        // If this fails, the commands fail again, and it is tried again.
+        let _ = connection.req_packed_commands(&removing, 0, removing.len()).await;
+        Some(Failure::Passing(format!("its key {} held a value of another kind", wrong[0])))
+    }
+
+    async fn send(&mut self, address: &Address, connection: &mut MultiplexedConnection) -> Option<Failure> {
         match connection.req_packed_commands(&self.commands, 0, self.commands.len()).await {
             Ok(answers) => self.take(answers, address),
             Err(error) => Some(match Failure::of_exchange(address, &error) {
@@ -130,7 +162,11 @@ impl Exchange {
             match answer {
                 Value::ServerError(error) => {
                     left.push(command);
-                    failure = Some(worse(failure, Failure::of_command(address, &error, &self.key_of(command))));
+                    let key = self.key_of(command);
+                    failure = Some(worse(failure, Failure::of_command(address, &error, &key)));
+                    if error.code() == "WRONGTYPE" && key.starts_with(OURS) {
+                        self.of_another_kind.push(key);
+                    }
                 }
                 value => self.values[self.positions[command]] = value,
             }
@@ -143,8 +179,10 @@ impl Exchange {
 
     /// The key that a command is about, for errors.
     fn key_of(&self, command: usize) -> String {
-        let argument = self.commands.cmd_iter().nth(command).and_then(|command| command.args_iter().nth(1));
-        match argument {
+        let mut arguments = self.commands.cmd_iter().nth(command).map(redis::Cmd::args_iter).into_iter().flatten();
+        let is_script = matches!(arguments.next(), Some(Arg::Simple(b"EVAL")));
+        // A script's key comes after its text and the number of keys.
+        match arguments.nth(if is_script { 2 } else { 0 }) {
             Some(Arg::Simple(key)) => String::from_utf8_lossy(key).into_owned(),
             _ => String::new(),
         }

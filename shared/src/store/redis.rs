@@ -79,7 +79,7 @@ impl RedisStore {
     }
 
     async fn read_one(&self, commands: Pipeline) -> Result<Value, RedisConnectionError> {
-        Ok(self.connection.read(commands).await?.swap_remove(0))
+        Ok(self.connection.read_or_lose(commands).await?.swap_remove(0))
     }
 
     /// Unpacks a backstory. One that cannot be read any more is removed, so that it is written again, and `None` is returned.

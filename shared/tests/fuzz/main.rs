@@ -4,6 +4,8 @@
 
 mod bounds;
 mod codebook;
+#[path = "../control/message.rs"]
+mod control_message;
 mod experiment;
 mod message;
 mod mutate;

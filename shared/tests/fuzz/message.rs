@@ -7,17 +7,23 @@ use proptest::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use valuesim_shared::codebook::Codebook;
+use valuesim_shared::control::{
+    AboutRun, Change, CoordinatorReport, DesiredState, History, Order, RunPhase, RunScores, WorkerReport,
+};
 use valuesim_shared::dead_letter::{DeadLetter, DeadMessage};
 use valuesim_shared::experiment::Experiment;
 use valuesim_shared::id::{Cell, Code, Fold, ModelId, Respondent, RunId};
-use valuesim_shared::manifest::Manifest;
-use valuesim_shared::outcome::{CellOutcome, CellResult, CellSpend, CodeString, Ended, OUTCOME_VERSION, StageSpend};
+use valuesim_shared::manifest::{MANIFEST_VERSION, Manifest};
+use valuesim_shared::outcome::{
+    CellOutcome, CellResult, CellSpend, CodeString, Ended, OUTCOME_VERSION, Packed, StageSpend, Unpacked, pack, unpack,
+};
 use valuesim_shared::stage::{Stage, StageKind};
 use valuesim_shared::store::{Backstory, CallKey, RecordedReply, ReplyText};
 use valuesim_shared::task::{PackedCodes, RetrievedItems, TASK_VERSION, Task, TaskKind};
 use valuesim_shared::transcript::{Call, Transcript};
 
 use crate::bounds::{HOSTILE_BYTES, Memory, bounded, fuzz};
+use crate::control_message;
 use crate::mutate::{endless, hostile};
 
 /// Codes of one or two characters become integers of four bytes, in lists that grow by doubling.
@@ -89,6 +95,45 @@ fn fuzz_any_outcome_is_read_or_refused() {
     fuzz(1, &hostile(vec![json(&outcome())]), |bytes| check::<CellOutcome>(&bytes));
 }
 
+/// Whatever is on a results queue: an outcome, one that is compressed, or a notice of its parts.
+#[test]
+fn fuzz_any_message_of_a_results_queue_is_unpacked_or_refused() {
+    let plain = json(&outcome());
+    let compressed = zstd::bulk::compress(&plain, 1).expect("compresses");
+    let Packed::Parts(notice, parts) = pack(&mut outcome(), 10) else { panic!("it is in parts") };
+    let parts: Vec<Vec<u8>> = parts.iter().map(|part| part.to_vec()).collect();
+    fuzz(2, &hostile(vec![plain, compressed, notice.to_bytes(), parts[0].clone()]), |bytes| match unpack(&bytes) {
+        Ok(Unpacked::Outcome(read)) => assert_eq!(read.version, OUTCOME_VERSION),
+        Ok(Unpacked::Parts(notice)) => {
+            assert!(notice.parts <= 100, "{} parts", notice.parts);
+            let _ = notice.outcome(&parts);
+            let _ = notice.outcome(&[bytes]);
+        }
+        Err(error) => assert!(!error.to_string().is_empty()),
+    });
+}
+
+/// Whatever is under a key of a run or of a fleet's process: orders, entries and reports.
+#[test]
+fn fuzz_any_value_of_the_store_is_read_or_refused() {
+    let values = vec![
+        json(&Order::new(DesiredState::Pause, "ada".to_owned())),
+        json(&control_message::about("r", RunPhase::Begun)),
+        json(&control_message::worker("w")),
+        json(&control_message::coordinator("c")),
+        json(&History::default()),
+    ];
+    fuzz(2, &hostile(values), |bytes| {
+        check::<Order>(&bytes);
+        check::<AboutRun>(&bytes);
+        check::<WorkerReport>(&bytes);
+        check::<CoordinatorReport>(&bytes);
+        check::<History>(&bytes);
+        check::<RunScores>(&bytes);
+        check::<Change>(&bytes);
+    });
+}
+
 #[test]
 fn fuzz_any_dead_letter_is_read_and_none_is_too_long() {
     let letter = DeadLetter::new(&task().to_bytes(), "it failed".to_owned(), "w1".to_owned()).to_bytes();
@@ -152,7 +197,7 @@ fn fuzz_any_manifest_is_complete_or_refused() {
     let codebook = Codebook::built_in();
     let question = serde_json::to_value(&codebook.questions()[0]).expect("a question is JSON");
     let experiment = Experiment::default().resolve().expect("the demonstration is valid");
-    let start = serde_json::json!({"version": 1, "run": "r1", "behaviour": "paper", "split": experiment.split,
+    let start = serde_json::json!({"version": MANIFEST_VERSION, "run": "r1", "behaviour": "paper", "split": experiment.split,
         "methods": experiment.methods, "models": experiment.models, "prompts": "6b", "transcripts": false});
     let with = |codebook: serde_json::Value| {
         let mut manifest = start.clone();

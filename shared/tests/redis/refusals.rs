@@ -5,11 +5,14 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use valuesim_shared::control::{Control as _, RedisControl, RunPhase};
 use valuesim_shared::redis_connection::{RedisConnection, RedisConnectionError, RedisConnectionState};
 use valuesim_shared::store::Store as _;
 use valuesim_test_servers::{RedisServer, eventually};
 
-use crate::support::{LIMIT, call, cell, command, connect, is_unreachable, keys, plain, reply, run, store, until};
+use crate::support::{
+    LIMIT, call, cell, command, connect, each, is_unreachable, keys, plain, reply, run, store, until,
+};
 
 async fn refusal(url: &str) -> RedisConnectionError {
     let start = Instant::now();
@@ -179,7 +182,7 @@ async fn settings_that_lose_what_was_paid_for_are_warned_of() {
 }
 
 #[tokio::test]
-async fn a_key_with_a_value_of_another_kind_is_named() {
+async fn a_key_with_a_value_of_another_kind_is_named_to_operators_and_mended_by_a_fleet() {
     let server = RedisServer::start().await.expect("starts");
     let (store, run) = (store(&server.url()).await, run("r1"));
     store.put_manifest(&run, b"{}").await.expect("writes");
@@ -187,6 +190,17 @@ async fn a_key_with_a_value_of_another_kind_is_named() {
     let [key] = &keys(&mut plain, "*").await[..] else { panic!("one key") };
     command(&mut plain, &format!("DEL {key}")).await;
     command(&mut plain, &format!("RPUSH {key} x")).await;
-    let refused = store.manifest(&run).await.expect_err("it is a list").to_string();
-    assert!(refused.contains(&format!("its key {key} holds a value of another kind")), "{refused}");
+    assert_eq!(store.manifest(&run).await.expect("is mended"), None, "as if it were lost");
+    store.put_manifest(&run, b"{}").await.expect("writes");
+    assert_eq!(store.manifest(&run).await.expect("reads").as_deref(), Some(&b"{}"[..]));
+    command(&mut plain, "RPUSH valuesim:{r1}:about x").await;
+    let control = RedisControl::new(store.connection().clone());
+    let refused = control.about(&run).await.expect_err("it is a list").to_string();
+    assert!(refused.contains("its key valuesim:{r1}:about holds a value of another kind"), "{refused}");
+    control.announce(&crate::message::about("r1", RunPhase::Begun)).await.expect("replaces it");
+    command(&mut plain, "SET valuesim:{r1/0/1/1}:calls x").await;
+    store.note_sent(&run, cell(1), call(1), &each()).await.expect("is mended");
+    command(&mut plain, "RPUSH valuesim:{r1}:leader x").await;
+    let lead = control.take_lead(&run, &crate::message::process("c1", 1), None).await;
+    assert_eq!(lead, Ok(valuesim_shared::control::Lead::Ours));
 }

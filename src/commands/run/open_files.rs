@@ -28,6 +28,13 @@ pub(super) fn fit_calls(experiment: &mut Experiment, most_files: Option<u64>, li
     ))
 }
 
+/// How many calls in flight the open files of a worker process carry, whose probes listen.
+pub(in crate::commands) fn calls_of_a_worker(most_files: Option<u64>) -> Option<u32> {
+    let files = most_files?;
+    let room = files.saturating_sub(files / LISTENER_SHARE + OTHER_FILES).max(1);
+    Some(u32::try_from(room).unwrap_or(u32::MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use valuesim_shared::experiment::Simulation;
@@ -63,5 +70,12 @@ mod tests {
         let simulated = Experiment { simulate: Some(Simulation::default()), ..experiment(&[1000]) };
         check(simulated, 256, false, &[104]);
         assert_eq!(fit_calls(&mut experiment(&[1000]), None, true), None);
+    }
+
+    #[test]
+    fn a_worker_has_room_for_the_calls_that_its_open_files_carry() {
+        assert_eq!(calls_of_a_worker(Some(256)), Some(144));
+        assert_eq!(calls_of_a_worker(Some(20)), Some(1));
+        assert_eq!(calls_of_a_worker(None), None);
     }
 }

@@ -51,7 +51,7 @@ impl DictionaryCache {
         }
         let mut ask = Pipeline::new();
         ask.cmd("GET").arg(key::of_run(run, "dictionary"));
-        let Some(id) = self.connection.read(ask).await?.first().and_then(id_in) else { return Ok(None) };
+        let Some(id) = self.connection.read_or_lose(ask).await?.first().and_then(id_in) else { return Ok(None) };
         let dictionary = self.get(run, id).await?;
         if let Some(dictionary) = &dictionary {
             self.known().takes_for(run, dictionary);
@@ -70,7 +70,7 @@ impl DictionaryCache {
         }
         let mut ask = Pipeline::new();
         ask.cmd("GET").arg(dictionary_key(run, id));
-        let Some(Value::BulkString(bytes)) = self.connection.read(ask).await?.pop() else { return Ok(None) };
+        let Some(Value::BulkString(bytes)) = self.connection.read_or_lose(ask).await?.pop() else { return Ok(None) };
         match Dictionary::new(bytes) {
             Ok(dictionary) if dictionary.id == id => Ok(Some(self.keep(dictionary))),
             // A damaged dictionary counts as lost.
@@ -123,7 +123,7 @@ impl DictionaryCache {
         let samples = key::of_run(run, "samples");
         let mut ask = Pipeline::new();
         ask.cmd("LRANGE").arg(&samples).arg(format!("-{SAMPLES}")).arg(-1);
-        let Some(Value::Array(packed)) = self.connection.read(ask).await?.pop() else { return Ok(()) };
+        let Some(Value::Array(packed)) = self.connection.read_or_lose(ask).await?.pop() else { return Ok(()) };
         let trained = tokio::task::spawn_blocking(move || Dictionary::train(&unpacked(&packed))).await;
         let dictionary = match trained.expect("training does not panic") {
             Ok(dictionary) => dictionary,

@@ -11,6 +11,9 @@ use crate::store::{LEASE_EXPIRY, Lease, LeaseReason, Owner, StoreError};
 /// Removes a lease if it is still the owner's, in one step, so that nobody else's lease is removed.
 const RELEASE: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('UNLINK', KEYS[1]) end return 0";
 
+/// How long a lease without an expiry still lasts once it is noticed.
+const FORGED_LEASE_SECONDS: u64 = 1;
+
 impl RedisStore {
     pub(super) async fn try_lease(
         &self,
@@ -20,8 +23,11 @@ impl RedisStore {
         reason: LeaseReason,
     ) -> Result<Lease, StoreError> {
         let mut commands = Pipeline::new();
+        // A lease is written with its expiry. One without was not written by this program, and would bar the cell for ever.
+        let owner_key = key::of_cell(run, cell, OWNER);
+        commands.cmd("EXPIRE").arg(&owner_key).arg(FORGED_LEASE_SECONDS).arg("NX");
         commands.cmd("GETBIT").arg(finished_key(run, cell)).arg(cell.respondent.row());
-        let set = commands.cmd("SET").arg(key::of_cell(run, cell, OWNER)).arg(&owner.0);
+        let set = commands.cmd("SET").arg(&owner_key).arg(&owner.0);
         set.arg("EX").arg(LEASE_EXPIRY.as_secs()).arg("GET");
         if reason == LeaseReason::FirstDelivery {
             set.arg("NX");
