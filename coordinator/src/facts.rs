@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::{Experiment, PAPER_SEED, PAPER_USERS, Sample, SplitSettings, Users};
 use valuesim_shared::id::Country;
-use valuesim_shared::survey::{Release, Survey};
+use valuesim_shared::survey::{AsRead, Release, Survey};
 
 use crate::grouped::{counted, grouped};
 use crate::plan::Plan;
@@ -49,9 +49,32 @@ fn people(count: usize) -> String {
 fn survey_fact(experiment: &Experiment, survey: &Survey) -> String {
     let rows = people(survey.respondents());
     match &experiment.survey.file {
-        Some(file) => format!("survey: {}, {rows}, version {:?}", file.display(), survey.edition().version),
+        Some(file) => {
+            let version = &survey.edition().version;
+            let version =
+                if version.is_empty() { "no version named".to_owned() } else { format!("version {version:?}") };
+            format!("survey: {}, {rows}, {version}{}", file.display(), as_read(survey))
+        }
         None => format!("survey: SYNTHETIC, {rows}, seed {}", experiment.survey.synthetic_seed),
     }
+}
+
+/// What was unusual about the survey file, each part after a semicolon.
+fn as_read(survey: &Survey) -> String {
+    let AsRead { separator, lines_above, blanks } = survey.as_read();
+    let extract = survey.extract_of().map(|rows| {
+        let (here, all) = (grouped(survey.respondents() as u64), grouped(rows as u64));
+        let release = survey.edition().release;
+        format!("an extract: {here} of the {all} rows of {release}, so baselines and intervals are about these {here}")
+    });
+    let separator = separator.map(|separator| match separator {
+        '\t' => "fields separated by tabs".to_owned(),
+        other => format!("fields separated by `{other}`"),
+    });
+    let above = counted(*lines_above, "line above the header skipped", "lines above the header skipped");
+    let blanks_text = counted(*blanks, "blank value taken as missing", "blank values taken as missing");
+    let parts = [extract, separator, (*lines_above > 0).then_some(above), (*blanks > 0).then_some(blanks_text)];
+    std::iter::once(String::new()).chain(parts.into_iter().flatten()).collect::<Vec<_>>().join("; ")
 }
 
 fn sample_fact(experiment: &Experiment, plan: &Plan, survey: &Survey) -> String {
@@ -64,6 +87,7 @@ fn sample_fact(experiment: &Experiment, plan: &Plan, survey: &Survey) -> String 
         return format!("sample: rounds of respondents{from}, at most {most}, drawn with seed {seed}, until {aim}");
     }
     let papers = survey.edition().release == Release::V6
+        && survey.extract_of().is_none()
         && sample.seed == PAPER_SEED
         && sample.users == Some(Users::Count(PAPER_USERS))
         && sample.countries.is_empty()

@@ -2,6 +2,7 @@
 
 mod column;
 mod csv_fields;
+mod dialect;
 mod edition;
 mod error;
 mod header;
@@ -9,6 +10,7 @@ mod load;
 mod open;
 mod record;
 mod text_column;
+mod utf16;
 mod value;
 
 #[cfg(test)]
@@ -35,6 +37,18 @@ pub struct Survey {
     /// Further columns of the file, by name.
     texts: BTreeMap<String, TextColumn>,
     digest: [u8; 32],
+    as_read: AsRead,
+}
+
+/// What was unusual about a file as it was read.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct AsRead {
+    /// What separates its fields, if not commas.
+    pub separator: Option<char>,
+    /// Lines above its header, which were skipped.
+    pub lines_above: u64,
+    /// Answers that were blank, or `NA` and the like, and were taken as missing.
+    pub blanks: u64,
 }
 
 impl Survey {
@@ -67,6 +81,16 @@ impl Survey {
     /// The edition of the survey.
     pub fn edition(&self) -> &Edition {
         &self.edition
+    }
+
+    /// What was unusual about the file.
+    pub fn as_read(&self) -> &AsRead {
+        &self.as_read
+    }
+
+    /// The number of respondents of the official release of which the file has only some; `None` if it has all, or is none.
+    pub fn extract_of(&self) -> Option<usize> {
+        self.edition.release.rows().filter(|&rows| rows > self.respondents())
     }
 
     /// Whether the survey is labelled as synthetic.
@@ -130,7 +154,8 @@ impl SurveyBuilder {
         self.countries.shrink_to_fit();
         self.columns.iter_mut().for_each(Column::shrink_to_fit);
         let digest = digest(&edition, &self.countries, &self.columns);
-        Survey { edition, countries: self.countries, columns: self.columns, texts: BTreeMap::new(), digest }
+        let (countries, columns, texts, as_read) = (self.countries, self.columns, BTreeMap::new(), AsRead::default());
+        Survey { edition, countries, columns, texts, digest, as_read }
     }
 }
 

@@ -36,6 +36,7 @@ mod samples;
 mod servers;
 mod settings;
 mod support;
+mod survey_extracts;
 mod survey_mistakes;
 mod verify;
 mod when;

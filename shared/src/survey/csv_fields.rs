@@ -1,4 +1,4 @@
-//! Splits a simple row of CSV at its commas. Nearly all rows are simple, and this takes a third of the csv crate's time.
+//! Splits a simple row of CSV at its separators. Nearly all rows are simple, and this takes a third of the csv crate's time.
 
 /// The position of a field in the bytes of its row, without quotation marks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,17 +11,17 @@ pub(super) struct Span {
 ///
 /// `None` if the row does not end in `input`, or needs the full grammar: doubled quotation marks, or quotation marks or
 /// line breaks inside a field. Must not be called on an empty line, which is not a row.
-pub(super) fn split_simple(input: &[u8], fields: &mut Vec<Span>) -> Option<usize> {
+pub(super) fn split_simple(input: &[u8], separator: u8, fields: &mut Vec<Span>) -> Option<usize> {
     fields.clear();
     let mut at = 0;
     loop {
         let (field, next) = match input.get(at)? {
             b'"' => quoted(input, at + 1)?,
-            _ => plain(input, at)?,
+            _ => plain(input, separator, at)?,
         };
         fields.push(field);
         match (input.get(next)?, input.get(next + 1)) {
-            (b',', _) => at = next + 1,
+            (byte, _) if *byte == separator => at = next + 1,
             (b'\n', _) => return Some(next + 1),
             (b'\r', Some(b'\n')) => return Some(next + 2),
             _ => return None,
@@ -37,8 +37,8 @@ fn quoted(input: &[u8], start: usize) -> Option<(Span, usize)> {
 }
 
 /// The field from `start` to the next delimiter, and the position of that delimiter.
-fn plain(input: &[u8], start: usize) -> Option<(Span, usize)> {
-    let length = input[start..].iter().position(|&byte| matches!(byte, b',' | b'\n' | b'\r' | b'"'))?;
+fn plain(input: &[u8], separator: u8, start: usize) -> Option<(Span, usize)> {
+    let length = input[start..].iter().position(|&byte| byte == separator || matches!(byte, b'\n' | b'\r' | b'"'))?;
     let end = start + length;
     Some((Span { start, end }, end))
 }
@@ -51,7 +51,7 @@ mod tests {
     fn only_simple_rows_are_split() {
         fn check(input: &str, expected: Option<(&[&str], usize)>) {
             let mut spans = Vec::new();
-            let found = split_simple(input.as_bytes(), &mut spans).map(|read| {
+            let found = split_simple(input.as_bytes(), b',', &mut spans).map(|read| {
                 let fields: Vec<_> = spans.iter().map(|span| &input[span.start..span.end]).collect();
                 (fields, read)
             });

@@ -70,15 +70,6 @@ pub enum SurveyError {
         /// What was found.
         found: String,
     },
-    /// The file covers a single country; its rows have one field more than its header.
-    #[error(
-        "{} is the file of a single country (semicolons between fields, which shifts its columns by one): {WANTED}",
-        file.display()
-    )]
-    CountryFile {
-        /// The file.
-        file: PathBuf,
-    },
     /// The file has reversed scales under names like `Q1P`.
     #[error("{} is the \"inverted\" file, whose scales are reversed ({column} in place of {question}): {WANTED}", file.display())]
     Inverted {
@@ -123,14 +114,13 @@ pub enum SurveyError {
         /// The evidence.
         found: String,
     },
-    /// An official release has the wrong number of respondents.
+    /// A file has more respondents than the official release that it names.
     #[error(
-        "{} is labelled as {release}, which has {expected} respondents, but has {found}: it is {}, \
-         so its row numbers mean other people; download it again",
-        file.display(),
-        if found < expected { "truncated, or an extract" } else { "joined with something else" }
+        "{} is labelled as {release}, which has {expected} respondents, but has {found}: it is joined with something else; \
+         download it again, or make an extract that has each person once",
+        file.display()
     )]
-    WrongRows {
+    TooManyRows {
         /// The file.
         file: PathBuf,
         /// The release.
@@ -189,9 +179,7 @@ pub enum SurveyError {
 /// What is wrong with a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ValueFault {
-    /// The field is blank.
-    Blank,
-    /// The value has a decimal point.
+    /// The value has a fraction.
     Decimal,
     /// The value is not an integer.
     NotAnInteger,
@@ -209,9 +197,8 @@ pub enum ValueFault {
 impl fmt::Display for ValueFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Blank => f.write_str("is blank: expected an integer code (-1 to -5 for a missing answer)"),
             Self::Decimal => f.write_str(
-                "has a decimal point: expected an integer code; was the file saved again by another program?",
+                "has a fraction: expected an integer code, such as 1 or 1.0; was the file saved again by another program?",
             ),
             Self::NotAnInteger => f.write_str("is not an integer code: is the file as it was downloaded?"),
             Self::UnknownCode { known } => write!(

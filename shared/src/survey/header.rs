@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use super::dialect;
 use super::error::SurveyError;
 use super::record::Record;
 use crate::id::QuestionId;
@@ -13,9 +14,12 @@ const EXAMPLES: usize = 5;
 /// The positions of the loaded fields in a row.
 #[derive(Debug)]
 pub(super) struct Layout {
-    /// The number of fields in a row.
+    /// The number of fields in the header.
     pub(super) width: usize,
-    pub(super) version: usize,
+    /// Whether the header ends in a separator, so that its last field is none.
+    pub(super) has_empty_end: bool,
+    /// Optional; only used to recognise the edition.
+    pub(super) version: Option<usize>,
     /// Optional; only used to recognise the edition.
     pub(super) doi: Option<usize>,
     pub(super) country: usize,
@@ -38,11 +42,8 @@ impl Layout {
     /// Reads the layout from a header, with `further` columns. The error says what kind of file it is instead.
     pub(super) fn read(file: &Path, header: &Record<'_>, further: &[String]) -> Result<Self, SurveyError> {
         let names = names(file, header)?;
-        if is_country_file(&names) {
-            return Err(SurveyError::CountryFile { file: file.to_owned() });
-        }
         let positions: BTreeMap<&str, usize> = names.iter().copied().zip(0..).collect();
-        let wanted = || QuestionId::all().map(|id| id.to_string()).chain([COUNTRY, VERSION].map(str::to_owned));
+        let wanted = || QuestionId::all().map(|id| id.to_string()).chain([COUNTRY.to_owned()]);
         let missing: Vec<_> = wanted().filter(|name| !positions.contains_key(name.as_str())).collect();
         if !missing.is_empty() {
             return Err(wrong_columns(file, &positions, &missing));
@@ -53,7 +54,8 @@ impl Layout {
         let further = further_columns(file, &positions, further)?;
         Ok(Self {
             width: names.len(),
-            version: positions[VERSION],
+            has_empty_end: names.len() > 1 && names.last().is_some_and(|name| name.is_empty()),
+            version: positions.get(VERSION).copied(),
             doi: positions.get("doi").copied(),
             country: positions[COUNTRY],
             questions: QuestionId::all().map(|id| positions[id.to_string().as_str()]).collect(),
@@ -76,17 +78,12 @@ fn further_columns(
 }
 
 fn names<'a>(file: &Path, header: &Record<'a>) -> Result<Vec<&'a str>, SurveyError> {
-    let names: Option<Vec<_>> = header.fields().map(|field| str::from_utf8(field).ok()).collect();
+    let names: Option<Vec<_>> = header.fields().map(dialect::name).collect();
     let is_text = |names: &Vec<&str>| names.iter().all(|name| !name.contains(char::is_control));
     names.filter(is_text).ok_or_else(|| SurveyError::NotASurvey {
         file: file.to_owned(),
         found: "it does not begin with UTF-8 text".to_owned(),
     })
-}
-
-/// The header of a single country's file has semicolons, so it reads as one long field.
-fn is_country_file(names: &[&str]) -> bool {
-    names.iter().map(|name| name.matches(';').count()).sum::<usize>() > names.len()
 }
 
 /// The error for a file with the columns `positions` that lacks the columns `missing`.

@@ -3,13 +3,14 @@
 use std::io::Read;
 use std::path::Path;
 
+use super::dialect::Dialect;
 use super::edition::Edition;
 use super::error::{SurveyError, ValueFault};
 use super::header::{self, Layout};
 use super::record::{Record, RecordFault, Records};
 use super::text_column::TextColumnBuilder;
 use super::value::{self, KnownCodes};
-use super::{Survey, SurveyBuilder, open};
+use super::{AsRead, Survey, SurveyBuilder, open};
 use crate::codebook::Codebook;
 use crate::id::{Code, Country, QUESTIONS, QuestionId};
 
@@ -19,8 +20,10 @@ const SHOWN_CHARS: usize = 40;
 impl Survey {
     /// Loads a survey in the cross-national format from a `.csv`, a `.csv.gz`, or a `.zip` with one CSV in it.
     ///
-    /// Values may be codes of `codebook` or of the official file. An official release must be complete; a synthetic
-    /// survey, or one that names no release, may have any number of respondents.
+    /// Values may be codes of `codebook` or of the official file. The file may be an extract: it may have fewer respondents than
+    /// the release that it names, and other columns beside those that are needed. Its fields may be separated by semicolons,
+    /// tabs or bars, lines may stand above its header, and codes may be written as data frames write them (`1.0`, `NA`); see
+    /// [`Survey::as_read`].
     ///
     /// Of other columns it keeps the region and the language of the interview, if the file has them.
     pub fn load(file: &Path, codebook: &Codebook) -> Result<Self, SurveyError> {
@@ -52,21 +55,28 @@ struct EditionTexts {
 impl Loader<'_> {
     fn load(&self, stream: &mut dyn Read) -> Result<Survey, SurveyError> {
         let mut records = Records::new(stream);
+        let dialect = Dialect::find(records.beginning().map_err(|error| open::fault(self.file, error))?);
+        records.begin_at(dialect);
         let header = self.next(&mut records)?;
         let layout = Layout::read(self.file, &header.ok_or_else(|| self.empty())?, self.further)?;
         let mut builder = SurveyBuilder::new();
         let mut texts = EditionTexts::default();
         let mut further: Vec<TextColumnBuilder> = layout.further.iter().map(|_| TextColumnBuilder::default()).collect();
         let mut codes = [Code(0); QUESTIONS];
+        let mut blanks = 0;
         while let Some(record) = self.next(&mut records)? {
-            if record.len() != layout.width {
+            if !has_all_fields(&record, &layout, dialect) {
                 let (line, found) = (record.line, record.len());
                 return Err(self.wrong_length(&mut records, &layout, line, found));
             }
             if builder.respondents() == 0 {
                 texts = self.edition_texts(&layout, &record)?;
             }
-            self.read_codes(&layout, &record, &mut codes)?;
+            // Spreadsheets save rows without any value.
+            if record.fields().all(<[u8]>::is_empty) {
+                continue;
+            }
+            blanks += self.read_codes(&layout, &record, &mut codes)?;
             builder.push(self.country(&layout, &record)?, &codes);
             for (column, (_, position)) in further.iter_mut().zip(&layout.further) {
                 column.push(record.field(*position));
@@ -75,7 +85,9 @@ impl Loader<'_> {
         let survey = self.finish(builder, &texts)?;
         let names = layout.further.into_iter().map(|(name, _)| name);
         let columns = further.into_iter().map(TextColumnBuilder::finish);
-        Ok(Survey { texts: names.zip(columns).collect(), ..survey })
+        let separator = Some(char::from(dialect.separator)).filter(|&separator| separator != ',');
+        let as_read = AsRead { separator, lines_above: dialect.lines_above, blanks };
+        Ok(Survey { texts: names.zip(columns).collect(), as_read, ..survey })
     }
 
     fn next<'r>(&self, records: &'r mut Records<'_>) -> Result<Option<Record<'r>>, SurveyError> {
@@ -86,19 +98,23 @@ impl Loader<'_> {
         })
     }
 
+    /// Reads a respondent's codes. Returns how many were blank.
     fn read_codes(
         &self,
         layout: &Layout,
         record: &Record<'_>,
         codes: &mut [Code; QUESTIONS],
-    ) -> Result<(), SurveyError> {
+    ) -> Result<u64, SurveyError> {
+        let mut blanks = 0;
         for (index, (code, known)) in codes.iter_mut().zip(&self.known).enumerate() {
             let field = record.field(layout.questions[index]);
-            *code = value::parse(field)
-                .and_then(|code| known.check(code).map(|()| code))
-                .map_err(|fault| self.value_fault(record, &QuestionId::from_index(index).to_string(), field, fault))?;
+            let fault = |fault| self.value_fault(record, &QuestionId::from_index(index).to_string(), field, fault);
+            let found = value::parse(field).map_err(fault)?;
+            blanks += u64::from(found.is_none());
+            *code = found.unwrap_or(value::BLANK);
+            known.check(*code).map_err(fault)?;
         }
-        Ok(())
+        Ok(blanks)
     }
 
     fn country(&self, layout: &Layout, record: &Record<'_>) -> Result<Country, SurveyError> {
@@ -112,8 +128,11 @@ impl Loader<'_> {
             let text = str::from_utf8(field).map(str::to_owned);
             text.map_err(|_| self.value_fault(record, column, field, ValueFault::NotText))
         };
-        let doi = layout.doi.map(|position| text("doi", position)).transpose()?;
-        Ok(EditionTexts { version: text(header::VERSION, layout.version)?, doi: doi.unwrap_or_default() })
+        let optional = |column: &str, position: Option<usize>| {
+            let found = position.map(|position| text(column, position)).transpose();
+            found.map(Option::unwrap_or_default)
+        };
+        Ok(EditionTexts { version: optional(header::VERSION, layout.version)?, doi: optional("doi", layout.doi)? })
     }
 
     fn finish(&self, builder: SurveyBuilder, texts: &EditionTexts) -> Result<Survey, SurveyError> {
@@ -123,8 +142,8 @@ impl Loader<'_> {
         }
         let edition = Edition::recognise(&texts.version, &texts.doi, found);
         match edition.release.rows() {
-            Some(expected) if found != expected => {
-                Err(SurveyError::WrongRows { file: self.file.to_owned(), release: edition.release, expected, found })
+            Some(expected) if found > expected => {
+                Err(SurveyError::TooManyRows { file: self.file.to_owned(), release: edition.release, expected, found })
             }
             _ => Ok(builder.finish_as(edition)),
         }
@@ -154,4 +173,14 @@ impl Loader<'_> {
     fn not_a_survey(&self, found: &str) -> SurveyError {
         SurveyError::NotASurvey { file: self.file.to_owned(), found: found.to_owned() }
     }
+}
+
+/// Whether a row has the fields of the header. Programs that do not separate by commas often end rows with a separator too many.
+fn has_all_fields(record: &Record<'_>, layout: &Layout, dialect: Dialect) -> bool {
+    let (found, expected) = (record.len(), layout.width);
+    let ends_empty = || record.field(found - 1).is_empty();
+    let may_end_so = dialect.separator != Dialect::USUAL.separator;
+    found == expected
+        || (layout.has_empty_end && found + 1 == expected)
+        || (may_end_so && found == expected + 1 && ends_empty())
 }

@@ -11,6 +11,7 @@ use zip::ZipArchive;
 use zip::result::ZipError;
 
 use super::error::SurveyError;
+use super::utf16::{ByteOrder, Utf16};
 
 /// How many bytes are enough to recognise the kind of a file.
 const HEAD_BYTES: usize = 16;
@@ -110,9 +111,14 @@ fn read_table<T>(
     read: impl FnOnce(&mut dyn Read) -> Result<T, SurveyError>,
 ) -> Result<T, SurveyError> {
     let head = read_head(stream).map_err(|error| fault(file, error))?;
-    match program_by_head(&head) {
-        Some(program) => Err(SurveyError::Program { file: file.to_owned(), program }),
-        None => read(&mut Cursor::new(head).chain(stream)),
+    if let Some(program) = program_by_head(&head) {
+        return Err(SurveyError::Program { file: file.to_owned(), program });
+    }
+    let order = ByteOrder::of(&head);
+    let mut whole = Cursor::new(head).chain(stream);
+    match order {
+        Some(order) => read(&mut Utf16::new(&mut whole, order)),
+        None => read(&mut whole),
     }
 }
 

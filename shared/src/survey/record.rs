@@ -6,6 +6,7 @@ use std::ops::Range;
 use csv_core::ReadRecordResult;
 
 use super::csv_fields::{Span, split_simple};
+use super::dialect::Dialect;
 
 /// The longest row accepted. A row of the official file has about 2 kB; a row longer than this has an unclosed quotation
 /// mark.
@@ -23,6 +24,7 @@ const CHUNK_BYTES: usize = 256 * 1024;
 pub(super) struct Records<'a> {
     source: &'a mut dyn Read,
     parser: csv_core::Reader,
+    separator: u8,
     input: Vec<u8>,
     /// The part of `input` that is not yet parsed.
     unread: Range<usize>,
@@ -78,6 +80,7 @@ impl<'a> Records<'a> {
         Self {
             source,
             parser: csv_core::Reader::new(),
+            separator: b',',
             input: vec![0; CHUNK_BYTES],
             unread: 0..0,
             is_begun: false,
@@ -85,6 +88,20 @@ impl<'a> Records<'a> {
             parsed: Parsed { bytes: vec![0; MAX_BYTES], ends: vec![0; MAX_FIELDS] },
             spans: Vec::new(),
         }
+    }
+
+    /// The beginning of the stream, as much of it as fits into the buffer. To be called before the first row is read.
+    pub(super) fn beginning(&mut self) -> io::Result<&[u8]> {
+        while self.fill_buffer()? > 0 {}
+        Ok(&self.input[self.unread.clone()])
+    }
+
+    /// Skips what stands above the header, and separates fields as the file does. To be called before the first row is read.
+    pub(super) fn begin_at(&mut self, dialect: Dialect) {
+        self.unread.start += dialect.bytes_above;
+        self.breaks += dialect.lines_above;
+        self.separator = dialect.separator;
+        self.parser = csv_core::ReaderBuilder::new().delimiter(dialect.separator).build();
     }
 
     /// The next row; `None` at the end of the stream.
@@ -119,7 +136,9 @@ impl<'a> Records<'a> {
             return Ok(None);
         }
         while !self.input[self.unread.clone()].contains(&b'\n') && self.fill_buffer()? > 0 {}
-        let Some(length) = split_simple(&self.input[self.unread.clone()], &mut self.spans) else { return Ok(None) };
+        let Some(length) = split_simple(&self.input[self.unread.clone()], self.separator, &mut self.spans) else {
+            return Ok(None);
+        };
         let row = self.unread.start..self.unread.start + length;
         self.breaks += 1;
         self.unread.start = row.end;

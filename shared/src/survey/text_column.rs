@@ -22,7 +22,11 @@ impl TextColumn {
 
     /// For each respondent, the value as a number; `None` where it is not a finite one.
     pub fn numbers(&self) -> Vec<Option<f64>> {
-        let number = |text: &String| text.trim().parse().ok().filter(|number: &f64| number.is_finite());
+        // Spreadsheets in half of Europe write decimal commas.
+        let number = |text: &String| {
+            let text = text.trim().replacen(',', ".", 1);
+            text.parse().ok().filter(|number: &f64| number.is_finite())
+        };
         let numbers: Vec<Option<f64>> = self.values.iter().map(number).collect();
         self.places.iter().map(|&place| numbers[place as usize]).collect()
     }

@@ -13,29 +13,40 @@ const MISSING: std::ops::RangeInclusive<i32> = -5..=-1;
 /// status of the spouse. They are kept unchanged, and match no option.
 const UNDOCUMENTED: [(u16, Code); 3] = [(276, Code(9)), (278, Code(9)), (280, Code(9))];
 
-/// The integer in a field.
-pub(super) fn parse(field: &[u8]) -> Result<Code, ValueFault> {
+/// The code of a blank value: missing.
+pub(super) const BLANK: Code = Code(-5);
+
+/// What programs write where a value is missing.
+const BLANKS: [&str; 6] = ["", ".", "NA", "NaN", "#N/A", "NULL"];
+
+/// The integer in a field; `None` if it is blank, or what programs write in a blank's place.
+pub(super) fn parse(field: &[u8]) -> Result<Option<Code>, ValueFault> {
     match field {
-        [digit @ b'0'..=b'9'] => Ok(Code((digit - b'0').into())),
-        [b'-', digit @ b'0'..=b'9'] => Ok(Code(-i32::from(digit - b'0'))),
+        [digit @ b'0'..=b'9'] => Ok(Some(Code((digit - b'0').into()))),
+        [b'-', digit @ b'0'..=b'9'] => Ok(Some(Code(-i32::from(digit - b'0')))),
         _ => parse_long(field),
     }
 }
 
-fn parse_long(field: &[u8]) -> Result<Code, ValueFault> {
-    let text = str::from_utf8(field).map_err(|_| ValueFault::NotText)?;
-    let is_number = text.strip_prefix('-').unwrap_or(text).bytes().all(|byte| byte.is_ascii_digit());
-    match text.parse() {
-        Ok(code) if is_number => Ok(Code(code)),
-        _ if text.trim().is_empty() => Err(ValueFault::Blank),
-        _ if text.contains('.') && text.parse::<f64>().is_ok() => Err(ValueFault::Decimal),
+fn parse_long(field: &[u8]) -> Result<Option<Code>, ValueFault> {
+    let text = str::from_utf8(field).map_err(|_| ValueFault::NotText)?.trim();
+    if BLANKS.contains(&text) {
+        return Ok(None);
+    }
+    // Data frames that have had missing values write 1.0 for 1, and in half of Europe 1,0.
+    let (whole, fraction) = text.split_once(['.', ',']).unwrap_or((text, "0"));
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number = is_digits(whole.strip_prefix('-').unwrap_or(whole)) && is_digits(fraction);
+    match whole.parse() {
+        Ok(code) if is_number && fraction.bytes().all(|byte| byte == b'0') => Ok(Some(Code(code))),
+        Ok(_) if is_number => Err(ValueFault::Decimal),
         _ => Err(ValueFault::NotAnInteger),
     }
 }
 
 /// The country in a field.
 pub(super) fn parse_country(field: &[u8]) -> Result<Country, ValueFault> {
-    let code = parse(field)?;
+    let code = parse(field)?.ok_or(ValueFault::NotACountry)?;
     let country = u16::try_from(code.0).ok().filter(|number| (1..=999).contains(number));
     country.map(Country).ok_or(ValueFault::NotACountry)
 }
@@ -114,7 +125,10 @@ mod tests {
     #[test]
     fn fields_are_integers_or_faults() {
         fn check(field: &[u8], expected: Result<i32, ValueFault>) {
-            assert_eq!(parse(field), expected.map(Code), "{}", field.escape_ascii());
+            assert_eq!(parse(field), expected.map(|code| Some(Code(code))), "{}", field.escape_ascii());
+        }
+        for blank in ["", "  ", ".", "NA", "NaN", " NA "] {
+            assert_eq!(parse(blank.as_bytes()), Ok(None), "{blank:?}");
         }
         check(b"0", Ok(0));
         check(b"7", Ok(7));
@@ -124,14 +138,16 @@ mod tests {
         check(b"276001", Ok(276_001));
         check(b"2147483647", Ok(i32::MAX));
         check(b"-2147483648", Ok(i32::MIN));
-        check(b"", Err(ValueFault::Blank));
-        check(b"  ", Err(ValueFault::Blank));
-        check(b"1.0", Err(ValueFault::Decimal));
+        check(b"1.0", Ok(1));
+        check(b"-2.00", Ok(-2));
+        check(b"1,0", Ok(1));
+        check(b" 1", Ok(1));
+        check(b"1.5", Err(ValueFault::Decimal));
+        check(b"1.", Err(ValueFault::NotAnInteger));
+        check(b".0", Err(ValueFault::NotAnInteger));
         check(b"-2.5", Err(ValueFault::Decimal));
-        check(b".", Err(ValueFault::NotAnInteger));
         check(b"a", Err(ValueFault::NotAnInteger));
         check(b"+1", Err(ValueFault::NotAnInteger));
-        check(b" 1", Err(ValueFault::NotAnInteger));
         check(b"-", Err(ValueFault::NotAnInteger));
         check(b"1e3", Err(ValueFault::NotAnInteger));
         check(b"2147483648", Err(ValueFault::NotAnInteger));
