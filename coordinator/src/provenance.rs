@@ -6,6 +6,7 @@ use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::Experiment;
 use valuesim_shared::id::RunId;
 use valuesim_shared::method::Behaviour;
+use valuesim_shared::model::Temperature;
 use valuesim_shared::price::Price;
 use valuesim_shared::prompt::prompts_digest;
 use valuesim_shared::survey::Survey;
@@ -53,6 +54,9 @@ pub struct ModelProvenance {
     pub name: String,
     /// What its tokens cost; `None` if unknown.
     pub price: Option<Price>,
+    /// The temperature of requests.
+    #[serde(default, skip_serializing_if = "Temperature::is_usual")]
+    pub temperature: Temperature,
 }
 
 impl Provenance {
@@ -71,10 +75,17 @@ impl Provenance {
             simulated: experiment.simulate.is_some(),
             cells: plan.cells_of_respondents(plan.most_respondents()),
             models: models
-                .map(|model| ModelProvenance { name: model.name.clone(), price: model.price.clone() })
+                .map(|model| ModelProvenance {
+                    name: model.name.clone(),
+                    price: model.price.clone(),
+                    temperature: model.temperature,
+                })
                 .collect(),
-            embeddings: embeddings
-                .map(|model| ModelProvenance { name: model.name.clone(), price: model.price.map(Price::from) }),
+            embeddings: embeddings.map(|model| ModelProvenance {
+                name: model.name.clone(),
+                price: model.price.map(Price::from),
+                temperature: Temperature::default(),
+            }),
             kept_replies_of: Vec::new(),
         }
     }
@@ -131,6 +142,11 @@ fn lines_of(provenance: &Provenance) -> Vec<String> {
         format!("prompts digest: {prompts}"),
     ];
     let price = |model: &ModelProvenance| model.price.as_ref().map(|price| price_line(&model.name, price));
+    let other = provenance.models.iter().filter(|model| !model.temperature.is_usual());
+    lines.extend(other.map(|model| match model.temperature {
+        Temperature::Default => format!("temperature of {}: the provider's own", model.name),
+        Temperature::Set(value) => format!("temperature of {}: {value}", model.name),
+    }));
     lines.extend(provenance.embeddings.iter().map(|model| format!("embeddings: {}", model.name)));
     lines.extend(provenance.models.iter().chain(&provenance.embeddings).filter_map(price));
     let earlier = &provenance.kept_replies_of;
@@ -164,7 +180,11 @@ mod tests {
             behaviour: Behaviour::Corrected,
             simulated: false,
             cells: 500,
-            models: vec![ModelProvenance { name: "m".to_owned(), price: Some(price) }],
+            models: vec![ModelProvenance {
+                name: "m".to_owned(),
+                price: Some(price),
+                temperature: Temperature::default(),
+            }],
             embeddings: None,
             kept_replies_of: Vec::new(),
         }

@@ -6,7 +6,7 @@ use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::{ArmName, Experiment};
 use valuesim_shared::id::{Fold, QuestionId, Respondent, RunId};
 use valuesim_shared::method::{Behaviour, Method};
-use valuesim_shared::model::ModelSettings;
+use valuesim_shared::model::{ModelSettings, Temperature};
 use valuesim_shared::strata::{Allocation, Stratify};
 use valuesim_shared::survey::Survey;
 
@@ -55,6 +55,9 @@ struct ModelInputs<'a> {
     name: &'a str,
     base_url: Option<&'a str>,
     max_output_tokens: Option<u32>,
+    /// Absent if it is the paper's.
+    #[serde(skip_serializing_if = "Temperature::is_usual")]
+    temperature: Temperature,
     extra_body: &'a serde_json::Map<String, serde_json::Value>,
 }
 
@@ -110,6 +113,7 @@ fn model_inputs<'a>(experiment: &Experiment, model: &'a ModelSettings) -> ModelI
         // The simulator listens on any free port, so its address does not identify the run.
         base_url: model.base_url.as_deref().filter(|_| experiment.simulate.is_none()),
         max_output_tokens: model.max_output_tokens,
+        temperature: model.temperature,
         extra_body: &model.extra_body,
     }
 }

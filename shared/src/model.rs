@@ -2,6 +2,7 @@
 
 pub(crate) mod known;
 pub(crate) mod problems;
+mod temperature;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use self::known::{Incomplete, Known};
 use self::problems::{Address, SettingsProblems};
 pub use self::problems::{holds_a_secret, is_plain};
+pub use self::temperature::Temperature;
 use crate::day::Day;
 use crate::permit::{Endpoint, KeyName, Limits};
 use crate::price::{Host, Price, PriceTable};
@@ -47,6 +49,9 @@ pub struct ModelSettings {
     /// The request field for that limit.
     #[serde(default, skip_serializing_if = "OutputLimitField::is_usual")]
     pub output_limit_field: OutputLimitField,
+    /// The temperature of requests.
+    #[serde(default, skip_serializing_if = "Temperature::is_usual")]
+    pub temperature: Temperature,
     /// After how many answered prompts with the same beginning the provider reads it from its cache; 0 if it has no cache.
     /// Decides in which order a cell's calls are made, and so what they cost, not what comes of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -118,6 +123,7 @@ impl ModelSettings {
             ca_file: None,
             max_output_tokens: None,
             output_limit_field: OutputLimitField::default(),
+            temperature: Temperature::default(),
             cache_after: None,
             limits: Limits::default(),
             price: None,

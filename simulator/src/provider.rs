@@ -22,8 +22,10 @@ mod fault;
 mod headers;
 mod limits;
 mod options;
+mod playing;
 mod prompt_history;
 mod rate_limiter;
+mod replay;
 mod replicas;
 mod reply_gate;
 mod request;
@@ -46,6 +48,7 @@ use valuesim_shared::codebook::Codebook;
 
 pub use limits::{LimitsChange, ProviderLimits};
 pub use options::{CacheRule, Latency, LimitRule, OptionsError, ProviderOptions, TokenCount};
+pub use replay::{Case, Cases, CasesError, To};
 use server::ProviderState;
 pub use stats::{Stats, TokenStats, WindowStats};
 
@@ -88,6 +91,11 @@ impl Provider {
     /// The base URL for clients: `http://127.0.0.1:PORT/v1`.
     pub fn base_url(&self) -> String {
         format!("http://{}/v1", self.address)
+    }
+
+    /// The base URL at which one case is played: `http://127.0.0.1:PORT/cases/N/v1`. Cases count from 1.
+    pub fn case_url(&self, case: usize) -> String {
+        format!("http://{}/cases/{case}/v1", self.address)
     }
 
     /// The base URL of one replica: `http://127.0.0.1:PORT/replicas/N/v1`. Replicas count from 0.

@@ -9,7 +9,8 @@ use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use secrecy::SecretString;
 use valuesim_shared::codebook::Codebook;
-use valuesim_simulator::provider::{CacheRule, Latency, LimitRule, Provider, ProviderOptions, TokenCount};
+use valuesim_shared::small_file::{MAX_EXPERIMENT_FILE, read_text};
+use valuesim_simulator::provider::{CacheRule, Case, Cases, Latency, LimitRule, Provider, ProviderOptions, TokenCount};
 
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::interrupt::Signals;
@@ -138,6 +139,11 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "SIGMA", conflicts_with = "fixed_reply")]
     reply_sigma: Option<f64>,
 
+    /// Play the answers of other providers: a TOML file with a [[case]] for each, which says `name`, `to` (all, one, some), `status`
+    /// and `body`. `/cases/N/v1` is the base URL of case N; a single one is played at the ordinary one, too
+    #[arg(long, value_name = "FILE", help_heading = "Faults")]
+    replay: Option<PathBuf>,
+
     /// Answer every call with this many bytes of fixed text, to measure a client's speed
     #[arg(long, value_name = "BYTES")]
     fixed_reply: Option<usize>,
@@ -177,6 +183,14 @@ enum Count {
 }
 
 impl Flags {
+    /// The answers to play.
+    fn cases(&self) -> anyhow::Result<Vec<Case>> {
+        let Some(file) = &self.replay else { return Ok(Vec::new()) };
+        let name = || format!("--replay {}", file.display());
+        let text = read_text(file, MAX_EXPERIMENT_FILE).with_context(name)?;
+        Ok(Cases::from_toml(&text).with_context(name)?.cases)
+    }
+
     fn options(&self) -> anyhow::Result<ProviderOptions> {
         let latency = match (self.latency_ms, self.latency_sigma) {
             (0, _) => Latency::None,
@@ -223,6 +237,7 @@ impl Flags {
             reply_sigma: self.reply_sigma,
             fixed_reply: self.fixed_reply,
             fixed_story: self.fixed_story,
+            cases: self.cases()?,
             ..ProviderOptions::default()
         })
     }
@@ -239,11 +254,15 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
 
 async fn serve(flags: &Flags, codebook: Codebook) -> Result<Exit, Failure> {
     let options = flags.options().or_usage()?;
+    let names: Vec<String> = options.cases.iter().map(ToString::to_string).collect();
     let starting = Provider::start(flags.listen, options, Arc::new(codebook)).await;
     let provider = starting.with_context(|| format!("serve on {}", flags.listen)).or_usage()?;
     let mut signals = Signals::listen()?;
     // Scripts wait for this line.
     print(&format!("SIMULATED provider at {}\n", provider.base_url()))?;
+    for (number, name) in (1..).zip(&names) {
+        print(&format!("case {number}, {name}: {}\n", provider.case_url(number)))?;
+    }
     signals.next().await;
     provider.stop().await;
     Ok(Exit::Done)

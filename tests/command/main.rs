@@ -21,6 +21,7 @@ mod orders;
 mod output;
 mod page;
 mod prices;
+mod provider_cases;
 mod provider_mistakes;
 mod proxy;
 mod rag;

@@ -7,6 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use valuesim_shared::permit::Endpoint;
 
+/// So many replies of one kind are worth a word.
+const WORTH_A_WORD: u32 = 20;
+
 /// What is known of one endpoint and model.
 #[derive(Debug, Default)]
 pub(crate) struct Evidence {
@@ -22,6 +25,8 @@ pub(crate) struct Evidence {
     open: AtomicU32,
     /// Those of them whose prompts were not taken, while it is not clear whether any is.
     held: AtomicU32,
+    /// Replies without text, but with reasoning.
+    only_reasoning: AtomicU32,
     /// Held by whoever asks a probe.
     pub(crate) probing: tokio::sync::Mutex<()>,
 }
@@ -50,6 +55,11 @@ impl Evidence {
     /// Records a response that is no chat completion. Returns how many came in a row.
     pub(crate) fn malformed(&self) -> u32 {
         self.malformed.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Records a reply without text, but with reasoning. Returns whether there are now so many that it is worth a word.
+    pub(crate) fn only_reasoning(&self) -> bool {
+        self.only_reasoning.fetch_add(1, Ordering::Relaxed) + 1 == WORTH_A_WORD
     }
 
     /// Records that calls were answered before this process made any.

@@ -29,4 +29,5 @@ pub use key::Keys;
 pub use key_list::{KeyList, KeyListError};
 pub use request_body::RequestBody;
 pub use setup::{ClientError, Deadlines};
+pub(crate) use wire::EMPTY_BESIDE_REASONING;
 pub use wire::{Finish, Reply, Vectors};

@@ -30,7 +30,7 @@ use crate::context::Context;
 use crate::error::WorkerError;
 use crate::evidence::Evidence;
 use crate::halt::Halt;
-use crate::provider::{CallError, CallErrorKind, Finish, Reply, Wording};
+use crate::provider::{CallError, CallErrorKind, EMPTY_BESIDE_REASONING, Finish, Reply, Wording};
 
 /// Makes a call, again and again until it is answered or will never be. A stop takes effect between two attempts; an attempt
 /// that has been sent is always awaited.
@@ -131,9 +131,27 @@ fn store_answer<Q, S: Store, O: PermitOffice>(
     permit: PermitOf<O>,
 ) -> Result<RecordedReply, Halt> {
     context.brake(call.cell.model).taken();
+    if recorded
+        .remark
+        .as_ref()
+        .is_some_and(|it| matches!(it, Remark::Oddity(oddity) if oddity == EMPTY_BESIDE_REASONING))
+    {
+        say_that_replies_are_empty(context, call.cell.model);
+    }
     let recorded = store_reply(context, call, recorded)?;
     drop(permit);
     Ok(recorded)
+}
+
+/// Says once, after twenty of a kind, how to get at the text of replies.
+fn say_that_replies_are_empty<Q, S, O: PermitOffice>(context: &Context<Q, S, O>, model: ModelId) {
+    if context.evidence(model).only_reasoning() {
+        tracing::warn!(
+            model = context.name(model),
+            "twenty replies are empty but have reasoning_content: the server takes the whole reply for reasoning; turn its reasoning parser \
+             off, or the model's thinking, for example with extra_body = {{ chat_template_kwargs = {{ enable_thinking = false }} }}"
+        );
+    }
 }
 
 fn record(reply: Reply, Spent { spend, perhaps_billed }: Spent) -> RecordedReply {

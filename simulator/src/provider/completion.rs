@@ -2,6 +2,9 @@
 
 use std::time::SystemTime;
 
+use axum::body::Body;
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 
 use super::fault::{FinishReason, ReplyMessage};
@@ -92,4 +95,9 @@ pub(crate) fn body(model: &str, digest: u128, message: &ReplyMessage, usage: (Ca
         usage: Usage::new(usage.0, usage.1),
     };
     serde_json::to_vec(&completion).expect("texts and numbers can always be written")
+}
+
+/// A response with JSON.
+pub(crate) fn json_response(body: Body) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }

@@ -10,7 +10,7 @@ use axum::response::Response;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::io::ReaderStream;
 
-use super::server::json_response;
+use super::completion::json_response;
 
 /// A response that announces the whole body and breaks off after half of it.
 pub(crate) fn response(mut body: Vec<u8>) -> Response {

@@ -89,6 +89,11 @@ pub(crate) fn is_rejected(options: &ProviderOptions, digest: u128) -> bool {
     Rng::new(digest, options.seed, Purpose::Rejection, 0).uniform() < options.bad_request_rate
 }
 
+/// A number from 0 to 1 for a prompt: below a share, the prompt is part of it.
+pub(crate) fn share_of_prompt(digest: u128, seed: u64) -> f64 {
+    Rng::new(digest, seed, Purpose::Rejection, 1).uniform()
+}
+
 /// How long this attempt at a prompt takes.
 pub(crate) fn latency(options: &ProviderOptions, digest: u128, attempt: u64) -> Duration {
     match options.latency {

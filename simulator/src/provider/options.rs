@@ -6,6 +6,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::limits::ProviderLimits;
+use super::replay::Case;
 
 /// The options of a simulated provider. By default it has no faults, no latency and no limits.
 #[derive(Debug, Clone)]
@@ -71,6 +72,9 @@ pub struct ProviderOptions {
     pub fixed_reply: Option<usize>,
     /// The same for backstories, if their length is to differ.
     pub fixed_story: Option<usize>,
+    /// Answers of other providers to play: `/cases/N/v1` is the base URL of case N, counted from 1. A single one is played at the
+    /// ordinary base URL, too.
+    pub cases: Vec<Case>,
 }
 
 impl Default for ProviderOptions {
@@ -105,6 +109,7 @@ impl Default for ProviderOptions {
             reply_sigma: None,
             fixed_reply: None,
             fixed_story: None,
+            cases: Vec::new(),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Answers the requests of a simulated provider.
 
+mod play;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Bytes, to_bytes};
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -16,13 +18,14 @@ use valuesim_shared::codebook::Codebook;
 
 use super::api_error::ApiError;
 use super::cache::{Lookup, PrefixCache};
-use super::completion::{self, CallTokens};
+use super::completion::{self, CallTokens, json_response};
 use super::cut;
 use super::embedding;
 use super::fault::{self, Fault, ReplyMessage};
 use super::headers;
 use super::limits::{LimitsChange, ProviderLimits};
 use super::options::{OptionsError, ProviderOptions, TokenCount};
+use super::playing::Playing;
 use super::prompt_history::PromptHistory;
 use super::rate_limiter::RateLimiter;
 use super::replicas::{Replicas, Route};
@@ -42,6 +45,7 @@ pub(crate) struct ProviderState {
     prompts: PromptHistory,
     counter: Counter,
     stop: CancellationToken,
+    cases: Vec<Playing>,
     reply_gate: ReplyGate,
     /// Whether prompts that `bad_request_rate` rejects are answered now.
     accepts_rejected_prompts: AtomicBool,
@@ -76,6 +80,7 @@ pub(crate) fn router(state: Arc<ProviderState>) -> Router {
     Router::new()
         .route("/v1/chat/completions", post(chat))
         .route("/replicas/{replica}/v1/chat/completions", post(chat_at_replica))
+        .route("/cases/{case}/v1/chat/completions", post(play::chat_of_case))
         .route("/v1/embeddings", post(embeddings))
         .route("/v1/models", get(models))
         .route("/stats", get(stats))
@@ -88,7 +93,8 @@ pub(crate) fn router(state: Arc<ProviderState>) -> Router {
 
 async fn chat(State(state): State<Arc<ProviderState>>, request: Request) -> Response {
     state.counter.count(Event::Requested);
-    let response = state.chat(request, None).await;
+    let only = if state.cases.len() == 1 { Some(0) } else { None };
+    let response = state.chat(request, None, only).await;
     state.finished(response)
 }
 
@@ -99,7 +105,7 @@ async fn chat_at_replica(
 ) -> Response {
     state.counter.count(Event::Requested);
     let response = if state.replicas.has(replica) {
-        state.chat(request, Some(replica)).await
+        state.chat(request, Some(replica), None).await
     } else {
         Err(ApiError::UnknownUrl(request.uri().path().to_owned()))
     };
@@ -162,6 +168,7 @@ impl ProviderState {
         let limiter = RateLimiter::new(&options);
         let replicas = Replicas::new(&options);
         let prompts = PromptHistory::new(options.prompts_remembered);
+        let cases = options.cases.iter().cloned().map(Playing::new).collect();
         Self {
             options,
             source,
@@ -170,6 +177,7 @@ impl ProviderState {
             prompts,
             counter: Counter::default(),
             stop,
+            cases,
             reply_gate: ReplyGate::default(),
             accepts_rejected_prompts: AtomicBool::new(false),
         }
@@ -205,14 +213,18 @@ impl ProviderState {
         response
     }
 
-    async fn chat(&self, request: Request, replica: Option<usize>) -> Result<Response, ApiError> {
+    async fn chat(&self, request: Request, replica: Option<usize>, case: Option<usize>) -> Result<Response, ApiError> {
         self.authorize(request.headers())?;
         let headers = request.headers().clone();
         let body = self.read(request).await?;
         let request = request::parse(&body)?;
         self.check_model(&request.conversation.model)?;
         let route = Route::of(replica, &headers, request.prompt_cache_key.as_deref());
-        self.answer(&request, route).await
+        let Some(case) = case.map(|at| &self.cases[at]) else { return self.answer(&request, route).await };
+        if let Some(response) = self.play(case, &request, &body) {
+            return Ok(response);
+        }
+        self.answer(&request, route).await.inspect(|_| case.answered())
     }
 
     async fn embed(&self, request: Request) -> Result<Response, ApiError> {
@@ -377,10 +389,6 @@ impl Drop for AbandonGuard<'_> {
             self.counter.count(Event::Abandoned);
         }
     }
-}
-
-pub(super) fn json_response(body: Body) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 /// A reply of this many bytes, in the correct format if there is room for it.

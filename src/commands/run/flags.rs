@@ -8,7 +8,7 @@ use clap::Args;
 use valuesim_shared::experiment::{ArmName, Experiment, Simulation, Users};
 use valuesim_shared::id::{Fold, Respondent};
 use valuesim_shared::method::{Behaviour, Method};
-use valuesim_shared::model::{ModelSettings, OutputLimitField};
+use valuesim_shared::model::{ModelSettings, OutputLimitField, Temperature};
 use valuesim_shared::strata::{Allocation, Stratify};
 
 use super::budget_flags::BudgetFlags;
@@ -131,6 +131,10 @@ pub(crate) struct Flags {
     /// The request field for --max-output-tokens: `max_tokens`, or `max_completion_tokens`, which reasoning models require [default: `max_tokens`]
     #[arg(long, value_name = "FIELD", env = "VALUESIM_OUTPUT_LIMIT_FIELD", value_parser = output_limit_field, help_heading = "Model")]
     output_limit_field: Option<OutputLimitField>,
+
+    /// Temperature of requests, or `default` for the provider's own, which some models require; part of the run's identity [default: 0]
+    #[arg(long, value_name = "NUMBER", env = "VALUESIM_TEMPERATURE", help_heading = "Model")]
+    temperature: Option<Temperature>,
 
     #[command(flatten)]
     embeddings: EmbeddingFlags,
@@ -295,6 +299,7 @@ impl Flags {
         self.limits.apply(model);
         model.max_output_tokens = self.max_output_tokens.or(model.max_output_tokens);
         model.output_limit_field = self.output_limit_field.unwrap_or(model.output_limit_field);
+        model.temperature = self.temperature.unwrap_or(model.temperature);
     }
 }
 

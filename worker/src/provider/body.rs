@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use serde_json::Value;
-use valuesim_shared::model::ModelSettings;
+use valuesim_shared::model::{ModelSettings, Temperature};
 
 use super::request_body::RequestBody;
 
@@ -151,7 +151,8 @@ pub(super) struct BodyTemplate {
 }
 
 impl BodyTemplate {
-    /// Bodies with one user message, temperature 0, and otherwise only what the settings say (paper, section 4.1).
+    /// Bodies with one user message, temperature 0 unless the settings say otherwise, and else only what they say (paper, section
+    /// 4.1).
     pub(super) fn new(model: &ModelSettings) -> Self {
         let opening = opening(model, model.max_output_tokens);
         Self { opening, takes_cache_key: takes_cache_key(model), model: model.clone() }
@@ -174,7 +175,10 @@ impl BodyTemplate {
 
 /// The start of a body, up to the prompt. `Value` displays itself as JSON.
 fn opening(model: &ModelSettings, most_output_tokens: Option<u32>) -> Bytes {
-    let mut opening = format!("{{\"model\":{},\"temperature\":0", Value::from(model.name.as_str()));
+    let mut opening = format!("{{\"model\":{}", Value::from(model.name.as_str()));
+    if let Temperature::Set(temperature) = model.temperature {
+        opening.push_str(&format!(",\"temperature\":{temperature}"));
+    }
     if let Some(most) = most_output_tokens {
         opening.push_str(&format!(",\"{}\":{most}", model.output_limit_field.name()));
     }

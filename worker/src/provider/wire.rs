@@ -20,6 +20,7 @@ use super::error::{CallError, CallErrorKind};
 use super::one_line::readable;
 use errors::nested_error;
 pub(super) use errors::{failure, malformed};
+pub(crate) use message::EMPTY_BESIDE_REASONING;
 use message::Message;
 use usage::Usage;
 pub use vectors::Vectors;
@@ -284,7 +285,7 @@ mod tests {
         check(unknown, Some("finish_reason \"of_a_new_kind\" is not known"));
         for field in ["reasoning_content", "reasoning"] {
             let hidden = format!(r#"{{"finish_reason":"stop","message":{{"content":null,"{field}":"Answer: 1"}}}}"#);
-            check(&hidden, Some(message::EMPTY_BESIDE_REASONING));
+            check(&hidden, Some(EMPTY_BESIDE_REASONING));
         }
     }
 
