@@ -174,6 +174,28 @@ async fn a_store_that_accepts_no_writes_can_still_be_read() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_store_is_named_and_nobody_is_called_dead_for_it() {
+    let redis = RedisServer::start().await.unwrap();
+    let (broker, address) = (shared_broker().await, redis.url());
+    let operator = Operator::at(broker.url.clone(), address.clone());
+    let control = operator.control().await;
+    control.announce(&about()).await.unwrap();
+    let mut plain = redis::Client::open(address).unwrap().get_connection().unwrap();
+    let () = redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg(1).query(&mut plain).unwrap();
+    let output = soon(&operator, &["status"], 4);
+    says(&output, &["its memory is full (maxmemory)", "run r1: begun", "may be missing here"]);
+    for dead in ["no worker is alive", "no coordinator is alive", "no worker serves"] {
+        assert!(!output.stdout.contains(dead), "{}", output.stdout);
+    }
+    let () = redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg(0).query(&mut plain).unwrap();
+    let () = redis::cmd("DEL").arg("valuesim:{r1}:about").query(&mut plain).unwrap();
+    let () = redis::cmd("RPUSH").arg("valuesim:{r1}:about").arg("x").query(&mut plain).unwrap();
+    let output = soon(&operator, &["status"], 4);
+    says(&output, &["its key valuesim:{r1}:about holds a value of another kind"]);
+    assert!(!output.stdout.contains("no worker is alive"), "{}", output.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_coordinator_that_waits_for_a_full_store_can_be_stopped() {
     let (broker, redis) = tokio::join!(shared_broker(), RedisServer::start());
     let redis = redis.unwrap();

@@ -52,6 +52,20 @@ impl RedisControl {
         Self { connection }
     }
 
+    /// Why processes cannot report at the moment, so that those which are alive may be missing in what is read: the server's
+    /// memory is full. `None` if they can.
+    pub async fn cannot_be_reported_to(&self) -> Result<Option<String>, ControlError> {
+        let mut commands = Pipeline::new();
+        commands.cmd("INFO").arg("memory");
+        let info = self.read(commands).await?.pop();
+        let info: String = info.and_then(|info| redis::from_redis_value(info).ok()).unwrap_or_default();
+        Ok(is_full(&info).then(|| {
+            "its memory is full (maxmemory): give it more memory, or purge finished runs; no process can report there, so those that are \
+             alive may be missing here"
+                .to_owned()
+        }))
+    }
+
     async fn report(&self, list: &str, id: &str, report: Vec<u8>) -> Result<(), ControlError> {
         let mut commands = Pipeline::new();
         let expiry = REPORT_EXPIRY.as_secs();
@@ -284,6 +298,14 @@ const ENLIST: &str = "\
 fn enlist(commands: &mut Pipeline, list: &str, member: &str) {
     let expiry = u64::try_from(EXPIRY.as_millis()).unwrap_or(u64::MAX);
     commands.cmd("EVAL").arg(ENLIST).arg(1).arg(key::of_fleet(list)).arg(member).arg(expiry).arg(EXPIRY_SECONDS);
+}
+
+/// Whether `INFO memory` says that commands which need memory are refused.
+fn is_full(info: &str) -> bool {
+    let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
+    let number = |name: &str| field(name).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+    let limit = number("maxmemory");
+    limit > 0 && number("used_memory") >= limit && field("maxmemory_policy") == Some("noeviction")
 }
 
 /// Reads a message; `None` if it has another version or cannot be parsed.

@@ -83,6 +83,8 @@ impl RunView<'_> {
 
     fn coordinators(&self, items: &mut Vec<String>) {
         match &self.run.coordinators[..] {
+            // Who cannot report may be alive.
+            [] if !self.status.has_reached(Server::Store) => {}
             [] if self.run.is_open() => {
                 let verb = if self.status.of_fleet { "coordinate" } else { "run" };
                 let goes_on = format!("the same `valuesim {verb}` on the same run folder resumes it");
@@ -151,7 +153,7 @@ impl RunView<'_> {
     fn workers(&self, items: &mut Vec<String>) {
         let run = &self.run.run;
         let tasks = self.tasks();
-        if tasks == 0 || self.is_stopped_by_order() {
+        if tasks == 0 || self.is_stopped_by_order() || !self.status.has_reached(Server::Store) {
             return;
         }
         let waiting = count(tasks, "task waits", "tasks wait");

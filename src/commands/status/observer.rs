@@ -132,12 +132,16 @@ impl Servers {
     async fn look(&mut self, wanted: &Wanted) -> Status {
         let Self { addresses, control, queue } = self;
         let telling = within("ask the store", STORE_WITHIN, async {
-            Ok::<_, anyhow::Error>(look_at(reach_store(control, &addresses.store).await?, wanted).await?)
+            let control = reach_store(control, &addresses.store).await?;
+            Ok::<_, anyhow::Error>((look_at(control, wanted).await?, control.cannot_be_reported_to().await?))
         });
         let (told, reached) = tokio::join!(telling, reach(queue, &addresses.broker));
         let mut status = Status::of_nothing();
         match status.or_unreached(Server::Store, told) {
-            Some(found) => status.add(found),
+            Some((found, deaf)) => {
+                status.add(found);
+                status.unreached.extend(deaf.map(|why| Unreached { server: Server::Store, why }));
+            }
             None => status.runs.extend(wanted.run().map(RunStatus::unknown)),
         }
         let queue = status.or_unreached(Server::Broker, reached);
