@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::ModelSettings;
 use crate::model::known::{Incomplete, KnownModels};
 use crate::model::problems::{Address, SettingsProblems};
-use crate::permit::Limits;
+use crate::permit::{Limits, plain_address};
 use crate::price::Price;
 
 /// How many texts one request holds unless the experiment says otherwise: a megabyte of vectors, and few enough for a
@@ -101,8 +101,9 @@ impl EmbeddingSettings {
         }
     }
 
-    /// Fills in the missing address, key variable, price and fields of a known model.
+    /// Writes the address plainly, and fills in the missing address, key variable, price and fields of a known model.
     pub fn fill_in_known(&mut self) {
+        self.base_url = self.base_url.take().map(|url| plain_address(&url));
         let settings = Incomplete {
             base_url: &mut self.base_url,
             api_key_env: &mut self.api_key_env,

@@ -13,7 +13,7 @@ use self::problems::{Address, SettingsProblems};
 pub use self::problems::{holds_a_secret, is_plain};
 pub use self::temperature::Temperature;
 use crate::day::Day;
-use crate::permit::{Endpoint, KeyName, Limits};
+use crate::permit::{Endpoint, KeyName, Limits, plain_address};
 use crate::price::{Host, Price, PriceTable};
 
 /// A model in an experiment. Settings left out come from the table of known models.
@@ -166,8 +166,10 @@ impl ModelSettings {
         self.cache_after.unwrap_or(if is_deepseek { 2 } else { 1 })
     }
 
-    /// Fills in the missing address, key variable, price and fields of a known model.
+    /// Writes addresses plainly, and fills in the missing address, key variable, price and fields of a known model.
     pub fn fill_in_known(&mut self) {
+        self.base_url = self.base_url.take().map(|url| plain_address(&url));
+        self.replicas.iter_mut().for_each(|url| *url = plain_address(url));
         let table = PriceTable::built_in();
         let Some(model) = table.find(&self.name, self.base_url.as_deref()) else { return };
         let Some(Host { base_url, api_key_env, .. }) = table.host(model) else { return };
@@ -235,6 +237,24 @@ mod tests {
         assert_eq!(model.base_url.as_deref(), Some("http://127.0.0.1:9/v1"));
         assert_eq!(model.api_key_env, None, "another address does not get the known provider's key");
         assert_eq!(model.price, None, "another address has its own prices");
+    }
+
+    #[test]
+    fn a_known_address_has_its_key_and_price_however_it_is_written() {
+        let plain = {
+            let mut model = ModelSettings::named("gpt-4o-mini");
+            model.fill_in_known();
+            model
+        };
+        assert!(plain.price.is_some() && plain.api_key_env.is_some());
+        for address in
+            ["https://api.openai.com/v1/", "HTTPS://API.OpenAI.com/v1", "https://api.openai.com/v1/chat/completions"]
+        {
+            let mut model = ModelSettings::named("gpt-4o-mini");
+            model.base_url = Some(address.to_owned());
+            model.fill_in_known();
+            assert_eq!(model, plain, "{address}");
+        }
     }
 
     #[test]

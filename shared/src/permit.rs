@@ -33,7 +33,7 @@ mod waiters;
 mod waiting;
 
 pub use circuit_pauses::CircuitPauses;
-pub use endpoint::{Endpoint, KeyName};
+pub use endpoint::{Endpoint, KeyName, plain_address};
 pub use limits::{DEFAULT_CALLS_IN_FLIGHT, Limits, MAX_CALLS_IN_FLIGHT};
 pub use office::{
     CallEnd, OwnLimit, Permit, PermitDesk, PermitOffice, Reason, Refusal, Request, RunShare, Settlement, Wait,

@@ -25,20 +25,31 @@ pub enum KeyName {
 }
 
 impl Endpoint {
-    /// The endpoint at `address`. Addresses that differ only in the case of scheme and host, or in a trailing slash, are
-    /// equal.
+    /// The endpoint at `address`. Addresses that differ only in how they are written are equal; see [`plain_address`].
     pub fn new(address: &str, key: KeyName) -> Self {
-        let address = address.trim().trim_end_matches('/');
-        let host_at = address.find("://").map_or(0, |at| at + "://".len());
-        let path_at = address[host_at..].find('/').map_or(address.len(), |at| host_at + at);
-        let (host, path) = address.split_at(path_at);
-        Self { address: host.to_ascii_lowercase() + path, key }
+        Self { address: plain_address(address), key }
     }
 
     /// The provider's address, without a slash at the end.
     pub fn address(&self) -> &str {
         &self.address
     }
+}
+
+/// Paths of APIs that people paste with an address, and that are added to it for each request.
+const API_PATHS: [&str; 2] = ["/chat/completions", "/embeddings"];
+
+/// An address as it is written plainly: scheme and host in lower case, without spaces around it, without a slash at the end, and
+/// without the path of the API.
+pub fn plain_address(address: &str) -> String {
+    let mut address = address.trim().trim_end_matches('/');
+    if let Some(base) = API_PATHS.iter().find_map(|path| address.strip_suffix(path)) {
+        address = base.trim_end_matches('/');
+    }
+    let host_at = address.find("://").map_or(0, |at| at + "://".len());
+    let path_at = address[host_at..].find('/').map_or(address.len(), |at| host_at + at);
+    let (host, path) = address.split_at(path_at);
+    host.to_ascii_lowercase() + path
 }
 
 #[cfg(test)]
@@ -54,6 +65,8 @@ mod tests {
         let plain = at("https://api.example.com/v1");
         assert_eq!(at("HTTPS://API.Example.com/v1/"), plain);
         assert_eq!(at(" https://api.example.com/v1// "), plain);
+        assert_eq!(at("https://api.example.com/v1/chat/completions/"), plain);
+        assert_eq!(at("https://api.example.com/v1/embeddings"), plain);
         assert_ne!(at("https://api.example.com/V1"), plain, "paths are case-sensitive");
         assert_eq!(at("http://LOCALHOST:8000"), at("http://localhost:8000/"));
     }
