@@ -3,7 +3,11 @@
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
+use secrecy::SecretString;
 use valuesim_shared::codebook::Codebook;
+use valuesim_shared::dead_letter::DeadLetter;
+use valuesim_shared::id::{ModelId, RunId};
+use valuesim_shared::queue::{Delivery as _, Queue as _, QueueKind, QueueName, RabbitQueue, RabbitSettings};
 use valuesim_simulator::provider::{Provider, ProviderOptions};
 use valuesim_test_servers::{Broker, RedisServer};
 
@@ -104,10 +108,25 @@ impl Fleet {
         self.provider = Some(serve(self.provider_address, options).await);
     }
 
+    /// Makes a task a dead letter, as a worker does that cannot do it.
+    pub(crate) async fn give_up_a_cell(&self) {
+        let settings = RabbitSettings::new(SecretString::from(self.broker_url.clone()), "test");
+        let queue = RabbitQueue::connect(settings).await.unwrap();
+        let name = |kind| QueueName { run: RunId(self.run()), kind };
+        let delivery = queue.take(&name(QueueKind::Story(ModelId(0))), 1).await.unwrap();
+        let letter = DeadLetter::new(delivery.body(), "it cannot be done".to_owned(), "test".to_owned());
+        queue.publish(&name(QueueKind::Dead), letter.to_bytes().into()).await.unwrap();
+        delivery.ack().await.unwrap();
+        queue.close().await;
+    }
+
     pub(crate) fn replay_dead_letters(&self) {
+        self.command(&["dead", "replay", &self.run(), "--all"], 0).wait().expect_success();
+    }
+
+    fn run(&self) -> String {
         let run = self.sandbox.run_folder("runs");
-        let run = run.file_name().unwrap().to_str().unwrap();
-        self.command(&["dead", "replay", run, "--all"], 0).wait().expect_success();
+        run.file_name().unwrap().to_str().unwrap().to_owned()
     }
 
     /// Sets the store's `maxmemory` in bytes; 0 is no limit.

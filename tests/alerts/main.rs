@@ -57,7 +57,6 @@ async fn provider_faults(fleet: &mut Fleet, prometheus: &Prometheus) {
             ProviderOptions { refusal_rate: 0.1, malformed_rate: 0.6, ..healthy() },
             &["ValuesimPredictionsUnusable", "ValuesimPredictionsRefused"],
         ),
-        (ProviderOptions { bad_request_rate: 0.005, ..healthy() }, &["ValuesimDeadLetters"]),
     ];
     assert!(scaling::headroom(prometheus) > WORKERS, "the provider refuses nothing");
     for (options, alerts) in faults {
@@ -69,11 +68,12 @@ async fn provider_faults(fleet: &mut Fleet, prometheus: &Prometheus) {
             eventually("no room at the provider", TIMEOUT, has_no_room).await.expect("it refuses most calls");
         }
         fleet.restart_provider(healthy()).await;
-        if alerts == ["ValuesimDeadLetters"] {
-            fleet.replay_dead_letters();
-        }
         prometheus.wait_until_quiet().await;
     }
+    fleet.give_up_a_cell().await;
+    prometheus.wait_until_firing(&["ValuesimDeadLetters"]).await;
+    fleet.replay_dead_letters();
+    prometheus.wait_until_quiet().await;
     let unpriced = fleet.start_unpriced_run();
     prometheus.wait_until_firing(&["ValuesimUnpricedModel"]).await;
     // Ended early, it would leave a queue of results that nobody takes, which has an alert of its own.

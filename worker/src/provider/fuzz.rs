@@ -24,12 +24,16 @@ use mutate::{endless, hostile, hostile_text, listed};
 /// JSON arrays inside an error need most: each value takes two bytes in the body and far more in memory.
 const MEMORY: Memory = Memory { fixed: 16 << 10, per_byte: 64 };
 
-const COMPLETIONS: [&str; 5] = [
+const COMPLETIONS: [&str; 9] = [
     r#"{"id":"c1","object":"chat.completion","model":"m-0125","choices":[{"index":0,"message":{"role":"assistant","content":"Answer: 2","refusal":null},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":2000,"completion_tokens":9,"prompt_tokens_details":{"cached_tokens":1024}}}"#,
     r#"{"choices":[{"message":{"content":null,"refusal":"I cannot."},"finish_reason":"length"}],"usage":{"prompt_tokens":9,"prompt_cache_hit_tokens":4}}"#,
     r#"{"choices":[{"message":{"content":[{"type":"text","text":"Answer: "},{"type":"text","text":"1"}]}}],"error":null}"#,
     r#"{"error":{"message":"Rate limit exceeded","type":"requests","param":null,"code":429}}"#,
     r#"{"error":"model is required","message":"oops"}"#,
+    r#"{"choices":[{"index":0,"finish_reason":"insufficient_system_resource","message":{"content":"They grew"}}]}"#,
+    r#"{"choices":[{"text":"Answer: 2","finish_reason":"stop"}],"usage":{"input_tokens":9,"output_tokens":4,"cache_read_input_tokens":3}}"#,
+    r#"[{"error":{"code":429,"message":"on tokens per minute (TPM): Limit 6000, Requested 7000","status":"RESOURCE_EXHAUSTED"}}]"#,
+    r#"{"error":{"message":"maximum context length of 8192 tokens (3000 in the messages, 8000 in the completion)","param":"max_tokens"}}"#,
 ];
 
 fn read(status: u16, body: &[u8]) {
