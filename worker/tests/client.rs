@@ -270,6 +270,17 @@ async fn a_key_that_comes_back_escaped_or_in_a_reply_is_taken_out() {
     assert!(error.contains("bad key [key]."), "a short key: {error}");
 }
 
+/// The library passes them over; none of them resets the deadline for an answer.
+#[tokio::test]
+async fn a_provider_that_says_continue_for_ever_has_not_answered_in_time() {
+    let unit = [Step::Send(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec()), Step::Pause(Duration::from_millis(20))];
+    let server = Server::always(vec![unit; 1_000].concat());
+    let deadlines = Deadlines { idle: Duration::from_millis(300), ..DEADLINES };
+    let client = Client::new(&model(format!("http://{}/v1", server.address)), deadlines).expect("is set up");
+    let error = send(&client).await.expect_err("no reply");
+    assert_eq!(error.kind, CallErrorKind::TimedOut, "{error}");
+}
+
 #[tokio::test]
 async fn a_key_that_no_header_can_carry_is_refused_unseen() {
     let server = Server::always(vec![]);
