@@ -6,6 +6,7 @@ mod activity;
 mod calls;
 mod change;
 mod folder;
+mod forecast;
 mod history;
 mod local;
 mod memory;
@@ -30,6 +31,7 @@ pub use self::activity::{Activity, FailureClass, RunActivity, WaitReason, WaitRe
 pub use self::calls::{CallTotals, CallsByWorker};
 pub use self::change::{Change, ChangeKind, MAX_CHANGES};
 pub use self::folder::FolderControl;
+pub use self::forecast::Forecast;
 pub use self::history::{History, HistoryPoint, MAX_POINTS};
 pub use self::local::{Entries, Entry, LocalControl};
 pub use self::memory::MemoryControl;

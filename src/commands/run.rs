@@ -172,11 +172,15 @@ impl Job {
         let has_rounds = self.rounds(&ledger)?.is_some();
         let so_far = self.so_far(&ledger)?;
         let job = if has_rounds { self } else { &so_far };
-        let is_local = matches!(mode, Mode::OneProcess(_));
-        let after_pilot = if is_local && !has_rounds {
-            pilot.run(job, (&ledger, folder), style, (&runtime, &stop))?
-        } else {
+        let after_pilot = if has_rounds {
             AfterPilot::GoOn
+        } else {
+            // What it serves over HTTP gives way to what the run serves.
+            let of_pilot = stop.child_token();
+            let _gives_way = of_pilot.clone().drop_guard();
+            let mode = if let Mode::Fleet(_) = mode { mode } else { Mode::OneProcess(None) };
+            let work = |first: &Self| runtime.block_on(first.work_in(mode, (&ledger, folder), style, &of_pilot));
+            pilot.run(job, (&ledger, folder), work)?
         };
         // The results of a finished run need no key and no provider.
         let end = if let AfterPilot::Ended(end) = after_pilot {
@@ -188,12 +192,7 @@ impl Job {
             note("the run is already finished: these are its results, without new calls");
             FleetEnd::Finished
         } else {
-            let working = async {
-                match mode {
-                    Mode::OneProcess(listen) => job.work(&ledger, (folder, listen), style, &stop).await,
-                    Mode::Fleet(flags) => Box::pin(job.coordinate(flags, &ledger, folder, style, &stop)).await,
-                }
-            };
+            let working = job.work_in(mode, (&ledger, folder), style, &stop);
             // Whoever removes the folder wants no more to be paid for it.
             let working = async {
                 tokio::select! {
@@ -246,6 +245,20 @@ impl Job {
             ));
         }
         Ok(())
+    }
+
+    /// Works in this process, or coordinates the workers of a fleet.
+    async fn work_in(
+        &self,
+        mode: Mode<'_>,
+        (ledger, folder): (&Arc<Ledger>, &RunFolder),
+        style: Style,
+        stop: &CancellationToken,
+    ) -> Result<FleetEnd, Failure> {
+        match mode {
+            Mode::OneProcess(listen) => self.work(ledger, (folder, listen), style, stop).await,
+            Mode::Fleet(flags) => Box::pin(self.coordinate(flags, ledger, folder, style, stop)).await,
+        }
     }
 
     async fn work(

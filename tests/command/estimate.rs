@@ -119,6 +119,25 @@ fn a_pilot_goes_on_if_the_whole_run_costs_less_than_the_user_allows() {
 }
 
 #[test]
+fn a_run_that_leaves_what_its_pilot_expected_pauses_itself_once() {
+    let sandbox = Sandbox::new();
+    let provider = Simulated::start(ProviderOptions::default());
+    let url = provider.base_url();
+    let of = |more: &[&'static str]| flags("run", &url, "no-cab", &[&["--users", "4"], more].concat());
+    sandbox.run(&of(&["--pilot", "4"])).expect_success();
+    let folder = sandbox.run_folder("runs");
+    let run = folder.file_name().unwrap().to_str().unwrap().to_owned();
+    let kept = folder.join("control").join(format!("forecast-{run}.json"));
+    // As if the pilot had expected next to nothing.
+    std::fs::write(&kept, r#"{"low":1,"high":2,"is_left":false}"#).unwrap();
+    let mut running = sandbox.start(&of(&[]));
+    running.wait_for("and its pilot expected $0.0000 to $0.0000 for all of it: it pauses");
+    running.wait_for("paused by valuesim");
+    sandbox.run(&["resume", &run]).expect_success();
+    running.wait().expect_success();
+}
+
+#[test]
 fn an_estimate_shows_stages_time_power_and_what_is_cheaper() {
     let sandbox = Sandbox::new();
     let arguments =

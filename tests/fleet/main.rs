@@ -33,6 +33,7 @@ mod lost_ledger;
 mod money;
 mod new_key;
 mod orders;
+mod pilot;
 mod process;
 mod provider_down;
 mod reuse;

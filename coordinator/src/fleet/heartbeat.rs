@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::interval;
 use valuesim_shared::control::{
-    AboutRun, BudgetUse, CONTROL_VERSION, CellCounts, Control, ControlError, CoordinatorReport, DesiredState,
-    FolderControl, HistoryPoint, Order, Process, REPORT_EVERY, RunPhase, UnixMillis,
+    AboutRun, BudgetUse, CONTROL_VERSION, CellCounts, Change, Control, ControlError, CoordinatorReport, DesiredState,
+    FolderControl, Forecast, HistoryPoint, Order, Process, REPORT_EVERY, RunPhase, UnixMillis,
 };
 use valuesim_shared::id::RunId;
 use valuesim_shared::manifest::Manifest;
@@ -174,7 +174,34 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
             if let Err(error) = tokio::try_join!(reporting, self.announce(phase)) {
                 tracing::debug!(%error, "could not report that this coordinator is alive");
             }
+            self.keep_to_forecast().await;
             self.chronicle.keep(&self.facts.run, &self.control, self.kept.as_ref()).await;
+        }
+    }
+
+    /// Pauses the run if it leaves what its pilot expected; once.
+    async fn keep_to_forecast(&self) {
+        let run = &self.facts.run;
+        let in_folder = || self.kept.as_ref()?.forecast(run);
+        let Some(forecast) = self.control.forecast(run).or_else(in_folder).filter(|forecast| !forecast.is_left) else {
+            return;
+        };
+        let CellCounts { finished, planned, .. } = self.counts();
+        let Some(why) = forecast.left_by(self.spent(), finished, planned) else { return };
+        let order = Order { reason: Some(why.clone()), ..Order::new(DesiredState::Pause, "valuesim".to_owned()) };
+        let order = order.keeping_budget_of(self.last_order().as_ref());
+        let left = Forecast { is_left: true, ..forecast };
+        let given = async {
+            self.control.give_order(run, &order).await?;
+            self.control.note_change(run, &Change::from(&order)).await?;
+            self.control.keep_forecast(run, &left)?;
+            self.kept.as_ref().map_or(Ok(()), |kept| kept.keep_forecast(run, &left))
+        };
+        match given.await {
+            Ok(()) => (self.tell)(&format!("{why}: it pauses; `valuesim resume {run}` goes on")),
+            Err(error) => {
+                tracing::warn!(%run, %error, "could not pause the run, which has left its forecast; trying again");
+            }
         }
     }
 

@@ -7,8 +7,8 @@ use serde::de::DeserializeOwned;
 use super::message::{decode, encode};
 use super::port::is_older;
 use super::{
-    AboutRun, Change, Control, ControlError, CoordinatorReport, History, LEASE_EXPIRY, Lead, Listing, MAX_CHANGES,
-    Order, Process, REPORT_EXPIRY, RunScores, WorkerReport,
+    AboutRun, Change, Control, ControlError, CoordinatorReport, Forecast, History, LEASE_EXPIRY, Lead, Listing,
+    MAX_CHANGES, Order, Process, REPORT_EXPIRY, RunScores, WorkerReport,
 };
 use crate::id::RunId;
 use crate::redis_connection::key::plain;
@@ -54,6 +54,7 @@ const WORKER: &str = "worker";
 const COORDINATOR: &str = "coordinator";
 const CHANGES: &str = "changes";
 const HISTORY: &str = "history";
+const FORECAST: &str = "forecast";
 
 /// What is kept of a run that has ended.
 const RECORD: [&str; 4] = [ABOUT, HISTORY, SCORES, CHANGES];
@@ -121,6 +122,16 @@ impl<E: Entries> LocalControl<E> {
 }
 
 impl<E: Entries> Control for LocalControl<E> {
+    fn forecast(&self, run: &RunId) -> Option<Forecast> {
+        let entry = self.entries.get(&name(FORECAST, &run.0)).ok()??;
+        serde_json::from_slice(&entry.value).ok()
+    }
+
+    fn keep_forecast(&self, run: &RunId, forecast: &Forecast) -> Result<(), ControlError> {
+        let text = serde_json::to_vec(forecast).unwrap_or_default();
+        self.entries.put(&name(FORECAST, &run.0), &text)
+    }
+
     async fn give_order(&self, run: &RunId, order: &Order) -> Result<(), ControlError> {
         self.keep_order(run, order)
     }

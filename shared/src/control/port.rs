@@ -9,7 +9,8 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    AboutRun, Change, CoordinatorReport, History, Listing, ORDER_EVERY, Order, Process, RunScores, WorkerReport,
+    AboutRun, Change, CoordinatorReport, Forecast, History, Listing, ORDER_EVERY, Order, Process, RunScores,
+    WorkerReport,
 };
 use crate::id::RunId;
 use crate::redis_connection::RedisConnectionError;
@@ -141,6 +142,16 @@ pub trait Control: Clone + Send + Sync + 'static {
 
     /// Gives up the lease on a run, if the process holds it.
     fn release_lead(&self, run: &RunId, process: &Process) -> impl Future<Output = Result<(), ControlError>> + Send;
+
+    /// What a pilot expects the run to cost, where a run's folder has it.
+    fn forecast(&self, _run: &RunId) -> Option<Forecast> {
+        None
+    }
+
+    /// Keeps what a pilot expects the run to cost, where there is a run's folder.
+    fn keep_forecast(&self, _run: &RunId, _forecast: &Forecast) -> Result<(), ControlError> {
+        Ok(())
+    }
 
     /// What is wrong at the moment, if anything is. It does not say for how long, so that all processes report the same text.
     fn problem(&self) -> Option<String> {

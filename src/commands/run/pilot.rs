@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use clap::Args;
-use tokio::runtime::Runtime;
-use tokio_util::sync::CancellationToken;
 use valuesim_coordinator::fleet::FleetEnd;
 use valuesim_coordinator::ledger::Ledger;
 use valuesim_coordinator::outlook::Outlook;
+use valuesim_shared::control::{Control as _, FolderControl, Forecast};
 use valuesim_shared::money::NanoUsd;
 
 use super::budget_flags::usd;
@@ -16,7 +15,6 @@ use crate::commands::job::Job;
 use crate::commands::outlook_text::measured;
 use crate::exit::{Failure, OrUsage as _};
 use crate::output::note;
-use crate::progress::Style;
 use crate::run_folder::RunFolder;
 
 /// What `valuesim run` takes on a pilot.
@@ -53,20 +51,19 @@ impl PilotFlags {
         Ok(())
     }
 
-    /// Runs the first cells unless they are finished, and decides whether the run goes on.
+    /// Lets `work` run the first cells unless they are finished, and decides whether the run goes on.
     pub(super) fn run(
         self,
         job: &Job,
         (ledger, folder): (&Arc<Ledger>, &RunFolder),
-        style: Style,
-        (runtime, stop): (&Runtime, &CancellationToken),
+        work: impl FnOnce(&Job) -> Result<FleetEnd, Failure>,
     ) -> Result<AfterPilot, Failure> {
         let Some(cells) = self.pilot else { return Ok(AfterPilot::GoOn) };
         let of_a_person = (job.plan.cells() / (job.plan.respondents().len() as u64).max(1)).max(1);
         let first = Job { plan: Arc::new(job.plan.first(cells.div_ceil(of_a_person))), ..job.clone() };
         if (ledger.finished()?.count() as u64) < first.plan.cells() {
             note(&format!("pilot: the first {} of {} cells", first.plan.cells(), job.plan.cells()));
-            let end = runtime.block_on(first.work(ledger, (folder, None), style, stop))?;
+            let end = work(&first)?;
             if !matches!(end, FleetEnd::Finished) {
                 return Ok(AfterPilot::Ended(end));
             }
@@ -74,6 +71,10 @@ impl PilotFlags {
         let outlook = Outlook::of(ledger, &job.plan)?;
         for model in &outlook.models {
             note(measured(model, &job.experiment.models[model.model.0 as usize].name).trim());
+        }
+        if let Some((low, high)) = outlook.interval() {
+            let forecast = Forecast { low, high, is_left: false };
+            FolderControl::in_folder(folder.control()).keep_forecast(&job.run, &forecast)?;
         }
         Ok(self.decide(&outlook))
     }
