@@ -1,7 +1,7 @@
 //! The estimate: before the first call, and from the cells that are finished.
 
 use serde_json::Value;
-use valuesim_simulator::provider::{CacheRule, ProviderOptions};
+use valuesim_simulator::provider::{CacheRule, Latency, ProviderOptions};
 
 use crate::support::money::{PRICE, charged};
 use crate::support::sandbox::Sandbox;
@@ -121,10 +121,13 @@ fn a_pilot_goes_on_if_the_whole_run_costs_less_than_the_user_allows() {
 #[test]
 fn a_run_that_leaves_what_its_pilot_expected_pauses_itself_once() {
     let sandbox = Sandbox::new();
-    let provider = Simulated::start(ProviderOptions::default());
+    // Slow enough to be paused before it ends.
+    let latency = Latency::Fixed(std::time::Duration::from_millis(30));
+    let provider = Simulated::start(ProviderOptions { latency, ..ProviderOptions::default() });
     let url = provider.base_url();
-    let of = |more: &[&'static str]| flags("run", &url, "no-cab", &[&["--users", "4"], more].concat());
-    sandbox.run(&of(&["--pilot", "4"])).expect_success();
+    let slow = ["--users", "3", "--calls-in-flight", "2", "--requests-per-minute", "1000000"];
+    let of = |more: &[&'static str]| flags("run", &url, "no-cab", &[&slow, more].concat());
+    sandbox.run(&of(&["--pilot", "2"])).expect_success();
     let folder = sandbox.run_folder("runs");
     let run = folder.file_name().unwrap().to_str().unwrap().to_owned();
     let kept = folder.join("control").join(format!("forecast-{run}.json"));
