@@ -55,7 +55,7 @@ mod tests {
         assert_eq!(left(0, 0), None);
         assert_eq!(left(50, 500), None);
         assert!(left(111, 900).is_some_and(|why| why.starts_with("the run has cost $111.00")));
-        assert_eq!(left(4, 16), None, "sixteen cells may be dear by chance");
+        assert_eq!(left(3, 16), None, "sixteen cells may be dear by chance");
         assert!(left(100, 400).is_some_and(|why| why.contains("will cost $250.00")));
         assert!(left(20, 400).is_some_and(|why| why.contains("will cost $50.00")));
     }
