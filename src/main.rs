@@ -67,9 +67,8 @@ enum Verb {
     Coordinate(Box<commands::coordinate::Flags>),
     /// Make the calls of runs that `coordinate` processes own
     ///
-    /// Needs the servers and the providers' keys, never the survey. Workers may join and leave at any time. Each worker
-    /// applies the experiment's limits (calls in flight, requests and tokens per minute) on its own: two workers
-    /// together may use twice as much.
+    /// Needs the servers and the providers' keys, never the survey. Workers may join and leave at any time. All
+    /// workers share the limits of requests and tokens per minute; the limit of calls in flight is each worker's own.
     ///
     /// On Ctrl-C or SIGTERM it finishes the calls in flight, hands the rest back, and exits with code 0. With --run it
     /// exits when those runs have ended.
