@@ -96,7 +96,7 @@ enum Verb {
     Pause(commands::pause::Flags),
     /// Resume a paused run, or one that is being cancelled and has not ended yet
     Resume(commands::resume::Flags),
-    /// Set what a run of `valuesim run` may cost in all, also while it goes on
+    /// Set what a run may cost in all, also while it goes on
     Budget(commands::budget::Flags),
     /// End a run early; finished cells are kept
     Cancel(commands::cancel::Flags),

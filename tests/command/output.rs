@@ -69,7 +69,14 @@ fn commands_on_a_finished_run_end_quietly_when_nobody_reads_them() {
     for format in ["csv", "jsonl", "parquet"] {
         check(&sandbox, &["export", run, "--format", format]);
     }
+    check(&sandbox, &["cost", run]);
+    check(&sandbox, &["cost", run, "--format", "csv"]);
+    check(&sandbox, &[&["estimate"], &RUN[1..]].concat());
     check(&sandbox, &["status"]);
+    check(&sandbox, &["metrics"]);
+    check(&sandbox, &["prices", "list"]);
+    check(&sandbox, &["completions", "bash"]);
+    check(&sandbox, &["man"]);
     check(&sandbox, &["synth", "-", "--respondents", "50"]);
 }
 

@@ -48,7 +48,14 @@ async fn publish_forged(fleet: &Fleet, rng: &mut Rng, messages: usize) {
     let settings = RabbitSettings::new(SecretString::from(fleet.urls.broker.clone()), "test");
     let queue = RabbitQueue::connect(settings).await.expect("connects");
     let (run, model) = (fleet.run(), ModelId(0));
-    let kinds = [QueueKind::Story(model), QueueKind::Cab(model), QueueKind::Results, QueueKind::Quarantine(model)];
+    let kinds = [
+        QueueKind::Story(model),
+        QueueKind::Cab(model),
+        QueueKind::Results,
+        QueueKind::Quarantine(model),
+        QueueKind::NextVersion(model, 2),
+        QueueKind::Dead,
+    ];
     for number in 0..messages {
         let name = QueueName { run: run.clone(), kind: kinds[number % kinds.len()] };
         queue.publish(&name, forged(rng, &run).into()).await.expect("publishes");

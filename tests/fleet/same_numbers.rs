@@ -150,8 +150,19 @@ impl Scene {
         let healthy = self::provider(&address, provider_options()).await;
         healthy.pause_replies_after(REPLIES);
         self.provider = Some(healthy);
+        self.forget_limits().await;
         let order = Order::new(DesiredState::Go, "ada".to_owned());
         self.control.give_order(&run, &order).await.expect("is given");
+    }
+
+    /// What the fleet has learned of the provider's limits is lost, so that it need not find out slowly that they are gone.
+    async fn forget_limits(&self) {
+        let client = redis::Client::open(self.store.url.as_str()).expect("is an address");
+        let mut store = client.get_multiplexed_async_connection().await.expect("connects");
+        let quotas: Vec<String> =
+            redis::cmd("KEYS").arg("valuesim:{quota-*").query_async(&mut store).await.expect("lists");
+        assert_eq!(quotas.len(), 1, "{quotas:?}");
+        let _: () = redis::cmd("DEL").arg(quotas).query_async(&mut store).await.expect("deletes");
     }
 
     /// The broker takes no messages, so that workers finish their cells and start no more.

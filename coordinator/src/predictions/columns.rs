@@ -96,7 +96,7 @@ const COLUMNS: &[PredictionColumn] = &[
         column: Column::required(
             "ended",
             Kind::Text,
-            "`answered`, `answered after a reminder`, `invalid`, `refused`, `cut off`, `too long` or `no backstory`",
+            "`answered`, `answered after a reminder`, `invalid`, `refused`, `cut off`, `too long`, `rejected` or `no backstory`",
         ),
         value: |row| Value::Constant(row.prediction.ended.name()),
     },

@@ -24,11 +24,11 @@ const PROVISIONAL_MS: u64 = 30_000;
 /// Refusals of one burst arrive within this time.
 const BURST_MS: u64 = 5_000;
 
-/// If fewer were accepted in a minute, a refusal says nothing about a rate: a daily quota is used up, or others use the key.
-const LEAST_OF_RATE: u64 = 8;
+/// If fewer were accepted, a refusal says nothing about a limit: a daily quota is used up, or others use the key.
+const LEAST: u64 = 8;
 
-/// The wait before a further call in flight is tried doubles at most so often while the provider refuses it: to 80 s.
-const MAX_WAIT_DOUBLINGS: u32 = 4;
+/// The wait before a further call in flight is tried doubles at most so often while the provider refuses it: to 20 s.
+const MAX_WAIT_DOUBLINGS: u32 = 2;
 
 /// What a level is a level of.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +36,7 @@ pub(super) enum Measure {
     /// Calls or tokens a minute.
     #[default]
     Rate,
-    /// Calls in flight. Their limit may be as low as one, and what a provider allows shows at once.
+    /// Calls in flight. What a provider allows shows at once.
     InFlight,
 }
 
@@ -75,6 +75,8 @@ pub(super) struct Circumstances {
     pub(super) is_probe: bool,
     /// The calls that count are less than a minute's.
     pub(super) is_young: bool,
+    /// The provider says which limit it is.
+    pub(super) is_told: bool,
 }
 
 impl Level {
@@ -83,11 +85,21 @@ impl Level {
         Self { measure: Measure::InFlight, ..Self::default() }
     }
 
-    /// The least that must have been accepted to learn from a refusal.
-    const fn teaches(&self) -> u64 {
+    /// The least that must have been accepted to learn from a refusal. A limit of calls in flight may be as low as one, but only
+    /// the provider can say that it is one: a refusal without a reason may come from a daily quota, or from others.
+    const fn least(&self, is_told: bool) -> u64 {
         match self.measure {
-            Measure::Rate => LEAST_OF_RATE,
-            Measure::InFlight => 1,
+            Measure::InFlight if is_told => 1,
+            Measure::InFlight | Measure::Rate => LEAST,
+        }
+    }
+
+    /// What is used of a level that was refused. The provider's minutes are not quite ours, so a rate keeps a little below; but as
+    /// many calls may be in flight as were.
+    fn usable(&self, accepted: u64) -> u64 {
+        match self.measure {
+            Measure::Rate => share(accepted, 985),
+            Measure::InFlight => accepted,
         }
     }
 
@@ -142,9 +154,10 @@ impl Level {
 
     /// A call was refused at this level: `accepted` were accepted.
     pub(super) fn refused(&mut self, now: u64, accepted: u64, circumstances: Circumstances) {
-        let Circumstances { configured, is_probe, is_young } = circumstances;
+        let Circumstances { configured, is_probe, is_young, is_told } = circumstances;
         let before = self.limit(configured);
-        let teaches = accepted >= self.teaches() && !(is_probe && before.is_some_and(|limit| accepted < limit / 10));
+        let teaches =
+            accepted >= self.least(is_told) && !(is_probe && before.is_some_and(|limit| accepted < limit / 10));
         if !teaches {
             return;
         }
@@ -155,8 +168,11 @@ impl Level {
         self.is_provisional = is_young && !is_known && !is_confirmed && (was_provisional || self.learned.is_none());
         let is_soon = self.learned.is_some() && !is_probe && !was_provisional;
         let is_soon = is_soon && now.saturating_sub(self.cut_at) < CUT_SOON_MS;
-        let permille = if is_soon { 900 } else { 985 };
-        self.learned = Some(share(before.map_or(accepted, |limit| limit.min(accepted)), permille));
+        // A step that was tried and refused says nothing about the level before it.
+        let is_step = self.measure == Measure::InFlight && self.raised > 0;
+        let accepted_before = before.map_or(accepted, |limit| limit.min(accepted));
+        let is_too_shallow = is_soon && !is_step;
+        self.learned = Some(if is_too_shallow { share(accepted_before, 900) } else { self.usable(accepted_before) });
         self.hi = Some(accepted);
         // What succeeded at a higher limit says nothing about this one.
         self.best = self.best.min(accepted);
@@ -166,17 +182,17 @@ impl Level {
     }
 
     /// Another call of the burst was refused that led to the last cut: fewer were accepted than it seemed.
-    pub(super) fn refused_too(&mut self, now: u64, amount: u64) {
+    pub(super) fn refused_too(&mut self, now: u64, amount: u64, is_told: bool) {
         let (Some(learned), Some(hi)) = (self.learned, self.hi) else { return };
         if now.saturating_sub(self.cut_at) > BURST_MS {
             return;
         }
         let hi = hi.saturating_sub(amount);
-        if hi < self.teaches() {
+        if hi < self.least(is_told) {
             (self.learned, self.hi) = (None, None);
             return;
         }
-        (self.learned, self.hi) = (Some(learned.min(share(hi, 985))), Some(hi));
+        (self.learned, self.hi) = (Some(learned.min(self.usable(hi)).max(1)), Some(hi));
     }
 
     /// Takes what is provisional for the limit once it has held for a while.
@@ -236,7 +252,8 @@ fn share(amount: u64, permille: u64) -> u64 {
 mod tests {
     use super::*;
 
-    const FREE: Circumstances = Circumstances { configured: None, is_probe: false, is_young: false };
+    const FREE: Circumstances = Circumstances { configured: None, is_probe: false, is_young: false, is_told: false };
+    const TOLD: Circumstances = Circumstances { is_told: true, ..FREE };
     const SET: Circumstances = Circumstances { configured: Some(1_000), ..FREE };
 
     #[test]
@@ -264,9 +281,9 @@ mod tests {
         let mut level = Level::default();
         assert_eq!(level.limit(None), None);
         level.refused(0, 1_010, FREE);
-        (0..10).for_each(|_| level.refused_too(200, 1));
+        (0..10).for_each(|_| level.refused_too(200, 1, false));
         assert_eq!((level.limit(None), level.hi), (Some(985), Some(1_000)));
-        level.refused_too(60_000, 1);
+        level.refused_too(60_000, 1, false);
         assert_eq!(level.hi, Some(1_000), "that is another burst");
     }
 
@@ -274,8 +291,10 @@ mod tests {
     fn a_limit_of_calls_in_flight_may_be_small_and_is_tried_ever_more_rarely() {
         let mut level = Level::of_calls_in_flight();
         level.refused(0, 7, FREE);
-        (0..4).for_each(|_| level.refused_too(100, 1));
-        assert_eq!((level.limit(None), level.hi), (Some(2), Some(3)));
+        assert_eq!(level.limit(None), None, "nobody says that it is such a limit");
+        level.refused(0, 7, TOLD);
+        (0..4).for_each(|_| level.refused_too(100, 1, true));
+        assert_eq!((level.limit(None), level.hi), (Some(3), Some(3)));
         let (mut now, mut tries) = (0, Vec::new());
         while now < 10 * 60_000 {
             now += 1_000;
@@ -283,16 +302,19 @@ mod tests {
             level.grow(now, before, None);
             if level.limit(None).is_some_and(|limit| limit > 3) {
                 tries.push(now / 1_000);
-                level.refused(now, 3, FREE);
+                level.refused(now, 3, TOLD);
             }
         }
-        assert!(tries.len() <= 12 && tries.windows(2).all(|pair| pair[1] - pair[0] <= 90), "{tries:?}");
+        assert!(
+            tries.len() <= 32 && tries.windows(2).skip(3).all(|pair| (20..=25).contains(&(pair[1] - pair[0]))),
+            "{tries:?}"
+        );
     }
 
     #[test]
     fn a_limit_of_calls_in_flight_that_is_gone_is_soon_forgotten() {
         let mut level = Level::of_calls_in_flight();
-        level.refused(0, 2, FREE);
+        level.refused(0, 2, TOLD);
         for second in 1..=45 {
             let limit = level.limit(None).unwrap();
             level.grow(second * 1_000, limit, None);
@@ -341,7 +363,7 @@ mod tests {
         level.refused(0, 7, FREE);
         assert_eq!(level.limit(None), None);
         level.refused(0, 10, FREE);
-        (0..5).for_each(|_| level.refused_too(100, 1));
+        (0..5).for_each(|_| level.refused_too(100, 1, false));
         assert_eq!(level.limit(None), None, "of a burst of ten, five were accepted");
         level.refused(0, 1_000, FREE);
         level.refused(90_000, 50, Circumstances { is_probe: true, ..FREE });

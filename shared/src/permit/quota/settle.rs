@@ -122,12 +122,13 @@ impl Quota {
         let now = self.clock.now();
         let kind = limit.unwrap_or_else(|| self.most_likely_limit(configured));
         if settled.epoch < self.epoch {
-            self.limited_too(settled, kind, retry_after_ms);
+            self.limited_too(settled, (kind, limit.is_some()), retry_after_ms);
             return;
         }
         let sum = self.slots.sum();
         let is_young = self.slots.next_expiry().is_none_or(|at| at > now + YOUNG_MS);
-        let of = |configured| Circumstances { configured, is_probe: self.hold.is_probed(), is_young };
+        let is_told = limit.is_some();
+        let of = |configured| Circumstances { configured, is_probe: self.hold.is_probed(), is_young, is_told };
         match kind {
             LimitKind::Calls => self.calls.refused(now, sum.calls - sum.refused, of(configured.calls)),
             LimitKind::Tokens(kind) => {
@@ -147,15 +148,15 @@ impl Quota {
     }
 
     /// Another call of a burst was refused whose first refusal was taken in already.
-    fn limited_too(&mut self, settled: &Settled, kind: LimitKind, retry_after_ms: Option<u64>) {
+    fn limited_too(&mut self, settled: &Settled, (kind, is_told): (LimitKind, bool), retry_after_ms: Option<u64>) {
         let now = self.clock.now();
         if settled.epoch + 1 != self.epoch || self.last_cut != Some(kind) {
             return;
         }
         match kind {
-            LimitKind::Calls => self.calls.refused_too(now, 1),
-            LimitKind::Tokens(kind) => self.tokens.get_mut(kind).refused_too(now, settled.expected.of(kind)),
-            LimitKind::InFlight => self.in_flight.refused_too(now, 1),
+            LimitKind::Calls => self.calls.refused_too(now, 1, is_told),
+            LimitKind::Tokens(kind) => self.tokens.get_mut(kind).refused_too(now, settled.expected.of(kind), is_told),
+            LimitKind::InFlight => self.in_flight.refused_too(now, 1, is_told),
         }
         self.hold.extend(now, retry_after_ms.unwrap_or(0));
     }
