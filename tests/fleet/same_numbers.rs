@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::time::sleep;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::control::{Control as _, DesiredState, Order, RedisControl, WorkerReport};
 use valuesim_shared::id::RunId;
@@ -35,6 +36,9 @@ limits = { calls_in_flight = 8 }
 price = { input_usd_per_million = 1, output_usd_per_million = 2 }
 "#;
 
+/// Outcomes that are on their way arrive within this time.
+const OUTCOMES_ARRIVE_WITHIN: Duration = Duration::from_secs(2);
+
 /// A limit for hangs: far longer than any of the waits, even on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(40);
 
@@ -42,7 +46,7 @@ const TIMEOUT: Duration = Duration::from_secs(40);
 const ALL_IN_FLIGHT: u64 = 2 * IN_FLIGHT;
 
 /// Refused calls after which the provider counts as starving the run. Few, because the fleet soon learns the limit.
-const REFUSED: u64 = 5;
+const REFUSED: u64 = 3;
 
 /// Replies in each of the later parts of the run.
 const REPLIES: u64 = 700;
@@ -101,7 +105,7 @@ impl Scene {
         let broker = broker.expect("starts");
         let broker_url = broker.new_vhost().await.expect("is made");
         // Others use the key, so that it refuses calls whatever a fleet learns, and it fails at times.
-        let options = ProviderOptions { rate_limited_rate: 0.2, error_rate: 0.02, ..provider_options() };
+        let options = ProviderOptions { rate_limited_rate: 0.5, error_rate: 0.02, ..provider_options() };
         let provider = provider("127.0.0.1:0", options).await;
         let folder = tempfile::tempdir().expect("a temporary folder");
         let experiment = EXPERIMENT.replace("BASE_URL", &provider.base_url());
@@ -188,12 +192,29 @@ impl Scene {
     /// A worker is killed with its calls in flight. What it did is not forgotten, and it is gone from the workers.
     async fn kill_a_worker(&mut self) {
         self.until_held().await;
-        let (before, _) = self.until_all_agree("held", |numbers, _| numbers.in_flight == ALL_IN_FLIGHT as f64).await;
+        let before = self.until_nothing_moves().await;
         self.killed = vec![self.metrics_of_workers().swap_remove(0)];
         self.workers.remove(0).kill();
         let (after, _) = self.until_all_agree("killed", |numbers, _| numbers.workers == 1.0).await;
         assert_eq!(after, Numbers { workers: 1.0, in_flight: IN_FLIGHT as f64, ..before });
         self.workers.push(self.process("work", &[]));
+    }
+
+    /// All calls are held, and the outcomes of earlier ones have arrived.
+    async fn until_nothing_moves(&self) -> Numbers {
+        let held = async || {
+            let all_are_held = |numbers: &Numbers, _: &Value| numbers.in_flight == ALL_IN_FLIGHT as f64;
+            self.until_all_agree("held", all_are_held).await.0
+        };
+        let mut numbers = held().await;
+        loop {
+            sleep(OUTCOMES_ARRIVE_WITHIN).await;
+            let again = held().await;
+            if again == numbers {
+                return numbers;
+            }
+            numbers = again;
+        }
     }
 
     /// The run ends with the same numbers everywhere, and the provider's.

@@ -35,7 +35,7 @@ metrics! {
         "Seconds until all cells are finished, at the rate of the last five minutes; absent while none finish.";
     RUN_PAUSED: Gauge "valuesim_run_paused" [run] Coordinator
         "Whether the run is paused by an order: 1 or 0.";
-    RUN_WAITS_FOR_HOURS: Gauge "valuesim_run_waits_for_cheap_hours" [run] Coordinator
+    RUN_WAITS_FOR_HOURS: Gauge "valuesim_run_waits_off_peak" [run] Coordinator
         "Whether cells of the run wait for the cheap hours of their model (--when off-peak): 1 or 0.";
 
     EVAL_ACCURACY: Gauge "valuesim_eval_accuracy_ratio" [run, method, model, category] Coordinator
