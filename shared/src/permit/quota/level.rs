@@ -27,8 +27,11 @@ const BURST_MS: u64 = 5_000;
 /// If fewer were accepted, a refusal says nothing about a limit: a daily quota is used up, or others use the key.
 const LEAST: u64 = 8;
 
-/// The wait before a further call in flight is tried doubles at most so often while the provider refuses it: to 20 s.
-const MAX_WAIT_DOUBLINGS: u32 = 2;
+/// The wait before a further call in flight is tried doubles at most so often while the provider refuses it: to 80 s.
+const MAX_WAIT_DOUBLINGS: u32 = 4;
+
+/// Below this limit of calls in flight, a step of one call is a large one.
+const FEW_IN_FLIGHT: u64 = 16;
 
 /// What a level is a level of.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,13 +97,15 @@ impl Level {
         }
     }
 
+    /// Whether it is a limit of few calls in flight, at this level.
+    fn is_of_few(&self, level: u64) -> bool {
+        self.measure == Measure::InFlight && level < FEW_IN_FLIGHT
+    }
+
     /// What is used of a level that was refused. The provider's minutes are not quite ours, so a rate keeps a little below; but as
     /// many calls may be in flight as were.
     fn usable(&self, accepted: u64) -> u64 {
-        match self.measure {
-            Measure::Rate => share(accepted, 985),
-            Measure::InFlight => accepted,
-        }
+        if self.is_of_few(accepted) { accepted } else { share(accepted, 985) }
     }
 
     /// The limit in force.
@@ -169,7 +174,7 @@ impl Level {
         let is_soon = self.learned.is_some() && !is_probe && !was_provisional;
         let is_soon = is_soon && now.saturating_sub(self.cut_at) < CUT_SOON_MS;
         // A step that was tried and refused says nothing about the level before it.
-        let is_step = self.measure == Measure::InFlight && self.raised > 0;
+        let is_step = self.is_of_few(accepted) && self.raised > 0;
         let accepted_before = before.map_or(accepted, |limit| limit.min(accepted));
         let is_too_shallow = is_soon && !is_step;
         self.learned = Some(if is_too_shallow { share(accepted_before, 900) } else { self.usable(accepted_before) });
@@ -203,7 +208,7 @@ impl Level {
     /// Grows what was learned, if the time has come and at least 90 % of it is in use.
     pub(super) fn grow(&mut self, now: u64, in_use: u64, configured: Option<u64>) {
         let (Some(learned), Some(hi)) = (self.learned, self.hi) else { return };
-        let every = if learned < hi { GROWS_BELOW_MS } else { self.wait_beyond() };
+        let every = if learned < hi { GROWS_BELOW_MS } else { self.wait_beyond(learned) };
         let is_in_use = in_use >= share(learned, 900);
         if !is_in_use || now.saturating_sub(self.grown_at) < every {
             return;
@@ -219,11 +224,11 @@ impl Level {
 
     /// How long it takes until the next step beyond the last refused level. A call in flight more is tried after a while that
     /// doubles each time that it is refused, and soon again once it was not.
-    fn wait_beyond(&self) -> u64 {
-        match self.measure {
-            Measure::Rate => GROWS_BEYOND_MS,
-            Measure::InFlight if self.raised > 0 => GROWS_BELOW_MS,
-            Measure::InFlight => GROWS_BELOW_MS << self.refused_steps.min(MAX_WAIT_DOUBLINGS),
+    fn wait_beyond(&self, learned: u64) -> u64 {
+        match self.raised {
+            _ if !self.is_of_few(learned) => GROWS_BEYOND_MS,
+            0 => GROWS_BELOW_MS << self.refused_steps.min(MAX_WAIT_DOUBLINGS),
+            _ => GROWS_BELOW_MS,
         }
     }
 
@@ -232,10 +237,7 @@ impl Level {
     fn step(&self, now: u64, learned: u64) -> u64 {
         let doublings = (now.saturating_sub(self.cut_at) / STEPS_DOUBLE_AFTER_MS).min(MAX_DOUBLINGS);
         let step = (learned.saturating_mul(1 << doublings) / 100).max(1);
-        match self.measure {
-            Measure::Rate => step,
-            Measure::InFlight => step.max((1 << self.raised.min(32)).min(learned)),
-        }
+        if self.is_of_few(learned) { step.max((1 << self.raised.min(32)).min(learned)) } else { step }
     }
 
     /// Postpones growth: the provider has trouble.
@@ -305,10 +307,7 @@ mod tests {
                 level.refused(now, 3, TOLD);
             }
         }
-        assert!(
-            tries.len() <= 32 && tries.windows(2).skip(3).all(|pair| (20..=25).contains(&(pair[1] - pair[0]))),
-            "{tries:?}"
-        );
+        assert!(tries.len() <= 12 && tries.windows(2).all(|pair| pair[1] - pair[0] <= 90), "{tries:?}");
     }
 
     #[test]
@@ -319,7 +318,7 @@ mod tests {
             let limit = level.limit(None).unwrap();
             level.grow(second * 1_000, limit, None);
         }
-        assert!(level.limit(None).is_some_and(|limit| limit >= 64), "{level:?}");
+        assert!(level.limit(None).is_some_and(|limit| limit >= 16), "{level:?}");
     }
 
     #[test]
