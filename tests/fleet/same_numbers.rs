@@ -46,7 +46,7 @@ const TIMEOUT: Duration = Duration::from_secs(40);
 const ALL_IN_FLIGHT: u64 = 2 * IN_FLIGHT;
 
 /// Refused calls after which the provider counts as starving the run. Few, because the fleet soon learns the limit.
-const REFUSED: u64 = 3;
+const REFUSED: u64 = 5;
 
 /// Replies in each of the later parts of the run.
 const REPLIES: u64 = 700;
@@ -105,7 +105,7 @@ impl Scene {
         let broker = broker.expect("starts");
         let broker_url = broker.new_vhost().await.expect("is made");
         // Others use the key, so that it refuses calls whatever a fleet learns, and it fails at times.
-        let options = ProviderOptions { rate_limited_rate: 0.5, error_rate: 0.02, ..provider_options() };
+        let options = ProviderOptions { rate_limited_rate: 0.8, error_rate: 0.02, ..provider_options() };
         let provider = provider("127.0.0.1:0", options).await;
         let folder = tempfile::tempdir().expect("a temporary folder");
         let experiment = EXPERIMENT.replace("BASE_URL", &provider.base_url());

@@ -64,6 +64,9 @@ pub(super) struct Level {
     /// Steps beyond the last refused level since then.
     #[serde(default)]
     raised: u32,
+    /// The level before the last step, which held. 0 once a refusal says that it does not hold any more.
+    #[serde(default)]
+    held: u64,
     /// How often in a row the first step beyond the last refused level was refused.
     #[serde(default)]
     refused_steps: u32,
@@ -173,8 +176,11 @@ impl Level {
         self.is_provisional = is_young && !is_known && !is_confirmed && (was_provisional || self.learned.is_none());
         let is_soon = self.learned.is_some() && !is_probe && !was_provisional;
         let is_soon = is_soon && now.saturating_sub(self.cut_at) < CUT_SOON_MS;
-        // A step that was tried and refused says nothing about the level before it.
+        // A step that was tried and refused says nothing against the level before it.
         let is_step = self.is_of_few(accepted) && self.raised > 0;
+        self.held = if is_step { self.held } else { 0 };
+        // How many calls are in flight is known late, and some of those that seem to be have ended.
+        let accepted = if is_step { accepted.min(self.held) } else { accepted };
         let accepted_before = before.map_or(accepted, |limit| limit.min(accepted));
         let is_too_shallow = is_soon && !is_step;
         self.learned = Some(if is_too_shallow { share(accepted_before, 900) } else { self.usable(accepted_before) });
@@ -182,7 +188,11 @@ impl Level {
         // What succeeded at a higher limit says nothing about this one.
         self.best = self.best.min(accepted);
         (self.cut_at, self.grown_at) = (now, now);
-        self.refused_steps = if self.raised == 1 { self.refused_steps.saturating_add(1) } else { 0 };
+        self.refused_steps = match self.raised {
+            0 => self.refused_steps,
+            1 => self.refused_steps.saturating_add(1),
+            _ => 0,
+        };
         self.raised = 0;
     }
 
@@ -192,7 +202,7 @@ impl Level {
         if now.saturating_sub(self.cut_at) > BURST_MS {
             return;
         }
-        let hi = hi.saturating_sub(amount);
+        let hi = hi.saturating_sub(amount).max(self.held);
         if hi < self.least(is_told) {
             (self.learned, self.hi) = (None, None);
             return;
@@ -214,6 +224,7 @@ impl Level {
             return;
         }
         let step = self.step(now, learned);
+        self.held = if self.is_of_few(learned) { learned } else { 0 };
         // A quarter of the way to the refused level, where that is more.
         let grown = if learned < hi { (learned + step.max((hi - learned) / 4)).min(hi) } else { learned + step };
         self.raised = if learned < hi { 0 } else { self.raised.saturating_add(1) };
