@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
+use valuesim_shared::counted::Counted;
 use valuesim_shared::id::ModelId;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::money::Tokens;
@@ -67,25 +68,9 @@ impl OffPeak {
                 (self.tell)(&format!(
                     "{name} is dearer at this hour: new cells wait {minutes} minutes (--when off-peak); cells in progress go on"
                 ));
-                Waits::new(&self.waiting)
+                Counted::new(&self.waiting)
             });
             tokio::time::sleep(left.min(LOOKS_AGAIN_AFTER)).await;
         }
-    }
-}
-
-/// Counts a model whose cells wait until it is dropped.
-struct Waits<'a>(&'a AtomicU32);
-
-impl<'a> Waits<'a> {
-    fn new(waiting: &'a AtomicU32) -> Self {
-        waiting.fetch_add(1, Ordering::Relaxed);
-        Self(waiting)
-    }
-}
-
-impl Drop for Waits<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

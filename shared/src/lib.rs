@@ -5,6 +5,7 @@ pub mod call;
 pub mod cell;
 pub mod codebook;
 pub mod control;
+pub mod counted;
 pub mod day;
 pub mod dead_letter;
 pub mod decide;

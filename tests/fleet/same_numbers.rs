@@ -200,11 +200,16 @@ impl Scene {
         self.workers.push(self.process("work", &[]));
     }
 
-    /// All calls are held, and the outcomes of earlier ones have arrived.
+    /// All calls are held, no outcome waits to be recorded, and none has arrived for a while.
     async fn until_nothing_moves(&self) -> Numbers {
         let held = async || {
-            let all_are_held = |numbers: &Numbers, _: &Value| numbers.in_flight == ALL_IN_FLIGHT as f64;
-            self.until_all_agree("held", all_are_held).await.0
+            let is_still = |numbers: &Numbers, status: &Value| {
+                let queues = status["queues"].as_array().expect("the broker reports them").iter();
+                let outcomes =
+                    queues.filter(|queue| queue["lane"] == "results").map(|queue| queue["messages"].as_u64());
+                numbers.in_flight == ALL_IN_FLIGHT as f64 && outcomes.sum::<Option<u64>>() == Some(0)
+            };
+            self.until_all_agree("held", is_still).await.0
         };
         let mut numbers = held().await;
         loop {

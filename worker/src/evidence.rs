@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use valuesim_shared::counted::Counted;
 use valuesim_shared::permit::Endpoint;
 
 /// So many replies of one kind are worth a word.
@@ -95,23 +96,6 @@ impl Evidence {
     /// Whether all open calls are held.
     pub(crate) fn only_held(&self) -> bool {
         self.held() >= self.open.load(Ordering::Relaxed)
-    }
-}
-
-/// Counts something until it is dropped.
-#[derive(Debug)]
-pub(crate) struct Counted<'a>(&'a AtomicU32);
-
-impl<'a> Counted<'a> {
-    fn new(count: &'a AtomicU32) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use valuesim_shared::counted::Counted;
 use valuesim_shared::id::{ModelId, RunId};
 use valuesim_shared::manifest::Manifest;
 use valuesim_shared::model::ModelSettings;
@@ -244,21 +245,5 @@ async fn unless_it_stops(
         biased;
         published = publishing => published,
         () = async { stop.cancelled().await; sleep(HAND_BACK_WITHIN).await } => Err(Halt::Stopped),
-    }
-}
-
-/// Counts a task until it is dropped.
-struct Counted<'a>(&'a AtomicU32);
-
-impl<'a> Counted<'a> {
-    fn new(tasks: &'a AtomicU32) -> Self {
-        tasks.fetch_add(1, Ordering::Relaxed);
-        Self(tasks)
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -135,8 +135,16 @@ async fn a_circuit_that_one_worker_opens_is_open_for_all_until_one_call_is_answe
     };
     assert_eq!(seen, Reason::CircuitOpen);
     granted(&other).await.settle(Settlement::answered(None));
-    let closed = timeout(Duration::from_secs(3), granted(&one)).await;
-    assert!(closed.is_ok(), "the answer that one worker got closes the circuit for all");
+    // That answer has closed the circuit for all: when it opens again, it begins with the first pause.
+    granted(&one).await.settle(Settlement::failed(CallEnd::Unanswered, None));
+    let first_pause = loop {
+        match timeout(LIMIT, one.acquire(REQUEST)).await.expect("in time") {
+            Ok(mut permit) => permit.settle(Settlement::failed(CallEnd::Unanswered, None)),
+            Err(Refusal::NotNow { reason: Reason::CircuitOpen, left }) => break left,
+            Err(Refusal::NotNow { left, .. }) => sleep(left).await,
+        }
+    };
+    assert!(first_pause <= CircuitPauses::default().first);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
