@@ -1,5 +1,6 @@
 //! A provider that does not take prompts: one ends alone, and where it takes none, or too few, the worker stops.
 
+use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -128,7 +129,12 @@ async fn a_prompt_that_is_rejected_ends_alone_with_what_the_provider_said() {
 #[tokio::test]
 async fn a_rejection_that_passes_costs_no_prediction() {
     for answer in [no("404 Not Found", "model_not_found"), response("499 ", "", b"")] {
-        let server = Server::start(person_with(move |_, before| (before % 9 == 8).then(|| answer.clone())));
+        // No prompt is rejected twice, in whatever order the calls arrive.
+        let rejected = std::sync::Mutex::new(HashSet::new());
+        let server = Server::start(person_with(move |request, before| {
+            let mut rejected = rejected.lock().expect("nobody panics");
+            (before % 9 == 8 && rejected.insert(request.prompt().to_owned())).then(|| answer.clone())
+        }));
         let outcome = Bench::new(Setup::new(server.address)).await.finish().await.expect("finishes");
         let ended = &outcome.result.arms[0].ended.0;
         assert!(
