@@ -174,6 +174,9 @@ impl GivenAddress<'_> {
         let Self { flag, example, address, file } = self;
         match (address, file) {
             (Some(address), _) => Ok((*address).clone()),
+            (None, Some(file)) if file.to_string_lossy().contains("://") => {
+                bail!("--{flag}-file: expected the path of a file, got an address: pass that with --{flag}")
+            }
             (None, Some(file)) => {
                 let text = read_text(file, MAX_KEY_FILE)
                     .with_context(|| format!("--{flag}-file: read the {flag}'s address in {}", file.display()))?;

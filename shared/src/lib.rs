@@ -29,6 +29,7 @@ pub mod queue;
 pub mod redis_connection;
 pub mod reply;
 pub mod sample;
+mod server_address;
 pub mod similarity;
 pub mod small_file;
 pub mod split;

@@ -99,12 +99,29 @@ fn missing_and_wrong_addresses_are_reported() {
     check(&no_address, &["purge", "r1", "--yes"], 2, "--broker: use the RabbitMQ address");
     check(&no_address, &["dead", "list", "r1"], 2, "expected amqp://user:password@host");
     check(&operator("amqp://h", "http://x"), &["dead", "list", "r1"], 2, "--store: read the address");
+    for (broker, store, says) in [
+        ("amqp://me:/s3cret@127.0.0.1/vh", "redis://me:/s3cret@127.0.0.1/1", "`/` that must be written %2F"),
+        ("amqp://me:12/34@127.0.0.1/vh", "redis://me:12/34@127.0.0.1", "`/` that must be written %2F"),
+        ("amqp://me:a#b@127.0.0.1/vh", "redis://me:a#b@127.0.0.1", "`#` that must be written %23"),
+    ] {
+        check(&operator(broker, ""), &["dead", "list", "r1"], 2, says);
+        check(&operator("", store), &["runs"], 2, says);
+    }
+    let as_files: [&[&str]; 2] = [
+        &["runs", "--store-file", "redis://me:s3cret@h"],
+        &["dead", "list", "r1", "--broker-file", "amqp://me:s3cret@h"],
+    ];
+    for arguments in as_files {
+        let output = operator("", "").run(arguments).expect_code(2);
+        assert!(output.stderr.contains("expected the path of a file, got an address"), "{}", output.stderr);
+        assert!(!output.stderr.contains("s3cret"), "{}", output.stderr);
+    }
     let nowhere = ["--broker-ca", "/nowhere/ca.pem"];
     check(&operator("amqps://h", "redis://h"), &[&["status"][..], &nowhere].concat(), 2, "--broker-ca: ");
     let nobody = operator("amqp://127.0.0.1:1", "redis://127.0.0.1:1");
     check(&nobody, &["runs"], 4, "reach the Redis server redis://127.0.0.1:1");
     check(&nobody, &["resume", "r1"], 1, "reach the Redis server redis://127.0.0.1:1");
-    check(&nobody, &["dead", "list", "r1"], 4, "connect to RabbitMQ at amqp://guest@127.0.0.1:1");
+    check(&nobody, &["dead", "list", "r1"], 4, "connect to RabbitMQ at amqp://127.0.0.1:1");
 }
 
 #[test]

@@ -7,6 +7,11 @@ use redis::io::tcp::TcpSettings;
 use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, TlsCertificates};
 
 use super::RedisConnectionError;
+use crate::server_address;
+
+/// What is said of an address of Sentinels.
+const SENTINEL: &str = "it is that of a Sentinel, which is not asked: give the address of the primary (`redis-cli -p 26379 \
+                        sentinel get-master-addr-by-name mymaster`), or of a proxy or name that follows it";
 
 /// The address of a Redis or Valkey server: `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`, `rediss://` for TLS.
 ///
@@ -40,7 +45,9 @@ impl FromStr for Address {
     fn from_str(text: &str) -> Result<Self, RedisConnectionError> {
         // The library's message may repeat the text, and there may be a password in it.
         let no_url = |_| RedisConnectionError::Address { reason: "it cannot be parsed".to_owned() };
-        let info: ConnectionInfo = text.trim().into_connection_info().map_err(no_url)?;
+        let text = text.trim();
+        check(text).map_err(|reason| RedisConnectionError::Address { reason })?;
+        let info: ConnectionInfo = text.into_connection_info().map_err(no_url)?;
         install_cryptography();
         // Without this, each of many small requests could wait for the answer to the previous one.
         let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
@@ -48,6 +55,17 @@ impl FromStr for Address {
         let client = Client::open(info).map_err(|error| RedisConnectionError::Address { reason: error.to_string() })?;
         Ok(Self { client, shown })
     }
+}
+
+/// Checks what the library would not, or would say in words that repeat the address.
+fn check(address: &str) -> Result<(), String> {
+    let scheme = address.split_once("://").map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
+    if scheme.contains("sentinel") {
+        return Err(SENTINEL.to_owned());
+    }
+    // The address of a socket has no host.
+    let is_of_a_socket = scheme == "unix" || scheme.ends_with("+unix");
+    if is_of_a_socket { Ok(()) } else { server_address::check(address).map_err(|fault| fault.to_string()) }
 }
 
 impl fmt::Display for Address {
@@ -103,5 +121,13 @@ mod tests {
             let said = text.parse::<Address>().expect_err("is no address").to_string();
             assert!(said.contains("expected redis://") && !said.contains("s3cret"), "{said}");
         }
+    }
+
+    #[test]
+    fn the_address_of_sentinels_is_named_as_such() {
+        let said =
+            "redis+sentinel://me:s3cret@h:26379/mymaster".parse::<Address>().expect_err("is no server").to_string();
+        assert!(said.contains("it is that of a Sentinel") && said.contains("the primary"), "{said}");
+        assert!(!said.contains("s3cret"), "{said}");
     }
 }

@@ -25,7 +25,7 @@ pub enum RedisConnectionError {
     },
     /// The server rejects the user or the password, or requires one.
     #[error(
-        "log in to the Redis server {address}: it rejects the user or the password; put the right ones into its address, redis://USER:PASSWORD@HOST:PORT"
+        "log in to the Redis server {address}: it rejects the user or the password; put the right ones into its address, redis://USER:PASSWORD@HOST:PORT, with special characters escaped (/ is %2F, # %23, @ %40, % %25)"
     )]
     Password {
         /// Which server.

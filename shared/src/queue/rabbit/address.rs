@@ -8,6 +8,7 @@ use lapin::uri::AMQPUri;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::queue::QueueError;
+use crate::server_address;
 
 /// Seconds between heartbeats on an idle connection. A peer that is silent for twice as long counts as gone.
 const HEARTBEAT_SECONDS: u16 = 10;
@@ -18,6 +19,9 @@ const FRAME_MAX: u32 = 16 * 1024;
 
 /// How long to try to connect at first, by default.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What an address looks like.
+const EXPECTED: &str = "amqp://user:password@host:port/vhost, or amqps:// for TLS";
 
 /// The line that begins a certificate in a PEM file.
 const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
@@ -42,7 +46,7 @@ impl RabbitSettings {
         Self { url, connection_name: connection_name.into(), ca_file: None, patience: PATIENCE }
     }
 
-    /// The address without the password, to show it. Fails if the address cannot be parsed.
+    /// The address without user and password, to show it. Fails if the address cannot be parsed.
     pub fn shown(&self) -> Result<String, QueueError> {
         Ok(shown(&parse(self.url.expose_secret())?))
     }
@@ -82,7 +86,7 @@ impl Address {
         Ok(Self { uri, tls: OwnedTLSConfig { identity: None, cert_chain: settings.certificates()? } })
     }
 
-    /// The address without the password.
+    /// The address without user and password: who leaves out the user may have put the password in its place.
     pub(super) fn shown(&self) -> String {
         shown(&self.uri)
     }
@@ -91,14 +95,15 @@ impl Address {
 fn shown(AMQPUri { scheme, authority, vhost, .. }: &AMQPUri) -> String {
     let host = if authority.host.contains(':') { format!("[{}]", authority.host) } else { authority.host.clone() };
     let path = if vhost == "/" { String::new() } else { format!("/{vhost}") };
-    format!("{scheme}://{}@{host}:{}{path}", authority.userinfo.username, authority.port)
+    format!("{scheme}://{host}:{}{path}", authority.port)
 }
 
 fn parse(url: &str) -> Result<AMQPUri, QueueError> {
+    let unusable = |fault: String| QueueError::Address(format!("{fault}; expected {EXPECTED}"));
+    let url = url.trim();
+    server_address::check(url).map_err(|fault| unusable(fault.to_string()))?;
     // The parser's own message may contain the whole address, and so the password.
-    let unreadable =
-        || QueueError::Address("it cannot be parsed; expected amqp://user:password@host:port/vhost".to_owned());
-    let mut uri: AMQPUri = url.parse().map_err(|_| unreadable())?;
+    let mut uri: AMQPUri = url.parse().map_err(|_| unusable("it cannot be parsed".to_owned()))?;
     if let Some(host) = bracketed_host(url) {
         // The parser replaces a numeric IPv6 address with localhost.
         host.clone_into(&mut uri.authority.host);
@@ -128,11 +133,18 @@ mod tests {
 
     #[test]
     fn addresses_are_shown_without_the_password() {
-        check("amqp://127.0.0.1", "amqp://guest@127.0.0.1:5672");
-        check("amqp://me:secret@rabbit.example:5673/runs", "amqp://me@rabbit.example:5673/runs");
-        check("amqps://me:secret@rabbit.example/%2f", "amqps://me@rabbit.example:5671");
-        check("amqp://me:secret@rabbit.example/", "amqp://me@rabbit.example:5672");
-        check("amqp://me:se%40cret@[::1]:5673/a%2Fb", "amqp://me@[::1]:5673/a/b");
+        check("amqp://127.0.0.1", "amqp://127.0.0.1:5672");
+        check("amqp://me:secret@rabbit.example:5673/runs", "amqp://rabbit.example:5673/runs");
+        check("amqps://me:secret@rabbit.example/%2f", "amqps://rabbit.example:5671");
+        check("amqp://me:secret@rabbit.example/", "amqp://rabbit.example:5672");
+        check("amqp://me:se%40cret@[::1]:5673/a%2Fb", "amqp://[::1]:5673/a/b");
+    }
+
+    #[test]
+    fn a_password_with_signs_of_its_own_is_read_whole() {
+        let password = |url| parse(url).expect("readable").authority.userinfo.password;
+        assert_eq!(password("amqp://me:a@b@h"), "a@b");
+        assert_eq!(password("amqp://me:%2Fa%23b%25@h"), "/a#b%");
     }
 
     #[test]

@@ -39,9 +39,10 @@ pub(super) async fn connect(address: &Address, name: &str) -> Result<Connection,
 fn refusal(error: &Error) -> Refusal {
     let (advice, lasting) = match error.kind() {
         ErrorKind::ProtocolError(error) => match error.kind() {
-            AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) => {
-                ("check the user and the password; `guest` can log in only from the broker's own machine", true)
-            }
+            AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) => (
+                "check the user and the password, in which special characters are escaped (/ is %2F, # %23, @ %40, % %25); `guest` can log in only from the broker's own machine",
+                true,
+            ),
             AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED) => {
                 ("check that the virtual host exists and that the user has permissions in it", true)
             }
