@@ -19,6 +19,7 @@ mod measured;
 pub(crate) mod metrics;
 mod open_run;
 mod outlook_text;
+pub(crate) mod parse;
 pub(crate) mod pause;
 pub(crate) mod prices;
 pub(crate) mod purge;

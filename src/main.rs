@@ -137,6 +137,11 @@ enum Verb {
     Prices(commands::prices::Verb),
     /// Write a synthetic survey in the format of the official file
     Synth(commands::synth::Flags),
+    /// Show how replies of models are read: the answer, or why there is none, and what decided
+    ///
+    /// Reads them with the code that reads the replies of a run. If the file says how a person reads them, it exits with 1
+    /// where one is read otherwise.
+    Parse(commands::parse::Flags),
     /// Serve a simulated, OpenAI-compatible provider until interrupted
     SimulateProvider(Box<commands::simulate_provider::Flags>),
     /// Print a script that makes a shell complete verbs, flags and values
@@ -181,6 +186,7 @@ fn execute(verb: Verb) -> Result<Exit, Failure> {
         Verb::Reopen(flags) => commands::reopen::run(&flags),
         Verb::Prices(verb) => commands::prices::run(&verb),
         Verb::Synth(flags) => commands::synth::run(&flags),
+        Verb::Parse(flags) => commands::parse::run(&flags),
         Verb::SimulateProvider(flags) => commands::simulate_provider::run(&flags),
         Verb::Completions(flags) => commands::completions::run(&flags, Command::command()),
         Verb::Man(flags) => commands::man::run(&flags, Command::command()),

@@ -17,7 +17,7 @@ use std::borrow::Cow;
 use crate::codebook::Question;
 use crate::method::Behaviour;
 
-pub use reading::{Problem, Reading};
+pub use reading::{Problem, Reading, Removal, Rule};
 
 /// Reads the reply of a module or the coordinator: an answer with its analysis.
 ///
@@ -36,6 +36,44 @@ pub fn read_single_reply(behaviour: Behaviour, text: &str, question: &Question) 
     match behaviour {
         Behaviour::Paper => paper::read_single_reply(text),
         Behaviour::Corrected => tolerant::read_single_reply(text, question),
+    }
+}
+
+/// How a reply is read, for people who wonder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// What is read, as [`read_module_reply`] reads it.
+    pub reading: Reading,
+    /// The label that decided, with its line; `None` if no label did.
+    pub place: Option<String>,
+    /// What was taken out before the reply was read, in this order.
+    pub removed: Vec<(Removal, String)>,
+}
+
+/// Reads the reply of a module or the coordinator, and says how.
+pub fn explain_module_reply(behaviour: Behaviour, text: &str, question: &Question) -> Explanation {
+    match behaviour {
+        Behaviour::Paper => Explanation::of(paper::read_module_reply(text)),
+        Behaviour::Corrected => tolerant::explain(text, question),
+    }
+}
+
+/// Reads the reply of a single-call method, and says how.
+pub fn explain_single_reply(behaviour: Behaviour, text: &str, question: &Question) -> Explanation {
+    match behaviour {
+        Behaviour::Paper => Explanation::of(paper::read_single_reply(text)),
+        Behaviour::Corrected => {
+            let mut explanation = tolerant::explain(text, question);
+            explanation.reading.analysis.clear();
+            explanation
+        }
+    }
+}
+
+impl Explanation {
+    /// Of a reply that was read as it is.
+    fn of(reading: Reading) -> Self {
+        Self { reading, place: None, removed: Vec::new() }
     }
 }
 

@@ -55,7 +55,7 @@ use pilot::AfterPilot;
 
 pub(super) use budget_flags::usd;
 pub(crate) use flags::{Flags, LocalFlags};
-pub(super) use flags::{fold, respondent};
+pub(super) use flags::{behaviour, fold, respondent};
 pub(super) use new_budget::apply as apply_new_budget;
 pub(crate) use pilot::PilotFlags;
 pub(super) use stopping::{say_when, stop_on_signals};

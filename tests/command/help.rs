@@ -20,6 +20,7 @@ fn every_command_has_help() {
     check("help", &["--help"]);
     check("help_run", &["run", "--help"]);
     check("help_synth", &["synth", "--help"]);
+    check("help_parse", &["parse", "--help"]);
     check("help_simulate_provider", &["simulate-provider", "--help"]);
     check("help_show", &["show", "--help"]);
     check("help_export", &["export", "--help"]);

@@ -20,6 +20,7 @@ mod mistakes;
 mod orders;
 mod output;
 mod page;
+mod parse;
 mod prices;
 mod provider_cases;
 mod provider_mistakes;

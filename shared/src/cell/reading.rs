@@ -31,7 +31,7 @@ pub(super) fn read(behaviour: Behaviour, kind: StageKind, question: &Question, r
         ReplyText::Rejected => return without_reply(Ended::Rejected),
         ReplyText::Text { content, cut_off } => (content, *cut_off),
     };
-    let Reading { answer, analysis, problem } = match kind {
+    let Reading { answer, analysis, problem, .. } = match kind {
         StageKind::Cognitive | StageKind::Affective | StageKind::Behavioral | StageKind::Coordinator => {
             read_module_reply(behaviour, content, question)
         }

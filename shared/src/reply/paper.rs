@@ -1,6 +1,7 @@
 //! Reads replies exactly as the regular expressions of the paper's code do.
 
 use super::digit::{self, Digits, leading_digits};
+use super::reading::Rule;
 use super::{Problem, Reading};
 use crate::id::Code;
 
@@ -13,22 +14,22 @@ pub(super) fn read_module_reply(text: &str) -> Reading {
     if analysis.is_empty() && found.is_some() {
         analysis = text.split_once('\n').map_or("", |(_, below)| strip(below));
     }
-    reading(found, analysis.to_owned())
+    reading(found, analysis.to_owned(), Rule::PaperLabel)
 }
 
 /// A single-call method's reply: the first `\b\d+\b`, whether or not it is an option.
 pub(super) fn read_single_reply(text: &str) -> Reading {
-    reading(first_number(text), String::new())
+    reading(first_number(text), String::new(), Rule::PaperNumber)
 }
 
-fn reading(found: Option<Digits>, analysis: String) -> Reading {
+fn reading(found: Option<Digits>, analysis: String, rule: Rule) -> Reading {
     let answer: Option<Code> = found.and_then(|digits| digits.value);
     let problem = match found {
         _ if answer.is_some() => None,
         None => Some(Problem::NoOption),
         Some(_) => Some(Problem::NotAnOption),
     };
-    Reading { answer, analysis, problem }
+    Reading { answer, analysis, problem, rule }
 }
 
 fn number_after(text: &str) -> Option<Digits<'_>> {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::forms::FORMS;
+use super::reading::{Removal, Removed};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tag {
@@ -12,25 +13,36 @@ enum Tag {
 
 /// What the reply says to its reader.
 pub(crate) fn for_the_reader(text: &str) -> Cow<'_, str> {
-    match visible(text) {
-        Some(visible) => Cow::Owned(said(&visible).into_owned()),
-        None => said(text),
+    taken_apart(text, &mut |_| ())
+}
+
+/// What the reply says to its reader; `removed` hears what is taken out, step by step.
+pub(super) fn taken_apart<'a>(text: &'a str, removed: &mut impl FnMut(Removed)) -> Cow<'a, str> {
+    match visible(text, removed) {
+        Some(visible) => Cow::Owned(said(&visible, removed).into_owned()),
+        None => said(text, removed),
     }
 }
 
 /// The part of a visible text that is for its reader.
-fn said(text: &str) -> Cow<'_, str> {
-    match without_reasoning(final_channel(text).unwrap_or(text)) {
-        Cow::Borrowed(said) => Cow::Borrowed(before_end(said)),
-        Cow::Owned(said) => Cow::Owned(before_end(&said).to_owned()),
+fn said<'a>(text: &'a str, removed: &mut impl FnMut(Removed)) -> Cow<'a, str> {
+    let text = final_channel(text, removed).unwrap_or(text);
+    match without_reasoning(text, removed) {
+        Cow::Borrowed(said) => Cow::Borrowed(before_end(said, removed)),
+        Cow::Owned(said) => Cow::Owned(before_end(&said, removed).to_owned()),
     }
 }
 
 /// The text without characters that nobody sees; `None` if it has none.
-fn visible(text: &str) -> Option<String> {
+fn visible(text: &str, removed: &mut impl FnMut(Removed)) -> Option<String> {
     // All of them begin with one of these bytes, which English replies seldom have.
     memchr::memchr3(0xe2, 0xef, 0xc2, text.as_bytes())?;
-    text.contains(is_invisible).then(|| text.chars().filter(|&c| !is_invisible(c)).collect())
+    if !text.contains(is_invisible) {
+        return None;
+    }
+    let (hidden, shown): (String, String) = text.chars().partition(|&c| is_invisible(c));
+    removed(Removed { what: Removal::Invisible, text: &hidden });
+    Some(shown)
 }
 
 /// Soft hyphens, spaces of no width, marks of direction, and the mark of byte order.
@@ -39,48 +51,66 @@ const fn is_invisible(c: char) -> bool {
 }
 
 /// What follows the last mark of the final channel; empty if the reply has channels but not that one.
-fn final_channel(text: &str) -> Option<&str> {
+fn final_channel<'a>(text: &'a str, removed: &mut impl FnMut(Removed)) -> Option<&'a str> {
+    let from = final_channel_at(text)?;
+    removed(Removed { what: Removal::Channel, text: &text[..from] });
+    Some(&text[from..])
+}
+
+/// Where the text of the final channel begins; at the end if the reply has channels but not that one.
+fn final_channel_at(text: &str) -> Option<usize> {
     let channels = &FORMS.channels;
     if text.trim_start().starts_with(&channels.flat_opening) {
-        return text.rfind(&channels.flat_final).map(|at| &text[at + channels.flat_final.len()..]);
+        return text.rfind(&channels.flat_final).map(|at| at + channels.flat_final.len());
     }
     text.contains('<').then_some(())?;
     text.find(&channels.mark)?;
-    Some(text.rfind(&channels.last).map_or("", |at| &text[at + channels.last.len()..]))
+    Some(text.rfind(&channels.last).map_or(text.len(), |at| at + channels.last.len()))
 }
 
 /// What stands before the first end of the reply.
-fn before_end(text: &str) -> &str {
+fn before_end<'a>(text: &'a str, removed: &mut impl FnMut(Removed)) -> &'a str {
     if memchr::memchr(b'<', text.as_bytes()).is_none() {
         return text;
     }
     let ends = FORMS.ends.tokens.iter().filter_map(|token| text.find(token.as_str()));
-    ends.filter(|&at| !text[..at].trim().is_empty()).min().map_or(text, |at| &text[..at])
+    let Some(at) = ends.filter(|&at| !text[..at].trim().is_empty()).min() else { return text };
+    removed(Removed { what: Removal::End, text: &text[at..] });
+    &text[..at]
 }
 
 /// The reply without blocks of reasoning.
 ///
 /// An unclosed block extends to the end. A block without an opening tag begins at the start of the reply, because some
 /// chat templates put the opening tag into the prompt.
-fn without_reasoning(text: &str) -> Cow<'_, str> {
+fn without_reasoning<'a>(text: &'a str, removed: &mut impl FnMut(Removed)) -> Cow<'a, str> {
     let mut kept = String::new();
-    let mut open = false;
+    let mut opened = None;
     let mut from = 0;
     for (at, tag, end) in tags(text) {
-        match (tag, open) {
-            (Tag::Open, false) => kept.push_str(&text[from..at]),
-            (Tag::Open, true) => continue,
-            (Tag::Close, false) => kept.clear(),
-            (Tag::Close, true) => {}
+        match (tag, opened) {
+            (Tag::Open, None) => {
+                kept.push_str(&text[from..at]);
+                opened = Some(at);
+            }
+            (Tag::Open, Some(_)) => continue,
+            (Tag::Close, None) => {
+                kept.clear();
+                removed(Removed { what: Removal::Reasoning, text: &text[..end] });
+            }
+            (Tag::Close, Some(opened)) => removed(Removed { what: Removal::Reasoning, text: &text[opened..end] }),
         }
-        open = tag == Tag::Open;
+        if tag == Tag::Close {
+            opened = None;
+        }
         from = end;
     }
     if from == 0 {
         return Cow::Borrowed(text);
     }
-    if !open {
-        kept.push_str(&text[from..]);
+    match opened {
+        Some(opened) => removed(Removed { what: Removal::Reasoning, text: &text[opened..] }),
+        None => kept.push_str(&text[from..]),
     }
     Cow::Owned(kept)
 }

@@ -391,7 +391,7 @@ proptest! {
     fn paper_behaviour_reads_the_requested_format(code in 0_i32.., why in "[a-z][a-z ]{0,20}") {
         let reply = format!("Answer: {code}\nAnalysis: {why}");
         let read = read_module_reply(Behaviour::Paper, &reply, &question(&SCALE));
-        prop_assert_eq!(read, Reading { answer: Some(Code(code)), analysis: why.trim().to_owned(), problem: None });
+        prop_assert_eq!(read, Reading { answer: Some(Code(code)), analysis: why.trim().to_owned(), problem: None, rule: Rule::PaperLabel });
         let single = read_single_reply(Behaviour::Paper, &reply, &question(&SCALE));
         prop_assert_eq!(single.answer, Some(Code(code)));
     }

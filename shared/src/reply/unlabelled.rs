@@ -3,6 +3,7 @@
 use super::Problem;
 use super::digit::{is_word, leading_digits};
 use super::label::words;
+use super::reading::Rule;
 use super::value::{Followed, Value, is_one_of, read_value};
 use crate::codebook::Question;
 use crate::id::Code;
@@ -18,10 +19,12 @@ const CHOICES_READ: usize = 50;
 
 /// The one answer that the first line, the last line and the choice verbs give; else, for an open question, the only
 /// number in the text.
-pub(super) fn read_unlabelled(reply: &str, question: &Question) -> Value {
-    let readers = [read_statements, read_only_number, read_reason];
-    let values = readers.into_iter().map(|read| read(reply, question));
-    values.into_iter().find(|value| *value != Value::Nothing).unwrap_or(Value::Nothing)
+pub(super) fn read_unlabelled(reply: &str, question: &Question) -> (Value, Rule) {
+    type Read = fn(&str, &Question) -> Value;
+    let readers: [(Read, Rule); 3] =
+        [(read_statements, Rule::Statements), (read_only_number, Rule::OnlyNumber), (read_reason, Rule::Beginning)];
+    let mut values = readers.into_iter().map(|(read, rule)| (read(reply, question), rule));
+    values.find(|(value, _)| *value != Value::Nothing).unwrap_or((Value::Nothing, Rule::Beginning))
 }
 
 fn read_statements(reply: &str, question: &Question) -> Value {

@@ -345,7 +345,7 @@ fn output_limit_field(text: &str) -> Result<OutputLimitField, String> {
     found.ok_or_else(|| format!("expected {}", OutputLimitField::ALL.map(OutputLimitField::name).join(" or ")))
 }
 
-fn behaviour(text: &str) -> Result<Behaviour, String> {
+pub(in crate::commands) fn behaviour(text: &str) -> Result<Behaviour, String> {
     match text {
         "paper" => Ok(Behaviour::Paper),
         "corrected" => Ok(Behaviour::Corrected),
