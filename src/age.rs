@@ -1,4 +1,4 @@
-//! Formats ages for people.
+//! Formats ages and expected times for people.
 
 use std::time::Duration;
 
@@ -11,6 +11,11 @@ pub(crate) fn ago(then: UnixMillis, now: UnixMillis) -> String {
         0..1_000 => "just now".to_owned(),
         millis => format!("{} ago", HumanDuration(Duration::from_millis(millis))),
     }
+}
+
+/// A time that something is expected to take, in one unit.
+pub(crate) fn in_time(hours: f64) -> String {
+    HumanDuration(Duration::try_from_secs_f64(hours * 3_600.0).unwrap_or(Duration::MAX)).to_string()
 }
 
 #[cfg(test)]

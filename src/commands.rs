@@ -10,6 +10,7 @@ pub(crate) mod cost;
 pub(crate) mod dashboard;
 pub(crate) mod dead;
 pub(crate) mod estimate;
+mod expectation;
 pub(crate) mod export;
 pub(crate) mod health;
 mod job;

@@ -31,6 +31,11 @@ pub fn wait(price: &Price, now: SystemTime) -> Duration {
     price.until_cheapest(ORDINARY, now)
 }
 
+/// When cells that take so long end, from `now`, if they begin in the cheapest hours of a price alone.
+pub fn ends_after(price: &Price, now: SystemTime, takes: Duration) -> Duration {
+    price.until_cheap_hours_passed(ORDINARY, now, takes)
+}
+
 /// Whether the price depends on the hour.
 pub fn depends_on_the_hour(price: &Price, now: SystemTime) -> bool {
     let (average, cheapest) = price.around_the_clock_and_cheapest(ORDINARY, now);

@@ -2,54 +2,57 @@
 
 mod text;
 
-use std::time::SystemTime;
-
 use serde::Serialize;
 use valuesim_coordinator::estimate::{Estimate, Measured, estimate};
 use valuesim_coordinator::ledger::Ledger;
 use valuesim_coordinator::outlook::Outlook;
-use valuesim_coordinator::statistics::{Sample, smallest_difference};
-use valuesim_shared::model::ModelSettings;
-use valuesim_shared::money::{NanoUsd, Tokens};
-use valuesim_shared::price::{Price, PriceTable};
+use valuesim_shared::experiment::Experiment;
 
+use super::expectation::Expectation;
 use super::job::Job;
 use super::measured::measured;
-use super::run::Flags;
-use crate::exit::{Exit, Failure};
+use super::run::{CheapHours, Flags, check_when, saved_off_peak};
+use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::output::{print, print_json};
 use crate::run_folder::RunFolder;
 
-/// Seconds until the first token of a reply, and tokens a second after it, of common hosted models.
-const FIRST_TOKEN_SECONDS: f64 = 1.0;
-const TOKENS_PER_SECOND: f64 = 60.0;
-
-/// What is known of a run before its calls.
+/// What is said of a run.
 #[derive(Serialize)]
-pub(super) struct Expectation<'a> {
-    pub(super) run: &'a str,
-    pub(super) estimate: Estimate,
+struct Said<'a> {
+    run: &'a str,
+    estimate: Estimate,
+    /// What each method takes if it is the only one; none if it is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    alone: Vec<Alone>,
     /// From the cells that are finished; none if there are none.
-    pub(super) outlook: Option<Outlook>,
-    /// How long the calls take within the limits, by model, in hours.
-    pub(super) hours: Vec<f64>,
-    /// The smallest difference in accuracy between two arms that the sample is likely to show; none for one person.
-    pub(super) smallest_difference: Option<f64>,
-    /// What would make it cheaper.
-    pub(super) cheaper: Vec<String>,
+    outlook: Option<Outlook>,
+    #[serde(flatten)]
+    expectation: Expectation,
+    /// What it saves that cells begin in cheap hours.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    off_peak: Vec<CheapHours<'a>>,
     #[serde(skip)]
-    pub(super) job: &'a Job,
+    job: &'a Job,
+}
+
+/// What a method takes without the others, with which it shares calls.
+#[derive(Serialize)]
+struct Alone {
+    method: String,
+    estimate: Estimate,
 }
 
 /// Prints the estimate. Makes no call.
 pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
-    let job = Job::prepare(flags.experiment()?)?;
+    let mut job = Job::prepare(flags.experiment()?)?;
+    job.when = flags.when;
+    check_when(job.when, &job.experiment).or_usage()?;
     let folder = RunFolder::at(flags.runs.join(&job.run.0));
-    let expectation = Expectation::of(&job, outlook(&job, &folder)?, &measured(&job, &flags.runs));
+    let said = Said::of(&job, outlook(&job, &folder)?, &measured(&job, &flags.runs));
     if flags.json {
-        print_json(&expectation)?;
+        print_json(&said)?;
     } else {
-        print(&text::text(&expectation))?;
+        print(&text::text(&said))?;
     }
     Ok(Exit::Done)
 }
@@ -63,87 +66,22 @@ fn outlook(job: &Job, folder: &RunFolder) -> Result<Option<Outlook>, Failure> {
     Ok(Some(outlook).filter(|outlook| !outlook.models.is_empty()))
 }
 
-impl<'a> Expectation<'a> {
+impl<'a> Said<'a> {
     fn of(job: &'a Job, outlook: Option<Outlook>, measured: &Measured) -> Self {
-        let estimate = estimate(&job.experiment, &job.plan, (&job.survey, &job.codebook), measured);
-        let models = job.experiment.models.iter().zip(&estimate.models);
-        let hours = models.map(|(model, estimate)| hours(model, estimate.calls.likely, estimate.tokens)).collect();
-        let cheaper = cheaper(job, &estimate);
-        Self { run: &job.run.0, hours, smallest_difference: shown(job), cheaper, estimate, outlook, job }
+        let data = (job.survey.as_ref(), job.codebook.as_ref());
+        let whole = estimate(&job.experiment, &job.plan, data, measured);
+        let methods = job.experiment.methods.iter().filter(|_| job.experiment.methods.len() > 1);
+        let alone = methods.map(|method| Alone {
+            method: method.to_string(),
+            estimate: estimate(
+                &Experiment { methods: vec![*method], ..job.experiment.clone() },
+                &job.plan,
+                data,
+                measured,
+            ),
+        });
+        let expectation = Expectation::of(job, &whole);
+        let off_peak = saved_off_peak(job.when, &job.experiment, &whole, &expectation.hours);
+        Self { run: &job.run.0, off_peak, alone: alone.collect(), outlook, expectation, estimate: whole, job }
     }
-}
-
-/// How long calls take within the limits of a model, in hours.
-fn hours(model: &ModelSettings, calls: u64, tokens: Tokens) -> f64 {
-    let (calls, output) = (calls as f64, tokens.output as f64);
-    let limits = &model.limits;
-    let in_flight = (calls * FIRST_TOKEN_SECONDS + output / TOKENS_PER_SECOND) / f64::from(limits.calls_in_flight);
-    let minutes = |amount: f64, limit: Option<u32>| limit.map_or(0.0, |limit| amount / f64::from(limit) * 60.0);
-    let (all, uncached) = ((tokens.input + tokens.output) as f64, tokens.input.saturating_sub(tokens.cached) as f64);
-    let by_limit = [
-        minutes(calls, limits.requests_per_minute),
-        minutes(all, limits.tokens_per_minute),
-        minutes(tokens.input as f64, limits.input_tokens_per_minute),
-        minutes(uncached, limits.uncached_tokens_per_minute),
-        minutes(output, limits.output_tokens_per_minute),
-    ];
-    by_limit.into_iter().fold(in_flight, f64::max) / 3600.0
-}
-
-/// The smallest difference in accuracy that the sample shows with a chance of 80 %.
-///
-/// Two answers to the same question differ in being right by a variance of at most 1/2, when they are independent and right half
-/// of the time; a person's difference is the mean over the person's questions. Real arms agree more often, so that less is shown.
-fn shown(job: &Job) -> Option<f64> {
-    let people = job.plan.respondents().len() as u64;
-    let questions = job.plan.predictions_per_arm() as f64 / people.max(1) as f64;
-    let deviation = (0.5 / questions.max(1.0)).sqrt();
-    smallest_difference(deviation, Sample::of_unlimited(people))
-}
-
-/// What would make the run cheaper, the largest part first.
-fn cheaper(job: &Job, estimate: &Estimate) -> Vec<String> {
-    let mut lines = Vec::new();
-    for (model, estimate) in job.experiment.models.iter().zip(&estimate.models) {
-        let (Some(price), Some(cost)) = (&model.price, estimate.cost) else { continue };
-        if let Some((name, other)) = cheaper_model(model, price, estimate.tokens) {
-            lines.push(format!(
-                "{name} at the same host costs {other} for the tokens for which {} costs {}",
-                model.name, cost.likely
-            ));
-        }
-        if price.variants.iter().any(|variant| !variant.hours.is_empty()) {
-            lines.push(format!("{} has cheap hours: --when off-peak begins cells in them alone", model.name));
-        }
-        if price.cached_usd_per_million.is_some_and(|cached| cached < price.input_usd_per_million) {
-            let cached = price.cached_usd_per_million.unwrap_or_default() / price.input_usd_per_million * 100.0;
-            lines.push(format!(
-                "what {} reads from its cache costs {cached:.0} % of its input: the estimate counts none",
-                model.name
-            ));
-        }
-    }
-    let (folds, people) = (job.plan.folds().len(), job.plan.respondents().len());
-    if folds > 1 {
-        lines.push(format!(
-            "--folds 1 asks the same people about one of the {folds} folds, for about 1/{folds} of the cost"
-        ));
-    }
-    if people > 1 {
-        lines.push("half of the people cost half, and show differences that are 1.4 times as large".to_owned());
-    }
-    lines
-}
-
-/// The cheapest model of the same host for these tokens, if it costs less than two thirds and is not retired.
-fn cheaper_model(model: &ModelSettings, price: &Price, tokens: Tokens) -> Option<(String, NanoUsd)> {
-    let table = PriceTable::built_in();
-    let known = table.find(&model.name, model.base_url.as_deref())?;
-    let today = valuesim_shared::day::Day::of(SystemTime::now());
-    let cost = |price: &Price| price.dearest_rates(0).cost(Tokens { cached: 0, ..tokens });
-    let others =
-        table.models.iter().filter(|other| other.host == known.host && other.retires.is_none_or(|day| day > today));
-    let (other, amount) = others.map(|other| (other, cost(&other.price))).min_by_key(|(_, amount)| *amount)?;
-    let is_much_less = amount.0.saturating_mul(3) < cost(price).0.saturating_mul(2);
-    is_much_less.then(|| (other.name.clone(), amount))
 }

@@ -59,7 +59,7 @@ pub(super) use flags::{behaviour, fold, respondent};
 pub(super) use new_budget::apply as apply_new_budget;
 pub(crate) use pilot::PilotFlags;
 pub(super) use stopping::{say_when, stop_on_signals};
-pub(super) use when::When;
+pub(super) use when::{CheapHours, When, check as check_when, saved as saved_off_peak};
 
 /// Which processes make the calls of a run.
 #[derive(Clone, Copy)]

@@ -156,4 +156,11 @@ fn an_estimate_shows_stages_time_power_and_what_is_cheaper() {
     ] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
+    let two = [&arguments[1..], &["--methods", "no-cab,full-info"]].concat();
+    let text = sandbox.run(&[&["estimate"], &two[..]].concat()).expect_success().stdout;
+    assert!(text.contains("method alone"), "{text}");
+    let head = sandbox.run(&[&["run", "--dry-run"], &two[..]].concat()).expect_success().stdout;
+    for part in ["minutes within its limits", "power: the sample shows a difference of", "cheaper: --folds 1"] {
+        assert!(head.contains(part), "{part} is not in\n{head}");
+    }
 }

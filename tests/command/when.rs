@@ -40,7 +40,10 @@ fn cells_begin_at_once_in_cheap_hours_and_wait_in_dear_ones() {
     let run = ["run", &file, "--when", "off-peak"];
     let plan = sandbox.run(&[&run[..], &["--dry-run"]].concat()).expect_success().stdout;
     assert!(plan.contains("off-peak: cells of m begin in its cheapest hours, which saves about $"), "{plan}");
-    assert!(plan.contains("; the first begin now"), "{plan}");
+    assert!(plan.contains("; the first begin now, the last end in about "), "{plan}");
+    let estimate = sandbox.run(&["estimate", &file, "--when", "off-peak"]).expect_success().stdout;
+    assert!(estimate.contains("off-peak: cells of m begin in its cheapest hours"), "{estimate}");
+    assert!(!estimate.contains("--when off-peak"), "what is done already is no advice: {estimate}");
     sandbox.run(&run).expect_success();
 
     // Since ten minutes ago, and for nearly six hours more.

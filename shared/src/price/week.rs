@@ -30,6 +30,26 @@ impl Price {
         (average, self.week(tokens, now).min().unwrap_or_default())
     }
 
+    /// How long it takes from `now` until `needed` of the hours have passed in which `tokens` cost least.
+    pub fn until_cheap_hours_passed(&self, tokens: Tokens, now: SystemTime, needed: Duration) -> Duration {
+        let cheapest = self.week(tokens, now).min().unwrap_or_default();
+        let is_cheap: Vec<bool> = self.week(tokens, now).map(|cost| cost <= cheapest).collect();
+        let step = MINUTE * STEP_MINUTES;
+        // At least one step of the week is the cheapest.
+        let of_week = u64::try_from(is_cheap.iter().filter(|is_cheap| **is_cheap).count()).unwrap_or(1).max(1);
+        let steps = needed.as_secs().div_ceil(step.as_secs());
+        let (weeks, mut left) = (steps / of_week, steps % of_week);
+        let taken = is_cheap.iter().take_while(|is_cheap| {
+            let goes_on = left > 0;
+            left -= u64::from(goes_on && **is_cheap);
+            goes_on
+        });
+        let last_week = taken.count() as u64;
+        let all = weeks.saturating_mul(is_cheap.len() as u64).saturating_add(last_week);
+        let not_needed = steps.saturating_mul(step.as_secs()).saturating_sub(needed.as_secs());
+        Duration::from_secs(all.saturating_mul(step.as_secs()).saturating_sub(not_needed))
+    }
+
     fn week(&self, tokens: Tokens, now: SystemTime) -> impl Iterator<Item = NanoUsd> + '_ {
         let steps = (0..MINUTES_OF_A_WEEK / STEP_MINUTES).map(|step| MINUTE * (step * STEP_MINUTES));
         steps.map(move |from_now| self.cost(tokens, PricedCall::at(now + from_now)))
@@ -83,6 +103,23 @@ mod tests {
         assert_eq!(cheapest, NanoUsd(1_000_000_000));
         // 15 of the 168 hours are twice as dear.
         assert_eq!(average, NanoUsd(1_000_000_000 + 1_000_000_000 * 15 / 168));
+    }
+
+    #[test]
+    fn work_ends_when_enough_cheap_hours_have_passed() {
+        let price = dear_in_the_morning();
+        let hours = |from, needed| price.until_cheap_hours_passed(TOKENS, from, Duration::from_hours(needed));
+        assert_eq!(hours(at(4, 0), 5), Duration::from_hours(5));
+        assert_eq!(hours(at(0, 0), 5), Duration::from_hours(8), "three dear hours lie between");
+        assert_eq!(hours(at(1, 0), 0), Duration::ZERO);
+        let minutes = Duration::from_mins(18);
+        assert_eq!(price.until_cheap_hours_passed(TOKENS, at(4, 0), minutes), minutes);
+        // 153 of the 168 hours of a week are cheap.
+        assert_eq!(hours(at(4, 0), 153 * 3 + 1), Duration::from_hours(168 * 3 + 1));
+        let never_changes = Price::flat(1.0, None, 2.0);
+        let seven = Duration::from_hours(7);
+        assert_eq!(never_changes.until_cheap_hours_passed(TOKENS, at(1, 0), seven), seven);
+        assert!(price.until_cheap_hours_passed(TOKENS, at(0, 0), Duration::MAX) > Duration::from_hours(1_000_000));
     }
 
     #[test]

@@ -4,24 +4,26 @@ use indicatif::HumanCount;
 use valuesim_coordinator::estimate::{ModelEstimate, Span, StageEstimate};
 use valuesim_shared::money::NanoUsd;
 
-use super::Expectation;
+use super::{Alone, Said};
+use crate::age::in_time;
 use crate::columns::columns;
 use crate::commands::outlook_text::measured;
 
 /// The estimate as text.
-pub(super) fn text(expectation: &Expectation<'_>) -> String {
-    let mut text = format!("Estimate of run {}\n", expectation.run);
-    for (estimate, hours) in expectation.estimate.models.iter().zip(&expectation.hours) {
-        text += &of_model(estimate, *hours, expectation);
+pub(super) fn text(said @ Said { run, estimate, alone, outlook, off_peak, expectation, job }: &Said<'_>) -> String {
+    let mut text = format!("Estimate of run {run}\n");
+    for (model, (estimate, hours)) in estimate.models.iter().zip(&expectation.hours).enumerate() {
+        text += &of_model(estimate, *hours, said);
+        text += &by_method(alone, model);
     }
-    for outlook in expectation.outlook.iter().flat_map(|outlook| &outlook.models) {
-        text += &measured(outlook, &expectation.job.experiment.models[outlook.model.0 as usize].name);
+    for outlook in outlook.iter().flat_map(|outlook| &outlook.models) {
+        text += &measured(outlook, &job.experiment.models[outlook.model.0 as usize].name);
     }
-    if let Some(difference) = expectation.smallest_difference {
-        let points = difference * 100.0;
-        text += &format!(
-            "\nThe sample shows a difference of {points:.1} points in accuracy between two arms with a chance of 80 %.\n"
-        );
+    for hours in off_peak {
+        text += &format!("\n{}\n", hours.text());
+    }
+    if let Some(power) = expectation.power_text() {
+        text += &format!("\nThe sample {power}.\n");
     }
     if !expectation.cheaper.is_empty() {
         text += "\nCheaper\n";
@@ -30,9 +32,29 @@ pub(super) fn text(expectation: &Expectation<'_>) -> String {
     text
 }
 
-fn of_model(estimate: &ModelEstimate, hours: f64, expectation: &Expectation<'_>) -> String {
+/// What each method takes at a model without the others.
+fn by_method(alone: &[Alone], model: usize) -> String {
+    if alone.is_empty() {
+        return String::new();
+    }
+    let head = ["method alone", "calls", "tokens in", "tokens out", "cost"].map(str::to_owned);
+    let row = |Alone { method, estimate }: &Alone| {
+        let of_model = &estimate.models[model];
+        [
+            method.clone(),
+            HumanCount(of_model.calls.likely).to_string(),
+            HumanCount(of_model.tokens.input).to_string(),
+            HumanCount(of_model.tokens.output).to_string(),
+            money(of_model.cost.map(|cost| cost.likely)),
+        ]
+    };
+    let rows: Vec<[String; 5]> = std::iter::once(head).chain(alone.iter().map(row)).collect();
+    columns("  ", &rows)
+}
+
+fn of_model(estimate: &ModelEstimate, hours: f64, said: &Said<'_>) -> String {
     let head = ["stage", "calls: low", "likely", "high", "input each", "output each", "cost"].map(str::to_owned);
-    let model = expectation.job.experiment.models.iter().find(|model| model.name == estimate.model);
+    let model = said.job.experiment.models.iter().find(|model| model.name == estimate.model);
     let price = model.and_then(|model| model.price.as_ref());
     let row = |StageEstimate { stage, calls, tokens_per_call: each }: &StageEstimate| {
         let Span { low, likely, high } = *calls;
@@ -50,11 +72,12 @@ fn of_model(estimate: &ModelEstimate, hours: f64, expectation: &Expectation<'_>)
     let rows: Vec<[String; 7]> = std::iter::once(head).chain(estimate.stages.iter().map(row)).collect();
     let cost = estimate.cost.map_or_else(|| "unknown, because its price is".to_owned(), |cost| span(&cost));
     format!(
-        "\n{}: {cost}, {} tokens in ({} of them cached), {} out, about {hours:.1} hours within its limits{}\n{}",
+        "\n{}: {cost}, {} tokens in ({} of them cached), {} out, about {} within its limits{}\n{}",
         estimate.model,
         HumanCount(estimate.tokens.input),
         HumanCount(estimate.tokens.cached),
         HumanCount(estimate.tokens.output),
+        in_time(hours),
         if estimate.is_measured { "; as long as in earlier runs" } else { "" },
         columns("  ", &rows)
     )

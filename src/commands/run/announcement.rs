@@ -14,6 +14,8 @@ use valuesim_shared::id::{Fold, Respondent, RunId};
 
 use super::reuse::{Reuse, saved};
 use super::when::{self, CheapHours};
+use crate::age::in_time;
+use crate::commands::expectation::Expectation;
 use crate::commands::job::Job;
 use crate::output::{note, print, print_json, write_event};
 use crate::progress::Style;
@@ -36,6 +38,8 @@ pub(super) struct Announcement<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     estimate_of_first_round: Option<&'a Estimate>,
     estimate: &'a Estimate,
+    #[serde(flatten)]
+    expectation: Expectation,
     /// What the replies save that earlier runs have kept.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     reuse: Vec<Reuse<'a>>,
@@ -53,6 +57,7 @@ impl<'a> Announcement<'a> {
         (estimate_of_first_round, estimate): (Option<&'a Estimate>, &'a Estimate),
     ) -> Self {
         let arms = experiment.methods.len() as u64 * experiment.models.len() as u64;
+        let expectation = Expectation::of(job, estimate);
         Self {
             run,
             facts: facts(experiment, plan, survey, codebook),
@@ -66,7 +71,8 @@ impl<'a> Announcement<'a> {
             predictions: plan.predictions_per_arm() * arms,
             estimate_of_first_round,
             estimate,
-            off_peak: when::saved(*when, experiment, estimate),
+            off_peak: when::saved(*when, experiment, estimate, &expectation.hours),
+            expectation,
             reuse: kept.runs().iter().map(|run| saved(run, job, estimate)).collect(),
             warnings: retirements(experiment),
         }
@@ -107,9 +113,9 @@ impl<'a> Announcement<'a> {
         for model in self.estimate_of_first_round.iter().flat_map(|first| &first.models) {
             line(&mut text, &format!("first round: {}", estimate_text(model)));
         }
-        for model in &self.estimate.models {
+        for (model, hours) in self.estimate.models.iter().zip(&self.expectation.hours) {
             let all = if at_most.is_empty() { "" } else { "all rounds, at most: " };
-            line(&mut text, &format!("{all}{}", estimate_text(model)));
+            line(&mut text, &format!("{all}{}{}", estimate_text(model), self.time_text(*hours)));
         }
         if let Some(embeddings) = &self.estimate.embeddings {
             line(&mut text, &embeddings_text(embeddings));
@@ -118,12 +124,23 @@ impl<'a> Announcement<'a> {
             line(&mut text, &reuse_text(reuse, self.cells));
         }
         for hours in &self.off_peak {
-            line(&mut text, &off_peak_text(hours));
+            line(&mut text, &hours.text());
         }
         for warning in &self.warnings {
             line(&mut text, &format!("warning: {warning}"));
         }
+        if let Some(power) = self.expectation.power_text().filter(|_| self.predictions > self.predictions_per_arm) {
+            line(&mut text, &format!("power: the sample {power}"));
+        }
+        for cheaper in &self.expectation.cheaper {
+            line(&mut text, &format!("cheaper: {cheaper}"));
+        }
         text
+    }
+
+    /// How long a model's calls take. Nobody waits for those of a model in this process as long as for a real one's.
+    fn time_text(&self, hours: f64) -> String {
+        if self.simulated { String::new() } else { format!(", about {} within its limits", in_time(hours)) }
     }
 }
 
@@ -133,16 +150,6 @@ fn reuse_text(Reuse { run, cells, calls, cost }: &Reuse<'_>, planned: u64) -> St
     format!(
         "reuse: run {run} has kept the replies of {cells} of the {planned} cells, which saves about {calls} calls{cost} \
          (--no-reuse makes them again)"
-    )
-}
-
-fn off_peak_text(CheapHours { model, saves, first_wait_seconds }: &CheapHours<'_>) -> String {
-    let wait = match first_wait_seconds.div_ceil(60) {
-        0 => "the first begin now".to_owned(),
-        minutes => format!("the first begin in {}", counted(minutes, "minute", "minutes")),
-    };
-    format!(
-        "off-peak: cells of {model} begin in its cheapest hours, which saves about {saves} against a run around the clock; {wait}"
     )
 }
 

@@ -177,7 +177,7 @@ pub(crate) struct Flags {
 
     /// When cells may begin: at `any` hour, or `off-peak`, in the hours in which the model costs least
     #[arg(long, value_name = "WHEN", env = "VALUESIM_WHEN", value_enum, default_value_t, help_heading = "Limits")]
-    pub(super) when: When,
+    pub(in crate::commands) when: When,
 
     /// Make every call, also where an earlier run in the folder of runs has kept the reply to the very same prompt
     #[arg(long, env = "VALUESIM_NO_REUSE", help_heading = "Run")]
