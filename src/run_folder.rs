@@ -10,8 +10,11 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, anyhow, bail};
 use valuesim_shared::experiment::Experiment;
+use valuesim_shared::file_lock::{self, Locking};
 use valuesim_shared::fresh_file;
 use valuesim_shared::small_file::{MAX_EXPERIMENT_FILE, read_text};
+
+use crate::output::note;
 
 /// The name of the ledger in a run folder.
 pub(crate) const LEDGER_FILE: &str = "ledger.redb";
@@ -94,8 +97,9 @@ impl RunFolder {
         })?;
         let path = self.0.join(LOCK_FILE);
         let mut lock = fresh_file::open_lock(&path).with_context(|| format!("open {}", path.display()))?;
-        match lock.try_lock() {
-            Ok(()) => {}
+        match file_lock::try_lock(&lock) {
+            Ok(Locking::Locked) => {}
+            Ok(Locking::NoLocks(error)) => self.warn_of_no_locks(&error),
             Err(TryLockError::WouldBlock) => {
                 let (folder, by) = (self.0.display(), lock_owner(&mut lock));
                 bail!("run folder {folder} is in use by {by}; wait for it or stop it");
@@ -106,6 +110,14 @@ impl RunFolder {
             .and_then(|()| writeln!(lock, "{}", std::process::id()))
             .with_context(|| format!("write {}", path.display()))?;
         Ok(FolderLock { _lock: lock })
+    }
+
+    fn warn_of_no_locks(&self, error: &std::io::Error) {
+        note(&format!(
+            "warning: the file system of the run folder {} has no locks ({error}), so a second process in it would not be noticed \
+             and would damage the run: start none, or put the runs on a file system with locks (--runs)",
+            self.0.display()
+        ));
     }
 
     /// Fails while a process works in the folder.

@@ -11,7 +11,7 @@ use valuesim_shared::control::RedisControl;
 use valuesim_shared::fleet;
 use valuesim_shared::queue::{RabbitQueue, RabbitSettings};
 use valuesim_shared::redis_connection::{Address, RedisConnection};
-use valuesim_shared::small_file::{MAX_KEY_FILE, read_text};
+use valuesim_shared::small_file::read_secret;
 use valuesim_shared::store::RedisStore;
 
 use crate::precedence::{Either, FlagsFirst};
@@ -178,9 +178,9 @@ impl GivenAddress<'_> {
                 bail!("--{flag}-file: expected the path of a file, got an address: pass that with --{flag}")
             }
             (None, Some(file)) => {
-                let text = read_text(file, MAX_KEY_FILE)
+                let text = read_secret(file)
                     .with_context(|| format!("--{flag}-file: read the {flag}'s address in {}", file.display()))?;
-                Ok(SecretString::from(text.trim().to_owned()))
+                Ok(SecretString::from(text))
             }
             (None, None) => bail!("missing {flag} address: pass --{flag} {example} or --{flag}-file FILE"),
         }

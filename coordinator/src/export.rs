@@ -19,7 +19,7 @@ use crate::flat_table::{about, calls, people, scores, spend};
 use crate::parquet_table::{Column, markdown};
 use crate::predictions as predictions_file;
 pub use error::ExportError;
-pub use format::Format;
+pub use format::{Compression, Format};
 
 use broken_pipe::WatchedPipe;
 use sheet::Sheet;

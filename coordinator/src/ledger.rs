@@ -18,6 +18,7 @@ mod rounds;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod unlocked_backend;
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;

@@ -3,6 +3,7 @@
 pub mod budget;
 pub mod call;
 pub mod cell;
+mod certificate_advice;
 pub mod codebook;
 pub mod control;
 pub mod counted;
@@ -11,6 +12,7 @@ pub mod dead_letter;
 pub mod decide;
 pub mod embeddings;
 pub mod experiment;
+pub mod file_lock;
 pub mod fleet;
 pub mod fresh_file;
 pub mod id;

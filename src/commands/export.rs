@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow};
 use clap::{Args, ValueEnum};
 use valuesim_coordinator::evaluation::Evaluated;
-use valuesim_coordinator::export::{ExportError, Format, Table, export};
+use valuesim_coordinator::export::{Compression, ExportError, Format, Table, export};
 use valuesim_coordinator::ledger::Ledger;
 use valuesim_shared::fresh_file;
 
@@ -27,6 +27,10 @@ pub(crate) struct Flags {
     /// The format. CSV and JSON lines escape terminal control characters in model text; Parquet keeps the text unchanged
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: How,
+
+    /// The compression of Parquet; `snappy` and `none` are for programs that read no Zstandard
+    #[arg(long, value_enum, value_name = "NAME", default_value = "zstd")]
+    compression: CompressedBy,
 
     /// The file to write [default: standard output]
     #[arg(long, short, value_name = "FILE")]
@@ -61,6 +65,13 @@ enum How {
     Jsonl,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum CompressedBy {
+    Zstd,
+    Snappy,
+    None,
+}
+
 impl From<What> for Table {
     fn from(what: What) -> Self {
         match what {
@@ -73,18 +84,21 @@ impl From<What> for Table {
     }
 }
 
-impl From<How> for Format {
-    fn from(how: How) -> Self {
-        match how {
-            How::Parquet => Self::Parquet,
-            How::Csv => Self::Csv,
-            How::Jsonl => Self::JsonLines,
+impl From<CompressedBy> for Compression {
+    fn from(by: CompressedBy) -> Self {
+        match by {
+            CompressedBy::Zstd => Self::Zstd,
+            CompressedBy::Snappy => Self::Snappy,
+            CompressedBy::None => Self::None,
         }
     }
 }
 
 /// Writes the table.
 pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
+    if flags.compression != CompressedBy::Zstd && !matches!(flags.format, How::Parquet) {
+        return Err(anyhow!("--compression is that of Parquet: pass --format parquet, or leave it out")).or_usage();
+    }
     if let Some(path) = &flags.output
         && path.exists()
         && !flags.force
@@ -133,9 +147,17 @@ impl Flags {
         Ok(())
     }
 
+    fn format(&self) -> Format {
+        match self.format {
+            How::Parquet => Format::Parquet(self.compression.into()),
+            How::Csv => Format::Csv,
+            How::Jsonl => Format::JsonLines,
+        }
+    }
+
     /// A reader that closes the pipe, as `head` does, is not a failure.
     fn write<W: Write + Send>(&self, run: &Evaluated<'_>, out: W) -> Result<(), Failure> {
-        match export(run, self.what.into(), self.format.into(), out) {
+        match export(run, self.what.into(), self.format(), out) {
             Err(error) if ExportError::is_broken_pipe(&error) => Ok(()),
             written => Ok(written.map(drop)?),
         }

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use axum::http::header::{self, HeaderMap};
 use secrecy::{ExposeSecret as _, SecretString};
-use valuesim_shared::small_file::{MAX_KEY_FILE, read_text};
+use valuesim_shared::small_file::read_secret;
 
 /// The shortest token: shorter ones could be guessed.
 const MIN_TOKEN_CHARS: usize = 16;
@@ -111,9 +111,8 @@ impl Access {
 }
 
 fn read_token(file: &Path) -> anyhow::Result<SecretString> {
-    let text = read_text(file, MAX_KEY_FILE)
-        .with_context(|| format!("--page-token-file: read the token in {}", file.display()))?;
-    let token = text.trim();
+    let token =
+        read_secret(file).with_context(|| format!("--page-token-file: read the token in {}", file.display()))?;
     if token.chars().count() < MIN_TOKEN_CHARS {
         bail!(
             "--page-token-file: the token in {} is shorter than {MIN_TOKEN_CHARS} characters and could be guessed; \
@@ -121,7 +120,7 @@ fn read_token(file: &Path) -> anyhow::Result<SecretString> {
             file.display()
         );
     }
-    Ok(SecretString::from(token.to_owned()))
+    Ok(SecretString::from(token))
 }
 
 /// The host and port that the client asked for.

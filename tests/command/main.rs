@@ -17,6 +17,8 @@ mod leave_results;
 mod manifest_1;
 mod methods;
 mod mistakes;
+#[cfg(target_os = "linux")]
+mod no_locks;
 mod orders;
 mod output;
 mod page;

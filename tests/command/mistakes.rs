@@ -128,6 +128,12 @@ fn a_token_limit_below_a_single_call_is_refused_before_the_first_call() {
 }
 
 #[test]
+fn a_compression_that_is_none_of_parquet() {
+    check(&["export", "r", "--format", "csv", "--compression", "snappy"], &["--compression is that of Parquet"]);
+    check(&["export", "r", "--format", "parquet", "--compression", "gzip"], &["--compression", "'gzip'", "snappy"]);
+}
+
+#[test]
 fn what_has_no_end_is_read_and_made_up_to_a_bound() {
     check(&["run", "/dev/zero"], &["read the experiment /dev/zero", "more than 1048576 bytes"]);
     let long = format!("name = {}\n", "9".repeat(100_000));

@@ -48,6 +48,24 @@ fn an_empty_key_file() {
 }
 
 #[test]
+fn a_key_file_from_another_system() {
+    let sandbox = Sandbox::new();
+    let api_key = Some(SecretString::from("sk-the-right-one"));
+    let provider = Simulated::start(ProviderOptions { api_key, ..ProviderOptions::default() });
+    let url = provider.base_url();
+    let run = ["run", "--synthetic", "60", "--users", "1", "--folds", "1", "--methods", "no-cab", "--model", "m"];
+    let arguments = [&run[..], &["--base-url", &url, "--api-key-file", "key"]].concat();
+    for (key, says) in [("\"sk-the-right-one\"\r\n", "in quotes"), ("s\0k\0-\0", "it is UTF-16")] {
+        sandbox.write("key", key);
+        let output = sandbox.run(&arguments).expect_code(2);
+        output.check_error(&["key cannot be read", says]);
+        assert!(!output.stderr.contains("sk-the-right-one"), "{}", output.stderr);
+    }
+    sandbox.write("key", "\u{feff}  sk-the-right-one\r\n");
+    sandbox.run(&arguments).expect_success();
+}
+
+#[test]
 fn a_wrong_key() {
     let api_key = Some(SecretString::from("sk-the-right-one"));
     let provider = Simulated::start(ProviderOptions { api_key, ..ProviderOptions::default() });

@@ -2,10 +2,11 @@
 
 use std::io::{BufWriter, Write};
 
+use parquet::basic::ZstdLevel;
 use serde::ser::{SerializeMap as _, Serializer as _};
 
 use super::error::ExportError;
-use super::format::Format;
+use super::format::{Compression, Format};
 use crate::parquet_table::{Column, TableWriter, Value};
 use crate::terminal_escape::{visible, visible_json};
 
@@ -37,7 +38,14 @@ impl<W: Write + Send> Sheet<W> {
                 To::Csv(Box::new(csv))
             }
             Format::JsonLines => To::JsonLines(BufWriter::new(out)),
-            Format::Parquet => To::Parquet(Box::new(TableWriter::new(table, columns, about, out)?)),
+            Format::Parquet(compression) => {
+                let compression = match compression {
+                    Compression::Zstd => parquet::basic::Compression::ZSTD(ZstdLevel::default()),
+                    Compression::Snappy => parquet::basic::Compression::SNAPPY,
+                    Compression::None => parquet::basic::Compression::UNCOMPRESSED,
+                };
+                To::Parquet(Box::new(TableWriter::compressed(compression, (table, columns), about, out)?))
+            }
         };
         Ok(Self { columns: columns.to_vec(), rows: 0, to })
     }

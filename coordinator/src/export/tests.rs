@@ -5,7 +5,7 @@ use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use valuesim_shared::id::Code;
 
 use super::sheet::Sheet;
-use super::{Format, Table};
+use super::{Compression, Format, Table};
 use crate::parquet_table::{Column, Kind, Value, schema};
 use crate::predictions;
 
@@ -66,7 +66,8 @@ fn json_lines_escape_what_steers_a_terminal() {
 
 #[test]
 fn parquet_holds_texts_as_they_are_and_says_where_it_is_from() {
-    let reader = SerializedFileReader::new(Bytes::from(written(Format::Parquet, &rows()))).expect("is Parquet");
+    let reader = SerializedFileReader::new(Bytes::from(written(Format::Parquet(Compression::Zstd), &rows())))
+        .expect("is Parquet");
     let found: Vec<String> =
         reader.get_row_iter(None).expect("reads").map(|row| row.expect("sound").to_string()).collect();
     assert_eq!(found.len(), 3);
@@ -81,9 +82,22 @@ fn long_texts_make_several_row_groups() {
     let long = "x".repeat(12 << 20);
     let row = |number| [Value::Number(number), Value::Missing, Value::Number(0), Value::Text(&long), Value::Flag(true)];
     let rows: Vec<_> = (0..7).map(row).collect();
-    let reader = SerializedFileReader::new(Bytes::from(written(Format::Parquet, &rows))).expect("is Parquet");
+    let reader =
+        SerializedFileReader::new(Bytes::from(written(Format::Parquet(Compression::Zstd), &rows))).expect("is Parquet");
     assert_eq!(reader.metadata().num_row_groups(), 3);
     assert_eq!(reader.metadata().file_metadata().num_rows(), 7);
+}
+
+#[test]
+fn a_parquet_file_that_goes_elsewhere_is_compressed_as_its_reader_knows() {
+    use parquet::basic::Compression as Codec;
+    for (compression, expected) in [(Compression::Snappy, Codec::SNAPPY), (Compression::None, Codec::UNCOMPRESSED)] {
+        let bytes = Bytes::from(written(Format::Parquet(compression), &rows()));
+        let reader = SerializedFileReader::new(bytes).expect("is Parquet");
+        let group = reader.metadata().row_group(0);
+        assert!(group.columns().iter().all(|column| column.compression() == expected), "{expected}");
+        assert_eq!(reader.get_row_iter(None).expect("reads").count(), 3);
+    }
 }
 
 #[test]
@@ -91,7 +105,8 @@ fn an_empty_table_has_its_columns() {
     for (format, expected) in [(Format::Csv, "row,code,count,text,flag\n"), (Format::JsonLines, "")] {
         assert_eq!(String::from_utf8(written(format, &[])).expect("text"), expected);
     }
-    let reader = SerializedFileReader::new(Bytes::from(written(Format::Parquet, &[]))).expect("is Parquet");
+    let reader =
+        SerializedFileReader::new(Bytes::from(written(Format::Parquet(Compression::Zstd), &[]))).expect("is Parquet");
     assert_eq!(reader.metadata().file_metadata().schema_descr().num_columns(), COLUMNS.len());
 }
 

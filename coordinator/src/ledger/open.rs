@@ -1,13 +1,15 @@
 //! Opens a ledger after checking that it is intact and belongs to the run.
 
-use std::fs::{File, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::path::Path;
 
-use redb::{Database, DatabaseError, StorageError};
+use redb::{Builder, Database, DatabaseError, StorageError};
+use valuesim_shared::file_lock;
 use valuesim_shared::id::RunId;
 
 use super::read_only_backend::ReadOnlyBackend;
+use super::unlocked_backend::UnlockedBackend;
 use super::{ABOUT, CELLS, LEDGER_VERSION, Ledger, LedgerError, SPEND, TRANSCRIPTS};
 
 /// Memory that the database may use for pages, in bytes.
@@ -24,7 +26,7 @@ impl Ledger {
         } else {
             create(path, run)?;
         }
-        let opened = Database::builder().set_cache_size(CACHE_BYTES).open(path);
+        let opened = database(path, |builder| builder.open(path));
         let database = opened.map_err(|error| LedgerError::cannot_open(path, error))?;
         Ok(Self { database, path: path.to_owned() })
     }
@@ -69,6 +71,26 @@ impl Ledger {
     }
 }
 
+/// Opens the database in the file `path` as `open` does; without locks if the file system has none.
+fn database(
+    path: &Path,
+    open: impl FnOnce(&mut Builder) -> Result<Database, DatabaseError>,
+) -> Result<Database, DatabaseError> {
+    let builder = || {
+        let mut builder = Database::builder();
+        builder.set_cache_size(CACHE_BYTES);
+        builder
+    };
+    match open(&mut builder()) {
+        Err(DatabaseError::Storage(StorageError::Io(error))) if file_lock::is_without_locks(&error) => {
+            let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+            let file = file.map_err(|error| DatabaseError::Storage(StorageError::Io(error)))?;
+            builder().create_with_backend(UnlockedBackend::new(file))
+        }
+        opened => opened,
+    }
+}
+
 /// Creates an empty ledger, which appears at `path` only once it is complete; so an incomplete ledger is a damaged one.
 fn create(path: &Path, run: &RunId) -> Result<(), LedgerError> {
     let failed = |reason: String| LedgerError::Failed { action: "create", path: path.to_owned(), reason };
@@ -83,7 +105,7 @@ fn create(path: &Path, run: &RunId) -> Result<(), LedgerError> {
 
 /// Creates the tables in a new file, and notes which run it belongs to.
 fn create_tables(path: &Path, run: &RunId) -> Result<(), redb::Error> {
-    let database = Database::create(path)?;
+    let database = database(path, |builder| builder.create(path))?;
     let transaction = database.begin_write()?;
     {
         let mut about = transaction.open_table(ABOUT)?;

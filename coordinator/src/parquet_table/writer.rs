@@ -31,12 +31,20 @@ pub(crate) struct TableWriter<W: Write + Send> {
 impl<W: Write + Send> TableWriter<W> {
     /// Begins a table; `about` is the file's key-value metadata.
     pub(crate) fn new(table: &str, columns: &[Column], about: &[(&str, String)], out: W) -> Result<Self> {
+        Self::compressed(Compression::ZSTD(ZstdLevel::default()), (table, columns), about, out)
+    }
+
+    /// The same with another compression.
+    pub(crate) fn compressed(
+        compression: Compression,
+        (table, columns): (&str, &[Column]),
+        about: &[(&str, String)],
+        out: W,
+    ) -> Result<Self> {
         let schema = Arc::new(parse_message_type(&schema(table, columns)).expect("the schema is sound"));
         let metadata = about.iter().map(|(key, value)| KeyValue::new((*key).to_owned(), value.clone())).collect();
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::default()))
-            .set_key_value_metadata(Some(metadata))
-            .build();
+        let properties =
+            WriterProperties::builder().set_compression(compression).set_key_value_metadata(Some(metadata)).build();
         let writer = SerializedFileWriter::new(out, schema, Arc::new(properties))?;
         Ok(Self { writer, waiting: Rows::new(columns), text_bytes: 0, rows: 0 })
     }

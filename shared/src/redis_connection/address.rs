@@ -51,6 +51,9 @@ impl FromStr for Address {
         install_cryptography();
         // Without this, each of many small requests could wait for the answer to the previous one.
         let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
+        // Proxies and users with few rights know no CLIENT.
+        let settings = info.redis_settings().clone().set_skip_set_lib_name();
+        let info = info.set_redis_settings(settings);
         let shown = shown(&info);
         let client = Client::open(info).map_err(|error| RedisConnectionError::Address { reason: error.to_string() })?;
         Ok(Self { client, shown })

@@ -55,6 +55,16 @@ pub enum RedisConnectionError {
         /// Which server.
         address: String,
     },
+    /// The server is a Sentinel.
+    #[error(
+        "use the Redis server {address}: it is a Sentinel, which keeps nothing; give the address of the primary that it watches ({primaries}), or of a proxy or name that follows it"
+    )]
+    Sentinel {
+        /// Which server.
+        address: String,
+        /// The name, host and port of each primary that it watches.
+        primaries: String,
+    },
     /// The server refused a command, or its answer cannot be used.
     #[error("use the Redis server {address}: {reason}")]
     Refused {
@@ -149,7 +159,8 @@ fn is_our_fault(code: &str, detail: &str) -> bool {
     matches!(code, "WRONGTYPE" | "NOSCRIPT" | "EXECABORT" | "NOPROTO") || (code == "ERR" && is_fault())
 }
 
-fn first_line(error: &RedisError) -> String {
+/// What a failure says, without what follows in further lines.
+pub(super) fn first_line(error: &RedisError) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 

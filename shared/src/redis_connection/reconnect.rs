@@ -8,8 +8,9 @@ use redis::{AsyncConnectionConfig, RedisError};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::backoff::Backoff;
-use super::error::Failure;
+use super::error::{Failure, first_line};
 use super::{Address, CONNECT_LIMIT, LiveConnection, RESPONSE_LIMIT, RedisConnectionError, Shared, server};
+use crate::certificate_advice;
 
 /// How often the server is pinged, so that its loss is noticed even while nobody sends commands.
 const PING_EVERY: Duration = Duration::from_secs(1);
@@ -55,17 +56,42 @@ pub(super) async fn keep(shared: Arc<Shared>) {
 }
 
 async fn open(address: &Address) -> Result<Opened, Failure> {
+    let mut connection = connection_to(address).await?;
+    let refusal = match server::facts(&mut connection).await {
+        Ok(facts) => return checked(address, connection, &facts).await,
+        Err(error) => error,
+    };
+    let failure = Failure::of_exchange(address, &refusal);
+    if matches!(failure, Failure::Lost(_)) {
+        // A proxy may close the connection over a command that it does not know. If the server is only restarting, it answers now.
+        connection = connection_to(address).await?;
+        if let Ok(facts) = server::facts(&mut connection).await {
+            return checked(address, connection, &facts).await;
+        }
+        connection = connection_to(address).await?;
+    }
+    // Whoever answers this does what it is told, and so may be used unchecked.
+    match redis::cmd("PING").query_async::<String>(&mut connection).await {
+        Ok(_) => Ok(Opened { connection, warnings: vec![server::unchecked(&first_line(&refusal))] }),
+        Err(_) => Err(failure),
+    }
+}
+
+async fn connection_to(address: &Address) -> Result<MultiplexedConnection, Failure> {
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(CONNECT_LIMIT))
         .set_response_timeout(Some(RESPONSE_LIMIT));
     let connected = address.client.get_multiplexed_async_connection_with_config(&config).await;
-    let mut connection = connected.map_err(|error| not_connected(address, &error))?;
-    let failed = |error| Failure::of_exchange(address, &error);
-    let Some(facts) = server::facts(&mut connection).await.map_err(failed)? else {
-        return Ok(Opened { connection, warnings: Vec::new() });
-    };
+    connected.map_err(|error| not_connected(address, &error))
+}
+
+async fn checked(
+    address: &Address,
+    mut connection: MultiplexedConnection,
+    facts: &server::Facts,
+) -> Result<Opened, Failure> {
     facts.check(address).map_err(Failure::Final)?;
-    let warnings = server::warnings(&facts, &mut connection).await;
+    let warnings = server::warnings(facts, &mut connection).await;
     Ok(Opened { connection, warnings })
 }
 
@@ -75,7 +101,7 @@ fn not_connected(address: &Address, error: &RedisError) -> Failure {
         return Failure::of_exchange(address, error);
     };
     let hint = match address.has_tls() {
-        true if reason.contains("certificate") => "--store-ca names a file with the certificates to trust",
+        true if reason.contains("certificate") => certificate_advice::advice(&reason),
         // It takes the greeting for the beginning of a long command, and waits for the rest.
         true => "if it is a server without TLS, its address begins with redis://",
         false if error.is_connection_dropped() && !error.is_connection_refusal() => {

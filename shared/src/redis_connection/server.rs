@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use redis::Value;
 use redis::aio::MultiplexedConnection;
+use redis::{ErrorKind, Value};
 
 use super::{Address, RedisConnectionError};
 
@@ -24,8 +24,12 @@ impl Facts {
     /// Fails unless the server is a single server that accepts writes.
     pub(super) fn check(&self, address: &Address) -> Result<(), RedisConnectionError> {
         let address = || address.to_string();
-        if self.get("redis_mode") == "cluster" {
-            return Err(RedisConnectionError::Cluster { address: address() });
+        match self.get("redis_mode") {
+            "cluster" => return Err(RedisConnectionError::Cluster { address: address() }),
+            "sentinel" => {
+                return Err(RedisConnectionError::Sentinel { address: address(), primaries: self.watched() });
+            }
+            _ => {}
         }
         if self.get("role") == "slave" {
             let (host, port) = (self.get("master_host"), self.get("master_port"));
@@ -33,6 +37,18 @@ impl Facts {
             return Err(RedisConnectionError::Replica { address: address(), primary });
         }
         Ok(())
+    }
+
+    /// The primaries that a Sentinel watches, of lines as `master0:name=mymaster,status=ok,address=10.0.0.7:6379,slaves=2`.
+    fn watched(&self) -> String {
+        let lines = self.0.iter().filter(|(name, _)| name.starts_with("master"));
+        let watched = lines.filter_map(|(_, about)| {
+            let field = |name: &str| about.split(',').find_map(|field| field.strip_prefix(name));
+            Some(format!("{} at {}", field("name=")?, field("address=")?))
+        });
+        let mut watched: Vec<String> = watched.collect();
+        watched.sort();
+        if watched.is_empty() { "it reports none".to_owned() } else { watched.join(", ") }
     }
 
     /// Warnings for the operator of the server; `snapshots` is its setting `save`, `None` if unknown.
@@ -63,15 +79,21 @@ impl Facts {
     }
 }
 
-/// The server's `INFO`; `None` if the user may not ask for it.
-pub(super) async fn facts(connection: &mut MultiplexedConnection) -> redis::RedisResult<Option<Facts>> {
-    match redis::cmd("INFO").query_async::<Value>(connection).await {
-        Ok(Value::BulkString(info)) => Ok(Some(Facts::read(&String::from_utf8_lossy(&info)))),
-        Ok(Value::VerbatimString { text, .. }) => Ok(Some(Facts::read(&text))),
-        Ok(_) => Ok(None),
-        Err(error) if error.code() == Some("NOPERM") => Ok(None),
-        Err(error) => Err(error),
+/// The server's `INFO`.
+pub(super) async fn facts(connection: &mut MultiplexedConnection) -> redis::RedisResult<Facts> {
+    match redis::cmd("INFO").query_async::<Value>(connection).await? {
+        Value::BulkString(info) => Ok(Facts::read(&String::from_utf8_lossy(&info))),
+        Value::VerbatimString { text, .. } => Ok(Facts::read(&text)),
+        _ => Err((ErrorKind::UnexpectedReturnType, "it answers INFO with no text").into()),
     }
+}
+
+/// What is said of a server that does what it is told, and does not answer `INFO`.
+pub(super) fn unchecked(reason: &str) -> String {
+    format!(
+        "the server does not answer INFO ({reason}), as proxies and users with few rights may not: whether it is a primary, \
+         keeps what it stores on disk and evicts nothing is not checked"
+    )
 }
 
 /// Warnings about the server's settings.
@@ -112,6 +134,10 @@ mod tests {
         assert_eq!(check("redis_mode:standalone\r\nrole:master\r\n"), Ok(()));
         let replica = check("role:slave\r\nmaster_host:10.0.0.7\r\nmaster_port:6379\r\n").expect_err("takes no writes");
         assert!(replica.ends_with("give the address of its primary, 10.0.0.7:6379"), "{replica}");
+        let sentinel =
+            "redis_mode:sentinel\r\nmaster0:name=mymaster,status=ok,address=10.0.0.7:6379,slaves=2,sentinels=3\r\n";
+        let sentinel = check(sentinel).expect_err("keeps nothing");
+        assert!(sentinel.contains("it is a Sentinel") && sentinel.contains("mymaster at 10.0.0.7:6379"), "{sentinel}");
         assert!(check("redis_mode:cluster\r\nrole:master\r\n").expect_err("is no single server").contains("a cluster"));
     }
 }

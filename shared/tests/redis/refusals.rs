@@ -4,11 +4,11 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use valuesim_shared::control::{Control as _, RedisControl, RunPhase};
-use valuesim_shared::redis_connection::{RedisConnection, RedisConnectionError, RedisConnectionState};
+use valuesim_shared::redis_connection::{Address, RedisConnection, RedisConnectionError, RedisConnectionState};
 use valuesim_shared::store::Store as _;
-use valuesim_test_servers::{RedisServer, eventually};
+use valuesim_test_servers::{Authority, RedisServer, eventually};
 
 use crate::support::{
     LIMIT, call, cell, command, connect, each, is_unreachable, keys, plain, reply, run, store, until,
@@ -203,4 +203,77 @@ async fn a_key_with_a_value_of_another_kind_is_named_to_operators_and_mended_by_
     command(&mut plain, "RPUSH valuesim:{r1}:leader x").await;
     let lead = control.take_lead(&run, &crate::message::process("c1", 1), None).await;
     assert_eq!(lead, Ok(valuesim_shared::control::Lead::Ours));
+}
+
+/// A proxy in front of a server that closes the connection over `INFO`.
+async fn proxy_without_info(server: &RedisServer) -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("listens");
+    let url = format!("redis://{}", listener.local_addr().expect("has an address"));
+    let target = server.url().replace("redis://", "");
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut behind = TcpStream::connect(&target).await.expect("connects");
+            tokio::spawn(async move {
+                let (mut asked, mut answered) = ([0; 4096], [0; 4096]);
+                loop {
+                    tokio::select! {
+                        Ok(count @ 1..) = client.read(&mut asked) => {
+                            if asked[..count].windows(4).any(|word| word == b"INFO") {
+                                return;
+                            }
+                            behind.write_all(&asked[..count]).await.expect("writes");
+                        }
+                        Ok(count @ 1..) = behind.read(&mut answered) => {
+                            client.write_all(&answered[..count]).await.expect("writes");
+                        }
+                        else => return,
+                    }
+                }
+            });
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn a_proxy_that_knows_no_info_is_used_with_a_warning() {
+    let server = RedisServer::start_with_settings(&["--rename-command", "INFO", ""]).await.expect("starts");
+    let closing = proxy_without_info(&server).await;
+    for url in [server.url(), closing] {
+        let connection = connect(&url).await;
+        let [warning] = connection.warnings() else { panic!("{:?}", connection.warnings()) };
+        assert!(warning.contains("does not answer INFO") && warning.contains("is not checked"), "{warning}");
+        let store = valuesim_shared::store::RedisStore::new(connection);
+        store.put_manifest(&run("r"), b"{}").await.expect("writes");
+        assert_eq!(store.manifest(&run("r")).await.expect("reads").as_deref(), Some(&b"{}"[..]));
+    }
+}
+
+#[tokio::test]
+async fn a_sentinel_is_named_with_the_primary_that_it_watches() {
+    let primary = RedisServer::start().await.expect("starts");
+    let sentinel = RedisServer::start_sentinel(&primary).await.expect("starts");
+    let said = refusal(&sentinel.url()).await.to_string();
+    let watched = format!("mymaster at {}", primary.url().replace("redis://", ""));
+    assert!(said.contains("it is a Sentinel") && said.contains(&watched), "{said}");
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_is_trusted_or_the_way_to_make_one_is_told() {
+    let trusting = |url: &str, authority: &Authority| {
+        let address: Address = url.parse().expect("is an address");
+        address.trusting(std::fs::read(authority.file()).expect("reads")).expect("are certificates")
+    };
+    let own = Authority::self_signed(false).expect("is made");
+    let server = RedisServer::start_with_tls(&own).await.expect("starts");
+    let connected = RedisConnection::connect(&trusting(&server.url(), &own), LIMIT).await.expect("trusts it");
+    assert!(connected.state().is_connected());
+    let unknown = refusal(&server.url()).await.to_string();
+    assert!(unknown.contains("--store-ca name a file with the certificates to trust"), "{unknown}");
+
+    let unusable = Authority::self_signed(true).expect("is made");
+    let server = RedisServer::start_with_tls(&unusable).await.expect("starts");
+    let refused = RedisConnection::connect(&trusting(&server.url(), &unusable), Duration::ZERO).await;
+    let said = refused.expect_err("no server's certificate may sign").to_string();
+    assert!(said.contains("name that of the authority") && said.contains("openssl req -x509"), "{said}");
 }

@@ -27,6 +27,25 @@ impl Authority {
         Ok(authority)
     }
 
+    /// A server's certificate that is signed by itself, and says whether it is that of an authority, as `openssl req -x509` lets
+    /// it say unless it is told otherwise.
+    pub fn self_signed(is_ca: bool) -> Result<Self, ServerError> {
+        let folder = tempfile::tempdir().map_err(ServerError::io("make a folder for certificates"))?;
+        let authority = Self { folder };
+        let refused = |error: rcgen::Error| ServerError::Refused {
+            request: "a self-signed certificate".to_owned(),
+            answer: error.to_string(),
+        };
+        let mut about = CertificateParams::new(NAMES.map(str::to_owned)).map_err(refused)?;
+        about.is_ca = if is_ca { IsCa::Ca(BasicConstraints::Unconstrained) } else { IsCa::ExplicitNoCa };
+        let key = KeyPair::generate().map_err(refused)?;
+        let own = about.self_signed(&key).map_err(refused)?.pem();
+        let files =
+            [(authority.file(), own.clone()), (authority.certificate(), own), (authority.key(), key.serialize_pem())];
+        files.iter().try_for_each(|(path, text)| file::write(path, text))?;
+        Ok(authority)
+    }
+
     fn certify(&self) -> Result<Result<(), ServerError>, rcgen::Error> {
         let mut about = CertificateParams::new(Vec::new())?;
         about.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -22,12 +22,17 @@ const DATABASES: u32 = 4_096;
 /// The key in database 0 that counts the databases given to tests.
 const COUNTER: &str = "databases-given-to-tests";
 
+/// The file of a Sentinel in its folder.
+const SENTINEL_FILE: &str = "sentinel.conf";
+
 /// A private Redis server. Dropping it kills the server and deletes its data.
 pub struct RedisServer {
     port: u16,
     program: PathBuf,
     /// TLS on an additional port.
     tls: Option<Tls>,
+    /// More arguments of its command.
+    settings: Vec<String>,
     process: Option<Process>,
     // After the process, which writes into the folder and so must be dropped first.
     folder: TempDir,
@@ -43,22 +48,42 @@ struct Tls {
 impl RedisServer {
     /// Starts an empty server on a free port. It appends writes to its log at once, and syncs the log every second.
     pub async fn start() -> Result<Self, ServerError> {
-        Self::start_with(None).await
+        Self::start_with(None, &[]).await
+    }
+
+    /// The same with more settings, as arguments of its command: `&["--rename-command", "INFO", ""]`.
+    pub async fn start_with_settings(settings: &[&str]) -> Result<Self, ServerError> {
+        Self::start_with(None, settings).await
+    }
+
+    /// Starts a Sentinel that watches `primary` under the name `mymaster`.
+    pub async fn start_sentinel(primary: &Self) -> Result<Self, ServerError> {
+        let mut sentinel = Self::new(None, &["--sentinel"])?;
+        // It writes what it learns into its file.
+        let watched = format!("sentinel monitor mymaster 127.0.0.1 {} 1\n", primary.port);
+        file::write(&sentinel.folder.path().join(SENTINEL_FILE), &watched)?;
+        sentinel.start_again().await?;
+        Ok(sentinel)
     }
 
     /// The same with TLS; [`RedisServer::url`] then is a TLS URL.
     pub async fn start_with_tls(authority: &Authority) -> Result<Self, ServerError> {
         let files = [authority.file(), authority.certificate(), authority.key()];
-        Self::start_with(Some(Tls { port: free_port(), files })).await
+        Self::start_with(Some(Tls { port: free_port(), files }), &[]).await
     }
 
-    async fn start_with(tls: Option<Tls>) -> Result<Self, ServerError> {
+    async fn start_with(tls: Option<Tls>, settings: &[&str]) -> Result<Self, ServerError> {
+        let mut server = Self::new(tls, settings)?;
+        server.start_again().await?;
+        Ok(server)
+    }
+
+    fn new(tls: Option<Tls>, settings: &[&str]) -> Result<Self, ServerError> {
         let program = program::redis_server()?;
         let folder = tempfile::Builder::new().prefix("valuesim-redis-").tempdir();
         let folder = folder.map_err(ServerError::io("make a folder for Redis"))?;
-        let mut server = Self { port: free_port(), program, tls, folder, process: None };
-        server.start_again().await?;
-        Ok(server)
+        let settings = settings.iter().map(|&setting| setting.to_owned()).collect();
+        Ok(Self { port: free_port(), program, tls, settings, folder, process: None })
     }
 
     /// The server's URL without a database, for which clients use 0.
@@ -113,6 +138,11 @@ impl RedisServer {
 
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
+        let sentinel = self.folder.path().join(SENTINEL_FILE);
+        if sentinel.exists() {
+            command.arg(sentinel).args(&self.settings).args(["--bind", "127.0.0.1", "--port", &self.port.to_string()]);
+            return command;
+        }
         command.args(["--bind", "127.0.0.1", "--port", &self.port.to_string()]).arg("--dir").arg(self.folder.path());
         command.args(["--appendonly", "yes", "--appendfsync", "everysec", "--save", ""]);
         // As the README recommends for fleets: rewriting the log every 64 MB costs a busy server more than its writes.
@@ -123,6 +153,7 @@ impl RedisServer {
             command.arg("--tls-ca-cert-file").arg(trusted).arg("--tls-cert-file").arg(certificate);
             command.arg("--tls-key-file").arg(key);
         }
+        command.args(&self.settings);
         command
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use reqwest::Url;
 use secrecy::SecretString;
 use valuesim_shared::model::ModelSettings;
-use valuesim_shared::small_file::{MAX_KEY_FILE, read_text};
+use valuesim_shared::small_file::read_secret;
 
 use super::key_list::{KeyList, KeyListError, KeySource, NotAllowed};
 
@@ -99,8 +99,7 @@ fn from_variable(variable: &str) -> Option<SecretString> {
 
 fn from_file(file: &Path) -> Result<SecretString, KeyError> {
     let wrong = |reason: String| KeyError::File { file: file.to_owned(), reason };
-    let text = read_text(file, MAX_KEY_FILE).map_err(|error| wrong(format!("cannot be read ({error})")))?;
-    let key = text.lines().next().unwrap_or_default().trim();
+    let key = read_secret(file).map_err(|error| wrong(format!("cannot be read ({error})")))?;
     if key.is_empty() { Err(wrong("is empty".to_owned())) } else { Ok(key.into()) }
 }
 

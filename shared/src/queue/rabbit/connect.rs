@@ -6,9 +6,14 @@ use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
 use lapin::{Connection, ConnectionBuilder, ConnectionProperties, Error, ErrorKind};
 
 use super::address::Address;
+use crate::certificate_advice;
 
 /// How long one attempt may take: a connection that stalls in the handshake is useless.
 const ATTEMPT: Duration = Duration::from_secs(10);
+
+/// What a process needs of a broker that limits connections or channels.
+pub(super) const LIMITS: &str = "each process of valuesim needs two connections, and on them two channels and one more for each queue that it \
+    reads: raise the limit (`rabbitmqctl set_vhost_limits`, `set_user_limits`; connection_max, channel_max), or run fewer processes";
 
 /// Why a connection was not made.
 #[derive(Debug, Clone)]
@@ -43,13 +48,17 @@ fn refusal(error: &Error) -> Refusal {
                 "check the user and the password, in which special characters are escaped (/ is %2F, # %23, @ %40, % %25); `guest` can log in only from the broker's own machine",
                 true,
             ),
+            // Somebody else may leave, or raise it.
+            AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED) if error.get_message().as_str().contains("limit") => {
+                (LIMITS, false)
+            }
             AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED) => {
                 ("check that the virtual host exists and that the user has permissions in it", true)
             }
             AMQPErrorKind::Soft(_) | AMQPErrorKind::Hard(_) => ("see the broker's log", false),
         },
         ErrorKind::IOError(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-            ("check the broker's certificate, and the file of certificates to trust", true)
+            (certificate_advice::advice(&error.to_string()), true)
         }
         _ => ("check the host and the port, and that RabbitMQ is running there", false),
     };

@@ -4,12 +4,12 @@ use std::fs::{File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use crate::fresh_file;
+use crate::{file_lock, fresh_file};
 
-/// Locks the folder against other processes.
+/// Locks the folder against other processes, if its file system has locks: the run folder has told whether it does.
 pub(super) fn lock(folder: &Path) -> Result<File, TryLockError> {
     let file = fresh_file::open_lock(&folder.join("lock")).map_err(TryLockError::Error)?;
-    file.try_lock()?;
+    file_lock::try_lock(&file)?;
     Ok(file)
 }
 
