@@ -4,6 +4,7 @@ mod digit;
 mod forms;
 mod json;
 mod label;
+mod option_label;
 mod paper;
 mod reading;
 pub(crate) mod reasoning;

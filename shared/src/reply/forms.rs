@@ -45,9 +45,11 @@ pub(super) struct Pair {
 pub(super) struct Channels {
     /// Comes before the name of any channel.
     pub(super) mark: String,
-    /// Comes before what is for the reader.
+    /// Begins the head of the channel that is for the reader.
     #[serde(rename = "final")]
     pub(super) last: String,
+    /// Ends the head of a channel.
+    pub(super) message: String,
     /// How a reply begins whose marks were dropped.
     pub(super) flat_opening: String,
     /// What comes before the text for the reader in such a reply.

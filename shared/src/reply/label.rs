@@ -1,7 +1,8 @@
 //! Finds where a reply uses "answer" or "analysis" as a label rather than as a word.
 
+use super::digit::decimal;
 use super::forms::FORMS;
-use super::value::{is_decoration, word_end};
+use super::value::{is_decoration, is_one_of, word_end};
 
 /// How certain it is that an answer follows a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +34,8 @@ pub(super) fn answer_labels(text: &str) -> impl Iterator<Item = AnswerLabel<'_>>
 fn answer_label(text: &str, at: usize) -> Option<AnswerLabel<'_>> {
     let before = &text[..at];
     let (strength, value) = value_after(&text[at + "answer".len()..], begins_line(before))?;
-    Some(AnswerLabel { at, strength, is_final: ends_with_final(before), value: value.trim_start() })
+    let final_at = final_before(before);
+    Some(AnswerLabel { at: final_at.unwrap_or(at), strength, is_final: final_at.is_some(), value: value.trim_start() })
 }
 
 /// The text after the word `answer` and its separator; `None` if no separator makes the word a label.
@@ -42,7 +44,11 @@ fn value_after(after: &str, begins_line: bool) -> Option<(Strength, &str)> {
     if let Some(value) = same_line.strip_prefix([':', '：', '﹕', '=']) {
         return Some((Strength::Strong, value));
     }
-    if let Some(value) = skip_word(same_line, "is") {
+    let arrow = ["->", "→", "⇒"].into_iter().find_map(|arrow| same_line.strip_prefix(arrow));
+    if let Some(value) = arrow {
+        return Some((Strength::Strong, value));
+    }
+    if let Some(value) = skip_be(skip_clause(same_line)) {
         let colon = value.trim_start().strip_prefix([':', '：']);
         return Some(colon.map_or((Strength::Weak, value), |value| (Strength::Strong, value)));
     }
@@ -61,11 +67,17 @@ pub(super) fn translated_labels(text: &str) -> impl Iterator<Item = AnswerLabel<
     });
     lines.filter_map(move |(at, line)| {
         let word = line.trim_start_matches(is_decoration);
-        let after = FORMS.labels.answer.iter().find_map(|label| after_ignoring_case(word, label))?;
-        let value = skip_inline(after).strip_prefix([':', '：', '﹕', '='])?;
+        let after = FORMS.labels.answer.iter().filter_map(|label| after_ignoring_case(word, label));
+        let (strength, value) = after.map(skip_inline).find_map(translated_value)?;
         let value = &text[at + line.len() - value.len()..];
-        Some(AnswerLabel { at, strength: Strength::Strong, is_final: false, value: value.trim_start() })
+        Some(AnswerLabel { at, strength, is_final: false, value: value.trim_start() })
     })
+}
+
+/// The text after a word for answer and its separator, or from the number on that follows the word.
+fn translated_value(after: &str) -> Option<(Strength, &str)> {
+    let strong = after.strip_prefix([':', '：', '﹕', '=']).map(|value| (Strength::Strong, value));
+    strong.or_else(|| after.starts_with(|c| decimal(c).is_some()).then_some((Strength::Weak, after)))
 }
 
 /// The last box of a reply, as mathematicians' models write it.
@@ -124,9 +136,11 @@ pub(super) fn begins_line(before: &str) -> bool {
     decoration.is_empty() || decoration.ends_with('\n')
 }
 
-fn ends_with_final(before: &str) -> bool {
+/// Where the word "final" begins, if a text ends with it.
+fn final_before(before: &str) -> Option<usize> {
     let before = before.trim_end_matches([' ', '_', '*']).as_bytes();
-    before.len() >= 5 && before[before.len() - 5..].eq_ignore_ascii_case(b"final")
+    let at = before.len().checked_sub("final".len())?;
+    before[at..].eq_ignore_ascii_case(b"final").then_some(at)
 }
 
 fn skip_inline(text: &str) -> &str {
@@ -135,6 +149,29 @@ fn skip_inline(text: &str) -> &str {
 
 fn skip_kind(text: &str) -> &str {
     ["number", "option", "choice", "code", "format"].into_iter().find_map(|kind| skip_word(text, kind)).unwrap_or(text)
+}
+
+/// Skips "is", and the "be" of "would be", whose other word is skipped before.
+fn skip_be(text: &str) -> Option<&str> {
+    ["is", "be"].into_iter().find_map(|word| skip_word(text, word))
+}
+
+/// Skips the words between "answer" and "is" in "the answer that I would give is".
+fn skip_clause(text: &str) -> &str {
+    const WORDS: [&str; 16] = [
+        "should", "will", "choose", "give", "he", "i", "likely", "most", "person", "probably", "select", "she", "that",
+        "they", "this", "would",
+    ];
+    const LONGEST: usize = 8;
+    let mut rest = text;
+    for _ in 0..LONGEST {
+        let end = word_end(rest);
+        if !is_one_of(&rest[..end], &WORDS) {
+            break;
+        }
+        rest = rest[end..].trim_start_matches(' ');
+    }
+    rest
 }
 
 fn skip_word<'a>(text: &'a str, word: &str) -> Option<&'a str> {

@@ -69,6 +69,14 @@ pub enum Rule {
     SentenceLabels,
     /// The first line, the last line, and the verbs that choose.
     Statements,
+    /// A line that is nothing but an answer.
+    LoneLine,
+    /// A number with its own label, anywhere.
+    LabelledNumber,
+    /// The end of the last line, if the text has no other option's number.
+    Conclusion,
+    /// The only option that a short sentence names.
+    OnlyLabel,
     /// The numbers in the text, for an open question.
     OnlyNumber,
     /// Nothing: the reply is blank.
@@ -91,6 +99,10 @@ impl fmt::Display for Rule {
             Self::Boxed => "the last \\boxed{}",
             Self::SentenceLabels => "labels inside sentences",
             Self::Statements => "the first line, the last line, and verbs that choose",
+            Self::LoneLine => "lines that are nothing but an answer",
+            Self::LabelledNumber => "numbers with their own labels",
+            Self::Conclusion => "the end of the last line",
+            Self::OnlyLabel => "the only option that the sentence names",
             Self::OnlyNumber => "the numbers in the text",
             Self::Blank => "nothing is left to read",
             Self::Refusal => "it begins as a refusal does",

@@ -65,7 +65,8 @@ fn final_channel_at(text: &str) -> Option<usize> {
     }
     text.contains('<').then_some(())?;
     text.find(&channels.mark)?;
-    Some(text.rfind(&channels.last).map_or(text.len(), |at| at + channels.last.len()))
+    let begins = |at: usize| Some(at + text[at..].find(&channels.message)? + channels.message.len());
+    Some(text.rfind(&channels.last).and_then(begins).unwrap_or(text.len()))
 }
 
 /// What stands before the first end of the reply.

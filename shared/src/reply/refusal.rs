@@ -1,7 +1,10 @@
 //! Recognises a model that declines to answer.
 
 /// The beginnings of refusals. Only unmistakable ones, because the model is not asked again after a refusal.
-const OPENINGS: [&str; 19] = [
+const OPENINGS: [&str; 22] = [
+    "i'm not comfortable speculating",
+    "i'm not comfortable predicting",
+    "i don't think i should guess",
     "as an ai ",
     "as an ai,",
     "as a language model",

@@ -1,15 +1,41 @@
 //! Finds the answer in a reply that does not label it.
 
 use super::Problem;
-use super::digit::{is_word, leading_digits};
+use super::digit::{decimal, is_word, leading_digits};
 use super::label::words;
+use super::option_label::{labelled_number, only_label_in, whole_answer};
 use super::reading::Rule;
 use super::value::{Followed, Value, is_one_of, read_value};
 use crate::codebook::Question;
 use crate::id::Code;
 
 /// Verbs that choose an option.
-const CHOICE_VERBS: [&str; 6] = ["choose", "chooses", "pick", "picks", "select", "selects"];
+const CHOICE_VERBS: [&str; 14] = [
+    "choose", "chooses", "pick", "picks", "place", "places", "rate", "rates", "lean", "leans", "select", "selects",
+    "say", "answer",
+];
+
+/// The last of them are verbs of a choice only after one of these words: "it is hard to say" chooses nothing.
+const SPOKEN: [&str; 2] = ["say", "answer"];
+const SPEAKERS: [&str; 14] = [
+    "would", "will", "likely", "probably", "i", "i'd", "i'll", "they'd", "they'll", "he'd", "she'd", "you'd", "we'd",
+    "could",
+];
+
+/// What comes before an answer with which a line concludes.
+const CONCLUSIONS: [&str; 8] = ["(", "→", ": ", "：", " so ", " option ", "around ", "Around "];
+
+/// The longest reply, in bytes, in which a label inside a sentence is taken for the answer: a longer one may quote it.
+const LONGEST_SENTENCE: usize = 200;
+
+/// Where the last words of a text are, in bytes from its end.
+const LAST_WORDS: usize = 40;
+
+/// How many lines that are nothing but an answer are looked for.
+const LINES_READ: usize = 200;
+
+/// How many numbers with their labels are looked for.
+const NUMBERS_READ: usize = 200;
 
 /// Words that negate a choice.
 const NEGATIONS: [&str; 9] = ["not", "never", "cannot", "can't", "don't", "doesn't", "won't", "wouldn't", "hardly"];
@@ -17,12 +43,20 @@ const NEGATIONS: [&str; 9] = ["not", "never", "cannot", "can't", "don't", "doesn
 /// How many occurrences of a verb are read in a reply.
 const CHOICES_READ: usize = 50;
 
-/// The one answer that the first line, the last line and the choice verbs give; else, for an open question, the only
-/// number in the text.
+/// The one answer that the first line, the last line and the choice verbs give; else that of lines that are nothing but an
+/// answer; else that of numbers with their own labels; else that with which the last line concludes; else
+/// the only option that a short sentence names; else, for an open question, the only number in the text.
 pub(super) fn read_unlabelled(reply: &str, question: &Question) -> (Value, Rule) {
     type Read = fn(&str, &Question) -> Value;
-    let readers: [(Read, Rule); 3] =
-        [(read_statements, Rule::Statements), (read_only_number, Rule::OnlyNumber), (read_reason, Rule::Beginning)];
+    let readers: [(Read, Rule); 7] = [
+        (read_statements, Rule::Statements),
+        (read_lone_lines, Rule::LoneLine),
+        (read_labelled_numbers, Rule::LabelledNumber),
+        (read_conclusion, Rule::Conclusion),
+        (read_only_label, Rule::OnlyLabel),
+        (read_only_number, Rule::OnlyNumber),
+        (read_reason, Rule::Beginning),
+    ];
     let mut values = readers.into_iter().map(|(read, rule)| (read(reply, question), rule));
     values.find(|(value, _)| *value != Value::Nothing).unwrap_or((Value::Nothing, Rule::Beginning))
 }
@@ -55,30 +89,97 @@ fn item_number(line: &str) -> Option<Code> {
 /// The options chosen by a verb: "they would most likely select option 2 because".
 fn choices<'a>(reply: &'a str, question: &'a Question) -> impl Iterator<Item = Code> + 'a {
     let verbs = CHOICE_VERBS.into_iter().flat_map(move |verb| {
-        let affirmed = move |&at: &usize| !is_negated(&reply[..at]);
+        let affirmed =
+            move |&at: &usize| !is_negated(&reply[..at]) && (!SPOKEN.contains(&verb) || is_spoken(&reply[..at]));
         words(reply, verb).filter(affirmed).take(CHOICES_READ).map(move |at| &reply[at + verb.len()..])
     });
-    verbs.filter_map(move |after| match read_value(after, question, Followed::ByAnEnd) {
-        Value::Code(code) => Some(code),
-        Value::Unreadable(_) | Value::Nothing => None,
+    verbs.filter_map(move |after| {
+        let chosen = |text| match read_value(text, question, Followed::ByAnEnd) {
+            Value::Code(code) => Some(code),
+            Value::Unreadable(_) | Value::Nothing => None,
+        };
+        chosen(after).or_else(|| chosen(after_preposition(after)?))
     })
+}
+
+/// What follows the first "as" or "at" of a clause: "rate my life as a 6".
+fn after_preposition(text: &str) -> Option<&str> {
+    const LONGEST: usize = 60;
+    let clause = &text[..text.floor_char_boundary(LONGEST)];
+    let clause = clause.split([',', '.', ';', ':', '\n']).next().unwrap_or("");
+    let ends = [" as ", " at "].into_iter().filter_map(|word| Some(clause.find(word)? + word.len()));
+    ends.min().map(|at| &text[at..])
+}
+
+/// The clause with which a text ends, as far as its last words.
+fn clause(before: &str) -> &str {
+    let near = &before[before.ceil_char_boundary(before.len().saturating_sub(LAST_WORDS))..];
+    near.rsplit([':', ';', '.', '\n']).next().unwrap_or("")
 }
 
 /// Whether one of the last three words negates what follows.
 fn is_negated(before: &str) -> bool {
-    let mut near = before.len().saturating_sub(40);
-    while !before.is_char_boundary(near) {
-        near += 1;
+    last_words(before).take(3).any(|word| is_one_of(&word, &NEGATIONS))
+}
+
+/// Whether the word before a verb of speaking says who would say so.
+fn is_spoken(before: &str) -> bool {
+    last_words(before).next().is_some_and(|word| is_one_of(&word, &SPEAKERS))
+}
+
+/// The last words, from the last on, with straight apostrophes.
+fn last_words(before: &str) -> impl Iterator<Item = String> {
+    let near = before.ceil_char_boundary(before.len().saturating_sub(LAST_WORDS));
+    before[near..].split_whitespace().rev().map(|word| word.replace('’', "'"))
+}
+
+fn read_lone_lines(reply: &str, question: &Question) -> Value {
+    agreed(reply.lines().take(LINES_READ).filter_map(|line| whole_answer(line, question)))
+}
+
+fn read_labelled_numbers(reply: &str, question: &Question) -> Value {
+    let begins = |&at: &usize| !reply[..at].ends_with(|c: char| c.is_alphanumeric() || c == '.');
+    let digits = reply.char_indices().filter(|&(_, c)| decimal(c).is_some()).map(|(at, _)| at).filter(begins);
+    let affirmed = digits.take(NUMBERS_READ).filter(|&at| !is_negated(clause(&reply[..at])));
+    agreed(affirmed.filter_map(|at| labelled_number(&reply[at..], question)))
+}
+
+/// The answer with which the last line concludes, if no other option's number is in the text: `they would agree (2)`.
+fn read_conclusion(reply: &str, question: &Question) -> Value {
+    let last = reply.trim_end().rsplit('\n').next().unwrap_or("");
+    let concluded = CONCLUSIONS.into_iter().filter_map(|mark| whole_answer(last.rsplit_once(mark)?.1, question));
+    let value = agreed(concluded);
+    let is_disputed = matches!(value, Value::Code(code) if has_other_number(reply, code, question));
+    if is_disputed { Value::Nothing } else { value }
+}
+
+/// Whether a text has the number of another answer than `code`.
+fn has_other_number(text: &str, code: Code, question: &Question) -> bool {
+    numbers(text).any(|of| of != code && question.accepts(of))
+}
+
+/// The whole numbers in a text.
+fn numbers(text: &str) -> impl Iterator<Item = Code> {
+    let words = text.split(|c| !is_word(c)).filter_map(leading_digits);
+    words.filter(|digits| digits.rest.is_empty()).filter_map(|digits| digits.value)
+}
+
+/// The only option that a short reply names inside its sentence: `I attend once a week.`
+fn read_only_label(reply: &str, question: &Question) -> Value {
+    let reply = reply.trim();
+    if reply.len() > LONGEST_SENTENCE || reply.contains('\n') {
+        return Value::Nothing;
     }
-    before[near..].split_whitespace().rev().take(3).any(|word| is_one_of(&word.replace('’', "'"), &NEGATIONS))
+    let named = only_label_in(reply, question).filter(|&(at, _)| !is_negated(&reply[..at]));
+    let named = named.filter(|&(_, code)| !has_other_number(reply, code, question));
+    named.map_or(Value::Nothing, |(_, code)| Value::Code(code))
 }
 
 fn read_only_number(reply: &str, question: &Question) -> Value {
     if !question.options.is_empty() {
         return Value::Nothing;
     }
-    let numbers = reply.split(|c| !is_word(c)).filter_map(leading_digits).filter(|digits| digits.rest.is_empty());
-    agreed(numbers.filter_map(|digits| digits.value).filter(|&code| question.accepts(code)))
+    agreed(numbers(reply).filter(|&code| question.accepts(code)))
 }
 
 /// Why the reply gives no answer, as far as its beginning shows.

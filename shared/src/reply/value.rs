@@ -3,7 +3,7 @@
 use super::Problem;
 use super::digit::{Digits, decimal, leading_digits};
 use super::forms::FORMS;
-use super::refusal::straight_apostrophe;
+use super::option_label::label_at;
 use crate::codebook::Question;
 use crate::id::Code;
 
@@ -11,15 +11,75 @@ use crate::id::Code;
 const VALUE_LIMIT: usize = 400;
 
 /// Words that may precede the number or the label: "the user would most likely choose option 3".
-const LEAD_IN: [&str; 46] = [
-    "a", "answer", "be", "best", "boxed", "choice", "choose", "chooses", "code", "final", "go", "goes", "he", "i",
-    "i'd", "i'll", "is", "likely", "most", "my", "number", "option", "person", "pick", "picks", "probably", "rating",
-    "response", "say", "score", "select", "selected", "selects", "she", "text", "that", "the", "they", "this", "user",
-    "will", "with", "would", "you", "you'd", "your",
+const LEAD_IN: [&str; 64] = [
+    "a",
+    "answer",
+    "as",
+    "at",
+    "be",
+    "best",
+    "boxed",
+    "choice",
+    "choose",
+    "chooses",
+    "code",
+    "correct",
+    "decision",
+    "final",
+    "following",
+    "go",
+    "goes",
+    "he",
+    "her",
+    "his",
+    "i",
+    "i'd",
+    "i'll",
+    "is",
+    "it",
+    "likely",
+    "most",
+    "my",
+    "myself",
+    "number",
+    "option",
+    "person",
+    "pick",
+    "picks",
+    "probably",
+    "rating",
+    "response",
+    "say",
+    "score",
+    "select",
+    "selected",
+    "selects",
+    "she",
+    "text",
+    "that",
+    "the",
+    "their",
+    "them",
+    "themselves",
+    "they",
+    "this",
+    "toward",
+    "towards",
+    "user",
+    "verdict",
+    "view",
+    "views",
+    "will",
+    "with",
+    "would",
+    "you",
+    "you'd",
+    "your",
+    "yourself",
 ];
 
 /// Words that may join two answers: "2 or 3".
-const JOINING: [&str; 8] = ["and", "maybe", "number", "option", "or", "perhaps", "possibly", "to"];
+const JOINING: [&str; 9] = ["and", "answer", "maybe", "number", "option", "or", "perhaps", "possibly", "to"];
 
 /// What was read as an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +116,9 @@ pub(super) fn read_value(text: &str, question: &Question, followed: Followed) ->
         let Some(after) = skip_question_name(rest).or_else(|| skip_lead_in(rest)) else { break };
         rest = after;
     }
+    if let Some(value) = after_arrow(line).and_then(|rest| number_at(skip_decoration(rest), question, followed)) {
+        return value;
+    }
     let means_a_number = !starts_analysis(rest) && rest.contains(|c| decimal(c).is_some());
     if means_a_number { Value::Unreadable(Problem::NoOption) } else { Value::Nothing }
 }
@@ -65,10 +128,18 @@ fn first_line(text: &str) -> &str {
     short.lines().next().unwrap_or("")
 }
 
+/// What follows the last arrow: `quite frequently → 2`.
+fn after_arrow(line: &str) -> Option<&str> {
+    ["→", "⇒", "->", "=>"]
+        .into_iter()
+        .filter_map(|arrow| Some(line.rsplit_once(arrow)?.1))
+        .min_by_key(|rest| rest.len())
+}
+
 /// The number that the text begins with, checked against the question; `None` if it does not begin with a whole number.
 fn number_at(text: &str, question: &Question, followed: Followed) -> Option<Value> {
     let unsigned = text.trim_start_matches(['-', '−', '–', '—', '+', '.']);
-    let digits = leading_digits(unsigned)?;
+    let digits = leading_digits(unsigned).or_else(|| circled_number(unsigned))?;
     let signed = unsigned.len() < text.len();
     let digits = Digits { rest: without_zeros(digits.rest), ..digits };
     let digits = Digits { rest: without_maximum(digits.rest, question), ..digits };
@@ -87,6 +158,14 @@ fn number_at(text: &str, question: &Question, followed: Followed) -> Option<Valu
     })
 }
 
+/// A number in a circle: ① to ⑳.
+fn circled_number(text: &str) -> Option<Digits<'_>> {
+    let mut rest = text.chars();
+    let circled = rest.next().filter(|c| ('①'..='⑳').contains(c))?;
+    let value = i32::try_from(u32::from(circled) - u32::from('①') + 1).ok()?;
+    Some(Digits { value: Some(Code(value)), rest: rest.as_str() })
+}
+
 /// The text after a number without a fraction of zeros: `2.0`.
 fn without_zeros(after: &str) -> &str {
     let Some(fraction) = after.strip_prefix('.') else { return after };
@@ -96,7 +175,7 @@ fn without_zeros(after: &str) -> &str {
 
 /// The text after a number without the largest code of the question: `2/4`.
 fn without_maximum<'a>(after: &'a str, question: &Question) -> &'a str {
-    let largest = question.options.iter().map(|option| option.code).max();
+    let largest = largest(question);
     let maximum = after.trim_start().strip_prefix('/').and_then(|maximum| leading_digits(maximum.trim_start()));
     maximum.filter(|maximum| largest.is_some() && maximum.value == largest).map_or(after, |maximum| maximum.rest)
 }
@@ -164,54 +243,27 @@ fn joins(between: &str) -> bool {
 fn ends_answer(after: &str, code: Code, question: &Question) -> bool {
     let after = after.trim_start_matches(|c: char| c.is_whitespace() || is_decoration(c) && !is_separator(c));
     let reason = is_one_of(&after[..word_end(after)], &["as", "because", "since", "given", "due"]);
+    if reason || names_the_scale(after, question) {
+        return true;
+    }
     let repeated = leading_digits(after).is_some_and(|digits| digits.value == Some(code));
     let labelled = repeated || label_at(after, question).is_some();
-    after.is_empty() || after.starts_with(is_separator) || reason || labelled
+    after.is_empty() || after.starts_with(is_separator) || labelled
 }
 
-/// The option whose label the text begins with, and the text after it. The longest label wins; a label that two options
-/// share matches neither.
-fn label_at<'a>(text: &'a str, question: &Question) -> Option<(Code, &'a str)> {
-    let mut best: Option<(Code, &str)> = None;
-    let mut doubtful = false;
-    for option in &question.options {
-        let Some(rest) = strip_label(text, &option.label).filter(|rest| ends_label(rest)) else { continue };
-        let longest = best.map_or(usize::MAX, |(_, rest)| rest.len());
-        if rest.len() < longest {
-            (best, doubtful) = (Some((option.code, rest)), false);
-        } else if rest.len() == longest {
-            doubtful = true;
-        }
+/// Whether the scale of the answer follows: `on this scale`, `out of 10`.
+fn names_the_scale(after: &str, question: &Question) -> bool {
+    let mut words = after.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()));
+    match [words.next(), words.next(), words.next()] {
+        [Some("on"), Some("a" | "the" | "this" | "that"), Some(scale)] => scale.eq_ignore_ascii_case("scale"),
+        [Some("out"), Some("of"), Some(most)] => most.parse().ok().map(Code) == largest(question),
+        _ => false,
     }
-    best.filter(|_| !doubtful)
 }
 
-/// The text after a label in any case; `None` if the text does not begin with it. Labels that are numbers are read as
-/// numbers instead.
-fn strip_label<'a>(text: &'a str, label: &str) -> Option<&'a str> {
-    let label = label.trim().trim_end_matches('.');
-    if label.chars().all(|c| decimal(c).is_some()) {
-        return None;
-    }
-    let mut rest = text.chars();
-    for expected in label.chars() {
-        let [expected, found] = [Some(expected), rest.next()].map(|c| c.map(straight_apostrophe));
-        let same = found.zip(expected).is_some_and(|(c, of)| c == of || c.to_lowercase().eq(of.to_lowercase()));
-        if !same {
-            return None;
-        }
-    }
-    Some(rest.as_str())
-}
-
-/// Whether a label ends here: "Agree strongly" does not mean "Agree".
-fn ends_label(after: &str) -> bool {
-    let next = after.trim_start();
-    let spaced = next.len() < after.len();
-    let bracket_or_dash = next.starts_with(['(', '（', '-', '–', '—']);
-    let reason = spaced && is_one_of(&next[..word_end(next)], &["because"]);
-    let ended = |c: char| matches!(c, '.' | ':' | '：' | ';' | '!' | ',') || is_decoration(c);
-    next.is_empty() || reason || spaced && bracket_or_dash || next.starts_with(ended)
+/// The largest code of the question's options.
+fn largest(question: &Question) -> Option<Code> {
+    question.options.iter().map(|option| option.code).max()
 }
 
 /// Skips `Q12:`, `Q：` and `Question 12:`.
@@ -248,12 +300,12 @@ pub(super) fn is_one_of(word: &str, words: &[&str]) -> bool {
     words.iter().any(|of| word.len() == of.len() && word.eq_ignore_ascii_case(of))
 }
 
-fn is_separator(c: char) -> bool {
+pub(super) fn is_separator(c: char) -> bool {
     matches!(c, ':' | '：' | '.' | '．' | ',' | ';' | ')' | '）' | '-' | '–' | '—' | '=' | '|')
 }
 
 /// Skips decoration, and the dash of a list item.
-fn skip_decoration(text: &str) -> &str {
+pub(super) fn skip_decoration(text: &str) -> &str {
     let plain = text.trim_start_matches(is_decoration);
     let item = plain.strip_prefix(['-', '–', '—']).filter(|rest| rest.starts_with(char::is_whitespace));
     item.map_or(plain, |rest| rest.trim_start_matches(is_decoration))
