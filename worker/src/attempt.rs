@@ -195,6 +195,8 @@ impl<Q: Queue, S: Store, O: PermitOffice> Attempt<Q, S, O> {
     }
 
     async fn publish_outcome(&self, outcome: &mut CellOutcome) -> Result<(), Halt> {
+        // The coordinator deletes what the store keeps of the cell: no reply may come after that.
+        self.context.store.settle().await?;
         let body = match pack(outcome, self.context.queue.most_bytes()) {
             Packed::Message(body) => body,
             Packed::Parts(notice, parts) => {
