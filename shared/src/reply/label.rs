@@ -130,10 +130,28 @@ fn rarest_letter(word: &str) -> (usize, u8) {
     word.bytes().enumerate().max_by_key(|&(_, letter)| rank(letter)).expect("a word has letters")
 }
 
-/// Whether the line before contains nothing but decoration.
+/// Whether the line before contains nothing but decoration, and perhaps the mark or the number of a list's item.
 pub(super) fn begins_line(before: &str) -> bool {
-    let decoration = before.trim_end_matches(|c| c != '\n' && is_decoration(c));
-    decoration.is_empty() || decoration.ends_with('\n')
+    let before = without_decoration(before);
+    let number = before.strip_suffix(['.', ')']).map(|item| item.trim_end_matches(|c: char| c.is_ascii_digit()));
+    let item = before.strip_suffix(['-', '–', '—', '+']).or(number).map_or(before, without_decoration);
+    [before, item].into_iter().any(|text| text.is_empty() || text.ends_with('\n'))
+}
+
+/// The text without the decoration at the end of its last line.
+fn without_decoration(text: &str) -> &str {
+    text.trim_end_matches(|c| c != '\n' && is_decoration(c))
+}
+
+/// Whether a label repeats what one of the modules said: "Cognitive perspective answer: 1".
+pub(super) fn quotes_a_module(before: &str) -> bool {
+    const NAMES: [&str; 7] =
+        ["cognitive", "affective", "emotional", "behavioral", "behavioural", "perspective", "module"];
+    let before = without_decoration(before).as_bytes();
+    let ends_with = |name: &&str| {
+        before.len().checked_sub(name.len()).is_some_and(|at| before[at..].eq_ignore_ascii_case(name.as_bytes()))
+    };
+    NAMES.iter().any(|name| ends_with(&name))
 }
 
 /// Where the word "final" begins, if a text ends with it.

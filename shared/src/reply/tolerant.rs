@@ -1,7 +1,9 @@
 //! Reads replies in the many forms that models use, and accepts only answers that the question has.
 
 use super::json::read_json;
-use super::label::{AnswerLabel, Strength, after_analysis_label, answer_labels, begins_line, boxed, translated_labels};
+use super::label::{
+    AnswerLabel, Strength, after_analysis_label, answer_labels, begins_line, boxed, quotes_a_module, translated_labels,
+};
 use super::reading::Rule;
 use super::reasoning::{for_the_reader, taken_apart};
 use super::refusal::is_refusal;
@@ -127,8 +129,10 @@ fn read_labelled<'a>(reply: &'a str, question: &Question) -> Option<Labelled<'a>
     let translated = || translated_labels(reply).take(LABELS_READ).map(read(Rule::TranslatedLabel));
     let last_head = last_head.or_else(|| translated().filter(Labelled::decides).last());
     let boxed = || boxed(reply).map(read(Rule::Boxed)).filter(Labelled::decides);
-    let inside = || inside.into_iter().map(read(Rule::SentenceLabels)).filter(Labelled::decides);
-    last_head.or_else(boxed).or_else(|| agreeing(inside()))
+    let (quoted, inside): (Vec<_>, Vec<_>) = inside.into_iter().partition(|label| quotes_a_module(&reply[..label.at]));
+    let agreed =
+        |labels: Vec<_>| agreeing(labels.into_iter().map(read(Rule::SentenceLabels)).filter(Labelled::decides));
+    last_head.or_else(boxed).or_else(|| agreed(inside)).or_else(|| agreed(quoted))
 }
 
 /// The one code that labels inside sentences give. Where they give several, nobody knows which is meant.

@@ -182,7 +182,7 @@ fn without_maximum<'a>(after: &'a str, question: &Question) -> &'a str {
 
 /// A number word of one of the question's options, if the answer ends with it: "one of them" is none.
 fn number_word_at(text: &str, question: &Question) -> Option<Value> {
-    let word = &text[..word_end(text)];
+    let word = text[..word_end(text)].trim_end_matches(['_', '\'', '’']);
     let number = FORMS.numbers.words.iter().position(|of| of.eq_ignore_ascii_case(word))?;
     let code = Code(i32::try_from(number).ok()?);
     let is_option = question.options.iter().any(|option| option.code == code);
