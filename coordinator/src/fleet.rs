@@ -8,12 +8,14 @@ mod heartbeat;
 mod leadership;
 mod orders;
 mod reconciler;
+mod refusals;
+mod refused_run;
 mod shutdown;
 mod treasurer;
 mod treasury;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::control::{Control, Process, RunPhase, this_process};
@@ -40,6 +42,8 @@ use crate::rounds::Rounds;
 pub use self::error::FleetError;
 pub use self::heartbeat::{BudgetGauge, Heartbeat, RunSize};
 pub use self::leadership::AlreadyCoordinated;
+use self::refusals::Refusals;
+pub use self::refusals::Refused;
 pub use self::treasurer::FleetBudget;
 use self::treasurer::Treasurer;
 
@@ -62,6 +66,10 @@ pub struct FleetCoordinator<Q, S, C> {
     tell: fn(&str),
     /// Who cancelled the run, if somebody did.
     cancelled_by: OnceLock<String>,
+    /// The refusals of workers when it began, until it looks for others.
+    refusals: Mutex<Refusals>,
+    /// Why its workers refuse the run, if all do.
+    refused: OnceLock<Refused>,
     /// Gives out its budget, if it has one.
     treasurer: Option<Arc<Treasurer>>,
 }
@@ -118,6 +126,8 @@ pub enum FleetEnd {
     Interrupted,
     /// The next call could have passed the budget.
     OutOfBudget,
+    /// All its workers refuse the run until somebody changes something.
+    Refused(Refused),
     /// An operator cancelled the run.
     Cancelled {
         /// Who.
@@ -207,10 +217,14 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
         if let (Some(treasurer), Some(order)) = (&treasurer, heartbeat.last_order()) {
             treasurer.obey(&order);
         }
+        let refusals = match servers.control.workers().await {
+            Ok(workers) => Refusals::since(&manifest.run, &workers),
+            Err(_) => Refusals::default(),
+        };
         if let Err(error) = heartbeat.announce(RunPhase::Begun).await {
             tracing::warn!(run = %manifest.run, %error, "could not add the run to the list of runs; the next report tries again");
         }
-        let cancelled_by = OnceLock::new();
+        let (cancelled_by, refused, refusals) = (OnceLock::new(), OnceLock::new(), Mutex::new(refusals));
         Ok(Self {
             servers,
             coordinator,
@@ -221,6 +235,8 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
             cursor_file,
             tell,
             cancelled_by,
+            refusals,
+            refused,
             treasurer,
         })
     }
@@ -233,6 +249,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
     /// Coordinates until no cell is open or `stop` is cancelled; cells in progress then stay on the queues.
     pub async fn run(&self, stop: &CancellationToken) -> Result<FleetEnd, FleetError> {
         let stopping = stop.child_token();
+        let refusals = std::mem::take(&mut *self.refusals.lock().unwrap_or_else(PoisonError::into_inner));
         let coordinating = async {
             // First, so that a run whose open cells are all dead ends at once.
             if stopping.run_until_cancelled(self.see_the_dead()).await.is_none() {
@@ -248,21 +265,16 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
             never = self.keep_manifest() => never,
             never = self.look_for_lost() => never,
             never = self.look_for_dead() => never,
+            never = self.end_if_refused(refusals, &stopping) => never,
             failed = self.keep_budget(&stopping) => Err(failed),
             failed = leadership::keep(&self.servers.control, &self.manifest.run, &self.process) => failed,
         };
         self.heartbeat.update_metrics();
-        let end = match (end, self.cancelled_by.get()) {
-            (Ok(RunEnd::Finished), _) => Ok(FleetEnd::Finished),
-            (Ok(RunEnd::Interrupted), Some(by)) => Ok(FleetEnd::Cancelled { by: by.clone() }),
-            (Ok(RunEnd::Interrupted), None) if self.is_out_of_budget() => Ok(FleetEnd::OutOfBudget),
-            (Ok(RunEnd::Interrupted), None) => Ok(FleetEnd::Interrupted),
-            (Err(error), _) => Err(error),
-        };
+        let end = end.map(|end| self.fleet_end(&end));
         match &end {
             Ok(FleetEnd::Finished) => self.tidy_up(RunPhase::Finished).await,
             Ok(FleetEnd::Cancelled { .. }) => self.tidy_up(RunPhase::Cancelled).await,
-            Ok(FleetEnd::OutOfBudget) => self.report_spent().await,
+            Ok(FleetEnd::OutOfBudget | FleetEnd::Refused(_)) => self.report_last().await,
             // Another coordinator reports on the run, or will.
             Ok(FleetEnd::Interrupted) | Err(FleetError::AlreadyCoordinated(_)) => {}
             Err(error) => self.heartbeat.stopped_by(error.to_string()).await,
@@ -271,6 +283,17 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
         leadership::release(&self.servers.control, &self.manifest.run, &self.process).await;
         self.servers.queue.close().await;
         end
+    }
+
+    /// How the run ends, and why.
+    fn fleet_end(&self, end: &RunEnd) -> FleetEnd {
+        match (end, self.cancelled_by.get(), self.refused.get()) {
+            (RunEnd::Finished, ..) => FleetEnd::Finished,
+            (RunEnd::Interrupted, Some(by), _) => FleetEnd::Cancelled { by: by.clone() },
+            (RunEnd::Interrupted, None, Some(refused)) => FleetEnd::Refused(refused.clone()),
+            (RunEnd::Interrupted, None, None) if self.is_out_of_budget() => FleetEnd::OutOfBudget,
+            (RunEnd::Interrupted, None, None) => FleetEnd::Interrupted,
+        }
     }
 
     /// Reports that this coordinator is alive.

@@ -14,6 +14,7 @@ mod message;
 mod port;
 mod process;
 mod redis;
+mod refusal;
 mod scores;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ pub use self::memory::MemoryControl;
 pub use self::port::{Control, ControlError, Following, Lead};
 pub use self::process::{operator, this_process};
 pub use self::redis::RedisControl;
+pub use self::refusal::{Refusal, WhatWasSaid};
 pub use self::scores::{ArmScores, MeanOverPeople, RunScores, ScoreSoFar, Scored};
 pub use self::unix_millis::UnixMillis;
 
@@ -253,6 +255,9 @@ pub struct RunTrouble {
     /// Until when the worker leaves the run because of it, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_alone_until: Option<UnixMillis>,
+    /// Whether the worker will not serve the run before somebody changes something, and what led to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
 }
 
 /// What a coordinator reports about itself and its run every [`REPORT_EVERY`].

@@ -33,6 +33,9 @@ use crate::servers::{Addresses, ServerFlags, Servers};
 /// How often progress is reported.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
+/// The time left is not known once nothing was finished in the time that so many cells took before.
+const STILL_AFTER_CELLS: f64 = 10.0;
+
 /// What `valuesim coordinate` takes.
 #[derive(Debug, Args)]
 #[group(skip)]
@@ -220,9 +223,16 @@ struct Snapshot {
 impl Watch {
     async fn show(self, style: Style) {
         let (start, before) = (Instant::now(), self.progress.cells_finished());
+        let (mut finished, mut last) = (before, start);
         loop {
             tokio::time::sleep(TELL_EVERY).await;
-            let snapshot = self.snapshot(start.elapsed().as_secs_f64(), before);
+            let mut snapshot = self.snapshot(start.elapsed().as_secs_f64(), before);
+            if std::mem::replace(&mut finished, snapshot.cells_finished) != finished {
+                last = Instant::now();
+            }
+            if is_still(&snapshot, last.elapsed()) {
+                snapshot.seconds_left = None;
+            }
             match style {
                 Style::Json => write_event(&snapshot),
                 Style::Text => note(&snapshot.text()),
@@ -243,6 +253,12 @@ impl Watch {
             seconds_left: (now > 0.0).then(|| seconds / now * open),
         }
     }
+}
+
+/// Whether no cell was finished for so long that nobody knows how much time is left.
+fn is_still(snapshot: &Snapshot, silence: Duration) -> bool {
+    let of_a_cell = snapshot.seconds / (snapshot.cells_finished - snapshot.cells_finished_before).max(1) as f64;
+    silence > 3 * TELL_EVERY && silence.as_secs_f64() > STILL_AFTER_CELLS * of_a_cell
 }
 
 impl Snapshot {

@@ -221,6 +221,12 @@ impl Job {
                 ));
                 Ok(Exit::OutOfBudget)
             }
+            FleetEnd::Refused(refused) => {
+                let exit = if refused.by_settings { Exit::Usage } else { Exit::Failed };
+                let error =
+                    anyhow::anyhow!("{refused}finished work is kept; once that is mended, the same command resumes");
+                Err(Failure { exit, error, note: None })
+            }
             FleetEnd::Cancelled { by } => {
                 let run = &self.run;
                 let error = anyhow::anyhow!(

@@ -163,7 +163,7 @@ impl OneProcess {
             Ok(FleetEnd::Finished) => self.heartbeat.announce(RunPhase::Finished).await,
             Ok(FleetEnd::Cancelled { .. }) => self.heartbeat.announce(RunPhase::Cancelled).await,
             Ok(FleetEnd::OutOfBudget) => self.heartbeat.announce(RunPhase::OutOfBudget).await,
-            Ok(FleetEnd::Interrupted) => Ok(()),
+            Ok(FleetEnd::Interrupted | FleetEnd::Refused(_)) => Ok(()),
             Err(error) => {
                 self.heartbeat.stopped_by(format!("{error:#}")).await;
                 Ok(())

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
+use valuesim_shared::codebook::Codebook;
 use valuesim_shared::control::{Control as _, RedisControl};
 use valuesim_shared::id::RunId;
 use valuesim_simulator::provider::{Provider, ProviderOptions};
@@ -151,6 +153,21 @@ impl Fleet {
     /// A worker with more flags.
     pub(crate) fn worker_with(&self, flags: &[&str]) -> FleetProcess {
         start(command("work").args(flags), &self.urls)
+    }
+
+    /// A worker with more flags and variables.
+    pub(crate) fn worker_in(&self, flags: &[&str], variables: &[(&str, String)]) -> FleetProcess {
+        let mut command = command("work");
+        start(command.args(flags).envs(variables.iter().map(|(name, value)| (name, value))), &self.urls)
+    }
+
+    /// Replaces the provider by one with these options, at the same address.
+    pub(crate) async fn restart_provider(&mut self, options: ProviderOptions) {
+        let address = self.provider.address();
+        let none = provider(LATENCY).await;
+        std::mem::replace(&mut self.provider, none).stop().await;
+        let codebook = Arc::new(Codebook::built_in());
+        self.provider = Provider::start(address, options, codebook).await.expect("listens again");
     }
 
     pub(crate) fn workers(&self) -> Vec<FleetProcess> {

@@ -17,6 +17,7 @@ mod control_message;
 mod drain;
 mod duplicates;
 mod encrypted;
+mod endings;
 #[path = "../health/exposition.rs"]
 #[expect(dead_code, reason = "other tests use the rest")]
 mod exposition;

@@ -1,14 +1,11 @@
 //! A provider's key is replaced while the run goes on: no process is started again.
 
 use std::slice;
-use std::sync::Arc;
 
-use valuesim_shared::codebook::Codebook;
-use valuesim_simulator::provider::{Latency, Provider, ProviderOptions};
+use valuesim_simulator::provider::{Latency, ProviderOptions};
 
 use crate::fleet::{Fleet, LATENCY};
 use crate::orders::{halt, order};
-use crate::support::provider;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_key_is_used_after_a_pause_without_a_restart() {
@@ -30,11 +27,7 @@ async fn a_new_key_is_used_after_a_pause_without_a_restart() {
     fleet.resume_replies();
     fleet.wait_until_idle().await;
 
-    let address = fleet.provider.address();
-    let none = provider(LATENCY).await;
-    std::mem::replace(&mut fleet.provider, none).stop().await;
-    let codebook = Arc::new(Codebook::built_in());
-    fleet.provider = Provider::start(address, with_key("the second key"), codebook).await.expect("listens again");
+    fleet.restart_provider(with_key("the second key")).await;
     std::fs::write(key.path(), "the second key\n").expect("writes");
     order(&fleet, &["resume"]).await;
     coordinator.expect_success().await;

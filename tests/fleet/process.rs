@@ -103,6 +103,11 @@ impl FleetProcess {
         assert_eq!(status.code(), Some(code), "it ended with {status}");
     }
 
+    /// Waits until it ends. What it has written can still be read.
+    pub(crate) async fn wait_in_place(&mut self) -> ExitStatus {
+        self.wait_within(TIMEOUT).await
+    }
+
     /// Waits until it ends.
     pub(crate) async fn wait(mut self) -> ExitStatus {
         self.wait_within(TIMEOUT).await

@@ -1,20 +1,17 @@
 //! The brake of a run: it stops where a provider does not take too many of the prompts.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use valuesim_shared::control::WhatWasSaid;
+use valuesim_shared::id::{ModelId, RunId};
+use valuesim_shared::manifest::Manifest;
 
 /// The share is that of so many of the last prompts.
 const LAST: usize = 1_000;
 
 /// The run stops where all of so many first prompts are not taken.
 pub(crate) const FIRST: usize = 20;
-
-/// The most different things said that are counted apart.
-const MAX_SAID: usize = 50;
-
-/// How many of them a table lists.
-const MAX_LISTED: usize = 10;
 
 /// Watches how many prompts of one model are not taken: rejected, or too long.
 #[derive(Debug)]
@@ -31,7 +28,7 @@ struct Counts {
     /// How many of them were not.
     not_taken: usize,
     seen: u64,
-    said: BTreeMap<String, u64>,
+    said: WhatWasSaid,
 }
 
 /// What was said to prompts that were not taken, and how often.
@@ -42,7 +39,7 @@ pub struct Said {
     /// Prompts that they are part of.
     pub of: u64,
     /// What was said, how often.
-    pub words: Vec<(String, u64)>,
+    pub words: WhatWasSaid,
 }
 
 impl Brake {
@@ -64,7 +61,7 @@ impl Brake {
     /// What was said so far, where no prompt was taken.
     pub(crate) fn nothing_taken(&self) -> Said {
         let said = self.counts.lock().unwrap_or_else(PoisonError::into_inner).table();
-        let all = said.words.iter().map(|(_, count)| count).sum();
+        let all = said.words.prompts();
         Said { not_taken: all, of: all, ..said }
     }
 
@@ -89,26 +86,39 @@ impl Counts {
     }
 
     fn say(&mut self, said: &str) {
-        let is_known = self.said.contains_key(said);
-        let said = if is_known || self.said.len() < MAX_SAID { said } else { "something else" };
-        *self.said.entry(said.to_owned()).or_default() += 1;
+        self.said.add(said, 1);
     }
 
     fn table(&self) -> Said {
-        let mut words: Vec<(String, u64)> = self.said.iter().map(|(said, count)| (said.clone(), *count)).collect();
-        words.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        Said { not_taken: self.not_taken as u64, of: self.last.len() as u64, words }
+        Said { not_taken: self.not_taken as u64, of: self.last.len() as u64, words: self.said.clone() }
     }
 }
 
-impl fmt::Display for Said {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:>8}  what the provider said", "prompts")?;
-        for (said, count) in self.words.iter().take(MAX_LISTED) {
-            writeln!(f, "{count:>8}  {said}")?;
-        }
-        let others: u64 = self.words.iter().skip(MAX_LISTED).map(|(_, count)| count).sum();
-        if others > 0 { writeln!(f, "{others:>8}  other things") } else { Ok(()) }
+/// The brakes of a process. A worker that leaves a run and joins it again finds them as it left them. Clones share it.
+#[derive(Debug, Default, Clone)]
+pub struct BrakeBook(Arc<Mutex<Brakes>>);
+
+/// By run and model.
+type Brakes = HashMap<(RunId, ModelId), Arc<Brake>>;
+
+impl BrakeBook {
+    /// The brakes of a run, by model.
+    pub(crate) fn of(&self, manifest: &Manifest) -> Vec<Arc<Brake>> {
+        let at_most = manifest.rejected_at_most();
+        let mut book = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut of_model = |model| {
+            let brake = book.entry((manifest.run.clone(), model)).or_insert_with(|| Arc::new(Brake::new(at_most)));
+            if brake.at_most.total_cmp(&at_most).is_ne() {
+                *brake = Arc::new(Brake::new(at_most));
+            }
+            Arc::clone(brake)
+        };
+        manifest.models().map(|(model, _)| of_model(model)).collect()
+    }
+
+    /// Forgets the brakes of a run that has ended: whoever begins it again has changed something.
+    pub(crate) fn forget(&self, run: &RunId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|(of, _), _| of != run);
     }
 }
 
@@ -126,7 +136,8 @@ mod tests {
         let brake = Brake::new(1.0);
         assert!((1..FIRST).all(|_| reject(&brake, "422: no").is_none()));
         let said = reject(&brake, "422: no").expect("all of twenty");
-        assert_eq!((said.not_taken, said.of, said.words), (20, 20, vec![("422: no".to_owned(), 20)]));
+        let words: Vec<(&str, u64)> = said.words.iter().collect();
+        assert_eq!((said.not_taken, said.of, words), (20, 20, vec![("422: no", 20)]));
     }
 
     #[test]
@@ -137,7 +148,7 @@ mod tests {
         let said = reject(&brake, "400: never").expect("21 of the last thousand");
         assert_eq!((said.not_taken, said.of), (21, 22));
         let expected = " prompts  what the provider said\n      20  422: no\n       1  400: never\n";
-        assert_eq!(said.to_string(), expected);
+        assert_eq!(said.words.to_string(), expected);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use valuesim_shared::dead_letter::OnBadMessage;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::task::TASK_VERSION;
 
+use crate::brake::BrakeBook;
 use crate::evidence::EvidenceBook;
 use crate::metrics::Metrics;
 use crate::provider::Keys;
@@ -31,6 +32,8 @@ pub struct WorkerConfig {
     pub keys: Keys,
     /// What its process knows of providers.
     pub evidence: EvidenceBook,
+    /// The brakes of its process.
+    pub brakes: BrakeBook,
     /// Whether cells of the run are finished, which shows that its providers have answered before.
     pub has_finished_cells: bool,
 }
@@ -58,6 +61,7 @@ impl WorkerConfig {
             budget: None,
             keys: Keys::OfUser,
             evidence: EvidenceBook::default(),
+            brakes: BrakeBook::default(),
             has_finished_cells: finished_cells > 0,
         }
     }

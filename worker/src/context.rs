@@ -29,7 +29,7 @@ pub(crate) struct Context<Q, S, O: PermitOffice> {
     /// By model: whether its provider answers. Other runs of the process share it.
     pub(crate) evidence: Vec<Arc<Evidence>>,
     /// By model: stops the run where too many prompts are not taken.
-    pub(crate) brakes: Vec<Brake>,
+    pub(crate) brakes: Vec<Arc<Brake>>,
     pub(crate) hold_limits: HoldLimits,
     /// The newest version of the task message that the worker can execute.
     pub(crate) newest_task: u16,

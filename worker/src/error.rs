@@ -1,6 +1,7 @@
 //! Why a worker cannot continue, and whose fault that is.
 
 use tokio::task::JoinError;
+use valuesim_shared::control::Refusal;
 use valuesim_shared::id::{Cell, Fold, ModelId, RunId};
 use valuesim_shared::manifest::ManifestError;
 use valuesim_shared::queue::QueueError;
@@ -55,7 +56,7 @@ pub enum WorkerError {
         error: Box<CallError>,
     },
     /// The provider took none of the prompts.
-    #[error("model {model:?}: the provider took none of the first {} prompts, and no call was answered:\n{said}{advice}", .said.of)]
+    #[error("model {model:?}: the provider took none of the first {} prompts, and no call was answered:\n{}{advice}", .said.of, .said.words)]
     NoPromptTaken {
         /// The model.
         model: String,
@@ -66,9 +67,9 @@ pub enum WorkerError {
     },
     /// The provider did not take too many of the prompts.
     #[error(
-        "model {model:?}: the provider did not take {} of the last {} prompts, and --rejected-at-most is {at_most}:\n{said}{advice}; \
+        "model {model:?}: the provider did not take {} of the last {} prompts, and --rejected-at-most is {at_most}:\n{}{advice}; \
          `valuesim show` shows the prompts, and the same command goes on",
-        .said.not_taken, .said.of
+        .said.not_taken, .said.of, .said.words
     )]
     TooManyNotTaken {
         /// The model.
@@ -113,6 +114,44 @@ impl WorkerError {
     /// Whether the task itself is at fault: its result is too large for a message.
     pub(crate) const fn is_the_tasks_fault(&self) -> bool {
         matches!(self, Self::Queue(QueueError::TooLarge { .. }))
+    }
+
+    /// That no worker like this one can serve the run before somebody changes something, unless it may pass by itself.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::NoPromptTaken { said, .. } | Self::TooManyNotTaken { said, .. } => {
+                Some(Refusal { settings: self.is_configuration(), said: said.words.clone() })
+            }
+            Self::Client(_)
+            | Self::Provider { .. }
+            | Self::RejectsAll { .. }
+            | Self::Embeddings { .. }
+            | Self::Manifest(_)
+            | Self::OtherPrompts(_)
+            | Self::Split(_) => Some(Refusal { settings: self.is_configuration(), ..Refusal::default() }),
+            Self::Queue(_)
+            | Self::Store(_)
+            | Self::NoManifest(_)
+            | Self::Task(_)
+            | Self::Misfit(_)
+            | Self::KillsItsWorkers { .. }
+            | Self::Panicked(_) => None,
+        }
+    }
+
+    /// The error in one line, without the table of what a provider said.
+    pub(crate) fn in_one_line(&self) -> String {
+        match self {
+            Self::NoPromptTaken { model, said, advice } => format!(
+                "model {model:?}: the provider took none of the first {} prompts, and no call was answered; {advice}",
+                said.of
+            ),
+            Self::TooManyNotTaken { model, said, at_most, advice } => format!(
+                "model {model:?}: the provider did not take {} of the last {} prompts, and --rejected-at-most is {at_most}; {advice}",
+                said.not_taken, said.of
+            ),
+            other => other.to_string(),
+        }
     }
 
     /// Whether the user's settings are at fault: a key, a name, an address.

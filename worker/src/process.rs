@@ -30,6 +30,7 @@ use valuesim_shared::telemetry::HttpStatus;
 
 use self::fit_calls::fit_calls;
 use self::starvation_watchdog::StarvationWatchdog;
+use crate::brake::BrakeBook;
 use crate::config::{Served, WorkerConfig};
 use crate::error::WorkerError;
 use crate::evidence::EvidenceBook;
@@ -89,6 +90,7 @@ pub struct WorkerProcess<Q, S, C, O: PermitOffice> {
     /// How often it has joined a run with a budget.
     joined: AtomicU64,
     evidence: EvidenceBook,
+    brakes: BrakeBook,
 }
 
 /// The state of a run.
@@ -120,7 +122,7 @@ impl<Q: QueueAdmin, S: Store, C: Control, O: PermitOffice> WorkerProcess<Q, S, C
     pub fn new(servers: Servers<Q, S, C>, office: O, http_status: Arc<HttpStatus>, config: ProcessConfig) -> Self {
         let (metrics, evidence) = (Metrics::new(http_status.registry()), EvidenceBook::default());
         let (pool, joined) = (WorkerPool::new(office, Some(http_status)), AtomicU64::new(0));
-        Self { servers, config, pool, metrics, joined, evidence }
+        Self { servers, config, pool, metrics, joined, evidence, brakes: BrakeBook::default() }
     }
 
     /// Works until `stop` is cancelled or all named runs have ended. Then it finishes the calls in flight and hands its
@@ -142,11 +144,20 @@ impl<Q: QueueAdmin, S: Store, C: Control, O: PermitOffice> WorkerProcess<Q, S, C
             last = last.and(self.member_ended(end?, &mut memory));
         }
         drop(reporting);
-        if let Err(error) = self.servers.control.worker_ended(&self.pool.process.id).await {
+        let ended = ended.and(last);
+        self.report_the_end(&ended).await;
+        self.servers.queue.close().await;
+        ended
+    }
+
+    /// Reports that this process ends. The last report of one that refuses a run stays until it expires: coordinators read it.
+    async fn report_the_end(&self, ended: &Result<(), ProcessError>) {
+        let control = &self.servers.control;
+        if ended.as_ref().is_err_and(ProcessError::refuses_a_run) {
+            self.pool.report_now(control).await;
+        } else if let Err(error) = control.worker_ended(&self.pool.process.id).await {
             tracing::debug!(%error, "could not report that this worker ends");
         }
-        self.servers.queue.close().await;
-        ended.and(last)
     }
 
     /// Reports when tasks wait but this process receives none.
@@ -197,8 +208,9 @@ impl<Q: QueueAdmin, S: Store, C: Control, O: PermitOffice> WorkerProcess<Q, S, C
         memory.with_finished_cells = begun.map(|(about, _)| about.run.clone()).collect();
         let states: BTreeMap<RunId, RunState> = runs.into_iter().map(state).collect();
         self.leave_runs_not_open(&states);
+        self.forget_what_was_wrong_with(&states);
         let wanted = self.wanted_runs(&states, memory);
-        memory.retry_at.retain(|_, at| *at > Instant::now());
+        memory.retry_at.retain(|run, at| *at > Instant::now() && !has_ended(&states, run));
         memory.told.retain(|run, _| wanted.contains(run));
         for run in wanted {
             let is_served = self.pool.members().contains_key(&run);
@@ -211,12 +223,11 @@ impl<Q: QueueAdmin, S: Store, C: Control, O: PermitOffice> WorkerProcess<Q, S, C
 
     /// The runs that the process should serve now. Also records which of the named runs have ended.
     fn wanted_runs(&self, states: &BTreeMap<RunId, RunState>, memory: &mut Memory) -> Vec<RunId> {
-        let is_ended = |run: &&RunId| matches!(states.get(*run), Some(RunState::Ended));
         let is_open = |run: &RunId| matches!(states.get(run), Some(RunState::Open));
         match &self.config.wanted {
             Wanted::All => states.keys().filter(|run| is_open(run)).cloned().collect(),
             Wanted::These(runs) => {
-                memory.ended = runs.iter().filter(is_ended).cloned().collect();
+                memory.ended = runs.iter().filter(|run| has_ended(states, run)).cloned().collect();
                 // A run that is missing from the list may still be in the store.
                 runs.iter().filter(|run| is_open(run) || !states.contains_key(*run)).cloned().collect()
             }
@@ -234,6 +245,15 @@ impl<Q: QueueAdmin, S: Store, C: Control, O: PermitOffice> WorkerProcess<Q, S, C
                 Some(RunState::PausedOrCancelled(_) | RunState::Ended) => {}
             }
             member.leave.cancel();
+        }
+    }
+
+    /// Whoever begins a run again that has ended has changed something.
+    fn forget_what_was_wrong_with(&self, states: &BTreeMap<RunId, RunState>) {
+        let ended = states.keys().filter(|run| has_ended(states, run) && !self.pool.members().contains_key(*run));
+        for run in ended {
+            self.pool.forget_unserved(run);
+            self.brakes.forget(run);
         }
     }
 
@@ -311,6 +331,7 @@ impl<Q: QueueAdmin, S: Store, C: Control, O: PermitOffice> WorkerProcess<Q, S, C
             keys: self.config.keys.clone(),
             budget: manifest.budgeted.then(|| self.budget(&manifest)),
             evidence: self.evidence.clone(),
+            brakes: self.brakes.clone(),
             has_finished_cells,
         };
         let worker = Worker::of_manifest(manifest, ports, config)?;
@@ -331,10 +352,10 @@ impl<Q: QueueAdmin, S: Store, C: Control, O: PermitOffice> WorkerProcess<Q, S, C
             (self.config.tell)(&format!("left run {run}"));
             return Ok(());
         };
+        self.pool.record_unserved(run.clone(), &error, RETRY_RUN_AFTER);
         match self.config.wanted {
             Wanted::These(_) => Err(error.into()),
             Wanted::All => {
-                self.pool.record_unserved(run.clone(), error.to_string(), RETRY_RUN_AFTER);
                 tracing::error!(%run, %error, seconds = RETRY_RUN_AFTER.as_secs(), "could not serve the run; trying again later");
                 memory.retry_at.insert(run, Instant::now() + RETRY_RUN_AFTER);
                 Ok(())
@@ -351,6 +372,10 @@ fn without_model(run: &RunId, served: &Served, models: &[ModelSettings]) -> Stri
     };
     let there: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
     format!("run {run} has no model named {}; it has {}", wanted.join(" or "), there.join(", "))
+}
+
+fn has_ended(states: &BTreeMap<RunId, RunState>, run: &RunId) -> bool {
+    matches!(states.get(run), Some(RunState::Ended))
 }
 
 fn state((about, order): (AboutRun, Option<Order>)) -> (RunId, RunState) {

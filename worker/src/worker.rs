@@ -23,7 +23,6 @@ use valuesim_shared::store::{LeaseReason, Store};
 use valuesim_shared::task::{Task, TaskKind};
 
 use crate::attempt::{Attempt, AttemptEnd};
-use crate::brake::Brake;
 use crate::config::WorkerConfig;
 use crate::context::Context;
 use crate::error::WorkerError;
@@ -81,6 +80,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
             budget,
             keys,
             evidence,
+            brakes,
             has_finished_cells,
         }: WorkerConfig,
     ) -> Result<Self, WorkerError> {
@@ -98,7 +98,7 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
                 evidence.was_answered_before();
             }
         }
-        let brakes = run.manifest.models.iter().map(|_| Brake::new(run.manifest.rejected_at_most())).collect();
+        let brakes = brakes.of(&run.manifest);
         let (meter, tasks) =
             (Arc::new(Meter::new((&run.manifest.models, &run.manifest.methods), metrics.as_ref())), AtomicU32::new(0));
         let context = Context {

@@ -41,8 +41,8 @@ pub struct Heartbeat<Q, S, C> {
     kept: Option<FolderControl>,
     /// Says how much of the run's budget is used, if it has one.
     budget: Option<BudgetGauge>,
-    /// The phase in which the run ends, once that is decided.
-    ends_as: OnceLock<RunPhase>,
+    /// The phase in which the run ends, once that is decided, and what stopped it.
+    ends_as: OnceLock<(RunPhase, Option<String>)>,
 }
 
 /// Says how much of a budget is used.
@@ -115,14 +115,14 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
         Self { budget, ..self }
     }
 
-    /// Reports from now on that the run ends in this phase.
-    pub fn ends_as(&self, phase: RunPhase) {
-        self.ends_as.get_or_init(|| phase);
+    /// Reports from now on that the run ends in this phase, and what stopped it.
+    pub fn ends_as(&self, phase: RunPhase, stopped_by: Option<String>) {
+        self.ends_as.get_or_init(|| (phase, stopped_by));
     }
 
     /// The phase in which the run ends, if that is decided.
     pub fn will_end_as(&self) -> Option<RunPhase> {
-        self.ends_as.get().copied()
+        self.ends_as.get().map(|(phase, _)| *phase)
     }
 
     /// The order in force, as far as it is known.
@@ -278,17 +278,18 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
     }
 
     fn about(&self, phase: RunPhase) -> AboutRun {
+        let (phase, stopped_by) = self.ends_as.get().cloned().unwrap_or((phase, None));
         AboutRun {
             version: CONTROL_VERSION,
             run: self.facts.run.clone(),
             models: self.facts.models.clone(),
-            phase: self.ends_as.get().copied().unwrap_or(phase),
+            phase,
             cells: self.counts(),
             spent: self.spent(),
             calls: self.chronicle.calls(),
             budget: self.budget.as_ref().map(|budget| budget()),
             priced: self.facts.priced,
-            stopped_by: None,
+            stopped_by,
             begun_at: self.begun_at,
             at: UnixMillis::now(),
         }

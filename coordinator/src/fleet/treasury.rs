@@ -103,7 +103,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
             return error;
         }
         (self.tell)("no call can be paid for any more: the run's workers leave");
-        self.heartbeat.ends_as(RunPhase::OutOfBudget);
+        self.heartbeat.ends_as(RunPhase::OutOfBudget, None);
         let leaving = async {
             if let Err(error) = self.heartbeat.announce(RunPhase::OutOfBudget).await {
                 tracing::debug!(%error, "could not report yet that the budget is spent");
@@ -123,10 +123,10 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
         self.heartbeat.will_end_as() == Some(RunPhase::OutOfBudget)
     }
 
-    /// Reports once more how much is spent.
-    pub(super) async fn report_spent(&self) {
-        if let Err(error) = self.heartbeat.announce(RunPhase::OutOfBudget).await {
-            tracing::warn!(run = %self.manifest.run, %error, "could not report that the run's budget is spent");
+    /// Reports once more how the run ends, and how much is spent.
+    pub(super) async fn report_last(&self) {
+        if let Err(error) = self.heartbeat.announce(RunPhase::Failed).await {
+            tracing::warn!(run = %self.manifest.run, %error, "could not report how the run ends");
         }
     }
 }

@@ -82,11 +82,14 @@ fn what_is_told_is_written_and_read_to_the_letter() {
         at: UnixMillis(4),
         text: "down".to_owned(),
         left_alone_until: None,
+        refusal: None,
     };
     let left_alone = RunTrouble { model: None, left_alone_until: Some(UnixMillis(9)), ..of_model.clone() };
+    let refusal = Some(Refusal { settings: true, ..Refusal::default() });
+    let refused = RunTrouble { refusal, ..left_alone.clone() };
     check(
-        &WorkerReport { troubles: vec![of_model, left_alone], ..worker },
-        r#"{"version":1,"process":{"id":"w1","host":"h","pid":7,"release":"0.1.0","started_at":1},"runs":["r1"],"draining":false,"tasks":2,"calls_in_flight":3,"capacity":64,"calls_per_second":1.5,"http":"http://127.0.0.1:9","last_trouble":[4,"down"],"troubles":[{"run":"r1","model":"m","at":4,"text":"down"},{"run":"r1","at":4,"text":"down","left_alone_until":9}],"at":6}"#,
+        &WorkerReport { troubles: vec![of_model, left_alone, refused], ..worker },
+        r#"{"version":1,"process":{"id":"w1","host":"h","pid":7,"release":"0.1.0","started_at":1},"runs":["r1"],"draining":false,"tasks":2,"calls_in_flight":3,"capacity":64,"calls_per_second":1.5,"http":"http://127.0.0.1:9","last_trouble":[4,"down"],"troubles":[{"run":"r1","model":"m","at":4,"text":"down"},{"run":"r1","at":4,"text":"down","left_alone_until":9},{"run":"r1","at":4,"text":"down","left_alone_until":9,"refusal":{"settings":true}}],"at":6}"#,
     );
     let before_http = r#"{"version":1,"process":{"id":"w1","host":"h","pid":7,"release":"0.1.0","started_at":1},"runs":[],"draining":false,"tasks":2,"calls_in_flight":3,"capacity":64,"calls_per_second":1.5,"last_trouble":null,"at":6}"#;
     assert_eq!(serde_json::from_str::<WorkerReport>(before_http).expect("reads").http, None);

@@ -85,7 +85,7 @@ impl RunView<'_> {
         match &self.run.coordinators[..] {
             // Who cannot report may be alive.
             [] if !self.status.has_reached(Server::Store) => {}
-            [] if self.run.is_open() => {
+            [] if self.run.is_open() || self.run.has_failed() => {
                 let verb = if self.status.of_fleet { "coordinate" } else { "run" };
                 let goes_on = format!("the same `valuesim {verb}` on the same run folder resumes it");
                 let stopped = self.run.about.as_ref().and_then(|about| Some((about.at, about.stopped_by.as_ref()?)));
@@ -153,11 +153,18 @@ impl RunView<'_> {
     fn workers(&self, items: &mut Vec<String>) {
         let run = &self.run.run;
         let tasks = self.tasks();
-        if tasks == 0 || self.is_stopped_by_order() || !self.status.has_reached(Server::Store) {
+        if tasks == 0 || self.run.has_failed() || self.is_stopped_by_order() || !self.status.has_reached(Server::Store)
+        {
             return;
         }
         let waiting = count(tasks, "task waits", "tasks wait");
-        if self.workers.is_empty() {
+        let refusing = self.status.refusals_of(run).count();
+        if self.workers.is_empty() && refusing > 0 {
+            let refusing = count(u32::try_from(refusing).unwrap_or(u32::MAX), "worker refuses", "workers refuse");
+            items.push(format!(
+                "{waiting} and {refusing} the run, for the reasons above: it stops unless others serve it"
+            ));
+        } else if self.workers.is_empty() {
             items.push(format!("{waiting} and no worker serves the run: start some with `valuesim work --run {run}`"));
         } else if self.workers.iter().all(|worker| worker.draining) {
             items.push(format!("{waiting} and all workers are about to end: start others"));

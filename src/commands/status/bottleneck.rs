@@ -1,19 +1,22 @@
 //! What holds a run up most: the first thing to look at, or to change, to make it faster.
 
 use indicatif::HumanCount;
-use valuesim_shared::control::{DesiredState, UnixMillis, WaitReason, WorkerReport};
+use valuesim_shared::control::{DesiredState, RunTrouble, UnixMillis, WaitReason, WorkerReport};
 use valuesim_shared::queue::QueueKind;
 
 use super::conclusion::{Bottleneck, BottleneckKind};
 use super::found::{RunStatus, Server, Status};
 use super::waiting::of_reason;
-use crate::columns::one_line;
+use crate::columns::{one_line, shortened};
 
 /// More waiting outcomes than a coordinator that keeps up would leave: it takes a thousand at a time.
 pub(super) const MANY_OUTCOMES: u32 = 5_000;
 
 /// A problem with a server counts as present for this long after it was reported.
 const PRESENT_MS: u64 = 6_000;
+
+/// Maximum characters shown of what workers say.
+const MAX_TROUBLE_CHARS: usize = 200;
 
 /// The share of the calls that may be in flight from which on workers are full.
 const FULL: f64 = 0.95;
@@ -25,7 +28,7 @@ pub(super) fn bottleneck(status: &Status, run: &RunStatus, workers: &[&WorkerRep
     }
     order(run)
         .or_else(|| servers(status, run, workers))
-        .or_else(|| processes(run, workers))
+        .or_else(|| processes(run, workers, status.refusals_of(&run.run).next()))
         .or_else(|| waits(workers))
         .or_else(|| full(run, workers))
 }
@@ -62,13 +65,20 @@ fn of_server(worker: &WorkerReport) -> Option<&(UnixMillis, String)> {
     if is_of_run { None } else { worker.last_trouble.as_ref() }
 }
 
-fn processes(run: &RunStatus, workers: &[&WorkerReport]) -> Option<Bottleneck> {
+fn processes(
+    run: &RunStatus,
+    workers: &[&WorkerReport],
+    refusal: Option<(&WorkerReport, &RunTrouble)>,
+) -> Option<Bottleneck> {
     let outcomes = run.messages_in(|kind| kind == QueueKind::Results);
     let (kind, text) = if run.coordinators.is_empty() {
         (BottleneckKind::Coordinator, "no coordinator is alive, so nothing is recorded".to_owned())
     } else if outcomes >= MANY_OUTCOMES {
         let text = format!("{outcomes} finished cells wait to be recorded: the coordinator or its disk is too slow");
         (BottleneckKind::Coordinator, text)
+    } else if let (Some((_, trouble)), true) = (refusal, workers.is_empty()) {
+        let text = format!("its workers refuse it: {}", shortened(&trouble.text, MAX_TROUBLE_CHARS));
+        (BottleneckKind::Workers, text)
     } else if workers.is_empty() {
         (BottleneckKind::Workers, "no worker serves it".to_owned())
     } else if workers.iter().all(|worker| worker.draining) {
@@ -117,7 +127,7 @@ fn full(run: &RunStatus, workers: &[&WorkerReport]) -> Option<Bottleneck> {
 
 #[cfg(test)]
 mod tests {
-    use valuesim_shared::control::{RunTrouble, WaitReport};
+    use valuesim_shared::control::{Refusal, WaitReport};
 
     use valuesim_shared::permit::TokenKind;
 
@@ -146,6 +156,14 @@ mod tests {
         check(|status| status.workers[0].calls_in_flight = 1, None);
         check(|status| status.runs[0].order = Some(pause()), Some((Order, "paused by ada@h1")));
         check(|status| status.workers.clear(), Some((Workers, "no worker")));
+        let refused = |status: &mut Status| {
+            for worker in &mut status.workers {
+                let (run, at, refusal) = (worker.runs.remove(0), seconds_ago(1), Some(Refusal::default()));
+                let text = "the provider refused\nthe key".to_owned();
+                worker.troubles = vec![RunTrouble { run, model: None, at, text, left_alone_until: None, refusal }];
+            }
+        };
+        check(refused, Some((Workers, "its workers refuse it: the provider refused the key")));
         check(|status| status.runs[0].coordinators.clear(), Some((Coordinator, "no coordinator")));
         let away = |status: &mut Status| {
             status.unreached.push(Unreached { server: Server::Broker, why: "refused".to_owned() });
@@ -169,7 +187,8 @@ mod tests {
             for worker in &mut status.workers {
                 let (at, text) = worker.last_trouble.clone().expect("it has one");
                 let run = worker.runs[0].clone();
-                worker.troubles = vec![RunTrouble { run, model: None, at, text, left_alone_until: None }];
+                worker.troubles =
+                    vec![RunTrouble { run, model: None, at, text, left_alone_until: None, refusal: None }];
             }
         };
         check(of_the_provider, Some((OwnLimit, "all 128 calls")));

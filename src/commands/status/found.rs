@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 use valuesim_shared::control::{
-    AboutRun, CallTotals, Change, CoordinatorReport, FailureClass, Order, RunPhase, RunScores, UnixMillis, WorkerReport,
+    AboutRun, CallTotals, Change, CoordinatorReport, FailureClass, Order, RunPhase, RunScores, RunTrouble, UnixMillis,
+    WorkerReport,
 };
 use valuesim_shared::id::RunId;
 use valuesim_shared::queue::QueueKind;
@@ -101,6 +102,13 @@ impl Status {
         self.workers.iter().filter(|worker| worker.runs.contains(run)).collect()
     }
 
+    /// The workers that refuse to serve a run before somebody changes something, with what they say.
+    pub(super) fn refusals_of<'a>(&'a self, run: &RunId) -> impl Iterator<Item = (&'a WorkerReport, &'a RunTrouble)> {
+        let others = self.workers.iter().filter(|worker| !worker.runs.contains(run));
+        let refuses = |trouble: &&RunTrouble| trouble.run == *run && trouble.refusal.is_some();
+        others.filter_map(move |worker| Some((worker, worker.troubles.iter().find(refuses)?)))
+    }
+
     pub(super) fn has_reached(&self, server: Server) -> bool {
         self.unreached.iter().all(|unreached| unreached.server != server)
     }
@@ -135,6 +143,11 @@ impl RunStatus {
     /// Whether it has started and not ended, as far as known.
     pub(super) fn is_open(&self) -> bool {
         self.about.as_ref().is_none_or(|about| about.phase == RunPhase::Begun)
+    }
+
+    /// Whether it was stopped by what its workers say.
+    pub(super) fn has_failed(&self) -> bool {
+        self.about.as_ref().is_some_and(|about| about.phase == RunPhase::Failed && about.stopped_by.is_some())
     }
 
     /// Whether its queues were deleted, because it has ended, and left no dead letters.

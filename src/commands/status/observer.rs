@@ -206,7 +206,7 @@ impl Status {
         run.calls = calls(&mut run, &self.workers);
         let failures = std::mem::take(&mut run.calls.failures);
         RunStatus {
-            outlook: outlook(&run, &workers),
+            outlook: outlook(&run, &workers, self.at),
             money: money(&run),
             failures,
             waiting: waiting(&run, &workers, &self.workers, self.at.0),
@@ -291,7 +291,8 @@ impl Told {
         if let Wanted::This(run) = wanted {
             return vec![self.of_run(run)];
         }
-        let is_shown = |about: &AboutRun| matches!(wanted, Wanted::All) || about.phase == RunPhase::Begun;
+        let is_active = |about: &AboutRun| about.phase == RunPhase::Begun || about.stopped_by.is_some();
+        let is_shown = |about: &AboutRun| matches!(wanted, Wanted::All) || is_active(about);
         let listed = self.runs.iter().filter(|(about, _)| is_shown(about)).map(|(about, _)| &about.run);
         let listed = listed.take(MAX_RUNS);
         let runs: BTreeSet<&RunId> = listed.chain(self.coordinators.iter().map(|report| &report.run)).collect();

@@ -1,6 +1,6 @@
 //! How fast a run is, when it may be finished, and what it will have cost: ranges, because rates vary.
 
-use valuesim_shared::control::{CellCounts, CoordinatorReport, DesiredState, WorkerReport};
+use valuesim_shared::control::{CellCounts, CoordinatorReport, DesiredState, UnixMillis, WaitReason, WorkerReport};
 use valuesim_shared::money::NanoUsd;
 
 use super::conclusion::{Money, Outlook, Range};
@@ -12,20 +12,42 @@ const RATE_OVER_SECONDS: f64 = 300.0;
 /// How many standard errors a rate may be off: nineteen of twenty are within.
 const STANDARD_ERRORS: f64 = 2.0;
 
-/// How fast a run with these workers is.
-pub(super) fn outlook(run: &RunStatus, workers: &[&WorkerReport]) -> Outlook {
+/// A run counts as still once it was without a finished cell for this long, in seconds, and in that time at its rate so many
+/// should have finished.
+const STILL_AFTER_SECONDS: f64 = 60.0;
+const STILL_AFTER_CELLS: f64 = 10.0;
+
+/// How fast a run with these workers is at this time.
+pub(super) fn outlook(run: &RunStatus, workers: &[&WorkerReport], now: UnixMillis) -> Outlook {
     let calls_per_second = workers.iter().map(|worker| worker.calls_per_second).sum();
     let Some(coordinator) = run.coordinators.first() else {
         return Outlook { calls_per_second, ..Outlook::default() };
     };
     let is_ordered_to_stop = run.order.as_ref().is_some_and(|order| order.desired != DesiredState::Go);
+    let moves = !is_ordered_to_stop && can_be_served(workers) && !is_still(coordinator, now);
     Outlook {
         cells_per_second: Some(coordinator.cells_per_second),
         cells_per_second_last_minute: coordinator.pace.last_minute,
         cells_per_second_hour_ago: coordinator.pace.hour_ago,
         calls_per_second,
-        seconds_left: if is_ordered_to_stop { None } else { seconds_left(coordinator) },
+        seconds_left: if moves { seconds_left(coordinator) } else { None },
     }
+}
+
+/// Whether any worker can get an answer: not if there is none, or if the providers of all do not answer.
+fn can_be_served(workers: &[&WorkerReport]) -> bool {
+    let gets_none = |worker: &&WorkerReport| {
+        let waits = &worker.activity.waits;
+        !waits.is_empty() && waits.iter().all(|wait| wait.reason == WaitReason::CircuitOpen)
+    };
+    !workers.iter().all(gets_none)
+}
+
+/// Whether no cell was finished for so long that the rate says nothing any more.
+fn is_still(coordinator: &CoordinatorReport, now: UnixMillis) -> bool {
+    let last = coordinator.last_finished_at.unwrap_or(coordinator.process.started_at);
+    let silence = now.0.saturating_sub(last.0) as f64 / 1_000.0;
+    silence > STILL_AFTER_SECONDS && silence * coordinator.cells_per_second > STILL_AFTER_CELLS
 }
 
 /// The slowest and the fastest of the known rates, widened by what chance does to a count, give the range.
@@ -83,7 +105,10 @@ fn open(CellCounts { planned, finished, dead, .. }: CellCounts) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::status::tests::{coordinator, healthy, worker};
+    use valuesim_shared::control::WaitReport;
+
+    use crate::commands::status::found::Status;
+    use crate::commands::status::tests::{coordinator, healthy, pause, seconds_ago, worker};
 
     #[test]
     fn the_time_left_lies_between_that_of_the_fastest_and_the_slowest_rate() {
@@ -101,11 +126,28 @@ mod tests {
     }
 
     #[test]
-    fn a_paused_run_has_no_end() {
-        let mut status = healthy();
-        assert!(outlook(&status.runs[0], &[]).seconds_left.is_some());
-        status.runs[0].order = Some(crate::commands::status::tests::pause());
-        assert_eq!(outlook(&status.runs[0], &[]).seconds_left, None);
+    fn work_that_does_not_move_has_no_end() {
+        let check = |change: fn(&mut Status), is_known: bool| {
+            let mut status = healthy();
+            status.runs[0].coordinators[0].last_finished_at = Some(seconds_ago(2));
+            change(&mut status);
+            let run = &status.runs[0];
+            assert_eq!(outlook(run, &status.workers_of(&run.run), status.at).seconds_left.is_some(), is_known);
+        };
+        check(|_| {}, true);
+        check(|status| status.runs[0].order = Some(pause()), false);
+        check(|status| status.workers.clear(), false);
+        check(|status| status.runs[0].coordinators[0].last_finished_at = Some(seconds_ago(70)), false);
+        let slow = |status: &mut Status| {
+            let coordinator = &mut status.runs[0].coordinators[0];
+            (coordinator.last_finished_at, coordinator.cells_per_second) = (Some(seconds_ago(70)), 0.02);
+        };
+        check(slow, true);
+        let away = |status: &mut Status| {
+            let wait = WaitReport { model: "m".to_owned(), reason: WaitReason::CircuitOpen, left_ms: None };
+            status.workers.iter_mut().for_each(|worker| worker.activity.waits = vec![wait.clone()]);
+        };
+        check(away, false);
     }
 
     #[test]
@@ -122,6 +164,6 @@ mod tests {
     fn calls_are_those_of_all_workers() {
         let (one, other) = (worker(1), worker(2));
         let status = healthy();
-        assert!((outlook(&status.runs[0], &[&one, &other]).calls_per_second - 62.5).abs() < 1e-9);
+        assert!((outlook(&status.runs[0], &[&one, &other], status.at).calls_per_second - 62.5).abs() < 1e-9);
     }
 }

@@ -41,8 +41,14 @@ fn complete() -> Status {
     let worker = &mut status.workers[0];
     let left_alone_until = Some(UnixMillis(u64::MAX));
     let model = Some("m".to_owned());
-    worker.troubles =
-        vec![RunTrouble { run: run_id(), model, at: seconds_ago(3), text: "down".to_owned(), left_alone_until }];
+    worker.troubles = vec![RunTrouble {
+        run: run_id(),
+        model,
+        at: seconds_ago(3),
+        text: "down".to_owned(),
+        left_alone_until,
+        refusal: None,
+    }];
     worker.activity = Activity {
         runs: vec![RunActivity {
             run: run_id(),

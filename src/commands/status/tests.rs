@@ -2,13 +2,14 @@
 
 use valuesim_shared::control::{
     AboutRun, Activity, ArmScores, CONTROL_VERSION, CallTotals, CellCounts, CoordinatorReport, DesiredState,
-    MeanOverPeople, Order, Pace, Process, RunPhase, RunScores, RunTrouble, ScoreSoFar, Scored, UnixMillis,
-    WorkerReport,
+    MeanOverPeople, Order, Pace, Process, RunPhase, RunScores, ScoreSoFar, Scored, UnixMillis, WorkerReport,
 };
 use valuesim_shared::id::ModelId;
 use valuesim_shared::method::Method;
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::queue::{Depth, QueueKind, QueueName};
+
+mod troubles;
 
 use super::attention::attention;
 use super::found::{RunStatus, STATUS_VERSION, Server, Unreached};
@@ -57,7 +58,7 @@ pub(super) fn coordinator() -> CoordinatorReport {
         cells: CELLS,
         cells_per_second: 12.5,
         pace: Pace::default(),
-        last_finished_at: None,
+        last_finished_at: Some(seconds_ago(1)),
         spent: NanoUsd(12_345_000_000),
         priced: true,
         http: Some("http://127.0.0.1:9100".to_owned()),
@@ -285,55 +286,6 @@ fn a_paused_run_needs_no_worker() {
     check_attention(paused(DesiredState::Pause), &["it is paused (pause, given by ada@h1"]);
     check_attention(paused(DesiredState::Cancel), &["it is being cancelled"]);
     check_attention(paused(DesiredState::Go), &["no worker serves the run"]);
-}
-
-fn trouble(run: RunId, seconds: u64, text: &str) -> RunTrouble {
-    RunTrouble { run, model: None, at: seconds_ago(seconds), text: text.to_owned(), left_alone_until: None }
-}
-
-#[test]
-fn a_trouble_is_said_of_its_own_run_and_of_the_moment_when_it_happened() {
-    check_attention(
-        |status| {
-            let of_model = RunTrouble { model: Some("gpt".to_owned()), ..trouble(run_id(), 30, "429: slow down") };
-            let of_other = trouble(RunId("other".to_owned()), 20, "no such model");
-            for worker in &mut status.workers {
-                worker.last_trouble = Some((of_other.at, of_other.text.clone()));
-                worker.troubles = vec![of_model.clone(), of_other.clone()];
-            }
-            status.workers[1].troubles[0].at = seconds_ago(40);
-        },
-        &["2 processes, 30 seconds ago: model gpt: 429: slow down"],
-    );
-    let of_server = |status: &mut Status| {
-        status.workers[0].troubles = vec![trouble(RunId("other".to_owned()), 20, "no such model")];
-        status.workers[0].last_trouble = Some((seconds_ago(10), "the broker cannot be reached".to_owned()));
-    };
-    check_attention(of_server, &["worker-72, 10 seconds ago: the broker cannot be reached"]);
-}
-
-#[test]
-fn a_run_that_workers_leave_alone_is_told_from_one_without_workers() {
-    let left = |until| {
-        move |status: &mut Status| {
-            for worker in &mut status.workers {
-                worker.runs.clear();
-                let trouble = trouble(run_id(), 20, "OPENAI_API_KEY is not set");
-                worker.troubles = vec![RunTrouble { left_alone_until: Some(until), ..trouble }];
-            }
-        }
-    };
-    check_attention(
-        left(UnixMillis(NOW + 40_000)),
-        &[
-            "left alone until 2026-11-24T04:00:40Z by 2 processes: OPENAI_API_KEY is not set",
-            "no worker serves the run",
-        ],
-    );
-    check_attention(
-        left(seconds_ago(1)),
-        &["no worker serves the run", "2 processes, 20 seconds ago: OPENAI_API_KEY is not set"],
-    );
 }
 
 #[test]

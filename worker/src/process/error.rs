@@ -20,6 +20,11 @@ pub enum ProcessError {
 }
 
 impl ProcessError {
+    /// Whether it says that no worker like this one can serve a run before somebody changes something.
+    pub(super) fn refuses_a_run(&self) -> bool {
+        matches!(self, Self::Worker(error) if error.refusal().is_some())
+    }
+
     /// Whether the user's settings are at fault: a key, a name, an address.
     pub fn is_configuration(&self) -> bool {
         matches!(self, Self::Worker(error) if error.is_configuration())

@@ -19,6 +19,7 @@ use valuesim_shared::store::Store;
 use valuesim_shared::telemetry::{HttpStatus, Rate, ServerStatus};
 
 use super::starvation_watchdog::Source;
+use crate::error::WorkerError;
 use crate::meter::{Meter, Trouble};
 use crate::metrics::WaitMetrics;
 use crate::worker::Worker;
@@ -137,12 +138,20 @@ impl<Q: Queue, S: Store, O: PermitOffice> WorkerPool<Q, S, O> {
     }
 
     /// Records for reports why a run could not be served, and how long the process waits before it tries again.
-    pub(super) fn record_unserved(&self, run: RunId, why: String, retry_after: Duration) {
+    pub(super) fn record_unserved(&self, run: RunId, why: &WorkerError, retry_after: Duration) {
         let at = UnixMillis::now();
         let until = UnixMillis(at.0.saturating_add(u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX)));
-        let trouble = RunTrouble { run: run.clone(), model: None, at, text: why, left_alone_until: Some(until) };
+        let (text, refusal) = (why.in_one_line(), why.refusal());
+        let trouble = RunTrouble { run: run.clone(), model: None, at, text, left_alone_until: Some(until), refusal };
         self.unserved().insert(run, trouble);
         self.changed.notify_one();
+    }
+
+    /// Forgets why a run could not be served.
+    pub(super) fn forget_unserved(&self, run: &RunId) {
+        if self.unserved().remove(run).is_some() {
+            self.changed.notify_one();
+        }
     }
 
     fn unserved(&self) -> MutexGuard<'_, BTreeMap<RunId, RunTrouble>> {
@@ -248,6 +257,7 @@ fn troubles<Q: Queue, S: Store, O: PermitOffice>(run: &RunId, member: &Member<Q,
         at,
         text,
         left_alone_until: None,
+        refusal: None,
     });
     of_run.collect()
 }
