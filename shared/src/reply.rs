@@ -2,6 +2,7 @@
 
 mod digit;
 mod forms;
+mod framing;
 mod json;
 mod label;
 mod option_label;
@@ -18,6 +19,7 @@ use std::borrow::Cow;
 use crate::codebook::Question;
 use crate::method::Behaviour;
 
+pub use framing::is_framed;
 pub use reading::{Problem, Reading, Removal, Rule};
 
 /// Reads the reply of a module or the coordinator: an answer with its analysis.

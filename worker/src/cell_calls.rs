@@ -186,6 +186,11 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
         note_model(&mut spend, &recorded.reported_model);
     }
 
+    /// Counts a reply that is odd, and used nonetheless.
+    pub(crate) fn note_oddity(&self, oddity: &str) {
+        self.spend_so_far().add_oddity(oddity, 1);
+    }
+
     fn note_rejection(&self, call: CallKey, rejection: &Rejection) {
         let mut rejections = self.rejections.lock().unwrap_or_else(PoisonError::into_inner);
         rejections.push(RejectedCall { call, rejection: rejection.clone() });

@@ -8,6 +8,7 @@ use valuesim_shared::cell::{Follows, NextCall, StoryCalls, StoryStep, WrittenSto
 use valuesim_shared::permit::PermitOffice;
 use valuesim_shared::prompt;
 use valuesim_shared::queue::Queue;
+use valuesim_shared::reply::is_framed;
 use valuesim_shared::stage::Stage;
 use valuesim_shared::store::{Backstory, Store};
 use valuesim_shared::task::{Task, TaskKind};
@@ -19,6 +20,9 @@ use crate::next_message::NextMessage;
 use crate::prompts::SharedPrompt;
 use crate::provider::{Conversation, Wording};
 use crate::run::Run;
+
+/// How the report calls a backstory with talk around it.
+const FRAMED: &str = "a backstory with talk around it, such as \"Here is the backstory:\"";
 
 /// Has a cell's backstory written, unless the store has it. The CAB stage is next.
 pub(crate) async fn write<Q: Queue, S: Store, O: PermitOffice>(
@@ -62,7 +66,12 @@ async fn ask<Q: Queue, S: Store, O: PermitOffice>(
         let wording = StoryPrompt { run, task, call: &call };
         match story.reply(calls.reply(call.key, &wording).await?) {
             StoryStep::Call(next) => call = next,
-            StoryStep::Done(written) => return Ok(written),
+            StoryStep::Done(written) => {
+                if is_framed(&written.text) {
+                    calls.note_oddity(FRAMED);
+                }
+                return Ok(written);
+            }
         }
     }
 }

@@ -253,3 +253,21 @@ async fn a_backstory_that_is_refused_ends_its_predictions() {
     check_both(Says::Filtered, Ended::Refused).await;
     check_both(Says::Text("  "), Ended::Invalid).await;
 }
+
+#[tokio::test]
+async fn talk_around_a_backstory_is_kept_and_counted() {
+    const FRAMED: &str =
+        "Here is the backstory:\n\nYou live in a house by the sea.\n\nLet me know if you want changes!";
+    const MODULES: usize = 58 * 3;
+    let expected = (Ended::Answered, 1, Some("Let me know if you want changes!"), MODULES);
+    check_story(Says::Text(FRAMED), Says::Answer, expected, expected).await;
+    for (text, framed) in [(FRAMED, 1), (BACKSTORY, 0)] {
+        let person = Person::new(fold());
+        let server = Server::start(Arc::new(move |request, _| {
+            let is_story = request.prompt().starts_with("You are a background story writer");
+            if is_story { ok(&completion(text, "stop")) } else { ok(&person.reply(request)) }
+        }));
+        let outcome = Bench::new(Setup::new(server.address)).await.finish().await.expect("finishes");
+        assert_eq!(outcome.spend.oddities.values().sum::<u64>(), framed, "{:?}", outcome.spend.oddities);
+    }
+}

@@ -18,6 +18,7 @@ pub(super) struct Forms {
     pub(super) channels: Channels,
     pub(super) ends: Ends,
     pub(super) labels: Labels,
+    pub(super) framing: Framing,
     pub(super) numbers: Numbers,
 }
 
@@ -69,6 +70,18 @@ pub(super) struct Ends {
 pub(super) struct Labels {
     /// In lower case.
     pub(super) answer: Vec<String>,
+}
+
+/// Talk around a backstory, in lower case.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Framing {
+    /// What a first line of talk begins with.
+    pub(super) openings: Vec<String>,
+    /// What it names.
+    pub(super) names: Vec<String>,
+    /// What a last line of talk begins with.
+    pub(super) closings: Vec<String>,
 }
 
 /// Number words, from zero up.

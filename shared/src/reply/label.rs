@@ -151,7 +151,7 @@ pub(super) fn quotes_a_module(before: &str) -> bool {
     let ends_with = |name: &&str| {
         before.len().checked_sub(name.len()).is_some_and(|at| before[at..].eq_ignore_ascii_case(name.as_bytes()))
     };
-    NAMES.iter().any(|name| ends_with(&name))
+    NAMES.iter().any(ends_with)
 }
 
 /// Where the word "final" begins, if a text ends with it.
