@@ -22,6 +22,7 @@ mod full_size;
 mod observed;
 #[path = "../measure/process.rs"]
 mod process;
+mod reference_order;
 mod resume;
 mod score;
 mod slow_provider;

@@ -59,7 +59,7 @@ pub(crate) async fn run(url: &str, arguments: &[&str]) -> anyhow::Result<()> {
 }
 
 /// A client with the engine's settings.
-fn client() -> anyhow::Result<Client> {
+pub(crate) fn client() -> anyhow::Result<Client> {
     // Fails if a provider is already installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = Client::builder().retry(reqwest::retry::never()).http1_only().tls_certs_only([]).no_proxy();
