@@ -275,12 +275,15 @@ impl<P> DeskBook<P> {
     }
 
     /// When calls that wait are asked for again. A worker of a fleet asks for about 200 ms of work at a time, and not at the
-    /// same moment as the others.
+    /// same moment as the others; less often where so many share a limit that an ask is for less than a call.
     fn ask_again_in(&self, answer: &Answer) -> Duration {
         let told = Duration::from_millis(answer.come_back_ms);
         let is_paced = answer.waits_for.is_some_and(|waited| waited.limit != LimitKind::InFlight);
         match self.keeping {
-            Keeping::InStore(_) if is_paced => told.max(Duration::from_millis(175 + random() % 50)),
+            Keeping::InStore(_) if is_paced => {
+                let times = if answer.granted.iter().sum::<usize>() == 0 { 2 } else { 1 };
+                told.max(Duration::from_millis(times * (175 + random() % 50)))
+            }
             Keeping::InStore(_) | Keeping::Here { .. } => told,
         }
     }

@@ -15,7 +15,13 @@ use crate::redis_connection::{RedisConnection, RedisConnectionError, key};
 const EXPIRY_SECONDS: u64 = 24 * 60 * 60;
 
 /// The layout of the value. Releases with different layouts keep different quotas.
-const LAYOUT: u32 = 2;
+const LAYOUT: u32 = 3;
+
+/// The compression level of the value: the store's time is dearer than that of its workers.
+const LEVEL: i32 = 1;
+
+/// The longest JSON of a quota, in bytes; ordinary ones have some ten thousand.
+const MOST_JSON: usize = 4 << 20;
 
 /// Writes the value if its version is as expected; returns the time, and the value if it is another.
 const SWAP: &str = "\
@@ -67,10 +73,12 @@ impl StoredQuota {
         quota: &Quota,
     ) -> Result<Option<Found>, RedisConnectionError> {
         let version = format!("{:016x}", random());
-        let json = serde_json::to_string(quota).unwrap_or_default();
+        let json = serde_json::to_vec(quota).unwrap_or_default();
+        let packed = zstd::bulk::compress(&json, LEVEL).expect("memory can be written to");
+        let value = [version.as_bytes(), b" ", &packed].concat();
         let mut commands = Pipeline::new();
         let command = commands.cmd("EVAL").arg(SWAP).arg(1).arg(&self.key).arg(&found_before.version);
-        command.arg(&version).arg(format!("{version} {json}")).arg(EXPIRY_SECONDS);
+        command.arg(&version).arg(value).arg(EXPIRY_SECONDS);
         let answer = self.connection.write(commands).await?.values.pop();
         let Some(Value::Array(mut parts)) = answer else { return Ok(None) };
         let value = (parts.len() > 2).then(|| parts.pop()).flatten();
@@ -83,9 +91,10 @@ fn found(value: Option<Value>, now: u64) -> Found {
         Some(Value::BulkString(bytes)) => bytes,
         _ => Vec::new(),
     };
-    let text = String::from_utf8(bytes).unwrap_or_default();
-    let (version, json) = text.split_once(' ').unwrap_or_default();
-    Found { quota: serde_json::from_str(json).ok(), version: version.to_owned(), now }
+    let space = bytes.iter().position(|byte| *byte == b' ').unwrap_or_default();
+    let (version, packed) = bytes.split_at(space);
+    let json = zstd::bulk::decompress(packed.get(1..).unwrap_or_default(), MOST_JSON).unwrap_or_default();
+    Found { quota: serde_json::from_slice(&json).ok(), version: String::from_utf8_lossy(version).into_owned(), now }
 }
 
 /// Seconds and microseconds as the server tells its time.

@@ -72,11 +72,12 @@ async fn workers_share_a_limit_fairly_also_after_the_store_has_lost_it() {
     command(&mut plain, "FLUSHDB").await;
     sleep(Duration::from_millis(1_100)).await;
     let state = keys(&mut plain, "*").await;
-    let value: String = redis::cmd("GET").arg(&state).query_async(&mut plain).await.expect("is there again");
-    let quota: serde_json::Value =
-        serde_json::from_str(value.split_once(' ').expect("version and state").1).expect("JSON");
+    let value: Vec<u8> = redis::cmd("GET").arg(&state).query_async(&mut plain).await.expect("is there again");
+    let space = value.iter().position(|byte| *byte == b' ').expect("version and state");
+    let json = zstd::decode_all(&value[space + 1..]).expect("is packed");
+    let quota: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
     let calls: u64 = quota["slots"].as_array().expect("slots").iter().map(|slot| slot[1].as_u64().unwrap_or(0)).sum();
-    assert_eq!(calls, sum as u64, "the workers have said what they have sent: {value}");
+    assert_eq!(calls, sum as u64, "the workers have said what they have sent: {quota}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
