@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use self::known::{Incomplete, Known};
 use self::problems::{Address, SettingsProblems};
-pub use self::problems::{holds_a_secret, is_plain};
+pub use self::problems::{holds_a_secret, is_plain, shown};
 pub use self::temperature::Temperature;
 use crate::day::Day;
 use crate::permit::{Endpoint, KeyName, Limits, plain_address};

@@ -9,6 +9,8 @@ mod error;
 mod figures;
 #[cfg(test)]
 mod fuzz;
+#[cfg(test)]
+mod fuzz_secrets;
 mod headers;
 mod key;
 mod key_list;

@@ -223,6 +223,21 @@ async fn the_key_is_sent_as_bearer_to_the_address_of_completions() {
 }
 
 #[tokio::test]
+async fn a_query_in_the_address_is_on_every_call() {
+    let server = Server::always(ok(&completion("Answer: 1", "stop")));
+    let base = format!("http://{}/openai/deployments/m/chat/completions?api-version=2024-10-21", server.address);
+    let mut model = model(base);
+    model.fill_in_known();
+    let client = Client::new(&model, DEADLINES).expect("is set up");
+    for call in 0..2 {
+        send(&client).await.expect("a reply");
+        let expected = "POST /openai/deployments/m/chat/completions?api-version=2024-10-21 HTTP/1.1\r\n";
+        let head = &server.requests()[call].head;
+        assert!(head.starts_with(expected), "{head}");
+    }
+}
+
+#[tokio::test]
 async fn the_key_is_in_no_error_and_no_debug_output() {
     let echo = json!({"error": {"message": format!("Incorrect API key provided: {KEY}."), "code": 401}}).to_string();
     let bare = format!("<html>bad token Bearer {KEY}</html>");

@@ -107,7 +107,7 @@ impl<'a> SettingsProblems<'a> {
                  (api_key_env, api_key_file)"
             )),
             Some(url) if !(url.starts_with("http://") || url.starts_with("https://")) => {
-                self.add(&format!("{field} {url:?}: expected http://... or https://..."));
+                self.add(&format!("{field} {:?}: expected http://... or https://...", shown(url)));
             }
             None if !is_simulated => self.add(&format!(
                 "missing {field}: set it to the address of the provider's API (not needed for {known})"
@@ -121,6 +121,7 @@ impl<'a> SettingsProblems<'a> {
         for (at, url) in replicas.iter().enumerate() {
             let is_twice = base_url == Some(url) || replicas[..at].contains(url);
             if is_twice && !holds_a_secret(url) {
+                let url = shown(url);
                 self.add(&format!(
                     "replicas {url:?}: listed twice; expected each address once, and none that is base_url"
                 ));
@@ -170,6 +171,13 @@ pub fn holds_a_secret(address: &str) -> bool {
         names.map(str::to_ascii_lowercase).any(|name| SECRET_PARAMETERS.iter().any(|part| name.contains(part)));
     let is_a_key = host_at == 0 && address.split(|c: char| !c.is_ascii_alphanumeric()).any(looks_like_a_key);
     has_user || has_secret || is_a_key
+}
+
+/// An address as an error may show it: three dots if a part of it may be a key or a password, whatever is wrong with the rest.
+pub fn shown(address: &str) -> &str {
+    let is_harmless = |c: char| c.is_ascii_alphanumeric() || "-._~:/[]%?&+, ".contains(c) || !c.is_ascii();
+    let is_suspect = address.split(|c: char| !c.is_ascii_alphanumeric()).any(looks_like_a_key);
+    if address.chars().all(is_harmless) && !is_suspect && !holds_a_secret(address) { address } else { "..." }
 }
 
 /// Whether a text may be the name of a variable, and is no key: those have long parts with small letters and digits.

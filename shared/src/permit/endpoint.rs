@@ -39,10 +39,17 @@ impl Endpoint {
 /// Paths of APIs that people paste with an address, and that are added to it for each request.
 const API_PATHS: [&str; 2] = ["/chat/completions", "/embeddings"];
 
-/// An address as it is written plainly: scheme and host in lower case, without spaces around it, without a slash at the end, and
-/// without the path of the API.
+/// An address as it is written plainly: scheme and host in lower case, without spaces around it, without a slash at the end of its
+/// path, and without the path of the API. What follows a question mark stays as it is.
 pub fn plain_address(address: &str) -> String {
-    let mut address = address.trim().trim_end_matches('/');
+    let address = address.trim();
+    let (base, query) = address.split_at(address.find(['?', '#']).unwrap_or(address.len()));
+    plain_base(base) + query
+}
+
+/// An address without its query, as it is written plainly.
+fn plain_base(address: &str) -> String {
+    let mut address = address.trim_end_matches('/');
     if let Some(base) = API_PATHS.iter().find_map(|path| address.strip_suffix(path)) {
         address = base.trim_end_matches('/');
     }
@@ -68,6 +75,10 @@ mod tests {
         assert_eq!(at("https://api.example.com/v1/chat/completions/"), plain);
         assert_eq!(at("https://api.example.com/v1/embeddings"), plain);
         assert_ne!(at("https://api.example.com/V1"), plain, "paths are case-sensitive");
+        let azure = at("https://h.example/openai/deployments/m?api-version=2024-10-21-Preview");
+        assert_eq!(at("https://H.example/openai/deployments/m/chat/completions?api-version=2024-10-21-Preview"), azure);
+        assert!(azure.address().ends_with("/m?api-version=2024-10-21-Preview"));
+        assert_eq!(at("https://H.example?V=A").address(), "https://h.example?V=A");
         assert_eq!(at("http://LOCALHOST:8000"), at("http://localhost:8000/"));
     }
 

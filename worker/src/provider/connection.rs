@@ -139,7 +139,7 @@ impl Connection {
     }
 
     /// The error for a response with a status other than 200.
-    fn error_response(&self, status: u16, headers: &HeaderMap, body: &str) -> CallError {
+    pub(super) fn error_response(&self, status: u16, headers: &HeaderMap, body: &str) -> CallError {
         let moved_to = headers.get(LOCATION).and_then(|to| to.to_str().ok());
         let moved_to = moved_to.and_then(|to| readable(&self.without_key(format!("moved to {to}"))));
         let mut error = failure(status, headers::should_retry(headers), body);

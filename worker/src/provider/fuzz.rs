@@ -14,9 +14,9 @@ use super::headers;
 use super::wire::{completion, failure, text, vectors};
 
 #[path = "../../../shared/tests/fuzz/bounds.rs"]
-mod bounds;
+pub(super) mod bounds;
 #[path = "../../../shared/tests/fuzz/mutate.rs"]
-mod mutate;
+pub(super) mod mutate;
 
 use bounds::{HOSTILE_BYTES, Memory, bounded, fuzz};
 use mutate::{endless, hostile, hostile_text, listed};

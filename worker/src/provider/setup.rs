@@ -7,7 +7,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Url, redirect, retry};
 use rustls::crypto::ring;
 use secrecy::{ExposeSecret as _, SecretString};
-use valuesim_shared::model::{ModelSettings, holds_a_secret};
+use valuesim_shared::model::{ModelSettings, holds_a_secret, shown};
 
 use super::connection::root_cause;
 use super::key::KeyError;
@@ -68,7 +68,7 @@ pub(super) const BEARER: &str = "Bearer ";
 /// The URL to which the requests for a model are sent: `path` below its base URL.
 pub(super) fn address(model: &ModelSettings, path: &[&str]) -> Result<Url, Problem> {
     let base = model.base_url.as_deref().unwrap_or_default();
-    let wrong = |reason: String| Problem::Address(base.to_owned(), reason);
+    let wrong = |reason: String| Problem::Address(shown(base).to_owned(), reason);
     if holds_a_secret(base) {
         // The error must not repeat the address, which contains the password.
         return Err(Problem::Address(
