@@ -36,6 +36,7 @@ mod new_key;
 mod orders;
 mod pilot;
 mod process;
+mod provider_cases;
 mod provider_down;
 mod reuse;
 mod rng;
