@@ -4,6 +4,7 @@ mod age;
 mod clock;
 mod columns;
 mod commands;
+mod disk_room;
 mod exit;
 mod http;
 mod interrupt;
@@ -59,6 +60,13 @@ enum Verb {
     /// Takes the same experiment as `run`, and makes no call. Of a run that has been begun it says what the rest will take, by
     /// what its finished cells took.
     Estimate(Box<commands::run::Flags>),
+    /// Ask each endpoint of an experiment one tiny question, and look at prices, servers and disk, before a run
+    ///
+    /// Takes the same experiment as `run`; with --broker and --store, or their variables, it looks at these, too. Says of each
+    /// endpoint whether it answers, takes the key and the temperature, and tells the model, tokens, cached tokens, limits and
+    /// context, and what to do about what is missing. No question costs a cent; what they cost is said. Exits with 2 if a
+    /// setting or a key is wrong, with 1 if anything else would stop the run, with 4 if something could not be looked at.
+    Check(Box<commands::check::Flags>),
     /// Coordinate an experiment whose calls are made by workers, over RabbitMQ and Redis
     ///
     /// Takes the same experiment as `run` and gives the same results. Any number of `valuesim work` processes, on any
@@ -158,6 +166,7 @@ fn main() -> ExitCode {
     let command = command();
     logging::start();
     let outcome = clock::check(SystemTime::now()).or_usage().and_then(|()| execute(command.verb));
+    logging::finish();
     outcome.unwrap_or_else(|failure| report(&failure)).into()
 }
 
@@ -165,6 +174,7 @@ fn execute(verb: Verb) -> Result<Exit, Failure> {
     match verb {
         Verb::Run(flags) => commands::run::run(&flags),
         Verb::Estimate(flags) => commands::estimate::run(&flags),
+        Verb::Check(flags) => commands::check::run(&flags),
         Verb::Coordinate(flags) => commands::coordinate::run(&flags),
         Verb::Work(flags) => commands::work::run(&flags),
         Verb::Runs(flags) => commands::runs::run(&flags),

@@ -74,6 +74,10 @@ pub enum RunEnd {
     Interrupted,
 }
 
+/// What to do about messages that expire.
+pub(crate) const EXEMPT: &str = "exempt the queues `valuesim.*` from the policy with message-ttl that `rabbitmqctl list_policies` \
+                                 shows, because what waits there is work";
+
 /// The progress of a run, for displays.
 #[derive(Debug, Default)]
 pub struct Progress {
@@ -82,6 +86,8 @@ pub struct Progress {
     dead: AtomicU64,
     /// Cells that were sent again several times without an outcome.
     lost: AtomicU64,
+    /// Messages that the broker let expire, and that were sent again.
+    expired: AtomicU64,
     /// The cost of the cells finished since the coordinator started, in nano-dollars.
     spent: AtomicU64,
 }
@@ -105,6 +111,16 @@ impl Progress {
     /// Cells that were sent again several times without an outcome; 0 again as soon as any cell finishes.
     pub fn cells_lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Messages that the broker let expire, and that were sent again.
+    pub fn expired(&self) -> u64 {
+        self.expired.load(Ordering::Relaxed)
+    }
+
+    /// Counts messages that the broker let expire; returns whether they are the first.
+    pub(crate) fn messages_expired(&self, messages: u32) -> bool {
+        self.expired.fetch_add(u64::from(messages), Ordering::Relaxed) == 0
     }
 
     /// The cost of the cells finished since the coordinator started.

@@ -117,7 +117,10 @@ pub enum QueueError {
         times: u32,
     },
     /// The message is larger than brokers accept.
-    #[error("publish to queue {queue}: the message has {bytes} bytes; expected at most {most}")]
+    #[error(
+        "publish to queue {queue}: the message has {bytes} bytes, and the broker takes at most {most}; raise max_message_size in \
+         RabbitMQ's configuration (16 MiB are enough)"
+    )]
     TooLarge {
         /// The queue.
         queue: QueueName,

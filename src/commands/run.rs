@@ -41,6 +41,7 @@ use valuesim_worker::provider::{Client, ClientError, Deadlines, EmbeddingsClient
 use super::coordinate;
 use super::job::Job;
 use super::measured::measured;
+use crate::disk_room;
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::output::note;
 use crate::private_files;
@@ -121,6 +122,9 @@ pub(super) fn start(mut experiment: Experiment, flags: &Flags, mode: Mode<'_>) -
         && job.experiment.simulate.is_none()
         && let Some(warning) = transcript_room::warning(&job.experiment, &estimate, job.plan.cells_per_model())
     {
+        note(&warning);
+    }
+    if let Some(warning) = disk_room::warning(&flags.runs, disk_room::needed(&job.experiment, &job.plan, &estimate)) {
         note(&warning);
     }
     let folder = RunFolder::at(flags.runs.join(&job.run.0));

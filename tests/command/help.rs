@@ -27,6 +27,7 @@ fn every_command_has_help() {
     check("help_report", &["report", "--help"]);
     check("help_verify", &["verify", "--help"]);
     check("help_reopen", &["reopen", "--help"]);
+    check("help_check", &["check", "--help"]);
     check("help_coordinate", &["coordinate", "--help"]);
     check("help_work", &["work", "--help"]);
     check("help_runs", &["runs", "--help"]);

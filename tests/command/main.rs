@@ -3,6 +3,7 @@
 
 mod budget;
 mod certificates;
+mod check;
 mod completions;
 mod corruptions;
 mod cost;

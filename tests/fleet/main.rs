@@ -28,6 +28,7 @@ mod frozen;
 mod full_disk;
 mod kills;
 mod leadership;
+mod least_rights;
 mod long_replies;
 mod lost_ledger;
 #[path = "../command/support/money.rs"]

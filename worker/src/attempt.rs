@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use valuesim_shared::dead_letter::OnBadMessage;
 use valuesim_shared::outcome::{CellOutcome, Packed, pack};
 use valuesim_shared::permit::PermitOffice;
-use valuesim_shared::queue::{Queue, QueueKind, QueueName};
+use valuesim_shared::queue::{Queue, QueueError, QueueKind, QueueName};
 use valuesim_shared::store::{LEASE_EXPIRY, Lease, LeaseReason, Owner, Store};
 use valuesim_shared::task::{Task, TaskKind};
 
@@ -197,16 +197,29 @@ impl<Q: Queue, S: Store, O: PermitOffice> Attempt<Q, S, O> {
     async fn publish_outcome(&self, outcome: &mut CellOutcome) -> Result<(), Halt> {
         // The coordinator deletes what the store keeps of the cell: no reply may come after that.
         self.context.store.settle().await?;
-        let body = match pack(outcome, self.context.queue.most_bytes()) {
-            Packed::Message(body) => body,
+        let results = QueueName { run: outcome.run.clone(), kind: QueueKind::Results };
+        let queue = &self.context.queue;
+        loop {
+            let most = queue.most_bytes();
+            let body = self.packed(outcome, most).await?;
+            match queue.publish(&results, body).await {
+                // The broker has just told how small its messages are.
+                Err(QueueError::TooLarge { .. }) if queue.most_bytes() < most => {}
+                published => return Ok(published?),
+            }
+        }
+    }
+
+    /// The message of an outcome, which has at most `most` bytes; the rest of a longer one goes into the store.
+    async fn packed(&self, outcome: &mut CellOutcome, most: usize) -> Result<Bytes, Halt> {
+        match pack(outcome, most) {
+            Packed::Message(body) => Ok(body),
             Packed::Parts(notice, parts) => {
                 let store = &self.context.store;
                 store.put_outcome_parts(&outcome.run, outcome.cell, &notice.digest, &parts).await?;
-                Bytes::from(notice.to_bytes())
+                Ok(Bytes::from(notice.to_bytes()))
             }
-        };
-        let results = QueueName { run: outcome.run.clone(), kind: QueueKind::Results };
-        Ok(self.context.queue.publish(&results, body).await?)
+        }
     }
 }
 

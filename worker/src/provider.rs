@@ -20,6 +20,7 @@ mod redact;
 mod replicas;
 mod request_body;
 mod setup;
+mod trial;
 mod trust;
 mod wire;
 
@@ -31,5 +32,6 @@ pub use key::Keys;
 pub use key_list::{KeyList, KeyListError};
 pub use request_body::RequestBody;
 pub use setup::{ClientError, Deadlines};
+pub use trial::{Answered, Trial};
 pub(crate) use wire::EMPTY_BESIDE_REASONING;
 pub use wire::{Finish, Reply, Vectors};

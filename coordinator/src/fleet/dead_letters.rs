@@ -10,7 +10,7 @@ use valuesim_shared::queue::{QueueAdmin, QueueError, QueueKind, QueueName};
 use valuesim_shared::store::Store;
 
 use super::FleetCoordinator;
-use crate::coordinator::CoordinatorError;
+use crate::coordinator::{CoordinatorError, EXEMPT};
 use crate::ledger::{DeadCell, DeadCells};
 
 /// How often the dead letters are read even if their number has not changed.
@@ -83,7 +83,11 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
     async fn take_in_dead_letters(&self, count: u32) -> Result<(), CoordinatorError> {
         let mut dead = DeadCells::new();
         if count > 0 {
-            for message in self.servers.queue.browse(&self.dead_letters(), count as usize).await? {
+            let letters = self.servers.queue.browse(&self.dead_letters(), count as usize).await?;
+            if letters.iter().any(|letter| letter.has_expired) {
+                self.revive_expired(count).await?;
+            }
+            for message in letters.into_iter().filter(|letter| !letter.has_expired) {
                 let found = DeadMessage::read(&message.body);
                 // A refused outcome may be forged, and the genuine one may be on its way.
                 let is_refused = found.letter.is_some() && matches!(found.content, DeadContent::Outcome(_));
@@ -94,6 +98,16 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
             }
         }
         self.coordinator.set_dead(dead).await
+    }
+
+    /// Sends messages again that the broker let expire, and tells the first time.
+    async fn revive_expired(&self, count: u32) -> Result<(), QueueError> {
+        let run = &self.manifest.run;
+        let revived = self.servers.queue.revive_expired(run, count as usize).await?;
+        if revived > 0 && self.progress().messages_expired(revived) {
+            tracing::warn!(%run, messages = revived, "RabbitMQ lets messages expire; they are sent again: {EXEMPT}");
+        }
+        Ok(())
     }
 }
 

@@ -17,7 +17,7 @@ use valuesim_shared::store::Store;
 use valuesim_shared::telemetry::{HttpStatus, Rate, ServerStatus};
 
 use super::chronicle::Chronicle;
-use crate::coordinator::{Coordinator, Progress};
+use crate::coordinator::{Coordinator, EXEMPT, Progress};
 use crate::metrics::{RunMetrics, RunState};
 
 /// The period over which the rate of finished cells is measured: some cells take minutes, and many may finish together.
@@ -167,7 +167,9 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
                 spent: self.spent(),
                 priced: self.facts.priced,
                 http: self.http.as_ref().map(|(url, _)| url.clone()),
-                last_trouble: lost(self.progress().cells_lost()).or_else(|| of_servers.update(problems())),
+                last_trouble: lost(self.progress().cells_lost())
+                    .or_else(|| of_servers.update(problems()))
+                    .or_else(|| expired(self.progress().expired())),
                 at: UnixMillis::now(),
             };
             let reporting = self.control.report_coordinator(&report);
@@ -326,6 +328,11 @@ fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Reports cells that are sent again without an outcome as a problem.
+fn expired(messages: u64) -> Option<(UnixMillis, String)> {
+    let text = || format!("the broker let {messages} messages expire, which were sent again: {EXEMPT}");
+    (messages > 0).then(|| (UnixMillis::now(), text()))
+}
+
 fn lost(cells: u64) -> Option<(UnixMillis, String)> {
     let text = || {
         format!(

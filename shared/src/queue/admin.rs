@@ -20,6 +20,10 @@ pub trait QueueAdmin: Queue {
     /// Up to `most` messages from the head of a queue, without removing them.
     fn browse(&self, queue: &QueueName, most: usize) -> impl Future<Output = Result<Vec<Browsed>, QueueError>> + Send;
 
+    /// Puts those of the first `most` dead letters of `run` that expired back into the queues that they came from, and returns how
+    /// many there were.
+    fn revive_expired(&self, run: &RunId, most: usize) -> impl Future<Output = Result<u32, QueueError>> + Send;
+
     /// Deletes a queue with its messages, and returns how many messages waited there.
     fn delete(&self, queue: &QueueName) -> impl Future<Output = Result<u32, QueueError>> + Send;
 

@@ -16,6 +16,7 @@ mod consumer;
 mod deferred_acks;
 mod delivery;
 mod error;
+mod expired;
 mod headers;
 mod inspect;
 mod metrics;
@@ -42,7 +43,7 @@ use connection::RabbitConnection;
 use consumer::Fetcher;
 use prefetch_buffer::PrefetchBuffer;
 use publish_batch::BatchSchedule;
-use publisher::{MAX_BYTES, Outgoing, Publisher};
+use publisher::{Outgoing, Publisher};
 
 pub use address::RabbitSettings;
 pub use delivery::RabbitDelivery;
@@ -220,7 +221,7 @@ impl Queue for RabbitQueue {
     type Delivery = RabbitDelivery;
 
     fn most_bytes(&self) -> usize {
-        MAX_BYTES
+        self.shared.publisher.most_bytes()
     }
 
     async fn publish(&self, queue: &QueueName, body: Bytes) -> Result<(), QueueError> {
@@ -257,6 +258,10 @@ impl QueueAdmin for RabbitQueue {
 
     async fn browse(&self, queue: &QueueName, most: usize) -> Result<Vec<Browsed>, QueueError> {
         self.browse(queue, most).await
+    }
+
+    async fn revive_expired(&self, run: &RunId, most: usize) -> Result<u32, QueueError> {
+        expired::revive(&self.shared.consuming, &self.shared.publisher, (run, most)).await
     }
 
     async fn delete(&self, queue: &QueueName) -> Result<u32, QueueError> {

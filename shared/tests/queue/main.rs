@@ -3,6 +3,7 @@
 mod broken;
 mod conformance;
 mod inspect;
+mod limits;
 mod memory;
 mod mistakes;
 mod rabbit;

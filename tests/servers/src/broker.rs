@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use management::Management;
 use node::{Node, new_cookie};
+use serde_json::json;
 
 use crate::port::local;
 use crate::{Authority, ServerError};
@@ -44,6 +45,49 @@ impl Broker {
         let port = node.enable_metrics()?;
         node.start().await?;
         Ok((Self { node, vhosts: Mutex::default() }, port))
+    }
+
+    /// The same with more lines of its configuration: `max_message_size = 65536`.
+    pub async fn start_with_settings(settings: &str) -> Result<Self, ServerError> {
+        let mut node = Node::new(&new_cookie())?;
+        node.add_settings(settings)?;
+        node.start().await?;
+        Ok(Self { node, vhosts: Mutex::default() })
+    }
+
+    /// Makes a user with these permissions (configure, write, read) in a virtual host.
+    pub async fn put_user(
+        &self,
+        vhost: &str,
+        (name, password): (&str, &str),
+        [configure, write, read]: [&str; 3],
+    ) -> Result<(), ServerError> {
+        let management = self.node.management;
+        management.put(format!("users/{name}"), &json!({ "password": password, "tags": "" })).await?;
+        let permissions = json!({ "configure": configure, "write": write, "read": read });
+        management.put(format!("permissions/{vhost}/{name}"), &permissions).await
+    }
+
+    /// Lets messages in all queues of a virtual host expire.
+    pub async fn put_message_ttl(&self, vhost: &str, milliseconds: u32) -> Result<(), ServerError> {
+        let policy = json!({ "pattern": ".*", "apply-to": "queues", "definition": { "message-ttl": milliseconds } });
+        self.node.management.put(format!("policies/{vhost}/ttl"), &policy).await
+    }
+
+    /// Limits what `guest` may have: `{"max-connections": 1, "max-channels": 1}`. Takes one to two seconds.
+    pub async fn limit_guest(&self, limits: &str) -> Result<(), ServerError> {
+        self.node.rabbitmqctl(&["set_user_limits", "guest", limits]).await
+    }
+
+    /// Raises an alarm of the disk, and clears it: the broker blocks connections that publish. Takes one to two seconds.
+    pub async fn set_disk_alarm(&self, is_raised: bool) -> Result<(), ServerError> {
+        let limit = if is_raised { "1000000GB" } else { "1MB" };
+        self.node.rabbitmqctl(&["set_disk_free_limit", limit]).await
+    }
+
+    /// Runs `rabbitmqctl`; takes one to two seconds.
+    pub async fn rabbitmqctl(&self, arguments: &[&str]) -> Result<(), ServerError> {
+        self.node.rabbitmqctl(arguments).await
     }
 
     /// The broker's URL without a virtual host, for which clients use `/`.

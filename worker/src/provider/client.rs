@@ -13,7 +13,7 @@ use super::setup::{ClientError, Deadlines};
 use super::wire::{Reply, completion};
 
 /// The path of chat completions below the base URL.
-const PATH: [&str; 2] = ["chat", "completions"];
+pub(super) const PATH: [&str; 2] = ["chat", "completions"];
 
 /// The longest accepted response, in bytes after decompression: a hundred times a long backstory.
 const MAX_RESPONSE_BYTES: usize = 4 << 20;

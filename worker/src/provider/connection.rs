@@ -108,6 +108,14 @@ impl Connection {
         Err(self.error_response(response.status().as_u16(), response.headers(), &body.unwrap_or_default()))
     }
 
+    /// What the address answers to a request for a page; `None` if there is none.
+    pub(super) async fn get(&self) -> Option<String> {
+        let mut response = self.http.get(self.address.clone()).send().await.ok()?;
+        let is_there = response.status() == 200;
+        let body = self.read(&mut response, Instant::now()).await.ok()?;
+        is_there.then_some(body)
+    }
+
     /// Reads the whole body of a response and removes the key.
     async fn read(&self, response: &mut Response, begun: Instant) -> Result<String, CallError> {
         let mut body = Vec::new();

@@ -3,6 +3,7 @@
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::{Error, ErrorKind};
 
+use super::connect::LIMITS;
 use super::topology::broker_name;
 use crate::queue::{QueueError, QueueName};
 
@@ -23,11 +24,23 @@ impl From<QueueError> for BrokerError {
 
 impl From<Error> for BrokerError {
     fn from(error: Error) -> Self {
-        Self::Passing(error.to_string())
+        match error.kind() {
+            ErrorKind::ChannelsLimitReached => Self::Passing(format!("{error}; {LIMITS}")),
+            _ => Self::Passing(error.to_string()),
+        }
     }
 }
 
 impl BrokerError {
+    /// What `error` means for a message of `bytes` to `queue`.
+    pub(super) fn of_message(error: Error, queue: &QueueName, bytes: usize) -> Self {
+        match too_large(&error) {
+            Some(most) if bytes > most => Self::Lasting(QueueError::TooLarge { queue: queue.clone(), bytes, most }),
+            // Another message closed the channel.
+            _ => error.into(),
+        }
+    }
+
     /// What `error` means for `queue`, which was declared, consumed or inspected.
     pub(super) fn of_queue(error: Error, queue: &QueueName) -> Self {
         let name = match broker_name(queue) {
@@ -43,6 +56,13 @@ impl BrokerError {
             _ => error.into(),
         }
     }
+}
+
+/// The largest message that the broker accepts, if it refused one for its size.
+pub(super) fn too_large(error: &Error) -> Option<usize> {
+    let (AMQPSoftError::PRECONDITIONFAILED, reason) = soft_error(error)? else { return None };
+    let (_, limit) = reason.split_once("max size ")?;
+    limit.split(|sign: char| !sign.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// Whether the broker reports that there is no such queue.

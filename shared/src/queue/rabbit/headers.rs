@@ -9,6 +9,19 @@ pub(super) const DELIVERIES_BEFORE: &str = "x-valuesim-deliveries-before";
 /// What quorum queues count: returns, and since RabbitMQ 4.3 apart from them every time a consumer got the message.
 const COUNTED_BY_BROKER: [&str; 2] = ["x-delivery-count", "x-acquired-count"];
 
+/// Why the broker itself made the message a dead letter the first time, and in which queue that was.
+const FIRST_DEATH: [&str; 2] = ["x-first-death-reason", "x-first-death-queue"];
+
+/// The name in the broker of the queue in which nobody took the message in time, if the broker made it a dead letter for that.
+pub(super) fn expired_in(properties: &BasicProperties) -> Option<String> {
+    let headers = properties.headers().as_ref()?.inner();
+    let [reason, queue] = FIRST_DEATH.map(|name| match headers.get(name) {
+        Some(AMQPValue::LongString(text)) => Some(String::from_utf8_lossy(text.as_bytes()).into_owned()),
+        _ => None,
+    });
+    queue.filter(|_| reason.as_deref() == Some("expired"))
+}
+
 /// How often the message was delivered before.
 pub(super) fn deliveries_before(properties: &BasicProperties) -> u32 {
     let Some(headers) = properties.headers() else { return 0 };
@@ -43,6 +56,20 @@ mod tests {
             table.insert((*name).into(), value.clone());
         }
         assert_eq!(deliveries_before(&BasicProperties::default().with_headers(table)), expected, "{headers:?}");
+    }
+
+    #[test]
+    fn a_message_that_expired_says_where() {
+        let check = |reason: &str| {
+            let mut table = FieldTable::default();
+            for (name, value) in FIRST_DEATH.into_iter().zip([reason, "valuesim.r1.0.story"]) {
+                table.insert(name.into(), AMQPValue::LongString(value.into()));
+            }
+            expired_in(&BasicProperties::default().with_headers(table))
+        };
+        assert_eq!(check("expired").as_deref(), Some("valuesim.r1.0.story"));
+        assert_eq!(check("delivery_limit"), None);
+        assert_eq!(expired_in(&BasicProperties::default()), None);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::backoff::Backoff;
 use super::connection::RabbitConnection;
 use super::error::{BrokerError, is_missing};
-use super::headers::deliveries_before;
+use super::headers::{deliveries_before, expired_in};
 use super::session::{ANSWER_WITHIN, Session};
 use super::topology::broker_name;
 use crate::queue::{QueueError, QueueName};
@@ -34,6 +34,8 @@ pub struct Browsed {
     pub body: Bytes,
     /// How often it was delivered before.
     pub deliveries_before: u32,
+    /// Whether the broker made it a dead letter because nobody took it in time.
+    pub has_expired: bool,
 }
 
 /// How often an operation that breaks off is tried at least.
@@ -127,7 +129,8 @@ async fn first_messages(
         let Some(BasicGetMessage { delivery, .. }) = message else { break };
         last = Some(delivery.delivery_tag);
         let deliveries_before = deliveries_before(&delivery.properties);
-        seen.push(Browsed { body: Bytes::from(delivery.data), deliveries_before });
+        let has_expired = expired_in(&delivery.properties).is_some();
+        seen.push(Browsed { body: Bytes::from(delivery.data), deliveries_before, has_expired });
     }
     if let Some(tag) = last {
         ask(session, channel.basic_nack(tag, BasicNackOptions { multiple: true, requeue: true })).await?;
@@ -156,7 +159,7 @@ pub(super) async fn purge(connection: &RabbitConnection, queue: &QueueName) -> R
 }
 
 /// Why a request failed.
-enum Unanswered {
+pub(super) enum Unanswered {
     /// The broker refused it.
     Refused(lapin::Error),
     /// The broker did not answer.
@@ -170,12 +173,15 @@ impl From<BrokerError> for Unanswered {
 }
 
 /// Makes one request. Each has a time limit of its own, because there may be thousands.
-async fn ask<T>(session: &Session, request: impl Future<Output = Result<T, lapin::Error>>) -> Result<T, Unanswered> {
+pub(super) async fn ask<T>(
+    session: &Session,
+    request: impl Future<Output = Result<T, lapin::Error>>,
+) -> Result<T, Unanswered> {
     session.within(ANSWER_WITHIN, request).await?.map_err(Unanswered::Refused)
 }
 
 /// Runs `act` on a channel of its own; `None` if there is no such queue.
-async fn on_queue<T, F: Future<Output = Result<T, Unanswered>>>(
+pub(super) async fn on_queue<T, F: Future<Output = Result<T, Unanswered>>>(
     connection: &RabbitConnection,
     queue: &QueueName,
     act: impl Fn(Arc<Session>, Channel) -> F,

@@ -1,7 +1,7 @@
 //! Sends messages until the broker confirms them, many at once on one channel.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -66,12 +66,20 @@ pub(super) struct Publisher {
     last_id: Arc<AtomicU64>,
     schedule: Arc<BatchSchedule>,
     metrics: Arc<PublishMetrics>,
+    /// The largest message that the broker accepts, as far as it is known.
+    most_bytes: Arc<AtomicUsize>,
 }
 
 impl Publisher {
     pub(super) fn new(connection: RabbitConnection, tasks: TaskTracker, schedule: Arc<BatchSchedule>) -> Self {
         let metrics = Arc::new(PublishMetrics::new());
-        Self { connection, tasks, last_id: Arc::default(), schedule, metrics }
+        let most_bytes = Arc::new(AtomicUsize::new(MAX_BYTES));
+        Self { connection, tasks, last_id: Arc::default(), schedule, metrics, most_bytes }
+    }
+
+    /// The largest message that the broker accepts: RabbitMQ's default until it refuses a smaller one.
+    pub(super) fn most_bytes(&self) -> usize {
+        self.most_bytes.load(Ordering::Relaxed)
     }
 
     pub(super) fn metrics(&self) -> &PublishMetrics {
@@ -80,9 +88,10 @@ impl Publisher {
 
     /// Returns once the broker has confirmed the message. If the future is dropped, publishing goes on in the background.
     pub(super) async fn publish(&self, outgoing: Outgoing) -> Result<(), QueueError> {
-        if outgoing.body.len() > MAX_BYTES {
+        let most = self.most_bytes();
+        if outgoing.body.len() > most {
             let Outgoing { queue, body, .. } = outgoing;
-            return Err(QueueError::TooLarge { queue, bytes: body.len(), most: MAX_BYTES });
+            return Err(QueueError::TooLarge { queue, bytes: body.len(), most });
         }
         let closed = QueueError::Closed(outgoing.queue.clone());
         // A task of its own, because a confirmation may carry another caller's returned message, which must not be lost.
@@ -132,9 +141,19 @@ impl Publisher {
                 Err(BrokerError::Passing(reason)) => {
                     tracing::debug!(queue = %outgoing.queue, reason, "publishing a message again");
                 }
-                Err(BrokerError::Lasting(error)) => return Err(error),
+                Err(BrokerError::Lasting(error)) => {
+                    self.learn_from(&error);
+                    return Err(error);
+                }
             }
             backoff.pause().await;
+        }
+    }
+
+    fn learn_from(&self, error: &QueueError) {
+        let QueueError::TooLarge { most, .. } = *error else { return };
+        if self.most_bytes.fetch_min(most, Ordering::Relaxed) > most {
+            tracing::warn!(most, "RabbitMQ takes smaller messages than by default (max_message_size)");
         }
     }
 
@@ -169,7 +188,9 @@ impl Publisher {
                 return Err(error);
             }
         };
-        let (sent, returned) = match confirmation? {
+        let bytes = outgoing.body.len();
+        let confirmation = confirmation.map_err(|error| BrokerError::of_message(error, &outgoing.queue, bytes))?;
+        let (sent, returned) = match confirmation {
             Confirmation::Ack(returned) => (Sent::Safe, returned),
             Confirmation::Nack(returned) => (Sent::Refused, returned),
             Confirmation::NotRequested => unreachable!("the channel is in confirm mode"),

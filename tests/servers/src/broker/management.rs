@@ -51,8 +51,19 @@ impl Management {
         serde_json::from_str(&body).map_err(refused)
     }
 
-    async fn ask_aside(self, method: &'static str, path: String, body: &'static str) -> Result<String, ServerError> {
-        let asked = tokio::task::spawn_blocking(move || self.ask(method, &path, body)).await;
+    /// Makes or changes what is at `path`.
+    pub(crate) async fn put(self, path: String, body: &Value) -> Result<(), ServerError> {
+        self.ask_aside("PUT", path, body.to_string()).await.map(|_| ())
+    }
+
+    async fn ask_aside(
+        self,
+        method: &'static str,
+        path: String,
+        body: impl Into<String>,
+    ) -> Result<String, ServerError> {
+        let body = body.into();
+        let asked = tokio::task::spawn_blocking(move || self.ask(method, &path, &body)).await;
         asked.expect("a request does not panic, and the runtime outlives it")
     }
 

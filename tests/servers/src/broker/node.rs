@@ -43,6 +43,7 @@ pub(crate) struct Node {
     tls: Option<Tls>,
     /// The port of its metrics for Prometheus, if it serves them.
     metrics_port: Option<u16>,
+    more_settings: String,
     process: Option<Process>,
     // After the process, which writes into the folder and so must be dropped first.
     folder: TempDir,
@@ -63,8 +64,19 @@ impl Node {
         let [port, distribution_port, management_port] = [(); 3].map(|()| free_port());
         let name = format!("valuesim-{port}@localhost");
         let management = Management(local(management_port));
-        let (tls, metrics_port, process) = (None, None, None);
-        let node = Self { name, port, management, distribution_port, scripts, tls, metrics_port, process, folder };
+        let (tls, metrics_port, process, more_settings) = (None, None, None, String::new());
+        let node = Self {
+            name,
+            port,
+            management,
+            distribution_port,
+            scripts,
+            tls,
+            metrics_port,
+            more_settings,
+            process,
+            folder,
+        };
         file::write(&node.path(".erlang.cookie"), cookie)?;
         file::write(&node.path("enabled_plugins"), "[rabbitmq_management].")?;
         node.configure(&[])?;
@@ -80,7 +92,14 @@ impl Node {
         let metrics = self
             .metrics_port
             .map_or_else(String::new, |port| format!("prometheus.tcp.ip = 127.0.0.1\nprometheus.tcp.port = {port}\n"));
-        file::write(&self.path("rabbitmq.conf"), &format!("{ports}{SETTINGS}{peers}{tls}{metrics}"))
+        let more = &self.more_settings;
+        file::write(&self.path("rabbitmq.conf"), &format!("{ports}{SETTINGS}{peers}{tls}{metrics}{more}\n"))
+    }
+
+    /// Adds lines to the configuration.
+    pub(crate) fn add_settings(&mut self, settings: &str) -> Result<(), ServerError> {
+        settings.clone_into(&mut self.more_settings);
+        self.configure(&[])
     }
 
     /// Serves the node's metrics, as `deploy/rabbitmq/enabled_plugins` says, and returns their port.

@@ -1,0 +1,196 @@
+//! Says a warning that repeats once, and from then on how often it came, with the last one as an example.
+//!
+//! What is the same is told by the place in the code from which a warning comes: its fields (a cell, a reason) differ a thousand
+//! times.
+
+use std::collections::HashMap;
+use std::fmt::{Debug, Write as _};
+use std::hash::Hash;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::HumanCount;
+use tracing::callsite::Identifier;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::layer::{Context, Filter};
+
+/// How long the same warning is counted instead of said, at first and at most. While it goes on, the time doubles.
+const FIRST_PERIOD: Duration = Duration::from_secs(10);
+const LONGEST_PERIOD: Duration = Duration::from_mins(10);
+
+/// How often to look whether a count is due.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The target of the lines with counts, which are always said.
+const COUNTS: &str = "valuesim::repeats";
+
+/// The warnings of this process.
+static SEEN: OnceLock<Mutex<Repeats<Identifier>>> = OnceLock::new();
+
+/// Lets a warning through the first time.
+pub(super) struct SaidOnce;
+
+/// Warnings by the place that they come from.
+#[derive(Debug)]
+struct Repeats<K>(HashMap<K, Repeated>);
+
+#[derive(Debug)]
+struct Repeated {
+    /// How long it is counted.
+    period: Duration,
+    /// Since when.
+    since: Instant,
+    count: u64,
+    last: String,
+}
+
+/// A count that is due.
+#[derive(Debug, PartialEq, Eq)]
+struct Count {
+    times: u64,
+    seconds: u64,
+    last: String,
+}
+
+impl<K: Eq + Hash> Repeats<K> {
+    /// Counts a warning; returns whether it is said.
+    fn is_said(&mut self, place: K, now: Instant, text: impl FnOnce() -> String) -> bool {
+        let fresh = || Repeated { period: FIRST_PERIOD, since: now, count: 0, last: String::new() };
+        let Some(known) = self.0.get_mut(&place) else {
+            self.0.insert(place, fresh());
+            return true;
+        };
+        let has_rested = known.count == 0 && now.saturating_duration_since(known.since) >= known.period;
+        if has_rested {
+            *known = fresh();
+            return true;
+        }
+        known.count += 1;
+        known.last = text();
+        false
+    }
+
+    /// The counts that are due, or all if the process ends; begins the next period of each.
+    fn due(&mut self, now: Instant, is_end: bool) -> Vec<Count> {
+        let is_due = |known: &&mut Repeated| {
+            known.count > 0 && (is_end || now.saturating_duration_since(known.since) >= known.period)
+        };
+        let counts = self.0.values_mut().filter(is_due).map(|known| {
+            let seconds = now.saturating_duration_since(known.since).as_secs();
+            let count = Count { times: known.count, seconds, last: std::mem::take(&mut known.last) };
+            (known.count, known.since, known.period) = (0, now, (known.period * 2).min(LONGEST_PERIOD));
+            count
+        });
+        counts.collect()
+    }
+}
+
+impl<S: Subscriber> Filter<S> for SaidOnce {
+    fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+        true
+    }
+
+    fn event_enabled(&self, event: &Event<'_>, _: &Context<'_, S>) -> bool {
+        let about = event.metadata();
+        // What is asked for in detail is told in detail.
+        let is_counted = *about.level() <= Level::WARN && about.target() != COUNTS;
+        !is_counted || seen().is_said(about.callsite(), Instant::now(), || text(event))
+    }
+}
+
+/// Tells counts from now on, as they are due.
+#[expect(clippy::disallowed_methods, reason = "the thread has nothing else to do")]
+pub(super) fn start() {
+    let looking = std::thread::Builder::new().name("log".to_owned()).spawn(|| {
+        loop {
+            std::thread::sleep(LOOK_EVERY);
+            tell(false);
+        }
+    });
+    // Without the thread they are told at the end.
+    drop(looking);
+}
+
+/// Tells the counts that were not told yet, because the process ends.
+pub(crate) fn finish() {
+    tell(true);
+}
+
+fn tell(is_end: bool) {
+    let due = seen().due(Instant::now(), is_end);
+    for Count { times, seconds, last } in due {
+        let times = HumanCount(times);
+        tracing::warn!(target: COUNTS, "{times} more like it in {seconds} s; the last: {last}");
+    }
+}
+
+fn seen() -> MutexGuard<'static, Repeats<Identifier>> {
+    let seen = SEEN.get_or_init(|| Mutex::new(Repeats(HashMap::new())));
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The message and the fields of an event.
+fn text(event: &Event<'_>) -> String {
+    let mut text = Text(String::new());
+    event.record(&mut text);
+    text.0
+}
+
+struct Text(String);
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if !self.0.is_empty() {
+            self.0.push(' ');
+        }
+        // Writing to a string does not fail.
+        let _ = match field.name() {
+            "message" => write!(self.0, "{value:?}"),
+            name => write!(self.0, "{name}={value:?}"),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_repeats_is_said_once_with_a_count_and_an_example() {
+        let (mut repeats, start) = (Repeats(HashMap::new()), Instant::now());
+        let second = |seconds: u64| start + Duration::from_secs(seconds);
+        let mut said = |place, at, text: &str| repeats.is_said(place, at, || text.to_owned());
+        assert!(said("dead letter", second(0), "cell 1"));
+        assert!((2..=1_000).all(|cell| !said("dead letter", second(1), &format!("cell {cell}"))));
+        assert!(said("broker lost", second(1), ""), "another place");
+        assert_eq!(repeats.due(second(9), false), []);
+        let last = "cell 1000".to_owned();
+        assert_eq!(repeats.due(second(10), false), [Count { times: 999, seconds: 10, last }]);
+        assert_eq!(repeats.due(second(100), false), []);
+    }
+
+    #[test]
+    fn the_longer_it_goes_on_the_less_often_it_is_counted() {
+        let (mut repeats, start) = (Repeats(HashMap::new()), Instant::now());
+        let (mut lines, mut told_at) = (0, Vec::new());
+        for second in 0..3_600 {
+            let now = start + Duration::from_secs(second);
+            lines += u32::from(repeats.is_said((), now, String::new));
+            told_at.extend(repeats.due(now, false).iter().map(|_| second));
+        }
+        assert_eq!(lines, 1);
+        assert_eq!(told_at[..4], [10, 30, 70, 150]);
+        assert!(told_at.len() < 12, "{told_at:?}");
+    }
+
+    #[test]
+    fn what_comes_again_after_a_rest_is_said_again_and_what_is_left_is_told_at_the_end() {
+        let (mut repeats, start) = (Repeats(HashMap::new()), Instant::now());
+        assert!(repeats.is_said((), start, String::new));
+        assert!(repeats.is_said((), start + FIRST_PERIOD, String::new));
+        assert!(!repeats.is_said((), start + FIRST_PERIOD, || "last".to_owned()));
+        let end = repeats.due(start + FIRST_PERIOD, true);
+        assert_eq!(end, [Count { times: 1, seconds: 0, last: "last".to_owned() }]);
+    }
+}
