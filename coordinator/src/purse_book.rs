@@ -189,12 +189,15 @@ impl PurseBook {
 
     /// What is not free under a limit: what was spent, and what was drawn.
     fn taken(&self, limit: &PurseLimit) -> NanoUsd {
-        let of_owner = |model: usize, drawn: &[NanoUsd], seen: &Statement| {
+        limit.spent + limit.models.iter().map(|&model| self.taken_of(model)).sum()
+    }
+
+    /// What was spent on a model, and what was drawn for it.
+    fn taken_of(&self, model: usize) -> NanoUsd {
+        let of_owner = |drawn: &[NanoUsd], seen: &Statement| {
             drawn.get(model).copied().unwrap_or_default().max(seen.account(model).at_most())
         };
-        let of_owners =
-            |model: usize| self.open().map(|(_, drawn, seen)| of_owner(model, drawn, seen)).sum::<NanoUsd>();
-        limit.spent + limit.models.iter().map(|&model| self.ended(model) + of_owners(model)).sum()
+        self.ended(model) + self.open().map(|(_, drawn, seen)| of_owner(drawn, seen)).sum()
     }
 
     /// What calls of a model cost that no open purse pays for.

@@ -1,6 +1,7 @@
 //! What a run has spent at most: its finished cells, and the calls of the others that the store knows.
 
 use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use tokio_util::sync::CancellationToken;
@@ -15,6 +16,7 @@ use valuesim_shared::store::{CellRecord, SentCall, Store, StoreError};
 use crate::fleet::BudgetGauge;
 use crate::ledger::{Ledger, LedgerError};
 use crate::plan::Plan;
+use crate::purse_book::{BookError, PurseBook};
 
 /// How many cells are looked up in the store at once.
 const READS_AT_ONCE: usize = 64;
@@ -28,22 +30,28 @@ pub enum SpentError {
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The book of a fleet's purses cannot be read or written.
+    #[error(transparent)]
+    Book(#[from] BookError),
 }
 
 /// The budget of a run in one process, with what was spent before; none if nothing is limited.
 ///
-/// `before` is the plan, the ledger and the cost of embeddings, which the run's own purse, the first, pays for, too.
+/// `before` is the plan, the ledger and the cost of embeddings, which the run's own purse, the first, pays for, too. What a fleet
+/// has spent of the run counts as well: its book, if `folder` has one, keeps that from now on.
 pub async fn open_budget(
     purses: Vec<PurseLimit>,
     run: &RunId,
     (plan, ledger, mut on_embeddings): (&Plan, &Ledger, NanoUsd),
-    store: &impl Store,
+    (store, folder): (&impl Store, &Path),
     tell: fn(&str),
 ) -> Result<Option<Budget>, SpentError> {
+    let of_fleet = PurseBook::leave_to_one_process(folder, &spent_in_ledger(plan, ledger)?)?;
     if purses.is_empty() {
         return Ok(None);
     }
-    let spent = spent_at_most(run, plan, ledger, store).await?;
+    let mut spent = spent_at_most(run, plan, ledger, store).await?;
+    spent.iter_mut().zip(of_fleet.unwrap_or_default()).for_each(|(spent, more)| *spent += more);
     let limits = purses.into_iter().map(|purse| {
         let of_models: NanoUsd = purse.models.iter().filter_map(|&model| spent.get(model).copied()).sum();
         PurseLimit { spent: of_models + std::mem::take(&mut on_embeddings), ..purse }
@@ -91,10 +99,13 @@ pub async fn spent_at_most(
     store: &impl Store,
 ) -> Result<Vec<NanoUsd>, SpentError> {
     let mut of_models = spent_in_store(run, plan, ledger, store).await?;
-    for (model, spent) in plan.models().zip(&mut of_models) {
-        *spent += in_ledger(ledger, model)?;
-    }
+    of_models.iter_mut().zip(spent_in_ledger(plan, ledger)?).for_each(|(spent, more)| *spent += more);
     Ok(of_models)
+}
+
+/// What each model's calls for finished cells have cost at most, in the experiment's order.
+pub fn spent_in_ledger(plan: &Plan, ledger: &Ledger) -> Result<Vec<NanoUsd>, LedgerError> {
+    plan.models().map(|model| in_ledger(ledger, model)).collect()
 }
 
 /// What each model's calls for unfinished cells have cost at most, in the experiment's order, as far as a store knows.

@@ -114,7 +114,8 @@ impl OneProcess {
         let (store, control) = (EmbeddedStore::open(&folder.store())?, FolderControl::in_folder(folder.control()));
         store.put_manifest(&run, &manifest.to_bytes()).await?;
         let (plan, survey, ledger) = (Arc::clone(plan), Arc::clone(survey), Arc::clone(ledger));
-        let budget = open_budget(purses, &run, (&plan, &ledger, spent_on_embeddings), &store, tell).await?;
+        let done = (&*plan, &*ledger, spent_on_embeddings);
+        let budget = open_budget(purses, &run, done, (&store, folder.path()), tell).await?;
         let size = RunSize { most_cells: plan.cells(), spent_before };
         let ports = (queue.clone(), store.clone());
         let coordinator = Coordinator::new(&manifest, plan, survey, ledger, ports, window)?;

@@ -94,6 +94,15 @@ impl Spending {
         self.unseen += self.budget() / 100;
     }
 
+    /// Goes on without the fleet until a larger budget is spent, which pays for what the fleet has spent, too.
+    async fn spend_in_one_process(&self, budget: u64) {
+        let dollars = (budget as f64 / 1e9).to_string();
+        FleetProcess::spawn(command("run").args(self.fleet.experiment_of_fleet()).args(["--budget", &dollars]))
+            .expect_code(3)
+            .await;
+        assert!(self.charged() <= budget, "{} of {budget}", self.charged());
+    }
+
     /// Raises the budget while the same command goes on, and waits until the run is finished.
     async fn raise(&self) {
         let coordinator = self.coordinator();
@@ -150,6 +159,7 @@ async fn spend(seed: u64, size: Size) -> f64 {
     let (charged, unseen) = (spending.charged(), spending.unseen);
     assert!(charged <= budget, "seed {seed}: {charged}");
     assert!(charged + unseen >= budget / 100 * 97, "seed {seed}: only {charged}, and {unseen} unseen");
+    spending.spend_in_one_process(budget + budget / 8).await;
     spending.raise().await;
     spending.workers.clear();
     spending.fleet.compare_with_one_process().await;

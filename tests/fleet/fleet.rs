@@ -285,6 +285,11 @@ impl Fleet {
         self.folder.path().join(format!("fleet-{users}"))
     }
 
+    /// The flags with which one process goes on with the fleet's run.
+    pub(crate) fn experiment_of_fleet(&self) -> Vec<String> {
+        self.experiment(self.users, &self.runs(self.users))
+    }
+
     /// The flags of the experiment, which are the same for a fleet and for one process.
     fn experiment(&self, users: u32, runs: &Path) -> Vec<String> {
         let about = ["--methods", self.methods, "--model", "m"];

@@ -12,14 +12,14 @@ use valuesim_shared::fleet::Servers;
 use valuesim_shared::id::RunId;
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::queue::QueueAdmin;
-use valuesim_shared::store::Store;
+use valuesim_shared::store::{EmbeddedStore, Store};
 
 use super::treasurer::{FleetBudget, Treasurer};
 use super::{BudgetGauge, FleetCoordinator, FleetError};
 use crate::ledger::Ledger;
 use crate::plan::Plan;
 use crate::purse_book::{PurseBook, Used};
-use crate::spent::{SpentError, spent_at_most, spent_in_store};
+use crate::spent::{SpentError, spent_at_most, spent_in_ledger, spent_in_store};
 
 /// How long workers that know nothing of a budget may take to leave the run, with `--grace` and what it takes to notice.
 const LEAVE_WITHIN: Duration = Duration::from_mins(2);
@@ -42,26 +42,42 @@ pub(super) async fn open<Q, S: Store, C: Control>(
     let FleetBudget { limits, purses, earlier } = budget;
     let treasurer = |book| Arc::new(Treasurer::new(purses.clone(), run.clone(), folder.to_owned(), book, tell));
     let limits_or_none = if limits.is_empty() { vec![unlimited(models)] } else { limits.clone() };
-    if let Some(book) = PurseBook::read(folder, limits_or_none, models)? {
+    let (plan, ledger, was_sent) = before;
+    if let Some(mut book) = PurseBook::read(folder, limits_or_none, models)? {
+        if book.is_left_to_one_process() {
+            let mut recorded = spent_in_ledger(&plan, &ledger).map_err(SpentError::from)?;
+            add_earlier(&mut recorded, run, (&plan, &ledger), earlier.as_ref()).await?;
+            book.take_back(&recorded);
+            book.keep(folder)?;
+        }
         return Ok(Some(treasurer(book)));
     }
     if limits.is_empty() {
         return Ok(None);
     }
-    let (plan, ledger, was_sent) = before;
     let mut spent = vec![NanoUsd(0); models];
     if was_sent || ledger.finished().map_err(SpentError::from)?.next().is_some() {
         purses.clear(run).await?;
         let_workers_leave(&servers.control, run).await?;
         spent = spent_at_most(run, &plan, &ledger, &servers.store).await?;
     }
-    if let Some(earlier) = earlier {
-        let of_earlier = spent_in_store(run, &plan, &ledger, &earlier).await?;
-        spent.iter_mut().zip(of_earlier).for_each(|(spent, more)| *spent += more);
-    }
+    add_earlier(&mut spent, run, (&plan, &ledger), earlier.as_ref()).await?;
     let mut book = PurseBook::new(limits, spent);
     book.keep(folder)?;
     Ok(Some(treasurer(book)))
+}
+
+/// Adds what the calls for unfinished cells cost of which the store of one process knows.
+async fn add_earlier(
+    spent: &mut [NanoUsd],
+    run: &RunId,
+    (plan, ledger): (&Plan, &Ledger),
+    earlier: Option<&EmbeddedStore>,
+) -> Result<(), SpentError> {
+    let Some(earlier) = earlier else { return Ok(()) };
+    let of_earlier = spent_in_store(run, plan, ledger, earlier).await?;
+    spent.iter_mut().zip(of_earlier).for_each(|(spent, more)| *spent += more);
+    Ok(())
 }
 
 /// A limit that is none.

@@ -24,12 +24,16 @@ pub(super) struct Kept {
     version: u16,
     /// The life of the store in which the purses were written.
     pub(super) life: String,
-    /// What each model had cost before, in nano-dollars.
+    /// What each model had cost before, in nano-dollars; if `is_beside_ledger`, without what the ledger and the store of one
+    /// process know.
     pub(super) before: Vec<NanoUsd>,
     /// What was spent from closed purses, by model.
     pub(super) closed: Vec<NanoUsd>,
     /// What the owners of open purses have drawn, by model.
     pub(super) open: BTreeMap<String, Vec<NanoUsd>>,
+    /// Whether one process has gone on with the run since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_beside_ledger: bool,
 }
 
 /// Why the book cannot be used.
@@ -62,7 +66,14 @@ pub enum BookError {
 impl Kept {
     pub(super) fn new(before: Vec<NanoUsd>) -> Self {
         let closed = vec![NanoUsd(0); before.len()];
-        Self { version: BOOK_VERSION, life: String::new(), before, closed, open: BTreeMap::new() }
+        Self {
+            version: BOOK_VERSION,
+            life: String::new(),
+            before,
+            closed,
+            open: BTreeMap::new(),
+            is_beside_ledger: false,
+        }
     }
 
     fn problem(&self, models: usize) -> Option<String> {
@@ -90,6 +101,34 @@ impl PurseBook {
             Some(reason) => Err(BookError::Unreadable { path, reason }),
             None => Ok(Some(Self::of(limits, kept))),
         }
+    }
+
+    /// Leaves the run to one process, which draws from no purse: from now on the book has what the fleet has spent beside
+    /// `recorded`, which is what the ledger knows of each model. Returns that; nothing, if the folder has no book.
+    pub fn leave_to_one_process(folder: &Path, recorded: &[NanoUsd]) -> Result<Option<Vec<NanoUsd>>, BookError> {
+        let models = recorded.len();
+        let Some(mut book) = Self::read(folder, Vec::new(), models)? else { return Ok(None) };
+        if !book.kept.is_beside_ledger {
+            let taken = (0..models).map(|model| book.taken_of(model));
+            let beside = taken.zip(recorded).map(|(taken, recorded)| NanoUsd(taken.0.saturating_sub(recorded.0)));
+            book.kept = Kept { is_beside_ledger: true, ..Kept::new(beside.collect()) };
+            book.is_changed = true;
+            book.keep(folder)?;
+        }
+        Ok(Some(book.kept.before))
+    }
+
+    /// Whether one process has gone on with the run since: [`PurseBook::take_back`] is due.
+    pub fn is_left_to_one_process(&self) -> bool {
+        self.kept.is_beside_ledger
+    }
+
+    /// Takes the run back from one process. `recorded` is what the ledger and that process's store know of each model.
+    pub fn take_back(&mut self, recorded: &[NanoUsd]) {
+        self.kept.before.iter_mut().zip(recorded).for_each(|(before, recorded)| *before += *recorded);
+        self.kept.is_beside_ledger = false;
+        self.is_changed = true;
+        self.warnings();
     }
 
     /// Writes the book to the run's folder if it has changed. It is on disk when this returns.

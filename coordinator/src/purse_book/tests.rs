@@ -33,6 +33,31 @@ fn what_is_kept_is_found_again_and_anything_else_is_refused() {
 }
 
 #[test]
+fn what_a_fleet_has_spent_is_not_forgotten_when_one_process_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let leave =
+        |recorded: [u64; 2]| PurseBook::leave_to_one_process(folder.path(), &recorded.map(NanoUsd)).expect("writes");
+    assert_eq!(leave([0, 0]), None);
+    let mut book = PurseBook::new(limits(), vec![NanoUsd(100), NanoUsd(0)]);
+    book.kept.closed = vec![NanoUsd(30), NanoUsd(2)];
+    book.kept.open.insert("w".to_owned(), vec![NanoUsd(7), NanoUsd(0)]);
+    book.is_changed = true;
+    book.keep(folder.path()).expect("writes");
+    // The ledger knows of 90 of the 137, and of 2 of the 2.
+    assert_eq!(leave([90, 2]), Some(vec![NanoUsd(47), NanoUsd(0)]));
+    // One process has spent 60 meanwhile, and is started once more.
+    assert_eq!(leave([150, 2]), Some(vec![NanoUsd(47), NanoUsd(0)]));
+    let mut book = PurseBook::read(folder.path(), limits(), 2).expect("reads").expect("is there");
+    assert!(book.is_left_to_one_process());
+    book.take_back(&[NanoUsd(150), NanoUsd(2)]);
+    let used = book.used();
+    assert_eq!((used.spent, used.reserved), (NanoUsd(5 + 197 + 2), NanoUsd(0)));
+    book.keep(folder.path()).expect("writes");
+    let again = PurseBook::read(folder.path(), limits(), 2).expect("reads").expect("is there");
+    assert!(!again.is_left_to_one_process() && again.used() == used);
+}
+
+#[test]
 fn a_purse_without_a_last_statement_is_spent_in_full() {
     let drawn = || {
         let mut book = PurseBook::new(limits(), vec![NanoUsd(0); 2]);
