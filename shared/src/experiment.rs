@@ -215,7 +215,9 @@ impl Experiment {
             .iter()
             .flat_map(|model| [("api_key_file", model.api_key_file.as_deref()), ("ca_file", model.ca_file.as_deref())]);
         let own = [("survey.file", self.survey.file.as_deref()), ("codebook", self.codebook.as_deref())];
-        own.into_iter().chain(of_models).filter_map(|(what, file)| Some((what, file?)))
+        let of_headers = self.models.iter().flat_map(|model| model.headers.values());
+        let of_headers = of_headers.map(|source| ("headers", source.file.as_deref()));
+        own.into_iter().chain(of_models).chain(of_headers).filter_map(|(what, file)| Some((what, file?)))
     }
 
     fn problems(&self) -> Vec<String> {

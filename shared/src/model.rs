@@ -1,6 +1,7 @@
 //! The settings of a language model: its provider's address and key, its limits and its price.
 
 pub(crate) mod known;
+mod own_headers;
 pub(crate) mod problems;
 mod temperature;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use self::known::{Incomplete, Known};
+pub use self::own_headers::{HeaderSource, OwnHeaders};
 use self::problems::{Address, SettingsProblems};
 pub use self::problems::{holds_a_secret, is_plain, shown};
 pub use self::temperature::Temperature;
@@ -39,6 +41,9 @@ pub struct ModelSettings {
     /// name of the variable is the key's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key_name: Option<String>,
+    /// Further headers of each request, by their names; their values are in variables or files, such as Azure's `api-key`.
+    #[serde(default, skip_serializing_if = "OwnHeaders::is_empty")]
+    pub headers: OwnHeaders,
     /// A PEM file of certificates to trust for the provider and its proxy, in addition to the system's. It is read where the
     /// calls are made; in a fleet, on each worker's machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -120,6 +125,7 @@ impl ModelSettings {
             api_key_env: None,
             api_key_file: None,
             api_key_name: None,
+            headers: OwnHeaders::new(),
             ca_file: None,
             max_output_tokens: None,
             output_limit_field: OutputLimitField::default(),
@@ -139,7 +145,7 @@ impl ModelSettings {
             (Some(name), ..) => KeyName::Listed(name.clone()),
             (None, Some(file), _) => KeyName::File(file.clone()),
             (None, None, Some(variable)) => KeyName::Variable(variable.clone()),
-            (None, None, None) => KeyName::None,
+            (None, None, None) => self.headers.values().next().map_or(KeyName::None, HeaderSource::key_name),
         };
         Endpoint::new(self.base_url.as_deref().unwrap_or_default(), key)
     }
@@ -155,7 +161,8 @@ impl ModelSettings {
     #[must_use]
     pub fn for_workers(&self) -> Self {
         let api_key_name = self.api_key_name.clone().or_else(|| self.api_key_env.clone());
-        Self { api_key_name, api_key_env: None, api_key_file: None, ca_file: None, ..self.clone() }
+        let headers = self.headers.iter().map(|(name, source)| (name.clone(), source.for_workers())).collect();
+        Self { api_key_name, headers, api_key_env: None, api_key_file: None, ca_file: None, ..self.clone() }
     }
 
     /// After how many answered prompts the provider reads their common beginning from its cache: as set, or else two at DeepSeek
@@ -204,6 +211,7 @@ impl ModelSettings {
         problems.check_address(Address { field: "base_url", base_url, is_simulated: simulated, known });
         problems.check_replicas(base_url, &self.replicas);
         problems.check_key(self.api_key_env.as_deref(), self.api_key_name.as_deref());
+        problems.check_headers(&self.headers);
         problems.check_price(self.price.as_ref());
         problems.check_limits(self.limits, self.max_output_tokens);
         problems.check_cache_after(self.cache_after);

@@ -14,7 +14,7 @@ use valuesim_coordinator::fleet::{Assignment, FleetBudget, FleetCoordinator, Fle
 use valuesim_coordinator::ledger::Ledger;
 use valuesim_shared::budget::purses::Purses;
 use valuesim_shared::experiment::Experiment;
-use valuesim_shared::model::ModelSettings;
+use valuesim_shared::model::{HeaderSource, ModelSettings};
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::store::EmbeddedStore;
 use valuesim_shared::task::TASK_VERSION;
@@ -92,6 +92,14 @@ fn check_providers(experiment: &Experiment) -> anyhow::Result<()> {
             "model {:?} has its key in a file of this machine, and workers know keys by name alone: name it with --api-key-name \
              (api_key_name), and list that name at each worker (docs/operations.md)",
             model.name
+        );
+    }
+    let headers = experiment.models.iter().flat_map(|model| model.headers.iter().map(|header| (&model.name, header)));
+    let without_name = |(_, (_, source)): &(_, (_, &HeaderSource))| source.file.is_some() && source.key.is_none();
+    if let Some((model, (header, _))) = headers.clone().find(without_name) {
+        bail!(
+            "model {model:?} has the value of its header {header} in a file of this machine, and workers know keys by name alone: name it with \
+             `key`, and list that name at each worker (docs/operations.md)"
         );
     }
     Ok(())

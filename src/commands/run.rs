@@ -295,6 +295,7 @@ impl Job {
                 model.api_key_env = None;
                 model.api_key_file = None;
                 model.api_key_name = None;
+                model.headers.clear();
                 model.ca_file = None;
                 // It has no limits: there is nothing to find by a slow start.
                 model.limits.requests_per_minute.get_or_insert(u32::MAX);

@@ -64,3 +64,31 @@ fn the_output_limit_can_be_sent_in_the_field_of_reasoning_models() {
     let output = sandbox.run(&[&run[..], &limit, &["--output-limit-field", "limit"]].concat()).expect_code(2);
     assert!(output.stderr.contains("expected max_tokens or max_completion_tokens"), "{}", output.stderr);
 }
+
+#[test]
+fn headers_of_ones_own_are_named_in_the_experiment_and_have_their_values_elsewhere() {
+    let (sandbox, provider) = (Sandbox::new(), Recorder::start(reply_rule::reply));
+    let run = ["run", "experiment.toml", "--synthetic", "60", "--users", "1", "--folds", "1", "--methods", "full-info"];
+    let write = |headers: &str| {
+        let url = provider.base_url();
+        let model = format!("[[model]]\nname = 'm'\nbase_url = '{url}?api-version=2024-10-21'\nheaders = {headers}\n");
+        sandbox.write("experiment.toml", model);
+    };
+    write("{ api-key = { env = 'AZURE_VALUE' } }");
+    let said = sandbox.run(&run).expect_code(2).stderr;
+    assert!(said.contains("needs the header api-key: set the environment variable AZURE_VALUE"), "{said}");
+    let done = sandbox.run_with(("AZURE_VALUE", "hush-0123456789"), &run).expect_success();
+    assert!(!format!("{}{}", done.stdout, done.stderr).contains("hush"), "{done:?}");
+    let kept = std::fs::read_to_string(sandbox.run_folder("runs").join("experiment.toml")).unwrap();
+    assert!(kept.contains("AZURE_VALUE") && !kept.contains("hush"), "{kept}");
+    for (headers, expected) in [
+        ("{ api-key = 'hush' }", "the line is not shown, because it may hold a key"),
+        ("{ api-key = {} }", "headers.api-key: expected { env = \"VARIABLE\" }"),
+        ("{ api-key = { env = 'hush-0123456789abcdef' } }", "env: expected the name of an environment variable"),
+        ("{ Authorization = { env = 'A' } }", "headers.Authorization: the program sets this header itself"),
+    ] {
+        write(headers);
+        let said = sandbox.run(&run).expect_code(2).stderr;
+        assert!(said.contains(expected) && !said.contains("hush"), "{headers}: {said}");
+    }
+}

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use valuesim_shared::model::ModelSettings;
+use valuesim_shared::model::{HeaderSource, ModelSettings};
 use valuesim_worker::provider::{
     CallError, CallErrorKind, Client, Conversation, Deadlines, Decision, EncodedText, Reply,
 };
@@ -220,6 +220,33 @@ async fn the_key_is_sent_as_bearer_to_the_address_of_completions() {
     assert_eq!(request.header("authorization"), Some(format!("Bearer {KEY}").as_str()));
     assert!(request.head.starts_with("POST /v1/chat/completions HTTP/1.1\r\n"), "{}", request.head);
     assert_eq!(request.body["messages"], json!([{"role": "user", "content": "Who are you?"}]));
+}
+
+#[tokio::test]
+async fn headers_of_ones_own_are_sent_and_never_shown() {
+    const VALUE: &str = "az-0123456789abcdef";
+    let echo = json!({"error": {"message": format!("bad api-key {VALUE}"), "code": 401}}).to_string();
+    let server = Server::always(response("401 Unauthorized", "", echo.as_bytes()));
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let with = |value: &str| {
+        let file = folder.path().join("value");
+        std::fs::write(&file, value).expect("writes");
+        let source = HeaderSource { file: Some(file), ..HeaderSource::default() };
+        let mut model = model(format!("http://{}/v1", server.address));
+        model.headers.insert("api-key".to_owned(), source);
+        Client::new(&model, DEADLINES)
+    };
+    let client = with(VALUE).expect("is set up");
+    let error = send(&client).await.expect_err("refused");
+    let request = &server.requests()[0];
+    assert_eq!((request.header("api-key"), request.header("authorization")), (Some(VALUE), None));
+    let said = format!("{error} {error:?} {client:?}");
+    assert!(said.contains("bad api-key [key]") && !said.contains(VALUE), "{said}");
+    assert_eq!(error.kind, CallErrorKind::WrongKey);
+    let error = with("az-\u{1}hush").expect_err("no header has it").to_string();
+    assert!(error.contains("a header api-key that cannot be sent") && !error.contains("hush"), "{error}");
+    let error = with("\n").expect_err("it is empty").to_string();
+    assert!(error.contains("is empty"), "{error}");
 }
 
 #[tokio::test]

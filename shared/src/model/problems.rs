@@ -181,14 +181,14 @@ pub fn shown(address: &str) -> &str {
 }
 
 /// Whether a text may be the name of a variable, and is no key: those have long parts with small letters and digits.
-fn is_variable(text: &str) -> bool {
+pub(super) fn is_variable(text: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let starts_well = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     starts_well && text.chars().all(is_plain) && !text.split('_').any(looks_like_a_key)
 }
 
 /// Whether a text may be the name of a key in a worker's list.
-fn is_key_name(text: &str) -> bool {
+pub(super) fn is_key_name(text: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let is_short = (1..=MAX_KEY_NAME).contains(&text.len());
     is_short && text.chars().all(is_plain) && !text.split(['-', '_']).any(looks_like_a_key)

@@ -50,7 +50,7 @@ pub fn plain_address(address: &str) -> String {
 /// An address without its query, as it is written plainly.
 fn plain_base(address: &str) -> String {
     let mut address = address.trim_end_matches('/');
-    if let Some(base) = API_PATHS.iter().find_map(|path| address.strip_suffix(path)) {
+    while let Some(base) = API_PATHS.iter().find_map(|path| address.strip_suffix(path)) {
         address = base.trim_end_matches('/');
     }
     let host_at = address.find("://").map_or(0, |at| at + "://".len());

@@ -43,7 +43,7 @@ fn unseen(message: &str, line: usize) -> String {
     let field = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
     let what = field.map_or_else(|| "it cannot be read".to_owned(), |field| format!("unknown field `{field}`"));
     format!(
-        "line {line}: {what}; the line is not shown, because it may hold a key: keys belong into a variable or a file, which api_key_env or \
-         api_key_file names"
+        "line {line}: {what}; the line is not shown, because it may hold a key: keys belong into a variable or a file, which api_key_env, \
+         api_key_file or a header of `headers` names"
     )
 }

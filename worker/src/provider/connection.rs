@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Body, Response, Url};
+use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::permit::Stated;
@@ -34,6 +35,8 @@ pub(super) struct Connection {
     address: Url,
     /// The header with the key, if one is sent.
     bearer: Option<HeaderValue>,
+    /// The values of the user's own headers.
+    own_headers: Vec<SecretString>,
     deadlines: Deadlines,
     /// The environment variable that names the proxy, if there is a proxy.
     proxied_by: Option<&'static str>,
@@ -62,14 +65,15 @@ impl Connection {
         keys: &Keys,
     ) -> Result<Self, Problem> {
         let address = setup::address(model, path)?;
-        let Admitted { key, ca_file } = keys.admit(model, &address)?;
-        let headers = setup::headers(key.as_ref())?;
+        let Admitted { key, headers: own, ca_file } = keys.admit(model, &address)?;
+        let headers = setup::headers(key.as_ref(), &own)?;
+        let own_headers = own.into_iter().map(|(_, value)| value).collect();
         let bearer = headers.get(AUTHORIZATION).cloned();
         let variable = |name: &str| Some(std::env::var_os(name)?.to_string_lossy().into_owned());
         let route = Route::to(&address, variable)?;
         let http = setup::http_client(ca_file.as_deref(), headers, deadlines, &route)?;
         let (proxied_by, has_answered) = (route.variable, Arc::default());
-        Ok(Self { http, address, bearer, deadlines, proxied_by, max_bytes, has_answered })
+        Ok(Self { http, address, bearer, own_headers, deadlines, proxied_by, max_bytes, has_answered })
     }
 
     /// Where its requests go.
@@ -154,7 +158,7 @@ impl Connection {
         error.retry_after = headers::retry_after(headers, SystemTime::now());
         error.stated = Box::new(headers::stated_limits(headers, SystemTime::now()));
         error.message = moved_to.or(error.message);
-        if error.kind == CallErrorKind::WrongKey && self.bearer.is_none() {
+        if error.kind == CallErrorKind::WrongKey && self.bearer.is_none() && self.own_headers.is_empty() {
             error.kind = CallErrorKind::MissingKey;
         }
         self.unless_intermediary(error, body)
@@ -170,15 +174,16 @@ impl Connection {
         error
     }
 
-    /// The text with the key that was sent replaced.
+    /// The text with the key and the values of headers that were sent replaced.
     pub(super) fn without_key(&self, text: String) -> String {
-        let Some(key) = self.bearer.as_ref().and_then(|bearer| bearer.to_str().ok()?.strip_prefix(BEARER)) else {
-            return text;
-        };
-        match redact::without(key, &text) {
+        let key = self.bearer.as_ref().and_then(|bearer| bearer.to_str().ok()?.strip_prefix(BEARER));
+        let own = self.own_headers.iter().map(ExposeSecret::expose_secret);
+        // The name of a project may be a word of a reply; a key is longer.
+        let own = own.filter(|value| value.len() >= redact::SHORTEST_INSIDE_A_WORD);
+        key.into_iter().chain(own).fold(text, |text, secret| match redact::without(secret, &text) {
             Cow::Borrowed(_) => text,
             Cow::Owned(clean) => clean,
-        }
+        })
     }
 }
 

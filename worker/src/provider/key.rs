@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use reqwest::Url;
 use secrecy::SecretString;
-use valuesim_shared::model::ModelSettings;
+use valuesim_shared::model::{HeaderSource, ModelSettings};
 use valuesim_shared::small_file::read_secret;
 
 use super::key_list::{KeyList, KeyListError, KeySource, NotAllowed};
@@ -18,6 +18,14 @@ pub(super) enum KeyError {
         "needs a key: set the environment variable {0}, or name another with --api-key-env, or a file with --api-key-file"
     )]
     NotSet(String),
+    /// The variable with the value of a header is not set, or empty.
+    #[error("needs the header {header}: set the environment variable {variable}, which headers.{header} names")]
+    HeaderNotSet {
+        /// The name of the header.
+        header: String,
+        /// The variable.
+        variable: String,
+    },
     /// The variable that the worker's list names is not set, or empty.
     #[error("needs a key: {0} is not set in the worker's environment; set it, or list the key in the file of --keys")]
     NotSetHere(String),
@@ -52,6 +60,8 @@ pub enum Keys {
 pub(super) struct Admitted {
     /// The key; `None` if none is sent.
     pub(super) key: Option<SecretString>,
+    /// The values of headers of the user's own.
+    pub(super) headers: Vec<(String, SecretString)>,
     /// The file of certificates to trust in addition to the system's.
     pub(super) ca_file: Option<PathBuf>,
 }
@@ -60,10 +70,14 @@ impl Keys {
     /// Reads the key for calls to `address`, a URL of the model.
     pub(super) fn admit(&self, model: &ModelSettings, address: &Url) -> Result<Admitted, KeyError> {
         match self {
-            Self::OfUser => Ok(Admitted { key: key(model, address)?, ca_file: model.ca_file.clone() }),
+            Self::OfUser => {
+                let headers = each_header(model, |name, source| header_of_user(name, source, address))?;
+                Ok(Admitted { key: key(model, address)?, headers, ca_file: model.ca_file.clone() })
+            }
             Self::Listed(list) => {
                 let key = list.admit(model, address)?.map(KeySource::read).transpose()?;
-                Ok(Admitted { key, ca_file: list.ca_file().map(Path::to_owned) })
+                let headers = each_header(model, |_, source| list.admit_header(source, address)?.read())?;
+                Ok(Admitted { key, headers, ca_file: list.ca_file().map(Path::to_owned) })
             }
         }
     }
@@ -89,6 +103,24 @@ fn key(model: &ModelSettings, address: &Url) -> Result<Option<SecretString>, Key
             list.admit(&named, address)?.map(KeySource::read).transpose()
         }
         (None, None, None) => Ok(None),
+    }
+}
+
+/// The values of a model's own headers.
+fn each_header(
+    model: &ModelSettings,
+    read: impl Fn(&str, &HeaderSource) -> Result<SecretString, KeyError>,
+) -> Result<Vec<(String, SecretString)>, KeyError> {
+    model.headers.iter().map(|(name, source)| Ok((name.clone(), read(name, source)?))).collect()
+}
+
+/// The value of a header that a user names.
+fn header_of_user(name: &str, source: &HeaderSource, address: &Url) -> Result<SecretString, KeyError> {
+    match (&source.file, &source.env) {
+        (Some(file), _) => from_file(file),
+        (None, Some(variable)) => from_variable(variable)
+            .ok_or_else(|| KeyError::HeaderNotSet { header: name.to_owned(), variable: variable.clone() }),
+        (None, None) => KeyList::read(None, &[])?.admit_header(source, address)?.read(),
     }
 }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use reqwest::Url;
-use valuesim_shared::model::ModelSettings;
+use valuesim_shared::model::{HeaderSource, ModelSettings};
 use valuesim_shared::price::PriceTable;
 
 use self::file::{ListFile, ListFileError};
@@ -171,13 +171,29 @@ impl KeyList {
         let origin = Origin::of(address);
         // Earlier builds wrote the name of the coordinator's variable.
         let Some(name) = model.api_key_name.as_ref().or(model.api_key_env.as_ref()) else {
-            let is_allowed = is_this_machine(address) || self.without_key.contains(&origin);
+            // Each header must be allowed itself.
+            let has_headers = !model.headers.is_empty();
+            let is_allowed = has_headers || is_this_machine(address) || self.without_key.contains(&origin);
             return if is_allowed { Ok(None) } else { Err(NotAllowed::WithoutKey(origin)) };
         };
+        self.allowed(name, origin).map(Some)
+    }
+
+    /// Where the value of a header of a manifest is; `address` is where it would be sent.
+    pub(super) fn admit_header(&self, source: &HeaderSource, address: &Url) -> Result<&KeySource, NotAllowed> {
+        if source.file.is_some() {
+            return Err(NotAllowed::Place("file with a header's value"));
+        }
+        let name = source.key.as_ref().or(source.env.as_ref()).ok_or(NotAllowed::Name)?;
+        self.allowed(name, Origin::of(address))
+    }
+
+    /// Where the key of this name is, if it may go to `origin`.
+    fn allowed(&self, name: &str, origin: Origin) -> Result<&KeySource, NotAllowed> {
         let name = KeyName::new(name).ok_or(NotAllowed::Name)?;
         let Some(key) = self.keys.get(&name) else { return Err(NotAllowed::Key { name }) };
         if key.origins.contains(&origin) {
-            return Ok(Some(&key.source));
+            return Ok(&key.source);
         }
         let allowed: Vec<String> = key.origins.iter().map(ToString::to_string).collect();
         let allowed = if allowed.is_empty() { "no address yet".to_owned() } else { allowed.join(", ") };

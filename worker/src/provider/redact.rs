@@ -6,7 +6,7 @@ use std::borrow::Cow;
 const SHORTEST_SECRET: usize = 4;
 
 /// Shorter keys are replaced only where they stand as a word of their own.
-const SHORTEST_INSIDE_A_WORD: usize = 8;
+pub(super) const SHORTEST_INSIDE_A_WORD: usize = 8;
 
 /// What people write where a server accepts any key. No secrets, and perhaps words of a reply.
 const PLACEHOLDERS: [&str; 12] =

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Url, redirect, retry};
 use rustls::crypto::ring;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -35,6 +35,8 @@ pub(super) enum Problem {
     EmbeddingsKey(String),
     #[error("has a key that cannot be sent in a header: expected printable ASCII characters only")]
     KeyCharacters,
+    #[error("has a header {0} that cannot be sent: expected a value of printable ASCII characters only")]
+    HeaderCharacters(String),
     #[error("has an invalid base URL {0:?}: {1}; expected an address such as https://api.openai.com/v1")]
     Address(String, String),
     #[error(transparent)]
@@ -87,14 +89,20 @@ pub(super) fn address(model: &ModelSettings, path: &[&str]) -> Result<Url, Probl
     Ok(url)
 }
 
-/// The headers of every request to a model, including the key.
-pub(super) fn headers(key: Option<&SecretString>) -> Result<HeaderMap, Problem> {
+/// The headers of every request to a model, including the key and those of the user's own.
+pub(super) fn headers(key: Option<&SecretString>, own: &[(String, SecretString)]) -> Result<HeaderMap, Problem> {
     let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
     if let Some(key) = key {
         let bearer = HeaderValue::from_str(&format!("{BEARER}{}", key.expose_secret()));
         let mut bearer = bearer.map_err(|_| Problem::KeyCharacters)?;
         bearer.set_sensitive(true);
         headers.insert(AUTHORIZATION, bearer);
+    }
+    for (name, value) in own {
+        let unusable = || Problem::HeaderCharacters(name.clone());
+        let mut value = HeaderValue::from_str(value.expose_secret()).map_err(|_| unusable())?;
+        value.set_sensitive(true);
+        headers.insert(HeaderName::from_bytes(name.as_bytes()).map_err(|_| unusable())?, value);
     }
     Ok(headers)
 }

@@ -129,3 +129,29 @@ fn a_list_that_is_none_is_refused_without_showing_it() {
     let hosts = [("VALUESIM_KEY_A", "k"), ("VALUESIM_HOSTS_A", "http://")];
     assert!(refused(&hosts, &[], "").starts_with("VALUESIM_HOSTS_A: expected a host"));
 }
+
+#[test]
+fn the_value_of_a_header_goes_where_its_name_is_allowed_to() {
+    let environment = [("VALUESIM_KEY_AZURE", "s"), ("VALUESIM_HOSTS_AZURE", "https://ours.example")];
+    let list = list(&environment, &[], "").expect("is a list");
+    let with = |source: HeaderSource, base_url: &str| {
+        let mut model = model(None, base_url);
+        model.headers.insert("api-key".to_owned(), source);
+        model
+    };
+    let named = || HeaderSource { key: Some("azure".to_owned()), ..HeaderSource::default() };
+    let admit = |model: &ModelSettings| {
+        let address = Url::parse(model.base_url.as_deref().expect("has an address")).expect("is one");
+        // A model without a key may be called because each of its headers is asked for itself.
+        assert_eq!(ask(&list, model), Ok(None));
+        list.admit_header(&model.headers["api-key"], &address).cloned().map_err(|error| error.to_string())
+    };
+    assert_eq!(admit(&with(named(), "https://ours.example/v1")), Ok(variable("VALUESIM_KEY_AZURE")));
+    let error = admit(&with(named(), "https://evil.example/v1")).expect_err("not there");
+    assert!(error.contains("does not send to https://evil.example"), "{error}");
+    let file = HeaderSource { file: Some("/etc/passwd".into()), ..HeaderSource::default() };
+    assert!(admit(&with(file, "https://ours.example/v1")).expect_err("no place").contains("worker's own machine"));
+    let unknown = HeaderSource { env: Some("AWS_SECRET_ACCESS_KEY".to_owned()), ..HeaderSource::default() };
+    assert!(admit(&with(unknown, "https://ours.example/v1")).expect_err("unknown").contains("does not have"));
+    assert!(admit(&with(HeaderSource::default(), "https://ours.example/v1")).is_err());
+}
