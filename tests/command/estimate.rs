@@ -97,6 +97,31 @@ fn estimates_of_all_methods_are_within_a_tenth_of_the_bill() {
     compare(&METHODS, 20, 24);
 }
 
+/// Takes minutes: `cargo test --test command -- --ignored interval`.
+#[test]
+#[ignore = "takes minutes: see docs/development.md"]
+fn the_bill_lies_in_the_pilots_interval_as_often_as_it_claims() {
+    const RUNS: u64 = 100;
+    let mut inside = 0;
+    for seed in 1..=RUNS {
+        let sandbox = Sandbox::new();
+        let provider = Simulated::start(ProviderOptions { reply_sigma: Some(0.5), seed, ..ProviderOptions::default() });
+        let (url, seed) = (provider.base_url(), seed.to_string());
+        let with = |verb: &str, more: &[&str]| {
+            let whom = ["--users", "12", "--sample-seed", &seed];
+            sandbox.run(&flags(verb, &url, "no-cab", &[&whom, more].concat())).expect_success()
+        };
+        // Two cells of each of two people: some 230 calls.
+        with("run", &["--pilot", "4"]);
+        let outlook = with("estimate", &["--json"]).events().remove(0)["outlook"]["models"][0]["whole"].take();
+        let [low, high] = ["low", "high"].map(|end| number(&outlook["interval"][end]));
+        with("run", &[]);
+        inside += u64::from((low..=high).contains(&charged(&provider.stats())));
+    }
+    println!("in {inside} of {RUNS} runs the bill lay in the interval of the pilot");
+    assert!((RUNS * 85 / 100..=RUNS * 97 / 100).contains(&inside), "{inside} of {RUNS}");
+}
+
 #[test]
 fn a_pilot_goes_on_if_the_whole_run_costs_less_than_the_user_allows() {
     let sandbox = Sandbox::new();
