@@ -1,6 +1,7 @@
 //! Records where a run's numbers come from. The ledger keeps this beside the cells, so that the run can be verified.
 
 use serde::{Deserialize, Serialize};
+use valuesim_shared::answer_format::AnswerFormat;
 use valuesim_shared::cell::needs_retrieval;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::Experiment;
@@ -57,6 +58,9 @@ pub struct ModelProvenance {
     /// The temperature of requests.
     #[serde(default, skip_serializing_if = "Temperature::is_usual")]
     pub temperature: Temperature,
+    /// The form of answers that requests ask for.
+    #[serde(default, skip_serializing_if = "AnswerFormat::is_usual")]
+    pub answer_format: AnswerFormat,
 }
 
 impl Provenance {
@@ -79,12 +83,14 @@ impl Provenance {
                     name: model.name.clone(),
                     price: model.price.clone(),
                     temperature: model.temperature,
+                    answer_format: model.answer_format,
                 })
                 .collect(),
             embeddings: embeddings.map(|model| ModelProvenance {
                 name: model.name.clone(),
                 price: model.price.map(Price::from),
                 temperature: Temperature::default(),
+                answer_format: AnswerFormat::default(),
             }),
             kept_replies_of: Vec::new(),
         }
@@ -147,6 +153,10 @@ fn lines_of(provenance: &Provenance) -> Vec<String> {
         Temperature::Default => format!("temperature of {}: the provider's own", model.name),
         Temperature::Set(value) => format!("temperature of {}: {value}", model.name),
     }));
+    let constrained = provenance.models.iter().filter(|model| !model.answer_format.is_usual());
+    lines.extend(
+        constrained.map(|model| format!("answers of {}: constrained to JSON of a schema with the codes", model.name)),
+    );
     lines.extend(provenance.embeddings.iter().map(|model| format!("embeddings: {}", model.name)));
     lines.extend(provenance.models.iter().chain(&provenance.embeddings).filter_map(price));
     let earlier = &provenance.kept_replies_of;
@@ -184,6 +194,7 @@ mod tests {
                 name: "m".to_owned(),
                 price: Some(price),
                 temperature: Temperature::default(),
+                answer_format: AnswerFormat::default(),
             }],
             embeddings: None,
             kept_replies_of: Vec::new(),

@@ -1,6 +1,7 @@
 //! Derives a run's id from everything that decides its results, and from nothing else.
 
 use serde::Serialize;
+use valuesim_shared::answer_format::AnswerFormat;
 use valuesim_shared::cell::needs_retrieval;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::{ArmName, Experiment};
@@ -58,6 +59,9 @@ struct ModelInputs<'a> {
     /// Absent if it is the paper's.
     #[serde(skip_serializing_if = "Temperature::is_usual")]
     temperature: Temperature,
+    /// Absent if it is the paper's.
+    #[serde(skip_serializing_if = "AnswerFormat::is_usual")]
+    answer_format: AnswerFormat,
     extra_body: &'a serde_json::Map<String, serde_json::Value>,
 }
 
@@ -114,6 +118,7 @@ fn model_inputs<'a>(experiment: &Experiment, model: &'a ModelSettings) -> ModelI
         base_url: model.base_url.as_deref().filter(|_| experiment.simulate.is_none()),
         max_output_tokens: model.max_output_tokens,
         temperature: model.temperature,
+        answer_format: model.answer_format,
         extra_body: &model.extra_body,
     }
 }

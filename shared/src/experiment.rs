@@ -147,6 +147,9 @@ const NO_EMBEDDINGS: &str = "methods: `rag` retrieves with embeddings, and none 
 const NO_EMBEDDINGS_PRICE: &str = "its price is unknown: say one with --embeddings-price (`price` in the experiment file), or run with \
                                    --price-unknown (`price_unknown = true`)";
 
+/// What is said of answers that are constrained in behaviour `paper`.
+const NOT_OF_THE_PAPER: &str = "answer_format is not for behaviour `paper`, whose program asks for text: leave it out";
+
 /// What to do about a model whose price is not known.
 const NO_PRICE: &str = "its price is unknown: say one with --price or `price`, bring a table with --prices, or run it with \
                         --price-unknown (`price_unknown = true`)";
@@ -282,6 +285,8 @@ impl Experiment {
             for problem in model.problems(is_simulated) {
                 unless(false, problem);
             }
+            let may_constrain = self.behaviour == Behaviour::Corrected || model.answer_format.is_usual();
+            unless(may_constrain, format!("model {:?}: {NOT_OF_THE_PAPER}", model.name));
             // Unknown is never zero: whoever pays must have said that it is all right.
             let price_is_settled = is_simulated || self.price_unknown || model.price.is_some();
             unless(price_is_settled, format!("model {:?}: {NO_PRICE}", model.name));

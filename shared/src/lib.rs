@@ -1,5 +1,6 @@
 //! What coordinator and worker share: survey, codebook, methods, prompts, messages, queue, store, permits, money.
 
+pub mod answer_format;
 pub mod budget;
 pub mod call;
 pub mod cell;

@@ -14,6 +14,7 @@ pub use self::own_headers::{HeaderSource, OwnHeaders};
 use self::problems::{Address, SettingsProblems};
 pub use self::problems::{holds_a_secret, is_plain, shown};
 pub use self::temperature::Temperature;
+use crate::answer_format::AnswerFormat;
 use crate::day::Day;
 use crate::permit::{Endpoint, KeyName, Limits, plain_address};
 use crate::price::{Host, Price, PriceTable};
@@ -57,6 +58,9 @@ pub struct ModelSettings {
     /// The temperature of requests.
     #[serde(default, skip_serializing_if = "Temperature::is_usual")]
     pub temperature: Temperature,
+    /// The form of answers that requests ask for.
+    #[serde(default, skip_serializing_if = "AnswerFormat::is_usual")]
+    pub answer_format: AnswerFormat,
     /// After how many answered prompts with the same beginning the provider reads it from its cache; 0 if it has no cache.
     /// Decides in which order a cell's calls are made, and so what they cost, not what comes of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -130,6 +134,7 @@ impl ModelSettings {
             max_output_tokens: None,
             output_limit_field: OutputLimitField::default(),
             temperature: Temperature::default(),
+            answer_format: AnswerFormat::default(),
             cache_after: None,
             limits: Limits::default(),
             price: None,
@@ -217,6 +222,10 @@ impl ModelSettings {
         problems.check_cache_after(self.cache_after);
         let reason = "the method sets this field itself";
         problems.check_extra_body(&self.extra_body, &FIELDS_OF_THE_METHOD, reason);
+        if !self.answer_format.is_usual() {
+            let reason = "answer_format sets this field; leave one of them out";
+            problems.check_extra_body(&self.extra_body, &["response_format"], reason);
+        }
         problems.into_sentences()
     }
 }

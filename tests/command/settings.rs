@@ -92,3 +92,31 @@ fn headers_of_ones_own_are_named_in_the_experiment_and_have_their_values_elsewhe
         assert!(said.contains(expected) && !said.contains("hush"), "{headers}: {said}");
     }
 }
+
+#[test]
+fn answers_can_be_constrained_to_json_in_behaviour_corrected_alone() {
+    let sandbox = Sandbox::new();
+    let said = |lines: &str, code: i32| {
+        sandbox.write("experiment.toml", format!("{lines}\nbase_url = 'http://127.0.0.1:9/v1'\n"));
+        let ended =
+            sandbox.run(&["run", "experiment.toml", "--synthetic", "60", "--dry-run", "--json"]).expect_code(code);
+        format!("{}{}", ended.stdout, ended.stderr)
+    };
+    let model = "[[model]]\nname = 'm'";
+    let constrained = format!("{model}\nanswer_format = 'json_schema'");
+    let run = |text: &str| text.split("\"run\":\"").nth(1).map(|rest| rest[..12].to_owned());
+    let (as_text, as_json) = (said(model, 0), said(&constrained, 0));
+    assert!(run(&as_text).is_some() && run(&as_text) != run(&as_json), "the format is part of the run's identity");
+    assert_eq!(run(&said(&format!("{model}\nanswer_format = 'text'"), 0)), run(&as_text));
+    for (lines, expected) in [
+        (format!("behaviour = 'paper'\n{constrained}"), "answer_format is not for behaviour `paper`"),
+        (format!("{model}\nanswer_format = 'xml'"), "expected `text` or `json_schema`"),
+        (
+            format!("{constrained}\nextra_body = {{ response_format = {{}} }}"),
+            "extra_body.response_format: answer_format sets",
+        ),
+    ] {
+        let said = said(&lines, 2);
+        assert!(said.contains(expected), "{said}");
+    }
+}

@@ -145,7 +145,9 @@ impl<Q: Queue, S: Store, O: PermitOffice> Cell<Q, S, O> {
     async fn make(&self, question: &Question, call: NextCall, ready: Option<ReadyCalls>) -> Result<Answered, Halt> {
         let prompt = self.prompt(question, &call);
         let block = (call.prompt == Prompt::OfStage).then(|| self.calls.block(question));
+        let response_format = self.calls.answer_format().response_format(call.key.stage.kind(), question);
         let conversation = Conversation::new(&prompt.before, block, &prompt.after);
+        let conversation = conversation.in_format(response_format.as_deref());
         let format;
         let conversation = match &call.follows {
             Follows::Nothing => conversation,

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
+use valuesim_shared::answer_format::AnswerFormat;
 use valuesim_shared::call::{CallKey, ReplyText, session};
 use valuesim_shared::cell::Rules;
 use valuesim_shared::codebook::Question;
@@ -123,6 +124,11 @@ impl<Q: Queue, S: Store, O: PermitOffice> CellCalls<Q, S, O> {
     /// The question as prompts show it.
     pub(crate) fn block(&self, question: &Question) -> &EncodedText {
         self.context.run.question_block(question.id)
+    }
+
+    /// The form of answers that the cell's model is asked for.
+    pub(crate) fn answer_format(&self) -> AnswerFormat {
+        self.context.run.manifest.models[usize::from(self.task.cell.model.0)].answer_format
     }
 
     /// The rules that decide the cell's calls.

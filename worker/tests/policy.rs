@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use valuesim_shared::answer_format::AnswerFormat;
 use valuesim_shared::method::{Behaviour, Method};
 use valuesim_shared::outcome::{CellOutcome, Ended};
 
@@ -270,4 +271,23 @@ async fn talk_around_a_backstory_is_kept_and_counted() {
         let outcome = Bench::new(Setup::new(server.address)).await.finish().await.expect("finishes");
         assert_eq!(outcome.spend.oddities.values().sum::<u64>(), framed, "{:?}", outcome.spend.oddities);
     }
+}
+
+#[tokio::test]
+async fn answers_may_be_constrained_to_the_codes_of_the_question() {
+    let person = Person::new(fold());
+    let server = Server::start(Arc::new(move |request, _| {
+        let schema = &request.body["response_format"]["json_schema"]["schema"];
+        let codes = schema["properties"]["answer"]["enum"].as_array();
+        let Some(code) = codes.and_then(|codes| codes.last()) else { return ok(&person.reply(request)) };
+        let answer = json!({"answer": code, "analysis": "They would."}).to_string();
+        ok(&completion(&answer, "stop"))
+    }));
+    let mut setup = Setup::new(server.address);
+    setup.model.answer_format = AnswerFormat::JsonSchema;
+    let outcome = Bench::new(setup).await.finish().await.expect("finishes");
+    let arm = &outcome.result.arms[0];
+    assert!(arm.ended.0.iter().all(|ended| *ended == Ended::Answered), "{:?}", arm.ended);
+    let constrained = |request: &&Request| request.body.get("response_format").is_some();
+    assert_eq!(server.requests().iter().filter(constrained).count(), 58 * 3, "all modules' calls, and no story's");
 }

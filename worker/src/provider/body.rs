@@ -55,12 +55,14 @@ pub struct Conversation<'a> {
     /// The model's reply to the prompt, and the reminder that follows it.
     follow_up: Option<[&'a str; 2]>,
     most_output_tokens: Option<u32>,
+    /// The field `response_format`, as JSON.
+    response_format: Option<&'a str>,
 }
 
 impl<'a> Conversation<'a> {
     /// One prompt. `question` is `None` if the other texts contain it.
     pub fn new(before: &'a EncodedText, question: Option<&'a EncodedText>, after: &'a EncodedText) -> Self {
-        Self { before, question, after, follow_up: None, most_output_tokens: None }
+        Self { before, question, after, follow_up: None, most_output_tokens: None, response_format: None }
     }
 
     /// The same prompt, the model's reply to it, and a reminder.
@@ -73,6 +75,12 @@ impl<'a> Conversation<'a> {
     #[must_use]
     pub fn with_room_for(self, most_output_tokens: u32) -> Self {
         Self { most_output_tokens: Some(most_output_tokens), ..self }
+    }
+
+    /// The same prompt with this field `response_format`, which is JSON, if there is one.
+    #[must_use]
+    pub fn in_format(self, response_format: Option<&'a str>) -> Self {
+        Self { response_format, ..self }
     }
 
     /// The limit on the reply's tokens, if it differs from the model's settings.
@@ -160,15 +168,17 @@ impl BodyTemplate {
 
     /// The body for a conversation of a session.
     pub(super) fn fill(&self, conversation: &Conversation<'_>, session: &str) -> RequestBody {
-        let Conversation { before, question, after, follow_up, most_output_tokens } = conversation;
+        let Conversation { before, question, after, follow_up, most_output_tokens, response_format } = conversation;
         let opening = most_output_tokens.map_or_else(|| self.opening.clone(), |most| opening(&self.model, Some(most)));
         let question = question.map_or_else(Bytes::new, |question| question.0.clone());
-        let end = match (follow_up, self.takes_cache_key) {
-            (None, false) => Bytes::from_static(END),
-            (None, true) => with_cache_key(END, session).into(),
-            (Some(follow_up), false) => closing(*follow_up).into(),
-            (Some(follow_up), true) => with_cache_key(&closing(*follow_up), session).into(),
-        };
+        let mut end = follow_up.map_or_else(|| Bytes::from_static(END), |follow_up| closing(follow_up).into());
+        if self.takes_cache_key {
+            // The field by which OpenAI routes prompts that begin alike to one machine.
+            end = with_field(&end, "prompt_cache_key", &Value::from(session).to_string());
+        }
+        if let Some(format) = response_format {
+            end = with_field(&end, "response_format", format);
+        }
         RequestBody::new([opening, before.0.clone(), question, after.0.clone(), end])
     }
 }
@@ -197,11 +207,11 @@ fn closing(follow_up: [&str; 2]) -> Vec<u8> {
     [to_reply, &reply.0[..], to_reminder, &reminder.0, END].concat()
 }
 
-/// The same end of a body with the field by which OpenAI routes prompts that begin alike to one machine.
-fn with_cache_key(end: &[u8], session: &str) -> Vec<u8> {
+/// The same end of a body with one more field, whose value is JSON.
+fn with_field(end: &[u8], name: &str, json: &str) -> Bytes {
     let without_brace = &end[..end.len() - 1];
-    let field = format!(",\"prompt_cache_key\":{}}}", Value::from(session));
-    [without_brace, field.as_bytes()].concat()
+    let field = format!(",\"{name}\":{json}}}");
+    [without_brace, field.as_bytes()].concat().into()
 }
 
 /// Whether a model's address is OpenAI's, which knows `prompt_cache_key`. Other servers may refuse unknown fields.
@@ -263,6 +273,19 @@ mod tests {
         model.base_url = Some("https://api.openai.com/v1".to_owned());
         model.extra_body.insert("prompt_cache_key".to_owned(), json!("mine"));
         assert_eq!(body(&model, &ordinary)["prompt_cache_key"], "mine");
+    }
+
+    #[test]
+    fn a_response_format_is_a_field_of_the_body() {
+        let (before, after) = (EncodedText::new("Who?"), EncodedText::new(""));
+        let ordinary = Conversation::new(&before, None, &after);
+        let mut model = ModelSettings::named("m");
+        model.base_url = Some("https://api.openai.com/v1".to_owned());
+        for conversation in [ordinary, ordinary.followed_up("You.", "Once more")] {
+            let mut expected = body(&model, &conversation);
+            expected["response_format"] = json!({"type": "json_schema"});
+            assert_eq!(body(&model, &conversation.in_format(Some("{\"type\":\"json_schema\"}"))), expected);
+        }
     }
 
     #[test]
