@@ -38,7 +38,7 @@ bench:
 	@tests/servers/install
 	cargo bench --workspace
 
-# Against other people's programs: the aimock server (npm), the openai client and a model of embeddings (PyPI), Chromium on the live
+# Against other people's programs: the aimock server (npm), LiteLLM's proxy, the openai client and a model of embeddings (PyPI), Chromium on the live
 # page and on a report (playwright-core and axe-core from npm); the statistics against scipy, statsmodels and, where it is installed,
 # R's survey.
 compat:

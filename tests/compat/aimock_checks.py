@@ -56,9 +56,9 @@ class Aimock:
 class Run:
     """`valuesim run` of one respondent and one fold, in a separate folder."""
 
-    def __init__(self, valuesim, base_url, folder, *flags, key=None):
+    def __init__(self, valuesim, base_url, folder, *flags, key=None, model="gpt-3.5-turbo"):
         command = [valuesim, "run", "--synthetic", "50", "--users", "1", "--folds", "1", "--json"]
-        command += ["--model", "gpt-3.5-turbo", "--price-unknown", "--base-url", base_url, "--runs", folder, *flags]
+        command += ["--model", model, "--price-unknown", "--base-url", base_url, "--runs", folder, *flags]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("VALUESIM_")}
         if key is not None:
             command += ["--api-key-env", "COMPAT_KEY"]

@@ -1,9 +1,10 @@
-"""Runs all checks and prints how many passed. Usage: main.py VALUESIM AIMOCK CHROMIUM MODULES, paths."""
+"""Runs all checks and prints how many passed. Usage: main.py VALUESIM AIMOCK LITELLM CHROMIUM MODULES, paths."""
 
 import sys
 
 import aimock_checks
 import data_checks
+import litellm_checks
 import openai_checks
 import page_checks
 import price_checks
@@ -12,10 +13,12 @@ import results_checks
 from checks import Checks
 
 
-def main(valuesim, aimock, chromium, modules):
+def main(valuesim, aimock, litellm, chromium, modules):
     checks = Checks()
     with checks("aimock: all checks ran"):
         aimock_checks.run(checks, valuesim, aimock)
+    with checks("litellm: all checks ran"):
+        litellm_checks.run(checks, valuesim, litellm)
     with checks("openai: all checks ran"):
         openai_checks.run(checks, valuesim)
     with checks("rag: all checks ran"):

@@ -31,6 +31,7 @@ fn errors_are_classified_by_status_and_code() {
     check(402, "content_filter", "", Kind::InsufficientFunds);
     check(401, "invalid_api_key", "invalid_request_error", Kind::WrongKey);
     check(401, "", "", Kind::WrongKey);
+    check(400, "400", "no_db_connection", Kind::WrongKey);
     check(403, "", "", Kind::Forbidden);
     check(404, "model_not_found", "invalid_request_error", Kind::UnknownModel);
     check(404, "", "NotFoundError", Kind::UnknownModel);
@@ -43,6 +44,11 @@ fn errors_are_classified_by_status_and_code() {
     check(422, "", "", Kind::BadRequest);
     check(200, "", "", Kind::Malformed);
     check(200, "rate_limit_exceeded", "", Kind::RateLimited);
+}
+
+#[test]
+fn a_gateway_that_does_not_know_the_model_says_so_in_words() {
+    check_words(400, "/chat/completions: Invalid model name passed in model=nope.", Kind::UnknownModel);
 }
 
 #[test]
