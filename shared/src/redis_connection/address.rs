@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use redis::io::tcp::TcpSettings;
-use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, TlsCertificates};
+use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisConnectionInfo, TlsCertificates};
 
 use super::RedisConnectionError;
 use crate::server_address;
@@ -31,6 +31,14 @@ impl Address {
             reason: format!("use the certificates for TLS: {error}"),
         })?;
         Ok(Self { client, ..self })
+    }
+
+    /// The same server without user, password and database, none of which a Sentinel knows.
+    pub(super) fn without_login(&self) -> Self {
+        let settings = RedisConnectionInfo::default().set_skip_set_lib_name();
+        let info = self.client.get_connection_info().clone().set_redis_settings(settings);
+        // Certificates of one's own are left out: then nothing is found out.
+        Client::open(info).map_or_else(|_| self.clone(), |client| Self { client, shown: self.shown.clone() })
     }
 
     /// Whether the connection is encrypted.

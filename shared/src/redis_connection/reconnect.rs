@@ -56,7 +56,11 @@ pub(super) async fn keep(shared: Arc<Shared>) {
 }
 
 async fn open(address: &Address) -> Result<Opened, Failure> {
-    let mut connection = connection_to(address).await?;
+    let mut connection = match connection_to(address).await {
+        Ok(connection) => connection,
+        Err(failure @ Failure::Final(_)) => return Err(if_sentinel(address).await.unwrap_or(failure)),
+        Err(failure) => return Err(failure),
+    };
     let refusal = match server::facts(&mut connection).await {
         Ok(facts) => return checked(address, connection, &facts).await,
         Err(error) => error,
@@ -75,6 +79,14 @@ async fn open(address: &Address) -> Result<Opened, Failure> {
         Ok(_) => Ok(Opened { connection, warnings: vec![server::unchecked(&first_line(&refusal))] }),
         Err(_) => Err(failure),
     }
+}
+
+/// The failure that says so if the server is a Sentinel: it refuses the login to the primary, and the choice of a database.
+async fn if_sentinel(address: &Address) -> Option<Failure> {
+    let mut connection = connection_to(&address.without_login()).await.ok()?;
+    let facts = server::facts(&mut connection).await.ok()?;
+    let refusal = facts.check(address).err()?;
+    matches!(refusal, RedisConnectionError::Sentinel { .. }).then_some(Failure::Final(refusal))
 }
 
 async fn connection_to(address: &Address) -> Result<MultiplexedConnection, Failure> {

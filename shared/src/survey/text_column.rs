@@ -78,6 +78,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn weights_may_have_decimal_commas() {
+        let mut builder = TextColumnBuilder::default();
+        for field in ["0,93", "1.07", " 2,5 ", "1,000,000", "n/a"] {
+            builder.push(field.as_bytes());
+        }
+        assert_eq!(builder.finish().numbers(), [Some(0.93), Some(1.07), Some(2.5), None, None]);
+    }
+
+    #[test]
     fn each_value_is_kept_once_in_its_order() {
         let mut builder = TextColumnBuilder::default();
         for field in ["b", "10", "9", "b", "-4", "", "9"] {

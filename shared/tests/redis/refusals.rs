@@ -253,9 +253,12 @@ async fn a_proxy_that_knows_no_info_is_used_with_a_warning() {
 async fn a_sentinel_is_named_with_the_primary_that_it_watches() {
     let primary = RedisServer::start().await.expect("starts");
     let sentinel = RedisServer::start_sentinel(&primary).await.expect("starts");
-    let said = refusal(&sentinel.url()).await.to_string();
     let watched = format!("mymaster at {}", primary.url().replace("redis://", ""));
-    assert!(said.contains("it is a Sentinel") && said.contains(&watched), "{said}");
+    let with_login = sentinel.url().replace("redis://", "redis://:s3cret@");
+    for url in [sentinel.url(), with_login, format!("{}/1", sentinel.url())] {
+        let said = refusal(&url).await.to_string();
+        assert!(said.contains("it is a Sentinel") && said.contains(&watched), "{said}");
+    }
 }
 
 #[tokio::test]
