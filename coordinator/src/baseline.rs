@@ -32,7 +32,7 @@ pub struct Baselines<'a> {
 impl<'a> Baselines<'a> {
     /// Counts the answers of all respondents of the survey, not only of those who are simulated.
     pub fn new(survey: &'a Survey, codebook: &'a Codebook) -> Self {
-        let respondents = || (0..survey.respondents()).map(Respondent::from_index);
+        let respondents = || survey.everybody();
         let mut countries: Vec<Country> = respondents().map(|respondent| survey.country(respondent)).collect();
         countries.sort_unstable();
         countries.dedup();
@@ -84,7 +84,7 @@ impl<'a> Baselines<'a> {
     }
 
     fn country(&self, respondent: Respondent) -> Group {
-        Group::Country(self.countries[respondent.index()].into())
+        Group::Country(self.countries[self.survey.places().of(respondent)].into())
     }
 }
 

@@ -159,10 +159,11 @@ impl Evaluated<'_> {
     }
 }
 
-/// Each arm's scores. `weights` has one for each respondent of the survey.
+/// Each arm's scores. `weights` has one for each respondent of the survey, in the order of the file.
 fn arm_results(scored: &Scored<'_>, weights: Option<&[f64]>, questions: &[QuestionResults]) -> Vec<ArmResults> {
     let of_people = |weights: &[f64]| -> Vec<f64> {
-        scored.people.iter().map(|person| weights[person.respondent.index()]).collect()
+        let place = |person: &ScoredPerson| scored.of.survey.places().of(person.respondent);
+        scored.people.iter().map(|person| weights[place(person)]).collect()
     };
     let weights = weights.map(of_people);
     let whom = Whom { sample: scored.sample(), strata: scored.strata, weights: weights.as_deref() };

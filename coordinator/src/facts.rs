@@ -61,7 +61,7 @@ fn survey_fact(experiment: &Experiment, survey: &Survey) -> String {
 
 /// What was unusual about the survey file, each part after a semicolon.
 fn as_read(survey: &Survey) -> String {
-    let AsRead { separator, lines_above, blanks } = survey.as_read();
+    let AsRead { separator, lines_above, ids_from, blanks } = survey.as_read();
     let extract = survey.extract_of().map(|rows| {
         let (here, all) = (grouped(survey.respondents() as u64), grouped(rows as u64));
         let release = survey.edition().release;
@@ -71,9 +71,10 @@ fn as_read(survey: &Survey) -> String {
         '\t' => "fields separated by tabs".to_owned(),
         other => format!("fields separated by `{other}`"),
     });
+    let ids = ids_from.as_ref().map(|column| format!("respondents named by `{column}`"));
     let above = counted(*lines_above, "line above the header skipped", "lines above the header skipped");
     let blanks_text = counted(*blanks, "blank value taken as missing", "blank values taken as missing");
-    let parts = [extract, separator, (*lines_above > 0).then_some(above), (*blanks > 0).then_some(blanks_text)];
+    let parts = [extract, ids, separator, (*lines_above > 0).then_some(above), (*blanks > 0).then_some(blanks_text)];
     std::iter::once(String::new()).chain(parts.into_iter().flatten()).collect::<Vec<_>>().join("; ")
 }
 
@@ -88,6 +89,7 @@ fn sample_fact(experiment: &Experiment, plan: &Plan, survey: &Survey) -> String 
     }
     let papers = survey.edition().release == Release::V6
         && survey.extract_of().is_none()
+        && survey.as_read().ids_from.is_none()
         && sample.seed == PAPER_SEED
         && sample.users == Some(Users::Count(PAPER_USERS))
         && sample.countries.is_empty()

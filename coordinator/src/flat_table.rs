@@ -13,8 +13,11 @@ use crate::parquet_table::{Column, Kind};
 use crate::predictions::{RELEASE, Replies};
 
 /// Whose row it is.
-pub(crate) const RESPONDENT: Column =
-    Column::required("respondent", Kind::Int32, "row number in the survey file, starting at 1");
+pub(crate) const RESPONDENT: Column = Column::required(
+    "respondent",
+    Kind::Int32,
+    "row number in the survey file, starting at 1; or the number in `--id-column`",
+);
 
 /// What its calls were for.
 const STAGE: Column = Column::required(

@@ -103,6 +103,9 @@ pub struct SurveySource {
     /// The survey file: `.csv`, `.csv.gz` or `.zip`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
+    /// The column of the file whose numbers name the respondents, in place of their rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_column: Option<String>,
     /// Respondents of the synthetic survey.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub synthetic: Option<u32>,
@@ -236,6 +239,11 @@ impl Experiment {
         unless(name_is_plain, format!("name {name:?}: expected 1 to 60 letters, digits, `-` and `_`"));
         let one_source = self.survey.file.is_none() || self.survey.synthetic.is_none();
         unless(one_source, "survey: `file` and `synthetic` exclude each other; leave one out".to_owned());
+        let has_file = self.survey.id_column.is_none() || self.survey.file.is_some();
+        unless(
+            has_file,
+            "survey.id_column (--id-column): it is a column of a survey file; name the file, too".to_owned(),
+        );
         let is_sized = self.survey.synthetic.is_none_or(|people| (1..=MAX_SYNTHETIC).contains(&people));
         unless(is_sized, format!("survey.synthetic: expected 1 to {MAX_SYNTHETIC} respondents"));
         for problem in self.sample.problems().into_iter().chain(self.stopping_problems()) {

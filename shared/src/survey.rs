@@ -8,6 +8,7 @@ mod error;
 mod header;
 mod load;
 mod open;
+mod places;
 mod record;
 mod text_column;
 mod utf16;
@@ -24,6 +25,7 @@ use crate::id::{Code, Country, QUESTIONS, QuestionId, Respondent};
 
 pub use edition::{Edition, Release};
 pub use error::{SurveyError, ValueFault};
+pub use places::{MAX_ID, Places};
 pub use text_column::TextColumn;
 
 /// The answers of all respondents to all questions, with their countries.
@@ -38,6 +40,7 @@ pub struct Survey {
     texts: BTreeMap<String, TextColumn>,
     digest: [u8; 32],
     as_read: AsRead,
+    places: Places,
 }
 
 /// What was unusual about a file as it was read.
@@ -47,14 +50,31 @@ pub struct AsRead {
     pub separator: Option<char>,
     /// Lines above its header, which were skipped.
     pub lines_above: u64,
+    /// The column that names the respondents, if their rows do not.
+    pub ids_from: Option<String>,
     /// Answers that were blank, or `NA` and the like, and were taken as missing.
     pub blanks: u64,
 }
 
 impl Survey {
-    /// The number of respondents. They have the rows 1 to this number.
+    /// The number of respondents. They have the rows 1 to this number, unless a column of the file names them.
     pub fn respondents(&self) -> usize {
         self.countries.len()
+    }
+
+    /// All respondents, in the order of the file.
+    pub fn everybody(&self) -> impl ExactSizeIterator<Item = Respondent> + '_ {
+        (0..self.respondents()).map(|index| self.places.respondent(index))
+    }
+
+    /// Whether it has this respondent.
+    pub fn has(&self, respondent: Respondent) -> bool {
+        self.places.has(respondent, self.respondents())
+    }
+
+    /// The positions of the respondents.
+    pub fn places(&self) -> &Places {
+        &self.places
     }
 
     /// A respondent's answer, which may be a missing code.
@@ -62,7 +82,7 @@ impl Survey {
     /// # Panics
     /// If there is no such respondent.
     pub fn code(&self, respondent: Respondent, question: QuestionId) -> Code {
-        self.columns[question.index()].get(respondent.index())
+        self.columns[question.index()].get(self.places.of(respondent))
     }
 
     /// The country in which a respondent was interviewed.
@@ -70,7 +90,7 @@ impl Survey {
     /// # Panics
     /// If there is no such respondent.
     pub fn country(&self, respondent: Respondent) -> Country {
-        self.countries[respondent.index()]
+        self.countries[self.places.of(respondent)]
     }
 
     /// A further column of the file, as text; `None` if it was not loaded.
@@ -98,7 +118,7 @@ impl Survey {
         self.edition.release == Release::Synthetic
     }
 
-    /// The hash of edition, countries and codes. It depends neither on further columns nor on how the file was packed.
+    /// The hash of edition, countries, codes, and ids if a column gives them. It depends neither on further columns nor on how the file was packed.
     pub fn digest(&self) -> [u8; 32] {
         self.digest
     }
@@ -155,7 +175,7 @@ impl SurveyBuilder {
         self.columns.iter_mut().for_each(Column::shrink_to_fit);
         let digest = digest(&edition, &self.countries, &self.columns);
         let (countries, columns, texts, as_read) = (self.countries, self.columns, BTreeMap::new(), AsRead::default());
-        Survey { edition, countries, columns, texts, digest, as_read }
+        Survey { edition, countries, columns, texts, digest, as_read, places: Places::default() }
     }
 }
 
@@ -163,6 +183,16 @@ impl Default for SurveyBuilder {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// The digest of a survey whose respondents have these ids.
+fn digest_with_ids(digest: [u8; 32], ids: &[Respondent]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"ids").update(&digest);
+    for id in ids {
+        hasher.update(&id.row().to_le_bytes());
+    }
+    hasher.finalize().into()
 }
 
 /// Hashes lengths before contents, so that no two surveys give the same bytes.

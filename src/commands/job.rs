@@ -59,7 +59,10 @@ impl Job {
             None => Codebook::built_in(),
         };
         let survey = match &experiment.survey.file {
-            Some(file) => Survey::load_with(file, &codebook, &experiment.evaluation.further_columns()).or_usage()?,
+            Some(file) => {
+                let further = experiment.evaluation.further_columns();
+                Survey::load_with(file, &codebook, (&further, experiment.survey.id_column.as_deref())).or_usage()?
+            }
             None => synthetic(&experiment).survey(),
         };
         check_columns(&survey, &codebook, &experiment.evaluation).or_usage()?;

@@ -58,6 +58,37 @@ fn the_inverted_file() {
 }
 
 #[test]
+fn a_column_that_names_no_respondents() {
+    let check = |table: SurveyFile, column: &str, expected: &[&str]| {
+        let sandbox = Sandbox::new();
+        sandbox.write("wvs.csv", table.with_name("doi", "original_id").text());
+        let run = ["run", "--survey", "wvs.csv", "--users", "1", "--id-column", column];
+        sandbox.run(&run).expect_code(2).check_error(expected);
+    };
+    let named = || SurveyFile::of(3).with(2, "doi", "7").with(3, "doi", "9.0").with(4, "doi", "8");
+    check(named(), "id", &["has no column \"id\""]);
+    check(
+        named().with(4, "doi", "9"),
+        "original_id",
+        &["wvs.csv, line 4, column original_id", "the respondent of line 3, too"],
+    );
+    for wrong in ["0", "-1", "", "x7", "1.5", "10000001"] {
+        let expected = ["wvs.csv, line 3, column original_id", "expected whole numbers from 1 to 10000000"];
+        check(named().with(3, "doi", wrong), "original_id", &expected);
+    }
+    let sandbox = Sandbox::new();
+    sandbox
+        .run(&["run", "--synthetic", "60", "--id-column", "x"])
+        .expect_code(2)
+        .check_error(&["--id-column", "--synthetic"]);
+    sandbox.write("e.toml", "survey.id_column = 'x'");
+    sandbox.run(&["run", "e.toml"]).expect_code(2).check_error(&["survey.id_column", "name the file, too"]);
+    sandbox.write("wvs.csv", named().with_name("doi", "original_id").text());
+    let listed = ["run", "--survey", "wvs.csv", "--id-column", "original_id", "--respondents", "1"];
+    sandbox.run(&listed).expect_code(2).check_error(&["respondent 1 does not exist", "named by column `original_id`"]);
+}
+
+#[test]
 fn a_truncated_file() {
     let text = SurveyFile::of(5).with_all("version", "6-0-0 (2024-04-30)").text();
     let cut = &text[..text.len() - 100];

@@ -1,7 +1,5 @@
 //! Whether the scored people are like those of the survey file.
 
-use valuesim_shared::id::Respondent;
-
 use super::groups::Column;
 use super::scored::Scored;
 use crate::results::{Calibration, CalibrationGroup, MAX_GROUPS};
@@ -16,7 +14,7 @@ pub(super) fn calibration(scored: &Scored<'_>) -> Vec<Calibration> {
 
 fn of_column(scored: &Scored<'_>, column: &Column) -> Calibration {
     let file = scored.of.survey.respondents();
-    let in_file = column.sizes((0..file).map(Respondent::from_index));
+    let in_file = column.sizes(scored.of.survey.everybody());
     let in_sample = column.sizes(scored.people.iter().map(|person| person.respondent));
     let without = |all: usize, sizes: &[u64]| all as u64 - sizes.iter().sum::<u64>();
     let rest = (without(scored.people.len(), &in_sample), without(file, &in_file));

@@ -24,7 +24,6 @@ pub(crate) fn drawn_from(
         };
         countries.is_empty() || countries.iter().any(is_it)
     };
-    let all = (0..survey.respondents()).map(Respondent::from_index);
-    let people: Vec<Respondent> = all.filter(is_named).collect();
+    let people: Vec<Respondent> = survey.everybody().filter(is_named).collect();
     (people.len() as u64 == count).then_some(people)
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use valuesim_shared::codebook::{Codebook, Question};
 use valuesim_shared::experiment::EvaluationSettings;
 use valuesim_shared::id::{Code, QuestionId, Respondent};
-use valuesim_shared::survey::{Survey, TextColumn};
+use valuesim_shared::survey::{Places, Survey, TextColumn};
 
 use crate::statistics::MIN_BEFORE_STOPPING;
 
@@ -93,6 +93,8 @@ pub(crate) struct Column {
     pub(crate) first: usize,
     /// The group of each respondent, or [`NO_GROUP`].
     of: Vec<u16>,
+    /// Where the respondents stand in it.
+    places: Places,
 }
 
 /// A group's value in the survey file, and its name for people.
@@ -138,12 +140,13 @@ impl Column {
             Err(_) => by_text(survey.column(name).ok_or_else(|| ColumnError::Unknown(name.to_owned()))?),
         };
         let (groups, of) = grouping.ok_or_else(|| ColumnError::TooManyGroups { column: name.to_owned() })?;
-        Ok(Self { name: name.to_owned(), title: title.to_owned(), groups, first: 1, of })
+        let places = survey.places().clone();
+        Ok(Self { name: name.to_owned(), title: title.to_owned(), groups, first: 1, of, places })
     }
 
     /// A respondent's group; `None` if the survey has no value.
     pub(crate) fn group(&self, respondent: Respondent) -> Option<usize> {
-        let group = self.of[respondent.index()];
+        let group = self.of[self.places.of(respondent)];
         (group != NO_GROUP).then_some(group.into())
     }
 
@@ -204,7 +207,7 @@ fn grouping<V: Ord + Copy>(
     value: impl Fn(Respondent) -> Option<V>,
     name: impl Fn(V) -> GroupName,
 ) -> Grouping {
-    let values: Vec<Option<V>> = (0..survey.respondents()).map(|index| value(Respondent::from_index(index))).collect();
+    let values: Vec<Option<V>> = survey.everybody().map(value).collect();
     let distinct: BTreeSet<V> = values.iter().copied().flatten().collect();
     let mut groups = BTreeMap::new();
     for (at, &value) in distinct.iter().enumerate() {

@@ -29,8 +29,8 @@ fn about_chance() -> String {
 fn few_of_a_country(scored: &Scored<'_>) -> Option<String> {
     let survey = scored.of.survey;
     let mut people: HashMap<Country, usize> = HashMap::new();
-    for index in 0..survey.respondents() {
-        *people.entry(survey.country(Respondent::from_index(index))).or_default() += 1;
+    for respondent in survey.everybody() {
+        *people.entry(survey.country(respondent)).or_default() += 1;
     }
     let mut few: Vec<(String, usize)> = Vec::new();
     for person in scored.people {
@@ -57,8 +57,8 @@ fn few_of_a_country(scored: &Scored<'_>) -> Option<String> {
 /// People whose answers to all questions are those of somebody else.
 fn copies(survey: &Survey) -> Option<String> {
     let mut seen: HashMap<[u8; 32], u64> = HashMap::with_capacity(survey.respondents());
-    for index in 0..survey.respondents() {
-        *seen.entry(answers_digest(survey, Respondent::from_index(index))).or_default() += 1;
+    for respondent in survey.everybody() {
+        *seen.entry(answers_digest(survey, respondent)).or_default() += 1;
     }
     let copied = seen.into_values().filter(|&count| count > 1);
     let (people, sets) = copied.fold((0, 0_u64), |(people, sets), count| (people + count, sets + 1));

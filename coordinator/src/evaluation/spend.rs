@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use tokio_util::sync::CancellationToken;
-use valuesim_shared::id::ModelId;
+use valuesim_shared::id::{ModelId, Respondent};
 use valuesim_shared::outcome::CellSpend;
 
 use super::evaluated::{Evaluated, EvaluationError};
@@ -26,7 +26,8 @@ impl Evaluated<'_> {
     }
 
     fn spend(&self, model: ModelId, stop: &CancellationToken) -> Result<ModelSpend, EvaluationError> {
-        let rows = rows(self.survey.respondents());
+        let highest = self.survey.everybody().map(Respondent::row).max();
+        let rows = rows(highest.unwrap_or(0) as usize);
         let mut total = CellSpend::default();
         for of_rows in in_parallel(&rows, |rows| self.spend_of_rows(model, rows.clone(), stop)) {
             total.add(&of_rows?);
@@ -51,7 +52,7 @@ impl Evaluated<'_> {
     }
 }
 
-/// All rows, which count from 1, of a survey with so many respondents.
+/// All rows of the ledger, which count from 1, of a survey whose respondents have numbers up to this.
 fn rows(respondents: usize) -> Vec<RangeInclusive<u32>> {
     let row = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
     (0..respondents).step_by(ROWS).map(|before| row(before + 1)..=row(respondents.min(before + ROWS))).collect()

@@ -92,7 +92,8 @@ impl<'a> People<'a> {
         let labels =
             self.about.each_ref().map(|groups| Value::shared(groups.as_ref().and_then(|groups| groups.label(person))));
         let [country, region, sex, age, education, income, language] = labels;
-        let weight = self.weights.as_ref().map(|weights| weights[person.respondent.index()]);
+        let place = self.scored.of.survey.places().of(person.respondent);
+        let weight = self.weights.as_ref().map(|weights| weights[place]);
         let (respondent, folds) = (person.respondent.row().into(), person.folds.len() as u64);
         [
             Value::Number(respondent),

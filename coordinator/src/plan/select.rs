@@ -58,13 +58,16 @@ pub(super) fn select(sample: &Sample, survey: &Survey, codebook: &Codebook) -> R
 /// Everybody who may be drawn, in the order of the file or of the list.
 fn candidates(sample: &Sample, survey: &Survey, codebook: &Codebook) -> Result<Vec<Respondent>, PlanError> {
     let rows = survey.respondents();
-    if let Some(&row) = sample.respondents.iter().find(|row| row.index() >= rows) {
-        return Err(PlanError::NoSuchRespondent { row, rows });
+    if let Some(&row) = sample.respondents.iter().find(|&&respondent| !survey.has(respondent)) {
+        let column = survey.as_read().ids_from.as_ref();
+        let named_by =
+            column.map_or_else(|| "their rows, counted from 1".to_owned(), |column| format!("column `{column}`"));
+        return Err(PlanError::NoSuchRespondent { row, rows, named_by });
     }
     let countries = countries(&sample.countries, codebook)?;
     let listed = !sample.respondents.is_empty();
     let mut candidates: Vec<Respondent> =
-        if listed { without_repeats(&sample.respondents) } else { (0..rows).map(Respondent::from_index).collect() };
+        if listed { without_repeats(&sample.respondents) } else { survey.everybody().collect() };
     candidates.retain(|&respondent| countries.is_empty() || countries.contains(&survey.country(respondent)));
     if candidates.is_empty() {
         let countries = sample.countries.join(", ");

@@ -21,7 +21,11 @@ pub(crate) const TABLE: &str = "predictions";
 /// All columns, in their order. To add one, add a row here.
 const COLUMNS: &[PredictionColumn] = &[
     PredictionColumn {
-        column: Column::required("respondent", Kind::Int32, "row number in the survey file, starting at 1"),
+        column: Column::required(
+            "respondent",
+            Kind::Int32,
+            "row number in the survey file, starting at 1; or the number in `--id-column`",
+        ),
         value: |row| Value::Number(row.batch.respondent.row().into()),
     },
     PredictionColumn {

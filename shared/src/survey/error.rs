@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::edition::Release;
+use super::places::MAX_ID;
 
 /// The file to get instead of one that cannot be used.
 const WANTED: &str = "expected the WVS wave 7 cross-national file as CSV \
@@ -192,6 +193,13 @@ pub enum ValueFault {
     NotACountry,
     /// The value is not UTF-8.
     NotText,
+    /// The value names no respondent.
+    NoId,
+    /// The value names another respondent, too.
+    SameId {
+        /// The line of the other one, counted from 1.
+        line: u64,
+    },
 }
 
 impl fmt::Display for ValueFault {
@@ -207,6 +215,11 @@ impl fmt::Display for ValueFault {
                  if the file is right, use a codebook that has this code"
             ),
             Self::NotACountry => f.write_str("is not a country: expected an ISO 3166-1 numeric code, 1 to 999"),
+            Self::NoId => write!(f, "names no respondent: expected whole numbers from 1 to {MAX_ID} in the column of --id-column"),
+            Self::SameId { line } => write!(
+                f,
+                "names the respondent of line {line}, too: name a column with another number in each line as --id-column"
+            ),
             Self::NotText => f.write_str("is not UTF-8: was the file saved again by another program?"),
         }
     }

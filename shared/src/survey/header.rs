@@ -23,6 +23,8 @@ pub(super) struct Layout {
     /// Optional; only used to recognise the edition.
     pub(super) doi: Option<usize>,
     pub(super) country: usize,
+    /// Of the column that names the respondents, if one does.
+    pub(super) id: Option<usize>,
     /// Positions of Q1 to Q290.
     pub(super) questions: Vec<usize>,
     /// Names and positions of further columns.
@@ -39,8 +41,12 @@ const KEPT_IF_THERE: [&str; 2] = ["N_REGION_ISO", "LNGE_ISO"];
 pub(super) const VERSION: &str = "version";
 
 impl Layout {
-    /// Reads the layout from a header, with `further` columns. The error says what kind of file it is instead.
-    pub(super) fn read(file: &Path, header: &Record<'_>, further: &[String]) -> Result<Self, SurveyError> {
+    /// Reads the layout from a header, with `further` columns and the one with ids, if there is one. The error says what kind of file it is instead.
+    pub(super) fn read(
+        file: &Path,
+        header: &Record<'_>,
+        (further, id_column): (&[String], Option<&str>),
+    ) -> Result<Self, SurveyError> {
         let names = names(file, header)?;
         let positions: BTreeMap<&str, usize> = names.iter().copied().zip(0..).collect();
         let wanted = || QuestionId::all().map(|id| id.to_string()).chain([COUNTRY.to_owned()]);
@@ -48,16 +54,22 @@ impl Layout {
         if !missing.is_empty() {
             return Err(wrong_columns(file, &positions, &missing));
         }
-        if let Some(column) = wanted().find(|name| names.iter().filter(|other| *other == name).count() > 1) {
+        let with_id = || wanted().chain(id_column.map(str::to_owned));
+        if let Some(column) = with_id().find(|name| names.iter().filter(|other| *other == name).count() > 1) {
             return Err(SurveyError::ColumnTwice { file: file.to_owned(), column });
         }
         let further = further_columns(file, &positions, further)?;
+        let id = id_column.map(|column| {
+            let no_such = || SurveyError::NoSuchColumn { file: file.to_owned(), column: column.to_owned() };
+            positions.get(column).copied().ok_or_else(no_such)
+        });
         Ok(Self {
             width: names.len(),
             has_empty_end: names.len() > 1 && names.last().is_some_and(|name| name.is_empty()),
             version: positions.get(VERSION).copied(),
             doi: positions.get("doi").copied(),
             country: positions[COUNTRY],
+            id: id.transpose()?,
             questions: QuestionId::all().map(|id| positions[id.to_string().as_str()]).collect(),
             further,
         })

@@ -7,12 +7,13 @@ use super::dialect::Dialect;
 use super::edition::Edition;
 use super::error::{SurveyError, ValueFault};
 use super::header::{self, Layout};
+use super::places::{IdsBuilder, MAX_ID};
 use super::record::{Record, RecordFault, Records};
 use super::text_column::TextColumnBuilder;
 use super::value::{self, KnownCodes};
-use super::{AsRead, Survey, SurveyBuilder, open};
+use super::{AsRead, Survey, SurveyBuilder, digest_with_ids, open};
 use crate::codebook::Codebook;
-use crate::id::{Code, Country, QUESTIONS, QuestionId};
+use crate::id::{Code, Country, QUESTIONS, QuestionId, Respondent};
 
 /// The number of characters of a wrong value that an error shows.
 const SHOWN_CHARS: usize = 40;
@@ -27,13 +28,18 @@ impl Survey {
     ///
     /// Of other columns it keeps the region and the language of the interview, if the file has them.
     pub fn load(file: &Path, codebook: &Codebook) -> Result<Self, SurveyError> {
-        Self::load_with(file, codebook, &[])
+        Self::load_with(file, codebook, (&[], None))
     }
 
-    /// Loads a survey with further columns, which the file must have.
-    pub fn load_with(file: &Path, codebook: &Codebook, further: &[String]) -> Result<Self, SurveyError> {
+    /// Loads a survey with further columns, which the file must have, and with the column that names its respondents, if one does:
+    /// different whole numbers from 1 to [`MAX_ID`].
+    pub fn load_with(
+        file: &Path,
+        codebook: &Codebook,
+        (further, id_column): (&[String], Option<&str>),
+    ) -> Result<Self, SurveyError> {
         let known = KnownCodes::of_all(codebook);
-        open::read_unpacked(file, |stream| Loader { file, known, further }.load(stream))
+        open::read_unpacked(file, |stream| Loader { file, known, further, id_column }.load(stream))
     }
 }
 
@@ -43,6 +49,8 @@ struct Loader<'a> {
     known: Vec<KnownCodes>,
     /// Names of columns to keep as text.
     further: &'a [String],
+    /// The column that names the respondents.
+    id_column: Option<&'a str>,
 }
 
 /// The texts in the first row that identify the edition.
@@ -58,12 +66,12 @@ impl Loader<'_> {
         let dialect = Dialect::find(records.beginning().map_err(|error| open::fault(self.file, error))?);
         records.begin_at(dialect);
         let header = self.next(&mut records)?;
-        let layout = Layout::read(self.file, &header.ok_or_else(|| self.empty())?, self.further)?;
+        let layout = Layout::read(self.file, &header.ok_or_else(|| self.empty())?, (self.further, self.id_column))?;
         let mut builder = SurveyBuilder::new();
         let mut texts = EditionTexts::default();
         let mut further: Vec<TextColumnBuilder> = layout.further.iter().map(|_| TextColumnBuilder::default()).collect();
         let mut codes = [Code(0); QUESTIONS];
-        let mut blanks = 0;
+        let (mut blanks, mut ids) = (0, IdsBuilder::default());
         while let Some(record) = self.next(&mut records)? {
             if !has_all_fields(&record, &layout, dialect) {
                 let (line, found) = (record.line, record.len());
@@ -78,6 +86,7 @@ impl Loader<'_> {
             }
             blanks += self.read_codes(&layout, &record, &mut codes)?;
             builder.push(self.country(&layout, &record)?, &codes);
+            self.read_id(&layout, &record, &mut ids)?;
             for (column, (_, position)) in further.iter_mut().zip(&layout.further) {
                 column.push(record.field(*position));
             }
@@ -86,8 +95,23 @@ impl Loader<'_> {
         let names = layout.further.into_iter().map(|(name, _)| name);
         let columns = further.into_iter().map(TextColumnBuilder::finish);
         let separator = Some(char::from(dialect.separator)).filter(|&separator| separator != ',');
-        let as_read = AsRead { separator, lines_above: dialect.lines_above, blanks };
+        let ids_from = self.id_column.map(str::to_owned);
+        let as_read = AsRead { separator, lines_above: dialect.lines_above, ids_from, blanks };
+        let survey = if layout.id.is_some() { with_ids(survey, ids) } else { survey };
         Ok(Survey { texts: names.zip(columns).collect(), as_read, ..survey })
+    }
+
+    /// Reads a respondent's id, if a column has it.
+    fn read_id(&self, layout: &Layout, record: &Record<'_>, ids: &mut IdsBuilder) -> Result<(), SurveyError> {
+        let (Some(column), Some(position)) = (self.id_column, layout.id) else { return Ok(()) };
+        let field = record.field(position);
+        let fault = |fault| self.value_fault(record, column, field, fault);
+        let number = value::parse(field).ok().flatten().and_then(|code| u32::try_from(code.0).ok());
+        let id = number.filter(|id| *id <= MAX_ID).and_then(Respondent::new);
+        match ids.push(id.ok_or_else(|| fault(ValueFault::NoId))?, record.line) {
+            Some(line) => Err(fault(ValueFault::SameId { line })),
+            None => Ok(()),
+        }
     }
 
     fn next<'r>(&self, records: &'r mut Records<'_>) -> Result<Option<Record<'r>>, SurveyError> {
@@ -173,6 +197,11 @@ impl Loader<'_> {
     fn not_a_survey(&self, found: &str) -> SurveyError {
         SurveyError::NotASurvey { file: self.file.to_owned(), found: found.to_owned() }
     }
+}
+
+fn with_ids(survey: Survey, ids: IdsBuilder) -> Survey {
+    let places = ids.finish();
+    Survey { digest: digest_with_ids(survey.digest, places.ids()), places, ..survey }
 }
 
 /// Whether a row has the fields of the header. Programs that do not separate by commas often end rows with a separator too many.

@@ -47,6 +47,17 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "FILE", env = "VALUESIM_SURVEY", help_heading = "Data")]
     survey: Option<PathBuf>,
 
+    /// The column of the survey file whose numbers name its respondents, for extracts that keep the numbers of another file
+    /// [default: their row numbers]
+    #[arg(
+        long,
+        value_name = "COLUMN",
+        env = "VALUESIM_ID_COLUMN",
+        conflicts_with = "synthetic",
+        help_heading = "Data"
+    )]
+    id_column: Option<String>,
+
     /// Another codebook: a TOML file, or the reference code's `questions.json` with `nature_options.json` beside it
     #[arg(long, value_name = "FILE", env = "VALUESIM_CODEBOOK", help_heading = "Data")]
     codebook: Option<PathBuf>,
@@ -215,6 +226,9 @@ impl Flags {
         if let Some(respondents) = self.synthetic {
             experiment.survey.synthetic = Some(respondents);
             experiment.survey.file = None;
+        }
+        if let Some(column) = &self.id_column {
+            experiment.survey.id_column = Some(column.clone());
         }
         if let Some(codebook) = &self.codebook {
             experiment.codebook = Some(codebook.clone());

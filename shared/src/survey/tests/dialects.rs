@@ -35,7 +35,7 @@ fn tables_are_read_as_programs_save_them() {
         ("unicode.txt.gz", gz(&utf16(&table.text())), None, 0),
     ] {
         let survey = load_as(name, content).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let expected = AsRead { separator, lines_above, blanks: 0 };
+        let expected = AsRead { separator, lines_above, ids_from: None, blanks: 0 };
         assert_eq!((survey.digest(), survey.as_read()), (plain, &expected), "{name}");
     }
     // A line number counts what stands above the header.
