@@ -277,7 +277,11 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
             Ok(FleetEnd::OutOfBudget | FleetEnd::Refused(_)) => self.report_last().await,
             // Another coordinator reports on the run, or will.
             Ok(FleetEnd::Interrupted) | Err(FleetError::AlreadyCoordinated(_)) => {}
-            Err(error) => self.heartbeat.stopped_by(error.to_string()).await,
+            Err(error) => {
+                if let Err(error) = self.heartbeat.stopped_by(error.to_string()).await {
+                    tracing::debug!(%error, "could not report why this coordinator ends");
+                }
+            }
         }
         self.heartbeat.ends().await;
         leadership::release(&self.servers.control, &self.manifest.run, &self.process).await;

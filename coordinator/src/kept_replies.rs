@@ -1,4 +1,5 @@
-//! Finds the replies that earlier runs kept of a run's cells, so that a method that is added later pays for its own calls alone.
+//! Finds what earlier runs have of a run's cells: those that they finished, so that a sample that grows pays for what is new, and
+//! the replies that they kept, so that a method that is added later pays for its own calls alone.
 
 use std::mem::ManuallyDrop;
 use std::path::Path;
@@ -7,12 +8,14 @@ use std::sync::Arc;
 use valuesim_shared::experiment::Experiment;
 use valuesim_shared::id::{Cell, ModelId, RunId};
 use valuesim_shared::method::Method;
+use valuesim_shared::outcome::CellOutcome;
 use valuesim_shared::transcript::Transcript;
 
 use crate::ledger::{Ledger, LedgerError};
 use crate::plan::Plan;
 use crate::provenance::Provenance;
 use crate::run_id::same_replies;
+use crate::taken_cells::{Paid, TakenCells, have_the_same_calls, taken};
 
 /// The largest transcript that a task carries, in compressed bytes: a broker holds thousands of tasks in memory. The calls of
 /// larger ones are made again.
@@ -30,15 +33,18 @@ pub struct EarlierRun {
     methods: Vec<Method>,
     /// Of how many cells of the present run it has replies.
     cells: u64,
+    /// The cells of the present run that it has finished, with the same calls.
+    finished: TakenCells,
 }
 
-/// The replies that earlier runs have kept of a run's cells.
+/// What earlier runs have of a run's cells.
 #[derive(Debug, Default)]
 pub struct KeptReplies(Vec<EarlierRun>);
 
 impl EarlierRun {
-    /// The earlier run of `experiment` with a ledger at `path`, if it has replies that the present run of `present` can use:
-    /// kept of a cell of the plan, with the same survey, codebook, prompts, behaviour, and the same settings of a model.
+    /// The earlier run of `experiment` with a ledger at `path`, if it has finished cells or kept replies that the present run of
+    /// `present` can use: of cells of the plan, with the same survey, codebook, prompts, behaviour, and the same settings of a
+    /// model. Finished cells must also have the same methods, folds and draws.
     ///
     /// # Errors
     /// If its ledger cannot be read.
@@ -51,10 +57,15 @@ impl EarlierRun {
             return Ok(None);
         }
         let ledger = Ledger::view(path)?;
-        if ledger.transcripts()? == 0 || !ledger.provenance()?.iter().all(|it| it.has_the_prompts_of(provenance)) {
+        if !ledger.provenance()?.iter().all(|it| it.has_the_prompts_of(provenance)) {
             return Ok(None);
         }
         let planned = plan.planned();
+        let finished = if have_the_same_calls(experiment, present) {
+            TakenCells::find(&ledger, &models, &planned, present.transcripts)?
+        } else {
+            TakenCells::default()
+        };
         let mut cells = 0;
         for (own, theirs) in (0..).map(ModelId).zip(&models) {
             let Some(theirs) = theirs else { continue };
@@ -64,7 +75,13 @@ impl EarlierRun {
         }
         let methods = experiment.methods.iter().filter(|method| present.methods.contains(method)).copied().collect();
         let (run, ledger) = (ledger.run()?, ManuallyDrop::new(ledger));
-        Ok((cells > 0).then_some(Self { run, ledger, models, methods, cells }))
+        let is_of_use = cells > 0 || finished.sum().0 > 0;
+        Ok(is_of_use.then_some(Self { run, ledger, models, methods, cells, finished }))
+    }
+
+    /// How many cells are taken from it, and what they came to there.
+    pub fn taken(&self) -> (u64, Paid) {
+        self.finished.sum()
     }
 
     /// The run.
@@ -90,7 +107,32 @@ impl KeptReplies {
             let most = |run: &EarlierRun| (run.methods.len(), run.cells);
             most(other).cmp(&most(one)).then_with(|| one.run.0.cmp(&other.run.0))
         });
+        for at in 1..runs.len() {
+            let (before, rest) = runs.split_at_mut(at);
+            for run in before {
+                rest[0].finished.without(&run.finished);
+            }
+        }
         Self(runs)
+    }
+
+    /// The cell as an earlier run has finished it, as one of the run `present`. If its ledger cannot be read any more, there is
+    /// none: it can be done again.
+    pub(crate) async fn taken(self: &Arc<Self>, cell: Cell, present: &RunId, transcripts: bool) -> Option<CellOutcome> {
+        if self.0.iter().all(|run| !run.finished.contains(cell)) {
+            return None;
+        }
+        let (kept, present) = (Arc::clone(self), present.clone());
+        let reading = move || kept.read_taken(cell, &present, transcripts);
+        read_or_warn(cell, "the cell of an earlier run is not taken over", reading).await
+    }
+
+    fn read_taken(&self, cell: Cell, present: &RunId, transcripts: bool) -> Result<Option<CellOutcome>, LedgerError> {
+        let Some(run) = self.0.iter().find(|run| run.finished.contains(cell)) else { return Ok(None) };
+        let Some(&Some(model)) = run.models.get(usize::from(cell.model.0)) else { return Ok(None) };
+        let outcome = taken(&run.ledger, Cell { model, ..cell }, (present, cell), transcripts)?;
+        let is_small = |transcript: &Transcript| transcript.as_bytes().len() <= MAX_BYTES;
+        Ok(outcome.filter(|outcome| outcome.transcript.as_ref().is_none_or(is_small)))
     }
 
     /// The runs, in the order in which they are used.
@@ -105,14 +147,8 @@ impl KeptReplies {
             return None;
         }
         let kept = Arc::clone(self);
-        // The database panics on some files that change while it reads them.
-        let error = match tokio::task::spawn_blocking(move || kept.read(cell)).await {
-            Ok(Ok(transcript)) => return transcript,
-            Ok(Err(error)) => error.to_string(),
-            Err(panic) => panic.to_string(),
-        };
-        tracing::warn!(%cell, error, "the replies that an earlier run kept of this cell are not used");
-        None
+        read_or_warn(cell, "the replies that an earlier run kept of this cell are not used", move || kept.read(cell))
+            .await
     }
 
     fn read(&self, cell: Cell) -> Result<Option<Transcript>, LedgerError> {
@@ -126,6 +162,22 @@ impl KeptReplies {
     }
 }
 
+/// What is read from the ledger of an earlier run; nothing, with a warning, if that fails.
+async fn read_or_warn<T: Send + 'static>(
+    cell: Cell,
+    what: &'static str,
+    reading: impl FnOnce() -> Result<Option<T>, LedgerError> + Send + 'static,
+) -> Option<T> {
+    // The database panics on some files that change while it reads them.
+    let error = match tokio::task::spawn_blocking(reading).await {
+        Ok(Ok(found)) => return found,
+        Ok(Err(error)) => error.to_string(),
+        Err(panic) => panic.to_string(),
+    };
+    tracing::warn!(%cell, error, "{what}");
+    None
+}
+
 /// For each model of `present`, the model of `earlier` whose replies to the same prompts are as good as its own.
 fn models(earlier: &Experiment, present: &Experiment) -> Vec<Option<ModelId>> {
     let of =
@@ -137,7 +189,7 @@ fn models(earlier: &Experiment, present: &Experiment) -> Vec<Option<ModelId>> {
 mod tests {
     use valuesim_shared::call::{CallKey, ReplyText};
     use valuesim_shared::id::{Fold, Respondent};
-    use valuesim_shared::outcome::{CellOutcome, CellResult, CellSpend, OUTCOME_VERSION};
+    use valuesim_shared::outcome::{CellResult, CellSpend, OUTCOME_VERSION};
     use valuesim_shared::stage::Stage;
     use valuesim_shared::transcript::Call;
 
@@ -174,7 +226,14 @@ mod tests {
         let outcomes: Vec<CellOutcome> = (1..=200).map(|row| outcome(&run, cell(row))).collect();
         Ledger::open(&path, &run).expect("opens").record(&outcomes).expect("writes");
         let ledger = ManuallyDrop::new(Ledger::view(&path).expect("reads"));
-        let earlier = EarlierRun { run, ledger, models: vec![Some(ModelId(0))], methods: Vec::new(), cells: 200 };
+        let earlier = EarlierRun {
+            run,
+            ledger,
+            models: vec![Some(ModelId(0))],
+            methods: Vec::new(),
+            cells: 200,
+            finished: TakenCells::default(),
+        };
         let kept = Arc::new(KeptReplies::of(vec![earlier]));
         assert_eq!(kept.of_cell(cell(1)).await, outcomes[0].transcript);
         assert_eq!(kept.of_cell(cell(201)).await, None);

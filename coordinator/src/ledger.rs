@@ -20,6 +20,7 @@ mod schema;
 mod tests;
 mod unlocked_backend;
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -56,13 +57,14 @@ impl Ledger {
     fn insert(&self, outcomes: &[CellOutcome], today: Day) -> Result<Vec<Cell>, redb::Error> {
         let transaction = self.database.begin_write()?;
         let dates_are_known = dates::are_known(&transaction)?;
-        let mut new = Vec::with_capacity(outcomes.len());
+        let (mut new, mut days) = (Vec::with_capacity(outcomes.len()), BTreeSet::new());
         {
             let mut cells = transaction.open_table(CELLS)?;
             let mut spend = transaction.open_table(SPEND)?;
             let mut transcripts = transaction.open_table(TRANSCRIPTS)?;
             let mut dead = transaction.open_table(dead::DEAD)?;
             for outcome in outcomes {
+                let day = Some(day_of(&outcome.spend, today));
                 let key = key_of(outcome.cell);
                 if cells.get(key)?.is_some() {
                     continue;
@@ -70,22 +72,30 @@ impl Ledger {
                 cells.insert(key, with_checksum(CELLS.name(), key, &json(&outcome.result)).as_slice())?;
                 spend.insert(
                     key,
-                    with_checksum(SPEND.name(), key, &json(&CellSpend { day: Some(today), ..outcome.spend.clone() }))
-                        .as_slice(),
+                    with_checksum(SPEND.name(), key, &json(&CellSpend { day, ..outcome.spend.clone() })).as_slice(),
                 )?;
                 if let Some(transcript) = &outcome.transcript {
                     let row = with_checksum(TRANSCRIPTS.name(), key, transcript.as_bytes());
                     transcripts.insert(key, row.as_slice())?;
                 }
                 dead.remove(key)?;
+                days.extend(day);
                 new.push(outcome.cell);
             }
         }
-        if dates_are_known && !new.is_empty() {
-            dates::note(&transaction, today)?;
+        if dates_are_known {
+            days.into_iter().try_for_each(|day| dates::note(&transaction, day))?;
         }
         transaction.commit()?;
         Ok(new)
+    }
+
+    /// What is kept of a finished cell: its result, and what its calls used.
+    pub(crate) fn row(&self, cell: Cell) -> Result<Option<(CellResult, CellSpend)>, LedgerError> {
+        let key = key_of(cell);
+        let result = self.rows(CELLS, key..=key)?.next().transpose()?;
+        let spend = self.rows(SPEND, key..=key)?.next().transpose()?;
+        Ok(result.zip(spend).map(|((_, result), (_, spend))| (result, spend)))
     }
 
     /// All finished cells, in the ledger's order.
@@ -250,6 +260,11 @@ impl Ledger {
     fn failed(&self, action: &'static str, error: impl std::fmt::Display) -> LedgerError {
         LedgerError::Failed { action, path: self.path.clone(), reason: error.to_string() }
     }
+}
+
+/// The day on which a cell is recorded; of one that was taken over, that of its calls, if it is known.
+fn day_of(spend: &CellSpend, today: Day) -> Day {
+    spend.day.filter(|_| spend.taken_from.is_some()).unwrap_or(today)
 }
 
 fn key_of(cell: Cell) -> Key {

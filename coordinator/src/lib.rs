@@ -42,5 +42,6 @@ pub mod show;
 pub mod spent;
 pub mod statistics;
 pub mod table;
+pub mod taken_cells;
 pub mod terminal_escape;
 pub mod verify;

@@ -10,7 +10,7 @@ use valuesim_shared::call::{MAX_CODE, MAX_SAID};
 use valuesim_shared::cell::{Asks, Recipe, Settle, first_stages, needs_backstory, recipes, stages};
 use valuesim_shared::codebook::{Codebook, Question};
 use valuesim_shared::decide::{Decision, ceiling_of_mean, decide};
-use valuesim_shared::id::{Cell, Code, Fold};
+use valuesim_shared::id::{Cell, Code, Fold, RunId};
 use valuesim_shared::method::{Behaviour, Method};
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::outcome::{
@@ -193,6 +193,12 @@ impl OutcomeRules {
             if !is_plausible(of_stage) {
                 misfits.push(format!("what it spent on {stage} is impossible"));
             }
+        }
+        if spend.taken_from.is_some() && !spend.stages.is_empty() {
+            misfits.push("it was taken from another run, and has calls of its own".to_owned());
+        }
+        if spend.taken_from.as_ref().is_some_and(|RunId(run)| run.len() > MAX_MODEL_NAME) {
+            misfits.push("the name of the run that it was taken from is too long".to_owned());
         }
         let models = &spend.reported_models;
         let oddities = &spend.oddities;

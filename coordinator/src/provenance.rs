@@ -45,6 +45,9 @@ pub struct Provenance {
     /// The runs whose kept replies are used where the prompt is the same.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept_replies_of: Vec<RunId>,
+    /// The runs whose finished cells are taken over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cells_taken_of: Vec<RunId>,
 }
 
 /// A model as it was configured.
@@ -93,6 +96,7 @@ impl Provenance {
                 answer_format: AnswerFormat::default(),
             }),
             kept_replies_of: Vec::new(),
+            cells_taken_of: Vec::new(),
         }
     }
 
@@ -161,6 +165,12 @@ fn lines_of(provenance: &Provenance) -> Vec<String> {
     lines.extend(provenance.models.iter().chain(&provenance.embeddings).filter_map(price));
     let earlier = &provenance.kept_replies_of;
     lines.extend(earlier.iter().map(|run| format!("replies kept by run {run} are used where the prompt is the same")));
+    let taken = &provenance.cells_taken_of;
+    lines.extend(
+        taken
+            .iter()
+            .map(|run| format!("finished cells of run {run} are taken over, where all that decides them is the same")),
+    );
     lines
 }
 
@@ -198,6 +208,7 @@ mod tests {
             }],
             embeddings: None,
             kept_replies_of: Vec::new(),
+            cells_taken_of: Vec::new(),
         }
     }
 

@@ -291,3 +291,29 @@ impl Snapshot {
 fn is_zero(number: &u64) -> bool {
     *number == 0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_time_is_left_of_a_run_that_does_not_move() {
+        let check = |cells_finished, seconds, silence, expected| {
+            let snapshot = Snapshot {
+                cells_finished,
+                cells_finished_before: 0,
+                cells_dead: 0,
+                cells: 100,
+                seconds,
+                seconds_left: None,
+            };
+            assert_eq!(is_still(&snapshot, Duration::from_secs(silence)), expected, "{cells_finished} in {seconds} s");
+        };
+        // A cell took half a second.
+        check(87, 43.5, 20, false);
+        check(87, 73.5, 40, true);
+        // Cells that take ten seconds come in their own time.
+        check(87, 870.0, 40, false);
+        check(0, 40.0, 40, false);
+    }
+}

@@ -165,10 +165,7 @@ impl OneProcess {
             Ok(FleetEnd::Cancelled { .. }) => self.heartbeat.announce(RunPhase::Cancelled).await,
             Ok(FleetEnd::OutOfBudget) => self.heartbeat.announce(RunPhase::OutOfBudget).await,
             Ok(FleetEnd::Interrupted | FleetEnd::Refused(_)) => Ok(()),
-            Err(error) => {
-                self.heartbeat.stopped_by(format!("{error:#}")).await;
-                Ok(())
-            }
+            Err(error) => self.heartbeat.stopped_by(format!("{error:#}")).await,
         };
         self.heartbeat.ends().await;
         if let Err(error) = told.and(self.control.worker_ended(self.pool.id()).await) {

@@ -1,4 +1,5 @@
-//! Replies that an earlier run has kept are used in place of calls, for the very same prompts alone.
+//! Cells that an earlier run has finished are taken over, and replies that it has kept are used in place of calls: for the very
+//! same prompts alone.
 
 use std::path::PathBuf;
 
@@ -15,6 +16,11 @@ const QUESTIONS: u64 = 54;
 /// Respondents of each run.
 const USERS: u64 = 2;
 
+/// Reads a command's JSON.
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
 struct Runs {
     sandbox: Sandbox,
     provider: Simulated,
@@ -29,11 +35,19 @@ impl Runs {
     fn run(&self, runs: &str, methods: &str, flags: &[&str]) -> (u64, CommandOutput) {
         let url = self.provider.base_url();
         let users = USERS.to_string();
-        let about = ["run", "--synthetic", "60", "--users", &users, "--folds", "1", "--runs", runs];
+        let about = ["run", "--synthetic", "60", "--folds", "1", "--runs", runs];
+        let users = if flags.contains(&"--users") { &[][..] } else { &["--users", &users] };
         let rest = ["--methods", methods, "--model", "m", "--base-url", &url];
         let before = self.provider.stats().answered;
-        let output = self.sandbox.run(&[&about[..], &rest, flags].concat()).expect_success();
+        let output = self.sandbox.run(&[&about[..], users, &rest, flags].concat()).expect_success();
         (self.provider.stats().answered - before, output)
+    }
+
+    /// The folder of the run of so many people in a folder of runs.
+    fn folder_of(&self, runs: &str, users: usize) -> PathBuf {
+        let folders = std::fs::read_dir(self.sandbox.path(runs)).unwrap().map(|entry| entry.unwrap().path());
+        let is_of = |folder: &PathBuf| results(folder)["cells_finished"].as_u64() == Some(users as u64);
+        folders.into_iter().find(is_of).unwrap()
     }
 
     /// The folder of the run in a folder of runs whose arms are these.
@@ -106,4 +120,79 @@ fn the_plan_says_what_is_reused_and_a_damaged_ledger_is_left_out() {
     let (calls, said) = runs.run("runs", "full-info,no-profile", &[]);
     assert_eq!(calls, 2 * USERS * QUESTIONS);
     assert!(said.stderr.contains("are not used: "), "{}", said.stderr);
+}
+
+#[test]
+fn a_sample_that_grows_pays_for_the_new_people_alone() {
+    let runs = Runs::new();
+    let price = ["--price", "1,2"];
+    let grown = |runs_folder: &str, users: &str, flags: &[&str]| {
+        runs.run(runs_folder, "valuesim,no-cab", &[&["--users", users], &price[..], flags].concat())
+    };
+    let (first, said) = grown("runs", "2", &[]);
+    assert!(!said.stderr.contains("reuse:"), "{}", said.stderr);
+    let (_, plan) = grown("runs", "4", &["--dry-run", "--json"]);
+    let taken = json(&plan.stdout)["reuse"][0]["taken"].clone();
+    assert_eq!((taken["cells"].as_u64(), taken["replies"].as_u64()), (Some(2), Some(first)));
+    let (more, said) = grown("runs", "4", &[]);
+    assert!(said.stderr.contains("reuse: 2 of 4 cells are taken from run "), "{}", said.stderr);
+    assert!(said.stderr.contains(", saving about $") && said.stderr.contains("(--no-reuse makes their calls again)"));
+
+    let small = runs.folder_of("runs", 2);
+    let of_small = ledger::cells(&small)[0].0;
+
+    // The same rows as those of a run that made all calls itself, for the price of two people.
+    let (all, _) = grown("alone", "4", &[]);
+    assert_eq!(more, all - first);
+    let folder = runs.folder_of("runs", 4);
+    assert_eq!(ledger::cells(&folder), ledger::cells(&runs.folder_of("alone", 4)));
+    let name = small.file_name().unwrap().to_str().unwrap();
+    assert_eq!(results(&folder)["spend"][0]["reused"]["replies"], first);
+    let path = folder.to_str().unwrap();
+    let proof = runs.sandbox.run(&["verify", path, "--complete"]).expect_success().stdout;
+    assert!(proof.contains(&format!("2 were taken from run {name}")), "{proof}");
+    assert!(read(&folder, "report.md").contains(&format!("finished cells of run {name} are taken over")));
+    let bill = |of: &str| {
+        let bill = runs.sandbox.run(&["cost", of, "--format", "json"]).expect_success().stdout;
+        json(&bill)["bill"].clone()
+    };
+    let paid = bill(small.to_str().unwrap())["total"]["cost_nano_usd"].as_u64();
+    assert!(paid > Some(0) && bill(path)["saved"]["by_reuse_nano_usd"].as_u64() == paid, "{}", bill(path));
+
+    // What was taken is passed on, and still named after the run that paid for it.
+    std::fs::remove_dir_all(&small).unwrap();
+    let (none, _) = grown("runs", "3", &[]);
+    assert_eq!(none, 0);
+    let proof = runs.sandbox.run(&["verify", runs.folder_of("runs", 3).to_str().unwrap()]).expect_success().stdout;
+    assert!(
+        proof.contains(&format!("2 were taken from run {name}")) && proof.matches("were taken from").count() == 2,
+        "{proof}"
+    );
+
+    // Who reopens a cell wants it done again.
+    let folder = runs.folder_of("runs", 3);
+    runs.sandbox.run(&["reopen", folder.to_str().unwrap(), &format!("0/{}/1", of_small.1)]).expect_success();
+    assert!(grown("runs", "3", &[]).0 > 0);
+}
+
+#[test]
+fn a_cell_is_taken_only_if_all_that_decides_it_is_the_same() {
+    let runs = Runs::new();
+    let (all, _) = runs.run("runs", "full-info", &[]);
+    let three: &[&str] = &["--users", "3"];
+    for (methods, flags) in [
+        ("full-info", &["--no-reuse"][..]),
+        ("full-info", &["--max-output-tokens", "900"]),
+        ("full-info", &["--behaviour", "paper"]),
+        ("full-info", &["--transcripts"]),
+        ("full-info,no-profile", &[]),
+    ] {
+        let (calls, said) = runs.run("runs", methods, &[three, flags].concat());
+        assert!(
+            calls > all && !said.stderr.contains("are taken from"),
+            "{methods} {flags:?}: {calls} calls; {}",
+            said.stderr
+        );
+        std::fs::remove_dir_all(runs.folder_of("runs", 3)).unwrap();
+    }
 }

@@ -120,13 +120,22 @@ impl Fleet {
 
     /// The coordinator of another run, with this many respondents.
     pub(crate) fn coordinator_of(&self, users: u32) -> FleetProcess {
-        start(command("coordinate").args(self.experiment(users, &self.runs(users))), &self.urls)
+        self.coordinator_in(users, &self.runs(users))
+    }
+
+    /// A folder for the runs of samples of all sizes.
+    pub(crate) fn run_folder_of_all(&self) -> PathBuf {
+        self.folder.path().join("all")
+    }
+
+    /// The coordinator of a run with this many respondents, in this folder of runs.
+    pub(crate) fn coordinator_in(&self, users: u32, runs: &Path) -> FleetProcess {
+        start(command("coordinate").args(self.experiment(users, runs)), &self.urls)
     }
 
     /// A second coordinator of the same run, in a folder of its own.
     pub(crate) fn coordinator_elsewhere(&self) -> FleetProcess {
-        let runs = self.folder.path().join("elsewhere");
-        start(command("coordinate").args(self.experiment(self.users, &runs)), &self.urls)
+        self.coordinator_in(self.users, &self.folder.path().join("elsewhere"))
     }
 
     /// A coordinator whose files cannot grow beyond this many blocks of 512 bytes.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, future, stream};
 use tokio::time::Instant;
 use valuesim_shared::id::{Cell, ModelId};
+use valuesim_shared::outcome::{Packed, pack};
 use valuesim_shared::queue::{Queue, QueueKind, QueueName};
 use valuesim_shared::store::Store;
 use valuesim_shared::task::{PackedCodes, Task, TaskKind};
@@ -60,7 +61,12 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         is_open
     }
 
+    /// Sends a cell to the workers; or its outcome to the results, if an earlier run has finished it.
     async fn send(&self, cell: Cell) -> Result<(), CoordinatorError> {
+        if let Some(outcome) = self.taken(cell).await {
+            let results = QueueName { run: self.run.clone(), kind: QueueKind::Results };
+            return Ok(self.queue.publish(&results, outcome).await?);
+        }
         let kind = match self.first_kind {
             TaskKind::Story => QueueKind::Story(cell.model),
             TaskKind::Cab => QueueKind::Cab(cell.model),
@@ -68,6 +74,18 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         let queue = QueueName { run: self.run.clone(), kind };
         let kept = self.kept.of_cell(cell).await;
         Ok(self.queue.publish(&queue, Bytes::from(self.task(cell, kept).to_bytes())).await?)
+    }
+
+    /// The message with the cell as an earlier run has finished it, unless somebody wants it done again. What does not fit the plan
+    /// was finished by another release.
+    async fn taken(&self, cell: Cell) -> Option<Bytes> {
+        let mut outcome = self.kept.taken(cell, &self.run, self.has_transcripts).await?;
+        let fits =
+            self.rules.misfits(&outcome).is_empty() && self.ledger.was_reopened(cell).is_ok_and(|reopened| !reopened);
+        match pack(&mut outcome, self.queue.most_bytes()) {
+            Packed::Message(message) if fits => Some(message),
+            Packed::Message(_) | Packed::Parts(..) => None,
+        }
     }
 
     fn task(&self, cell: Cell, kept_replies: Option<Transcript>) -> Task {

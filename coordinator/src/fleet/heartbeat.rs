@@ -224,11 +224,8 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
 
     /// Reports the error that ends this coordinator before its run is finished. The run's phase stays as it is, so that its
     /// workers wait for another coordinator.
-    pub async fn stopped_by(&self, error: String) {
-        let about = AboutRun { stopped_by: Some(error), ..self.about(RunPhase::Begun) };
-        if let Err(error) = self.announce_as(&about).await {
-            tracing::debug!(%error, "could not report why this coordinator ends");
-        }
+    pub async fn stopped_by(&self, error: String) -> Result<(), ControlError> {
+        self.announce_as(&AboutRun { stopped_by: Some(error), ..self.about(RunPhase::Begun) }).await
     }
 
     /// Keeps the run's history, and removes this process from the list of coordinators.

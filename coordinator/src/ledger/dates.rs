@@ -16,16 +16,16 @@ pub(super) fn are_known(transaction: &WriteTransaction) -> Result<bool, redb::Er
     Ok(is_empty || transaction.open_table(ABOUT)?.get(FIRST)?.is_some())
 }
 
-/// Notes that cells were finished today.
-pub(super) fn note(transaction: &WriteTransaction, today: Day) -> Result<(), redb::Error> {
-    let mut about = transaction.open_table(ABOUT)?;
-    if about.get(FIRST)?.is_none() {
-        about.insert(FIRST, today.to_string().as_str())?;
+/// Notes that cells were finished on this day. A clock may be set back, and cells of an earlier run are from before.
+pub(super) fn note(transaction: &WriteTransaction, day: Day) -> Result<(), redb::Error> {
+    let (mut about, day) = (transaction.open_table(ABOUT)?, day.to_string());
+    let [first, last] = [FIRST, LAST].map(|key| about.get(key).map(|day| day.map(|day| day.value().to_owned())));
+    let (first, last) = (first?, last?);
+    if first.is_none_or(|first| first > day) {
+        about.insert(FIRST, day.as_str())?;
     }
-    // A clock may be set back.
-    let last = about.get(LAST)?.map(|day| day.value().to_owned());
-    if last.is_none_or(|last| last < today.to_string()) {
-        about.insert(LAST, today.to_string().as_str())?;
+    if last.is_none_or(|last| last < day) {
+        about.insert(LAST, day.as_str())?;
     }
     Ok(())
 }

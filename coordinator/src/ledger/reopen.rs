@@ -51,4 +51,20 @@ impl Ledger {
             Err(error) => Err(self.failed("read", error)),
         }
     }
+
+    /// Whether the cell was reopened: somebody wants it done again.
+    ///
+    /// # Errors
+    /// If the ledger cannot be read.
+    pub(crate) fn was_reopened(&self, cell: Cell) -> Result<bool, LedgerError> {
+        let (key, failed) = (key_of(cell), |error| self.failed("read", error));
+        let transaction = self.database.begin_read().map_err(|error| self.failed("read", error))?;
+        let table = match transaction.open_table(SET_ASIDE) {
+            Ok(table) => table,
+            Err(TableError::TableDoesNotExist(_)) => return Ok(false),
+            Err(error) => return Err(self.failed("read", error)),
+        };
+        let first = table.range((key, 0, "")..).map_err(failed)?.next().transpose().map_err(failed)?;
+        Ok(first.is_some_and(|(found, _)| found.value().0 == key))
+    }
 }

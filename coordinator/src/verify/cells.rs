@@ -1,8 +1,8 @@
 //! Checks that the ledger has the cells of the plan, each one once and complete.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use valuesim_shared::id::Cell;
+use valuesim_shared::id::{Cell, RunId};
 
 use super::Check;
 use crate::ledger::{DeadCells, Ledger, LedgerError};
@@ -16,6 +16,8 @@ pub(super) struct Rows {
     /// The models that answered, as the providers named them.
     pub(super) models: Vec<String>,
     set_aside: u64,
+    /// How many cells were taken over, by the run that paid for them.
+    taken: BTreeMap<RunId, u64>,
     check: Check,
 }
 
@@ -27,6 +29,7 @@ impl Rows {
             dead: DeadCells::new(),
             models: Vec::new(),
             set_aside: ledger.rows_set_aside()?,
+            taken: BTreeMap::new(),
             check,
         };
         match ledger.dead() {
@@ -60,6 +63,9 @@ impl Rows {
                 with_spend.insert(cell);
                 for misfit in rules.misfits_of_spend(&spend) {
                     self.check.problem(format_args!("{cell}: {misfit}"));
+                }
+                if let Some(run) = spend.taken_from {
+                    *self.taken.entry(run).or_default() += 1;
                 }
                 for model in spend.reported_models {
                     if !self.models.contains(&model) {
@@ -125,6 +131,9 @@ pub(super) fn counts(plan: &Plan, rows: &Rows) -> Check {
         0 => String::new(),
         aside => format!("; {aside} former rows of reopened cells are kept aside"),
     };
+    for (run, cells) in &rows.taken {
+        check.said += &format!("; {cells} were taken from run {run}");
+    }
     let planned = plan.planned();
     let mut strangers: Vec<&Cell> = rows.finished.iter().filter(|&&cell| !planned.contains(cell)).collect();
     strangers.sort_unstable();

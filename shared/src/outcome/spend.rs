@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::day::Day;
+use crate::id::RunId;
 use crate::money::{NanoUsd, Tokens};
 use crate::stage::Stage;
 
@@ -38,6 +39,9 @@ pub struct CellSpend {
     /// The day in UTC on which the cell was recorded; unknown in what earlier builds recorded, and on its way there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub day: Option<Day>,
+    /// The run that paid for the cell, if this one has taken it over. `day` is then that of its calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_from: Option<RunId>,
 }
 
 /// Replies that other runs of the same person, fold and model had kept. They cost nothing again.

@@ -121,7 +121,9 @@ impl<'a> Announcement<'a> {
             line(&mut text, &embeddings_text(embeddings));
         }
         for reuse in &self.reuse {
-            line(&mut text, &reuse_text(reuse, self.cells));
+            for reuse in reuse_texts(reuse, self.cells) {
+                line(&mut text, &reuse);
+            }
         }
         for hours in &self.off_peak {
             line(&mut text, &hours.text());
@@ -144,13 +146,28 @@ impl<'a> Announcement<'a> {
     }
 }
 
-fn reuse_text(Reuse { run, cells, calls, cost }: &Reuse<'_>, planned: u64) -> String {
-    let [cells, planned, calls] = [*cells, planned, *calls].map(HumanCount);
-    let cost = cost.map_or_else(String::new, |cost| format!(" and {cost} at list price"));
-    format!(
-        "reuse: run {run} has kept the replies of {cells} of the {planned} cells, which saves about {calls} calls{cost} \
-         (--no-reuse makes them again)"
-    )
+/// What is taken from an earlier run, and what else it has of the cells.
+fn reuse_texts(reuse: &Reuse<'_>, planned: u64) -> Vec<String> {
+    let Reuse { run, cells, calls, cost, taken } = reuse;
+    let planned = HumanCount(planned);
+    let mut texts = Vec::new();
+    if let Some(taken) = taken {
+        let [cells, replies] = [taken.cells, taken.replies].map(HumanCount);
+        let cost = taken.cost.map_or_else(|| format!("{replies} calls"), |cost| format!("{cost}"));
+        texts.push(format!(
+            "reuse: {cells} of {planned} cells are taken from run {run}, saving about {cost} (--no-reuse makes their calls again)"
+        ));
+    }
+    let is_all_taken = taken.as_ref().is_some_and(|taken| taken.cells >= *cells);
+    if *cells > 0 && !is_all_taken {
+        let [cells, calls] = [*cells, *calls].map(HumanCount);
+        let cost = cost.map_or_else(String::new, |cost| format!(" and {cost} at list price"));
+        texts.push(format!(
+            "reuse: run {run} has kept the replies of {cells} of the {planned} cells, which saves about {calls} calls{cost} \
+             (--no-reuse makes them again)"
+        ));
+    }
+    texts
 }
 
 fn counted(number: u64, one: &str, several: &str) -> String {

@@ -190,7 +190,8 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "WHEN", env = "VALUESIM_WHEN", value_enum, default_value_t, help_heading = "Limits")]
     pub(in crate::commands) when: When,
 
-    /// Make every call, also where an earlier run in the folder of runs has kept the reply to the very same prompt
+    /// Make every call, also where an earlier run in the folder of runs has finished the same cell, or has kept the reply to the very
+    /// same prompt
     #[arg(long, env = "VALUESIM_NO_REUSE", help_heading = "Run")]
     pub(super) no_reuse: bool,
 

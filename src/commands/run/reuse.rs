@@ -1,4 +1,4 @@
-//! Looks for replies that earlier runs have kept, and says what they save.
+//! Looks for what earlier runs have of a run's cells, and says what that saves.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use super::super::job::Job;
 use crate::output::note;
 use crate::run_folder::RunFolder;
 
-/// What the kept replies of one earlier run save.
+/// What one earlier run saves.
 #[derive(Debug, Serialize)]
 pub(super) struct Reuse<'a> {
     /// The earlier run.
@@ -25,9 +25,22 @@ pub(super) struct Reuse<'a> {
     pub(super) calls: u64,
     /// What they would cost at list price; `None` if a price is unknown.
     pub(super) cost: Option<NanoUsd>,
+    /// Finished cells that are taken from it as they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) taken: Option<Taken>,
 }
 
-/// The replies that the runs in the folder `runs` have kept of the job's cells. A run that cannot be read now is left out: one
+/// The cells that are taken from an earlier run.
+#[derive(Debug, Serialize)]
+pub(super) struct Taken {
+    pub(super) cells: u64,
+    /// The replies that they came from.
+    pub(super) replies: u64,
+    /// What their calls cost then; `None` if a price is unknown.
+    pub(super) cost: Option<NanoUsd>,
+}
+
+/// What the runs in the folder `runs` have of the job's cells. A run that cannot be read now is left out: one
 /// at work, and one of another release.
 pub(super) fn kept_replies(job: &Job, runs: &Path) -> KeptReplies {
     let Ok(entries) = std::fs::read_dir(runs) else { return KeptReplies::default() };
@@ -43,7 +56,7 @@ fn earlier_run(job: &Job, folder: &RunFolder) -> Option<EarlierRun> {
     let experiment = folder.experiment().ok()?;
     let present = (&job.experiment, &job.provenance(), &*job.plan);
     EarlierRun::find((&folder.ledger(), &experiment), present).unwrap_or_else(|error| {
-        note(&format!("the replies kept in {} are not used: {error}", folder.path().display()));
+        note(&format!("the cells and replies kept in {} are not used: {error}", folder.path().display()));
         None
     })
 }
@@ -62,5 +75,11 @@ pub(super) fn saved<'a>(run: &'a EarlierRun, job: &Job, estimate: &Estimate) -> 
             cost = cost.zip(price).map(|(cost, price)| cost + price);
         }
     }
-    Reuse { run: run.run(), cells: run.cells(), calls, cost }
+    Reuse { run: run.run(), cells: run.cells(), calls, cost, taken: taken(run, job) }
+}
+
+fn taken(run: &EarlierRun, job: &Job) -> Option<Taken> {
+    let (cells, paid) = run.taken();
+    let is_priced = job.experiment.models.iter().all(|model| model.price.is_some());
+    (cells > 0).then(|| Taken { cells, replies: paid.replies, cost: Some(paid.cost).filter(|_| is_priced) })
 }
