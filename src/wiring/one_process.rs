@@ -117,8 +117,7 @@ impl OneProcess {
         let done = (&*plan, &*ledger, spent_on_embeddings);
         let budget = open_budget(purses, &run, done, (&store, folder.path()), tell).await?;
         let size = RunSize { most_cells: plan.cells(), spent_before };
-        let ports = (queue.clone(), store.clone());
-        let coordinator = Coordinator::new(&manifest, plan, survey, ledger, ports, window)?;
+        let coordinator = Coordinator::new(&manifest, plan, survey, ledger, (queue.clone(), store.clone()), window)?;
         let coordinator =
             Arc::new(coordinator.retrieving(retrieval).reusing(kept).when(off_peak).scoring(live).in_rounds(rounds)?);
         let (shown, about) = ((http_status.as_deref(), tell), (&manifest, this_process()));
