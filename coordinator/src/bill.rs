@@ -161,8 +161,8 @@ impl Pricing<'_> {
         let settings = &self.experiment.models[model.0 as usize];
         match self.table {
             Some(table) => {
-                let here = table.find(&settings.name, settings.base_url.as_deref());
-                Some(&here.or_else(|| table.find(&settings.name, None))?.price)
+                let here = table.find(settings.name_at_provider(), settings.base_url.as_deref());
+                Some(&here.or_else(|| table.find(settings.name_at_provider(), None))?.price)
             }
             None => settings.price.as_ref(),
         }

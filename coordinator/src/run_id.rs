@@ -54,6 +54,9 @@ struct RunInputs<'a> {
 #[derive(Debug, PartialEq, Serialize)]
 struct ModelInputs<'a> {
     name: &'a str,
+    /// Absent if it is the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name_at_provider: Option<&'a str>,
     base_url: Option<&'a str>,
     max_output_tokens: Option<u32>,
     /// Absent if it is the paper's.
@@ -114,6 +117,7 @@ pub(crate) fn same_replies(
 fn model_inputs<'a>(experiment: &Experiment, model: &'a ModelSettings) -> ModelInputs<'a> {
     ModelInputs {
         name: &model.name,
+        name_at_provider: model.name_at_provider.as_deref(),
         // The simulator listens on any free port, so its address does not identify the run.
         base_url: model.base_url.as_deref().filter(|_| experiment.simulate.is_none()),
         max_output_tokens: model.max_output_tokens,

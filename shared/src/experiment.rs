@@ -289,7 +289,10 @@ impl Experiment {
         unless(count <= MAX_MODELS, format!("{count} models: expected at most {MAX_MODELS}; split the experiment"));
         let mut names = BTreeSet::new();
         for model in self.models.iter().take(MAX_MODELS) {
-            unless(names.insert(&model.name), format!("model {:?} is listed twice", model.name));
+            unless(
+                names.insert(&model.name),
+                format!("model {:?} is listed twice: give each an `id` of its own", model.name),
+            );
             for problem in model.problems(is_simulated) {
                 unless(false, problem);
             }

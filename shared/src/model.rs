@@ -1,5 +1,6 @@
 //! The settings of a language model: its provider's address and key, its limits and its price.
 
+mod id;
 pub(crate) mod known;
 mod own_headers;
 pub(crate) mod problems;
@@ -21,10 +22,13 @@ use crate::price::{Host, Price, PriceTable};
 
 /// A model in an experiment. Settings left out come from the table of known models.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct ModelSettings {
-    /// The model's name at its provider.
+    /// What the model is called in the experiment, its arms and its reports: its `id`, or else its name at its provider.
     pub name: String,
+    /// The model's name at its provider, if the experiment gives it an `id`. In files and messages this one is `name`.
+    #[serde(default, rename = "id", skip_serializing_if = "Option::is_none")]
+    pub name_at_provider: Option<String>,
     /// The base URL of the provider's API, without `/chat/completions`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
@@ -124,6 +128,7 @@ impl ModelSettings {
     pub fn named(name: &str) -> Self {
         Self {
             name: name.to_owned(),
+            name_at_provider: None,
             base_url: None,
             replicas: Vec::new(),
             api_key_env: None,
@@ -142,6 +147,11 @@ impl ModelSettings {
             endpoint_budget_usd: None,
             extra_body: serde_json::Map::new(),
         }
+    }
+
+    /// The model's name at its provider, for which requests ask.
+    pub fn name_at_provider(&self) -> &str {
+        self.name_at_provider.as_deref().unwrap_or(&self.name)
     }
 
     /// Where calls to it go.
@@ -183,7 +193,7 @@ impl ModelSettings {
         self.base_url = self.base_url.take().map(|url| plain_address(&url));
         self.replicas.iter_mut().for_each(|url| *url = plain_address(url));
         let table = PriceTable::built_in();
-        let Some(model) = table.find(&self.name, self.base_url.as_deref()) else { return };
+        let Some(model) = table.find(self.name_at_provider(), self.base_url.as_deref()) else { return };
         let Some(Host { base_url, api_key_env, .. }) = table.host(model) else { return };
         let settings = Incomplete {
             base_url: &mut self.base_url,
@@ -198,19 +208,22 @@ impl ModelSettings {
     /// Takes a missing price from a table that the user names. It goes before the one of this release.
     pub fn fill_in_price(&mut self, table: &PriceTable) {
         if self.price.is_none() {
-            self.price = table.find(&self.name, self.base_url.as_deref()).map(|model| model.price.clone());
+            self.price = table.find(self.name_at_provider(), self.base_url.as_deref()).map(|model| model.price.clone());
         }
     }
 
     /// A warning if the model's vendor has retired it or soon will.
     pub fn retirement(&self, today: Day) -> Option<String> {
-        let model = PriceTable::built_in().find(&self.name, Some(self.base_url.as_deref()?))?;
+        let model = PriceTable::built_in().find(self.name_at_provider(), Some(self.base_url.as_deref()?))?;
         model.retirement(today, WARN_OF_RETIREMENT_DAYS)
     }
 
     /// The problems of the settings. A simulated provider needs no address.
     pub fn problems(&self, simulated: bool) -> Vec<String> {
         let mut problems = SettingsProblems::of("model", &self.name);
+        if self.name_at_provider.as_deref().is_some_and(|name| name.trim().is_empty() || !is_plain(name)) {
+            problems.add("beside its id, expected a name of printable text");
+        }
         let base_url = self.base_url.as_deref();
         let known = "the models that `valuesim prices list` shows".to_owned();
         problems.check_address(Address { field: "base_url", base_url, is_simulated: simulated, known });

@@ -110,7 +110,7 @@ fn cheaper(job: &Job, estimate: &Estimate) -> Vec<String> {
 /// The cheapest model of the same host for these tokens, if it costs less than two thirds and is not retired.
 fn cheaper_model(model: &ModelSettings, price: &Price, tokens: Tokens) -> Option<(String, NanoUsd)> {
     let table = PriceTable::built_in();
-    let known = table.find(&model.name, model.base_url.as_deref())?;
+    let known = table.find(model.name_at_provider(), model.base_url.as_deref())?;
     let today = valuesim_shared::day::Day::of(SystemTime::now());
     let cost = |price: &Price| price.dearest_rates(0).cost(Tokens { cached: 0, ..tokens });
     let others =

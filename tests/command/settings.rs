@@ -120,3 +120,30 @@ fn answers_can_be_constrained_to_json_in_behaviour_corrected_alone() {
         assert!(said.contains(expected), "{said}");
     }
 }
+
+#[test]
+fn a_model_at_two_addresses_has_an_id_at_each() {
+    let (sandbox, one, other) =
+        (Sandbox::new(), Recorder::start(reply_rule::reply), Recorder::start(reply_rule::reply));
+    let run = ["run", "experiment.toml", "--synthetic", "60", "--users", "1", "--folds", "1", "--methods", "full-info"];
+    let write = |ids: [&str; 2]| {
+        let model = |url: String, id: &str| format!("[[model]]\nname = 'm'\nbase_url = '{url}'\n{id}\n");
+        sandbox.write("experiment.toml", model(one.base_url(), ids[0]) + &model(other.base_url(), ids[1]));
+    };
+    write(["", ""]);
+    let said = sandbox.run(&run).expect_code(2).stderr;
+    assert!(said.contains("model \"m\" is listed twice: give each an `id` of its own"), "{said}");
+    write(["id = 'here'", "id = 'here'"]);
+    assert!(sandbox.run(&run).expect_code(2).stderr.contains("model \"here\" is listed twice"));
+    write(["", "id = 'there'"]);
+    let done = sandbox.run(&run).expect_success();
+    assert!(done.stdout.contains("there") && done.stdout.contains(" m"), "{}", done.stdout);
+    for provider in [one, other] {
+        let asked = provider.take();
+        assert!(!asked.is_empty() && asked.iter().all(|body| body["model"] == "m"), "the provider's name is asked for");
+    }
+    let folder = sandbox.run_folder("runs");
+    sandbox.run(&["verify", folder.to_str().unwrap()]).expect_success();
+    let export = ["export", folder.to_str().unwrap(), "--format", "csv"];
+    assert!(sandbox.run(&export).expect_success().stdout.contains(",there,"));
+}

@@ -88,10 +88,10 @@ impl<Q: Queue, S: Store, O: PermitOffice> Worker<Q, S, O> {
         let desk = |model: &ModelSettings| {
             let is_served = served.has(model);
             let of_run = RunShare { run: &run.manifest.run, share: run.manifest.share };
-            is_served.then(|| office.open(of_run, &model.endpoint(), &model.name, model.limits))
+            is_served.then(|| office.open(of_run, &model.endpoint(), model.name_at_provider(), model.limits))
         };
         let desks = run.manifest.models.iter().map(desk).collect();
-        let about = |model: &ModelSettings| evidence.about(model.endpoint(), &model.name);
+        let about = |model: &ModelSettings| evidence.about(model.endpoint(), model.name_at_provider());
         let evidence: Vec<Arc<Evidence>> = run.manifest.models.iter().map(about).collect();
         if has_finished_cells {
             for evidence in &evidence {

@@ -68,13 +68,16 @@ fn of_answer(model: &ModelSettings, answered: &Answered, seconds: f64) -> Vec<Fi
 }
 
 fn has_key(model: &ModelSettings) -> bool {
-    model.api_key_env.is_some() || model.api_key_file.is_some() || model.api_key_name.is_some()
+    model.api_key_env.is_some()
+        || model.api_key_file.is_some()
+        || model.api_key_name.is_some()
+        || !model.headers.is_empty()
 }
 
 fn of_name(model: &ModelSettings, reported: &str) -> Finding {
     match reported {
         "" => Finding::note("model", "it reports no name", "the report cannot say which version answered"),
-        same if same == model.name => Finding::good("model", format!("reported as {same}")),
+        same if same == model.name_at_provider() => Finding::good("model", format!("reported as {same}")),
         other => Finding::good("model", format!("reported as {other}, which the report will name")),
     }
 }

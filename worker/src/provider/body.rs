@@ -185,7 +185,7 @@ impl BodyTemplate {
 
 /// The start of a body, up to the prompt. `Value` displays itself as JSON.
 fn opening(model: &ModelSettings, most_output_tokens: Option<u32>) -> Bytes {
-    let mut opening = format!("{{\"model\":{}", Value::from(model.name.as_str()));
+    let mut opening = format!("{{\"model\":{}", Value::from(model.name_at_provider()));
     if let Temperature::Set(temperature) = model.temperature {
         opening.push_str(&format!(",\"temperature\":{temperature}"));
     }

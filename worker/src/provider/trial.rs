@@ -102,7 +102,7 @@ impl<'a> Trial<'a> {
 
     /// The length of the model's context, in tokens, if the server's list of models (`GET /models`, which is free) tells it.
     pub async fn context_length(&self) -> Option<u64> {
-        context_length(&self.list.get().await?, &self.model.name)
+        context_length(&self.list.get().await?, self.model.name_at_provider())
     }
 
     /// As many tokens as half a cent pays for.
