@@ -24,10 +24,7 @@ impl From<QueueError> for BrokerError {
 
 impl From<Error> for BrokerError {
     fn from(error: Error) -> Self {
-        match error.kind() {
-            ErrorKind::ChannelsLimitReached => Self::Passing(format!("{error}; {LIMITS}")),
-            _ => Self::Passing(error.to_string()),
-        }
+        Self::Passing(said(&error))
     }
 }
 
@@ -56,6 +53,14 @@ impl BrokerError {
             _ => error.into(),
         }
     }
+}
+
+/// What an error says, with what to do if a limit of connections or channels is reached.
+pub(super) fn said(error: &Error) -> String {
+    let text = error.to_string();
+    let is_told_by_broker = text.contains("NOT_ALLOWED") && text.contains("limit");
+    let is_limit = is_told_by_broker || matches!(error.kind(), ErrorKind::ChannelsLimitReached);
+    if is_limit { format!("{text}; {LIMITS}") } else { text }
 }
 
 /// The largest message that the broker accepts, if it refused one for its size.

@@ -9,8 +9,7 @@ use lapin::{Channel, Connection, Event};
 use tokio::time::{Duration, Instant, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::connect::LIMITS;
-use super::error::{BrokerError, is_of_a_channel};
+use super::error::{BrokerError, is_of_a_channel, said};
 use super::topology;
 use crate::queue::QueueName;
 
@@ -170,7 +169,7 @@ impl Session {
                 Some(event) = events.next() => match event {
                     // The user of the channel gets the error; deliveries on other channels stay valid.
                     Event::Error(error) if is_of_a_channel(&error) => {}
-                    Event::Error(error) => return lost_because(&error),
+                    Event::Error(error) => return said(&error),
                     Event::ConnectionBlocked(reason) => self.set_blocked(Some(reason)),
                     Event::ConnectionUnblocked => self.set_blocked(None),
                     _ => {}
@@ -206,11 +205,6 @@ impl Session {
         }
         *self.blocked.lock().unwrap_or_else(PoisonError::into_inner) = reason;
     }
-}
-
-fn lost_because(error: &lapin::Error) -> String {
-    let reason = error.to_string();
-    if reason.contains("NOT_ALLOWED") && reason.contains("limit") { format!("{reason}; {LIMITS}") } else { reason }
 }
 
 #[cfg(test)]
