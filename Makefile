@@ -48,7 +48,7 @@ compat:
 # VALUESIM_FUZZ_CASES=10000000 make fuzz goes deeper.
 fuzz: export VALUESIM_FUZZ_CASES ?= 1000000
 fuzz:
-	cargo test --profile fuzz -p valuesim-shared --test fuzz
+	cargo test --profile fuzz -p valuesim-shared --test fuzz --test reply_grammar
 	cargo test --profile fuzz -p valuesim-worker -p valuesim-coordinator --lib fuzz
 	VALUESIM_CORRUPTIONS=1000 cargo test --profile fuzz --test command corrupted -- --nocapture
 

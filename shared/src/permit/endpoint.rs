@@ -49,9 +49,10 @@ pub fn plain_address(address: &str) -> String {
 
 /// An address without its query, as it is written plainly.
 fn plain_base(address: &str) -> String {
-    let mut address = address.trim_end_matches('/');
+    let plain_end = |address: &str| address.trim_end_matches(|c: char| c == '/' || c.is_whitespace()).len();
+    let mut address = &address[..plain_end(address)];
     while let Some(base) = API_PATHS.iter().find_map(|path| address.strip_suffix(path)) {
-        address = base.trim_end_matches('/');
+        address = &base[..plain_end(base)];
     }
     let host_at = address.find("://").map_or(0, |at| at + "://".len());
     let path_at = address[host_at..].find('/').map_or(address.len(), |at| host_at + at);
