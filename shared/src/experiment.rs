@@ -3,6 +3,7 @@
 mod arm_name;
 mod budget;
 mod evaluation;
+mod models;
 mod sample;
 mod stopping;
 
@@ -22,10 +23,8 @@ use crate::model::ModelSettings;
 pub use arm_name::ArmName;
 use budget::Budgets;
 pub use evaluation::EvaluationSettings;
+pub use models::MAX_MODELS;
 pub use sample::{Sample, Users};
-
-/// The most models of one experiment: more than anyone compares, and few enough for their numbers in messages.
-pub const MAX_MODELS: usize = 1_000;
 
 /// The seed of the paper's folds and sample (paper, section 4.1).
 pub const PAPER_SEED: u64 = 42;
@@ -149,13 +148,6 @@ const NO_EMBEDDINGS: &str = "methods: `rag` retrieves with embeddings, and none 
 /// What is said of embeddings whose price nobody knows.
 const NO_EMBEDDINGS_PRICE: &str = "its price is unknown: say one with --embeddings-price (`price` in the experiment file), or run with \
                                    --price-unknown (`price_unknown = true`)";
-
-/// What is said of answers that are constrained in behaviour `paper`.
-const NOT_OF_THE_PAPER: &str = "answer_format is not for behaviour `paper`, whose program asks for text: leave it out";
-
-/// What to do about a model whose price is not known.
-const NO_PRICE: &str = "its price is unknown: say one with --price or `price`, bring a table with --prices, or run it with \
-                        --price-unknown (`price_unknown = true`)";
 
 /// All problems of an experiment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -285,22 +277,8 @@ impl Experiment {
         for problem in budget::problems(self.budgets()) {
             unless(false, problem);
         }
-        let count = self.models.len();
-        unless(count <= MAX_MODELS, format!("{count} models: expected at most {MAX_MODELS}; split the experiment"));
-        let mut names = BTreeSet::new();
-        for model in self.models.iter().take(MAX_MODELS) {
-            unless(
-                names.insert(&model.name),
-                format!("model {:?} is listed twice: give each an `id` of its own", model.name),
-            );
-            for problem in model.problems(is_simulated) {
-                unless(false, problem);
-            }
-            let may_constrain = self.behaviour == Behaviour::Corrected || model.answer_format.is_usual();
-            unless(may_constrain, format!("model {:?}: {NOT_OF_THE_PAPER}", model.name));
-            // Unknown is never zero: whoever pays must have said that it is all right.
-            let price_is_settled = is_simulated || self.price_unknown || model.price.is_some();
-            unless(price_is_settled, format!("model {:?}: {NO_PRICE}", model.name));
+        for problem in self.model_problems() {
+            unless(false, problem);
         }
         problems
     }
