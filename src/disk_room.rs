@@ -23,6 +23,13 @@ pub(crate) fn needed(experiment: &Experiment, plan: &Plan, estimate: &Estimate) 
     OF_A_RUN.saturating_add(plan.cells().saturating_mul(OF_A_CELL)).saturating_add(of_transcripts)
 }
 
+/// The bytes of the files that a run's folder already has.
+pub(crate) fn used(run: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(run) else { return 0 };
+    let files = entries.flatten().filter_map(|entry| entry.metadata().ok());
+    files.filter(std::fs::Metadata::is_file).map(|file| file.len()).sum()
+}
+
 /// The bytes that are free where `folder` is, or will be.
 ///
 /// # Errors

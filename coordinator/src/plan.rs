@@ -21,14 +21,12 @@ pub use select::Stratum;
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     /// A row number is past the end of the survey.
-    #[error("respondent {row} does not exist: the survey has {rows}, named by {named_by}")]
+    #[error("respondent {row} does not exist: the survey has {there}")]
     NoSuchRespondent {
         /// The row that was requested.
         row: Respondent,
-        /// Number of rows in the survey.
-        rows: usize,
-        /// What names its respondents.
-        named_by: String,
+        /// How many respondents the survey has, and what names them.
+        there: String,
     },
     /// The codebook does not know a country.
     #[error("unknown country {0:?}: expected an ISO 3166-1 alpha-3 or numeric code, such as DEU or 276")]

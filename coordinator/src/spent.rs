@@ -16,7 +16,7 @@ use valuesim_shared::store::{CellRecord, SentCall, Store, StoreError};
 use crate::fleet::BudgetGauge;
 use crate::ledger::{Ledger, LedgerError};
 use crate::plan::Plan;
-use crate::purse_book::{BookError, PurseBook};
+use crate::purse_book::{BOOK_FILE, BookError, PurseBook};
 
 /// How many cells are looked up in the store at once.
 const READS_AT_ONCE: usize = 64;
@@ -46,11 +46,14 @@ pub async fn open_budget(
     (store, folder): (&impl Store, &Path),
     tell: fn(&str),
 ) -> Result<Option<Budget>, SpentError> {
-    let of_fleet = PurseBook::leave_to_one_process(folder, &spent_in_ledger(plan, ledger)?)?;
-    if purses.is_empty() {
+    if purses.is_empty() && !folder.join(BOOK_FILE).exists() {
         return Ok(None);
     }
     let mut spent = spent_at_most(run, plan, ledger, store).await?;
+    let of_fleet = PurseBook::leave_to_one_process(folder, &spent)?;
+    if purses.is_empty() {
+        return Ok(None);
+    }
     spent.iter_mut().zip(of_fleet.unwrap_or_default()).for_each(|(spent, more)| *spent += more);
     let limits = purses.into_iter().map(|purse| {
         let of_models: NanoUsd = purse.models.iter().filter_map(|&model| spent.get(model).copied()).sum();

@@ -7,8 +7,10 @@ mod servers;
 
 use anyhow::Context as _;
 use clap::Args;
+use futures_util::future::join_all;
 use serde::Serialize;
 use valuesim_coordinator::estimate::estimate;
+use valuesim_shared::cell::needs_retrieval;
 use valuesim_shared::money::NanoUsd;
 use valuesim_worker::provider::{Deadlines, Trial};
 
@@ -54,8 +56,12 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     let runtime = beside_other_work().context("start the asynchronous runtime")?;
     let mut checked = Checked::of(&job.run.0);
     runtime.block_on(async {
-        for trial in &trials {
-            checked.add(endpoint::check(trial).await);
+        for found in join_all(trials.iter().map(endpoint::check)).await {
+            checked.add(found);
+        }
+        let retrieves = job.experiment.simulate.is_none() && needs_retrieval(&job.experiment.methods);
+        if let Some(settings) = job.experiment.embeddings.as_ref().filter(|_| retrieves) {
+            checked.add(endpoint::check_embeddings(settings).await);
         }
         if job.experiment.simulate.is_some() {
             checked.groups.push(endpoint::simulated());

@@ -124,7 +124,9 @@ pub(super) fn start(mut experiment: Experiment, flags: &Flags, mode: Mode<'_>) -
     {
         note(&warning);
     }
-    if let Some(warning) = disk_room::warning(&flags.runs, disk_room::needed(&job.experiment, &job.plan, &estimate)) {
+    let there = disk_room::used(&flags.runs.join(&job.run.0));
+    let needed = disk_room::needed(&job.experiment, &job.plan, &estimate).saturating_sub(there);
+    if let Some(warning) = disk_room::warning(&flags.runs, needed) {
         note(&warning);
     }
     let folder = RunFolder::at(flags.runs.join(&job.run.0));

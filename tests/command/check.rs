@@ -73,6 +73,22 @@ fn a_provider_that_works_is_described_and_nothing_is_left_behind() {
 }
 
 #[test]
+fn embeddings_are_asked_and_what_is_too_dear_is_not() {
+    let provider = Simulated::start(ProviderOptions::default());
+    let (sandbox, url) = (Sandbox::new(), provider.base_url());
+    let rag = ["--methods", "rag", "--embeddings-model", "e", "--embeddings-base-url"];
+    let output = check(&sandbox, &url, &[&rag[..], &[&url, "--price", "150,600"]].concat()).expect_success();
+    says(
+        &output,
+        &["note … reachable … it was not asked … can cost", "embeddings e at http", "ok … reachable … a vector"],
+    );
+    assert_eq!(provider.stats().calls["embeddings"], 1);
+    assert_eq!(provider.stats().answered, 1, "nothing but the embedding");
+    let output = check(&sandbox, &url, &[&rag[..], &["http://127.0.0.1:1/v1"]].concat()).expect_code(4);
+    says(&output, &["embeddings e at http://127.0.0.1:1/v1", "? … reachable … cannot be reached"]);
+}
+
+#[test]
 fn what_is_wrong_is_told_with_what_to_do_and_an_exit_code() {
     let sandbox = Sandbox::new();
     let api_key = Some(SecretString::from("sk-the-right-one"));

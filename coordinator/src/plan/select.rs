@@ -60,9 +60,11 @@ fn candidates(sample: &Sample, survey: &Survey, codebook: &Codebook) -> Result<V
     let rows = survey.respondents();
     if let Some(&row) = sample.respondents.iter().find(|&&respondent| !survey.has(respondent)) {
         let column = survey.as_read().ids_from.as_ref();
-        let named_by =
-            column.map_or_else(|| "their rows, counted from 1".to_owned(), |column| format!("column `{column}`"));
-        return Err(PlanError::NoSuchRespondent { row, rows, named_by });
+        let there = column.map_or_else(
+            || format!("rows 1 to {rows}"),
+            |column| format!("{rows} respondents, named by column `{column}`"),
+        );
+        return Err(PlanError::NoSuchRespondent { row, there });
     }
     let countries = countries(&sample.countries, codebook)?;
     let listed = !sample.respondents.is_empty();

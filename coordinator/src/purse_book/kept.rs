@@ -104,7 +104,7 @@ impl PurseBook {
     }
 
     /// Leaves the run to one process, which draws from no purse: from now on the book has what the fleet has spent beside
-    /// `recorded`, which is what the ledger knows of each model. Returns that; nothing, if the folder has no book.
+    /// `recorded`, which is what the ledger and that process's store know of each model. Returns that; nothing, if the folder has no book.
     pub fn leave_to_one_process(folder: &Path, recorded: &[NanoUsd]) -> Result<Option<Vec<NanoUsd>>, BookError> {
         let models = recorded.len();
         let Some(mut book) = Self::read(folder, Vec::new(), models)? else { return Ok(None) };

@@ -1,17 +1,22 @@
 //! Asks one address of a model, and says what came of it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use indicatif::HumanCount;
+use tokio::time::timeout;
+use valuesim_shared::embeddings::EmbeddingSettings;
 use valuesim_shared::model::{ModelSettings, Temperature};
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::permit::Stated;
-use valuesim_worker::provider::{Answered, CallError, CallErrorKind, Deadlines, Setting, Trial};
+use valuesim_worker::provider::{Answered, CallError, CallErrorKind, Deadlines, EmbeddingsClient, Setting, Trial};
 
 use super::finding::{Finding, Grade, Group};
 
 /// The tokens of the longest prompt of the method, with room for its reply: that of a backstory.
 const NEEDED_CONTEXT: u64 = 16_000;
+
+/// How long an answer may take.
+const WITHIN: Duration = Duration::from_mins(1);
 
 /// A model at one of its addresses.
 pub(super) struct AtAddress(pub(super) ModelSettings);
@@ -32,15 +37,48 @@ pub(super) async fn check(AtAddress(model): &AtAddress) -> (Group, Option<NanoUs
             return (Group { about, findings: vec![finding] }, Some(NanoUsd::default()));
         }
     };
+    if let Some(cost) = trial.too_dear() {
+        let said = format!("it was not asked: the shortest question can cost {cost}");
+        let finding = Finding::note("reachable", said, "the first call of the run tells");
+        return (Group { about, findings: vec![finding, of_price(model)] }, Some(NanoUsd::default()));
+    }
     let begun = Instant::now();
-    let (answer, context) = tokio::join!(trial.ask(), trial.context_length());
+    let asked = timeout(WITHIN, async { tokio::join!(trial.ask(), trial.context_length()) }).await;
+    let Ok((answer, context)) = asked else { return (Group { about, findings: vec![silent()] }, None) };
     let (mut findings, cost) = match &answer {
         Ok(answered) => (of_answer(model, answered, begun.elapsed().as_secs_f64()), answered.cost),
-        Err(error) => (of_error(error), Some(NanoUsd::default())),
+        Err(error) => (of_error(error), Some(NanoUsd::default()).filter(|_| !error.kind.perhaps_billed())),
     };
     findings.push(of_context(context));
     findings.push(of_price(model));
     (Group { about, findings }, cost)
+}
+
+fn silent() -> Finding {
+    let said = format!("it gave no answer within {} seconds", WITHIN.as_secs());
+    Finding::new(Grade::Unknown, "reachable", said, "a run waits longer: see whether the server is busy")
+}
+
+/// Asks for one embedding.
+pub(super) async fn check_embeddings(settings: &EmbeddingSettings) -> (Group, Option<NanoUsd>) {
+    let about = format!("embeddings {} at {}", settings.name, settings.base_url.as_deref().unwrap_or_default());
+    let group = |finding| Group { about: about.clone(), findings: vec![finding] };
+    let client = match EmbeddingsClient::new(settings, Deadlines::default()) {
+        Ok(client) => client,
+        Err(error) => {
+            let finding = Finding::new(Grade::Setting, "settings", error.to_string(), "mend that first");
+            return (group(finding), Some(NanoUsd::default()));
+        }
+    };
+    match timeout(WITHIN, client.send(&["1"])).await {
+        Err(_) => (group(silent()), None),
+        // A token of text costs less than is shown.
+        Ok(Ok(_)) => (group(Finding::good("reachable", "it answered with a vector")), Some(NanoUsd::default())),
+        Ok(Err(error)) => {
+            let findings = of_error(&error);
+            (Group { about, findings }, Some(NanoUsd::default()).filter(|_| !error.kind.perhaps_billed()))
+        }
+    }
 }
 
 fn of_answer(model: &ModelSettings, answered: &Answered, seconds: f64) -> Vec<Finding> {

@@ -3,9 +3,11 @@
 use std::time::SystemTime;
 
 use serde_json::Value;
+use valuesim_shared::codebook::Codebook;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::money::{NanoUsd, Tokens};
 use valuesim_shared::price::PricedCall;
+use valuesim_shared::stage::StageKind;
 
 use super::body::{BodyTemplate, Conversation, EncodedText};
 use super::client::PATH;
@@ -84,7 +86,10 @@ impl<'a> Trial<'a> {
     /// Why there is no reply.
     pub async fn ask(&self) -> Result<Answered, CallError> {
         let [question, nothing] = [QUESTION, ""].map(EncodedText::new);
+        let about = Codebook::built_in();
+        let format = self.model.answer_format.response_format(StageKind::FullInfo, &about.questions()[0]);
         let conversation = Conversation::new(&question, None, &nothing).with_room_for(self.reply_tokens());
+        let conversation = conversation.in_format(format.as_deref());
         let body = BodyTemplate::new(self.model).fill(&conversation, SESSION);
         let read = |Answer { body, is_simulated, stated }: &Answer| {
             let reply = Reply { stated: *stated, ..completion(body)? };
@@ -107,16 +112,22 @@ impl<'a> Trial<'a> {
 
     /// As many tokens as half a cent pays for.
     fn reply_tokens(&self) -> u32 {
-        let least = self.model.max_output_tokens.unwrap_or(REPLY_TOKENS).min(REPLY_TOKENS);
-        let Some(price) = &self.model.price else { return least };
-        let rates = price.dearest_rates(QUESTION_TOKENS);
-        let cost =
-            |tokens: u32| rates.cost(Tokens { input: QUESTION_TOKENS, output: u64::from(tokens), ..Tokens::default() });
-        let mut tokens = least;
-        while tokens > FEWEST_REPLY_TOKENS && cost(tokens) > MOST {
-            tokens /= 2;
+        let mut tokens = self.model.max_output_tokens.unwrap_or(REPLY_TOKENS).min(REPLY_TOKENS);
+        while tokens > FEWEST_REPLY_TOKENS && self.at_most(tokens).is_some_and(|cost| cost > MOST) {
+            tokens = (tokens / 2).max(FEWEST_REPLY_TOKENS);
         }
         tokens
+    }
+
+    /// The most that the question can cost with a reply of so many tokens; `None` if the price is unknown.
+    fn at_most(&self, tokens: u32) -> Option<NanoUsd> {
+        let rates = self.model.price.as_ref()?.dearest_rates(QUESTION_TOKENS);
+        Some(rates.cost(Tokens { input: QUESTION_TOKENS, output: u64::from(tokens), ..Tokens::default() }))
+    }
+
+    /// What the question can cost, if that is more than half a cent however short the reply is.
+    pub fn too_dear(&self) -> Option<NanoUsd> {
+        self.at_most(self.reply_tokens()).filter(|cost| *cost > MOST)
     }
 }
 
@@ -180,15 +191,19 @@ mod tests {
 
     #[test]
     fn a_question_costs_at_most_half_a_cent() {
-        let tokens = |price, max_output_tokens| {
+        let check = |price, max_output_tokens, tokens, too_dear: bool| {
             let base_url = Some("http://127.0.0.1:9/v1".to_owned());
             let model = ModelSettings { price, max_output_tokens, base_url, ..ModelSettings::named("m") };
-            Trial::new(&model, Deadlines::default()).expect("usable").reply_tokens()
+            let trial = Trial::new(&model, Deadlines::default()).expect("usable");
+            assert_eq!((trial.reply_tokens(), trial.too_dear().is_some()), (tokens, too_dear));
+            let cost = trial.at_most(tokens).unwrap_or_default();
+            assert!(too_dear || cost <= NanoUsd(5_000_000), "{cost}");
         };
-        assert_eq!(tokens(None, None), 256);
-        assert_eq!(tokens(None, Some(40)), 40);
-        assert_eq!(tokens(Some(Price::flat(2.5, None, 10.0)), None), 256);
-        assert_eq!(tokens(Some(Price::flat(15.0, None, 75.0)), None), 32);
-        assert_eq!(tokens(Some(Price::flat(150.0, None, 600.0)), None), 16);
+        check(None, None, 256, false);
+        check(None, Some(40), 40, false);
+        check(Some(Price::flat(2.5, None, 10.0)), None, 256, false);
+        check(Some(Price::flat(15.0, None, 75.0)), None, 32, false);
+        check(Some(Price::flat(15.0, None, 175.0)), Some(40), 20, false);
+        check(Some(Price::flat(150.0, None, 600.0)), None, 16, true);
     }
 }
