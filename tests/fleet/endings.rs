@@ -66,7 +66,11 @@ async fn expect_refused(fleet: &Fleet, mut coordinator: FleetProcess, code: i32,
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_of_nothing_but_poison_stops_and_goes_on_once_that_is_mended() {
     let mut fleet = fleet(poison(1.0)).await;
+    // No worker hears of poison before both serve the run.
+    fleet.provider.pause_replies_after(0);
     let (coordinator, workers) = (fleet.coordinator(), [fleet.worker(), fleet.worker()]);
+    fleet.wait_for_workers(2).await;
+    fleet.resume_replies();
     let expected = ["       2  model \"m\": ", "check base_url", "(400)"];
     expect_refused(&fleet, coordinator, 2, &expected).await;
     // The workers are as they were: they take the run up again once somebody begins it.
@@ -138,8 +142,9 @@ async fn fleet_with_keys() -> (Fleet, impl Fn(&str) -> [(&'static str, String); 
 async fn one_worker_without_the_key_stops_nobody() {
     let (fleet, key) = fleet_with_keys().await;
     fleet.provider.pause_replies_after(100);
-    let coordinator = fleet.coordinator();
-    let (good, without) = (fleet.worker_in(&[], &key("right")), fleet.worker());
+    let (coordinator, good) = (fleet.coordinator(), fleet.worker_in(&[], &key("right")));
+    fleet.wait_for_a_busy_worker().await;
+    let without = fleet.worker();
     without.wait_for("could not serve the run").await;
     sleep(LONGER_THAN_QUIET).await;
     fleet.resume_replies();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use valuesim_shared::codebook::Codebook;
-use valuesim_shared::control::{Control as _, RedisControl};
+use valuesim_shared::control::{Control as _, RedisControl, WorkerReport};
 use valuesim_shared::id::RunId;
 use valuesim_simulator::provider::{Provider, ProviderOptions};
 use valuesim_test_servers::{Database, Turn, Vhost, eventually, shared_broker, shared_redis};
@@ -236,14 +236,23 @@ impl Fleet {
         eventually(&format!("{calls} calls in flight"), TIMEOUT, is_reached).await.expect("in time");
     }
 
-    /// Waits until this many workers serve the run.
+    /// Waits until this many workers report that they serve the run.
     pub(crate) async fn wait_for_workers(&self, count: usize) {
+        self.wait_for_reports(count, "workers of the run", |_| true).await;
+    }
+
+    /// Waits until a worker reports that it has tasks of the run.
+    pub(crate) async fn wait_for_a_busy_worker(&self) {
+        self.wait_for_reports(1, "busy worker", |worker| worker.tasks > 0).await;
+    }
+
+    async fn wait_for_reports(&self, count: usize, what: &str, fits: impl Fn(&WorkerReport) -> bool) {
         let (control, run) = (self.control().await, self.wait_for_run().await);
         let are_there = async || {
             let workers = control.workers().await.expect("reads").all;
-            (workers.iter().filter(|worker| worker.runs.contains(&run)).count() >= count).then_some(())
+            (workers.iter().filter(|worker| worker.runs.contains(&run) && fits(worker)).count() >= count).then_some(())
         };
-        eventually(&format!("{count} workers of the run"), TIMEOUT, are_there).await.expect("in time");
+        eventually(&format!("{count} {what}"), TIMEOUT, are_there).await.expect("in time");
     }
 
     /// Waits until no calls are in flight and no new ones arrive.
