@@ -277,7 +277,7 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
     }
 
     fn about(&self, phase: RunPhase) -> AboutRun {
-        let (phase, stopped_by) = self.ends_as.get().cloned().unwrap_or((phase, None));
+        let (phase, stopped_by) = ending(phase, self.ends_as.get());
         AboutRun {
             version: CONTROL_VERSION,
             run: self.facts.run.clone(),
@@ -320,6 +320,15 @@ impl<Q: Queue, S: Store, C: Control> Heartbeat<Q, S, C> {
     }
 }
 
+/// The phase that is reported, and what stopped the run: as decided, unless its last cells came in after that, or somebody
+/// cancelled it.
+fn ending(phase: RunPhase, decided: Option<&(RunPhase, Option<String>)>) -> (RunPhase, Option<String>) {
+    match phase {
+        RunPhase::Finished | RunPhase::Cancelled => (phase, None),
+        RunPhase::Begun | RunPhase::OutOfBudget | RunPhase::Failed => decided.cloned().unwrap_or((phase, None)),
+    }
+}
+
 fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
     value.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -337,4 +346,18 @@ fn lost(cells: u64) -> Option<(UnixMillis, String)> {
         )
     };
     (cells > 0).then(|| (UnixMillis::now(), text()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_ends_well_after_all_is_reported_so() {
+        let failed = (RunPhase::Failed, Some("no worker serves the run any more".to_owned()));
+        assert_eq!(ending(RunPhase::Begun, None), (RunPhase::Begun, None));
+        assert_eq!(ending(RunPhase::Begun, Some(&failed)), failed);
+        assert_eq!(ending(RunPhase::Finished, Some(&failed)), (RunPhase::Finished, None));
+        assert_eq!(ending(RunPhase::Cancelled, Some(&failed)), (RunPhase::Cancelled, None));
+    }
 }
