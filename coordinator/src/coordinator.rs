@@ -8,6 +8,7 @@
 
 mod cell_states;
 mod dispatch;
+mod lost_cells;
 mod receive;
 mod refusals;
 mod rounds;
@@ -40,6 +41,7 @@ use crate::plan::{Plan, Planned};
 use crate::retrieval::Retrieval;
 use crate::rounds::Rounds;
 use cell_states::CellStates;
+use lost_cells::LostCells;
 use refusals::Refusals;
 
 /// Why the coordinator failed.
@@ -186,8 +188,8 @@ pub struct Coordinator<Q, S> {
     cursor: Option<Cursor>,
     /// The message version of the tasks that it sends.
     task_version: u16,
-    /// Notified when dispatched cells are neither on a queue nor with a worker.
-    lost: Notify,
+    /// Whether dispatched cells are neither on a queue nor with a worker.
+    lost: LostCells,
     /// Notified when the set of dead cells has changed.
     dead_changed: Notify,
 }
@@ -236,7 +238,7 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
             on_bad_message: OnBadMessage::EndProcess,
             cursor: None,
             task_version: TASK_VERSION,
-            lost: Notify::new(),
+            lost: LostCells::default(),
             dead_changed: Notify::new(),
         })
     }
@@ -302,11 +304,6 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
     /// The number of cells that were dispatched and are neither finished nor dead.
     pub fn cells_under_way(&self) -> u64 {
         self.cell_states().under_way()
-    }
-
-    /// Reports that no dispatched cell is on a queue or with a worker: the open ones are sent again.
-    pub fn nothing_is_under_way(&self) {
-        self.lost.notify_one();
     }
 
     /// Whether the outcomes of a cell were refused so often that it counts as dead.

@@ -110,11 +110,12 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
     pub(super) async fn send_lost_again<T>(&self) -> Result<T, CoordinatorError> {
         let (mut times, mut finished, mut not_before) = (0, 0, Instant::now());
         loop {
-            self.lost.notified().await;
+            self.lost.noticed.notified().await;
             let finished_now = self.progress.cells_finished();
             if finished_now != finished {
                 (times, finished, not_before) = (0, finished_now, Instant::now());
             }
+            self.lost.wait_until(not_before);
             if Instant::now() < not_before {
                 continue;
             }

@@ -92,6 +92,14 @@ impl Run {
         self.queue.publish(&self.queue_name(QueueKind::Results), message(outcome)).await.expect("published");
     }
 
+    /// Takes and forgets the tasks of all cells, as they are sent.
+    async fn lose_all_sent(&self) {
+        let tasks = self.queue_name(QueueKind::Story(ModelId(0)));
+        for _ in 0..self.plan.cells() {
+            self.queue.take(&tasks, 1).await.expect("takes").ack().await.expect("acknowledged");
+        }
+    }
+
     /// Lets it record what is at hand.
     async fn record(&self) {
         let stop = CancellationToken::new();
@@ -146,4 +154,25 @@ async fn a_forged_outcome_is_refused_with_the_reason_and_the_genuine_one_behind_
     let [first, second] = &reasons[..] else { panic!("{reasons:?}") };
     assert!(first.contains("does not fit the plan: valuesim has 10 answers, expected "), "{first}");
     assert!(second.contains("does not fit the plan: a result of valuesim is missing"), "{second}");
+}
+
+#[tokio::test]
+async fn cells_that_are_lost_again_wait_for_the_end_of_a_pause() {
+    let run = Run::new();
+    let stop = CancellationToken::new();
+    let losing = async {
+        run.lose_all_sent().await;
+        assert!(!run.coordinator.waits_to_send_again());
+        run.coordinator.nothing_is_under_way();
+        run.lose_all_sent().await;
+        assert!(!run.coordinator.waits_to_send_again(), "they were sent at once");
+        run.coordinator.nothing_is_under_way();
+        // A test that waits for ever has failed.
+        while !run.coordinator.waits_to_send_again() {
+            tokio::task::yield_now().await;
+        }
+        stop.cancel();
+    };
+    let (end, ()) = tokio::join!(run.coordinator.run(&stop), losing);
+    assert_eq!(end.expect("stops"), RunEnd::Interrupted);
 }

@@ -46,8 +46,8 @@ impl fmt::Display for Refused {
 pub(super) enum Standing {
     /// Some work on it, or nobody has refused it.
     Served,
-    /// Some refuse it; these others serve it and have no task.
-    Refused { idle: BTreeSet<String> },
+    /// Some refuse it; these others serve it and have no task. `all_left` if none of those that refuse it reports any more.
+    Refused { idle: BTreeSet<String>, all_left: bool },
 }
 
 /// The refusals of a run that its coordinator has seen.
@@ -55,7 +55,7 @@ pub(super) enum Standing {
 pub(super) struct Refusals {
     /// Those of the time before this coordinator, as worker and time: what led to them may have changed.
     before: BTreeSet<(String, UnixMillis)>,
-    /// By worker. Those of workers that have ended stay.
+    /// By worker. Those of workers that have ended stay until others work on the run.
     by_worker: BTreeMap<String, RunTrouble>,
 }
 
@@ -75,8 +75,7 @@ impl Refusals {
     /// Takes in what workers report now.
     pub(super) fn see(&mut self, run: &RunId, workers: &Listing<WorkerReport>) -> Standing {
         let mut idle = BTreeSet::new();
-        // A report that cannot be read may be that of a worker that works on the run.
-        let mut is_served = workers.unreadable > 0;
+        let mut is_served = false;
         for worker in &workers.all {
             let id = &worker.process.id;
             if worker.runs.contains(run) {
@@ -90,7 +89,15 @@ impl Refusals {
                 }
             }
         }
-        if is_served || self.by_worker.is_empty() { Standing::Served } else { Standing::Refused { idle } }
+        let reporting: BTreeSet<&str> = workers.all.iter().map(|worker| worker.process.id.as_str()).collect();
+        if is_served {
+            self.by_worker.retain(|id, _| reporting.contains(id.as_str()));
+        }
+        // A report that cannot be read may be that of a worker that works on the run.
+        if is_served || workers.unreadable > 0 || self.by_worker.is_empty() {
+            return Standing::Served;
+        }
+        Standing::Refused { idle, all_left: !self.by_worker.keys().any(|id| reporting.contains(id.as_str())) }
     }
 
     /// What they come to.
@@ -175,7 +182,11 @@ mod tests {
     }
 
     fn refused(idle: &[&str]) -> Standing {
-        Standing::Refused { idle: idle.iter().map(|&id| id.to_owned()).collect() }
+        Standing::Refused { idle: idle.iter().map(|&id| id.to_owned()).collect(), all_left: false }
+    }
+
+    fn all_left() -> Standing {
+        Standing::Refused { idle: BTreeSet::new(), all_left: true }
     }
 
     #[test]
@@ -186,9 +197,23 @@ mod tests {
         assert_eq!(see(&mut refusals, vec![wrong_key("w1", 5), worker("w2", &["r1"], 3)]), Standing::Served);
         assert_eq!(see(&mut refusals, vec![wrong_key("w1", 5), worker("w2", &["r1"], 0)]), refused(&["w2"]));
         assert_eq!(see(&mut refusals, vec![wrong_key("w1", 5), worker("w2", &["r2"], 9)]), refused(&[]));
-        assert_eq!(see(&mut refusals, vec![]), refused(&[]), "those that have ended have said so, too");
+        assert_eq!(see(&mut refusals, vec![]), all_left(), "those that have ended have said so, too");
         let again = worker("w1", &["r1"], 0);
         assert_eq!(see(&mut refusals, vec![again]), Standing::Served, "it tries again");
+    }
+
+    #[test]
+    fn what_an_ended_worker_refused_counts_until_others_work_on_the_run() {
+        let mut refusals = Refusals::default();
+        let busy = || worker("w2", &["r1"], 3);
+        assert_eq!(see(&mut refusals, vec![wrong_key("w1", 5), busy()]), Standing::Served);
+        assert_eq!(see(&mut refusals, vec![wrong_key("w1", 5)]), refused(&[]), "it still reports");
+        assert_eq!(see(&mut refusals, vec![]), all_left());
+        let unreadable = Listing { unreadable: 1, ..listing(vec![]) };
+        assert_eq!(refusals.see(&run(), &unreadable), Standing::Served);
+        assert_eq!(see(&mut refusals, vec![]), all_left(), "nobody was seen to work on it");
+        assert_eq!(see(&mut refusals, vec![busy()]), Standing::Served);
+        assert_eq!(see(&mut refusals, vec![]), Standing::Served, "a rollout, or a store that is empty");
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Ends a run that all its workers refuse to serve.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use valuesim_shared::control::{Control, DesiredState, RunPhase};
+use valuesim_shared::control::{Control, DesiredState, REPORT_EXPIRY, RunPhase};
 use valuesim_shared::queue::QueueAdmin;
 use valuesim_shared::store::Store;
 
@@ -19,6 +20,12 @@ const QUIET_FOR: Duration = Duration::from_secs(5);
 
 /// The same while others serve the run, and have nothing to do: theirs may be other models.
 const QUIET_FOR_IDLE: Duration = Duration::from_secs(30);
+
+/// The same once none of those that refused the run reports any more: others may be restarting. The last report of a worker that
+/// ends because it refuses a run is read for longer than [`QUIET_FOR`].
+const QUIET_FOR_ABSENT: Duration = Duration::from_mins(1);
+
+const _: () = assert!(REPORT_EXPIRY.as_secs() > QUIET_FOR.as_secs() + 2 * LOOK_EVERY.as_secs());
 
 /// How long workers may take to see that the run has ended.
 const SEE_WITHIN: Duration = Duration::from_secs(4);
@@ -55,11 +62,11 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
         loop {
             sleep(LOOK_EVERY).await;
             let standing = self.servers.control.workers().await.map(|all| refusals.see(&self.manifest.run, &all));
-            let Ok(Standing::Refused { idle }) = standing else {
+            let Ok(Standing::Refused { idle, all_left }) = standing else {
                 before = None;
                 continue;
             };
-            let least = if idle.is_empty() { QUIET_FOR } else { QUIET_FOR_IDLE };
+            let least = least_quiet(&idle, all_left);
             let progress = self.progress();
             let now = (idle, progress.cells_finished(), progress.cells_dead());
             if self.may_move() || before.as_ref() != Some(&now) {
@@ -76,7 +83,31 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
         is_ordered_to_stop
             || self.coordinator.cells_under_way() == 0
             || self.coordinator.waits_for_cheap_hours()
+            || self.coordinator.waits_to_send_again()
             || self.heartbeat.will_end_as().is_some()
             || self.servers.queue.problem().is_some()
+    }
+}
+
+/// How long nothing must have moved while these workers serve the run and have no task.
+fn least_quiet(idle: &BTreeSet<String>, all_left: bool) -> Duration {
+    match (all_left, idle.is_empty()) {
+        (true, _) => QUIET_FOR_ABSENT,
+        (false, true) => QUIET_FOR,
+        (false, false) => QUIET_FOR_IDLE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn others_have_longer_to_come_once_those_that_refused_the_run_are_gone() {
+        let (nobody, somebody) = (BTreeSet::new(), BTreeSet::from(["w1".to_owned()]));
+        assert_eq!(least_quiet(&nobody, false), Duration::from_secs(5));
+        assert_eq!(least_quiet(&somebody, false), Duration::from_secs(30));
+        assert_eq!(least_quiet(&nobody, true), Duration::from_mins(1));
+        assert_eq!(least_quiet(&somebody, true), Duration::from_mins(1));
     }
 }
