@@ -1,11 +1,11 @@
-//! Says a warning that repeats once, and from then on how often it came, with the last one as an example.
+//! Says a warning or an error that repeats once, and from then on how often it came, with the last one as an example.
 //!
-//! What is the same is told by the place in the code from which a warning comes: its fields (a cell, a reason) differ a thousand
-//! times.
+//! Two are the same if they come from one place in the code, are about one run, and differ in nothing but words with digits: a cell,
+//! an address, the id of a request.
 
 use std::collections::HashMap;
 use std::fmt::{Debug, Write as _};
-use std::hash::Hash;
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,12 @@ const LONGEST_PERIOD: Duration = Duration::from_mins(10);
 /// How often to look whether a count is due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// How many kinds of warnings from one place are told apart: what others wrote may be in them.
+const MAX_KINDS: usize = 50;
+
+/// The kind of those beyond.
+const OTHERS: u64 = 0;
+
 /// The target of the lines with counts, which are always said.
 const COUNTS: &str = "valuesim::repeats";
 
@@ -31,9 +37,9 @@ static SEEN: OnceLock<Mutex<Repeats<Identifier>>> = OnceLock::new();
 /// Lets a warning through the first time.
 pub(super) struct SaidOnce;
 
-/// Warnings by the place that they come from.
+/// Warnings by the place that they come from, and by their kind.
 #[derive(Debug)]
-struct Repeats<K>(HashMap<K, Repeated>);
+struct Repeats<P>(HashMap<P, HashMap<u64, Repeated>>);
 
 #[derive(Debug)]
 struct Repeated {
@@ -53,21 +59,32 @@ struct Count {
     last: String,
 }
 
-impl<K: Eq + Hash> Repeats<K> {
+impl Repeated {
+    fn has_rested(&self, now: Instant) -> bool {
+        self.count == 0 && now.saturating_duration_since(self.since) >= self.period
+    }
+}
+
+impl<P: Eq + Hash> Repeats<P> {
     /// Counts a warning; returns whether it is said.
-    fn is_said(&mut self, place: K, now: Instant, text: impl FnOnce() -> String) -> bool {
+    fn is_said(&mut self, place: P, now: Instant, text: String) -> bool {
+        let kinds = self.0.entry(place).or_default();
+        let mut kind = kind(&text);
+        if kinds.len() >= MAX_KINDS && !kinds.contains_key(&kind) {
+            kinds.retain(|_, known| !known.has_rested(now));
+            kind = if kinds.len() < MAX_KINDS { kind } else { OTHERS };
+        }
         let fresh = || Repeated { period: FIRST_PERIOD, since: now, count: 0, last: String::new() };
-        let Some(known) = self.0.get_mut(&place) else {
-            self.0.insert(place, fresh());
+        let Some(known) = kinds.get_mut(&kind) else {
+            kinds.insert(kind, fresh());
             return true;
         };
-        let has_rested = known.count == 0 && now.saturating_duration_since(known.since) >= known.period;
-        if has_rested {
+        if known.has_rested(now) {
             *known = fresh();
             return true;
         }
         known.count += 1;
-        known.last = text();
+        known.last = text;
         false
     }
 
@@ -76,7 +93,7 @@ impl<K: Eq + Hash> Repeats<K> {
         let is_due = |known: &&mut Repeated| {
             known.count > 0 && (is_end || now.saturating_duration_since(known.since) >= known.period)
         };
-        let counts = self.0.values_mut().filter(is_due).map(|known| {
+        let counts = self.0.values_mut().flat_map(HashMap::values_mut).filter(is_due).map(|known| {
             let seconds = now.saturating_duration_since(known.since).as_secs();
             let count = Count { times: known.count, seconds, last: std::mem::take(&mut known.last) };
             (known.count, known.since, known.period) = (0, now, (known.period * 2).min(LONGEST_PERIOD));
@@ -95,7 +112,7 @@ impl<S: Subscriber> Filter<S> for SaidOnce {
         let about = event.metadata();
         // What is asked for in detail is told in detail.
         let is_counted = *about.level() <= Level::WARN && about.target() != COUNTS;
-        !is_counted || seen().is_said(about.callsite(), Instant::now(), || text(event))
+        !is_counted || seen().is_said(about.callsite(), Instant::now(), text(event))
     }
 }
 
@@ -130,6 +147,14 @@ fn seen() -> MutexGuard<'static, Repeats<Identifier>> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What is the same in warnings that repeat: the run, and all words without digits.
+fn kind(text: &str) -> u64 {
+    let mut digest = DefaultHasher::new();
+    let is_same = |word: &&str| word.starts_with("run=") || !word.contains(|c: char| c.is_ascii_digit());
+    text.split_whitespace().filter(is_same).for_each(|word| word.hash(&mut digest));
+    digest.finish()
+}
+
 /// The message and the fields of an event.
 fn text(event: &Event<'_>) -> String {
     let mut text = Text(String::new());
@@ -160,7 +185,7 @@ mod tests {
     fn what_repeats_is_said_once_with_a_count_and_an_example() {
         let (mut repeats, start) = (Repeats(HashMap::new()), Instant::now());
         let second = |seconds: u64| start + Duration::from_secs(seconds);
-        let mut said = |place, at, text: &str| repeats.is_said(place, at, || text.to_owned());
+        let mut said = |place, at, text: &str| repeats.is_said(place, at, text.to_owned());
         assert!(said("dead letter", second(0), "cell 1"));
         assert!((2..=1_000).all(|cell| !said("dead letter", second(1), &format!("cell {cell}"))));
         assert!(said("broker lost", second(1), ""), "another place");
@@ -176,7 +201,7 @@ mod tests {
         let (mut lines, mut told_at) = (0, Vec::new());
         for second in 0..3_600 {
             let now = start + Duration::from_secs(second);
-            lines += u32::from(repeats.is_said((), now, String::new));
+            lines += u32::from(repeats.is_said((), now, String::new()));
             told_at.extend(repeats.due(now, false).iter().map(|_| second));
         }
         assert_eq!(lines, 1);
@@ -187,10 +212,30 @@ mod tests {
     #[test]
     fn what_comes_again_after_a_rest_is_said_again_and_what_is_left_is_told_at_the_end() {
         let (mut repeats, start) = (Repeats(HashMap::new()), Instant::now());
-        assert!(repeats.is_said((), start, String::new));
-        assert!(repeats.is_said((), start + FIRST_PERIOD, String::new));
-        assert!(!repeats.is_said((), start + FIRST_PERIOD, || "last".to_owned()));
+        assert!(repeats.is_said((), start, "first 1".to_owned()));
+        assert!(repeats.is_said((), start + FIRST_PERIOD, "first 2".to_owned()));
+        assert!(!repeats.is_said((), start + FIRST_PERIOD, "first 3".to_owned()));
         let end = repeats.due(start + FIRST_PERIOD, true);
-        assert_eq!(end, [Count { times: 1, seconds: 0, last: "last".to_owned() }]);
+        assert_eq!(end, [Count { times: 1, seconds: 0, last: "first 3".to_owned() }]);
+    }
+
+    #[test]
+    fn other_runs_and_other_texts_are_said_and_other_ids_and_addresses_are_not() {
+        let (mut repeats, now) = (Repeats(HashMap::new()), Instant::now());
+        let mut said = |text: &str| repeats.is_said("could not serve", now, text.to_owned());
+        assert!(said("could not serve the run run=r-7 error=no key for 10.0.0.1:443 request=a1"));
+        assert!(!said("could not serve the run run=r-7 error=no key for 10.0.0.2:443 request=b22"));
+        assert!(said("could not serve the run run=r-8 error=no key for 10.0.0.1:443 request=a1"));
+        assert!(said("could not serve the run run=r-7 error=the account is empty request=a1"));
+    }
+
+    #[test]
+    fn a_place_whose_every_text_differs_does_not_fill_the_log() {
+        let (mut repeats, now) = (Repeats(HashMap::new()), Instant::now());
+        let text = |number: usize| "x".repeat(number);
+        let mut said = |at, from: usize| (from..from + 1_000).filter(|&i| repeats.is_said((), at, text(i))).count();
+        assert_eq!(said(now, 1), MAX_KINDS + 1);
+        assert_eq!(said(now + FIRST_PERIOD, 5_000), MAX_KINDS - 1, "as many as have rested");
+        assert!(repeats.0.values().all(|kinds| kinds.len() <= MAX_KINDS + 1));
     }
 }
