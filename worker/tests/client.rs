@@ -243,6 +243,10 @@ async fn headers_of_ones_own_are_sent_and_never_shown() {
     let said = format!("{error} {error:?} {client:?}");
     assert!(said.contains("bad api-key [key]") && !said.contains(VALUE), "{said}");
     assert_eq!(error.kind, CallErrorKind::WrongKey);
+    let after_a_scheme = send(&with(&format!("Bearer {VALUE}")).expect("is set up")).await.expect_err("refused");
+    assert!(!format!("{after_a_scheme} {after_a_scheme:?}").contains(VALUE), "{after_a_scheme}");
+    let word_of_the_error = send(&with("api sociology bad").expect("is set up")).await.expect_err("refused");
+    assert!(word_of_the_error.to_string().contains("bad api-key"), "{word_of_the_error}");
     let error = with("az-\u{1}hush").expect_err("no header has it").to_string();
     assert!(error.contains("a header api-key that cannot be sent") && !error.contains("hush"), "{error}");
     let error = with("\n").expect_err("it is empty").to_string();

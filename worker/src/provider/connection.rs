@@ -55,6 +55,9 @@ pub(super) struct Answer {
     pub(super) stated: Stated,
 }
 
+/// Longer than the words of a reply.
+const LONGEST_WORD: usize = 20;
+
 impl Connection {
     /// The connection to `path` below a model's base URL. Reads the model's key and certificates and the proxy variables of
     /// the environment. Makes no call.
@@ -177,14 +180,21 @@ impl Connection {
     /// The text with the key and the values of headers that were sent replaced.
     pub(super) fn without_key(&self, text: String) -> String {
         let key = self.bearer.as_ref().and_then(|bearer| bearer.to_str().ok()?.strip_prefix(BEARER));
-        let own = self.own_headers.iter().map(ExposeSecret::expose_secret);
-        // The name of a project may be a word of a reply; a key is longer.
-        let own = own.filter(|value| value.len() >= redact::SHORTEST_INSIDE_A_WORD);
+        // A key may follow the name of a scheme, as in `Bearer KEY`.
+        let own = self.own_headers.iter().flat_map(|value| value.expose_secret().split_whitespace());
+        let own = own.filter(|part| may_be_a_key(part));
         key.into_iter().chain(own).fold(text, |text, secret| match redact::without(secret, &text) {
             Cow::Borrowed(_) => text,
             Cow::Owned(clean) => clean,
         })
     }
+}
+
+/// Whether a part of a header's value may be a key. The name of a project may be a word of a reply; a key is longer, or has more than
+/// letters.
+fn may_be_a_key(part: &str) -> bool {
+    let has_more_than_letters = !part.bytes().all(|byte| byte.is_ascii_alphabetic());
+    part.len() >= if has_more_than_letters { redact::SHORTEST_INSIDE_A_WORD } else { LONGEST_WORD }
 }
 
 /// The root cause of a failed HTTP request, which says more than the errors around it.
