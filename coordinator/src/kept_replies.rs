@@ -116,10 +116,15 @@ impl KeptReplies {
         Self(runs)
     }
 
+    /// Whether an earlier run has finished the cell, so that it can be taken over.
+    pub(crate) fn has_finished(&self, cell: Cell) -> bool {
+        self.0.iter().any(|run| run.finished.contains(cell))
+    }
+
     /// The cell as an earlier run has finished it, as one of the run `present`. If its ledger cannot be read any more, there is
     /// none: it can be done again.
     pub(crate) async fn taken(self: &Arc<Self>, cell: Cell, present: &RunId, transcripts: bool) -> Option<CellOutcome> {
-        if self.0.iter().all(|run| !run.finished.contains(cell)) {
+        if !self.has_finished(cell) {
             return None;
         }
         let (kept, present) = (Arc::clone(self), present.clone());

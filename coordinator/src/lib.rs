@@ -28,6 +28,7 @@ pub mod off_peak;
 mod outcome_rules;
 pub mod outlook;
 mod parquet_table;
+pub mod pilot;
 pub mod plan;
 pub mod predictions;
 pub mod provenance;

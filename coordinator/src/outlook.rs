@@ -30,6 +30,8 @@ pub struct ModelOutlook {
     pub model: ModelId,
     /// Finished cells.
     pub finished: u64,
+    /// Those of them that were taken over from earlier runs. They cost nothing, so they say nothing of the rest.
+    pub taken_over: u64,
     /// Cells that are left.
     pub left: u64,
     /// What the finished cells took, by stage.
@@ -58,9 +60,9 @@ pub struct Expected {
     pub calls: u64,
     /// The likely number of tokens.
     pub tokens: Tokens,
-    /// The likely cost, and a 90 % interval; none from a single cell.
+    /// The likely cost.
     pub cost: NanoUsd,
-    /// The interval in which the cost lies with a chance of 90 %.
+    /// The interval in which the cost lies with a chance of 90 %; none from fewer than two cells that were paid for.
     pub interval: Option<Span<NanoUsd>>,
 }
 
@@ -74,21 +76,24 @@ impl Outlook {
         Ok(Self { models })
     }
 
-    /// The interval of what the whole run will have cost; none if a model has fewer than two finished cells.
+    /// The interval of what the whole run will have cost; none if cells of a model are left and fewer than two were paid for.
     pub fn interval(&self) -> Option<(NanoUsd, NanoUsd)> {
         let low = self.models.iter().map(|model| model.whole.interval.map(|span| span.low)).sum::<Option<NanoUsd>>()?;
-        Some((low, self.at_most()?)).filter(|_| !self.models.is_empty())
+        let high =
+            self.models.iter().map(|model| model.whole.interval.map(|span| span.high)).sum::<Option<NanoUsd>>()?;
+        Some((low, high)).filter(|_| !self.models.is_empty())
     }
 
-    /// The upper end of what the whole run will have cost; none if a model has fewer than two finished cells.
-    pub fn at_most(&self) -> Option<NanoUsd> {
-        self.models.iter().map(|model| model.whole.interval.map(|span| span.high)).sum()
+    /// How many finished cells were taken over from earlier runs.
+    pub fn taken_over(&self) -> u64 {
+        self.models.iter().map(|model| model.taken_over).sum()
     }
 }
 
-/// What the finished cells of a model took.
+/// What the finished cells of a model took, those apart that cost nothing because they were taken over.
 #[derive(Default)]
 struct Taken {
+    unpaid: u64,
     costs: Vec<f64>,
     /// The same by person: the cells of a person are alike.
     of_people: BTreeMap<Respondent, f64>,
@@ -101,6 +106,10 @@ impl Taken {
         let mut taken = Self::default();
         for row in ledger.spend(model)? {
             let (cell, spend) = row?;
+            if spend.taken_from.is_some() {
+                taken.unpaid += 1;
+                continue;
+            }
             let total = spend.total();
             *taken.of_people.entry(cell.respondent).or_default() += total.cost.0 as f64;
             taken.costs.push(total.cost.0 as f64);
@@ -121,7 +130,7 @@ impl Taken {
 
     /// None without a finished cell.
     fn outlook(self, model: ModelId, cells: u64) -> Option<ModelOutlook> {
-        let finished = self.costs.len() as u64;
+        let finished = self.costs.len() as u64 + self.unpaid;
         if finished == 0 {
             return None;
         }
@@ -139,12 +148,15 @@ impl Taken {
             cost: taken.cost + remaining.cost,
             interval: remaining.interval.map(|span| span.plus(taken.cost)),
         };
-        Some(ModelOutlook { model, finished, left, stages: self.stages, remaining, whole })
+        Some(ModelOutlook { model, finished, taken_over: self.unpaid, left, stages: self.stages, remaining, whole })
     }
 
     /// The prediction interval of the sum of `left` further cells like those that are finished: mean, variance and Student's t of the
     /// costs of people, whose cells are alike, or of cells where there is a single person.
     fn interval(&self, left: f64) -> Option<Span<NanoUsd>> {
+        if left == 0.0 {
+            return Some(Span { low: NanoUsd(0), likely: NanoUsd(0), high: NanoUsd(0) });
+        }
         let of_people: Vec<f64> = self.of_people.values().copied().collect();
         let units = if of_people.len() > 1 { &of_people } else { &self.costs };
         let (count, left) = (units.len() as f64, left / self.costs.len() as f64 * units.len() as f64);
@@ -162,7 +174,7 @@ impl Taken {
 
     /// What `left` further cells will take.
     fn remaining(&self, left: u64) -> Expected {
-        let (cells, count) = (self.costs.len() as f64, left as f64);
+        let (cells, count) = (self.costs.len().max(1) as f64, left as f64);
         let share = |number: u64| rounded(number as f64 / cells * count);
         let tokens = self.total.tokens;
         let interval = self.interval(count);
@@ -271,6 +283,19 @@ mod tests {
     fn a_single_cell_gives_no_interval_and_none_gives_no_outlook() {
         assert_eq!(taken(&[90]).outlook(ModelId(0), 5).expect("has a cell").remaining.interval, None);
         assert_eq!(taken(&[]).outlook(ModelId(0), 5), None);
+    }
+
+    #[test]
+    fn cells_that_were_taken_over_are_finished_and_say_nothing_of_the_cost() {
+        let outlook = Taken { unpaid: 100, ..taken(&[90, 110]) }.outlook(ModelId(0), 112).expect("has cells");
+        let alone = taken(&[90, 110]).outlook(ModelId(0), 12).expect("has cells");
+        assert_eq!((outlook.finished, outlook.taken_over, outlook.left), (102, 100, 10));
+        assert_eq!((outlook.remaining, outlook.whole), (alone.remaining, alone.whole));
+        let unpaid = |cells| {
+            let only = Taken { unpaid: 100, ..Taken::default() }.outlook(ModelId(0), cells).expect("has cells");
+            Outlook { models: vec![only] }.interval()
+        };
+        assert_eq!((unpaid(1_000), unpaid(100)), (None, Some((NanoUsd(0), NanoUsd(0)))));
     }
 
     #[test]

@@ -176,6 +176,28 @@ fn a_sample_that_grows_pays_for_the_new_people_alone() {
 }
 
 #[test]
+fn a_pilot_measures_the_cells_that_are_paid_for() {
+    let runs = Runs::new();
+    let grown = |users: &str, flags: &[&str]| {
+        runs.run("runs", "no-cab", &[&["--users", users, "--price", "1,2"], flags].concat())
+    };
+    let (calls, _) = grown("2", &[]);
+    let of_a_cell = calls / 2;
+    let (one, said) = grown("7", &["--pilot", "1", "--yes-below", "1000"]);
+    assert_eq!(one, of_a_cell);
+    assert!(said.stderr.contains("pilot: the first 3 of 7 cells"), "{}", said.stderr);
+    assert!(said.stderr.contains("fewer than two cells of a model were paid for"), "{}", said.stderr);
+    assert!(said.stderr.contains("held after the pilot"), "{}", said.stderr);
+    let (next, said) = grown("7", &["--pilot", "2", "--yes-below", "0.01"]);
+    assert_eq!(next, of_a_cell);
+    assert!(said.stderr.contains("from 2 finished cells besides 2 that were taken over"), "{}", said.stderr);
+    assert!(said.stderr.contains("held after the pilot"), "{}", said.stderr);
+    let (rest, said) = grown("7", &[]);
+    assert_eq!(rest, 3 * of_a_cell);
+    assert!(!said.stderr.contains("paus"), "{}", said.stderr);
+}
+
+#[test]
 fn a_cell_is_taken_only_if_all_that_decides_it_is_the_same() {
     let runs = Runs::new();
     let (all, _) = runs.run("runs", "full-info", &[]);

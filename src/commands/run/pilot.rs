@@ -7,6 +7,7 @@ use clap::Args;
 use valuesim_coordinator::fleet::FleetEnd;
 use valuesim_coordinator::ledger::Ledger;
 use valuesim_coordinator::outlook::Outlook;
+use valuesim_coordinator::pilot::pilot_plan;
 use valuesim_shared::control::{Control as _, FolderControl, Forecast};
 use valuesim_shared::money::NanoUsd;
 
@@ -59,8 +60,7 @@ impl PilotFlags {
         work: impl FnOnce(&Job) -> Result<FleetEnd, Failure>,
     ) -> Result<AfterPilot, Failure> {
         let Some(cells) = self.pilot else { return Ok(AfterPilot::GoOn) };
-        let of_a_person = (job.plan.cells() / (job.plan.respondents().len() as u64).max(1)).max(1);
-        let first = Job { plan: Arc::new(job.plan.first(cells.div_ceil(of_a_person))), ..job.clone() };
+        let first = Job { plan: Arc::new(pilot_plan(&job.plan, ledger, &job.kept, cells)?), ..job.clone() };
         if (ledger.finished()?.count() as u64) < first.plan.cells() {
             note(&format!("pilot: the first {} of {} cells", first.plan.cells(), job.plan.cells()));
             let end = work(&first)?;
@@ -73,7 +73,7 @@ impl PilotFlags {
             note(measured(model, &job.experiment.models[model.model.0 as usize].name).trim());
         }
         if let Some((low, high)) = outlook.interval() {
-            let forecast = Forecast { low, high, is_left: false };
+            let forecast = Forecast { low, high, is_left: false, taken_over: outlook.taken_over() };
             FolderControl::in_folder(folder.control()).keep_forecast(&job.run, &forecast)?;
         }
         Ok(self.decide(&outlook))
@@ -81,12 +81,15 @@ impl PilotFlags {
 
     fn decide(self, outlook: &Outlook) -> AfterPilot {
         let allowed = self.yes_below.map(nano);
-        match (allowed, outlook.at_most()) {
-            (Some(allowed), Some(most)) if most <= allowed => {
+        match (allowed, outlook.interval()) {
+            (Some(allowed), Some((_, most))) if most <= allowed => {
                 note(&format!("goes on: the whole run costs at most {most}, and --yes-below allows {allowed}"));
                 AfterPilot::GoOn
             }
-            _ => {
+            (_, interval) => {
+                if interval.is_none() {
+                    note("what the rest costs is unknown: fewer than two cells of a model were paid for");
+                }
                 note("held after the pilot: the same command without --pilot goes on");
                 AfterPilot::Hold
             }
