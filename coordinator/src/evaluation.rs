@@ -41,6 +41,7 @@ use crate::predictions::Replies;
 use crate::provenance;
 use crate::results::{ArmResults, Missing, ModelSpend, ModuleResults, QuestionResults, RESULTS_VERSION, Results};
 use crate::score::{Arm, Chance, Tallies, Whom};
+use crate::taken_cells::runs_taken_from;
 use answers::Layout;
 use pass::Pass;
 use scored_cells::ScoredCells;
@@ -142,7 +143,10 @@ impl Evaluated<'_> {
             notes: notes::notes(scored),
             call_dates: ledger.call_dates()?,
             spend,
-            provenance: provenance::lines(&ledger.provenance()?),
+            provenance: provenance::lines(&provenance::with_cells_taken_of(
+                ledger.provenance()?,
+                runs_taken_from(ledger, plan)?,
+            )),
         })
     }
 

@@ -1,6 +1,7 @@
 //! Finds what earlier runs have of a run's cells: those that they finished, so that a sample that grows pays for what is new, and
 //! the replies that they kept, so that a method that is added later pays for its own calls alone.
 
+use std::collections::HashSet;
 use std::mem::ManuallyDrop;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use crate::ledger::{Ledger, LedgerError};
 use crate::plan::Plan;
 use crate::provenance::Provenance;
 use crate::run_id::same_replies;
-use crate::taken_cells::{Paid, TakenCells, have_the_same_calls, taken};
+use crate::taken_cells::{Paid, TakenCells, Taker, have_the_same_calls, taken};
 
 /// The largest transcript that a task carries, in compressed bytes: a broker holds thousands of tasks in memory. The calls of
 /// larger ones are made again.
@@ -44,13 +45,14 @@ pub struct KeptReplies(Vec<EarlierRun>);
 impl EarlierRun {
     /// The earlier run of `experiment` with a ledger at `path`, if it has finished cells or kept replies that the present run of
     /// `present` can use: of cells of the plan, with the same survey, codebook, prompts, behaviour, and the same settings of a
-    /// model. Finished cells must also have the same methods, folds and draws.
+    /// model. Finished cells must also have the same methods, folds and draws, and not be among the present run's `own`.
     ///
     /// # Errors
     /// If its ledger cannot be read.
     pub fn find(
         (path, experiment): (&Path, &Experiment),
         (present, provenance, plan): (&Experiment, &Provenance, &Plan),
+        own: &HashSet<Cell>,
     ) -> Result<Option<Self>, LedgerError> {
         let models = models(experiment, present);
         if models.iter().all(Option::is_none) {
@@ -62,7 +64,8 @@ impl EarlierRun {
         }
         let planned = plan.planned();
         let finished = if have_the_same_calls(experiment, present) {
-            TakenCells::find(&ledger, &models, &planned, present.transcripts)?
+            let taker = Taker { experiment: present, planned: &planned, finished: own };
+            TakenCells::find(&ledger, &models, taker)?
         } else {
             TakenCells::default()
         };
@@ -107,12 +110,7 @@ impl KeptReplies {
             let most = |run: &EarlierRun| (run.methods.len(), run.cells);
             most(other).cmp(&most(one)).then_with(|| one.run.0.cmp(&other.run.0))
         });
-        for at in 1..runs.len() {
-            let (before, rest) = runs.split_at_mut(at);
-            for run in before {
-                rest[0].finished.without(&run.finished);
-            }
-        }
+        TakenCells::share_out(runs.iter_mut().map(|run| &mut run.finished));
         Self(runs)
     }
 

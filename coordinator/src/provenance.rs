@@ -1,5 +1,7 @@
 //! Records where a run's numbers come from. The ledger keeps this beside the cells, so that the run can be verified.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use valuesim_shared::answer_format::AnswerFormat;
 use valuesim_shared::cell::needs_retrieval;
@@ -45,7 +47,7 @@ pub struct Provenance {
     /// The runs whose kept replies are used where the prompt is the same.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept_replies_of: Vec<RunId>,
-    /// The runs whose finished cells are taken over.
+    /// The runs that paid for cells that were taken over. Not known before: [`with_cells_taken_of`] adds it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cells_taken_of: Vec<RunId>,
 }
@@ -126,6 +128,17 @@ impl Provenance {
         let differing = pairs.into_iter().filter(|(_, own, others)| own != others);
         differing.map(|(what, own, others)| format!("{what}: {own}, expected {others}")).collect()
     }
+}
+
+/// A run's provenance, oldest first, of which the newest has `taken`: the runs whose cells were taken over, by what the cells say.
+pub(crate) fn with_cells_taken_of(mut all: Vec<Provenance>, taken: BTreeSet<RunId>) -> Vec<Provenance> {
+    for provenance in &mut all {
+        provenance.cells_taken_of.clear();
+    }
+    if let Some(newest) = all.last_mut() {
+        newest.cells_taken_of = taken.into_iter().collect();
+    }
+    all
 }
 
 /// How the line begins that tells surveys apart.
@@ -225,6 +238,18 @@ mod tests {
         valuesim 1.1.0
         price of m in US dollars for a million tokens: 0.4 in, 0.25 cached, 1.5 out
         ");
+    }
+
+    #[test]
+    fn cells_are_taken_of_the_runs_that_their_rows_name_whatever_was_expected() {
+        let run = |name: &str| RunId(name.to_owned());
+        let expected = Provenance { cells_taken_of: vec![run("never-used")], ..provenance("1.0.0", 0.5) };
+        let all = with_cells_taken_of(vec![expected, provenance("1.1.0", 0.5)], [run("used")].into());
+        let lines = lines(&all).join("\n");
+        assert!(
+            lines.contains("finished cells of run used are taken over") && !lines.contains("never-used"),
+            "{lines}"
+        );
     }
 
     #[test]

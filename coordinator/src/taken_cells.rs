@@ -1,7 +1,7 @@
 //! The cells that an earlier run has finished and that a run can take over as they are: nothing that decides their results
 //! differs.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use valuesim_shared::cell::needs_retrieval;
 use valuesim_shared::experiment::Experiment;
@@ -9,43 +9,58 @@ use valuesim_shared::id::{Cell, ModelId, RunId};
 use valuesim_shared::method::Method;
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::outcome::{CellOutcome, CellSpend, OUTCOME_VERSION, ReusedReplies};
+use valuesim_shared::price::Price;
 
 use crate::ledger::{Ledger, LedgerError};
-use crate::plan::Planned;
+use crate::plan::{Plan, Planned};
 
 /// What a cell came to in the run that paid for it.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Paid {
     /// Replies.
     pub replies: u64,
-    /// The cost of its calls.
+    /// The cost of its calls; at list price, if it was taken over there, too.
     pub cost: NanoUsd,
+}
+
+/// The run that takes cells over.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Taker<'a> {
+    pub(crate) experiment: &'a Experiment,
+    pub(crate) planned: &'a Planned,
+    /// The cells that it has finished itself.
+    pub(crate) finished: &'a HashSet<Cell>,
+}
+
+/// A cell that an earlier run has finished.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    paid: Paid,
+    /// Whether that run made the calls itself.
+    is_payer: bool,
 }
 
 /// The cells of a run that an earlier one has finished.
 #[derive(Debug, Default)]
-pub(crate) struct TakenCells(HashMap<Cell, Paid>);
+pub(crate) struct TakenCells(HashMap<Cell, Found>);
 
 impl TakenCells {
-    /// Those of the plan in the ledger of an earlier run, of which model `theirs` is model `own` of the present run. With
-    /// `transcripts`, those alone that have one.
-    pub(crate) fn find(
-        ledger: &Ledger,
-        models: &[Option<ModelId>],
-        planned: &Planned,
-        transcripts: bool,
-    ) -> Result<Self, LedgerError> {
+    /// Those that are left to the present run and that are in the ledger of an earlier one, of which model `theirs` is model `own` of
+    /// the present run. If that keeps transcripts, those alone that have one.
+    pub(crate) fn find(ledger: &Ledger, models: &[Option<ModelId>], taker: Taker<'_>) -> Result<Self, LedgerError> {
+        let transcripts = taker.experiment.transcripts;
         let mut found = HashMap::new();
         for (own, theirs) in (0..).map(ModelId).zip(models) {
             let Some(theirs) = theirs else { continue };
             let kept =
                 if transcripts { ledger.transcript_keys(*theirs)?.collect::<Result<_, _>>()? } else { HashSet::new() };
+            let settings = &taker.experiment.models[usize::from(own.0)];
             for row in ledger.spend(*theirs)? {
                 let (cell, spend) = row?;
                 let own = Cell { model: own, ..cell };
-                if planned.contains(own) && (!transcripts || kept.contains(&cell)) {
-                    let total = spend.total();
-                    found.insert(own, Paid { replies: total.answered + spend.reused.replies, cost: total.cost });
+                let is_left = taker.planned.contains(own) && !taker.finished.contains(&own);
+                if is_left && (!transcripts || kept.contains(&cell)) {
+                    found.insert(own, Found::of(&spend, settings.price.as_ref()));
                 }
             }
         }
@@ -56,15 +71,44 @@ impl TakenCells {
         self.0.contains_key(&cell)
     }
 
-    /// Leaves out those that another run has, too.
-    pub(crate) fn without(&mut self, other: &Self) {
-        self.0.retain(|cell, _| !other.contains(*cell));
+    /// Leaves each cell to one run: to the one that paid for it, or else to the first.
+    pub(crate) fn share_out<'a>(runs: impl IntoIterator<Item = &'a mut Self>) {
+        let mut runs: Vec<&mut Self> = runs.into_iter().collect();
+        let mut owners: HashMap<Cell, (bool, usize)> = HashMap::new();
+        for (at, run) in runs.iter().enumerate() {
+            for (&cell, found) in &run.0 {
+                let owner = owners.entry(cell).or_insert((found.is_payer, at));
+                if found.is_payer && !owner.0 {
+                    *owner = (true, at);
+                }
+            }
+        }
+        for (at, run) in runs.iter_mut().enumerate() {
+            run.0.retain(|cell, _| owners.get(cell).is_some_and(|&(_, owner)| owner == at));
+        }
     }
 
     /// How many there are, and what they came to.
     pub(crate) fn sum(&self) -> (u64, Paid) {
-        let add = |sum: Paid, paid: &Paid| Paid { replies: sum.replies + paid.replies, cost: sum.cost + paid.cost };
+        let add = |sum: Paid, Found { paid, .. }: &Found| Paid {
+            replies: sum.replies + paid.replies,
+            cost: sum.cost + paid.cost,
+        };
         (self.0.len() as u64, self.0.values().fold(Paid::default(), add))
+    }
+}
+
+impl Found {
+    /// The row of a cell that was taken over has no cost: the tokens of its replies do, at the model's price.
+    fn of(spend: &CellSpend, price: Option<&Price>) -> Self {
+        let (total, reused) = (spend.total(), spend.reused);
+        let is_payer = spend.taken_from.is_none();
+        let at_list_price = || {
+            let mean_input = reused.tokens.input / reused.replies.max(1);
+            price.map(|price| price.dearest_rates(mean_input).cost(reused.tokens)).unwrap_or_default()
+        };
+        let cost = if is_payer { total.cost } else { at_list_price() };
+        Self { paid: Paid { replies: total.answered + reused.replies, cost }, is_payer }
     }
 }
 
@@ -75,6 +119,17 @@ pub(crate) fn have_the_same_calls(one: &Experiment, other: &Experiment) -> bool 
     let same_draws = !draws(one) || one.sample.seed == other.sample.seed;
     let same_split = one.split.seed == other.split.seed && one.split.folds == other.split.folds;
     one.methods == other.methods && !needs_retrieval(&one.methods) && same_split && same_draws
+}
+
+/// The runs that paid for cells which a run has taken over.
+pub(crate) fn runs_taken_from(ledger: &Ledger, plan: &Plan) -> Result<BTreeSet<RunId>, LedgerError> {
+    let mut runs = BTreeSet::new();
+    for model in plan.models() {
+        for row in ledger.spend(model)? {
+            runs.extend(row?.1.taken_from);
+        }
+    }
+    Ok(runs)
 }
 
 /// A finished cell of an earlier run as one of the run `present`: with the same result, and without calls of its own.
@@ -105,4 +160,42 @@ pub(crate) fn taken(
         ..CellSpend::default()
     };
     Ok(Some(CellOutcome { version: OUTCOME_VERSION, run: present.clone(), cell, result, spend, transcript }))
+}
+
+#[cfg(test)]
+mod tests {
+    use valuesim_shared::id::{Fold, Respondent};
+    use valuesim_shared::money::Tokens;
+    use valuesim_shared::outcome::StageSpend;
+    use valuesim_shared::stage::Stage;
+
+    use super::*;
+
+    fn cell(row: u32) -> Cell {
+        let respondent = Respondent::new(row).expect("not 0");
+        Cell { model: ModelId(0), respondent, fold: Fold::new(1).expect("not 0") }
+    }
+
+    #[test]
+    fn a_cell_that_was_taken_over_is_priced_by_its_replies_and_left_to_the_run_that_paid() {
+        let price = Price::flat(1.0, None, 2.0);
+        let tokens = Tokens { input: 1_000, output: 100, ..Tokens::default() };
+        let calls = StageSpend { answered: 5, tokens, cost: NanoUsd(1_200_000), ..StageSpend::default() };
+        let paid = CellSpend { stages: [(Stage::STORY, calls)].into(), ..CellSpend::default() };
+        let taken = CellSpend {
+            reused: ReusedReplies { replies: 5, tokens },
+            taken_from: Some(RunId("payer".to_owned())),
+            ..CellSpend::default()
+        };
+        let found = |spend| Found::of(spend, Some(&price));
+        assert_eq!(found(&taken).paid, found(&paid).paid);
+
+        let mut runs = [
+            TakenCells([(cell(1), found(&taken)), (cell(2), found(&taken))].into()),
+            TakenCells([(cell(1), found(&paid)), (cell(2), found(&taken))].into()),
+        ];
+        TakenCells::share_out(&mut runs);
+        let of = |run: &TakenCells| run.0.keys().copied().collect::<Vec<_>>();
+        assert_eq!(runs.each_ref().map(of), [vec![cell(2)], vec![cell(1)]]);
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use valuesim_coordinator::evaluation::{Evaluated, EvaluationError, check_columns};
-use valuesim_coordinator::kept_replies::{EarlierRun, KeptReplies};
+use valuesim_coordinator::kept_replies::KeptReplies;
 use valuesim_coordinator::ledger::{Ledger, LedgerError};
 use valuesim_coordinator::live::{LiveScores, ScoredRun};
 use valuesim_coordinator::off_peak::OffPeak;
@@ -174,12 +174,9 @@ impl Job {
 
     /// The provenance of this execution.
     pub(super) fn provenance(&self) -> Provenance {
-        let of = |is_meant: fn(&EarlierRun) -> bool| {
-            self.kept.runs().iter().filter(|earlier| is_meant(earlier)).map(|earlier| earlier.run().clone()).collect()
-        };
+        let with_replies = self.kept.runs().iter().filter(|earlier| earlier.cells() > 0);
         Provenance {
-            kept_replies_of: of(|earlier| earlier.cells() > 0),
-            cells_taken_of: of(|earlier| earlier.taken().0 > 0),
+            kept_replies_of: with_replies.map(|earlier| earlier.run().clone()).collect(),
             ..Provenance::new(&self.experiment, &self.plan, &self.survey, &self.codebook)
         }
     }

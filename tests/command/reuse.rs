@@ -157,10 +157,23 @@ fn a_sample_that_grows_pays_for_the_new_people_alone() {
         json(&bill)["bill"].clone()
     };
     let paid = bill(small.to_str().unwrap())["total"]["cost_nano_usd"].as_u64();
+    assert_eq!(taken["cost"].as_u64(), paid, "{taken}");
     assert!(paid > Some(0) && bill(path)["saved"]["by_reuse_nano_usd"].as_u64() == paid, "{}", bill(path));
 
     // What was taken is passed on, and still named after the run that paid for it.
+    let (_, plan) = grown("runs", "3", &["--dry-run", "--json"]);
+    let of_three = json(&plan.stdout)["reuse"].clone();
+    let from_payer = of_three.as_array().unwrap().iter().find(|reuse| reuse["run"] == name).unwrap();
+    assert_eq!(from_payer["taken"]["cost"].as_u64(), paid, "{of_three}");
+
+    // What the run has finished itself is not taken from the run that has taken it over.
+    let (_, said) = grown("runs", "2", &[]);
+    assert!(!said.stderr.contains("are taken from"), "{}", said.stderr);
+    assert!(!read(&small, "report.md").contains("are taken over"));
     std::fs::remove_dir_all(&small).unwrap();
+    let (_, plan) = grown("runs", "3", &["--dry-run", "--json"]);
+    let of_three = json(&plan.stdout)["reuse"][0]["taken"].clone();
+    assert!(of_three["cells"] == 3 && of_three["cost"].as_u64() > paid, "{of_three}");
     let (none, _) = grown("runs", "3", &[]);
     assert_eq!(none, 0);
     let proof = runs.sandbox.run(&["verify", runs.folder_of("runs", 3).to_str().unwrap()]).expect_success().stdout;

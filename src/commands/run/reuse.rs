@@ -1,12 +1,14 @@
 //! Looks for what earlier runs have of a run's cells, and says what that saves.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use serde::Serialize;
 use valuesim_coordinator::estimate::Estimate;
 use valuesim_coordinator::kept_replies::{EarlierRun, KeptReplies};
+use valuesim_coordinator::ledger::{Ledger, LedgerError};
 use valuesim_shared::cell;
-use valuesim_shared::id::RunId;
+use valuesim_shared::id::{Cell, RunId};
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::price::PricedCall;
 
@@ -46,16 +48,26 @@ pub(super) fn kept_replies(job: &Job, runs: &Path) -> KeptReplies {
     let Ok(entries) = std::fs::read_dir(runs) else { return KeptReplies::default() };
     let folders = entries.filter_map(|entry| Some(RunFolder::at(entry.ok()?.path())));
     let others = folders.filter(|folder| folder.path().file_name().is_some_and(|name| name != job.run.0.as_str()));
-    KeptReplies::of(others.filter_map(|folder| earlier_run(job, &folder)).collect())
+    let own = finished_cells(&RunFolder::at(runs.join(&job.run.0)));
+    KeptReplies::of(others.filter_map(|folder| earlier_run(job, &folder, &own)).collect())
 }
 
-fn earlier_run(job: &Job, folder: &RunFolder) -> Option<EarlierRun> {
+/// The cells that the run itself has finished. Whatever keeps its ledger from being read is said when the run opens it.
+fn finished_cells(folder: &RunFolder) -> HashSet<Cell> {
+    if !folder.was_begun() || !folder.ledger().exists() || folder.check_unused().is_err() {
+        return HashSet::new();
+    }
+    let read = || Ledger::view(&folder.ledger())?.finished()?.collect::<Result<HashSet<Cell>, LedgerError>>();
+    read().unwrap_or_default()
+}
+
+fn earlier_run(job: &Job, folder: &RunFolder, own: &HashSet<Cell>) -> Option<EarlierRun> {
     if !folder.was_begun() || !folder.ledger().exists() || folder.check_unused().is_err() {
         return None;
     }
     let experiment = folder.experiment().ok()?;
     let present = (&job.experiment, &job.provenance(), &*job.plan);
-    EarlierRun::find((&folder.ledger(), &experiment), present).unwrap_or_else(|error| {
+    EarlierRun::find((&folder.ledger(), &experiment), present, own).unwrap_or_else(|error| {
         note(&format!("the cells and replies kept in {} are not used: {error}", folder.path().display()));
         None
     })
