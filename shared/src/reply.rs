@@ -1,6 +1,8 @@
 //! Reads the answer out of a model's reply.
 
+mod conclusion;
 mod digit;
+mod doubt;
 mod forms;
 mod framing;
 mod json;

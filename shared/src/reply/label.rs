@@ -1,6 +1,6 @@
 //! Finds where a reply uses "answer" or "analysis" as a label rather than as a word.
 
-use super::digit::decimal;
+use super::digit::leading_digits;
 use super::forms::FORMS;
 use super::value::{is_decoration, is_one_of, word_end};
 
@@ -74,10 +74,16 @@ pub(super) fn translated_labels(text: &str) -> impl Iterator<Item = AnswerLabel<
     })
 }
 
-/// The text after a word for answer and its separator, or from the number on that follows the word.
+/// The text after a word for answer and its separator, or the number that follows the word and ends the line.
 fn translated_value(after: &str) -> Option<(Strength, &str)> {
     let strong = after.strip_prefix([':', '：', '﹕', '=']).map(|value| (Strength::Strong, value));
-    strong.or_else(|| after.starts_with(|c| decimal(c).is_some()).then_some((Strength::Weak, after)))
+    strong.or_else(|| ends_with_number(after).then_some((Strength::Weak, after)))
+}
+
+/// Whether a line is a number and nothing else.
+fn ends_with_number(line: &str) -> bool {
+    let ended = |rest: &str| rest.chars().all(|c| is_decoration(c) || matches!(c, '.' | '。'));
+    leading_digits(line).is_some_and(|digits| ended(digits.rest))
 }
 
 /// The last box of a reply, as mathematicians' models write it.

@@ -41,8 +41,33 @@ fn beginning_of_label<'a>(text: &'a str, question: &Question) -> Option<(Code, &
     Some((only.code, &text[said.len()..]))
 }
 
-/// The only option whose label a text names, if that label has two words and more.
-pub(super) fn only_label_in(text: &str, question: &Question) -> Option<(usize, Code)> {
+/// The option with whose label a text ends, perhaps as a verb's form (`the user agrees`), and the text before it. The longest
+/// label wins.
+pub(super) fn label_ending<'a>(text: &'a str, question: &Question) -> Option<(Code, &'a str)> {
+    let text = text.trim_end_matches(|c: char| !c.is_alphanumeric());
+    let endings = [Some(text), text.strip_suffix('s')];
+    let ended = question.options.iter().flat_map(|option| {
+        endings.into_iter().flatten().filter_map(|text| Some((option.code, before_label(text, &option.label)?)))
+    });
+    ended.min_by_key(|(_, before)| before.len())
+}
+
+/// The text before a label in any case; `None` if the text does not end with it.
+fn before_label<'a>(text: &'a str, label: &str) -> Option<&'a str> {
+    let mut rest = text.chars();
+    let label = label.trim_end_matches(|c: char| !c.is_alphanumeric());
+    for expected in label.chars().rev() {
+        let found = typed(rest.next_back()?);
+        if found != typed(expected) && !found.to_lowercase().eq(typed(expected).to_lowercase()) {
+            return None;
+        }
+    }
+    let before = rest.as_str();
+    (!label.is_empty() && !before.ends_with(char::is_alphanumeric)).then_some(before)
+}
+
+/// The only option whose label a text names, if that label has two words and more: its place, in bytes, and its code.
+pub(super) fn only_label_in(text: &str, question: &Question) -> Option<(std::ops::Range<usize>, Code)> {
     let starts =
         text.char_indices().filter(|&(at, c)| c.is_alphanumeric() && !text[..at].ends_with(char::is_alphanumeric));
     let mut found = None;
@@ -54,7 +79,7 @@ pub(super) fn only_label_in(text: &str, question: &Question) -> Option<(usize, C
             return None;
         }
         from = at + length;
-        found = Some((at, code));
+        found = Some((at..from, code));
     }
     found
 }
@@ -131,9 +156,9 @@ pub(super) fn whole_answer(line: &str, question: &Question) -> Option<Code> {
     after.chars().all(|c| is_decoration(c) || is_separator(c)).then_some(code)
 }
 
-/// The option that a text begins with as a number with its own label: `4: Retired`.
+/// The option that the first line of a text begins with as a number with its own label: `4: Retired`.
 pub(super) fn labelled_number(text: &str, question: &Question) -> Option<Code> {
-    let digits = leading_digits(text)?;
+    let digits = leading_digits(text.split('\n').next()?)?;
     let code = digits.value?;
     let separated = digits.rest.trim_start_matches(is_separator);
     let after = skip_decoration(separated);

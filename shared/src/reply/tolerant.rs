@@ -126,13 +126,21 @@ fn read_labelled<'a>(reply: &'a str, question: &Question) -> Option<Labelled<'a>
     let (heads, inside): (Vec<_>, Vec<_>) =
         first.into_iter().partition(|label| label.strength == Strength::Strong && begins_line(&reply[..label.at]));
     let last_head = heads.into_iter().rev().map(read(Rule::LineLabel)).find(Labelled::decides);
-    let translated = || translated_labels(reply).take(LABELS_READ).map(read(Rule::TranslatedLabel));
-    let last_head = last_head.or_else(|| translated().filter(Labelled::decides).last());
+    let last_head = last_head.or_else(|| translated(reply, question));
     let boxed = || boxed(reply).map(read(Rule::Boxed)).filter(Labelled::decides);
     let (quoted, inside): (Vec<_>, Vec<_>) = inside.into_iter().partition(|label| quotes_a_module(&reply[..label.at]));
     let agreed =
         |labels: Vec<_>| agreeing(labels.into_iter().map(read(Rule::SentenceLabels)).filter(Labelled::decides));
     last_head.or_else(boxed).or_else(|| agreed(inside)).or_else(|| agreed(quoted))
+}
+
+/// The last label in another language with a mark behind it, else the one code that those without a mark give.
+fn translated<'a>(reply: &'a str, question: &Question) -> Option<Labelled<'a>> {
+    let (strong, weak): (Vec<_>, Vec<_>) =
+        translated_labels(reply).take(LABELS_READ).partition(|label| label.strength == Strength::Strong);
+    let read = |label| Labelled::read(label, Rule::TranslatedLabel, question);
+    let last = strong.into_iter().map(read).rfind(Labelled::decides);
+    last.or_else(|| agreeing(weak.into_iter().map(read).filter(Labelled::decides)))
 }
 
 /// The one code that labels inside sentences give. Where they give several, nobody knows which is meant.

@@ -1,11 +1,13 @@
 //! Finds the answer in a reply that does not label it.
 
 use super::Problem;
-use super::digit::{decimal, is_word, leading_digits};
+use super::conclusion::read_conclusion;
+use super::digit::{decimal, leading_digits};
+use super::doubt::{self, is_rejected, speaks_against};
 use super::label::words;
 use super::option_label::{labelled_number, only_label_in, whole_answer};
 use super::reading::Rule;
-use super::value::{Followed, Value, is_one_of, read_value};
+use super::value::{Followed, Value, agreed, has_other_number, is_one_of, numbers, read_value};
 use crate::codebook::Question;
 use crate::id::Code;
 
@@ -22,8 +24,8 @@ const SPEAKERS: [&str; 14] = [
     "could",
 ];
 
-/// What comes before an answer with which a line concludes.
-const CONCLUSIONS: [&str; 8] = ["(", "→", ": ", "：", " so ", " option ", "around ", "Around "];
+/// Who or what a verb of a choice places on a scale, whatever the question.
+const SELVES: [&str; 7] = ["myself", "themselves", "themself", "himself", "herself", "yourself", "it"];
 
 /// The longest reply, in bytes, in which a label inside a sentence is taken for the answer: a longer one may quote it.
 const LONGEST_SENTENCE: usize = 200;
@@ -37,8 +39,11 @@ const LINES_READ: usize = 200;
 /// How many numbers with their labels are looked for.
 const NUMBERS_READ: usize = 200;
 
-/// Words that negate a choice.
-const NEGATIONS: [&str; 9] = ["not", "never", "cannot", "can't", "don't", "doesn't", "won't", "wouldn't", "hardly"];
+/// Words that make a label in a sentence somebody else's answer, an earlier one or half of one.
+const QUALIFIERS: [&str; 18] = [
+    "but", "however", "although", "though", "yet", "others", "people", "some", "many", "used", "was", "were", "might",
+    "may", "could", "almost", "less", "more",
+];
 
 /// How many occurrences of a verb are read in a reply.
 const CHOICES_READ: usize = 50;
@@ -90,7 +95,7 @@ fn item_number(line: &str) -> Option<Code> {
 fn choices<'a>(reply: &'a str, question: &'a Question) -> impl Iterator<Item = Code> + 'a {
     let verbs = CHOICE_VERBS.into_iter().flat_map(move |verb| {
         let affirmed =
-            move |&at: &usize| !is_negated(&reply[..at]) && (!SPOKEN.contains(&verb) || is_spoken(&reply[..at]));
+            move |&at: &usize| !is_rejected(&reply[..at]) && (!SPOKEN.contains(&verb) || is_spoken(&reply[..at]));
         words(reply, verb).filter(affirmed).take(CHOICES_READ).map(move |at| &reply[at + verb.len()..])
     });
     verbs.filter_map(move |after| {
@@ -98,28 +103,38 @@ fn choices<'a>(reply: &'a str, question: &'a Question) -> impl Iterator<Item = C
             Value::Code(code) => Some(code),
             Value::Unreadable(_) | Value::Nothing => None,
         };
-        chosen(after).or_else(|| chosen(after_preposition(after)?))
+        let placed = || chosen(after_preposition(after, question)?).filter(|&code| is_alone(reply, code, question));
+        chosen(after).or_else(placed)
     })
 }
 
-/// What follows the first "as" or "at" of a clause: "rate my life as a 6".
-fn after_preposition(text: &str) -> Option<&str> {
+/// What follows the first "as" or "at" of a clause, if what the question asks about is placed there: "rate my life as a 6".
+fn after_preposition<'a>(text: &'a str, question: &Question) -> Option<&'a str> {
     const LONGEST: usize = 60;
     let clause = &text[..text.floor_char_boundary(LONGEST)];
     let clause = clause.split([',', '.', ';', ':', '\n']).next().unwrap_or("");
-    let ends = [" as ", " at "].into_iter().filter_map(|word| Some(clause.find(word)? + word.len()));
-    ends.min().map(|at| &text[at..])
+    let found = [" as ", " at "].into_iter().filter_map(|word| Some((clause.find(word)?, word.len())));
+    let (at, length) = found.min()?;
+    let placed = doubt::words(&clause[..at]).last()?;
+    (is_one_of(placed, &SELVES) || asks_about(question, placed)).then(|| &text[at + length..])
 }
 
-/// The clause with which a text ends, as far as its last words.
-fn clause(before: &str) -> &str {
-    let near = &before[before.ceil_char_boundary(before.len().saturating_sub(LAST_WORDS))..];
-    near.rsplit([':', ';', '.', '\n']).next().unwrap_or("")
+/// Whether a question's text has a word of the same stem: "satisfaction" in "how satisfied are you".
+fn asks_about(question: &Question, word: &str) -> bool {
+    const STEM: usize = 4;
+    let same = |of: &str| {
+        let alike = of.chars().zip(word.chars()).take_while(|(a, b)| a.to_lowercase().eq(b.to_lowercase()));
+        alike.count() >= STEM
+    };
+    doubt::words(&question.text).any(same)
 }
 
-/// Whether one of the last three words negates what follows.
-fn is_negated(before: &str) -> bool {
-    last_words(before).take(3).any(|word| is_one_of(&word, &NEGATIONS))
+/// Whether a text has no other number than an answer and the ends of its scale.
+fn is_alone(text: &str, code: Code, question: &Question) -> bool {
+    let codes = || question.options.iter().map(|option| option.code);
+    let (Some(smallest), Some(largest)) = (codes().min(), codes().max()) else { return false };
+    let text = text.replace(&format!("{} to {}", smallest.0, largest.0), "");
+    numbers(&text).all(|of| of == code || of == largest)
 }
 
 /// Whether the word before a verb of speaking says who would say so.
@@ -140,28 +155,8 @@ fn read_lone_lines(reply: &str, question: &Question) -> Value {
 fn read_labelled_numbers(reply: &str, question: &Question) -> Value {
     let begins = |&at: &usize| !reply[..at].ends_with(|c: char| c.is_alphanumeric() || c == '.');
     let digits = reply.char_indices().filter(|&(_, c)| decimal(c).is_some()).map(|(at, _)| at).filter(begins);
-    let affirmed = digits.take(NUMBERS_READ).filter(|&at| !is_negated(clause(&reply[..at])));
+    let affirmed = digits.take(NUMBERS_READ).filter(|&at| !is_rejected(&reply[..at]));
     agreed(affirmed.filter_map(|at| labelled_number(&reply[at..], question)))
-}
-
-/// The answer with which the last line concludes, if no other option's number is in the text: `they would agree (2)`.
-fn read_conclusion(reply: &str, question: &Question) -> Value {
-    let last = reply.trim_end().rsplit('\n').next().unwrap_or("");
-    let concluded = CONCLUSIONS.into_iter().filter_map(|mark| whole_answer(last.rsplit_once(mark)?.1, question));
-    let value = agreed(concluded);
-    let is_disputed = matches!(value, Value::Code(code) if has_other_number(reply, code, question));
-    if is_disputed { Value::Nothing } else { value }
-}
-
-/// Whether a text has the number of another answer than `code`.
-fn has_other_number(text: &str, code: Code, question: &Question) -> bool {
-    numbers(text).any(|of| of != code && question.accepts(of))
-}
-
-/// The whole numbers in a text.
-fn numbers(text: &str) -> impl Iterator<Item = Code> {
-    let words = text.split(|c| !is_word(c)).filter_map(leading_digits);
-    words.filter(|digits| digits.rest.is_empty()).filter_map(|digits| digits.value)
 }
 
 /// The only option that a short reply names inside its sentence: `I attend once a week.`
@@ -170,13 +165,16 @@ fn read_only_label(reply: &str, question: &Question) -> Value {
     if reply.len() > LONGEST_SENTENCE || reply.contains('\n') {
         return Value::Nothing;
     }
-    let named = only_label_in(reply, question).filter(|&(at, _)| !is_negated(&reply[..at]));
+    let is_qualified = |text| speaks_against(text) || doubt::words(text).any(|word| is_one_of(word, &QUALIFIERS));
+    let named = only_label_in(reply, question);
+    let named = named.filter(|(at, _)| !is_qualified(&reply[..at.start]) && !is_qualified(&reply[at.end..]));
     let named = named.filter(|&(_, code)| !has_other_number(reply, code, question));
     named.map_or(Value::Nothing, |(_, code)| Value::Code(code))
 }
 
 fn read_only_number(reply: &str, question: &Question) -> Value {
-    if !question.options.is_empty() {
+    let is_open = question.options.is_empty();
+    if !is_open || speaks_against(reply) || reply.contains(" out of ") {
         return Value::Nothing;
     }
     agreed(numbers(reply).filter(|&code| question.accepts(code)))
@@ -189,10 +187,4 @@ fn read_reason(reply: &str, question: &Question) -> Value {
         Value::Code(_) => Value::Unreadable(Problem::Ambiguous),
         value @ (Value::Unreadable(_) | Value::Nothing) => value,
     }
-}
-
-/// The code that all agree on.
-fn agreed(mut codes: impl Iterator<Item = Code>) -> Value {
-    let Some(code) = codes.next() else { return Value::Nothing };
-    if codes.all(|other| other == code) { Value::Code(code) } else { Value::Unreadable(Problem::Ambiguous) }
 }

@@ -1,7 +1,7 @@
 //! Reads an answer's value: a number, an option's label, or both.
 
 use super::Problem;
-use super::digit::{Digits, decimal, leading_digits};
+use super::digit::{Digits, decimal, is_word, leading_digits};
 use super::forms::FORMS;
 use super::option_label::label_at;
 use crate::codebook::Question;
@@ -11,11 +11,9 @@ use crate::id::Code;
 const VALUE_LIMIT: usize = 400;
 
 /// Words that may precede the number or the label: "the user would most likely choose option 3".
-const LEAD_IN: [&str; 64] = [
+const LEAD_IN: [&str; 62] = [
     "a",
     "answer",
-    "as",
-    "at",
     "be",
     "best",
     "boxed",
@@ -116,7 +114,8 @@ pub(super) fn read_value(text: &str, question: &Question, followed: Followed) ->
         let Some(after) = skip_question_name(rest).or_else(|| skip_lead_in(rest)) else { break };
         rest = after;
     }
-    if let Some(value) = after_arrow(line).and_then(|rest| number_at(skip_decoration(rest), question, followed)) {
+    let after_arrow = after_arrow(line).filter(|_| followed == Followed::ByAnything);
+    if let Some(value) = after_arrow.and_then(|rest| number_at(skip_decoration(rest), question, followed)) {
         return value;
     }
     let means_a_number = !starts_analysis(rest) && rest.contains(|c| decimal(c).is_some());
@@ -256,7 +255,7 @@ fn names_the_scale(after: &str, question: &Question) -> bool {
     let mut words = after.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()));
     match [words.next(), words.next(), words.next()] {
         [Some("on"), Some("a" | "the" | "this" | "that"), Some(scale)] => scale.eq_ignore_ascii_case("scale"),
-        [Some("out"), Some("of"), Some(most)] => most.parse().ok().map(Code) == largest(question),
+        [Some("out"), Some("of"), Some(most)] => largest(question).is_some_and(|largest| most.parse() == Ok(largest.0)),
         _ => false,
     }
 }
@@ -285,6 +284,23 @@ fn starts_analysis(text: &str) -> bool {
 
 fn starts_with_ignoring_case(text: &str, word: &str) -> bool {
     text.as_bytes().get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// Whether a text has the number of another answer than `code`.
+pub(super) fn has_other_number(text: &str, code: Code, question: &Question) -> bool {
+    numbers(text).any(|of| of != code && question.accepts(of))
+}
+
+/// The whole numbers in a text.
+pub(super) fn numbers(text: &str) -> impl Iterator<Item = Code> {
+    let words = text.split(|c| !is_word(c)).filter_map(leading_digits);
+    words.filter(|digits| digits.rest.is_empty()).filter_map(|digits| digits.value)
+}
+
+/// The code that all agree on.
+pub(super) fn agreed(mut codes: impl Iterator<Item = Code>) -> Value {
+    let Some(code) = codes.next() else { return Value::Nothing };
+    if codes.all(|other| other == code) { Value::Code(code) } else { Value::Unreadable(Problem::Ambiguous) }
 }
 
 /// The length of the word that the text begins with; 0 if it does not begin with a word.
