@@ -1,4 +1,5 @@
-//! Replies generated from a grammar of the forms in which models answer: the reader finds the code that the grammar put in.
+//! Replies generated from a grammar of the forms in which models answer: the reader finds the code that the grammar put in, and none
+//! where it put in none.
 
 use std::sync::LazyLock;
 
@@ -204,6 +205,67 @@ fn reply() -> impl Strategy<Value = (&'static Question, i32, String)> {
     })
 }
 
+/// Sentences that name an option, by number or label, and say that it is not the answer, or that nobody knows. `{}` is the option.
+const REJECTIONS: [&str; 18] = [
+    "They would certainly not choose {}.",
+    "They would not under any circumstances pick {}.",
+    "They wouldn’t say {}.",
+    "As this person they would rule out {}.",
+    "They would avoid {}.",
+    "They would reject {}",
+    "I don't think they would select {}.",
+    "I doubt that they would choose {}.",
+    "I’m not sure that they would answer {}.",
+    "It is unlikely that they would pick {}.",
+    "Nobody like them would choose {}.",
+    "It would be wrong to choose {}.",
+    "It is hard to say whether they would choose {}.",
+    "The least likely option: {}",
+    "The answer is not {}.",
+    "My answer would not be {}.",
+    "They would choose anything except {}.",
+    "Not {}.",
+];
+
+/// Ends of replies whose number counts something else than an answer.
+const COUNTS: [&str; 8] = [
+    "Confidence level: {}",
+    "Confidence: {}",
+    "**Confidence:** {}",
+    "Confidence → {}",
+    "Word count: {}",
+    "They live with their children ({}).",
+    "Their children are around {}.",
+    "I would rate my confidence in this as a {}.",
+];
+
+/// Replies that name options and give no answer.
+fn unanswered() -> impl Strategy<Value = (&'static Question, String)> {
+    asked().prop_flat_map(|(question, at)| {
+        let code = question.options[at].code.0;
+        let number = format!("option {code}");
+        let full = format!("option {code}: {}", question.options[at].label);
+        let rejected = (select(&REJECTIONS[..]), select(vec![code.to_string(), number, full]))
+            .prop_map(|(sentence, option)| sentence.replace("{}", &option));
+        let counted = (select(&COUNTS[..]), 0_i32..12).prop_map(|(end, number)| {
+            format!("They have mixed feelings here.\n{}", end.replace("{}", &number.to_string()))
+        });
+        let listed =
+            select(vec!["{}: {label}", "{}. {label}", "Option {}: {label}", "选项{}：{label}", "Antwort {}: {label}"])
+                .prop_map(|item| list(question, item));
+        (Just(question), prop_oneof![3 => rejected, 2 => counted, 1 => listed])
+    })
+}
+
+/// All options of a question, each on a line.
+fn list(question: &Question, item: &str) -> String {
+    let lines = question
+        .options
+        .iter()
+        .map(|option| item.replace("{}", &option.code.0.to_string()).replace("{label}", &option.label));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases()) })]
 
@@ -213,6 +275,14 @@ proptest! {
             let reading = read(Behaviour::Corrected, &reply, question);
             let answer = reading.answer.map(|code| code.0);
             prop_assert_eq!(answer, Some(code), "{} {:?} {:?}", question.id, reading, reply);
+        }
+    }
+
+    #[test]
+    fn no_code_is_read_where_none_is_given((question, reply) in unanswered()) {
+        for read in [read_module_reply, read_single_reply] {
+            let reading = read(Behaviour::Corrected, &reply, question);
+            prop_assert_eq!(reading.answer, None, "{} {:?} {:?}", question.id, reading, reply);
         }
     }
 }
