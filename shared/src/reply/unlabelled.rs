@@ -24,6 +24,14 @@ const SPEAKERS: [&str; 14] = [
     "could",
 ];
 
+/// What a model rates besides the answer.
+const CERTAINTIES: [&str; 6] = ["confidence", "confident", "certainty", "certain", "sure", "probability"];
+
+/// Words that name nothing that a question asks about, though they are in its text.
+const FUNCTION_WORDS: [&str; 14] = [
+    "this", "that", "these", "those", "with", "from", "your", "they", "them", "their", "have", "what", "when", "which",
+];
+
 /// Who or what a verb of a choice places on a scale, whatever the question.
 const SELVES: [&str; 7] = ["myself", "themselves", "themself", "himself", "herself", "yourself", "it"];
 
@@ -115,7 +123,8 @@ fn after_preposition<'a>(text: &'a str, question: &Question) -> Option<&'a str> 
     let clause = clause.split([',', '.', ';', ':', '\n']).next().unwrap_or("");
     let found = [" as ", " at "].into_iter().filter_map(|word| Some((clause.find(word)?, word.len())));
     let (at, length) = found.min()?;
-    let placed = doubt::words(&clause[..at]).last()?;
+    let certain = doubt::words(&clause[..at]).any(|word| is_one_of(word, &CERTAINTIES));
+    let placed = doubt::words(&clause[..at]).last().filter(|_| !certain)?;
     (is_one_of(placed, &SELVES) || asks_about(question, placed)).then(|| &text[at + length..])
 }
 
@@ -126,7 +135,7 @@ fn asks_about(question: &Question, word: &str) -> bool {
         let alike = of.chars().zip(word.chars()).take_while(|(a, b)| a.to_lowercase().eq(b.to_lowercase()));
         alike.count() >= STEM
     };
-    doubt::words(&question.text).any(same)
+    !is_one_of(word, &FUNCTION_WORDS) && doubt::words(&question.text).any(same)
 }
 
 /// Whether a text has no other number than an answer and the ends of its scale.
