@@ -36,7 +36,7 @@ async fn servers() -> (Broker, RedisServer, ServerUrls) {
     let permissions = documented("rabbitmqctl set_permissions -p valuesim valuesim ");
     let [configure, write, read] = &permissions[..] else { panic!("{permissions:?}") };
     broker.put_user(vhost, ("valuesim", PASSWORD), [configure, write, read]).await.expect("is made");
-    broker.put_message_ttl(vhost, TTL).await.expect("is set");
+    broker.put_message_ttl(vhost, ".*", TTL).await.expect("is set");
     let user = format!("valuesim:{ESCAPED}@");
     let broker_url = vhost_url.replace("guest:guest@", &user);
     let store_url = store.url().replace("redis://", &format!("redis://{user}"));

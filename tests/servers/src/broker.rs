@@ -68,9 +68,9 @@ impl Broker {
         management.put(format!("permissions/{vhost}/{name}"), &permissions).await
     }
 
-    /// Lets messages in all queues of a virtual host expire.
-    pub async fn put_message_ttl(&self, vhost: &str, milliseconds: u32) -> Result<(), ServerError> {
-        let policy = json!({ "pattern": ".*", "apply-to": "queues", "definition": { "message-ttl": milliseconds } });
+    /// Lets messages expire in those queues of a virtual host whose names match the regular expression.
+    pub async fn put_message_ttl(&self, vhost: &str, queues: &str, milliseconds: u32) -> Result<(), ServerError> {
+        let policy = json!({ "pattern": queues, "apply-to": "queues", "definition": { "message-ttl": milliseconds } });
         self.node.management.put(format!("policies/{vhost}/ttl"), &policy).await
     }
 
