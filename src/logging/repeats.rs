@@ -1,7 +1,7 @@
 //! Says a warning or an error that repeats once, and from then on how often it came, with the last one as an example.
 //!
-//! Two are the same if they come from one place in the code, are about one run, and differ in nothing but words with digits: a cell,
-//! an address, the id of a request.
+//! Two are the same if they come from one place in the code, are about one run, and their messages differ in nothing but words with
+//! digits. Other details do not count: a cell, an address, a reason.
 
 use std::collections::HashMap;
 use std::fmt::{Debug, Write as _};
@@ -147,11 +147,13 @@ fn seen() -> MutexGuard<'static, Repeats<Identifier>> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What is the same in warnings that repeat: the run, and all words without digits.
+/// What is the same in warnings that repeat: the run, and the words of the message without digits. Its other fields are details, of
+/// which the count shows the last.
 fn kind(text: &str) -> u64 {
     let mut digest = DefaultHasher::new();
-    let is_same = |word: &&str| word.starts_with("run=") || !word.contains(|c: char| c.is_ascii_digit());
-    text.split_whitespace().filter(is_same).for_each(|word| word.hash(&mut digest));
+    let message = text.split_whitespace().take_while(|word| !word.contains('='));
+    message.filter(|word| !word.contains(|c: char| c.is_ascii_digit())).for_each(|word| word.hash(&mut digest));
+    text.split_whitespace().find(|word| word.starts_with("run=")).hash(&mut digest);
     digest.finish()
 }
 
@@ -220,13 +222,14 @@ mod tests {
     }
 
     #[test]
-    fn other_runs_and_other_texts_are_said_and_other_ids_and_addresses_are_not() {
+    fn other_runs_and_other_messages_are_said_and_other_details_are_not() {
         let (mut repeats, now) = (Repeats(HashMap::new()), Instant::now());
         let mut said = |text: &str| repeats.is_said("could not serve", now, text.to_owned());
         assert!(said("could not serve the run run=r-7 error=no key for 10.0.0.1:443 request=a1"));
         assert!(!said("could not serve the run run=r-7 error=no key for 10.0.0.2:443 request=b22"));
         assert!(said("could not serve the run run=r-8 error=no key for 10.0.0.1:443 request=a1"));
-        assert!(said("could not serve the run run=r-7 error=the account is empty request=a1"));
+        assert!(!said("could not serve the run run=r-7 error=the account is empty request=a1"));
+        assert!(said("could not leave the run run=r-7 error=the account is empty request=a1"));
     }
 
     #[test]
