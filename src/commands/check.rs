@@ -125,8 +125,9 @@ impl Checked {
     fn text(&self) -> String {
         let mut text = format!("Check of run {}\n", self.run);
         self.groups.iter().for_each(|group| text += &group.text());
-        let unknown = if self.cost_is_partly_unknown { "; the cost of some is not known" } else { "" };
-        text += &format!("\nThe questions cost ${:.6}{unknown}. None may cost a cent.\n", self.cost_usd);
+        let known =
+            if self.cost_is_partly_unknown { "; the cost of some is not known" } else { ". None may cost a cent" };
+        text += &format!("\nThe questions cost ${:.6}{known}.\n", self.cost_usd);
         text + match self.exit() {
             Exit::Done => "Nothing stands in the way of the run.\n",
             Exit::NotLooked => "Something could not be checked.\n",
