@@ -64,7 +64,7 @@ enum Verb {
     ///
     /// Takes the same experiment as `run`; with --broker and --store, or their variables, it looks at these, too. Says of each
     /// endpoint whether it answers, takes the key and the temperature, and tells the model, tokens, cached tokens, limits and
-    /// context, and what to do about what is missing. No question costs a cent; what they cost is said. Exits with 2 if a
+    /// context, and what to do about what is missing. Where the price is known, no question costs a cent. Exits with 2 if a
     /// setting or a key is wrong, with 1 if anything else would stop the run, with 4 if something could not be looked at.
     Check(Box<commands::check::Flags>),
     /// Coordinate an experiment whose calls are made by workers, over RabbitMQ and Redis
