@@ -12,7 +12,6 @@ use serde::Serialize;
 use valuesim_coordinator::estimate::estimate;
 use valuesim_shared::cell::needs_retrieval;
 use valuesim_shared::money::NanoUsd;
-use valuesim_worker::provider::{Deadlines, Trial};
 
 use self::finding::{Finding, Grade, Group};
 use super::job::Job;
@@ -51,12 +50,12 @@ struct Checked {
 pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     let job = Job::prepare(flags.run.experiment()?)?;
     let addresses = flags.servers.addresses_if_given("valuesim check").or_usage()?;
-    let trials = trials(&job)?;
+    let asked = addresses_of_models(&job);
     let estimate = estimate(&job.experiment, &job.plan, (&job.survey, &job.codebook), &measured(&job, &flags.run.runs));
     let runtime = beside_other_work().context("start the asynchronous runtime")?;
     let mut checked = Checked::of(&job.run.0);
     runtime.block_on(async {
-        for found in join_all(trials.iter().map(endpoint::check)).await {
+        for found in join_all(asked.iter().map(endpoint::check)).await {
             checked.add(found);
         }
         let retrieves = job.experiment.simulate.is_none() && needs_retrieval(&job.experiment.methods);
@@ -79,16 +78,10 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     Ok(checked.exit())
 }
 
-/// A question for each address of each model.
-fn trials(job: &Job) -> Result<Vec<endpoint::AtAddress>, Failure> {
-    if job.experiment.simulate.is_some() {
-        return Ok(Vec::new());
-    }
-    let addresses = job.experiment.models.iter().flat_map(|model| model.at_each_address().collect::<Vec<_>>());
-    let trials: Vec<_> = addresses.map(endpoint::AtAddress).collect();
-    // Keys and addresses that cannot be used are told before anything is asked.
-    trials.iter().try_for_each(|at| Trial::new(&at.0, Deadlines::default()).map(drop)).or_usage()?;
-    Ok(trials)
+/// Each address of each model; none if they are simulated.
+fn addresses_of_models(job: &Job) -> Vec<endpoint::AtAddress> {
+    let asked = job.experiment.models.iter().filter(|_| job.experiment.simulate.is_none());
+    asked.flat_map(|model| model.at_each_address().map(endpoint::AtAddress).collect::<Vec<_>>()).collect()
 }
 
 impl Checked {

@@ -98,7 +98,7 @@ fn what_is_wrong_is_told_with_what_to_do_and_an_exit_code() {
     says(&output, &["WRONG … key … refused the key (401) … check the key", "The run would stop"]);
     assert!(!output.stdout.contains("sk-a-wrong-one"), "{}", output.stdout);
     let output = check(&sandbox, &provider.base_url(), &["--api-key-file", "nowhere"]).expect_code(2);
-    assert!(output.stderr.contains("nowhere cannot be read"), "{}", output.stderr);
+    says(&output, &["WRONG … key … nowhere cannot be read … was not asked", "ok … room"]);
 
     let output = check(&sandbox, "http://127.0.0.1:1/v1", &[]).expect_code(4);
     says(&output, &["? … reachable … cannot be reached … check base_url", "Something could not be checked"]);
@@ -108,6 +108,35 @@ fn what_is_wrong_is_told_with_what_to_do_and_an_exit_code() {
     says(&output, &["broker", "store", "? … reachable … connect to RabbitMQ at amqp://127.0.0.1:1"]);
     let output = check(&sandbox, "http://127.0.0.1:1/v1", &["--broker", "http://x"]).expect_code(2);
     assert!(output.stderr.contains("--broker"), "{}", output.stderr);
+}
+
+#[test]
+fn a_key_that_cannot_be_read_keeps_no_other_provider_from_being_asked() {
+    let provider = Simulated::start(ProviderOptions::default());
+    let (sandbox, url) = (Sandbox::new(), provider.base_url());
+    let model = |name: &str, key: &str| format!("[[model]]\nname = \"{name}\"\nbase_url = \"{url}\"\n{key}\n");
+    let models = [
+        model("of-a-file", "api_key_file = \"nowhere\""),
+        model("without-key", "price = { input_usd_per_million = 1, output_usd_per_million = 1 }"),
+        model("of-a-variable", "api_key_env = \"VALUESIM_TEST_UNSET_KEY\""),
+    ];
+    sandbox
+        .write("experiment.toml", &format!("[survey]\nsynthetic = 60\n\n[sample]\nusers = 2\n\n{}", models.concat()));
+    let output = sandbox.run(&["check", "experiment.toml"]).expect_code(2);
+    says(
+        &output,
+        &[
+            "model of-a-file at http",
+            "WRONG … key … nowhere cannot be read … was not asked",
+            "model without-key at http",
+            "ok … reachable … answered in",
+            "model of-a-variable at http",
+            "WRONG … key … VALUESIM_TEST_UNSET_KEY … was not asked",
+            "ok … room",
+            "The run would stop",
+        ],
+    );
+    assert_eq!(provider.stats().answered, 1, "the one that needs no key");
 }
 
 #[test]

@@ -8,7 +8,9 @@ use valuesim_shared::embeddings::EmbeddingSettings;
 use valuesim_shared::model::{ModelSettings, Temperature};
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::permit::Stated;
-use valuesim_worker::provider::{Answered, CallError, CallErrorKind, Deadlines, EmbeddingsClient, Setting, Trial};
+use valuesim_worker::provider::{
+    Answered, CallError, CallErrorKind, ClientError, Deadlines, EmbeddingsClient, Setting, Trial,
+};
 
 use super::finding::{Finding, Grade, Group};
 
@@ -33,8 +35,7 @@ pub(super) async fn check(AtAddress(model): &AtAddress) -> (Group, Option<NanoUs
     let trial = match Trial::new(model, Deadlines::default()) {
         Ok(trial) => trial,
         Err(error) => {
-            let finding = Finding::new(Grade::Setting, "settings", error.to_string(), "mend that first");
-            return (Group { about, findings: vec![finding] }, Some(NanoUsd::default()));
+            return (Group { about, findings: vec![unusable(&error)] }, Some(NanoUsd::default()));
         }
     };
     if let Some(cost) = trial.too_dear() {
@@ -54,6 +55,12 @@ pub(super) async fn check(AtAddress(model): &AtAddress) -> (Group, Option<NanoUs
     (Group { about, findings }, cost)
 }
 
+/// A key, an address, a certificate or a proxy without which nothing can be asked.
+fn unusable(error: &ClientError) -> Finding {
+    let what = if error.is_about_the_key() { "key" } else { "settings" };
+    Finding::new(Grade::Setting, what, error.to_string(), "it was not asked; mend that first")
+}
+
 fn silent() -> Finding {
     let said = format!("it gave no answer within {} seconds", WITHIN.as_secs());
     Finding::new(Grade::Unknown, "reachable", said, "a run waits longer: see whether the server is busy")
@@ -66,8 +73,7 @@ pub(super) async fn check_embeddings(settings: &EmbeddingSettings) -> (Group, Op
     let client = match EmbeddingsClient::new(settings, Deadlines::default()) {
         Ok(client) => client,
         Err(error) => {
-            let finding = Finding::new(Grade::Setting, "settings", error.to_string(), "mend that first");
-            return (group(finding), Some(NanoUsd::default()));
+            return (group(unusable(&error)), Some(NanoUsd::default()));
         }
     };
     match timeout(WITHIN, client.send(&["1"])).await {

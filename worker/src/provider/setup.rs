@@ -24,6 +24,13 @@ pub struct ClientError {
     pub(super) problem: Problem,
 }
 
+impl ClientError {
+    /// Whether the key is missing, cannot be read or cannot be sent.
+    pub fn is_about_the_key(&self) -> bool {
+        matches!(self.problem, Problem::Key(_) | Problem::EmbeddingsKey(_) | Problem::KeyCharacters)
+    }
+}
+
 /// What is wrong with the settings of a model, or with the environment that they refer to.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Problem {
