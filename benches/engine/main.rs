@@ -4,8 +4,8 @@
 //! Runs of both sides alternate, so that noise of the machine affects both equally. The ratio of CPU per call is the
 //! most reliable figure; calls per second depend on what else the machine does. Fails when a bound is exceeded.
 //!
-//! `cargo bench --bench engine -- calls` measures one part alone; the parts are `calls`, `waiting`, `cache`, `cells`, `resume`,
-//! `score`, `viewers`, `observed`.
+//! `cargo bench --bench engine -- calls` measures one part alone; the parts are `calls`, `office`, `waiting`, `cache`, `cells`,
+//! `resume`, `score`, `viewers`, `observed`.
 
 #![expect(clippy::print_stdout, reason = "a benchmark's figures are its output")]
 
@@ -20,6 +20,8 @@ mod cpu;
 #[path = "../measure/full_size.rs"]
 mod full_size;
 mod observed;
+mod office;
+mod open_office;
 #[path = "../measure/process.rs"]
 mod process;
 mod reference_order;
@@ -42,6 +44,7 @@ fn main() -> anyhow::Result<ExitCode> {
     match arguments.as_slice() {
         // The roles of child processes.
         ["as-bare-loop", url, loop_arguments @ ..] => bare_loop::run(url, loop_arguments)?,
+        ["as-office", office, url, in_flight] => office::run(office, url, in_flight)?,
         ["as-trivial-run", cells] => cells::run(cells)?,
         ["as-resume", ledger] => resume::run(ledger.as_ref())?,
         ["as-score", ledger, folder] => score::run(ledger.as_ref(), folder.as_ref())?,
@@ -57,6 +60,9 @@ fn measure(parts: &[&str]) -> anyhow::Result<ExitCode> {
     let mut table = Table::default();
     if wanted("calls") {
         calls::measure(&mut table).context("measure calls")?;
+    }
+    if wanted("office") {
+        office::measure(&mut table).context("measure what the permit office costs")?;
     }
     if wanted("waiting") {
         slow_provider::measure(&mut table).context("measure calls with a slow provider")?;
