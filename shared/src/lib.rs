@@ -42,4 +42,5 @@ pub mod strata;
 pub mod survey;
 pub mod task;
 pub mod telemetry;
+pub mod tokenizer;
 pub mod transcript;
