@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::anyhow;
+use valuesim_coordinator::kept_replies::reads_earlier_run;
 use valuesim_coordinator::ledger::{Ledger, LedgerError};
 
 use crate::exit::{Exit, Failure};
@@ -21,6 +22,10 @@ pub(crate) fn guarded<T>(folder: &RunFolder, work: impl FnOnce() -> Result<T, Fa
     let former = Arc::new(take_hook());
     let (seen, others) = (Arc::clone(&damage_seen), Arc::clone(&former));
     set_hook(Box::new(move |panic| {
+        // Whoever reads that says what is left out.
+        if reads_earlier_run() && comes_from_the_database(panic) {
+            return;
+        }
         if comes_from_the_database(panic) {
             seen.store(true, Ordering::Relaxed);
         }

@@ -1,8 +1,8 @@
 //! Finds what earlier runs have of a run's cells: those that they finished, so that a sample that grows pays for what is new, and
 //! the replies that they kept, so that a method that is added later pays for its own calls alone.
 
-use std::collections::HashSet;
 use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,11 +12,12 @@ use valuesim_shared::method::Method;
 use valuesim_shared::outcome::CellOutcome;
 use valuesim_shared::transcript::Transcript;
 
+use crate::cell_bitmap::CellBitmap;
 use crate::ledger::{Ledger, LedgerError};
-use crate::plan::Plan;
+use crate::plan::{Plan, Planned};
 use crate::provenance::Provenance;
 use crate::run_id::same_replies;
-use crate::taken_cells::{Paid, TakenCells, Taker, have_the_same_calls, taken};
+use crate::taken_cells::{Paid, TakenCells, Taker, have_the_same_calls, taken, with_transcript};
 
 /// The largest transcript that a task carries, in compressed bytes: a broker holds thousands of tasks in memory. The calls of
 /// larger ones are made again.
@@ -32,7 +33,9 @@ pub struct EarlierRun {
     models: Vec<Option<ModelId>>,
     /// The methods of the present run that it had.
     methods: Vec<Method>,
-    /// Of how many cells of the present run it has replies.
+    /// The cells of the present run of which it has replies.
+    with_replies: CellBitmap,
+    /// How many of them are not taken over as they are, from whichever run.
     cells: u64,
     /// The cells of the present run that it has finished, with the same calls.
     finished: TakenCells,
@@ -42,44 +45,68 @@ pub struct EarlierRun {
 #[derive(Debug, Default)]
 pub struct KeptReplies(Vec<EarlierRun>);
 
+/// The cells of a run for which it uses nothing of earlier runs: those that it has finished, and those that somebody has reopened,
+/// who wants them done again.
+#[derive(Debug, Default)]
+pub struct OwnCells(CellBitmap);
+
+impl OwnCells {
+    /// Those of the plan that are in the ledger in the file `path`, by their keys alone. Panics of the database are the caller's to catch.
+    ///
+    /// # Errors
+    /// If the ledger cannot be read.
+    pub fn read(path: &Path, plan: &Plan) -> Result<Self, LedgerError> {
+        let ledger = Ledger::glance(path)?;
+        let own = Self::in_ledger(&ledger, &plan.planned());
+        drop(ManuallyDrop::into_inner(ledger));
+        own
+    }
+
+    fn in_ledger(ledger: &Ledger, planned: &Planned) -> Result<Self, LedgerError> {
+        let mut own = CellBitmap::default();
+        for cell in ledger.finished_keys()?.chain(ledger.reopened()?.into_iter().map(Ok)) {
+            own.extend(Some(cell?).filter(|&cell| planned.contains(cell)));
+        }
+        Ok(Self(own))
+    }
+
+    /// Whether these are all cells of the plan, so that nothing is left to be reused.
+    pub fn are_all_of(&self, plan: &Plan) -> bool {
+        self.0.len() == plan.cells()
+    }
+}
+
 impl EarlierRun {
     /// The earlier run of `experiment` with a ledger at `path`, if it has finished cells or kept replies that the present run of
     /// `present` can use: of cells of the plan, with the same survey, codebook, prompts, behaviour, and the same settings of a
-    /// model. Finished cells must also have the same methods, folds and draws, and not be among the present run's `own`.
+    /// model. Finished cells must also have the same methods, folds and draws. None are used for the present run's `own` cells.
+    /// Panics of the database are the caller's to catch.
     ///
     /// # Errors
     /// If its ledger cannot be read.
     pub fn find(
         (path, experiment): (&Path, &Experiment),
         (present, provenance, plan): (&Experiment, &Provenance, &Plan),
-        own: &HashSet<Cell>,
+        OwnCells(own): &OwnCells,
     ) -> Result<Option<Self>, LedgerError> {
         let models = models(experiment, present);
         if models.iter().all(Option::is_none) {
             return Ok(None);
         }
-        let ledger = Ledger::view(path)?;
-        if !ledger.provenance()?.iter().all(|it| it.has_the_prompts_of(provenance)) {
-            return Ok(None);
-        }
-        let planned = plan.planned();
-        let finished = if have_the_same_calls(experiment, present) {
-            let taker = Taker { experiment: present, planned: &planned, finished: own };
-            TakenCells::find(&ledger, &models, taker)?
-        } else {
-            TakenCells::default()
-        };
-        let mut cells = 0;
-        for (own, theirs) in (0..).map(ModelId).zip(&models) {
-            let Some(theirs) = theirs else { continue };
-            for cell in ledger.transcript_keys(*theirs)? {
-                cells += u64::from(planned.contains(Cell { model: own, ..cell? }));
+        let ledger = Ledger::glance(path)?;
+        let taker = Taker { experiment: present, planned: &plan.planned(), own };
+        match Usable::in_ledger(&ledger, (experiment, &models), provenance, taker) {
+            Ok(Some(Usable { run, with_replies, finished })) => {
+                let has = |method: &&Method| present.methods.contains(method);
+                let methods = experiment.methods.iter().filter(has).copied().collect();
+                let cells = with_replies.len();
+                Ok(Some(Self { run, ledger, models, methods, with_replies, cells, finished }))
+            }
+            nothing => {
+                drop(ManuallyDrop::into_inner(ledger));
+                nothing.map(|_| None)
             }
         }
-        let methods = experiment.methods.iter().filter(|method| present.methods.contains(method)).copied().collect();
-        let (run, ledger) = (ledger.run()?, ManuallyDrop::new(ledger));
-        let is_of_use = cells > 0 || finished.sum().0 > 0;
-        Ok(is_of_use.then_some(Self { run, ledger, models, methods, cells, finished }))
     }
 
     /// How many cells are taken from it, and what they came to there.
@@ -97,9 +124,42 @@ impl EarlierRun {
         &self.methods
     }
 
-    /// Of how many cells of the present run it has replies.
+    /// Of how many cells of the present run it has replies, beside those that are taken over as they are.
     pub fn cells(&self) -> u64 {
         self.cells
+    }
+}
+
+/// What the ledger of an earlier run has of the present run's cells.
+struct Usable {
+    run: RunId,
+    with_replies: CellBitmap,
+    finished: TakenCells,
+}
+
+impl Usable {
+    /// None if it has nothing, or of other prompts.
+    fn in_ledger(
+        ledger: &Ledger,
+        (experiment, models): (&Experiment, &[Option<ModelId>]),
+        provenance: &Provenance,
+        taker: Taker<'_>,
+    ) -> Result<Option<Self>, LedgerError> {
+        if !ledger.provenance()?.iter().all(|it| it.has_the_prompts_of(provenance)) {
+            return Ok(None);
+        }
+        let finished = if have_the_same_calls(experiment, taker.experiment) {
+            TakenCells::find(ledger, models, taker)?
+        } else {
+            TakenCells::default()
+        };
+        let mut with_replies = CellBitmap::default();
+        for (own, theirs) in (0..).map(ModelId).zip(models) {
+            let Some(theirs) = theirs else { continue };
+            with_replies.extend(with_transcript(ledger, (own, *theirs), taker)?.iter());
+        }
+        let is_of_use = with_replies.len() > 0 || finished.sum().0 > 0;
+        Ok(Some(Self { run: ledger.run()?, with_replies, finished }).filter(|_| is_of_use))
     }
 }
 
@@ -107,10 +167,14 @@ impl KeptReplies {
     /// The replies of these runs. Those of the run that has most of the methods, and then of the most cells, are used first.
     pub fn of(mut runs: Vec<EarlierRun>) -> Self {
         runs.sort_by(|one, other| {
-            let most = |run: &EarlierRun| (run.methods.len(), run.cells);
+            let most = |run: &EarlierRun| (run.methods.len(), run.cells());
             most(other).cmp(&most(one)).then_with(|| one.run.0.cmp(&other.run.0))
         });
         TakenCells::share_out(runs.iter_mut().map(|run| &mut run.finished));
+        let taken: CellBitmap = runs.iter().flat_map(|run| run.finished.cells()).collect();
+        for run in &mut runs {
+            run.cells = run.with_replies.iter().filter(|&cell| !taken.contains(cell)).count() as u64;
+        }
         Self(runs)
     }
 
@@ -146,7 +210,7 @@ impl KeptReplies {
     /// The calls of the first run that has kept some of this cell. If its ledger cannot be read any more, because another
     /// process works on it or has removed it, there are none: they can be made.
     pub(crate) async fn of_cell(self: &Arc<Self>, cell: Cell) -> Option<Transcript> {
-        if self.0.is_empty() {
+        if !self.0.iter().any(|run| run.with_replies.contains(cell)) {
             return None;
         }
         let kept = Arc::clone(self);
@@ -155,7 +219,7 @@ impl KeptReplies {
     }
 
     fn read(&self, cell: Cell) -> Result<Option<Transcript>, LedgerError> {
-        for EarlierRun { ledger, models, .. } in &self.0 {
+        for EarlierRun { ledger, models, .. } in self.0.iter().filter(|run| run.with_replies.contains(cell)) {
             let Some(&Some(model)) = models.get(usize::from(cell.model.0)) else { continue };
             if let Some(transcript) = ledger.transcript(Cell { model, ..cell })? {
                 return Ok((transcript.as_bytes().len() <= MAX_BYTES).then_some(transcript));
@@ -165,13 +229,29 @@ impl KeptReplies {
     }
 }
 
+thread_local! {
+    /// Whether this thread reads the ledger of an earlier run.
+    static READS_EARLIER_RUN: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// Whether this thread reads the ledger of an earlier run, so that a panic of the database says nothing of the run's own.
+pub fn reads_earlier_run() -> bool {
+    READS_EARLIER_RUN.get()
+}
+
 /// What is read from the ledger of an earlier run; nothing, with a warning, if that fails.
 async fn read_or_warn<T: Send + 'static>(
     cell: Cell,
     what: &'static str,
     reading: impl FnOnce() -> Result<Option<T>, LedgerError> + Send + 'static,
 ) -> Option<T> {
-    // The database panics on some files that change while it reads them.
+    let reading = move || {
+        READS_EARLIER_RUN.set(true);
+        // The database panics on some damaged files, and on some that change while it reads them.
+        let read = catch_unwind(AssertUnwindSafe(reading));
+        READS_EARLIER_RUN.set(false);
+        read.unwrap_or_else(|panic| resume_unwind(panic))
+    };
     let error = match tokio::task::spawn_blocking(reading).await {
         Ok(Ok(found)) => return found,
         Ok(Err(error)) => error.to_string(),
@@ -189,66 +269,4 @@ fn models(earlier: &Experiment, present: &Experiment) -> Vec<Option<ModelId>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use valuesim_shared::call::{CallKey, ReplyText};
-    use valuesim_shared::id::{Fold, Respondent};
-    use valuesim_shared::outcome::{CellResult, CellSpend, OUTCOME_VERSION};
-    use valuesim_shared::stage::Stage;
-    use valuesim_shared::transcript::Call;
-
-    use super::*;
-
-    fn cell(row: u32) -> Cell {
-        let respondent = Respondent::new(row).expect("not 0");
-        Cell { model: ModelId(0), respondent, fold: Fold::new(1).expect("not 0") }
-    }
-
-    fn outcome(run: &RunId, cell: Cell) -> CellOutcome {
-        let call = Call {
-            key: CallKey::first(Stage::STORY, None),
-            messages: vec!["Who?".to_owned()],
-            reply: ReplyText::Text { content: "You.".repeat(2_000), cut_off: false },
-            tokens: None,
-            reported_model: String::new(),
-        };
-        let result = CellResult {
-            story: None,
-            scaled_stories: Vec::new(),
-            modules: Vec::new(),
-            arms: Vec::new(),
-            rejections: Vec::new(),
-        };
-        let (run, transcript) = (run.clone(), Some(Transcript::of([call])));
-        CellOutcome { version: OUTCOME_VERSION, run, cell, result, spend: CellSpend::default(), transcript }
-    }
-
-    #[tokio::test]
-    async fn a_ledger_that_changes_underneath_stops_nobody() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let (path, run) = (folder.path().join("ledger.redb"), RunId("r1".to_owned()));
-        let outcomes: Vec<CellOutcome> = (1..=200).map(|row| outcome(&run, cell(row))).collect();
-        Ledger::open(&path, &run).expect("opens").record(&outcomes).expect("writes");
-        let ledger = ManuallyDrop::new(Ledger::view(&path).expect("reads"));
-        let earlier = EarlierRun {
-            run,
-            ledger,
-            models: vec![Some(ModelId(0))],
-            methods: Vec::new(),
-            cells: 200,
-            finished: TakenCells::default(),
-        };
-        let kept = Arc::new(KeptReplies::of(vec![earlier]));
-        assert_eq!(kept.of_cell(cell(1)).await, outcomes[0].transcript);
-        assert_eq!(kept.of_cell(cell(201)).await, None);
-        let length = std::fs::metadata(&path).expect("is there").len();
-        std::fs::write(&path, vec![7; usize::try_from(length).expect("short")]).expect("writes");
-        let mut unread = 0;
-        for (row, outcome) in (1..).zip(&outcomes) {
-            match kept.of_cell(cell(row)).await {
-                None => unread += 1,
-                found => assert_eq!(found, outcome.transcript),
-            }
-        }
-        assert!(unread > 0, "no page was read again");
-    }
-}
+mod tests;

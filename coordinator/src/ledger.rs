@@ -25,7 +25,10 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata as _, TableDefinition, TableHandle as _};
+use redb::{
+    AccessGuard, Database, ReadableDatabase, ReadableTable, ReadableTableMetadata as _, StorageError, TableDefinition,
+    TableHandle as _,
+};
 use valuesim_shared::id::{Cell, Fold, ModelId, Respondent};
 use valuesim_shared::outcome::{CellOutcome, CellResult, CellSpend};
 use valuesim_shared::transcript::Transcript;
@@ -108,12 +111,15 @@ impl Ledger {
         self.keys(CELLS, (0, 0, 0)..=(u16::MAX, u32::MAX, u8::MAX))
     }
 
-    /// The cells of a model whose transcripts were kept, by their keys alone.
+    /// The cells of a model whose transcripts were kept, by their keys alone. If each finished cell has one, the keys of `spend`
+    /// are the same, and its rows are a thousandth as long.
     pub(crate) fn transcript_keys(
         &self,
         model: ModelId,
     ) -> Result<impl Iterator<Item = Result<Cell, LedgerError>> + '_, LedgerError> {
-        self.keys(TRANSCRIPTS, all_of_model(model))
+        let finished = self.table(SPEND)?.len().map_err(|error| self.failed("read", error))?;
+        let table = if self.transcripts()? == finished { SPEND } else { TRANSCRIPTS };
+        self.keys(table, all_of_model(model))
     }
 
     fn keys(
@@ -199,6 +205,15 @@ impl Ledger {
         self.rows(SPEND, all_of_model(model))
     }
 
+    /// As [`Self::spend`], of those cells alone that are `wanted`: the rows of others are not read.
+    pub(crate) fn spend_where(
+        &self,
+        model: ModelId,
+        wanted: impl Fn(Cell) -> bool,
+    ) -> Result<impl Iterator<Item = Result<(Cell, CellSpend), LedgerError>>, LedgerError> {
+        self.rows_where(SPEND, all_of_model(model), wanted)
+    }
+
     /// As [`Self::spend`], of the respondents of some rows of the survey.
     pub(crate) fn spend_of_rows(
         &self,
@@ -208,19 +223,32 @@ impl Ledger {
         self.rows(SPEND, (model.0, *rows.start(), 0)..=(model.0, *rows.end(), u8::MAX))
     }
 
-    fn rows<T: serde::de::DeserializeOwned>(
+    fn rows<'a, T: serde::de::DeserializeOwned + 'a>(
+        &'a self,
+        table: TableDefinition<'static, Key, &'static [u8]>,
+        range: RangeInclusive<Key>,
+    ) -> Result<impl Iterator<Item = Result<(Cell, T), LedgerError>> + 'a, LedgerError> {
+        self.rows_where(table, range, |_| true)
+    }
+
+    fn rows_where<T: serde::de::DeserializeOwned>(
         &self,
         table: TableDefinition<'static, Key, &'static [u8]>,
         range: RangeInclusive<Key>,
-    ) -> Result<impl Iterator<Item = Result<(Cell, T), LedgerError>> + '_, LedgerError> {
+        wanted: impl Fn(Cell) -> bool,
+    ) -> Result<impl Iterator<Item = Result<(Cell, T), LedgerError>>, LedgerError> {
         let rows = self.table(table)?.range(range).map_err(|error| self.failed("read", error))?;
-        Ok(rows.map(move |row| {
+        let read = move |row: Result<(AccessGuard<'_, Key>, AccessGuard<'_, &[u8]>), StorageError>| {
             let (key, value) = row.map_err(|error| self.failed("read", error))?;
             let cell = self.cell_of(key.value())?;
+            if !wanted(cell) {
+                return Ok(None);
+            }
             let json = self.content_of(table, cell, value.value())?;
             let row = serde_json::from_slice(json).map_err(|error| self.damaged(cell, error))?;
-            Ok((cell, row))
-        }))
+            Ok(Some((cell, row)))
+        };
+        Ok(rows.filter_map(move |row| read(row).transpose()))
     }
 
     fn table(

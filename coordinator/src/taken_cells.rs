@@ -1,7 +1,7 @@
 //! The cells that an earlier run has finished and that a run can take over as they are: nothing that decides their results
 //! differs.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use valuesim_shared::cell::needs_retrieval;
 use valuesim_shared::experiment::Experiment;
@@ -11,6 +11,7 @@ use valuesim_shared::money::NanoUsd;
 use valuesim_shared::outcome::{CellOutcome, CellSpend, OUTCOME_VERSION, ReusedReplies};
 use valuesim_shared::price::Price;
 
+use crate::cell_bitmap::CellBitmap;
 use crate::ledger::{Ledger, LedgerError};
 use crate::plan::{Plan, Planned};
 
@@ -28,8 +29,15 @@ pub struct Paid {
 pub(crate) struct Taker<'a> {
     pub(crate) experiment: &'a Experiment,
     pub(crate) planned: &'a Planned,
-    /// The cells that it has finished itself.
-    pub(crate) finished: &'a HashSet<Cell>,
+    /// The cells for which it takes nothing over.
+    pub(crate) own: &'a CellBitmap,
+}
+
+impl Taker<'_> {
+    /// Whether the cell is left to it.
+    pub(crate) fn wants(&self, cell: Cell) -> bool {
+        self.planned.contains(cell) && !self.own.contains(cell)
+    }
 }
 
 /// A cell that an earlier run has finished.
@@ -53,15 +61,15 @@ impl TakenCells {
         for (own, theirs) in (0..).map(ModelId).zip(models) {
             let Some(theirs) = theirs else { continue };
             let kept =
-                if transcripts { ledger.transcript_keys(*theirs)?.collect::<Result<_, _>>()? } else { HashSet::new() };
+                if transcripts { with_transcript(ledger, (own, *theirs), taker)? } else { CellBitmap::default() };
             let settings = &taker.experiment.models[usize::from(own.0)];
-            for row in ledger.spend(*theirs)? {
-                let (cell, spend) = row?;
+            let is_taken = |cell| {
                 let own = Cell { model: own, ..cell };
-                let is_left = taker.planned.contains(own) && !taker.finished.contains(&own);
-                if is_left && (!transcripts || kept.contains(&cell)) {
-                    found.insert(own, Found::of(&spend, settings.price.as_ref()));
-                }
+                taker.wants(own) && (!transcripts || kept.contains(own))
+            };
+            for row in ledger.spend_where(*theirs, is_taken)? {
+                let (cell, spend) = row?;
+                found.insert(Cell { model: own, ..cell }, Found::of(&spend, settings.price.as_ref()));
             }
         }
         Ok(Self(found))
@@ -69,6 +77,10 @@ impl TakenCells {
 
     pub(crate) fn contains(&self, cell: Cell) -> bool {
         self.0.contains_key(&cell)
+    }
+
+    pub(crate) fn cells(&self) -> impl Iterator<Item = Cell> + '_ {
+        self.0.keys().copied()
     }
 
     /// Leaves each cell to one run: to the one that paid for it, or else to the first.
@@ -96,6 +108,19 @@ impl TakenCells {
         };
         (self.0.len() as u64, self.0.values().fold(Paid::default(), add))
     }
+}
+
+/// The cells of model `own` of the taker that are left to it and have a transcript as those of model `theirs` in the ledger.
+pub(crate) fn with_transcript(
+    ledger: &Ledger,
+    (own, theirs): (ModelId, ModelId),
+    taker: Taker<'_>,
+) -> Result<CellBitmap, LedgerError> {
+    let mut cells = CellBitmap::default();
+    for cell in ledger.transcript_keys(theirs)? {
+        cells.extend(Some(Cell { model: own, ..cell? }).filter(|&cell| taker.wants(cell)));
+    }
+    Ok(cells)
 }
 
 impl Found {

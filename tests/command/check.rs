@@ -120,8 +120,7 @@ fn a_key_that_cannot_be_read_keeps_no_other_provider_from_being_asked() {
         model("without-key", "price = { input_usd_per_million = 1, output_usd_per_million = 1 }"),
         model("of-a-variable", "api_key_env = \"VALUESIM_TEST_UNSET_KEY\""),
     ];
-    sandbox
-        .write("experiment.toml", &format!("[survey]\nsynthetic = 60\n\n[sample]\nusers = 2\n\n{}", models.concat()));
+    sandbox.write("experiment.toml", format!("[survey]\nsynthetic = 60\n\n[sample]\nusers = 2\n\n{}", models.concat()));
     let output = sandbox.run(&["check", "experiment.toml"]).expect_code(2);
     says(
         &output,

@@ -89,6 +89,15 @@ fn a_method_that_is_added_later_pays_for_its_own_calls_alone() {
     assert_eq!(all, first + second);
     assert_eq!(ledger::cells(&folder), ledger::cells(&runs.folder("alone", "no-cab,valuesim")));
 
+    // What it has finished itself is not counted again, and a cell that is reopened is done again by calls.
+    let dry = &["--transcripts", "--dry-run", "--json"][..];
+    assert!(json(&runs.run("runs", "valuesim,no-cab", dry).1.stdout)["reuse"].is_null());
+    let name = ledger::cells(&folder)[0].0;
+    let cell = format!("{}/{}/{}", name.0, name.1, name.2);
+    runs.sandbox.run(&["reopen", folder.to_str().unwrap(), &cell]).expect_success();
+    assert!(json(&runs.run("runs", "valuesim,no-cab", dry).1.stdout)["reuse"].is_null());
+    assert!(runs.run("runs", "valuesim,no-cab", &["--transcripts"]).0 > 2 * QUESTIONS);
+
     // Its transcripts are whole, so a third run takes the replies of both.
     let (third, _) = runs.run("runs", "valuesim,no-cab,full-info", &[]);
     assert_eq!(third, USERS * QUESTIONS);
@@ -116,6 +125,14 @@ fn the_plan_says_what_is_reused_and_a_damaged_ledger_is_left_out() {
         (0, &USERS.into(), &(USERS * QUESTIONS).into())
     );
     let ledger = runs.folder("runs", "full-info").join("ledger.redb");
+    let mut bytes = std::fs::read(&ledger).unwrap();
+    for at in (0..bytes.len()).step_by(4096) {
+        bytes[at] ^= 0x5a;
+    }
+    std::fs::write(&ledger, bytes).unwrap();
+    let (_, said) = runs.run("runs", "full-info,no-profile", &["--dry-run"]);
+    assert!(said.stderr.contains("are not used: ") && said.stderr.contains("ledger.redb"), "{}", said.stderr);
+    assert!(!said.stderr.contains("panicked"), "{}", said.stderr);
     std::fs::write(&ledger, "no ledger").unwrap();
     let (calls, said) = runs.run("runs", "full-info,no-profile", &[]);
     assert_eq!(calls, 2 * USERS * QUESTIONS);
@@ -185,6 +202,7 @@ fn a_sample_that_grows_pays_for_the_new_people_alone() {
     // Who reopens a cell wants it done again.
     let folder = runs.folder_of("runs", 3);
     runs.sandbox.run(&["reopen", folder.to_str().unwrap(), &format!("0/{}/1", of_small.1)]).expect_success();
+    assert!(json(&grown("runs", "3", &["--dry-run", "--json"]).1.stdout)["reuse"].is_null());
     assert!(grown("runs", "3", &[]).0 > 0);
 }
 

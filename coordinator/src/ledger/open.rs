@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
+use std::mem::ManuallyDrop;
 use std::path::Path;
 
 use redb::{Builder, Database, DatabaseError, StorageError};
@@ -34,6 +35,21 @@ impl Ledger {
     /// Opens the ledger in the file `path` for reading. Checks every page and changes nothing: what a killed process
     /// left unfinished is repaired in memory only.
     pub fn view(path: &Path) -> Result<Self, LedgerError> {
+        Self::read_only(path, true)
+    }
+
+    /// Opens the ledger in the file `path` for reading as [`Self::view`] does, but checks no pages: that of a run with transcripts
+    /// has gigabytes of them. Rows have their own checksums, which are checked as they are read. The database panics on some damaged
+    /// files, now or while it reads, so the caller must catch that. While a thread panics, the ledger must not be closed, which might
+    /// panic once more: it is closed with [`ManuallyDrop::into_inner`].
+    ///
+    /// # Errors
+    /// If the file cannot be read, is in use, or is no ledger of this release.
+    pub fn glance(path: &Path) -> Result<ManuallyDrop<Self>, LedgerError> {
+        Self::read_only(path, false).map(ManuallyDrop::new)
+    }
+
+    fn read_only(path: &Path, checks_pages: bool) -> Result<Self, LedgerError> {
         let failed = |error| LedgerError::cannot_open(path, DatabaseError::Storage(StorageError::Io(error)));
         let file = File::open(path).map_err(failed)?;
         match file.try_lock_shared() {
@@ -46,8 +62,9 @@ impl Ledger {
         if file.is_empty() {
             return Err(LedgerError::Corrupt { path: path.to_owned(), reason: "the file is empty".to_owned() });
         }
-        let opened =
-            Database::builder().set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true).create_with_backend(file);
+        let mut builder = Database::builder();
+        builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(checks_pages);
+        let opened = builder.create_with_backend(file);
         let database = opened.map_err(|error| LedgerError::cannot_open(path, error))?;
         let ledger = Self { database, path: path.to_owned() };
         ledger.check_version()?;

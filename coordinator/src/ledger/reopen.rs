@@ -1,6 +1,6 @@
 //! Reopens cells: their rows are set aside, so that the run asks for them again.
 
-use redb::{ReadableDatabase as _, ReadableTableMetadata as _, TableError, TableHandle as _};
+use redb::{ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _, TableError, TableHandle as _};
 use valuesim_shared::control::UnixMillis;
 use valuesim_shared::id::Cell;
 
@@ -50,6 +50,21 @@ impl Ledger {
             Err(TableError::TableDoesNotExist(_)) => Ok(0),
             Err(error) => Err(self.failed("read", error)),
         }
+    }
+
+    /// The cells that were reopened: somebody wants them done again. Some may come several times.
+    ///
+    /// # Errors
+    /// If the ledger cannot be read.
+    pub(crate) fn reopened(&self) -> Result<Vec<Cell>, LedgerError> {
+        let transaction = self.database.begin_read().map_err(|error| self.failed("read", error))?;
+        let table = match transaction.open_table(SET_ASIDE) {
+            Ok(table) => table,
+            Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+            Err(error) => return Err(self.failed("read", error)),
+        };
+        let rows = table.iter().map_err(|error| self.failed("read", error))?;
+        rows.map(|row| self.cell_of(row.map_err(|error| self.failed("read", error))?.0.value().0)).collect()
     }
 
     /// Whether the cell was reopened: somebody wants it done again.

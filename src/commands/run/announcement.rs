@@ -158,8 +158,7 @@ fn reuse_texts(reuse: &Reuse<'_>, planned: u64) -> Vec<String> {
             "reuse: {cells} of {planned} cells are taken from run {run}, saving about {cost} (--no-reuse makes their calls again)"
         ));
     }
-    let is_all_taken = taken.as_ref().is_some_and(|taken| taken.cells >= *cells);
-    if *cells > 0 && !is_all_taken {
+    if *cells > 0 {
         let [cells, calls] = [*cells, *calls].map(HumanCount);
         let cost = cost.map_or_else(String::new, |cost| format!(" and {cost} at list price"));
         texts.push(format!(

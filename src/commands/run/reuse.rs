@@ -1,19 +1,19 @@
 //! Looks for what earlier runs have of a run's cells, and says what that saves.
 
-use std::collections::HashSet;
 use std::path::Path;
 
 use serde::Serialize;
 use valuesim_coordinator::estimate::Estimate;
-use valuesim_coordinator::kept_replies::{EarlierRun, KeptReplies};
-use valuesim_coordinator::ledger::{Ledger, LedgerError};
+use valuesim_coordinator::kept_replies::{EarlierRun, KeptReplies, OwnCells};
 use valuesim_shared::cell;
-use valuesim_shared::id::{Cell, RunId};
+use valuesim_shared::id::RunId;
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::price::PricedCall;
 
 use super::super::job::Job;
+use crate::exit::Failure;
 use crate::output::note;
+use crate::redb_panic::guarded;
 use crate::run_folder::RunFolder;
 
 /// What one earlier run saves.
@@ -21,7 +21,7 @@ use crate::run_folder::RunFolder;
 pub(super) struct Reuse<'a> {
     /// The earlier run.
     pub(super) run: &'a RunId,
-    /// Cells of this run of which it has replies.
+    /// Cells of this run of which it has replies, beside those that are taken from earlier runs as they are.
     pub(super) cells: u64,
     /// About how many calls are not made again.
     pub(super) calls: u64,
@@ -45,32 +45,41 @@ pub(super) struct Taken {
 /// What the runs in the folder `runs` have of the job's cells. A run that cannot be read now is left out: one
 /// at work, and one of another release.
 pub(super) fn kept_replies(job: &Job, runs: &Path) -> KeptReplies {
+    let own = own_cells(job, &RunFolder::at(runs.join(&job.run.0)));
+    if own.are_all_of(&job.plan) {
+        return KeptReplies::default();
+    }
     let Ok(entries) = std::fs::read_dir(runs) else { return KeptReplies::default() };
     let folders = entries.filter_map(|entry| Some(RunFolder::at(entry.ok()?.path())));
     let others = folders.filter(|folder| folder.path().file_name().is_some_and(|name| name != job.run.0.as_str()));
-    let own = finished_cells(&RunFolder::at(runs.join(&job.run.0)));
     KeptReplies::of(others.filter_map(|folder| earlier_run(job, &folder, &own)).collect())
 }
 
-/// The cells that the run itself has finished. Whatever keeps its ledger from being read is said when the run opens it.
-fn finished_cells(folder: &RunFolder) -> HashSet<Cell> {
-    if !folder.was_begun() || !folder.ledger().exists() || folder.check_unused().is_err() {
-        return HashSet::new();
+/// The cells for which the run uses nothing of earlier ones. Whatever keeps its ledger from being read is said when the run opens it.
+fn own_cells(job: &Job, folder: &RunFolder) -> OwnCells {
+    if !is_readable(folder) {
+        return OwnCells::default();
     }
-    let read = || Ledger::view(&folder.ledger())?.finished()?.collect::<Result<HashSet<Cell>, LedgerError>>();
-    read().unwrap_or_default()
+    guarded(folder, || Ok(OwnCells::read(&folder.ledger(), &job.plan)?)).unwrap_or_default()
 }
 
-fn earlier_run(job: &Job, folder: &RunFolder, own: &HashSet<Cell>) -> Option<EarlierRun> {
-    if !folder.was_begun() || !folder.ledger().exists() || folder.check_unused().is_err() {
+fn earlier_run(job: &Job, folder: &RunFolder, own: &OwnCells) -> Option<EarlierRun> {
+    if !is_readable(folder) {
         return None;
     }
     let experiment = folder.experiment().ok()?;
     let present = (&job.experiment, &job.provenance(), &*job.plan);
-    EarlierRun::find((&folder.ledger(), &experiment), present, own).unwrap_or_else(|error| {
-        note(&format!("the cells and replies kept in {} are not used: {error}", folder.path().display()));
+    let found = guarded(folder, || Ok(EarlierRun::find((&folder.ledger(), &experiment), present, own)?));
+    found.unwrap_or_else(|Failure { error, .. }| {
+        let folder = folder.path().display();
+        note(&format!("warning: the cells and replies kept in {folder} are not used: {error:#}"));
         None
     })
+}
+
+/// Whether a run was begun in the folder, and no process works in it.
+fn is_readable(folder: &RunFolder) -> bool {
+    folder.was_begun() && folder.ledger().exists() && folder.check_unused().is_ok()
 }
 
 /// What the replies of one earlier run save, if no other run has them.
