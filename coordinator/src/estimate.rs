@@ -1,37 +1,31 @@
 //! Estimates the calls, tokens and money that a run will take, before the first call.
 
 mod embeddings;
+mod lengths;
 mod measured;
+mod unit;
 
 use std::time::SystemTime;
 
 use serde::Serialize;
 use valuesim_shared::cell::{self, Text};
-use valuesim_shared::codebook::{Codebook, Question};
+use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::Experiment;
-use valuesim_shared::id::{Code, Fold, QuestionId, Respondent};
-use valuesim_shared::method::Module;
+use valuesim_shared::method::Method;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::money::{NanoUsd, Tokens};
 use valuesim_shared::price::PricedCall;
-use valuesim_shared::profile::ProfileText;
-use valuesim_shared::prompt::{
-    Opinion, Retrieved, combined, coordinator, frame, question_block, retrieved_items, story,
-};
-use valuesim_shared::similarity::Similarity;
-use valuesim_shared::stage::{Stage, StageKind, Variant};
+use valuesim_shared::stage::{Stage, StageKind};
 use valuesim_shared::survey::Survey;
-use valuesim_shared::task::MAX_RETRIEVED;
+use valuesim_shared::tokenizer::Tokenizer;
 
 use crate::plan::Plan;
 
 pub use embeddings::EmbeddingEstimate;
+use lengths::Lengths;
 pub use measured::Measured;
 use measured::{MeasuredModel, StageMean};
-
-/// Characters of English text per token: 4.76 (DeepSeek-V3) to 5.37 (Llama-3.1) in the backstories that the paper's
-/// authors published; plain sentences with numbers have slightly fewer characters per token.
-const CHARACTERS_PER_TOKEN: f64 = 4.9;
+use unit::Unit;
 
 /// Tokens in a reply of a module or the coordinator, measured on the paper's models (mean about 130).
 const ANALYSIS_TOKENS: u64 = 130;
@@ -44,13 +38,6 @@ const DISAGREEMENT: f64 = 0.35;
 
 /// How far the share of coordinator calls may be off that was measured in earlier runs, as a share of it.
 const MEASURED_SHARE_ERROR: f64 = 0.15;
-
-/// How many respondents' prompts are rendered to measure their length.
-const RENDERED: usize = 20;
-
-/// Mean length of the backstories that a model family wrote for the paper's authors, in characters.
-const STORY_CHARACTERS: [(&str, f64); 4] =
-    [("gpt-3.5", 6_943.0), ("deepseek", 10_016.0), ("llama", 22_546.0), ("qwen", 5_800.0)];
 
 /// What a run will take. `low` and `high` bound the share of coordinator calls; prompt and reply lengths are means.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -69,6 +56,8 @@ pub struct ModelEstimate {
     pub model: String,
     /// Whether earlier runs say how long prompts and replies are, and how much the cache serves.
     pub is_measured: bool,
+    /// How the tokens of its prompts were counted.
+    pub counted_by: CountedBy,
     /// Stage by stage.
     pub stages: Vec<StageEstimate>,
     /// All calls.
@@ -77,6 +66,18 @@ pub struct ModelEstimate {
     pub tokens: Tokens,
     /// What they cost at list price, with the cache hits that earlier runs had; `None` if the model has no price.
     pub cost: Option<Span<NanoUsd>>,
+}
+
+/// How the tokens of prompts were counted, the best way first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CountedBy {
+    /// By the provider, in earlier runs.
+    EarlierRuns,
+    /// By the model's tokenizer.
+    Tokenizer,
+    /// By their length: about five characters make a token.
+    Length,
 }
 
 /// What one stage will take.
@@ -121,25 +122,80 @@ impl<T: Copy> Span<T> {
 }
 
 /// Estimates a run from the prompts of a few of its respondents, and from what earlier runs took.
-pub fn estimate(
-    experiment: &Experiment,
-    plan: &Plan,
-    (survey, codebook): (&Survey, &Codebook),
-    measured: &Measured,
-) -> Estimate {
-    let lengths = Lengths::measure(experiment, plan, survey, codebook);
-    let of_model = |model: &ModelSettings| OfModel::new(&lengths, &model.name, measured.of(&model.name));
-    let models = experiment.models.iter().map(|model| model_estimate(model, experiment, plan, &of_model(model)));
-    Estimate { models: models.collect(), embeddings: embeddings::estimate(experiment, plan, survey, codebook) }
+pub fn estimate(experiment: &Experiment, plan: &Plan, data: (&Survey, &Codebook), measured: &Measured) -> Estimate {
+    Estimator::new(experiment, plan, data, measured).of(&experiment.methods)
 }
 
-fn model_estimate(model: &ModelSettings, experiment: &Experiment, plan: &Plan, known: &OfModel<'_>) -> ModelEstimate {
-    let stages = cell::stages(&experiment.methods).into_iter();
+/// Estimates what methods take in a run, whose prompts it has measured.
+#[derive(Debug)]
+pub struct Estimator<'a> {
+    experiment: &'a Experiment,
+    plan: &'a Plan,
+    data: (&'a Survey, &'a Codebook),
+    measured: &'a Measured,
+    in_characters: Lengths,
+    /// For each tokenizer of a model of which earlier runs say nothing.
+    in_tokens: Vec<(Tokenizer, Lengths)>,
+}
+
+impl<'a> Estimator<'a> {
+    /// Measures the prompts of a few of the plan's respondents.
+    pub fn new(
+        experiment: &'a Experiment,
+        plan: &'a Plan,
+        data: (&'a Survey, &'a Codebook),
+        measured: &'a Measured,
+    ) -> Self {
+        let lengths = |unit| Lengths::measure(unit, experiment, plan, data);
+        let mut in_tokens = Vec::new();
+        for model in experiment.models.iter().filter(|model| measured.of(&model.name).is_none()) {
+            if let Some(tokenizer) = tokenizer(experiment, model.name_at_provider())
+                && !in_tokens.iter().any(|(known, _)| *known == tokenizer)
+            {
+                in_tokens.push((tokenizer, lengths(Unit::Tokens(tokenizer))));
+            }
+        }
+        Self { experiment, plan, data, measured, in_characters: lengths(Unit::Characters), in_tokens }
+    }
+
+    /// What these methods take together.
+    pub fn of(&self, methods: &[Method]) -> Estimate {
+        let models = self.experiment.models.iter();
+        let models = models.map(|model| model_estimate(model, methods, self.plan, &self.of_model(model)));
+        Estimate {
+            models: models.collect(),
+            embeddings: embeddings::estimate((self.experiment, methods), self.plan, self.data),
+        }
+    }
+
+    fn of_model(&self, model: &ModelSettings) -> OfModel<'_> {
+        let tokenizer = tokenizer(self.experiment, model.name_at_provider());
+        let in_tokens = self.in_tokens.iter().find(|(known, _)| Some(*known) == tokenizer);
+        let lengths = in_tokens.map_or(&self.in_characters, |(_, lengths)| lengths);
+        match self.measured.of(&model.name) {
+            Some(measured) => OfModel::measured(&self.in_characters, &model.name, measured),
+            None => OfModel::assumed(lengths, &model.name),
+        }
+    }
+}
+
+/// The tokenizer of a model, if it is known. A simulated model has none: it counts by the length of texts.
+fn tokenizer(experiment: &Experiment, name: &str) -> Option<Tokenizer> {
+    Tokenizer::of_model(name).filter(|_| experiment.simulate.is_none())
+}
+
+fn model_estimate(model: &ModelSettings, methods: &[Method], plan: &Plan, known: &OfModel<'_>) -> ModelEstimate {
+    let stages = cell::stages(methods).into_iter();
     let stages = stages.map(|stage| match known.measured.and_then(|measured| measured.stage(stage)) {
         Some(mean) => measured_stage(stage, mean, plan),
         None => stage_estimate(stage, plan, known),
     });
-    ModelEstimate { is_measured: known.measured.is_some(), ..total(model, stages.collect()) }
+    let counted_by = match (known.measured, known.lengths.unit) {
+        (Some(_), _) => CountedBy::EarlierRuns,
+        (None, Unit::Tokens(_)) => CountedBy::Tokenizer,
+        (None, Unit::Characters) => CountedBy::Length,
+    };
+    ModelEstimate { is_measured: known.measured.is_some(), counted_by, ..total(model, stages.collect()) }
 }
 
 /// A stage as it was in earlier runs.
@@ -172,7 +228,7 @@ fn stage_estimate(stage: Stage, plan: &Plan, known: &OfModel<'_>) -> StageEstima
         // They belong to the run, not to a model's cells.
         StageKind::Embeddings => (Span::exactly(0), 0),
     };
-    let input = known.tokens(known.lengths.prompt(stage, known.story));
+    let input = known.tokens(known.lengths.prompt(stage, known.story) + known.lengths.unit.around_a_prompt());
     StageEstimate { stage, calls, tokens_per_call: Tokens { input, output, ..Tokens::default() } }
 }
 
@@ -180,8 +236,9 @@ fn stage_estimate(stage: Stage, plan: &Plan, known: &OfModel<'_>) -> StageEstima
 struct OfModel<'a> {
     lengths: &'a Lengths,
     measured: Option<&'a MeasuredModel>,
-    characters_per_token: f64,
-    /// The mean length of its backstories, in characters.
+    /// The length of a token.
+    of_a_token: f64,
+    /// The mean length of its backstories.
     story: f64,
     /// Tokens of a reply with an analysis, and of one without.
     analysis: u64,
@@ -189,35 +246,46 @@ struct OfModel<'a> {
 }
 
 impl<'a> OfModel<'a> {
-    fn new(lengths: &'a Lengths, model: &str, measured: Option<&'a MeasuredModel>) -> Self {
-        let assumed = lengths.story_reply(model);
+    /// A model of which nothing was measured.
+    fn assumed(lengths: &'a Lengths, model: &str) -> Self {
+        Self {
+            lengths,
+            measured: None,
+            of_a_token: lengths.unit.of_a_token(),
+            story: lengths.story_reply(model),
+            analysis: ANALYSIS_TOKENS,
+            single_answer: SINGLE_ANSWER_TOKENS,
+        }
+    }
+
+    /// A model that earlier runs called. `lengths` are in characters.
+    fn measured(lengths: &'a Lengths, model: &str, measured: &'a MeasuredModel) -> Self {
+        let assumed = Self::assumed(lengths, model);
         let without_story = |stage: Stage| {
             let has_story = !matches!(cell::text_of(stage), Text::Nothing | Text::Profile);
             let is_known = stage.kind() == StageKind::Story || !has_story;
-            (is_known && stage.kind() != StageKind::Coordinator).then(|| lengths.prompt(stage, assumed))
+            (is_known && stage.kind() != StageKind::Coordinator).then(|| lengths.prompt(stage, assumed.story))
         };
-        let characters = measured.and_then(|measured| measured.characters_per_token(without_story));
-        let characters_per_token = characters.unwrap_or(CHARACTERS_PER_TOKEN);
-        let reply = |is_meant: fn(StageKind) -> bool| measured.and_then(|measured| measured.reply(is_meant));
+        let of_a_token = measured.characters_per_token(without_story).unwrap_or(assumed.of_a_token);
         let is_analysis = |kind| {
             matches!(kind, StageKind::Coordinator | StageKind::Cognitive | StageKind::Affective | StageKind::Behavioral)
         };
         let is_single =
             |kind| matches!(kind, StageKind::FullInfo | StageKind::NoCab | StageKind::NoProfile | StageKind::Rag);
-        let story = reply(|kind| kind == StageKind::Story);
+        let story = measured.reply(|kind| kind == StageKind::Story);
         Self {
-            lengths,
-            measured,
-            characters_per_token,
-            story: story.map_or(assumed, |tokens| tokens as f64 * characters_per_token),
-            analysis: reply(is_analysis).unwrap_or(ANALYSIS_TOKENS),
-            single_answer: reply(is_single).unwrap_or(SINGLE_ANSWER_TOKENS),
+            measured: Some(measured),
+            of_a_token,
+            story: story.map_or(assumed.story, |tokens| tokens as f64 * of_a_token),
+            analysis: measured.reply(is_analysis).unwrap_or(ANALYSIS_TOKENS),
+            single_answer: measured.reply(is_single).unwrap_or(SINGLE_ANSWER_TOKENS),
+            ..assumed
         }
     }
 
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "lengths are positive and small")]
-    fn tokens(&self, characters: f64) -> u64 {
-        (characters / self.characters_per_token).round() as u64
+    fn tokens(&self, length: f64) -> u64 {
+        (length / self.of_a_token).round() as u64
     }
 }
 
@@ -242,125 +310,9 @@ fn total(model: &ModelSettings, stages: Vec<StageEstimate>) -> ModelEstimate {
         tokens: sums.likely.1,
         cost: model.price.as_ref().map(|_| sums.map(|(_, _, cost)| cost)),
         is_measured: false,
+        counted_by: CountedBy::Length,
         stages,
     }
-}
-
-/// Mean lengths of the parts of prompts, in characters.
-#[derive(Debug)]
-struct Lengths {
-    natural_profile: f64,
-    question_profile: f64,
-    /// As many of its items as are retrieved, as `rag` shows them.
-    retrieved: f64,
-    /// The text around the profile in a backstory's prompt.
-    story_frame: f64,
-    /// The text around profile or backstory and question in a module's prompt.
-    module_frame: f64,
-    question: f64,
-    coordinator_prompt: f64,
-    /// Number of answers that a fold keeps.
-    items: f64,
-}
-
-impl Lengths {
-    fn measure(experiment: &Experiment, plan: &Plan, survey: &Survey, codebook: &Codebook) -> Self {
-        let text = ProfileText::new(codebook, experiment.behaviour);
-        let people = rendered(plan);
-        let profile = |&(respondent, fold): &(Respondent, Fold)| -> Vec<(QuestionId, Code)> {
-            plan.split().kept(fold).iter().map(|&id| (id, survey.code(respondent, id))).collect()
-        };
-        let analysis = "x".repeat(characters(ANALYSIS_TOKENS));
-        let opinion = Opinion { answer: Some(Code(1)), analysis: &analysis };
-        let asked = plan.folds().iter().flat_map(|&fold| plan.split().asked(fold));
-        let questions: Vec<&Question> = asked.map(|&id| codebook.question(id)).collect();
-        let question_profile = mean(people.iter().map(|person| length(&text.with_questions(profile(person)))));
-        let items = mean(plan.folds().iter().map(|&fold| plan.split().kept(fold).len() as f64));
-        let item = Retrieved { text: "", similarity: Similarity::of(0.0) };
-        let around_items = length(&retrieved_items(&[item; MAX_RETRIEVED]));
-        Self {
-            natural_profile: mean(people.iter().map(|person| length(&text.natural(profile(person))))),
-            question_profile,
-            retrieved: around_items + question_profile * MAX_RETRIEVED as f64 / items.max(1.0),
-            story_frame: length(&story("")),
-            module_frame: mean(Module::ALL.into_iter().map(|module| frame_length(module.into()))),
-            question: mean(questions.iter().map(|question| length(&question_block(question)))),
-            coordinator_prompt: mean(questions.iter().map(|question| length(&coordinator(question, &[opinion; 3])))),
-            items,
-        }
-    }
-
-    /// The mean length of a stage's prompts.
-    fn prompt(&self, stage: Stage, story_reply: f64) -> f64 {
-        match stage.kind() {
-            StageKind::Story => self.story_frame + self.natural_profile * self.share_of_profile(stage),
-            StageKind::Coordinator => self.coordinator_prompt,
-            StageKind::Cognitive | StageKind::Affective | StageKind::Behavioral => {
-                self.module_frame + self.question + self.text(cell::text_of(stage), story_reply)
-            }
-            kind @ (StageKind::FullInfo | StageKind::NoCab | StageKind::NoProfile | StageKind::Rag) => {
-                frame_length(kind) + self.question + self.text(cell::text_of(stage), story_reply)
-            }
-            StageKind::Embeddings => 0.0,
-        }
-    }
-
-    fn text(&self, text: Text, story_reply: f64) -> f64 {
-        match text {
-            Text::Nothing | Text::BackstoryOf(0) => 0.0,
-            Text::Profile => self.question_profile,
-            Text::Retrieved => self.retrieved,
-            Text::Backstory | Text::BackstoryOf(_) => story_reply,
-            Text::Both => length(&combined("", "")) + story_reply + self.question_profile,
-        }
-    }
-
-    /// The share of the profile that a stage reads.
-    fn share_of_profile(&self, stage: Stage) -> f64 {
-        match stage.variant() {
-            Variant::Items(items) if self.items > 0.0 => (f64::from(items) / self.items).min(1.0),
-            _ => 1.0,
-        }
-    }
-
-    /// The mean length of a model's backstories: that of the paper's for its models, else the length of the profile.
-    fn story_reply(&self, model: &str) -> f64 {
-        let name = model.to_ascii_lowercase();
-        let known = STORY_CHARACTERS.iter().find(|(family, _)| name.contains(family));
-        known.map_or(self.natural_profile, |&(_, characters)| characters)
-    }
-}
-
-/// A few of the plan's people, spread evenly over the sample, each with one fold.
-fn rendered(plan: &Plan) -> Vec<(Respondent, Fold)> {
-    let people = plan.respondents();
-    let step = people.len().div_ceil(RENDERED).max(1);
-    people.iter().step_by(step).copied().zip(plan.folds().iter().cycle().copied()).collect()
-}
-
-/// The length of the text around profile or backstory and question in a stage's prompts.
-fn frame_length(kind: StageKind) -> f64 {
-    let sides = frame(kind).map(|frame| frame.around("", |part| part));
-    sides.map_or(0.0, |sides| sides.iter().flatten().map(|part| length(part)).sum())
-}
-
-fn length(text: &str) -> f64 {
-    text.chars().count() as f64
-}
-
-fn mean(values: impl Iterator<Item = f64>) -> f64 {
-    let (sum, count) = values.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
-    if count == 0.0 { 0.0 } else { sum / count }
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "lengths are positive and small")]
-fn tokens(characters: f64) -> u64 {
-    (characters / CHARACTERS_PER_TOKEN).round() as u64
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "lengths are positive and small")]
-fn characters(tokens: u64) -> usize {
-    (tokens as f64 * CHARACTERS_PER_TOKEN).round() as usize
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a count is a count")]

@@ -3,10 +3,9 @@
 mod text;
 
 use serde::Serialize;
-use valuesim_coordinator::estimate::{Estimate, Measured, estimate};
+use valuesim_coordinator::estimate::{Estimate, Estimator, Measured};
 use valuesim_coordinator::ledger::Ledger;
 use valuesim_coordinator::outlook::Outlook;
-use valuesim_shared::experiment::Experiment;
 
 use super::expectation::Expectation;
 use super::job::Job;
@@ -69,17 +68,10 @@ fn outlook(job: &Job, folder: &RunFolder) -> Result<Option<Outlook>, Failure> {
 impl<'a> Said<'a> {
     fn of(job: &'a Job, outlook: Option<Outlook>, measured: &Measured) -> Self {
         let data = (job.survey.as_ref(), job.codebook.as_ref());
-        let whole = estimate(&job.experiment, &job.plan, data, measured);
+        let estimator = Estimator::new(&job.experiment, &job.plan, data, measured);
+        let whole = estimator.of(&job.experiment.methods);
         let methods = job.experiment.methods.iter().filter(|_| job.experiment.methods.len() > 1);
-        let alone = methods.map(|method| Alone {
-            method: method.to_string(),
-            estimate: estimate(
-                &Experiment { methods: vec![*method], ..job.experiment.clone() },
-                &job.plan,
-                data,
-                measured,
-            ),
-        });
+        let alone = methods.map(|method| Alone { method: method.to_string(), estimate: estimator.of(&[*method]) });
         let expectation = Expectation::of(job, &whole);
         let off_peak = saved_off_peak(job.when, &job.experiment, &whole, &expectation.hours);
         Self { run: &job.run.0, off_peak, alone: alone.collect(), outlook, expectation, estimate: whole, job }

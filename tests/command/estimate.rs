@@ -1,6 +1,11 @@
 //! The estimate: before the first call, and from the cells that are finished.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
+use valuesim_coordinator::ledger::Ledger;
+use valuesim_shared::id::ModelId;
+use valuesim_shared::tokenizer::Tokenizer;
 use valuesim_simulator::provider::{CacheRule, Latency, ProviderOptions};
 
 use crate::support::money::{PRICE, charged};
@@ -188,4 +193,50 @@ fn an_estimate_shows_stages_time_power_and_what_is_cheaper() {
     for part in ["minutes within its limits", "power: the sample shows a difference of", "cheaper: --folds 1"] {
         assert!(head.contains(part), "{part} is not in\n{head}");
     }
+}
+
+/// The mean input of each stage, as the model's tokenizer counts the prompts that a run has kept.
+fn counted_prompts(sandbox: &Sandbox) -> BTreeMap<String, f64> {
+    let ledger = Ledger::view(&sandbox.run_folder("runs").join("ledger.redb")).unwrap();
+    let mut sums: BTreeMap<String, (f64, f64)> = BTreeMap::new();
+    for cell in ledger.with_transcript(ModelId(0)).unwrap() {
+        for call in ledger.transcript(cell.unwrap()).unwrap().unwrap().calls() {
+            let call = call.unwrap();
+            let (tokens, calls) = sums.entry(call.key.stage.name().into_owned()).or_default();
+            *tokens += Tokenizer::O200k.count_chat([call.messages[0].as_str()]) as f64;
+            *calls += 1.0;
+        }
+    }
+    sums.into_iter().map(|(stage, (tokens, calls))| (stage, tokens / calls)).collect()
+}
+
+#[test]
+fn prompts_are_estimated_as_the_models_tokenizer_counts_them_until_replies_say_better() {
+    let (sandbox, provider) = (Sandbox::new(), Simulated::start(ProviderOptions::default()));
+    let url = provider.base_url();
+    let sample = ["--synthetic", "100", "--users", "2", "--folds", "1", "--methods", "full-info,no-profile,no-cab"];
+    let of = |verb: &str, model: &str, more: &[&str]| {
+        let whom = ["--model", model, "--base-url", &url, "--price", PRICE];
+        sandbox.run(&[&[verb], &sample[..], &whom, more].concat()).expect_success()
+    };
+    let estimate = |model: &str| of("estimate", model, &["--json"]).events().remove(0)["estimate"]["models"][0].take();
+
+    let (known, unknown) = (estimate("openai/gpt-4o-mini"), estimate("gpt-4o-of-somebody-else"));
+    assert_eq!([&known["counted_by"], &unknown["counted_by"]], ["tokenizer", "length"]);
+    let text = of("estimate", "openai/gpt-4o-mini", &[]).stdout;
+    assert!(text.contains("prompts counted by the model's tokenizer"), "{text}");
+    of("run", "openai/gpt-4o-mini", &["--transcripts"]);
+    let counted = counted_prompts(&sandbox);
+    for stage in known["stages"].as_array().unwrap() {
+        let name = stage["stage"].as_str().unwrap();
+        // How long the backstory is that this one reads is not known before.
+        if name != "no_cab" {
+            let estimated = number(&stage["tokens_per_call"]["input"]) as f64;
+            let off = (estimated / counted[name] - 1.0).abs();
+            assert!(off < 0.02, "{name}: {estimated} estimated, {} counted", counted[name]);
+        }
+    }
+    let learned = estimate("openai/gpt-4o-mini");
+    assert_eq!(learned["counted_by"], "earlier_runs");
+    check("as the provider counts", number(&learned["tokens"]["input"]), provider.stats().tokens.input);
 }

@@ -4,11 +4,13 @@ use serde::Serialize;
 use valuesim_shared::cell::needs_retrieval;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::Experiment;
+use valuesim_shared::method::Method;
 use valuesim_shared::money::{NanoUsd, Tokens};
 use valuesim_shared::price::{Price, PricedCall};
 use valuesim_shared::survey::Survey;
 
-use super::{length, tokens};
+use super::tokenizer;
+use super::unit::Unit;
 use crate::plan::Plan;
 use crate::retrieval::EmbeddedTexts;
 
@@ -30,15 +32,15 @@ pub struct EmbeddingEstimate {
 }
 
 pub(super) fn estimate(
-    experiment: &Experiment,
+    (experiment, methods): (&Experiment, &[Method]),
     plan: &Plan,
-    survey: &Survey,
-    codebook: &Codebook,
+    (survey, codebook): (&Survey, &Codebook),
 ) -> Option<EmbeddingEstimate> {
-    let settings = experiment.embeddings.as_ref().filter(|_| needs_retrieval(&experiment.methods))?;
+    let settings = experiment.embeddings.as_ref().filter(|_| needs_retrieval(methods))?;
     let texts = EmbeddedTexts::of(plan.respondents(), plan, survey, (codebook, experiment.behaviour));
     let of_requests = texts.texts().chunks(settings.batch.into());
-    let of_requests: Vec<u64> = of_requests.map(|batch| tokens(batch.iter().map(|text| length(text)).sum())).collect();
+    let unit = tokenizer(experiment, &settings.name).map_or(Unit::Characters, Unit::Tokens);
+    let of_requests: Vec<u64> = of_requests.map(|batch| tokens(unit, batch)).collect();
     let all = of_requests.iter().sum();
     let now = PricedCall::at(std::time::SystemTime::now());
     let cost = |price| Price::from(price).cost(Tokens { input: all, ..Tokens::default() }, now);
@@ -50,4 +52,9 @@ pub(super) fn estimate(
         tokens_per_request: of_requests.iter().copied().max().unwrap_or(0),
         cost: settings.price.map(cost),
     })
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "lengths are positive and small")]
+fn tokens(unit: Unit, texts: &[impl AsRef<str>]) -> u64 {
+    (texts.iter().map(|text| unit.length(text.as_ref())).sum::<f64>() / unit.of_a_token()).round() as u64
 }

@@ -1,7 +1,7 @@
 //! An estimate for people.
 
 use indicatif::HumanCount;
-use valuesim_coordinator::estimate::{ModelEstimate, Span, StageEstimate};
+use valuesim_coordinator::estimate::{CountedBy, ModelEstimate, Span, StageEstimate};
 use valuesim_shared::money::NanoUsd;
 
 use super::{Alone, Said};
@@ -78,9 +78,18 @@ fn of_model(estimate: &ModelEstimate, hours: f64, said: &Said<'_>) -> String {
         HumanCount(estimate.tokens.cached),
         HumanCount(estimate.tokens.output),
         in_time(hours),
-        if estimate.is_measured { "; as long as in earlier runs" } else { "" },
+        counted(estimate.counted_by),
         columns("  ", &rows)
     )
+}
+
+/// How the tokens of the prompts are known.
+const fn counted(by: CountedBy) -> &'static str {
+    match by {
+        CountedBy::EarlierRuns => "; as long as in earlier runs",
+        CountedBy::Tokenizer => "; prompts counted by the model's tokenizer",
+        CountedBy::Length => "; prompts counted by their length",
+    }
 }
 
 fn span(Span { low, likely, high }: &Span<NanoUsd>) -> String {

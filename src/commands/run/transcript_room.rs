@@ -29,7 +29,7 @@ pub(super) fn warning(experiment: &Experiment, estimate: &Estimate, cells: u64) 
 
 #[cfg(test)]
 mod tests {
-    use valuesim_coordinator::estimate::Span;
+    use valuesim_coordinator::estimate::{CountedBy, Span};
     use valuesim_shared::money::Tokens;
 
     use super::*;
@@ -44,6 +44,7 @@ mod tests {
             tokens: Tokens::default(),
             cost: None,
             is_measured: false,
+            counted_by: CountedBy::Length,
         };
         let estimate = Estimate { models: vec![of_model], embeddings: None };
         let said = |max_output_tokens| {
