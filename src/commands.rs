@@ -29,6 +29,7 @@ mod queues;
 pub(crate) mod reopen;
 pub(crate) mod report;
 pub(crate) mod resume;
+mod reuse;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod show;

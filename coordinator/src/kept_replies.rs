@@ -183,6 +183,11 @@ impl KeptReplies {
         self.0.iter().any(|run| run.finished.contains(cell))
     }
 
+    /// How many cells of a model earlier runs have finished that can be taken over.
+    pub(crate) fn finished_of(&self, model: ModelId) -> u64 {
+        self.0.iter().flat_map(|run| run.finished.cells()).filter(|cell| cell.model == model).count() as u64
+    }
+
     /// The cell as an earlier run has finished it, as one of the run `present`. If its ledger cannot be read any more, there is
     /// none: it can be done again.
     pub(crate) async fn taken(self: &Arc<Self>, cell: Cell, present: &RunId, transcripts: bool) -> Option<CellOutcome> {

@@ -9,6 +9,7 @@ use valuesim_shared::outcome::StageSpend;
 use valuesim_shared::stage::Stage;
 
 use crate::estimate::Span;
+use crate::kept_replies::KeptReplies;
 use crate::ledger::{Ledger, LedgerError};
 use crate::plan::Plan;
 use crate::statistics::t_quantile;
@@ -34,6 +35,8 @@ pub struct ModelOutlook {
     pub taken_over: u64,
     /// Cells that are left.
     pub left: u64,
+    /// Those of them that will be taken over from earlier runs.
+    pub left_to_take_over: u64,
     /// What the finished cells took, by stage.
     pub stages: BTreeMap<Stage, StageTaken>,
     /// What the cells that are left will take.
@@ -67,11 +70,11 @@ pub struct Expected {
 }
 
 impl Outlook {
-    /// The outlook of a run of `plan`.
-    pub fn of(ledger: &Ledger, plan: &Plan) -> Result<Self, LedgerError> {
+    /// The outlook of a run of `plan`, which takes over what earlier runs have `kept`.
+    pub fn of(ledger: &Ledger, plan: &Plan, kept: &KeptReplies) -> Result<Self, LedgerError> {
         let mut models = Vec::new();
         for model in plan.models() {
-            models.extend(Taken::of(ledger, model)?.outlook(model, plan.cells_per_model()));
+            models.extend(Taken::of(ledger, model, kept)?.outlook(model, plan.cells_per_model()));
         }
         Ok(Self { models })
     }
@@ -94,6 +97,8 @@ impl Outlook {
 #[derive(Default)]
 struct Taken {
     unpaid: u64,
+    /// Cells that are not finished and that earlier runs have.
+    to_take_over: u64,
     costs: Vec<f64>,
     /// The same by person: the cells of a person are alike.
     of_people: BTreeMap<Respondent, f64>,
@@ -102,10 +107,11 @@ struct Taken {
 }
 
 impl Taken {
-    fn of(ledger: &Ledger, model: ModelId) -> Result<Self, LedgerError> {
-        let mut taken = Self::default();
+    fn of(ledger: &Ledger, model: ModelId, kept: &KeptReplies) -> Result<Self, LedgerError> {
+        let mut taken = Self { to_take_over: kept.finished_of(model), ..Self::default() };
         for row in ledger.spend(model)? {
             let (cell, spend) = row?;
+            taken.to_take_over -= u64::from(kept.has_finished(cell));
             if spend.taken_from.is_some() {
                 taken.unpaid += 1;
                 continue;
@@ -141,14 +147,16 @@ impl Taken {
             cost: self.total.cost,
             interval: Some(Span { low: self.total.cost, likely: self.total.cost, high: self.total.cost }),
         };
-        let remaining = self.remaining(left);
+        let left_to_take_over = self.to_take_over.min(left);
+        let remaining = self.remaining(left - left_to_take_over);
         let whole = Expected {
             calls: taken.calls + remaining.calls,
             tokens: sum(taken.tokens, remaining.tokens),
             cost: taken.cost + remaining.cost,
             interval: remaining.interval.map(|span| span.plus(taken.cost)),
         };
-        Some(ModelOutlook { model, finished, taken_over: self.unpaid, left, stages: self.stages, remaining, whole })
+        let (taken_over, stages) = (self.unpaid, self.stages);
+        Some(ModelOutlook { model, finished, taken_over, left, left_to_take_over, stages, remaining, whole })
     }
 
     /// The prediction interval of the sum of `left` further cells like those that are finished: mean, variance and Student's t of the
@@ -291,6 +299,14 @@ mod tests {
         let alone = taken(&[90, 110]).outlook(ModelId(0), 12).expect("has cells");
         assert_eq!((outlook.finished, outlook.taken_over, outlook.left), (102, 100, 10));
         assert_eq!((outlook.remaining, outlook.whole), (alone.remaining, alone.whole));
+        let before =
+            Taken { unpaid: 40, to_take_over: 60, ..taken(&[90, 110]) }.outlook(ModelId(0), 112).expect("has cells");
+        assert_eq!((before.left, before.left_to_take_over), (70, 60));
+        assert_eq!(
+            (before.remaining, before.whole),
+            (alone.remaining, alone.whole),
+            "it counts before it is done, too"
+        );
         let unpaid = |cells| {
             let only = Taken { unpaid: 100, ..Taken::default() }.outlook(ModelId(0), cells).expect("has cells");
             Outlook { models: vec![only] }.interval()

@@ -2,6 +2,8 @@
 
 mod text;
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use valuesim_coordinator::estimate::{Estimate, Estimator, Measured};
 use valuesim_coordinator::ledger::Ledger;
@@ -10,9 +12,11 @@ use valuesim_coordinator::outlook::Outlook;
 use super::expectation::Expectation;
 use super::job::Job;
 use super::measured::measured;
+use super::reuse::{Reuse, kept_replies, reuses};
 use super::run::{CheapHours, Flags, check_when, saved_off_peak};
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::output::{print, print_json};
+use crate::redb_panic::guarded;
 use crate::run_folder::RunFolder;
 
 /// What is said of a run.
@@ -23,6 +27,9 @@ struct Said<'a> {
     /// What each method takes if it is the only one; none if it is.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     alone: Vec<Alone>,
+    /// What earlier runs save.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reuse: Vec<Reuse<'a>>,
     /// From the cells that are finished; none if there are none.
     outlook: Option<Outlook>,
     #[serde(flatten)]
@@ -46,6 +53,7 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     let mut job = Job::prepare(flags.experiment()?)?;
     job.when = flags.when;
     check_when(job.when, &job.experiment).or_usage()?;
+    job.kept = Arc::new(kept_replies(&job, flags));
     let folder = RunFolder::at(flags.runs.join(&job.run.0));
     let said = Said::of(&job, outlook(&job, &folder)?, &measured(&job, &flags.runs));
     if flags.json {
@@ -61,7 +69,7 @@ fn outlook(job: &Job, folder: &RunFolder) -> Result<Option<Outlook>, Failure> {
     if !folder.was_begun() || !folder.ledger().exists() || folder.check_unused().is_err() {
         return Ok(None);
     }
-    let outlook = Outlook::of(&Ledger::view(&folder.ledger())?, &job.plan)?;
+    let outlook = guarded(folder, || Ok(Outlook::of(&Ledger::view(&folder.ledger())?, &job.plan, &job.kept)?))?;
     Ok(Some(outlook).filter(|outlook| !outlook.models.is_empty()))
 }
 
@@ -74,6 +82,7 @@ impl<'a> Said<'a> {
         let alone = methods.map(|method| Alone { method: method.to_string(), estimate: estimator.of(&[*method]) });
         let expectation = Expectation::of(job, &whole);
         let off_peak = saved_off_peak(job.when, &job.experiment, &whole, &expectation.hours);
-        Self { run: &job.run.0, off_peak, alone: alone.collect(), outlook, expectation, estimate: whole, job }
+        let (run, alone, reuse) = (job.run.0.as_str(), alone.collect(), reuses(job, &whole));
+        Self { run, off_peak, alone, reuse, outlook, expectation, estimate: whole, job }
     }
 }

@@ -6,16 +6,22 @@ use valuesim_coordinator::outlook::{Expected, ModelOutlook};
 
 /// What follows from the cells of a model that are finished.
 pub(super) fn measured(outlook: &ModelOutlook, model: &str) -> String {
-    let ModelOutlook { finished, taken_over, left, remaining, whole, .. } = outlook;
+    let ModelOutlook { finished, taken_over, left, left_to_take_over, remaining, whole, .. } = outlook;
     let paid = finished - taken_over;
-    if paid == 0 && *left > 0 {
+    let of_which = if *left_to_take_over > 0 {
+        format!(", of which {left_to_take_over} will be taken over and cost nothing")
+    } else {
+        String::new()
+    };
+    let to_ask = left - left_to_take_over;
+    if paid == 0 && to_ask > 0 {
         return format!(
-            "\n{model}: the {finished} finished cells were taken over and cost nothing, so what the {left} that are left cost is unknown\n"
+            "\n{model}: the {finished} finished cells were taken over and cost nothing, so what the {to_ask} that are left cost is unknown\n"
         );
     }
     let besides = if *taken_over > 0 { format!(" besides {taken_over} that were taken over") } else { String::new() };
     format!(
-        "\n{model}, from {paid} finished cells{besides}:\n  the {left} cells that are left: {}\n  the whole run: {}\n",
+        "\n{model}, from {paid} finished cells{besides}:\n  the {left} cells that are left{of_which}: {}\n  the whole run: {}\n",
         expected(remaining),
         expected(whole)
     )
@@ -43,8 +49,16 @@ mod tests {
     fn cells_that_cost_nothing_leave_the_rest_unknown() {
         let unknown = Expected { calls: 0, tokens: Tokens::default(), cost: NanoUsd(0), interval: None };
         let (stages, remaining, whole) = (BTreeMap::new(), unknown, unknown);
-        let outlook =
-            ModelOutlook { model: ModelId(0), finished: 100, taken_over: 100, left: 900, stages, remaining, whole };
+        let outlook = ModelOutlook {
+            model: ModelId(0),
+            finished: 100,
+            taken_over: 100,
+            left: 900,
+            left_to_take_over: 0,
+            stages,
+            remaining,
+            whole,
+        };
         insta::assert_snapshot!(measured(&outlook, "m").trim(), @"m: the 100 finished cells were taken over and cost nothing, so what the 900 that are left cost is unknown");
     }
 }

@@ -15,7 +15,6 @@ mod new_budget;
 pub(super) mod open_files;
 mod pilot;
 mod price_flags;
-mod reuse;
 mod stopping;
 mod transcript_room;
 mod when;
@@ -41,6 +40,7 @@ use valuesim_worker::provider::{Client, ClientError, Deadlines, EmbeddingsClient
 use super::coordinate;
 use super::job::Job;
 use super::measured::measured;
+use super::reuse::kept_replies;
 use crate::disk_room;
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::output::note;
@@ -96,9 +96,7 @@ pub(super) fn start(mut experiment: Experiment, flags: &Flags, mode: Mode<'_>) -
         note(&fewer);
     }
     let mut job = Job::prepare(experiment)?;
-    if !flags.no_reuse {
-        job.kept = Arc::new(reuse::kept_replies(&job, &flags.runs));
-    }
+    job.kept = Arc::new(kept_replies(&job, flags));
     job.when = flags.when;
     when::check(job.when, &job.experiment).or_usage()?;
     let style = if flags.json { Style::Json } else { Style::Text };

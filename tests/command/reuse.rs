@@ -151,6 +151,15 @@ fn a_sample_that_grows_pays_for_the_new_people_alone() {
     let (_, plan) = grown("runs", "4", &["--dry-run", "--json"]);
     let taken = json(&plan.stdout)["reuse"][0]["taken"].clone();
     assert_eq!((taken["cells"].as_u64(), taken["replies"].as_u64()), (Some(2), Some(first)));
+    // The estimate says the same as the head.
+    let url = runs.provider.base_url();
+    let of_four = ["estimate", "--synthetic", "60", "--folds", "1", "--users", "4", "--methods", "valuesim,no-cab"];
+    let of_four = [&of_four[..], &["--model", "m", "--base-url", &url], &price].concat();
+    let estimate = |flags: &[&str]| runs.sandbox.run(&[&of_four[..], flags].concat()).expect_success().stdout;
+    assert_eq!(json(&estimate(&["--json"]))["reuse"][0]["taken"], taken);
+    let text = estimate(&[]);
+    assert!(text.contains("\nreuse: 2 of 4 cells are taken from run "), "{text}");
+    assert!(!estimate(&["--no-reuse"]).contains("reuse:"));
     let (more, said) = grown("runs", "4", &[]);
     assert!(said.stderr.contains("reuse: 2 of 4 cells are taken from run "), "{}", said.stderr);
     assert!(said.stderr.contains(", saving about $") && said.stderr.contains("(--no-reuse makes their calls again)"));

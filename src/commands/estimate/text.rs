@@ -10,11 +10,16 @@ use crate::columns::columns;
 use crate::commands::outlook_text::measured;
 
 /// The estimate as text.
-pub(super) fn text(said @ Said { run, estimate, alone, outlook, off_peak, expectation, job }: &Said<'_>) -> String {
+pub(super) fn text(
+    said @ Said { run, estimate, alone, reuse, outlook, off_peak, expectation, job }: &Said<'_>,
+) -> String {
     let mut text = format!("Estimate of run {run}\n");
     for (model, (estimate, hours)) in estimate.models.iter().zip(&expectation.hours).enumerate() {
         text += &of_model(estimate, *hours, said);
         text += &by_method(alone, model);
+    }
+    for line in reuse.iter().flat_map(|reuse| reuse.texts(job.plan.cells())) {
+        text += &format!("\n{line}\n");
     }
     for outlook in outlook.iter().flat_map(|outlook| &outlook.models) {
         text += &measured(outlook, &job.experiment.models[outlook.model.0 as usize].name);

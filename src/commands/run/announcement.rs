@@ -12,11 +12,11 @@ use valuesim_shared::day::Day;
 use valuesim_shared::experiment::Experiment;
 use valuesim_shared::id::{Fold, Respondent, RunId};
 
-use super::reuse::{Reuse, saved};
 use super::when::{self, CheapHours};
 use crate::age::in_time;
 use crate::commands::expectation::Expectation;
 use crate::commands::job::Job;
+use crate::commands::reuse::{Reuse, reuses};
 use crate::output::{note, print, print_json, write_event};
 use crate::progress::Style;
 
@@ -53,7 +53,7 @@ pub(super) struct Announcement<'a> {
 
 impl<'a> Announcement<'a> {
     pub(super) fn new(
-        job @ Job { run, experiment, codebook, survey, plan, kept, when, has_new_budget: _ }: &'a Job,
+        job @ Job { run, experiment, codebook, survey, plan, kept: _, when, has_new_budget: _ }: &'a Job,
         (estimate_of_first_round, estimate): (Option<&'a Estimate>, &'a Estimate),
     ) -> Self {
         let arms = experiment.methods.len() as u64 * experiment.models.len() as u64;
@@ -73,7 +73,7 @@ impl<'a> Announcement<'a> {
             estimate,
             off_peak: when::saved(*when, experiment, estimate, &expectation.hours),
             expectation,
-            reuse: kept.runs().iter().map(|run| saved(run, job, estimate)).collect(),
+            reuse: reuses(job, estimate),
             warnings: retirements(experiment),
         }
     }
@@ -121,7 +121,7 @@ impl<'a> Announcement<'a> {
             line(&mut text, &embeddings_text(embeddings));
         }
         for reuse in &self.reuse {
-            for reuse in reuse_texts(reuse, self.cells) {
+            for reuse in reuse.texts(self.cells) {
                 line(&mut text, &reuse);
             }
         }
@@ -144,29 +144,6 @@ impl<'a> Announcement<'a> {
     fn time_text(&self, hours: f64) -> String {
         if self.simulated { String::new() } else { format!(", about {} within its limits", in_time(hours)) }
     }
-}
-
-/// What is taken from an earlier run, and what else it has of the cells.
-fn reuse_texts(reuse: &Reuse<'_>, planned: u64) -> Vec<String> {
-    let Reuse { run, cells, calls, cost, taken } = reuse;
-    let planned = HumanCount(planned);
-    let mut texts = Vec::new();
-    if let Some(taken) = taken {
-        let [cells, replies] = [taken.cells, taken.replies].map(HumanCount);
-        let cost = taken.cost.map_or_else(|| format!("{replies} calls"), |cost| format!("{cost}"));
-        texts.push(format!(
-            "reuse: {cells} of {planned} cells are taken from run {run}, saving about {cost} (--no-reuse makes their calls again)"
-        ));
-    }
-    if *cells > 0 {
-        let [cells, calls] = [*cells, *calls].map(HumanCount);
-        let cost = cost.map_or_else(String::new, |cost| format!(" and {cost} at list price"));
-        texts.push(format!(
-            "reuse: run {run} has kept the replies of {cells} of the {planned} cells, which saves about {calls} calls{cost} \
-             (--no-reuse makes them again)"
-        ));
-    }
-    texts
 }
 
 fn counted(number: u64, one: &str, several: &str) -> String {

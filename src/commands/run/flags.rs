@@ -193,7 +193,7 @@ pub(crate) struct Flags {
     /// Make every call, also where an earlier run in the folder of runs has finished the same cell, or has kept the reply to the very
     /// same prompt
     #[arg(long, env = "VALUESIM_NO_REUSE", help_heading = "Run")]
-    pub(super) no_reuse: bool,
+    pub(in crate::commands) no_reuse: bool,
 
     /// Show the plan and its cost in calls, tokens and dollars, then stop
     #[arg(long, help_heading = "Output")]

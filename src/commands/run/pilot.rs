@@ -68,7 +68,7 @@ impl PilotFlags {
                 return Ok(AfterPilot::Ended(end));
             }
         }
-        let outlook = Outlook::of(ledger, &job.plan)?;
+        let outlook = Outlook::of(ledger, &job.plan, &job.kept)?;
         for model in &outlook.models {
             note(measured(model, &job.experiment.models[model.model.0 as usize].name).trim());
         }

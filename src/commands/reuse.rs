@@ -1,7 +1,6 @@
 //! Looks for what earlier runs have of a run's cells, and says what that saves.
 
-use std::path::Path;
-
+use indicatif::HumanCount;
 use serde::Serialize;
 use valuesim_coordinator::estimate::Estimate;
 use valuesim_coordinator::kept_replies::{EarlierRun, KeptReplies, OwnCells};
@@ -10,7 +9,8 @@ use valuesim_shared::id::RunId;
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::price::PricedCall;
 
-use super::super::job::Job;
+use super::job::Job;
+use super::run::Flags;
 use crate::exit::Failure;
 use crate::output::note;
 use crate::redb_panic::guarded;
@@ -43,8 +43,12 @@ pub(super) struct Taken {
 }
 
 /// What the runs in the folder `runs` have of the job's cells. A run that cannot be read now is left out: one
-/// at work, and one of another release.
-pub(super) fn kept_replies(job: &Job, runs: &Path) -> KeptReplies {
+/// at work, and one of another release. Nothing with `--no-reuse`.
+pub(super) fn kept_replies(job: &Job, flags: &Flags) -> KeptReplies {
+    if flags.no_reuse {
+        return KeptReplies::default();
+    }
+    let runs = &flags.runs;
     let own = own_cells(job, &RunFolder::at(runs.join(&job.run.0)));
     if own.are_all_of(&job.plan) {
         return KeptReplies::default();
@@ -82,8 +86,38 @@ fn is_readable(folder: &RunFolder) -> bool {
     folder.was_begun() && folder.ledger().exists() && folder.check_unused().is_ok()
 }
 
+impl Reuse<'_> {
+    /// For people: what is taken from the earlier run, and what else it has of the `planned` cells.
+    pub(super) fn texts(&self, planned: u64) -> Vec<String> {
+        let Reuse { run, cells, calls, cost, taken } = self;
+        let planned = HumanCount(planned);
+        let mut texts = Vec::new();
+        if let Some(taken) = taken {
+            let [cells, replies] = [taken.cells, taken.replies].map(HumanCount);
+            let cost = taken.cost.map_or_else(|| format!("{replies} calls"), |cost| format!("{cost}"));
+            texts.push(format!(
+                "reuse: {cells} of {planned} cells are taken from run {run}, saving about {cost} (--no-reuse makes their calls again)"
+            ));
+        }
+        if *cells > 0 {
+            let [cells, calls] = [*cells, *calls].map(HumanCount);
+            let cost = cost.map_or_else(String::new, |cost| format!(" and {cost} at list price"));
+            texts.push(format!(
+                "reuse: run {run} has kept the replies of {cells} of the {planned} cells, which saves about {calls} calls{cost} \
+                 (--no-reuse makes them again)"
+            ));
+        }
+        texts
+    }
+}
+
+/// What each of the runs saves from which the job reuses something.
+pub(super) fn reuses<'a>(job: &'a Job, estimate: &Estimate) -> Vec<Reuse<'a>> {
+    job.kept.runs().iter().map(|run| saved(run, job, estimate)).collect()
+}
+
 /// What the replies of one earlier run save, if no other run has them.
-pub(super) fn saved<'a>(run: &'a EarlierRun, job: &Job, estimate: &Estimate) -> Reuse<'a> {
+fn saved<'a>(run: &'a EarlierRun, job: &Job, estimate: &Estimate) -> Reuse<'a> {
     let stages = cell::stages(run.methods());
     let share = |calls: u64| calls.saturating_mul(run.cells()) / job.plan.cells().max(1);
     let (mut calls, mut cost) = (0, Some(NanoUsd(0)));
