@@ -23,11 +23,12 @@ use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
+use tokio::task::yield_now;
 
 use self::entry::{Body, Call, Entry};
 use self::files::{lock, write_file};
 use self::index::Index;
-use self::log::Log;
+use self::log::{Log, Place};
 use super::journal::{CallEvent, Marks, RecordReader};
 use super::{Backstory, CallKey, CellRecord, RecordedReply, Store, StoreError};
 use crate::id::{Cell, RunId};
@@ -138,11 +139,13 @@ impl EmbeddedStore {
         Entry { run: &run.0, cell, body: Body::Call(Call::Event(self.shared.marks.next(), event)) }
     }
 
-    /// Writes an entry, which then survives the end of the process.
-    fn note(&self, entry: &Entry<'_>) -> Result<(), StoreError> {
+    /// Writes an entry, which then survives the end of the process. All tasks that do so in one turn of the runtime's thread share
+    /// a write.
+    async fn note(&self, entry: Entry<'_>) -> Result<(), StoreError> {
+        let place = self.shared.core.state().append(&entry);
+        yield_now().await;
         let mut state = self.shared.core.state();
-        state.append(entry);
-        let flushed = state.log.flush();
+        let flushed = if state.log.is_flushed(place) { Ok(()) } else { state.log.flush() };
         if state.sleep == Sleep::UntilThereIsWork {
             self.shared.core.wake_thread(&mut state);
         }
@@ -218,11 +221,11 @@ impl Store for EmbeddedStore {
     }
 
     async fn note_sent(&self, run: &RunId, cell: Cell, key: CallKey, each: &UncertainSpend) -> Result<(), StoreError> {
-        self.note(&self.entry(run, cell, &CallEvent::Sent { key, each: *each }))
+        self.note(self.entry(run, cell, &CallEvent::Sent { key, each: *each })).await
     }
 
     async fn note_failed(&self, run: &RunId, cell: Cell, key: CallKey, perhaps_billed: bool) -> Result<(), StoreError> {
-        self.note(&self.entry(run, cell, &CallEvent::Failed { key, perhaps_billed }))
+        self.note(self.entry(run, cell, &CallEvent::Failed { key, perhaps_billed })).await
     }
 
     fn record_reply(&self, run: &RunId, cell: Cell, key: CallKey, reply: &RecordedReply) -> Result<(), StoreError> {
@@ -253,7 +256,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn forget(&self, run: &RunId, cell: Cell) -> Result<(), StoreError> {
-        self.note(&Entry { run: &run.0, cell, body: Body::Forgotten })?;
+        self.note(Entry { run: &run.0, cell, body: Body::Forgotten }).await?;
         self.shared.core.state().remove_unneeded().map_err(|error| self.failed("clean", error))
     }
 }
@@ -338,9 +341,10 @@ impl Core {
 }
 
 impl State {
-    fn append(&mut self, entry: &Entry<'_>) {
+    fn append(&mut self, entry: &Entry<'_>) -> Place {
         let place = self.log.append(|into| entry.write(into));
         self.index.add(entry, place);
+        place
     }
 
     /// Removes the oldest segments, as far as no cell needs them. A later segment stays until all earlier ones are gone: it may

@@ -124,6 +124,11 @@ impl Log {
         if self.is_full() { self.begin_segment(self.last + 1) } else { Ok(()) }
     }
 
+    /// Whether the kernel has a frame.
+    pub(super) fn is_flushed(&self, place: Place) -> bool {
+        place.segment < self.last || u64::from(place.at) + place.bytes() <= self.flushed
+    }
+
     /// Whether the last segment takes no more.
     fn is_full(&self) -> bool {
         self.flushed >= self.segment_bytes
@@ -142,7 +147,7 @@ impl Log {
     /// The payload of a frame.
     pub(super) fn read(&mut self, place: Place) -> io::Result<Vec<u8>> {
         use std::os::unix::fs::FileExt as _;
-        if place.segment == self.last && u64::from(place.at) + place.bytes() > self.flushed {
+        if !self.is_flushed(place) {
             self.flush()?;
         }
         let mut bytes = vec![0; place.length as usize];

@@ -1,5 +1,6 @@
 //! What the log keeps when it is opened again, cut, and cleaned.
 
+use futures_util::future::join_all;
 use proptest::prelude::*;
 
 use super::*;
@@ -79,16 +80,34 @@ async fn a_note_survives_a_process_that_is_killed() {
 }
 
 #[tokio::test]
+async fn notes_that_share_a_write_are_all_in_the_files() {
+    let (folder, store) = open();
+    let noted = (0..100).map(|number| {
+        let store = store.clone();
+        async move { store.note_sent(&run(), cell(1), key(number, 0), &UncertainSpend::default()).await }
+    });
+    for noted in join_all(noted).await {
+        noted.expect("writes");
+    }
+    let bytes: u64 = segments(folder.path()).iter().map(|log| log.metadata().expect("is there").len()).sum();
+    drop(store);
+    let found = EmbeddedStore::open(folder.path()).expect("opens");
+    assert_eq!(found.cell_record(&run(), cell(1)).await.expect("reads").sent.len(), 100);
+    let after: u64 = segments(folder.path()).iter().map(|log| log.metadata().expect("is there").len()).sum();
+    assert_eq!(bytes, after, "nothing waited in memory for the store to close");
+}
+
+#[tokio::test]
 async fn calls_that_an_earlier_release_wrote_are_kept_beside_new_ones() {
     let (folder, store) = open();
-    let former = |kind, bytes: &[u8]| {
+    let former = async |kind, bytes: &[u8]| {
         let (run, body) = (run(), Body::Call(Call::Former(kind, bytes)));
-        store.note(&Entry { run: &run.0, cell: cell(1), body }).expect("writes");
+        store.note(Entry { run: &run.0, cell: cell(1), body }).await.expect("writes");
     };
     let call = [1, 7, 0, 0];
-    former(2, &[&call[..], &[0; 64]].concat());
-    former(3, &[&call[..], &[1]].concat());
-    former(4, &[&call[..], &[0, 1, 1], &[0; 15], &[0, 1], b"mAnswer: 1"].concat());
+    former(2, &[&call[..], &[0; 64]].concat()).await;
+    former(3, &[&call[..], &[1]].concat()).await;
+    former(4, &[&call[..], &[0, 1, 1], &[0; 15], &[0, 1], b"mAnswer: 1"].concat()).await;
     store.note_sent(&run(), cell(1), key(7, 0), &UncertainSpend::default()).await.expect("writes");
     store.record_reply(&run(), cell(1), key(7, 0), &reply("Answer: 2")).expect("writes");
     drop(store);
