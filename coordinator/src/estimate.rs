@@ -17,18 +17,14 @@ use valuesim_shared::money::{NanoUsd, Tokens};
 use valuesim_shared::price::PricedCall;
 use valuesim_shared::stage::{Stage, StageKind};
 use valuesim_shared::survey::Survey;
-use valuesim_shared::tokenizer::Tokenizer;
 
 use crate::plan::Plan;
 
 pub use embeddings::EmbeddingEstimate;
-use lengths::Lengths;
+use lengths::{ANALYSIS_TOKENS, Lengths};
 pub use measured::Measured;
 use measured::{MeasuredModel, StageMean};
 use unit::Unit;
-
-/// Tokens in a reply of a module or the coordinator, measured on the paper's models (mean about 130).
-const ANALYSIS_TOKENS: u64 = 130;
 
 /// Tokens in a reply that consists of an option and its label.
 const SINGLE_ANSWER_TOKENS: u64 = 12;
@@ -134,8 +130,8 @@ pub struct Estimator<'a> {
     data: (&'a Survey, &'a Codebook),
     measured: &'a Measured,
     in_characters: Lengths,
-    /// For each tokenizer of a model of which earlier runs say nothing.
-    in_tokens: Vec<(Tokenizer, Lengths)>,
+    /// For each tokenizer of models of which earlier runs say nothing.
+    in_tokens: Vec<Lengths>,
 }
 
 impl<'a> Estimator<'a> {
@@ -147,15 +143,15 @@ impl<'a> Estimator<'a> {
         measured: &'a Measured,
     ) -> Self {
         let lengths = |unit| Lengths::measure(unit, experiment, plan, data);
-        let mut in_tokens = Vec::new();
+        let in_characters = lengths(Unit::Characters);
+        let mut in_tokens: Vec<Lengths> = Vec::new();
         for model in experiment.models.iter().filter(|model| measured.of(&model.name).is_none()) {
-            if let Some(tokenizer) = tokenizer(experiment, model.name_at_provider())
-                && !in_tokens.iter().any(|(known, _)| *known == tokenizer)
-            {
-                in_tokens.push((tokenizer, lengths(Unit::Tokens(tokenizer))));
+            let unit = Unit::of_model(experiment, model.name_at_provider());
+            if unit != Unit::Characters && !in_tokens.iter().any(|known| known.unit == unit) {
+                in_tokens.push(lengths(unit));
             }
         }
-        Self { experiment, plan, data, measured, in_characters: lengths(Unit::Characters), in_tokens }
+        Self { experiment, plan, data, measured, in_characters, in_tokens }
     }
 
     /// What these methods take together.
@@ -169,19 +165,13 @@ impl<'a> Estimator<'a> {
     }
 
     fn of_model(&self, model: &ModelSettings) -> OfModel<'_> {
-        let tokenizer = tokenizer(self.experiment, model.name_at_provider());
-        let in_tokens = self.in_tokens.iter().find(|(known, _)| Some(*known) == tokenizer);
-        let lengths = in_tokens.map_or(&self.in_characters, |(_, lengths)| lengths);
+        let unit = Unit::of_model(self.experiment, model.name_at_provider());
+        let lengths = self.in_tokens.iter().find(|known| known.unit == unit).unwrap_or(&self.in_characters);
         match self.measured.of(&model.name) {
             Some(measured) => OfModel::measured(&self.in_characters, &model.name, measured),
             None => OfModel::assumed(lengths, &model.name),
         }
     }
-}
-
-/// The tokenizer of a model, if it is known. A simulated model has none: it counts by the length of texts.
-fn tokenizer(experiment: &Experiment, name: &str) -> Option<Tokenizer> {
-    Tokenizer::of_model(name).filter(|_| experiment.simulate.is_none())
 }
 
 fn model_estimate(model: &ModelSettings, methods: &[Method], plan: &Plan, known: &OfModel<'_>) -> ModelEstimate {

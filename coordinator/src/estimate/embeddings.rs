@@ -9,7 +9,6 @@ use valuesim_shared::money::{NanoUsd, Tokens};
 use valuesim_shared::price::{Price, PricedCall};
 use valuesim_shared::survey::Survey;
 
-use super::tokenizer;
 use super::unit::Unit;
 use crate::plan::Plan;
 use crate::retrieval::EmbeddedTexts;
@@ -39,7 +38,7 @@ pub(super) fn estimate(
     let settings = experiment.embeddings.as_ref().filter(|_| needs_retrieval(methods))?;
     let texts = EmbeddedTexts::of(plan.respondents(), plan, survey, (codebook, experiment.behaviour));
     let of_requests = texts.texts().chunks(settings.batch.into());
-    let unit = tokenizer(experiment, &settings.name).map_or(Unit::Characters, Unit::Tokens);
+    let unit = Unit::of_model(experiment, &settings.name);
     let of_requests: Vec<u64> = of_requests.map(|batch| tokens(unit, batch)).collect();
     let all = of_requests.iter().sum();
     let now = PricedCall::at(std::time::SystemTime::now());

@@ -14,9 +14,11 @@ use valuesim_shared::stage::{Stage, StageKind, Variant};
 use valuesim_shared::survey::Survey;
 use valuesim_shared::task::MAX_RETRIEVED;
 
-use super::ANALYSIS_TOKENS;
 use super::unit::Unit;
 use crate::plan::Plan;
+
+/// Tokens in a reply of a module or the coordinator, measured on the paper's models (mean about 130).
+pub(super) const ANALYSIS_TOKENS: u64 = 130;
 
 /// How many respondents' prompts are rendered to measure their length.
 const RENDERED: usize = 20;

@@ -1,5 +1,6 @@
 //! What the lengths of prompts are measured in: the tokens of the model where its tokenizer is known, else characters.
 
+use valuesim_shared::experiment::Experiment;
 use valuesim_shared::tokenizer::Tokenizer;
 
 /// Characters of English text per token: 4.76 (DeepSeek-V3) to 5.37 (Llama-3.1) in the backstories that the paper's
@@ -16,6 +17,12 @@ pub(super) enum Unit {
 }
 
 impl Unit {
+    /// Tokens for a model whose tokenizer is known. A simulated model has none: it counts by the length of texts.
+    pub(super) fn of_model(experiment: &Experiment, name: &str) -> Self {
+        let tokenizer = Tokenizer::of_model(name).filter(|_| experiment.simulate.is_none());
+        tokenizer.map_or(Self::Characters, Self::Tokens)
+    }
+
     /// The length of a text.
     pub(super) fn length(self, text: &str) -> f64 {
         match self {
