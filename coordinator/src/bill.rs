@@ -105,6 +105,8 @@ pub struct Used {
     pub unsure_likely_nano_usd: Option<NanoUsd>,
     /// What they cost at most.
     pub unsure_at_most_nano_usd: Option<NanoUsd>,
+    /// The tokens that they probably took: of replies without usage as counted here.
+    pub unsure_likely_tokens: Tokens,
 }
 
 /// What was paid for nothing, or twice.
@@ -145,6 +147,7 @@ impl Used {
             cost_nano_usd: money(cost),
             unsure_likely_nano_usd: money(unsure.likely_cost),
             unsure_at_most_nano_usd: money(unsure.at_most_cost),
+            unsure_likely_tokens: unsure.likely,
         }
     }
 }

@@ -98,7 +98,7 @@ fn a_run_is_billed_again_at_other_prices_and_beside_the_providers_count() {
         assert!(table.contains(part), "{part} is not in\n{table}");
     }
     let csv = sandbox.run(&["cost", folder.to_str().unwrap(), "--format", "csv"]).expect_success().stdout;
-    assert!(csv.lines().all(|line| line.split(',').count() == 15) && csv.contains("\nstage,story,"), "{csv}");
+    assert!(csv.lines().all(|line| line.split(',').count() == 17) && csv.contains("\nstage,story,"), "{csv}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use valuesim_shared::money::{NanoUsd, Tokens};
 use valuesim_shared::outcome::{StageSpend, UncertainSpend};
 use valuesim_shared::price::{Price, PricedCall};
 use valuesim_shared::stage::{Stage, StageKind};
+use valuesim_shared::tokenizer::Tokenizer;
 
 use crate::provider::Conversation;
 
@@ -52,14 +53,47 @@ pub(crate) fn answered(billed: Billed<'_>, price: Option<&Price>, uncertain: &Un
     }
 }
 
-/// What one request may use, as far as that can be known before its reply.
+/// What a reply says besides its tokens.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Uncounted<'a> {
+    /// The model that answered.
+    pub(crate) model: &'a str,
+    /// Its text.
+    pub(crate) text: &'a str,
+    /// The price of its call.
+    pub(crate) price: Option<&'a Price>,
+}
+
+/// What an answered request used whose tokens the provider did not report: as the tokenizer of the model counts them that
+/// answered, or else by the length of the texts. What a model thinks without showing it is in neither, so the bound stays.
+pub(crate) fn counted(
+    reply: Uncounted<'_>,
+    conversation: &Conversation<'_>,
+    uncertain: &UncertainSpend,
+) -> UncertainSpend {
+    let (input, output) = match Tokenizer::of_model(reply.model) {
+        Some(tokenizer) => {
+            let messages = conversation.messages();
+            (tokenizer.count_chat(messages.iter().map(String::as_str)), tokenizer.count(reply.text))
+        }
+        None => (uncertain.likely.input, (reply.text.len() as u64).div_ceil(BYTES_PER_TOKEN)),
+    };
+    let bound = uncertain.at_most;
+    let at_most = Tokens { input: bound.input.max(input), output: bound.output.max(output), ..bound };
+    let known = with_costs(Tokens { input, output, ..Tokens::default() }, at_most, reply.price);
+    UncertainSpend { at_most_cost: known.at_most_cost.max(uncertain.at_most_cost), ..known }
+}
+
+/// What one request may use, as far as that can be known before its reply. The likely tokens are only what is reserved until
+/// a few replies have been counted, so no tokenizer is asked: it would double the CPU time of a call.
 pub(crate) fn uncertain_spend(model: &ModelSettings, stage: Stage, conversation: &Conversation<'_>) -> UncertainSpend {
     let bytes = conversation.bytes() as u64;
     let limit = conversation.most_output_tokens().or(model.max_output_tokens);
     let longest = u64::from(limit.unwrap_or(LONGEST_OUTPUT_TOKENS));
     let expected = if stage.kind() == StageKind::Story { EXPECTED_STORY_TOKENS } else { EXPECTED_OUTPUT_TOKENS };
     let likely = Tokens { input: bytes / BYTES_PER_TOKEN, output: longest.min(expected), ..Tokens::default() };
-    // No tokenizer makes more than one token of each byte.
+    // No tokenizer makes more than one token of each byte. A bound for a budget cannot rely on a tokenizer: a router may
+    // let another model answer, and what a provider adds to a prompt is in nobody's count.
     let at_most = Tokens { input: bytes, output: longest, ..Tokens::default() };
     with_costs(likely, at_most, model.price.as_ref())
 }
@@ -82,6 +116,7 @@ fn with_costs(likely: Tokens, at_most: Tokens, price: Option<&Price>) -> Uncerta
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::EncodedText;
 
     fn uncertain() -> UncertainSpend {
         UncertainSpend { likely_cost: NanoUsd(7), ..UncertainSpend::default() }
@@ -93,6 +128,31 @@ mod tests {
         let price = Price::flat(1.0, None, 1.0);
         let cost = |cost| answered(Billed { tokens, cost, ..Billed::default() }, Some(&price), &uncertain()).cost;
         assert_eq!([cost(None), cost(Some(NanoUsd(5)))], [NanoUsd(1_010_000), NanoUsd(5)]);
+    }
+
+    fn counted_of(model: &str, prompt: &str, text: &str) -> UncertainSpend {
+        let (settings, [prompt, nothing]) = (ModelSettings::named(model), [prompt, ""].map(EncodedText::new));
+        let (conversation, price) = (Conversation::new(&prompt, None, &nothing), Price::flat(1.0, None, 2.0));
+        let uncertain = uncertain_spend(&settings, Stage::NO_PROFILE, &conversation);
+        counted(Uncounted { model, text, price: Some(&price) }, &conversation, &uncertain)
+    }
+
+    #[test]
+    fn tokens_that_were_not_reported_are_counted_by_the_tokenizer_of_the_model_or_by_length() {
+        let (prompt, reply) = ("tiktoken is \"great\"!\nお誕生日おめでとう", "tiktoken is great!");
+        let by_tokenizer = counted_of("gpt-4o-2024-11-20", prompt, reply);
+        let expected = Tokenizer::O200k.count_chat([prompt]);
+        assert_eq!((by_tokenizer.likely.input, by_tokenizer.likely.output), (expected, 6));
+        assert_eq!(by_tokenizer.likely_cost, NanoUsd(1_000 * expected + 2_000 * 6));
+        let by_length = counted_of("of-somebody", prompt, reply);
+        assert_eq!((by_length.likely.input, by_length.likely.output), (EncodedText::new(prompt).bytes() as u64 / 4, 5));
+        assert!(by_length.at_most.input >= prompt.len() as u64 && by_length.at_most.output >= 16_384);
+    }
+
+    #[test]
+    fn a_reply_that_is_longer_than_was_asked_for_widens_the_bound() {
+        let used = counted_of("gpt-4o", "p", &"no ".repeat(40_000));
+        assert_eq!((used.at_most.output, used.at_most_cost), (used.likely.output, used.likely_cost));
     }
 
     #[test]

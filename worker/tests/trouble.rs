@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use valuesim_shared::outcome::{CellOutcome, CellResult, StageSpend};
 use valuesim_shared::stage::Stage;
+use valuesim_shared::tokenizer::Tokenizer;
 use valuesim_worker::timeouts::Backoff;
 
 use support::bench::{Bench, Setup, fold, shows};
@@ -237,16 +238,24 @@ async fn another_model_than_asked_for_is_recorded() {
 }
 
 #[tokio::test]
-async fn without_usage_the_replies_are_counted_as_such() {
+async fn without_usage_the_replies_are_counted_by_the_tokenizer_of_the_model_that_answers() {
     let person = Person::new(fold());
     let silent = move |request: &Request, _: usize| {
         let mut reply = person.reply(request);
         reply["usage"].take();
+        reply["model"] = json!("gpt-4o-2024-11-20");
         Some(ok(&reply))
     };
-    let spend = check(silent).await;
-    assert_eq!((spend.without_usage, spend.tokens.input), (spend.answered, 0));
-    assert!(spend.unsure.at_most.input > 0, "what they used is not known, but it is not nothing");
+    let server = Server::start(person_with(silent));
+    let bench = Bench::new(Setup::new(server.address)).await;
+    let spend = check_outcome(&bench.finish().await.expect("finishes"), &bench).await;
+    assert_eq!((spend.without_usage, spend.tokens.input), (spend.answered, 0), "they are marked");
+    let prompts = server.requests().into_iter().map(|request| {
+        let messages: Vec<Value> = request.body["messages"].as_array().expect("messages").clone();
+        Tokenizer::O200k.count_chat(messages.iter().filter_map(|message| message["content"].as_str()))
+    });
+    assert_eq!(spend.unsure.likely.input, prompts.sum::<u64>());
+    assert!(spend.unsure.likely.output > 0 && spend.unsure.at_most.input > spend.unsure.likely.input, "{spend:?}");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use valuesim_shared::money::NanoUsd;
+use valuesim_shared::money::{NanoUsd, Tokens};
 use valuesim_shared::outcome::PartSpend;
 
 use super::{Bill, By, Part, Used};
@@ -96,9 +96,11 @@ fn waste(bill: &Bill) -> String {
         let cost = if bill.total.cost_nano_usd.is_some() { part.cost.to_string() } else { "unknown".to_owned() };
         format!("{} calls, {cost}", grouped(part.answered))
     };
-    let Used { failed, abandoned, without_usage, .. } = bill.total;
-    let failed = grouped(failed + abandoned + without_usage);
-    line(&mut text, &format!("failed or uncounted: {failed} calls, probably {}", money(bill.waste.failed_nano_usd)));
+    let Used { failed, abandoned, without_usage, unsure_likely_tokens: Tokens { input, output, .. }, .. } = bill.total;
+    let (failed, cost) = (grouped(failed + abandoned + without_usage), money(bill.waste.failed_nano_usd));
+    let [input, output] = [input, output].map(grouped);
+    let tokens = format!("{input} tokens in, {output} out");
+    line(&mut text, &format!("failed or uncounted: {failed} calls, probably {cost}, {tokens}"));
     line(&mut text, &format!("asked again: {}", part(&bill.waste.asked_again)));
     line(&mut text, &format!("replies that could not be used: {}", part(&bill.waste.unusable)));
     text
@@ -116,7 +118,8 @@ fn saved(bill: &Bill) -> String {
 /// The bill as CSV: a line for everything, and one for each part.
 pub fn csv(bill: &Bill) -> String {
     let mut text = "by,key,sent,answered,failed,abandoned,without_usage,input_tokens,cached_tokens,cache_write_tokens,\
-                    output_tokens,reasoning_tokens,cost_nano_usd,unsure_likely_nano_usd,unsure_at_most_nano_usd\n"
+                    output_tokens,reasoning_tokens,cost_nano_usd,unsure_likely_nano_usd,unsure_at_most_nano_usd,\
+                    unsure_likely_input_tokens,unsure_likely_output_tokens\n"
         .to_owned();
     text += &csv_line("run", &bill.run, &bill.total);
     bill.parts.iter().map(|part| csv_line(part.by.name(), &part.key, &part.used)).for_each(|line| text += &line);
@@ -131,7 +134,8 @@ fn csv_line(by: &str, key: &str, used: &Used) -> String {
     let money = [used.cost_nano_usd, used.unsure_likely_nano_usd, used.unsure_at_most_nano_usd];
     let money = money.map(|amount| amount.map_or_else(String::new, |amount| amount.0.to_string()));
     let mut fields = vec![by.to_owned(), quoted(key)];
-    fields.extend(counts.map(|count| count.to_string()).chain(money));
+    let unsure = [used.unsure_likely_tokens.input, used.unsure_likely_tokens.output].map(|count| count.to_string());
+    fields.extend(counts.map(|count| count.to_string()).chain(money).chain(unsure));
     fields.join(",") + "\n"
 }
 

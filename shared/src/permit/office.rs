@@ -170,7 +170,7 @@ pub enum CallEnd {
 }
 
 impl Settlement {
-    /// The settlement of an answered call. `usage` is `None` if the provider reported no tokens.
+    /// The settlement of an answered call. `usage` is what the provider reported, or else what was counted; `None` if neither is known.
     pub const fn answered(usage: Option<Tokens>) -> Self {
         Self { usage, ..Self::failed(CallEnd::Answered, None) }
     }

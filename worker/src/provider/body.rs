@@ -88,6 +88,11 @@ impl<'a> Conversation<'a> {
         self.most_output_tokens
     }
 
+    /// The messages as plain text: the prompt, and perhaps the model's reply and the reminder.
+    pub fn messages(&self) -> Vec<String> {
+        self.owned().messages(&mut LastUnescaped::default())
+    }
+
     /// The approximate length of all texts, in bytes.
     pub fn bytes(&self) -> usize {
         let follow_up = self.follow_up.map_or(0, |[reply, reminder]| reply.len() + reminder.len());

@@ -7,12 +7,13 @@ use valuesim_shared::id::ModelId;
 use valuesim_shared::money::NanoUsd;
 use valuesim_shared::outcome::UncertainSpend;
 use valuesim_shared::permit::{CallEnd, Permit as _, PermitDesk, PermitOffice, Refusal, Request, Settlement};
+use valuesim_shared::price::Price;
 use valuesim_shared::store::Store;
 
 use super::call::{Call, PermitOf};
 use super::delay::{delay, sleep_unless_stopped};
 use super::spent::Spent;
-use crate::call_cost::answered;
+use crate::call_cost::{Uncounted, answered, counted};
 use crate::context::Context;
 use crate::halt::Halt;
 use crate::provider::{CallError, CallErrorKind, Decision, Reply, Wording};
@@ -40,9 +41,11 @@ pub(super) async fn attempt<Q, S: Store, O: PermitOffice>(
     let in_flight = context.meter.call_sent(model, call.key.stage);
     match context.run.client(model).send(body, call.session).await {
         Ok(reply) => {
-            permit.settle(Settlement::answered(reply.tokens).stating(reply.stated));
+            let price = context.run.price_of_reply(model, &reply.model);
+            let uncertain = &used(context, call, (&reply, price), uncertain);
+            permit.settle(Settlement::answered(reply.tokens.or(Some(uncertain.likely))).stating(reply.stated));
             context.evidence(model).answered();
-            let spend = answered(reply.billed(), context.run.price_of_reply(model, &reply.model), uncertain);
+            let spend = answered(reply.billed(), price, uncertain);
             in_flight.answered(&spend);
             settle(money, spend.cost + spend.unsure.at_most_cost);
             spent.spend.add(&spend);
@@ -57,6 +60,22 @@ pub(super) async fn attempt<Q, S: Store, O: PermitOffice>(
             Ok(Err(error))
         }
     }
+}
+
+/// What an answered call used, as far as the provider does not say it.
+fn used<Q, S, O: PermitOffice>(
+    context: &Context<Q, S, O>,
+    call: &Call<'_, impl Wording>,
+    (reply, price): (&Reply, Option<&Price>),
+    uncertain: &UncertainSpend,
+) -> UncertainSpend {
+    if reply.tokens.is_some() {
+        return *uncertain;
+    }
+    let asked = context.run.manifest.models[call.cell.model.0 as usize].name_at_provider();
+    let model = if reply.model.is_empty() { asked } else { &reply.model };
+    let reply = Uncounted { model, text: &reply.content, price };
+    call.wording.with_conversation(|conversation| counted(reply, conversation, uncertain))
 }
 
 /// Reserves the most that the call can cost. Stops the task if the budget does not pay for it.
