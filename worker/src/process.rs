@@ -1,5 +1,6 @@
 //! A worker process of a fleet: joins runs as they begin, and leaves them when they end, pause or are cancelled.
 
+mod ended_runs;
 mod error;
 mod fit_calls;
 mod starvation_watchdog;
@@ -28,6 +29,7 @@ use valuesim_shared::queue::QueueAdmin;
 use valuesim_shared::store::Store;
 use valuesim_shared::telemetry::HttpStatus;
 
+use self::ended_runs::EndedRuns;
 use self::fit_calls::fit_calls;
 use self::starvation_watchdog::StarvationWatchdog;
 use crate::brake::BrakeBook;
@@ -110,6 +112,8 @@ struct Memory {
     with_finished_cells: BTreeSet<RunId>,
     /// Named runs that have ended.
     ended: BTreeSet<RunId>,
+    /// Runs that have ended and are not left yet.
+    not_left: EndedRuns,
     /// For each run that is not served, the reason that the user was told last.
     told: BTreeMap<RunId, String>,
 }
@@ -208,7 +212,7 @@ impl<Q: QueueAdmin, S: Store, C: Control, O: PermitOffice> WorkerProcess<Q, S, C
         memory.with_finished_cells = begun.map(|(about, _)| about.run.clone()).collect();
         let states: BTreeMap<RunId, RunState> = runs.into_iter().map(state).collect();
         self.leave_runs_not_open(&states);
-        self.forget_what_was_wrong_with(&states);
+        self.forget_what_was_wrong_with(&states, memory);
         let wanted = self.wanted_runs(&states, memory);
         memory.retry_at.retain(|run, at| *at > Instant::now() && !has_ended(&states, run));
         memory.told.retain(|run, _| wanted.contains(run));
@@ -249,11 +253,12 @@ impl<Q: QueueAdmin, S: Store, C: Control, O: PermitOffice> WorkerProcess<Q, S, C
     }
 
     /// Whoever begins a run again that has ended has changed something.
-    fn forget_what_was_wrong_with(&self, states: &BTreeMap<RunId, RunState>) {
-        let ended = states.keys().filter(|run| has_ended(states, run) && !self.pool.members().contains_key(*run));
-        for run in ended {
-            self.pool.forget_unserved(run);
-            self.brakes.forget(run);
+    fn forget_what_was_wrong_with(&self, states: &BTreeMap<RunId, RunState>, memory: &mut Memory) {
+        let ended = states.keys().filter(|run| has_ended(states, run));
+        for run in memory.not_left.left(ended, |run| self.pool.members().contains_key(run)) {
+            self.pool.forget_unserved(&run);
+            self.brakes.forget(&run);
+            memory.retry_at.remove(&run);
         }
     }
 
