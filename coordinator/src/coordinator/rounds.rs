@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
+use valuesim_shared::id::ModelId;
 use valuesim_shared::queue::Queue;
 use valuesim_shared::store::Store;
 
@@ -58,13 +59,23 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
 
     /// Whether all cells of the people so far are finished or dead.
     fn round_is_over(&self) -> bool {
-        let (people, cell_states) = (*self.people.borrow(), self.cell_states());
-        let are_enough = cell_states.finished() + cell_states.dead() >= self.plan.cells_of_respondents(people);
+        let people = *self.people.borrow();
+        let settled = {
+            let cell_states = self.cell_states();
+            cell_states.finished() + cell_states.dead()
+        };
+        let are_enough = settled >= self.plan.cells_of_respondents(people);
         if self.rounds.is_none() || !are_enough {
             return are_enough;
         }
         // A ledger that was restored from a copy may get cells of later rounds.
-        let cells = usize::try_from(people).unwrap_or(usize::MAX).saturating_mul(self.plan.folds().len());
-        self.plan.models().all(|model| self.plan.cells_of(model).take(cells).all(|cell| cell_states.is_settled(cell)))
+        !self.plan.models().any(|model| self.has_open_cells(model))
+    }
+
+    /// Whether cells of a model with the people so far are neither finished nor dead.
+    pub(crate) fn has_open_cells(&self, model: ModelId) -> bool {
+        let cells = usize::try_from(self.last_of_the_round()).unwrap_or(usize::MAX);
+        let cell_states = self.cell_states();
+        self.plan.cells_of(model).take(cells).any(|cell| !cell_states.is_settled(cell))
     }
 }

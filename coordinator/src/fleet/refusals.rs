@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 
+use tokio::time::Instant;
 use valuesim_shared::control::{Listing, RunTrouble, UnixMillis, WhatWasSaid, WorkerReport};
 use valuesim_shared::id::RunId;
 
@@ -11,6 +13,10 @@ const MAX_CHARS: usize = 600;
 
 /// How many different things of workers are listed.
 const MAX_LISTED: usize = 10;
+
+/// How long workers that served the run are expected back after they were last seen: a rollout or a restart of their machine takes
+/// less.
+const COME_BACK_WITHIN: Duration = Duration::from_mins(1);
 
 /// Maximum workers whose refusals are remembered.
 const MAX_WORKERS: usize = 10_000;
@@ -46,8 +52,19 @@ impl fmt::Display for Refused {
 pub(super) enum Standing {
     /// Some work on it, or nobody has refused it.
     Served,
-    /// Some refuse it; these others serve it and have no task. `all_left` if none of those that refuse it reports any more.
-    Refused { idle: BTreeSet<String>, all_left: bool },
+    /// Some refuse it; these others serve it and have no task.
+    Refused { idle: BTreeSet<String>, absent: Absent },
+}
+
+/// Who has been there and reports no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Absent {
+    /// Some of those that refuse the run report, and nobody is missed.
+    Nobody,
+    /// Those that refuse the run report no more.
+    Refusers,
+    /// Others served the run a moment ago: they may be restarting.
+    Servers,
 }
 
 /// The refusals of a run that its coordinator has seen.
@@ -57,6 +74,8 @@ pub(super) struct Refusals {
     before: BTreeSet<(String, UnixMillis)>,
     /// By worker. Those of workers that have ended stay until others work on the run.
     by_worker: BTreeMap<String, RunTrouble>,
+    /// When workers were last seen that served the run; without those that refuse it now.
+    served_at: BTreeMap<String, Instant>,
 }
 
 impl Refusals {
@@ -64,7 +83,7 @@ impl Refusals {
     pub(super) fn since(run: &RunId, workers: &Listing<WorkerReport>) -> Self {
         let refused = workers.all.iter().filter_map(|worker| Some((worker, refusal(run, worker)?)));
         let before = refused.map(|(worker, trouble)| (worker.process.id.clone(), trouble.at)).collect();
-        Self { before, by_worker: BTreeMap::new() }
+        Self { before, ..Self::default() }
     }
 
     /// Whether anybody refuses the run who is not about to end.
@@ -72,17 +91,19 @@ impl Refusals {
         workers.all.iter().any(|worker| !worker.draining && refusal(run, worker).is_some())
     }
 
-    /// Takes in what workers report now.
-    pub(super) fn see(&mut self, run: &RunId, workers: &Listing<WorkerReport>) -> Standing {
+    /// Takes in what workers report now. A worker with tasks works on the run, unless `all_wait` for money that does not come.
+    pub(super) fn see(&mut self, run: &RunId, workers: &Listing<WorkerReport>, all_wait: bool) -> Standing {
         let mut idle = BTreeSet::new();
         let mut is_served = false;
         for worker in &workers.all {
             let id = &worker.process.id;
             if worker.runs.contains(run) {
                 self.by_worker.remove(id);
-                is_served |= worker.tasks > 0;
+                self.served_at.insert(id.clone(), Instant::now());
+                is_served |= worker.tasks > 0 && !all_wait;
                 idle.insert(id.clone());
             } else if let Some(trouble) = refusal(run, worker) {
+                self.served_at.remove(id);
                 let is_new = !self.before.contains(&(id.clone(), trouble.at));
                 if is_new && (self.by_worker.len() < MAX_WORKERS || self.by_worker.contains_key(id)) {
                     self.by_worker.insert(id.clone(), trouble.clone());
@@ -97,7 +118,19 @@ impl Refusals {
         if is_served || workers.unreadable > 0 || self.by_worker.is_empty() {
             return Standing::Served;
         }
-        Standing::Refused { idle, all_left: !self.by_worker.keys().any(|id| reporting.contains(id.as_str())) }
+        let absent = self.absent(&reporting);
+        Standing::Refused { idle, absent }
+    }
+
+    fn absent(&mut self, reporting: &BTreeSet<&str>) -> Absent {
+        self.served_at.retain(|_, at| at.elapsed() < COME_BACK_WITHIN);
+        if self.served_at.keys().any(|id| !reporting.contains(id.as_str())) {
+            Absent::Servers
+        } else if self.by_worker.keys().any(|id| reporting.contains(id.as_str())) {
+            Absent::Nobody
+        } else {
+            Absent::Refusers
+        }
     }
 
     /// What they come to.
@@ -129,7 +162,7 @@ fn line(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use valuesim_shared::control::{Activity, CONTROL_VERSION, Process, Refusal};
 
     use super::*;
@@ -138,7 +171,7 @@ mod tests {
         RunId("r1".to_owned())
     }
 
-    fn worker(id: &str, runs: &[&str], tasks: u32) -> WorkerReport {
+    pub(in crate::fleet) fn worker(id: &str, runs: &[&str], tasks: u32) -> WorkerReport {
         let (id, host, release) = (id.to_owned(), "h".to_owned(), "0.1.0".to_owned());
         WorkerReport {
             version: CONTROL_VERSION,
@@ -169,24 +202,24 @@ mod tests {
         WorkerReport { troubles: vec![trouble], ..worker(id, &[], 0) }
     }
 
-    fn wrong_key(id: &str, at: u64) -> WorkerReport {
+    pub(in crate::fleet) fn wrong_key(id: &str, at: u64) -> WorkerReport {
         refusing(id, at, "the provider refused the key", Refusal { settings: true, ..Refusal::default() })
     }
 
-    fn listing(all: Vec<WorkerReport>) -> Listing<WorkerReport> {
+    pub(in crate::fleet) fn listing(all: Vec<WorkerReport>) -> Listing<WorkerReport> {
         Listing { all, unreadable: 0 }
     }
 
     fn see(refusals: &mut Refusals, all: Vec<WorkerReport>) -> Standing {
-        refusals.see(&run(), &listing(all))
+        refusals.see(&run(), &listing(all), false)
     }
 
     fn refused(idle: &[&str]) -> Standing {
-        Standing::Refused { idle: idle.iter().map(|&id| id.to_owned()).collect(), all_left: false }
+        Standing::Refused { idle: idle.iter().map(|&id| id.to_owned()).collect(), absent: Absent::Nobody }
     }
 
-    fn all_left() -> Standing {
-        Standing::Refused { idle: BTreeSet::new(), all_left: true }
+    fn gone(absent: Absent) -> Standing {
+        Standing::Refused { idle: BTreeSet::new(), absent }
     }
 
     #[test]
@@ -197,9 +230,19 @@ mod tests {
         assert_eq!(see(&mut refusals, vec![wrong_key("w1", 5), worker("w2", &["r1"], 3)]), Standing::Served);
         assert_eq!(see(&mut refusals, vec![wrong_key("w1", 5), worker("w2", &["r1"], 0)]), refused(&["w2"]));
         assert_eq!(see(&mut refusals, vec![wrong_key("w1", 5), worker("w2", &["r2"], 9)]), refused(&[]));
-        assert_eq!(see(&mut refusals, vec![]), all_left(), "those that have ended have said so, too");
+        assert_eq!(see(&mut refusals, vec![]), gone(Absent::Servers), "w2 served it a moment ago");
+        refusals.served_at.clear();
+        assert_eq!(see(&mut refusals, vec![]), gone(Absent::Refusers), "those that have ended have said so, too");
         let again = worker("w1", &["r1"], 0);
         assert_eq!(see(&mut refusals, vec![again]), Standing::Served, "it tries again");
+    }
+
+    #[test]
+    fn a_worker_that_refuses_what_it_served_is_not_missed() {
+        let mut refusals = Refusals::default();
+        assert_eq!(see(&mut refusals, vec![worker("w1", &["r1"], 3)]), Standing::Served);
+        assert_eq!(see(&mut refusals, vec![wrong_key("w1", 5)]), refused(&[]));
+        assert_eq!(see(&mut refusals, vec![]), gone(Absent::Refusers));
     }
 
     #[test]
@@ -207,13 +250,23 @@ mod tests {
         let mut refusals = Refusals::default();
         let busy = || worker("w2", &["r1"], 3);
         assert_eq!(see(&mut refusals, vec![wrong_key("w1", 5), busy()]), Standing::Served);
-        assert_eq!(see(&mut refusals, vec![wrong_key("w1", 5)]), refused(&[]), "it still reports");
-        assert_eq!(see(&mut refusals, vec![]), all_left());
+        assert_eq!(see(&mut refusals, vec![wrong_key("w1", 5)]), gone(Absent::Servers), "w2 may be restarting");
+        assert_eq!(see(&mut refusals, vec![]), gone(Absent::Servers));
         let unreadable = Listing { unreadable: 1, ..listing(vec![]) };
-        assert_eq!(refusals.see(&run(), &unreadable), Standing::Served);
-        assert_eq!(see(&mut refusals, vec![]), all_left(), "nobody was seen to work on it");
+        assert_eq!(refusals.see(&run(), &unreadable, false), Standing::Served);
+        assert_eq!(see(&mut refusals, vec![]), gone(Absent::Servers), "nobody was seen to work on it");
         assert_eq!(see(&mut refusals, vec![busy()]), Standing::Served);
         assert_eq!(see(&mut refusals, vec![]), Standing::Served, "a rollout, or a store that is empty");
+    }
+
+    #[test]
+    fn a_worker_whose_calls_all_wait_for_money_keeps_no_refused_run_alive() {
+        let mut refusals = Refusals::default();
+        let workers = listing(vec![wrong_key("w1", 5), worker("w2", &["r1"], 3)]);
+        assert_eq!(refusals.see(&run(), &workers, false), Standing::Served);
+        assert_eq!(refusals.see(&run(), &workers, true), refused(&["w2"]));
+        let alone = listing(vec![worker("w2", &["r1"], 3)]);
+        assert_eq!(Refusals::default().see(&run(), &alone, true), Standing::Served, "nobody has refused it");
     }
 
     #[test]
@@ -227,7 +280,7 @@ mod tests {
     fn a_report_that_cannot_be_read_may_be_about_this_run() {
         let mut refusals = Refusals::default();
         let workers = Listing { unreadable: 1, ..listing(vec![wrong_key("w1", 5)]) };
-        assert_eq!(refusals.see(&run(), &workers), Standing::Served);
+        assert_eq!(refusals.see(&run(), &workers, false), Standing::Served);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use valuesim_shared::queue::QueueAdmin;
 use valuesim_shared::store::Store;
 
 use super::FleetCoordinator;
-use super::refusals::{Refusals, Refused, Standing};
+use super::refusals::{Absent, Refusals, Refused, Standing};
 
 /// How often to look at what workers report.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -21,7 +21,7 @@ const QUIET_FOR: Duration = Duration::from_secs(5);
 /// The same while others serve the run, and have nothing to do: theirs may be other models.
 const QUIET_FOR_IDLE: Duration = Duration::from_secs(30);
 
-/// The same once none of those that refused the run reports any more: others may be restarting. The last report of a worker that
+/// The same once none of those that refused the run reports any more, or others served it a moment ago: they may be restarting. The last report of a worker that
 /// ends because it refuses a run is read for longer than [`QUIET_FOR`].
 const QUIET_FOR_ABSENT: Duration = Duration::from_mins(1);
 
@@ -57,22 +57,17 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
     }
 
     /// Waits until nothing has moved for a while, and nobody who serves the run can move anything.
-    async fn until_refused(&self, mut refusals: Refusals) -> Refused {
-        let (mut quiet_since, mut before) = (Instant::now(), None);
+    async fn until_refused(&self, refusals: Refusals) -> Refused {
+        let mut watch = Watch::begin(refusals);
         loop {
             sleep(LOOK_EVERY).await;
-            let standing = self.servers.control.workers().await.map(|all| refusals.see(&self.manifest.run, &all));
-            let Ok(Standing::Refused { idle, all_left }) = standing else {
-                before = None;
-                continue;
-            };
-            let least = least_quiet(&idle, all_left);
+            let all_wait = self.treasurer.as_ref().is_some_and(|treasurer| treasurer.is_at_a_wall());
+            let workers = self.servers.control.workers().await;
+            let standing = workers.map(|all| watch.refusals.see(&self.manifest.run, &all, all_wait));
             let progress = self.progress();
-            let now = (idle, progress.cells_finished(), progress.cells_dead());
-            if self.may_move() || before.as_ref() != Some(&now) {
-                (quiet_since, before) = (Instant::now(), Some(now));
-            } else if quiet_since.elapsed() >= least {
-                return refusals.summary();
+            let moved = (progress.cells_finished(), progress.cells_dead());
+            if watch.is_over(standing.ok(), moved, self.may_move()) {
+                return watch.refusals.summary();
             }
         }
     }
@@ -89,25 +84,84 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
     }
 }
 
+/// How long nothing has moved while a run is refused.
+struct Watch {
+    refusals: Refusals,
+    quiet_since: Instant,
+    /// The workers without a task, and the numbers of finished and dead cells; none unless the run was refused.
+    before: Option<(BTreeSet<String>, (u64, u64))>,
+}
+
+impl Watch {
+    fn begin(refusals: Refusals) -> Self {
+        Self { refusals, quiet_since: Instant::now(), before: None }
+    }
+
+    /// Takes in one look, of which `standing` is what workers say, if that is known. Returns whether the run is to end.
+    fn is_over(&mut self, standing: Option<Standing>, cells: (u64, u64), may_move: bool) -> bool {
+        let Some(Standing::Refused { idle, absent }) = standing else {
+            self.before = None;
+            return false;
+        };
+        let least = least_quiet(&idle, absent);
+        let now = (idle, cells);
+        if may_move || self.before.as_ref() != Some(&now) {
+            (self.quiet_since, self.before) = (Instant::now(), Some(now));
+            return false;
+        }
+        self.quiet_since.elapsed() >= least
+    }
+}
+
 /// How long nothing must have moved while these workers serve the run and have no task.
-fn least_quiet(idle: &BTreeSet<String>, all_left: bool) -> Duration {
-    match (all_left, idle.is_empty()) {
-        (true, _) => QUIET_FOR_ABSENT,
-        (false, true) => QUIET_FOR,
-        (false, false) => QUIET_FOR_IDLE,
+fn least_quiet(idle: &BTreeSet<String>, absent: Absent) -> Duration {
+    match (absent, idle.is_empty()) {
+        (Absent::Refusers | Absent::Servers, _) => QUIET_FOR_ABSENT,
+        (Absent::Nobody, true) => QUIET_FOR,
+        (Absent::Nobody, false) => QUIET_FOR_IDLE,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use valuesim_shared::id::RunId;
+
+    use super::super::refusals::tests::{listing, worker, wrong_key};
     use super::*;
 
     #[test]
-    fn others_have_longer_to_come_once_those_that_refused_the_run_are_gone() {
+    fn others_have_longer_to_come_once_somebody_is_gone() {
         let (nobody, somebody) = (BTreeSet::new(), BTreeSet::from(["w1".to_owned()]));
-        assert_eq!(least_quiet(&nobody, false), Duration::from_secs(5));
-        assert_eq!(least_quiet(&somebody, false), Duration::from_secs(30));
-        assert_eq!(least_quiet(&nobody, true), Duration::from_mins(1));
-        assert_eq!(least_quiet(&somebody, true), Duration::from_mins(1));
+        assert_eq!(least_quiet(&nobody, Absent::Nobody), Duration::from_secs(5));
+        assert_eq!(least_quiet(&somebody, Absent::Nobody), Duration::from_secs(30));
+        for absent in [Absent::Refusers, Absent::Servers] {
+            assert_eq!(least_quiet(&nobody, absent), Duration::from_mins(1));
+            assert_eq!(least_quiet(&somebody, absent), Duration::from_mins(1));
+        }
+    }
+
+    /// Looks once a second at a run that one worker refuses, and that another one serves for a minute. It is away from then on for
+    /// `away`. Returns after how many seconds the run is ended, if it is.
+    async fn ended_after(away: u64) -> Option<u64> {
+        let (run, mut watch) = (RunId("r1".to_owned()), Watch::begin(Refusals::default()));
+        for second in 0..600 {
+            sleep(LOOK_EVERY).await;
+            let name = if second < 60 { "good" } else { "good-again" };
+            let is_there = second < 60 || second >= 60 + away;
+            let good = worker(name, &["r1"], 3);
+            let all = [wrong_key("bad", 5)].into_iter().chain(Some(good).filter(|_| is_there)).collect();
+            let standing = watch.refusals.see(&run, &listing(all), false);
+            if watch.is_over(Some(standing), (1, 0), false) {
+                return Some(second);
+            }
+        }
+        None
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn workers_that_served_a_run_have_a_minute_to_come_back_while_another_refuses_it() {
+        assert_eq!(ended_after(45).await, None, "they have restarted");
+        let ended = ended_after(600).await.expect("nobody comes back");
+        assert!((118..125).contains(&ended), "{ended}");
     }
 }

@@ -1,6 +1,8 @@
 //! Gives out a run's budget in purses to its workers, and ends the run when no call can be paid for.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,8 +22,9 @@ const TICK: Duration = Duration::from_millis(100);
 /// How long nothing must have moved at the wall: workers between two calls want nothing for a moment.
 const QUIET_FOR: Duration = Duration::from_secs(1);
 
-/// The same while calls of some models could still be paid for: the longest pause that a provider may ask for, and more.
-const QUIET_FOR_OTHERS: Duration = Duration::from_secs(45);
+/// The same while open cells of other models could still be paid for: whatever holds them up, such as an outage of their provider, a
+/// run without a budget would wait for it, too. This bounds only how long a run waits that nobody can help.
+const QUIET_FOR_OTHERS: Duration = Duration::from_hours(1);
 
 /// What a coordinator needs to know of its run's budget.
 #[derive(Debug)]
@@ -41,12 +44,24 @@ pub(super) struct Treasurer {
     run: RunId,
     folder: PathBuf,
     book: Mutex<PurseBook>,
+    is_at_a_wall: AtomicBool,
     tell: fn(&str),
+}
+
+/// What else a run may do while calls of some models cannot be paid for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Others {
+    /// No cell of another model is open.
+    Done,
+    /// Cells of other models are open.
+    Open,
+    /// The same, and they wait for a time that will come.
+    Wait,
 }
 
 impl Treasurer {
     pub(super) fn new(purses: Purses, run: RunId, folder: PathBuf, book: PurseBook, tell: fn(&str)) -> Self {
-        Self { purses, run, folder, book: Mutex::new(book), tell }
+        Self { purses, run, folder, book: Mutex::new(book), is_at_a_wall: AtomicBool::new(false), tell }
     }
 
     fn book(&self) -> MutexGuard<'_, PurseBook> {
@@ -66,8 +81,14 @@ impl Treasurer {
         }
     }
 
-    /// Gives out purses until the run is at the wall: calls wait, and nothing can pay for them any more.
-    pub(super) async fn until_the_wall(&self) -> Result<(), FleetError> {
+    /// Whether all calls that there are wait for money that no purse can give back.
+    pub(super) fn is_at_a_wall(&self) -> bool {
+        self.is_at_a_wall.load(Ordering::Relaxed)
+    }
+
+    /// Gives out purses until the run is at the wall: calls wait, nothing can pay for them any more, and `others` says of the models
+    /// beside these that they are done.
+    pub(super) async fn until_the_wall(&self, others: impl Fn(&BTreeSet<usize>) -> Others) -> Result<(), FleetError> {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut at_the_wall_since = None;
@@ -77,12 +98,19 @@ impl Treasurer {
             for warning in self.book().warnings() {
                 (self.tell)(&warning);
             }
+            self.is_at_a_wall.store(draws.is_at_the_wall, Ordering::Relaxed);
             if !draws.is_at_the_wall {
                 at_the_wall_since = None;
                 continue;
             }
             let since = *at_the_wall_since.get_or_insert_with(Instant::now);
-            if since.elapsed() >= if draws.is_for_all { QUIET_FOR } else { QUIET_FOR_OTHERS } {
+            let is_over = since.elapsed() >= QUIET_FOR
+                && match others(&draws.walled) {
+                    Others::Done => true,
+                    Others::Open => since.elapsed() >= QUIET_FOR_OTHERS,
+                    Others::Wait => false,
+                };
+            if is_over {
                 return Ok(());
             }
         }

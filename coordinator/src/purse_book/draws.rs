@@ -1,5 +1,7 @@
 //! Who may draw how much next, and whether the run is at its wall.
 
+use std::collections::BTreeSet;
+
 use valuesim_shared::budget::PurseLimit;
 use valuesim_shared::budget::purses::{Found, Stated};
 use valuesim_shared::money::NanoUsd;
@@ -25,8 +27,8 @@ pub struct Draws {
     pub to_shrink: Vec<(String, Stated, Vec<NanoUsd>)>,
     /// Whether calls wait, nothing is in flight, and no money can come back.
     pub is_at_the_wall: bool,
-    /// Whether the limits at which calls wait are those of all models. Otherwise others may be about to go on.
-    pub is_for_all: bool,
+    /// The models under limits that do not pay for what waits. Others may be about to go on.
+    pub walled: BTreeSet<usize>,
 }
 
 /// A call that waits for money.
@@ -69,7 +71,7 @@ impl PurseBook {
         let has_answers = self.kept.open.keys().all(|owner| found.stated.contains_key(owner));
         draws.is_at_the_wall =
             !unpaid.is_empty() && is_quiet && has_answers && draws.granted.is_empty() && draws.to_shrink.is_empty();
-        draws.is_for_all = self.failing(&unpaid).iter().any(|limit| limit.models.len() == self.models);
+        draws.walled = self.failing(&unpaid).iter().flat_map(|limit| limit.models.iter().copied()).collect();
         draws
     }
 

@@ -77,7 +77,9 @@ impl Life {
     /// A coordinator, which ends at the wall.
     fn coordinator(&self, limit: u64) -> AbortOnDropHandle<()> {
         let treasurer = self.treasurer(limit);
-        AbortOnDropHandle::new(tokio::spawn(async move { treasurer.until_the_wall().await.expect("goes on") }))
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            treasurer.until_the_wall(|_| Others::Done).await.expect("goes on");
+        }))
     }
 
     /// A worker that makes calls as long as it can pay for them.
@@ -171,6 +173,59 @@ async fn an_undisturbed_fleet_uses_next_to_all_of_its_budget() {
     assert!(charged <= LIMIT && charged + 2 * MOST >= LIMIT, "{charged}");
     let used = life.treasurer(LIMIT).used();
     assert_eq!((used.limit, used.spent + used.reserved <= used.limit), (NanoUsd(LIMIT), true), "{used:?}");
+}
+
+/// Two models, of which the second has a small purse of its own that is spent at once, while the provider of the first is away for
+/// `away`. Returns when the run ended, and whether calls of the first were paid for afterwards.
+async fn with_one_purse_spent(away: Duration, others: impl Fn(bool) -> Others) -> (Duration, bool) {
+    let (purses, folder) = (Purses::in_memory(), folder());
+    let of = |name: &str, limit, models: &[usize]| PurseLimit {
+        name: name.to_owned(),
+        models: models.to_vec(),
+        ..limits(limit).remove(0)
+    };
+    let limits = vec![of("the run", LIMIT, &[0, 1]), of("the second", 5 * MOST, &[1])];
+    let book = PurseBook::new(limits, vec![NanoUsd(0); 2]);
+    let treasurer = Treasurer::new(purses.clone(), run(), folder.path().to_owned(), book, |_| {});
+    let budget = Budget::in_fleet(purses, run(), "w".to_owned(), 2);
+    let (begun, is_done) = (Instant::now(), AtomicBool::new(false));
+    let call = async |model| {
+        let money = budget.reserve(model, NanoUsd(MOST)).await?;
+        sleep(Duration::from_millis(200)).await;
+        money.settle(NanoUsd(MOST));
+        Ok::<(), valuesim_shared::budget::OutOfBudget>(())
+    };
+    let second = async { while call(1).await.is_ok() {} };
+    let first = async {
+        sleep(away).await;
+        call(0).await.expect("it has money");
+        is_done.store(true, Ordering::Relaxed);
+        std::future::pending::<()>().await;
+    };
+    let wall = treasurer.until_the_wall(|walled| {
+        assert_eq!(walled, &BTreeSet::from([1]));
+        others(is_done.load(Ordering::Relaxed))
+    });
+    tokio::select! {
+        () = async { tokio::join!(first, second); } => unreachable!("the calls wait for ever"),
+        ended = wall => ended.expect("looks"),
+    }
+    (begun.elapsed(), is_done.load(Ordering::Relaxed))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_purse_that_is_spent_ends_no_run_while_other_models_are_held_up() {
+    let until_done = |is_done| if is_done { Others::Done } else { Others::Open };
+    let away = Duration::from_mins(10);
+    let (after, is_done) = with_one_purse_spent(away, until_done).await;
+    assert!(is_done && after >= away && after < away + Duration::from_secs(10), "{after:?}");
+    // Nobody helps for an hour; or the time of the others is still to come.
+    let away = Duration::from_hours(5);
+    let (after, is_done) = with_one_purse_spent(away, until_done).await;
+    assert!(!is_done && after >= QUIET_FOR_OTHERS && after < QUIET_FOR_OTHERS + Duration::from_mins(1), "{after:?}");
+    let until_its_hour = |is_done| if is_done { Others::Done } else { Others::Wait };
+    let (after, is_done) = with_one_purse_spent(away, until_its_hour).await;
+    assert!(is_done && after >= away && after < away + Duration::from_secs(10), "{after:?}");
 }
 
 #[tokio::test(start_paused = true)]
