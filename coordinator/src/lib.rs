@@ -46,3 +46,4 @@ pub mod table;
 pub mod taken_cells;
 pub mod terminal_escape;
 pub mod verify;
+pub mod wall;

@@ -1,9 +1,11 @@
 //! What a run has spent at most: its finished cells, and the calls of the others that the store knows.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
+use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use valuesim_shared::budget::{Budget, PurseLimit};
 use valuesim_shared::control::{BudgetUse, Order};
@@ -17,6 +19,10 @@ use crate::fleet::BudgetGauge;
 use crate::ledger::{Ledger, LedgerError};
 use crate::plan::Plan;
 use crate::purse_book::{BOOK_FILE, BookError, PurseBook};
+use crate::wall::{Others, WallWatch};
+
+/// How often to look whether calls of some models wait for money that does not come.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// How many cells are looked up in the store at once.
 const READS_AT_ONCE: usize = 64;
@@ -80,14 +86,24 @@ pub fn obey(budget: &Budget, order: &Order, tell: fn(&str)) {
     }
 }
 
-/// Cancels `halting` once no call can be paid for, unless nobody works any more. Returns whether that is so.
+/// Cancels `halting` once no call can be paid for and `others` says that no other model has something to do, unless nobody works any
+/// more. Returns whether that is so.
 pub async fn stop_at_the_wall(
     budget: Option<&Budget>,
-    nobody_works: &CancellationToken,
-    halting: &CancellationToken,
+    others: impl Fn(&BTreeSet<usize>) -> Others,
+    (nobody_works, halting): (&CancellationToken, &CancellationToken),
 ) -> bool {
     let Some(budget) = budget else { return false };
-    nobody_works.run_until_cancelled(budget.exhausted()).await;
+    let watching = async {
+        let mut watch = WallWatch::default();
+        while !watch.is_over(budget.walled().as_ref(), &others) {
+            if timeout(LOOK_EVERY, budget.exhausted()).await.is_ok() {
+                return;
+            }
+        }
+        budget.exhaust();
+    };
+    nobody_works.run_until_cancelled(watching).await;
     halting.cancel();
     budget.is_exhausted()
 }

@@ -11,6 +11,7 @@ mod shared;
 mod state;
 pub mod statement;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
@@ -69,8 +70,8 @@ impl Budget {
         self.shared.locked()
     }
 
-    /// Reserves money for a call to a model that costs at most `amount`. Waits while calls in flight may give some back, and
-    /// in a fleet until its purses know of the call.
+    /// Reserves money for a call to a model that costs at most `amount`. Waits while calls in flight may give some back, or other
+    /// models have money left, until [`Self::exhaust`]; and in a fleet until its purses know of the call.
     pub async fn reserve(&self, model: usize, amount: NanoUsd) -> Result<Reservation, OutOfBudget> {
         let mut waiting = Waiting { budget: self, need: None };
         loop {
@@ -119,7 +120,8 @@ impl Budget {
         Ok(None)
     }
 
-    /// Waits until a call cannot be paid for and nothing comes back. In a fleet, others decide that.
+    /// Waits until a call cannot be paid for and nothing comes back, of whichever model, or until [`Self::exhaust`]. In a fleet, others
+    /// decide that.
     pub async fn exhausted(&self) {
         loop {
             let mut exhausted = std::pin::pin!(self.shared.exhausted.notified());
@@ -129,6 +131,19 @@ impl Budget {
             }
             exhausted.await;
         }
+    }
+
+    /// The models of which no call can be paid for, if only such calls wait and none is in flight. Calls of other models may be about
+    /// to be made. None in a fleet, where others decide that.
+    pub fn walled(&self) -> Option<BTreeSet<usize>> {
+        self.state().walled()
+    }
+
+    /// Ends the wait of calls that cannot be paid for: calls of other models are not about to be made.
+    pub fn exhaust(&self) {
+        self.state().is_exhausted = true;
+        self.shared.changed.notify_waiters();
+        self.shared.exhausted.notify_waiters();
     }
 
     /// Whether a call could not be paid for.

@@ -13,6 +13,7 @@ use valuesim_coordinator::plan::Plan;
 use valuesim_coordinator::retrieval::Retrieval;
 use valuesim_coordinator::rounds::Rounds;
 use valuesim_coordinator::spent::{gauge, obey, open_budget, stop_at_the_wall};
+use valuesim_coordinator::wall::Others;
 use valuesim_shared::budget::{Budget, PurseLimit};
 use valuesim_shared::control::{Control as _, DesiredState, FolderControl, Order, RunPhase, this_process};
 use valuesim_shared::id::RunId;
@@ -187,7 +188,8 @@ impl OneProcess {
             nobody_works.cancel();
             end
         };
-        let watching = stop_at_the_wall(self.budget.as_ref(), &nobody_works, &halting);
+        let others = |walled: &_| Others::of(&self.coordinator, walled);
+        let watching = stop_at_the_wall(self.budget.as_ref(), others, (&nobody_works, &halting));
         let (end, worked, is_spent) = tokio::join!(coordinating, working, watching);
         Ok(match (worked?, end?) {
             (_, RunEnd::Finished) => FleetEnd::Finished,

@@ -115,6 +115,28 @@ fn a_budget_of_a_model_in_the_file_is_a_wall_too() {
 }
 
 #[test]
+fn a_model_whose_budget_is_spent_ends_no_cell_of_another() {
+    let sandbox = Sandbox::new();
+    let latency = Latency::Fixed(Duration::from_millis(5));
+    let provider = Simulated::start(ProviderOptions { latency, ..ProviderOptions::default() });
+    let model = |name: &str, more: &str| {
+        format!(
+            "[[model]]\nname = '{name}'\nbase_url = '{}'\nmax_output_tokens = 4000\n{more}\n\
+             price = {{ input_usd_per_million = 1, output_usd_per_million = 2 }}\n",
+            provider.base_url()
+        )
+    };
+    // One call at a time: nothing is reserved between two of them.
+    let models = [model("slow", "limits = { calls_in_flight = 1 }"), model("spent", "budget_usd = 0.1")].concat();
+    let about = "methods = ['full-info']\nsurvey.synthetic = 60\nsample.users = 2\nsplit.only = [1]\n";
+    fs::write(sandbox.path("limited.toml"), [about, &models].concat()).unwrap();
+    let said = sandbox.run(&["run", "limited.toml"]).expect_code(3);
+    let folder = fs::read_dir(sandbox.path("runs")).unwrap().next().unwrap().unwrap().path();
+    let models: Vec<u16> = ledger::cells(&folder).into_iter().map(|(cell, _)| cell.0).collect();
+    assert_eq!(models, [0, 0], "{}", said.stderr);
+}
+
+#[test]
 fn a_budget_that_cannot_be_kept_is_refused() {
     let sandbox = Sandbox::new();
     let refused = |flags: &[&str], expected: &str| {

@@ -1,5 +1,6 @@
 //! Lets cells be sent round by round, where a run asks its people in rounds.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -72,8 +73,14 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         !self.plan.models().any(|model| self.has_open_cells(model))
     }
 
-    /// Whether cells of a model with the people so far are neither finished nor dead.
-    pub(crate) fn has_open_cells(&self, model: ModelId) -> bool {
+    /// Whether cells with the people so far of a model that is none of these are neither finished nor dead.
+    pub(crate) fn has_open_cells_beside(&self, models: &BTreeSet<usize>) -> bool {
+        let mut others = self.plan.models().filter(|model| !models.contains(&usize::from(model.0)));
+        others.any(|model| self.has_open_cells(model))
+    }
+
+    /// The same of one model.
+    fn has_open_cells(&self, model: ModelId) -> bool {
         let cells = usize::try_from(self.last_of_the_round()).unwrap_or(usize::MAX);
         let cell_states = self.cell_states();
         self.plan.cells_of(model).take(cells).any(|cell| !cell_states.is_settled(cell))

@@ -15,16 +15,10 @@ use valuesim_shared::store::EmbeddedStore;
 
 use super::FleetError;
 use crate::purse_book::{Draws, PurseBook, Used};
+use crate::wall::{Others, WallWatch};
 
 /// How often purses are looked at.
 const TICK: Duration = Duration::from_millis(100);
-
-/// How long nothing must have moved at the wall: workers between two calls want nothing for a moment.
-const QUIET_FOR: Duration = Duration::from_secs(1);
-
-/// The same while open cells of other models could still be paid for: whatever holds them up, such as an outage of their provider, a
-/// run without a budget would wait for it, too. This bounds only how long a run waits that nobody can help.
-const QUIET_FOR_OTHERS: Duration = Duration::from_hours(1);
 
 /// What a coordinator needs to know of its run's budget.
 #[derive(Debug)]
@@ -46,17 +40,6 @@ pub(super) struct Treasurer {
     book: Mutex<PurseBook>,
     is_at_a_wall: AtomicBool,
     tell: fn(&str),
-}
-
-/// What else a run may do while calls of some models cannot be paid for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Others {
-    /// No cell of another model is open.
-    Done,
-    /// Cells of other models are open.
-    Open,
-    /// The same, and they wait for a time that will come.
-    Wait,
 }
 
 impl Treasurer {
@@ -91,7 +74,7 @@ impl Treasurer {
     pub(super) async fn until_the_wall(&self, others: impl Fn(&BTreeSet<usize>) -> Others) -> Result<(), FleetError> {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut at_the_wall_since = None;
+        let mut watch = WallWatch::default();
         loop {
             ticks.tick().await;
             let draws = self.look().await?;
@@ -99,18 +82,7 @@ impl Treasurer {
                 (self.tell)(&warning);
             }
             self.is_at_a_wall.store(draws.is_at_the_wall, Ordering::Relaxed);
-            if !draws.is_at_the_wall {
-                at_the_wall_since = None;
-                continue;
-            }
-            let since = *at_the_wall_since.get_or_insert_with(Instant::now);
-            let is_over = since.elapsed() >= QUIET_FOR
-                && match others(&draws.walled) {
-                    Others::Done => true,
-                    Others::Open => since.elapsed() >= QUIET_FOR_OTHERS,
-                    Others::Wait => false,
-                };
-            if is_over {
+            if watch.is_over(Some(&draws.walled).filter(|_| draws.is_at_the_wall), &others) {
                 return Ok(());
             }
         }

@@ -1,6 +1,5 @@
 //! Opens the book of a run's budget, and ends the run at its wall.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,12 +14,13 @@ use valuesim_shared::money::NanoUsd;
 use valuesim_shared::queue::QueueAdmin;
 use valuesim_shared::store::{EmbeddedStore, Store};
 
-use super::treasurer::{FleetBudget, Others, Treasurer};
+use super::treasurer::{FleetBudget, Treasurer};
 use super::{BudgetGauge, FleetCoordinator, FleetError};
 use crate::ledger::Ledger;
 use crate::plan::Plan;
 use crate::purse_book::{PurseBook, Used};
 use crate::spent::{SpentError, spent_at_most, spent_in_ledger, spent_in_store};
+use crate::wall::Others;
 
 /// How long workers that know nothing of a budget may take to leave the run, with `--grace` and what it takes to notice.
 const LEAVE_WITHIN: Duration = Duration::from_mins(2);
@@ -116,7 +116,7 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
     /// Gives out the budget. At the wall, lets the workers leave, and cancels `stopping` once everything finished is here.
     pub(super) async fn keep_budget(&self, stopping: &CancellationToken) -> FleetError {
         let Some(treasurer) = &self.treasurer else { return std::future::pending().await };
-        if let Err(error) = treasurer.until_the_wall(|walled| self.beside(walled)).await {
+        if let Err(error) = treasurer.until_the_wall(|walled| Others::of(&self.coordinator, walled)).await {
             return error;
         }
         (self.tell)("no call can be paid for any more: the run's workers leave");
@@ -133,16 +133,6 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
             never = leaving => never,
             failed = treasurer.until_failure() => failed,
         }
-    }
-
-    /// What models beside these do.
-    fn beside(&self, walled: &BTreeSet<usize>) -> Others {
-        let beside =
-            self.manifest.models().map(|(model, _)| model).filter(|model| !walled.contains(&usize::from(model.0)));
-        if !beside.into_iter().any(|model| self.coordinator.has_open_cells(model)) {
-            return Others::Done;
-        }
-        if self.coordinator.waits_for_cheap_hours() { Others::Wait } else { Others::Open }
     }
 
     /// Whether the run is ending because of its budget.

@@ -1,6 +1,6 @@
 //! The money of a run's calls in one process: what is free, reserved and spent, and which calls wait for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::drawn::Drawn;
 use super::limit::{PurseLimit, told, warning};
@@ -101,11 +101,27 @@ impl State {
         Some(Reserved { model, amount, purse, ticket })
     }
 
-    /// Whether no waiting call can be paid for, now or when calls in flight end.
-    pub(super) fn is_at_the_wall(&self) -> bool {
+    /// The models under purses that cannot pay for calls that wait, if no waiting call can be paid for, now or when calls in flight
+    /// end.
+    pub(super) fn walled(&self) -> Option<BTreeSet<usize>> {
         let can_pay = |need: &Need| self.can_pay(*need);
         let is_alone = self.drawn.is_none();
-        is_alone && self.reserved_calls == 0 && !self.waiting.is_empty() && !self.waiting.keys().any(can_pay)
+        let waits = is_alone && self.reserved_calls == 0 && !self.waiting.is_empty();
+        if !waits || self.waiting.keys().any(can_pay) {
+            return None;
+        }
+        let fails = |purse: &&Purse| {
+            self.waiting.keys().any(|(amount, model)| purse.models.contains(model) && purse.free() < *amount)
+        };
+        Some(self.purses.iter().filter(fails).flat_map(|purse| purse.models.iter().copied()).collect())
+    }
+
+    /// Whether that is so of all models. Otherwise others may be about to go on.
+    pub(super) fn is_at_the_wall(&self) -> bool {
+        let of_all = |walled: BTreeSet<usize>| {
+            self.purses.iter().flat_map(|purse| &purse.models).all(|model| walled.contains(model))
+        };
+        self.walled().is_some_and(of_all)
     }
 
     /// Takes back money for a call that was not sent.

@@ -32,8 +32,20 @@ async fn what_is_reserved_is_not_free_and_what_was_not_used_is_again() {
 async fn a_purse_of_a_model_is_a_wall_for_this_model_alone() {
     let budget = budget(100);
     budget.reserve(1, NanoUsd(50)).await.expect("is free").settle(NanoUsd(50));
-    budget.reserve(0, NanoUsd(50)).await.expect("is free").settle(NanoUsd(1));
-    assert_eq!(budget.reserve(1, NanoUsd(1)).await.err(), Some(OutOfBudget));
+    let waiting = budget.reserve(1, NanoUsd(1));
+    let others = async {
+        tokio::task::yield_now().await;
+        assert!(!budget.is_exhausted(), "others may go on");
+        assert_eq!(budget.walled(), Some(BTreeSet::from([1])));
+        let money = budget.reserve(0, NanoUsd(50)).await.expect("is free");
+        assert_eq!(budget.walled(), None, "a call is in flight");
+        money.settle(NanoUsd(1));
+        assert_eq!(budget.walled(), Some(BTreeSet::from([1])));
+        budget.exhaust();
+    };
+    let (waited, ()) = tokio::join!(waiting, others);
+    assert_eq!(waited.err(), Some(OutOfBudget));
+    budget.exhausted().await;
 }
 
 #[tokio::test]
@@ -83,7 +95,17 @@ proptest! {
                 }
             };
             let set: tokio::task::JoinSet<u64> = calls.into_iter().map(one).collect();
-            set.join_all().await.into_iter().sum::<u64>()
+            let watching = async {
+                while budget.walled().is_none() {
+                    tokio::task::yield_now().await;
+                }
+                budget.exhaust();
+                std::future::pending::<u64>().await
+            };
+            tokio::select! {
+                spent = set.join_all() => spent.into_iter().sum::<u64>(),
+                spent = watching => spent,
+            }
         });
         prop_assert!(spent <= limit, "{} of {}", spent, limit);
         prop_assert_eq!(budget.used(), Some((NanoUsd(limit), NanoUsd(spent), NanoUsd(0))));

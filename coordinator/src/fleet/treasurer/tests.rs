@@ -14,6 +14,7 @@ use valuesim_shared::budget::statement::{Account, Statement};
 use valuesim_shared::money::NanoUsd;
 
 use super::*;
+use crate::wall::QUIET_FOR_OTHERS;
 
 /// What a call can cost at most.
 const MOST: u64 = 1_000;
