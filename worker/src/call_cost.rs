@@ -105,6 +105,13 @@ pub(crate) fn uncertain_spend_on_texts(model: &ModelSettings, texts: &[&str]) ->
     with_costs(tokens(bytes / BYTES_PER_TOKEN), tokens(bytes), model.price.as_ref())
 }
 
+/// What an answered request for embeddings used whose tokens the provider did not report.
+pub(crate) fn counted_texts(model: &ModelSettings, texts: &[&str], uncertain: &UncertainSpend) -> UncertainSpend {
+    let Some(tokenizer) = Tokenizer::of_model(model.name_at_provider()) else { return *uncertain };
+    let input = texts.iter().map(|text| tokenizer.count(text)).sum();
+    with_costs(Tokens { input, ..Tokens::default() }, uncertain.at_most, model.price.as_ref())
+}
+
 /// Adds the costs of tokens at a price; 0 without a price.
 fn with_costs(likely: Tokens, at_most: Tokens, price: Option<&Price>) -> UncertainSpend {
     let now = PricedCall::at(SystemTime::now());
@@ -147,6 +154,19 @@ mod tests {
         let by_length = counted_of("of-somebody", prompt, reply);
         assert_eq!((by_length.likely.input, by_length.likely.output), (EncodedText::new(prompt).bytes() as u64 / 4, 5));
         assert!(by_length.at_most.input >= prompt.len() as u64 && by_length.at_most.output >= 16_384);
+    }
+
+    #[test]
+    fn embeddings_without_usage_are_counted_as_well() {
+        let texts = ["tiktoken is great!", "2 + 2 = 4"];
+        let check = |name: &str, expected: u64| {
+            let model = ModelSettings { price: Some(Price::flat(1.0, None, 0.0)), ..ModelSettings::named(name) };
+            let used = counted_texts(&model, &texts, &uncertain_spend_on_texts(&model, &texts));
+            assert_eq!((used.likely.input, used.likely_cost), (expected, NanoUsd(1_000 * expected)), "{name}");
+            assert_eq!((used.at_most.input, used.at_most_cost), (27, NanoUsd(27_000)), "{name}");
+        };
+        check("text-embedding-3-small", 6 + 7);
+        check("of-somebody", 27 / 4);
     }
 
     #[test]

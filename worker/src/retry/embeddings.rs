@@ -9,7 +9,7 @@ use valuesim_shared::stage::Stage;
 use super::attempt::{acquire, failure_settlement};
 use super::delay::{ceilings, delay, sleep_unless_stopped};
 use super::verdict::MAX_MALFORMED;
-use crate::call_cost::{Billed, answered, uncertain_spend_on_texts};
+use crate::call_cost::{Billed, answered, counted_texts, uncertain_spend_on_texts};
 use crate::halt::Halt;
 use crate::provider::{CallError, CallErrorKind, Decision, EmbeddingsClient, Vectors};
 use crate::timeouts::Backoff;
@@ -70,7 +70,8 @@ async fn attempt<D: PermitDesk>(
     let ended = client.send(texts).await;
     match &ended {
         Ok(Vectors { tokens, .. }) => {
-            permit.settle(Settlement::answered(*tokens));
+            let uncertain = if tokens.is_none() { counted_texts(model, texts, &uncertain) } else { uncertain };
+            permit.settle(Settlement::answered(tokens.or(Some(uncertain.likely))));
             let billed = Billed { tokens: *tokens, ..Billed::default() };
             spend.add(&answered(billed, model.price.as_ref(), &uncertain));
         }
