@@ -5,9 +5,11 @@ mod text;
 mod usage_export;
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use serde::Serialize;
 use valuesim_shared::cell;
+use valuesim_shared::day::Day;
 use valuesim_shared::experiment::Experiment;
 use valuesim_shared::id::ModelId;
 use valuesim_shared::money::{NanoUsd, Tokens};
@@ -171,14 +173,20 @@ impl Pricing<'_> {
         }
     }
 
-    /// The spend at the prices of the table, if there is one: by the mean size of its calls, in the dearest hours.
-    fn again(&self, model: ModelId, spend: &StageSpend) -> StageSpend {
+    fn asked_tier(&self, model: ModelId) -> Option<&str> {
+        self.experiment.models[usize::from(model.0)].asked_tier()
+    }
+
+    /// The spend of a cell that ended on this day at the prices of the table, if there is one: by the mean size of its calls, in the
+    /// day's dearest hours.
+    fn again(&self, model: ModelId, spend: &StageSpend, day: Option<Day>) -> StageSpend {
         let (Some(_), Some(price)) = (self.table, self.price(model)) else { return spend.clone() };
-        let rates = price.dearest_rates(spend.tokens.input / spend.answered.max(1));
+        let day = day.unwrap_or_else(|| Day::of(SystemTime::now()));
+        let rates = price.dearest_rates(spend.tokens.input / spend.answered.max(1), day, 1);
         let mut again = spend.clone();
         again.cost = rates.cost(spend.tokens);
         again.unsure.likely_cost = rates.cost(spend.unsure.likely);
-        again.unsure.at_most_cost = price.cost_at_most(spend.unsure.at_most);
+        again.unsure.at_most_cost = price.cost_at_most(spend.unsure.at_most, self.asked_tier(model));
         again.asked_again.cost = rates.cost(spend.asked_again.tokens);
         again.unusable.cost = rates.cost(spend.unusable.tokens);
         again
@@ -193,6 +201,7 @@ struct Sums {
     reused: BTreeMap<ModelId, ReusedReplies>,
     reported_models: BTreeMap<String, Vec<String>>,
     simulated: bool,
+    last_day: Option<Day>,
 }
 
 impl Sums {
@@ -205,6 +214,7 @@ impl Sums {
         };
         names.add(&CellSpend { reported_models: spend.reported_models.clone(), ..CellSpend::default() });
         self.reported_models.insert(name.to_owned(), names.reported_models);
+        self.last_day = self.last_day.max(spend.day);
         let day = spend.day.map_or_else(|| "unknown".to_owned(), |day| day.to_string());
         let total = spend.total();
         for (by, key) in [(By::Model, name.to_owned()), (By::Fold, fold.to_string()), (By::Day, day)] {
@@ -224,7 +234,8 @@ impl Bill {
         for (model, settings) in (0..).map(ModelId).zip(&experiment.models) {
             for row in ledger.spend(model)? {
                 let (cell, mut spend) = row?;
-                spend.stages.values_mut().for_each(|stage| *stage = pricing.again(model, stage));
+                let day = spend.day;
+                spend.stages.values_mut().for_each(|stage| *stage = pricing.again(model, stage, day));
                 sums.add((model, &settings.name), cell.fold.number(), &spend);
             }
         }
@@ -285,12 +296,13 @@ impl Sums {
     fn saved(&self, pricing: &Pricing<'_>, is_priced: bool) -> Saved {
         let (mut cache, mut sharing, mut reuse, mut reused) =
             (NanoUsd(0), NanoUsd(0), NanoUsd(0), ReusedReplies::default());
+        let day = self.last_day.unwrap_or_else(|| Day::of(SystemTime::now()));
         for (&(model, stage), spend) in &self.by_model_and_stage {
             let arms =
                 pricing.experiment.methods.iter().filter(|method| cell::stages(&[**method]).contains(&stage)).count();
             sharing += spend.cost.times((arms as u64).saturating_sub(1));
             let Some(price) = pricing.price(model) else { continue };
-            let rates = price.dearest_rates(spend.tokens.input / spend.answered.max(1));
+            let rates = price.dearest_rates(spend.tokens.input / spend.answered.max(1), day, 1);
             let cached = Tokens { input: spend.tokens.cached, ..Tokens::default() };
             cache += rates.cost(cached) - rates.cost(Tokens { cached: cached.input, ..cached });
         }
@@ -299,7 +311,7 @@ impl Sums {
             let mean_input = replies.tokens.input / replies.replies.max(1);
             reuse += pricing
                 .price(model)
-                .map(|price| price.dearest_rates(mean_input).cost(replies.tokens))
+                .map(|price| price.dearest_rates(mean_input, day, 1).cost(replies.tokens))
                 .unwrap_or_default();
         }
         let money = |amount: NanoUsd| is_priced.then_some(amount);

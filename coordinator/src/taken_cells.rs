@@ -2,8 +2,10 @@
 //! differs.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::SystemTime;
 
 use valuesim_shared::cell::needs_retrieval;
+use valuesim_shared::day::Day;
 use valuesim_shared::experiment::Experiment;
 use valuesim_shared::id::{Cell, ModelId, RunId};
 use valuesim_shared::method::Method;
@@ -130,7 +132,8 @@ impl Found {
         let is_payer = spend.taken_from.is_none();
         let at_list_price = || {
             let mean_input = reused.tokens.input / reused.replies.max(1);
-            price.map(|price| price.dearest_rates(mean_input).cost(reused.tokens)).unwrap_or_default()
+            let day = spend.day.unwrap_or_else(|| Day::of(SystemTime::now()));
+            price.map(|price| price.dearest_rates(mean_input, day, 1).cost(reused.tokens)).unwrap_or_default()
         };
         let cost = if is_payer { total.cost } else { at_list_price() };
         Self { paid: Paid { replies: total.answered + reused.replies, cost }, is_payer }

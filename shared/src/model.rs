@@ -205,10 +205,16 @@ impl ModelSettings {
         settings.complete(&Known { base_url, api_key_env, price: &model.price, extra_body: &model.extra_body });
     }
 
+    /// The service tier that its requests ask for, if the user set one.
+    pub fn asked_tier(&self) -> Option<&str> {
+        self.extra_body.get("service_tier").and_then(serde_json::Value::as_str)
+    }
+
     /// Takes a missing price from a table that the user names. It goes before the one of this release.
     pub fn fill_in_price(&mut self, table: &PriceTable) {
         if self.price.is_none() {
-            self.price = table.find(self.name_at_provider(), self.base_url.as_deref()).map(|model| model.price.clone());
+            let base_url = self.base_url.as_deref().map(plain_address);
+            self.price = table.find(self.name_at_provider(), base_url.as_deref()).map(|model| model.price.clone());
         }
     }
 

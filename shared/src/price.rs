@@ -1,6 +1,7 @@
 //! What a model's tokens cost: rates for each kind of token, and the conditions under which others apply.
 
 mod condition;
+mod dearest;
 pub mod import;
 mod table;
 mod week;
@@ -11,6 +12,9 @@ use crate::money::{NanoUsd, Tokens};
 
 pub use condition::{ClockTime, Condition, Hours, PricedCall, UtcOffset, Weekday};
 pub use table::{Host, PriceTable, PricedModel, TableError};
+
+/// The service tier of a batch.
+const BATCH: &str = "batch";
 
 /// A model's price. In an experiment's file, rates are US dollars for a million tokens, as vendors list them; sums are made
 /// of whole trillionths of a dollar for a token.
@@ -139,12 +143,14 @@ impl Price {
         }
     }
 
-    /// The price of a call that a model of this name has answered: that of the table of this release if the price is from a
-    /// table, and the table has the model at the same address. What the experiment states itself goes first.
+    /// The price of a call that a model of this name has answered: if this one is from the table of this release, that of the
+    /// model's entry there for the same address. What an experiment states, an imported table and one of another release go
+    /// first, so that a run is priced alike from its estimate to its end.
     pub fn of_reply(&self, model: &str, base_url: Option<&str>) -> &Self {
-        let stated = self.version.is_none().then_some(self);
-        let known = || Some(&PriceTable::built_in().find(model, Some(base_url?))?.price);
-        stated.or_else(known).unwrap_or(self)
+        let table = PriceTable::built_in();
+        let is_of_this_release = self.version.as_ref().is_some_and(|version| *version == table.version);
+        let known = || Some(&table.find(model, Some(base_url?))?.price);
+        is_of_this_release.then(known).flatten().unwrap_or(self)
     }
 
     /// The rates of a call with so many input tokens.
@@ -158,30 +164,16 @@ impl Price {
         self.rates(tokens.input, call).cost(tokens)
     }
 
-    /// The most that a call at the standard service tier costs, at any hour: public holidays and the end of a call are not
-    /// known before.
-    pub fn cost_at_most(&self, tokens: Tokens) -> NanoUsd {
-        let standard = self.variants.iter().filter(|variant| variant.service_tier.is_none());
-        let mut rates = standard.map(Variant::rates).fold(self.base(), Rates::dearer);
+    /// The most that a call costs, at any hour: public holidays and the end of a call are not known before. `asked_tier` is the
+    /// service tier that its request asks for, if it does; with `auto`, the provider chooses.
+    pub fn cost_at_most(&self, tokens: Tokens, asked_tier: Option<&str>) -> NanoUsd {
+        let may_be = |tier: &str| asked_tier == Some(tier) || (asked_tier == Some("auto") && tier != BATCH);
+        let possible = self.variants.iter().filter(|variant| variant.service_tier.as_deref().is_none_or(may_be));
+        let mut rates = possible.map(Variant::rates).fold(self.base(), Rates::dearer);
         // It is not known which tokens the cache will write or which will be reasoning.
         rates.input = rates.input.max(rates.cache_write);
         rates.output = rates.output.max(rates.reasoning);
         rates.cost(Tokens { cached: 0, cache_write: 0, reasoning: 0, ..tokens })
-    }
-
-    /// For each kind of token, the dearest rate at the standard service tier for a prompt of this size, whatever the hour.
-    pub fn dearest_rates(&self, input_tokens: u64) -> Rates {
-        let fits = |variant: &&Variant| {
-            let is_standard = variant.service_tier.is_none();
-            let is_of_hours = variant.above_input_tokens.is_none() && variant.model.is_none();
-            is_standard && is_of_hours
-        };
-        let of_size = |variant: &&Variant| variant.above_input_tokens.is_some_and(|above| input_tokens > above);
-        let standard = self.variants.iter().filter(|variant| variant.service_tier.is_none() && variant.model.is_none());
-        let sized = standard.rev().find(of_size);
-        let base = sized.map_or_else(|| self.base(), Variant::rates);
-        let in_hours = self.variants.iter().filter(fits).filter(|variant| variant.since.is_none());
-        in_hours.map(Variant::rates).fold(base, Rates::dearer)
     }
 
     fn base(&self) -> Rates {
@@ -226,10 +218,17 @@ impl Variant {
         }
     }
 
+    /// Whether the rates apply on some days or at some hours alone.
+    fn depends_on_time(&self) -> bool {
+        self.since.is_some() || self.until.is_some() || !self.days.is_empty() || !self.hours.is_empty()
+    }
+
     /// Whether the rates apply always.
     fn is_unconditional(&self) -> bool {
-        let in_time = self.since.is_none() && self.until.is_none() && self.days.is_empty() && self.hours.is_empty();
-        in_time && self.service_tier.is_none() && self.model.is_none() && self.above_input_tokens.is_none()
+        !self.depends_on_time()
+            && self.service_tier.is_none()
+            && self.model.is_none()
+            && self.above_input_tokens.is_none()
     }
 
     fn amounts(&self) -> [Option<f64>; 5] {

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 use valuesim_coordinator::estimate::Estimate;
 use valuesim_coordinator::statistics::{Sample, smallest_difference};
+use valuesim_shared::day::Day;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::money::{NanoUsd, Tokens};
 use valuesim_shared::price::{Price, PriceTable};
@@ -111,8 +112,8 @@ fn cheaper(job: &Job, estimate: &Estimate) -> Vec<String> {
 fn cheaper_model(model: &ModelSettings, price: &Price, tokens: Tokens) -> Option<(String, NanoUsd)> {
     let table = PriceTable::built_in();
     let known = table.find(model.name_at_provider(), model.base_url.as_deref())?;
-    let today = valuesim_shared::day::Day::of(SystemTime::now());
-    let cost = |price: &Price| price.dearest_rates(0).cost(Tokens { cached: 0, ..tokens });
+    let today = Day::of(SystemTime::now());
+    let cost = |price: &Price| price.dearest_rates(0, today, 7).cost(Tokens { cached: 0, ..tokens });
     let others =
         table.models.iter().filter(|other| other.host == known.host && other.retires.is_none_or(|day| day > today));
     let (other, amount) = others.map(|other| (other, cost(&other.price))).min_by_key(|(_, amount)| *amount)?;

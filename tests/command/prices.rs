@@ -49,6 +49,32 @@ fn an_imported_price_goes_before_the_table_and_the_experiments_own_before_both()
 }
 
 #[test]
+fn a_model_of_several_hosts_has_the_price_of_its_own_or_none() {
+    let sandbox = Sandbox::new();
+    let litellm = r#"{"together_ai/m": {"litellm_provider": "together_ai", "input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6},
+        "azure/m": {"litellm_provider": "azure", "input_cost_per_token": 8e-6, "output_cost_per_token": 8e-6},
+        "bedrock/m": {"litellm_provider": "bedrock", "input_cost_per_token": 9e-6, "output_cost_per_token": 9e-6}}"#;
+    fs::write(sandbox.path("litellm.json"), litellm).unwrap();
+    let at = |url: &str| run(&sandbox, &["--model", "m", "--prices", "litellm.json", "--base-url", url, "--json"]);
+    let (code, text, errors) = at("https://api.together.xyz/v1/");
+    assert_eq!(code, 0, "{errors}");
+    let plan: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let estimate = &plan["estimate"]["models"][0];
+    let tokens = ["input", "output"].map(|kind| estimate["tokens"][kind].as_u64().unwrap()).iter().sum::<u64>();
+    let cost = estimate["cost"]["likely"].as_u64().unwrap();
+    assert!(
+        cost.abs_diff(tokens * 1000) <= cost / 100,
+        "{cost} nano-dollars for {tokens} tokens at a dollar a million"
+    );
+    let (code, _, errors) = at("https://mine.example/v1");
+    assert_eq!(code, 2, "{errors}");
+    assert!(
+        errors.contains("it has m at azure, bedrock, together, which may not be https://mine.example/v1"),
+        "{errors}"
+    );
+}
+
+#[test]
 fn a_model_without_a_price_runs_only_if_the_user_says_so() {
     let sandbox = Sandbox::new();
     let model = ["--model", "m", "--base-url", "http://127.0.0.1:9/v1"];

@@ -80,7 +80,7 @@ pub(crate) fn counted(
     };
     let bound = uncertain.at_most;
     let at_most = Tokens { input: bound.input.max(input), output: bound.output.max(output), ..bound };
-    let known = with_costs(Tokens { input, output, ..Tokens::default() }, at_most, reply.price);
+    let known = with_costs(Tokens { input, output, ..Tokens::default() }, at_most, (reply.price, None));
     UncertainSpend { at_most_cost: known.at_most_cost.max(uncertain.at_most_cost), ..known }
 }
 
@@ -95,28 +95,33 @@ pub(crate) fn uncertain_spend(model: &ModelSettings, stage: Stage, conversation:
     // No tokenizer makes more than one token of each byte. A bound for a budget cannot rely on a tokenizer: a router may
     // let another model answer, and what a provider adds to a prompt is in nobody's count.
     let at_most = Tokens { input: bytes, output: longest, ..Tokens::default() };
-    with_costs(likely, at_most, model.price.as_ref())
+    with_costs(likely, at_most, price_of(model))
 }
 
 /// What one request for embeddings may use. Vectors have no tokens.
 pub(crate) fn uncertain_spend_on_texts(model: &ModelSettings, texts: &[&str]) -> UncertainSpend {
     let bytes: u64 = texts.iter().map(|text| text.len() as u64).sum();
     let tokens = |input| Tokens { input, ..Tokens::default() };
-    with_costs(tokens(bytes / BYTES_PER_TOKEN), tokens(bytes), model.price.as_ref())
+    with_costs(tokens(bytes / BYTES_PER_TOKEN), tokens(bytes), price_of(model))
 }
 
 /// What an answered request for embeddings used whose tokens the provider did not report.
 pub(crate) fn counted_texts(model: &ModelSettings, texts: &[&str], uncertain: &UncertainSpend) -> UncertainSpend {
     let Some(tokenizer) = Tokenizer::of_model(model.name_at_provider()) else { return *uncertain };
     let input = texts.iter().map(|text| tokenizer.count(text)).sum();
-    with_costs(Tokens { input, ..Tokens::default() }, uncertain.at_most, model.price.as_ref())
+    with_costs(Tokens { input, ..Tokens::default() }, uncertain.at_most, price_of(model))
 }
 
-/// Adds the costs of tokens at a price; 0 without a price.
-fn with_costs(likely: Tokens, at_most: Tokens, price: Option<&Price>) -> UncertainSpend {
+/// The price of a model, and the service tier that its requests ask for.
+fn price_of(model: &ModelSettings) -> (Option<&Price>, Option<&str>) {
+    (model.price.as_ref(), model.asked_tier())
+}
+
+/// Adds the costs of tokens at a price and an asked service tier; 0 without a price.
+fn with_costs(likely: Tokens, at_most: Tokens, (price, tier): (Option<&Price>, Option<&str>)) -> UncertainSpend {
     let now = PricedCall::at(SystemTime::now());
     let likely_cost = price.map(|price| price.cost(likely, now)).unwrap_or_default();
-    let at_most_cost = price.map(|price| price.cost_at_most(at_most)).unwrap_or_default();
+    let at_most_cost = price.map(|price| price.cost_at_most(at_most, tier)).unwrap_or_default();
     UncertainSpend { likely, likely_cost, at_most, at_most_cost }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::day::{Day, SECONDS_PER_DAY};
 
-const MINUTES_PER_DAY: u16 = 24 * 60;
+pub(super) const MINUTES_PER_DAY: u16 = 24 * 60;
 
 /// The call that is priced, apart from its tokens.
 #[derive(Debug, Clone, Copy)]
@@ -98,6 +98,13 @@ impl Weekday {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClockTime(u16);
 
+impl ClockTime {
+    /// Minutes after midnight.
+    pub(super) const fn minutes(self) -> u16 {
+        self.0
+    }
+}
+
 /// A span of hours: from a time until, and without, another. If it ends before it begins, it ends on the next day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hours {
@@ -139,6 +146,12 @@ impl UtcOffset {
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     pub(super) const fn is_zero(&self) -> bool {
         self.minutes == 0
+    }
+
+    /// The minutes after midnight in UTC when this clock shows so many.
+    pub(super) fn in_utc(self, minutes: u16) -> u16 {
+        let of_day = i32::from(MINUTES_PER_DAY);
+        u16::try_from((i32::from(minutes) - i32::from(self.minutes)).rem_euclid(of_day)).unwrap_or(0)
     }
 
     /// Day, and minutes after midnight, when a call ended.

@@ -2,6 +2,7 @@
 
 mod amount;
 mod genai_prices;
+mod hosts;
 mod litellm;
 
 use serde_json::Value;
@@ -20,7 +21,7 @@ pub fn read(text: &str, name: &str) -> Result<PriceTable, TableError> {
         Value::Array(providers) => genai_prices::models(providers)?,
         _ => Vec::new(),
     };
-    PriceTable { version: name.to_owned(), hosts: Vec::new(), models }.checked()
+    hosts::table(name, models).checked()
 }
 
 #[cfg(test)]

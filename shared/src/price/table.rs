@@ -14,6 +14,9 @@ use crate::day::Day;
 pub struct PriceTable {
     /// Which table this is: the day on which it was made, and its source if it was imported.
     pub version: String,
+    /// Hosts of models whose addresses it does not know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts_without_address: Vec<String>,
     /// Where models are served.
     #[serde(rename = "host", default, skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<Host>,
@@ -118,8 +121,8 @@ impl PriceTable {
             if let Some(usd) = model.price.implausible() {
                 return Err(TableError::Implausible { model: model.name.clone(), usd: usd.to_string() });
             }
-            let is_known = self.hosts.is_empty() || self.hosts.iter().any(|host| host.name == model.host);
-            if !is_known {
+            let is_known = self.hosts.iter().map(|host| &host.name).chain(&self.hosts_without_address);
+            if !self.hosts.is_empty() && !is_known.into_iter().any(|name| *name == model.host) {
                 let reason = format!("the host {:?} is not in the table: add a [[host]] with this name", model.host);
                 return Err(TableError::Entry { model: model.name.clone(), reason });
             }
@@ -133,14 +136,17 @@ impl PriceTable {
         self.hosts.iter().find(|host| host.name == model.host)
     }
 
-    /// The model with this name at this address; the first with this name if no address is given. Hosts without an address
-    /// in the table serve at any.
+    /// The model with this name at this address. At an address that no host of the table has, it is one of a host without an
+    /// address, if all of these cost the same. If no address is given, it is the first with this name.
     pub fn find(&self, name: &str, base_url: Option<&str>) -> Option<&PricedModel> {
-        let is_at = |model: &&PricedModel| {
-            let address = self.host(model).map(|host| host.base_url.as_str());
-            base_url.is_none() || address.is_none() || address == base_url
-        };
-        self.models.iter().filter(|model| model.name == name).find(is_at)
+        let mut named = self.models.iter().filter(|model| model.name == name);
+        let Some(url) = base_url else { return named.next() };
+        if let Some(host) = self.hosts.iter().find(|host| host.base_url == url) {
+            return named.find(|model| model.host == host.name);
+        }
+        let mut elsewhere = named.filter(|model| self.host(model).is_none());
+        let first = elsewhere.next()?;
+        elsewhere.all(|other| other.price == first.price).then_some(first)
     }
 }
 

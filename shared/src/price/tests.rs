@@ -133,7 +133,27 @@ fn hours_that_pass_midnight_belong_to_the_day_on_which_they_begin() {
 #[test]
 fn the_most_that_a_call_costs_is_the_dearest_hour_and_nothing_from_the_cache() {
     let used = Tokens { input: 1_000_000, cached: 900_000, output: 1_000_000, ..Tokens::default() };
-    assert_eq!(price(PEAK).cost_at_most(used), NanoUsd(1_500_000_000));
+    assert_eq!(price(PEAK).cost_at_most(used, None), NanoUsd(1_500_000_000));
+}
+
+#[test]
+fn the_most_that_a_call_costs_is_that_of_the_service_tier_that_it_asks_for() {
+    let tier = |name: &str, usd| Variant { service_tier: Some(name.to_owned()), ..Variant::flat(usd, usd) };
+    let price = Price { variants: vec![tier("priority", 4.0), tier("batch", 9.0)], ..Price::flat(1.0, None, 1.0) };
+    let most = |asked| price.cost_at_most(tokens(1000, 0, 0), asked);
+    assert_eq!([None, Some("flex")].map(most), [NanoUsd(1_000_000); 2]);
+    assert_eq!([Some("priority"), Some("auto")].map(most), [NanoUsd(4_000_000); 2]);
+    assert_eq!(most(Some("batch")), NanoUsd(9_000_000));
+}
+
+#[test]
+fn an_imported_price_and_one_of_another_release_hold_whatever_the_reply_names() {
+    let openai = Some("https://api.openai.com/v1");
+    let imported =
+        Price { version: Some("prices.json, imported on 2026-11-27".to_owned()), ..Price::flat(7.0, None, 7.0) };
+    for reply in ["gpt-4o-mini", "gpt-4o"] {
+        assert_eq!(imported.of_reply(reply, openai), &imported);
+    }
 }
 
 #[test]
@@ -173,5 +193,5 @@ fn a_router_s_reply_is_priced_by_the_model_that_gave_it() {
     let stated = Price { variants: vec![of_model], ..stated };
     let cost = |model| stated.cost(tokens(1000, 0, 0), PricedCall { model, ..now() });
     assert_eq!([cost(None), cost(Some("small")), cost(Some("large"))], [1_000_000, 1_000_000, 10_000_000].map(NanoUsd));
-    assert_eq!(stated.cost_at_most(tokens(1000, 0, 0)), NanoUsd(10_000_000));
+    assert_eq!(stated.cost_at_most(tokens(1000, 0, 0), None), NanoUsd(10_000_000));
 }

@@ -1,7 +1,10 @@
 //! An estimate for people.
 
+use std::time::SystemTime;
+
 use indicatif::HumanCount;
 use valuesim_coordinator::estimate::{CountedBy, ModelEstimate, Span, StageEstimate};
+use valuesim_shared::day::Day;
 use valuesim_shared::money::NanoUsd;
 
 use super::{Alone, Said};
@@ -61,9 +64,10 @@ fn of_model(estimate: &ModelEstimate, hours: f64, said: &Said<'_>) -> String {
     let head = ["stage", "calls: low", "likely", "high", "input each", "output each", "cost"].map(str::to_owned);
     let model = said.job.experiment.models.iter().find(|model| model.name == estimate.model);
     let price = model.and_then(|model| model.price.as_ref());
+    let today = Day::of(SystemTime::now());
     let row = |StageEstimate { stage, calls, tokens_per_call: each }: &StageEstimate| {
         let Span { low, likely, high } = *calls;
-        let cost = price.map(|price| price.dearest_rates(each.input).cost(*each).times(likely));
+        let cost = price.map(|price| price.dearest_rates(each.input, today, 7).cost(*each).times(likely));
         [
             stage.name().into_owned(),
             HumanCount(low).to_string(),

@@ -36,7 +36,8 @@ pub(super) fn check(experiment: &Experiment, estimate: &Estimate) -> anyhow::Res
         for model in purse.models.iter().map(|&model| (&experiment.models[model], &estimate.models[model])) {
             let (Some(price), stages) = (&model.0.price, &model.1.stages) else { continue };
             let output = u64::from(model.0.max_output_tokens.unwrap_or_default());
-            let most = |input: u64| price.cost_at_most(Tokens { input, output, ..Tokens::default() });
+            let most =
+                |input: u64| price.cost_at_most(Tokens { input, output, ..Tokens::default() }, model.0.asked_tier());
             let least = stages.iter().map(|stage| most(stage.tokens_per_call.input * MOST_BYTES_PER_TOKEN)).min();
             let least = least.unwrap_or(NanoUsd(0));
             if purse.limit < least {

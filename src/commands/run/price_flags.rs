@@ -1,14 +1,17 @@
 //! The flags of `valuesim run` that say what tokens cost.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
 use valuesim_shared::experiment::Experiment;
-use valuesim_shared::price::Price;
+use valuesim_shared::model::ModelSettings;
+use valuesim_shared::price::{Price, PriceTable};
 
 use crate::commands::prices;
 use crate::exit::{Failure, OrUsage as _};
+use crate::output::note;
 
 /// What `valuesim run` and `valuesim coordinate` take on prices.
 #[derive(Debug, Args)]
@@ -35,10 +38,25 @@ impl PriceFlags {
         }
         if let Some(file) = &self.prices {
             let table = prices::read(file)?;
-            experiment.models.iter_mut().for_each(|model| model.fill_in_price(&table));
+            for model in &mut experiment.models {
+                model.fill_in_price(&table);
+                if let Some(text) = only_elsewhere(model, &table) {
+                    note(&format!("{}: {text}", file.display()));
+                }
+            }
         }
         Ok(())
     }
+}
+
+/// What to do about a model that a table has, but not at the model's address.
+fn only_elsewhere(model: &ModelSettings, table: &PriceTable) -> Option<String> {
+    let (name, None, Some(address)) = (model.name_at_provider(), &model.price, &model.base_url) else { return None };
+    let hosts: BTreeSet<&str> =
+        table.models.iter().filter(|known| known.name == name).map(|known| known.host.as_str()).collect();
+    let all = hosts.iter().copied().collect::<Vec<_>>().join(", ");
+    let said = format!("it has {name} at {all}, which may not be {address}: say what it costs there with --price");
+    Some(said).filter(|_| !hosts.is_empty())
 }
 
 fn set_price(price: &Price, experiment: &mut Experiment) -> anyhow::Result<()> {

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 use valuesim_shared::codebook::Codebook;
+use valuesim_shared::day::Day;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::money::{NanoUsd, Tokens};
 use valuesim_shared::price::PricedCall;
@@ -121,7 +122,7 @@ impl<'a> Trial<'a> {
 
     /// The most that the question can cost with a reply of so many tokens; `None` if the price is unknown.
     fn at_most(&self, tokens: u32) -> Option<NanoUsd> {
-        let rates = self.model.price.as_ref()?.dearest_rates(QUESTION_TOKENS);
+        let rates = self.model.price.as_ref()?.dearest_rates(QUESTION_TOKENS, Day::of(SystemTime::now()), 1);
         Some(rates.cost(Tokens { input: QUESTION_TOKENS, output: u64::from(tokens), ..Tokens::default() }))
     }
 

@@ -139,6 +139,7 @@ mod tests {
         let table = read(text, "genai-prices").expect("is sound");
         insta::assert_snapshot!(table.to_toml(), @r#"
         version = "genai-prices"
+        hosts_without_address = ["p"]
 
         [[model]]
         name = "m"

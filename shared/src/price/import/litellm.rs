@@ -183,6 +183,12 @@ mod tests {
         insta::assert_snapshot!(table.to_toml(), @r#"
         version = "litellm"
 
+        [[host]]
+        name = "deepseek"
+        base_url = "https://api.deepseek.com/v1"
+        api_key_env = "DEEPSEEK_API_KEY"
+        prices_from = "api-docs.deepseek.com/quick_start/pricing"
+
         [[model]]
         name = "m"
         host = "deepseek"
