@@ -6,6 +6,7 @@
 //!                                 │ slots:  what was granted in the last minute      flow:  an even pace, with a burst
 //!                                 │ levels: limits that were set, stated, learned    ramp:  a slow start without them
 //!                                 │ hold:   pauses, each ended by one probe          claims: each worker's fair share
+//!                                 │ doubt:  whether refusals follow a limit at all
 //! ```
 //!
 //! - **A granted call counts in its slot for a minute**, whoever sent it, and whether or not its worker still lives. What
@@ -13,11 +14,14 @@
 //! - **A refused call counts as a call**, because some providers count it, but not as accepted.
 //! - **Each pause begins an epoch.** A refused call that was granted in an earlier epoch is no news: a burst of refusals
 //!   is one cut, whoever saw it. Pauses are bounded, and the call after each decides, so no limit freezes.
+//! - **A refusal is believed until calls contradict it**: those that are accepted beyond the level (`trial`), or refused
+//!   however low it is (`doubt`). Then refusals have nothing to do with a limit, and only a wall of them is believed.
 
 mod ask;
 mod circuit;
 mod claims;
 mod clock;
+mod doubt;
 mod flow;
 mod grant;
 mod hold;
@@ -26,6 +30,7 @@ mod ramp;
 mod sent;
 mod settle;
 mod slots;
+mod trial;
 
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +38,7 @@ pub use ask::{Answer, Ask, Configured, End, LimitKind, LimitSource, Pause, Pause
 use circuit::Circuit;
 use claims::{Claims, RunClaim};
 use clock::Clock;
+use doubt::Doubt;
 use flow::{Flow, Rate};
 use hold::{Cause, Hold};
 use level::Level;
@@ -66,6 +72,8 @@ pub struct Quota {
     epoch: u64,
     circuit: Circuit,
     claims: Claims,
+    #[serde(default)]
+    doubt: Doubt,
     /// What the last cut was about.
     last_cut: Option<LimitKind>,
     /// Pauses since the last answer.
@@ -102,6 +110,7 @@ impl Quota {
             epoch: 0,
             circuit: Circuit::default(),
             claims: Claims::default(),
+            doubt: Doubt::default(),
             last_cut: None,
             pauses_in_a_row: 0,
         }
@@ -136,6 +145,7 @@ impl Quota {
         });
         self.claims.record(now, ask.worker, (ask.in_flight, ask.capacity), claims);
         ask.settlements.iter().for_each(|settled| self.settle(settled, ask.configured));
+        self.look_for_contradictions();
         self.grow(ask.configured);
         self.grant(ask)
     }
@@ -146,9 +156,10 @@ impl Quota {
         let tokens = ByTokenKind::from_fn(|kind| self.tokens.get(kind).limit(*configured.tokens.get(kind)));
         let is_provisional = |kind| self.tokens.get(kind).is_provisional(*configured.tokens.get(kind));
         let is_known = calls.is_some() || TokenKind::KINDS.iter().any(|&kind| tokens.get(kind).is_some());
-        let is_ramping = !is_known
-            || self.calls.is_provisional(configured.calls)
-            || TokenKind::KINDS.into_iter().any(is_provisional);
+        let is_on_trial =
+            self.calls.is_provisional(configured.calls) || TokenKind::KINDS.into_iter().any(is_provisional);
+        let is_ramping = !is_known || is_on_trial;
+        let pace = self.ramp.per_minute();
         let rate = |limit: Option<u64>| limit.map_or(Rate::UNLIMITED, Rate::per_minute);
         let tokens_pace = |kind| tokens.get(kind).filter(|_| !is_provisional(kind));
         InForce {
@@ -156,7 +167,11 @@ impl Quota {
             tokens,
             in_flight: self.in_flight.limit(configured.in_flight),
             is_ramping,
-            calls_rate: if is_ramping { Rate::ramp(self.ramp.per_minute()) } else { rate(calls) },
+            calls_rate: match (is_on_trial, is_ramping) {
+                (true, _) => Rate::trial(self.calls.pace_of_trial().unwrap_or(pace)),
+                (false, true) => Rate::ramp(pace),
+                (false, false) => rate(calls),
+            },
             tokens_rate: ByTokenKind::from_fn(|kind| rate(tokens_pace(kind))),
         }
     }
@@ -196,14 +211,18 @@ impl Quota {
 
     fn grow(&mut self, configured: Configured) {
         let (now, sum) = (self.clock.now(), self.slots.sum());
-        self.calls.settle_down(now);
+        let mut opens = self.calls.settle_down(now) | self.in_flight.settle_down(now);
         self.calls.grow(now, sum.calls, configured.calls);
         for kind in TokenKind::KINDS {
             let level = self.tokens.get_mut(kind);
-            level.settle_down(now);
+            opens |= level.settle_down(now);
             level.grow(now, sum.tokens.of(kind), *configured.tokens.get(kind));
         }
         self.in_flight.grow(now, self.claims.in_flight(), configured.in_flight);
+        if opens && !self.hold.is_on(now) {
+            self.epoch += 1;
+            self.hold.begin(now, 0, Cause::Provider);
+        }
     }
 
     /// What refusals taught about a limit, if they did.

@@ -8,9 +8,6 @@ use valuesim_shared::permit::quota::{Ask, Configured, End, Quota, Settled, State
 
 use crate::provider::Provider;
 
-/// Calls that each worker may have in flight.
-const CAPACITY: usize = 512;
-
 /// How long a granted call takes to reach the provider, and a refusal to come back.
 const ON_THE_WAY_MS: f64 = 30.0;
 
@@ -18,6 +15,8 @@ const ON_THE_WAY_MS: f64 = 30.0;
 #[derive(Debug, Clone)]
 pub(crate) struct Setting {
     pub(crate) workers: usize,
+    /// Calls that each worker may have in flight.
+    pub(crate) capacity: u32,
     pub(crate) configured: Configured,
     pub(crate) latency_ms: f64,
     /// The standard deviation of the latency's logarithm.
@@ -28,12 +27,15 @@ pub(crate) struct Setting {
     /// Whether the provider says which limit refused a call.
     pub(crate) names_limit: bool,
     pub(crate) seconds: u32,
+    /// Of the random numbers; not 0.
+    pub(crate) seed: u64,
 }
 
 impl Default for Setting {
     fn default() -> Self {
         Self {
             workers: 8,
+            capacity: 512,
             configured: Configured::default(),
             latency_ms: 2_000.0,
             sigma: 0.5,
@@ -41,6 +43,7 @@ impl Default for Setting {
             over_expected: 1.2,
             names_limit: true,
             seconds: 300,
+            seed: 88_172_645_463_325_252,
         }
     }
 }
@@ -84,6 +87,7 @@ pub(crate) struct Fleet {
 impl Fleet {
     pub(crate) fn new(setting: Setting, provider: Provider) -> Self {
         let workers = (0..setting.workers).map(|_| Worker::default()).collect();
+        let random = setting.seed;
         Self {
             provider,
             quota: Quota::new(1, 1_000_000),
@@ -92,7 +96,7 @@ impl Fleet {
             calls: BTreeMap::new(),
             events: BinaryHeap::new(),
             sequence: 0,
-            random: 88_172_645_463_325_252,
+            random,
             changes: Vec::new(),
             cuts: 0,
         }
@@ -154,11 +158,13 @@ impl Fleet {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers")]
     fn ask(&mut self, at: f64, number: usize) {
         let worker = &mut self.workers[number];
-        if worker.is_dead || at + 1e-6 < worker.asks_at {
+        // Times of events are in whole microseconds.
+        if worker.is_dead || at + 2e-3 < worker.asks_at {
             return;
         }
         let settlements = std::mem::take(&mut worker.settlements);
-        let free = CAPACITY - (worker.in_flight as usize).min(CAPACITY);
+        let capacity = self.setting.capacity;
+        let free = capacity.saturating_sub(worker.in_flight) as usize;
         let expected = (self.setting.tokens as f64 * self.setting.over_expected) as u64;
         let expected = vec![TokenCounts::of_prompt(expected); free.min(256)];
         let want = Want { run: 1, weight: 1, tokens: &expected };
@@ -168,7 +174,7 @@ impl Fleet {
             wants: &[want],
             settlements: &settlements,
             in_flight: worker.in_flight,
-            capacity: CAPACITY as u32,
+            capacity,
             ..Ask::default()
         };
         let answer = self.quota.take(1_000_000 + at as u64, &ask);
@@ -197,7 +203,9 @@ impl Fleet {
     fn arrive(&mut self, at: f64, number: usize, call: u64) {
         let tokens = self.setting.tokens;
         let tokens = tokens - tokens / 10 + call * 7_919 % (tokens / 5).max(1);
-        let (end, takes) = match self.provider.call(at, tokens) {
+        // A random number is drawn only where one is needed, so that the others stay the same.
+        let chance = if self.provider.unrelated.is_some() { self.random() } else { 1.0 };
+        let (end, takes) = match self.provider.call(at, tokens, chance) {
             Ok(()) => {
                 let latency = self.lognormal(self.setting.latency_ms, self.setting.sigma);
                 (End::Answered { used: Some(TokenCounts::of_prompt(tokens)) }, latency)

@@ -3,6 +3,7 @@
 mod fleet;
 mod laws;
 mod provider;
+mod unrelated;
 
 use valuesim_shared::permit::ByTokenKind;
 use valuesim_shared::permit::quota::Configured;

@@ -19,6 +19,7 @@ pub(crate) struct Provider {
     pub(crate) tokens: Option<u64>,
     pub(crate) in_flight: Option<u64>,
     pub(crate) says_when: bool,
+    pub(crate) unrelated: Option<Unrelated>,
     admitted: VecDeque<(f64, u64)>,
     tokens_in_window: u64,
     bucket: f64,
@@ -27,6 +28,14 @@ pub(crate) struct Provider {
     pub(crate) outcomes: Vec<Outcome>,
     pub(crate) most_calls: u64,
     pub(crate) most_tokens: u64,
+}
+
+/// Refusals that have nothing to do with the rate of calls: others use the same key, or the provider sheds load.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Unrelated {
+    /// Their share of all calls.
+    pub(crate) share: f64,
+    pub(crate) retry_after_ms: Option<u64>,
 }
 
 /// What came of a call, and when.
@@ -51,6 +60,7 @@ impl Provider {
             tokens,
             in_flight: None,
             says_when: true,
+            unrelated: None,
             admitted: VecDeque::new(),
             tokens_in_window: 0,
             bucket: f64::INFINITY,
@@ -62,10 +72,10 @@ impl Provider {
         }
     }
 
-    /// A call arrives.
-    pub(crate) fn call(&mut self, at: f64, tokens: u64) -> Result<(), Refused> {
+    /// A call arrives; `chance` is a random number in 0..1.
+    pub(crate) fn call(&mut self, at: f64, tokens: u64, chance: f64) -> Result<(), Refused> {
         self.slide(at);
-        let refused = self.refuse(at, tokens);
+        let refused = self.refuse_by_chance(chance).or_else(|| self.refuse(at, tokens));
         self.outcomes.push(Outcome { at, tokens, is_admitted: refused.is_none() });
         if let Some(refused) = refused {
             return Err(refused);
@@ -95,6 +105,12 @@ impl Provider {
             self.bucket = (self.bucket + (at - self.bucket_at) * limit as f64 / MINUTE_MS).min(limit as f64);
         }
         self.bucket_at = at;
+    }
+
+    fn refuse_by_chance(&self, chance: f64) -> Option<Refused> {
+        let unrelated = self.unrelated.filter(|it| chance < it.share)?;
+        let limit = valuesim_shared::permit::quota::LimitKind::Calls;
+        Some(Refused { limit, retry_after_ms: unrelated.retry_after_ms })
     }
 
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time of less than a minute")]

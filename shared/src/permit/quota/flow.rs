@@ -8,6 +8,9 @@ const BURST_MS: f64 = 2_000.0;
 /// The burst of a pace that looks for a limit: what overshoots it is refused.
 const RAMP_BURST_MS: f64 = 500.0;
 
+/// The burst while a level is on trial.
+const TRIAL_BURST_MS: f64 = 100.0;
+
 /// What was granted and has not drained yet.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -34,6 +37,11 @@ impl Rate {
     /// The pace of a slow start.
     pub(super) fn ramp(per_minute: u64) -> Self {
         Self::new(per_minute, RAMP_BURST_MS)
+    }
+
+    /// The pace of a slow start while a level is on trial.
+    pub(super) fn trial(per_minute: u64) -> Self {
+        Self::new(per_minute, TRIAL_BURST_MS)
     }
 
     fn new(per_minute: u64, burst_ms: f64) -> Self {

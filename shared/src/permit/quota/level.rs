@@ -1,34 +1,20 @@
 //! One limit of a provider: what is configured, what the provider states, and what its refusals teach.
 
+mod growth;
+mod provisional;
+
 use serde::{Deserialize, Serialize};
 
-/// Growth by 1 % up to the last level that was refused happens this often.
-const GROWS_BELOW_MS: u64 = 5_000;
-
-/// Growth beyond the last level that was refused happens this often.
-const GROWS_BEYOND_MS: u64 = 60_000;
-
-/// After this long without a refusal, steps beyond the last refused level double, again and again: the provider may have
-/// raised its limit, or another user of the key may be gone.
-const STEPS_DOUBLE_AFTER_MS: u64 = 5 * 60_000;
-
-/// Steps grow at most to 2^5 %.
-const MAX_DOUBLINGS: u64 = 5;
+use super::trial::Trial;
 
 /// Two cuts within this time: the first was not deep enough.
 const CUT_SOON_MS: u64 = 20_000;
-
-/// What less than a minute's experience taught is doubted for this long.
-const PROVISIONAL_MS: u64 = 30_000;
 
 /// Refusals of one burst arrive within this time.
 const BURST_MS: u64 = 5_000;
 
 /// If fewer were accepted, a refusal says nothing about a limit: a daily quota is used up, or others use the key.
 const LEAST: u64 = 8;
-
-/// The wait before a further call in flight is tried doubles at most so often while the provider refuses it: to 80 s.
-const MAX_WAIT_DOUBLINGS: u32 = 4;
 
 /// Below this limit of calls in flight, a step of one call is a large one.
 const FEW_IN_FLIGHT: u64 = 16;
@@ -52,14 +38,16 @@ pub(super) struct Level {
     learned: Option<u64>,
     /// The last level that was refused: what had been accepted until then.
     hi: Option<u64>,
+    #[serde(default)]
+    trial: Trial,
     /// What the provider's headers state.
     stated: Option<u64>,
     /// The highest level at which a call succeeded.
     best: u64,
     cut_at: u64,
     grown_at: u64,
-    /// Whether what was learned is less than a minute's experience: it holds until a call beyond it succeeds. A provider may
-    /// count by the second, or have refused a call for a reason of the moment.
+    /// Whether what was learned is doubted: it holds until calls beyond it succeed. A provider may count by the second, or have
+    /// refused a call for a reason of the moment.
     is_provisional: bool,
     /// Steps beyond the last refused level since then.
     #[serde(default)]
@@ -121,6 +109,11 @@ impl Level {
         self.is_provisional && self.learned.is_some() && self.limit(configured) == self.learned
     }
 
+    /// The last level that was refused.
+    pub(super) fn refused_at(&self) -> Option<u64> {
+        self.hi
+    }
+
     /// What refusals taught, if they did.
     pub(super) fn learned(&self) -> Option<u64> {
         self.learned
@@ -152,28 +145,17 @@ impl Level {
         [configured, self.stated, learned].into_iter().flatten().min()
     }
 
-    /// A call was answered that was granted after the last refusal, while `used` counted: so much more of a provisional limit
-    /// may be tried.
-    pub(super) fn passed(&mut self, used: u64, more: u64) {
-        if let Some(learned) = self.learned.filter(|&learned| self.is_provisional && used + more >= learned) {
-            self.learned = Some(learned.max(used) + more);
-        }
-    }
-
     /// A call was refused at this level: `accepted` were accepted.
     pub(super) fn refused(&mut self, now: u64, accepted: u64, circumstances: Circumstances) {
-        let Circumstances { configured, is_probe, is_young, is_told } = circumstances;
+        let Circumstances { configured, is_probe, is_told, .. } = circumstances;
         let before = self.limit(configured);
         let teaches =
             accepted >= self.least(is_told) && !(is_probe && before.is_some_and(|limit| accepted < limit / 10));
         if !teaches {
             return;
         }
-        let is_known = configured.is_some() || self.stated.is_some();
         let was_provisional = self.is_provisional;
-        // Refused twice at the same level: that is the limit.
-        let is_confirmed = was_provisional && self.hi.is_some_and(|hi| accepted <= hi + hi / 20);
-        self.is_provisional = is_young && !is_known && !is_confirmed && (was_provisional || self.learned.is_none());
+        let accepted = self.judge(now, accepted, circumstances);
         let is_soon = self.learned.is_some() && !is_probe && !was_provisional;
         let is_soon = is_soon && now.saturating_sub(self.cut_at) < CUT_SOON_MS;
         // A step that was tried and refused says nothing against the level before it.
@@ -208,52 +190,13 @@ impl Level {
             return;
         }
         (self.learned, self.hi) = (Some(learned.min(self.usable(hi)).max(1)), Some(hi));
+        self.trial.correct(hi);
     }
 
-    /// Takes what is provisional for the limit once it has held for a while.
-    pub(super) fn settle_down(&mut self, now: u64) {
-        self.is_provisional &= now.saturating_sub(self.cut_at) < PROVISIONAL_MS;
-    }
-
-    /// Grows what was learned, if the time has come and at least 90 % of it is in use.
-    pub(super) fn grow(&mut self, now: u64, in_use: u64, configured: Option<u64>) {
-        let (Some(learned), Some(hi)) = (self.learned, self.hi) else { return };
-        let every = if learned < hi { GROWS_BELOW_MS } else { self.wait_beyond(learned) };
-        let is_in_use = in_use >= share(learned, 900);
-        if !is_in_use || now.saturating_sub(self.grown_at) < every {
-            return;
-        }
-        let step = self.step(now, learned);
-        self.held = if self.is_of_few(learned) { learned } else { 0 };
-        // A quarter of the way to the refused level, where that is more.
-        let grown = if learned < hi { (learned + step.max((hi - learned) / 4)).min(hi) } else { learned + step };
-        self.raised = if learned < hi { 0 } else { self.raised.saturating_add(1) };
-        self.grown_at = now;
-        let ceiling = [configured, self.stated].into_iter().flatten().min();
-        self.learned = Some(grown).filter(|&grown| ceiling.is_none_or(|ceiling| grown < ceiling));
-    }
-
-    /// How long it takes until the next step beyond the last refused level. A call in flight more is tried after a while that
-    /// doubles each time that it is refused, and soon again once it was not.
-    fn wait_beyond(&self, learned: u64) -> u64 {
-        match self.raised {
-            _ if !self.is_of_few(learned) => GROWS_BEYOND_MS,
-            0 => GROWS_BELOW_MS << self.refused_steps.min(MAX_WAIT_DOUBLINGS),
-            _ => GROWS_BELOW_MS,
-        }
-    }
-
-    /// The next step of growth: 1 %, and more after a long time without a refusal. Steps to more calls in flight double from
-    /// one on.
-    fn step(&self, now: u64, learned: u64) -> u64 {
-        let doublings = (now.saturating_sub(self.cut_at) / STEPS_DOUBLE_AFTER_MS).min(MAX_DOUBLINGS);
-        let step = (learned.saturating_mul(1 << doublings) / 100).max(1);
-        if self.is_of_few(learned) { step.max((1 << self.raised.min(32)).min(learned)) } else { step }
-    }
-
-    /// Postpones growth: the provider has trouble.
-    pub(super) fn rest(&mut self, now: u64) {
-        self.grown_at = now;
+    /// Forgets what refusals taught.
+    pub(super) fn forget(&mut self) {
+        (self.learned, self.hi, self.trial) = (None, None, Trial::default());
+        (self.is_provisional, self.raised, self.held, self.refused_steps) = (false, 0, 0, 0);
     }
 }
 

@@ -4,6 +4,7 @@ use super::Quota;
 use super::ask::{Configured, End, LimitKind, Settled, Stated};
 use super::hold::Cause;
 use super::level::{Circumstances, Level};
+use super::slots::Sum;
 use crate::permit::token_kinds::{TokenCounts, TokenKind};
 
 /// The first pause after a refusal that does not say how long to wait. It doubles while probes are refused.
@@ -102,13 +103,51 @@ impl Quota {
                     self.tokens_flow.get_mut(kind).spend_burst(*in_force.tokens_rate.get(kind));
                 }
             }
+            self.pass(settled);
             self.hold.passed();
             self.pauses_in_a_row = 0;
-            self.calls.passed(sum.calls, 1);
-            for kind in TokenKind::KINDS {
-                self.tokens.get_mut(kind).passed(sum.tokens.of(kind), settled.expected.of(kind));
-            }
         }
+    }
+
+    /// Lets more of what is provisional be tried: two calls for each that was answered, so that they double in the time of a
+    /// call.
+    fn pass(&mut self, settled: &Settled) {
+        let (now, sum) = (self.clock.now(), self.slots.sum());
+        self.calls.passed(sum.calls, 2);
+        self.calls.open(now);
+        self.in_flight.passed(self.claims.in_flight(), 1);
+        for kind in TokenKind::KINDS {
+            let level = self.tokens.get_mut(kind);
+            level.passed(sum.tokens.of(kind), 2 * settled.expected.of(kind));
+            level.open(now);
+        }
+    }
+
+    /// Drops what refusals taught if so much was accepted that there can be no limit at the level of a refusal.
+    pub(super) fn look_for_contradictions(&mut self) {
+        let now = self.clock.now();
+        let is_disproved = |level: &Level, amount: &dyn Fn(Sum) -> u64| {
+            let since = level.doubted_since().map(|at| amount(self.slots.sum_since(at)));
+            since.is_some_and(|since| level.is_disproved_by(now, amount(self.slots.sum()), since))
+        };
+        let in_flight = self.claims.in_flight();
+        let is_disproved = is_disproved(&self.calls, &|sum| sum.calls - sum.refused)
+            || is_disproved(&self.in_flight, &|_| in_flight)
+            || TokenKind::KINDS.iter().any(|&kind| is_disproved(self.tokens.get(kind), &|sum| sum.tokens.of(kind)));
+        if is_disproved {
+            self.doubt();
+        }
+    }
+
+    /// Doubts that refusals follow a limit, and forgets those that they taught.
+    fn doubt(&mut self) {
+        self.doubt.begin(self.clock.now());
+        self.calls.forget();
+        self.in_flight.forget();
+        for kind in TokenKind::KINDS {
+            self.tokens.get_mut(kind).forget();
+        }
+        self.last_cut = None;
     }
 
     /// A call was refused for a limit.
@@ -121,14 +160,31 @@ impl Quota {
     ) {
         let now = self.clock.now();
         let kind = limit.unwrap_or_else(|| self.most_likely_limit(configured));
-        if settled.epoch < self.epoch {
+        if self.doubt.is_on(now) {
+            if !self.slots.end_in_wall() {
+                self.refused_by_chance(settled, kind, retry_after_ms);
+                return;
+            }
+            self.doubt.end();
+        } else if settled.epoch < self.epoch {
             self.limited_too(settled, (kind, limit.is_some()), retry_after_ms);
             return;
         }
-        let sum = self.slots.sum();
+        self.learn(kind, limit.is_some(), configured);
+        self.last_cut = Some(kind);
+        self.ramp.refused();
+        if self.doubt.is_due() {
+            self.doubt();
+        }
+        self.pause(kind, retry_after_ms);
+    }
+
+    /// Learns from a refusal what was accepted, and counts cuts that are made in vain.
+    fn learn(&mut self, kind: LimitKind, is_told: bool, configured: Configured) {
+        let (now, sum) = (self.clock.now(), self.slots.sum());
         let is_young = self.slots.next_expiry().is_none_or(|at| at > now + YOUNG_MS);
-        let is_told = limit.is_some();
-        let of = |configured| Circumstances { configured, is_probe: self.hold.is_probed(), is_young, is_told };
+        let (before, is_probe) = (self.refused_at(kind), self.hold.is_probed());
+        let of = |configured| Circumstances { configured, is_probe, is_young, is_told };
         match kind {
             LimitKind::Calls => self.calls.refused(now, sum.calls - sum.refused, of(configured.calls)),
             LimitKind::Tokens(kind) => {
@@ -137,13 +193,36 @@ impl Quota {
             }
             LimitKind::InFlight => {
                 let accepted = self.claims.in_flight().saturating_sub(1);
-                self.in_flight.refused(now, accepted, Circumstances { is_young: false, ..of(configured.in_flight) });
+                self.in_flight.refused(now, accepted, Circumstances { is_young: !is_told, ..of(configured.in_flight) });
             }
         }
-        self.last_cut = Some(kind);
-        self.ramp.refused();
+        let is_lower = before.zip(self.refused_at(kind)).is_some_and(|(before, now)| now < before);
+        // A call in flight more is tried often, and refused in a moment.
+        let is_tried_often = kind == LimitKind::InFlight && is_told;
+        self.doubt.cut(now, is_lower && !is_probe && !is_tried_often);
+    }
+
+    /// A call was refused while the levels of refusals are in doubt: that is no reason to pause, unless the provider asks for
+    /// a pause, or has refused the call after one.
+    fn refused_by_chance(&mut self, settled: &Settled, kind: LimitKind, retry_after_ms: Option<u64>) {
+        if settled.epoch < self.epoch {
+            self.hold.extend(self.clock.now(), retry_after_ms.unwrap_or(0));
+        } else if retry_after_ms.is_some() || self.hold.is_probed() {
+            self.pause(kind, retry_after_ms);
+        }
+    }
+
+    fn refused_at(&self, kind: LimitKind) -> Option<u64> {
+        match kind {
+            LimitKind::Calls => self.calls.refused_at(),
+            LimitKind::Tokens(kind) => self.tokens.get(kind).refused_at(),
+            LimitKind::InFlight => self.in_flight.refused_at(),
+        }
+    }
+
+    fn pause(&mut self, kind: LimitKind, retry_after_ms: Option<u64>) {
         self.epoch += 1;
-        self.hold.begin(now, self.pause_ms(kind, retry_after_ms), Cause::Provider);
+        self.hold.begin(self.clock.now(), self.pause_ms(kind, retry_after_ms), Cause::Provider);
         self.pauses_in_a_row += 1;
     }
 

@@ -13,6 +13,13 @@ const SLOT_MS: u64 = 250;
 /// The guard costs 0.8 % of a limit.
 const COUNTS_MS: u64 = 60_000 + 500;
 
+/// Fewer refusals are no wall: a twentieth of the calls, refused by chance, are as many of two dozen once in 100,000 times.
+const LEAST_OF_WALL: u64 = 8;
+
+/// Of the calls since a wall was reached, at least one of so many was refused. A slow start reaches a limit of calls at
+/// several times its pace.
+const CALLS_PER_REFUSAL_OF_WALL: u64 = 3;
+
 /// The slots that count, oldest first, and their sums.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<Charge>", into = "Vec<Charge>")]
@@ -102,6 +109,25 @@ impl Slots {
         self.sum
     }
 
+    /// The sum over the slots after the one at `time`.
+    pub(super) fn sum_since(&self, time: u64) -> Sum {
+        let later = self.slots.iter().rev().take_while(|it| it.slot > Self::number(time));
+        later.fold(Sum::default(), |sum, it| Sum {
+            calls: sum.calls + it.calls,
+            refused: sum.refused + it.refused,
+            tokens: sum.tokens + it.tokens,
+        })
+    }
+
+    /// Whether so large a share of the latest calls was refused that the provider must have reached a limit.
+    pub(super) fn end_in_wall(&self) -> bool {
+        let mut latest = (0, 0);
+        self.slots.iter().rev().any(|slot| {
+            latest = (latest.0 + slot.calls, latest.1 + slot.refused);
+            latest.1 >= LEAST_OF_WALL && latest.1 * CALLS_PER_REFUSAL_OF_WALL >= latest.0
+        })
+    }
+
     /// Adds a charge to its slot.
     pub(super) fn add(&mut self, charge: Charge) {
         self.sum.calls += charge.calls;
@@ -187,6 +213,22 @@ mod tests {
         slots.correct(5, prompt(10), prompt(1_000));
         slots.unsent(4, TokenCounts::NONE);
         assert_eq!(slots.sum(), Sum { calls: 1, refused: 1, tokens: TokenCounts::NONE }, "nothing is taken back twice");
+    }
+
+    #[test]
+    fn a_wall_is_many_refusals_of_the_latest_calls() {
+        let check = |latest: &[(u64, u64)], expected: bool| {
+            let mut slots = Slots::default();
+            for (slot, &(calls, refused)) in latest.iter().enumerate() {
+                slots.add(Charge { slot: slot as u64, calls, refused, tokens: TokenCounts::NONE });
+            }
+            assert_eq!(slots.end_in_wall(), expected, "{latest:?}");
+        };
+        check(&[(500, 25), (500, 25), (500, 25)], false);
+        check(&[(500, 0), (500, 0), (10, 8)], true);
+        check(&[(10, 7)], false);
+        check(&[(500, 0), (12, 4), (12, 4)], true);
+        check(&[(12, 8), (500, 0)], false);
     }
 
     #[test]
