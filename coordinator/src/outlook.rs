@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use valuesim_shared::experiment::Experiment;
 use valuesim_shared::id::{ModelId, Respondent};
 use valuesim_shared::money::{NanoUsd, Tokens};
 use valuesim_shared::outcome::StageSpend;
@@ -16,6 +17,9 @@ use crate::statistics::t_quantile;
 
 /// The chance that the rest costs more than the interval says; the same for less.
 const TAIL: f64 = 0.05;
+
+/// Up to one reply without usage in so many hides less than the interval allows for.
+const REPLIES_PER_UNCOUNTED: u64 = 100;
 
 /// What a run has taken and will take, by model.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -39,6 +43,9 @@ pub struct ModelOutlook {
     pub left_to_take_over: u64,
     /// What the finished cells took, by stage.
     pub stages: BTreeMap<Stage, StageTaken>,
+    /// Whether the finished cells say what cells cost: the model has a price or its provider states costs, and replies came with
+    /// their usage. Otherwise there is no interval.
+    pub is_cost_known: bool,
     /// What the cells that are left will take.
     pub remaining: Expected,
     /// What all cells will have taken.
@@ -65,21 +72,34 @@ pub struct Expected {
     pub tokens: Tokens,
     /// The likely cost.
     pub cost: NanoUsd,
-    /// The interval in which the cost lies with a chance of 90 %; none from fewer than two cells that were paid for.
+    /// The interval in which the cost lies with a chance of 90 %; none from fewer than two cells that were paid for,
+    /// or if it is not known what those cost.
     pub interval: Option<Span<NanoUsd>>,
 }
 
 impl Outlook {
     /// The outlook of a run of `plan`, which takes over what earlier runs have `kept`.
-    pub fn of(ledger: &Ledger, plan: &Plan, kept: &KeptReplies) -> Result<Self, LedgerError> {
+    pub fn of(
+        ledger: &Ledger,
+        (experiment, plan): (&Experiment, &Plan),
+        kept: &KeptReplies,
+    ) -> Result<Self, LedgerError> {
         let mut models = Vec::new();
-        for model in plan.models() {
-            models.extend(Taken::of(ledger, model, kept)?.outlook(model, plan.cells_per_model()));
+        for (model, settings) in plan.models().zip(&experiment.models) {
+            let has_price = settings.price.is_some() || experiment.simulate.is_some();
+            let taken = Taken { has_price, ..Taken::of(ledger, model, kept)? };
+            models.extend(taken.outlook(model, plan.cells_per_model()));
         }
         Ok(Self { models })
     }
 
-    /// The interval of what the whole run will have cost; none if cells of a model are left and fewer than two were paid for.
+    /// Whether what was finished says what cells cost, of all models.
+    pub fn is_cost_known(&self) -> bool {
+        self.models.iter().all(|model| model.is_cost_known)
+    }
+
+    /// The interval of what the whole run will have cost; none if cells of a model are left and fewer than two were paid for, or if
+    /// it is not known what they cost.
     pub fn interval(&self) -> Option<(NanoUsd, NanoUsd)> {
         let low = self.models.iter().map(|model| model.whole.interval.map(|span| span.low)).sum::<Option<NanoUsd>>()?;
         let high =
@@ -104,6 +124,7 @@ struct Taken {
     of_people: BTreeMap<Respondent, f64>,
     total: StageSpend,
     stages: BTreeMap<Stage, StageTaken>,
+    has_price: bool,
 }
 
 impl Taken {
@@ -134,6 +155,13 @@ impl Taken {
         Ok(taken)
     }
 
+    /// Whether the costs are those of the finished cells, and not 0 because nobody knows them.
+    fn is_cost_known(&self) -> bool {
+        let StageSpend { answered, without_usage, cost, unsure, .. } = &self.total;
+        let is_uncounted = without_usage * REPLIES_PER_UNCOUNTED > *answered && unsure.at_most != Tokens::default();
+        self.costs.is_empty() || ((self.has_price || *cost > NanoUsd(0)) && !is_uncounted)
+    }
+
     /// None without a finished cell.
     fn outlook(self, model: ModelId, cells: u64) -> Option<ModelOutlook> {
         let finished = self.costs.len() as u64 + self.unpaid;
@@ -155,13 +183,26 @@ impl Taken {
             cost: taken.cost + remaining.cost,
             interval: remaining.interval.map(|span| span.plus(taken.cost)),
         };
-        let (taken_over, stages) = (self.unpaid, self.stages);
-        Some(ModelOutlook { model, finished, taken_over, left, left_to_take_over, stages, remaining, whole })
+        let (taken_over, is_cost_known, stages) = (self.unpaid, self.is_cost_known(), self.stages);
+        Some(ModelOutlook {
+            model,
+            finished,
+            taken_over,
+            left,
+            left_to_take_over,
+            stages,
+            is_cost_known,
+            remaining,
+            whole,
+        })
     }
 
     /// The prediction interval of the sum of `left` further cells like those that are finished: mean, variance and Student's t of the
     /// costs of people, whose cells are alike, or of cells where there is a single person.
     fn interval(&self, left: f64) -> Option<Span<NanoUsd>> {
+        if !self.is_cost_known() {
+            return None;
+        }
         if left == 0.0 {
             return Some(Span { low: NanoUsd(0), likely: NanoUsd(0), high: NanoUsd(0) });
         }
@@ -217,6 +258,8 @@ fn rounded(number: f64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use valuesim_shared::outcome::UncertainSpend;
+
     use super::*;
 
     fn taken(costs: &[u64]) -> Taken {
@@ -224,6 +267,7 @@ mod tests {
         Taken {
             costs: costs.iter().map(|&cost| cost as f64).collect(),
             total: StageSpend { answered: 10 * costs.len() as u64, cost: NanoUsd(total), ..StageSpend::default() },
+            has_price: true,
             ..Taken::default()
         }
     }
@@ -248,7 +292,7 @@ mod tests {
         let mut random = Random(7);
         let mut covered = 0;
         for _ in 0..1_000 {
-            let (mut taken, mut bill) = (Taken::default(), 0.0);
+            let (mut taken, mut bill) = (Taken { has_price: true, ..Taken::default() }, 0.0);
             for person in 1..=people {
                 let alike = 1e9 * random.lognormal(sigma);
                 let cells = [alike * random.lognormal(0.1), alike * random.lognormal(0.1)];
@@ -312,6 +356,27 @@ mod tests {
             Outlook { models: vec![only] }.interval()
         };
         assert_eq!((unpaid(1_000), unpaid(100)), (None, Some((NanoUsd(0), NanoUsd(0)))));
+    }
+
+    #[test]
+    fn what_nobody_knows_is_not_zero() {
+        let free = [0, 0];
+        let check = |taken: Taken, is_known: bool| {
+            let outlook = taken.outlook(ModelId(0), 10).expect("has cells");
+            assert_eq!((outlook.is_cost_known, outlook.whole.interval.is_some()), (is_known, is_known));
+        };
+        check(taken(&free), true);
+        check(Taken { has_price: false, ..taken(&free) }, false);
+        check(Taken { has_price: false, ..taken(&[90, 110]) }, true);
+        let without_usage = |replies| {
+            let mut all = taken(&[9_000, 11_000]);
+            let at_most = Tokens { input: 100, ..Tokens::default() };
+            all.total.unsure = UncertainSpend { at_most, ..UncertainSpend::default() };
+            (all.total.without_usage, all.total.answered) = (replies, 200);
+            all
+        };
+        check(without_usage(2), true);
+        check(without_usage(3), false);
     }
 
     #[test]

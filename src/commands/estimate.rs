@@ -69,7 +69,9 @@ fn outlook(job: &Job, folder: &RunFolder) -> Result<Option<Outlook>, Failure> {
     if !folder.was_begun() || !folder.ledger().exists() || folder.check_unused().is_err() {
         return Ok(None);
     }
-    let outlook = guarded(folder, || Ok(Outlook::of(&Ledger::view(&folder.ledger())?, &job.plan, &job.kept)?))?;
+    let outlook = guarded(folder, || {
+        Ok(Outlook::of(&Ledger::view(&folder.ledger())?, (&job.experiment, &job.plan), &job.kept)?)
+    })?;
     Ok(Some(outlook).filter(|outlook| !outlook.models.is_empty()))
 }
 

@@ -6,7 +6,7 @@ use valuesim_coordinator::outlook::{Expected, ModelOutlook};
 
 /// What follows from the cells of a model that are finished.
 pub(super) fn measured(outlook: &ModelOutlook, model: &str) -> String {
-    let ModelOutlook { finished, taken_over, left, left_to_take_over, remaining, whole, .. } = outlook;
+    let ModelOutlook { finished, taken_over, left, left_to_take_over, is_cost_known, remaining, whole, .. } = outlook;
     let paid = finished - taken_over;
     let of_which = if *left_to_take_over > 0 {
         format!(", of which {left_to_take_over} will be taken over and cost nothing")
@@ -20,20 +20,27 @@ pub(super) fn measured(outlook: &ModelOutlook, model: &str) -> String {
         );
     }
     let besides = if *taken_over > 0 { format!(" besides {taken_over} that were taken over") } else { String::new() };
+    let why_unknown = if *is_cost_known {
+        ""
+    } else {
+        "  The cost is not known: the price is unknown, or replies came without their usage, which are not in the tokens either\n"
+    };
+    let expected = |expected| expected_text(expected, *is_cost_known);
     format!(
-        "\n{model}, from {paid} finished cells{besides}:\n  the {left} cells that are left{of_which}: {}\n  the whole run: {}\n",
+        "\n{model}, from {paid} finished cells{besides}:\n  the {left} cells that are left{of_which}: {}\n  the whole run: {}\n{why_unknown}",
         expected(remaining),
         expected(whole)
     )
 }
 
-fn expected(Expected { calls, tokens, cost, interval }: &Expected) -> String {
-    let interval = interval.map_or_else(
-        || ", no interval from one cell".to_owned(),
-        |Span { low, high, .. }| format!(" ({low} to {high} with a chance of 90 %)"),
-    );
+fn expected_text(Expected { calls, tokens, cost, interval }: &Expected, is_cost_known: bool) -> String {
+    let cost = match interval {
+        _ if !is_cost_known => "cost not known".to_owned(),
+        None => format!("{cost}, no interval from one cell"),
+        Some(Span { low, high, .. }) => format!("{cost} ({low} to {high} with a chance of 90 %)"),
+    };
     let [calls, input, cached, output] = [*calls, tokens.input, tokens.cached, tokens.output].map(HumanCount);
-    format!("{cost}{interval}, {calls} calls, {input} tokens in, {cached} of them cached, {output} out")
+    format!("{cost}, {calls} calls, {input} tokens in, {cached} of them cached, {output} out")
 }
 
 #[cfg(test)]
@@ -56,6 +63,7 @@ mod tests {
             left: 900,
             left_to_take_over: 0,
             stages,
+            is_cost_known: true,
             remaining,
             whole,
         };

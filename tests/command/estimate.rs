@@ -149,6 +149,27 @@ fn a_pilot_goes_on_if_the_whole_run_costs_less_than_the_user_allows() {
 }
 
 #[test]
+fn what_a_pilot_does_not_know_is_not_zero() {
+    let sandbox = Sandbox::new();
+    let provider = Simulated::start(ProviderOptions::default());
+    let (url, unknown) = (provider.base_url(), ["--price-unknown", "--pilot", "2"]);
+    let data = ["run", "--synthetic", "100", "--folds", "1,5", "--methods", "no-cab", "--users", "2"];
+    let run = |more: &[&str]| sandbox.run(&[&data[..], &["--model", "m", "--base-url", &url], more].concat());
+    let refused = run(&[&unknown[..], &["--yes-below", "1"]].concat()).expect_code(2);
+    refused.check_error(&["--yes-below: the price of model \"m\" is unknown", "--price"]);
+    assert_eq!(provider.stats().requests, 0);
+    let held = run(&unknown).expect_success().stderr;
+    for part in ["cost not known", "what the rest costs is not known", "held after the pilot"] {
+        assert!(held.contains(part), "{part} is not in\n{held}");
+    }
+    assert!(!held.contains("with a chance of 90 %"), "{held}");
+    let control = std::fs::read_dir(sandbox.run_folder("runs").join("control")).into_iter().flatten();
+    let forecasts = control.filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().starts_with("forecast"));
+    assert_eq!(forecasts.count(), 0);
+    run(&["--price-unknown"]).expect_success();
+}
+
+#[test]
 fn a_run_that_leaves_what_its_pilot_expected_pauses_itself_once() {
     let sandbox = Sandbox::new();
     // Slow enough to be paused before it ends.

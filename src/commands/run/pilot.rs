@@ -8,7 +8,9 @@ use valuesim_coordinator::fleet::FleetEnd;
 use valuesim_coordinator::ledger::Ledger;
 use valuesim_coordinator::outlook::Outlook;
 use valuesim_coordinator::pilot::pilot_plan;
+use valuesim_shared::cell::needs_retrieval;
 use valuesim_shared::control::{Control as _, FolderControl, Forecast};
+use valuesim_shared::experiment::Experiment;
 use valuesim_shared::money::NanoUsd;
 
 use super::budget_flags::usd;
@@ -49,6 +51,26 @@ impl PilotFlags {
             };
             return refused().or_usage();
         }
+        self.check_prices(&job.experiment).or_usage()
+    }
+
+    /// Nothing is surely below a sum whose price is unknown.
+    fn check_prices(self, experiment: &Experiment) -> anyhow::Result<()> {
+        if self.yes_below.is_none() || experiment.simulate.is_some() {
+            return Ok(());
+        }
+        let name_unless = |is_known: bool, kind: &str, name: &str| (!is_known).then(|| format!("{kind} {name:?}"));
+        let of_models = experiment.models.iter().filter_map(|it| name_unless(it.price.is_some(), "model", &it.name));
+        let embeddings = experiment.embeddings.iter().filter(|_| needs_retrieval(&experiment.methods));
+        let of_embeddings = embeddings.filter_map(|it| name_unless(it.price.is_some(), "embeddings", &it.name));
+        let unknown: Vec<String> = of_models.chain(of_embeddings).collect();
+        if !unknown.is_empty() {
+            bail!(
+                "--yes-below: the price of {} is unknown, so nothing says that the run costs less: say a price (--price, or \
+                 --embeddings-price), or leave --yes-below out, look at what the pilot used, and start the same command without --pilot",
+                unknown.join(", ")
+            );
+        }
         Ok(())
     }
 
@@ -68,11 +90,11 @@ impl PilotFlags {
                 return Ok(AfterPilot::Ended(end));
             }
         }
-        let outlook = Outlook::of(ledger, &job.plan, &job.kept)?;
+        let outlook = Outlook::of(ledger, (&job.experiment, &job.plan), &job.kept)?;
         for model in &outlook.models {
             note(measured(model, &job.experiment.models[model.model.0 as usize].name).trim());
         }
-        if let Some((low, high)) = outlook.interval() {
+        if let Some((low, high)) = outlook.interval().filter(|(_, high)| *high > NanoUsd(0)) {
             let forecast = Forecast { low, high, is_left: false, taken_over: outlook.taken_over() };
             FolderControl::in_folder(folder.control()).keep_forecast(&job.run, &forecast)?;
         }
@@ -87,7 +109,9 @@ impl PilotFlags {
                 AfterPilot::GoOn
             }
             (_, interval) => {
-                if interval.is_none() {
+                if !outlook.is_cost_known() {
+                    note("what the rest costs is not known: see the models above");
+                } else if interval.is_none() {
                     note("what the rest costs is unknown: fewer than two cells of a model were paid for");
                 }
                 note("held after the pilot: the same command without --pilot goes on");
