@@ -27,6 +27,7 @@ mod grant;
 mod hold;
 mod level;
 mod ramp;
+mod run_accounts;
 mod sent;
 mod settle;
 mod slots;
@@ -43,6 +44,7 @@ use flow::{Flow, Rate};
 use hold::{Cause, Hold};
 use level::Level;
 use ramp::Ramp;
+use run_accounts::RunAccounts;
 pub use sent::Sent;
 pub use slots::Charge;
 use slots::Slots;
@@ -72,6 +74,8 @@ pub struct Quota {
     epoch: u64,
     circuit: Circuit,
     claims: Claims,
+    #[serde(default)]
+    runs: RunAccounts,
     #[serde(default)]
     doubt: Doubt,
     /// What the last cut was about.
@@ -110,6 +114,7 @@ impl Quota {
             epoch: 0,
             circuit: Circuit::default(),
             claims: Claims::default(),
+            runs: RunAccounts::default(),
             doubt: Doubt::default(),
             last_cut: None,
             pauses_in_a_row: 0,

@@ -47,6 +47,8 @@ for_each_office! {
     pauses::a_process_that_stood_still_begins_no_call_for_a_second
     runs::runs_share_what_their_endpoint_and_model_allow
     runs::of_different_limits_the_smallest_of_the_open_desks_holds
+    runs::a_run_with_twice_the_share_gets_twice_as_much
+    runs::a_key_that_is_refused_leaves_another_key_of_the_provider_free
     ;
     no_minute_holds_more_than_the_limit
     permits_are_neither_lost_nor_made

@@ -131,6 +131,25 @@ proptest! {
     }
 }
 
+/// Two runs get parts by their weights, at whichever workers they have their calls.
+#[test]
+fn runs_get_parts_by_their_weights() {
+    let configured = Configured { calls: Some(600), ..Configured::default() };
+    let (mut quota, tokens, mut got) = (Quota::new(1, 0), vec![counts(10); 200], [0, 0]);
+    for step in 0..1_200_u64 {
+        let wants = [(1, 1), (2, 3)].map(|(run, weight)| Want { run, weight, tokens: &tokens });
+        // The first worker has calls of both runs, the others of one each.
+        let of_worker = [&wants[..], &wants[..1], &wants[1..]][usize::try_from(step % 3).expect("small")];
+        let ask = Ask { worker: step % 3, configured, capacity: 1_000, wants: of_worker, ..Ask::default() };
+        let granted = quota.take(step * 50, &ask).granted;
+        for (want, granted) in of_worker.iter().zip(granted) {
+            got[usize::from(want.run == 2)] += granted;
+        }
+    }
+    let share = got[1] as f64 / (got[0] + got[1]) as f64;
+    assert!(got[0] + got[1] >= 580 && (0.65..=0.85).contains(&share), "{got:?}");
+}
+
 /// A limit on one kind of tokens is used as well as one on all of them.
 #[test]
 fn limits_on_prompts_and_replies_apart_are_used() {

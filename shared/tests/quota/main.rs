@@ -109,10 +109,13 @@ fn hidden_limits_are_found_and_used() {
 #[test]
 fn hidden_limits_of_tokens_are_found_and_used() {
     const TOKENS: u64 = 900_000;
-    let fleet = Fleet::new(Setting::default(), Provider::new(Rule::Window, None, Some(TOKENS))).run();
-    let (_, used, refused) = fleet.provider.between(120_000.0, 300_000.0);
-    let (used, shown) = (used as f64 / (TOKENS * 3) as f64, timeline(&fleet, TOKENS / 1_000));
-    assert!(used >= 0.9 && refused <= 20, "{used} used, {refused} refused\n{shown}");
+    for names_limit in [true, false] {
+        let setting = Setting { names_limit, ..Setting::default() };
+        let fleet = Fleet::new(setting, Provider::new(Rule::Window, None, Some(TOKENS))).run();
+        let (_, used, refused) = fleet.provider.between(120_000.0, 300_000.0);
+        let (used, shown) = (used as f64 / (TOKENS * 3) as f64, timeline(&fleet, TOKENS / 1_000));
+        assert!(used >= 0.9 && refused <= 20, "{names_limit}: {used} used, {refused} refused\n{shown}");
+    }
 }
 
 #[test]
@@ -136,17 +139,21 @@ fn a_hidden_limit_of_few_calls_in_flight_is_found_and_used() {
 
 #[test]
 fn a_limit_that_is_halved_without_a_word_is_settled_within_half_a_minute() {
-    for says_when in [true, false] {
+    for (rule, says_when) in [(Rule::Window, true), (Rule::Window, false), (Rule::Bucket, true), (Rule::Bucket, false)]
+    {
         for calls in [300, 600, 3_000, 12_000] {
             let halve = |fleet: &mut Fleet| fleet.provider.calls = fleet.provider.calls.map(|calls| calls / 2);
-            let fleet = hidden(Rule::Window, calls, says_when, true).at_second(150, halve).run();
+            let fleet = hidden(rule, calls, says_when, true).at_second(150, halve).run();
             let (used, _, refused) = fleet.provider.between(180_000.0, 300_000.0);
             let refused_at_once = fleet.provider.between(150_000.0, 180_000.0).2;
             let used = used as f64 / calls as f64;
+            // What a bucket still holds is accepted, too, and makes its limit seem higher for a minute.
+            let few = if rule == Rule::Bucket { 4 } else { 0 };
+            let least = if (rule, calls) == (Rule::Bucket, 12_000) { 0.85 } else { 0.9 };
             let shown = timeline(&fleet, calls);
             assert!(
-                used >= 0.9 && refused <= calls / 100 && refused_at_once <= 10 + calls / 250,
-                "{calls}: {used} {refused}\n{shown}"
+                used >= least && refused <= calls / 100 + few && refused_at_once <= 10 + calls / 250,
+                "{rule:?} {calls}: {used} {refused}\n{shown}"
             );
         }
     }

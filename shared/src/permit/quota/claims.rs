@@ -94,7 +94,8 @@ impl Claims {
         if let [only] = wanting[..]
             && only.wants.len() == 1
         {
-            return Shares(vec![Share { worker: only.worker, owed: 0.0, calls: vec![available] }]);
+            let workers = vec![Share { worker: only.worker, owed: 0.0, calls: vec![available] }];
+            return Shares { workers, of_runs: Vec::new() };
         }
         let mut runs: Vec<RunClaim> = Vec::new();
         for claim in wanting.iter().flat_map(|claim| &claim.wants) {
@@ -116,16 +117,17 @@ impl Claims {
             owed: if is_enough { 0.0 } else { claim.owed - most_owed.min(0.0) },
             calls: claim.wants.iter().map(of_run).collect(),
         };
-        Shares(wanting.iter().map(share).collect())
+        let of_runs = runs.iter().zip(&allotted).map(|(run, &allotted)| (run.run, allotted)).collect();
+        Shares { workers: wanting.iter().map(share).collect(), of_runs }
     }
 
     /// Keeps account of what a worker got beside its share.
     pub(super) fn got(&mut self, worker: u64, calls: usize, shares: &Shares) {
-        let all: f64 = shares.0.iter().map(Share::sum).sum();
-        if shares.0.len() < 2 || calls == 0 || all <= 0.0 || !all.is_finite() {
+        let all: f64 = shares.workers.iter().map(Share::sum).sum();
+        if shares.workers.len() < 2 || calls == 0 || all <= 0.0 || !all.is_finite() {
             return;
         }
-        for share in &shares.0 {
+        for share in &shares.workers {
             let Some(claim) = self.0.iter_mut().find(|claim| claim.worker == share.worker) else { continue };
             let got = if share.worker == worker { calls as f64 } else { 0.0 };
             claim.owed = (claim.owed + calls as f64 * share.sum() / all - got).clamp(-MOST_OWED, MOST_OWED);
@@ -135,7 +137,11 @@ impl Claims {
 
 /// What each worker that wants something may have.
 #[derive(Debug)]
-pub(super) struct Shares(Vec<Share>);
+pub(super) struct Shares {
+    workers: Vec<Share>,
+    /// What each run may have, in all workers together; nothing if a single worker wants something for a single run.
+    of_runs: Vec<(u64, f64)>,
+}
 
 #[derive(Debug)]
 struct Share {
@@ -152,10 +158,15 @@ impl Share {
 }
 
 impl Shares {
+    /// What each run may have, in all workers together.
+    pub(super) fn of_runs(&self) -> &[(u64, f64)] {
+        &self.of_runs
+    }
+
     /// How many calls a worker may have: its share with what it is owed, rounded up, so that whoever wants little gets
     /// something; and of each of its wants.
     pub(super) fn of(&self, worker: u64) -> (f64, &[f64]) {
-        let own = self.0.iter().find(|share| share.worker == worker);
+        let own = self.workers.iter().find(|share| share.worker == worker);
         own.map_or((0.0, &[]), |own| ((own.sum() + own.owed).ceil().max(0.0), &own.calls))
     }
 }

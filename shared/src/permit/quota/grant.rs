@@ -1,6 +1,6 @@
 //! How many calls a quota grants, and what the others wait for.
 
-use super::ask::{Answer, Ask, LimitKind, LimitSource, Pause, PauseCause, Waited};
+use super::ask::{Answer, Ask, LimitKind, LimitSource, Pause, PauseCause, Waited, Want};
 use super::hold::{Cause, Passage};
 use super::slots::{Charge, Slots};
 use super::{InForce, Quota};
@@ -20,6 +20,27 @@ const MANY: f64 = 1e9;
 struct Room {
     calls: f64,
     tokens: ByTokenKind<f64>,
+}
+
+/// What a worker may still have of one of its wants.
+#[derive(Debug)]
+struct Open {
+    run: u64,
+    share: f64,
+    tokens_left: ByTokenKind<f64>,
+}
+
+impl Open {
+    /// Whether it may have a call more than so many.
+    fn may_have(&self, granted: usize) -> bool {
+        (granted as f64) < self.share.ceil() && TokenKind::KINDS.iter().all(|&kind| *self.tokens_left.get(kind) > 0.0)
+    }
+
+    fn use_tokens(&mut self, tokens: TokenCounts) {
+        for kind in TokenKind::KINDS {
+            *self.tokens_left.get_mut(kind) -= tokens.of(kind) as f64;
+        }
+    }
 }
 
 impl Quota {
@@ -67,31 +88,35 @@ impl Quota {
         answer
     }
 
-    /// Grants calls in the order of the wants, none more than its share. Returns how many.
+    /// Grants calls, none more than its share: each to the run that is owed most. Returns how many.
     fn grant_up_to(&mut self, at_most: usize, ask: &Ask<'_>, in_force: &InForce, answer: &mut Answer) -> usize {
         let room = self.room(in_force);
         let available = room.calls.min(MANY);
         let shares = self.claims.shares(self.clock.now(), ask.worker, available);
         let (own, of_wants) = shares.of(ask.worker);
-        let mut granted = 0;
-        for (at, want) in ask.wants.iter().enumerate() {
-            let share = of_wants.get(at).copied().unwrap_or(0.0);
+        let open = |(want, share): (&Want<'_>, f64)| {
             let part = (share / available).min(1.0);
-            let mut tokens_left = ByTokenKind::from_fn(|kind| room.tokens.get(kind) * part);
-            for &tokens in want.tokens {
-                let is_within_share = (answer.granted[at] as f64) < share.ceil() && (granted as f64) < own;
-                let has_tokens = TokenKind::KINDS.iter().all(|&kind| *tokens_left.get(kind) > 0.0);
-                let is_granted = granted < at_most && is_within_share && has_tokens;
-                if !is_granted || !self.fits(tokens, in_force) {
-                    break;
-                }
-                self.charge(ask.worker, tokens);
-                for kind in TokenKind::KINDS {
-                    *tokens_left.get_mut(kind) -= tokens.of(kind) as f64;
-                }
-                answer.granted[at] += 1;
-                granted += 1;
-            }
+            Open { run: want.run, share, tokens_left: ByTokenKind::from_fn(|kind| room.tokens.get(kind) * part) }
+        };
+        let of_wants = of_wants.iter().copied().chain(std::iter::repeat(0.0));
+        let mut open: Vec<Open> = ask.wants.iter().zip(of_wants).map(open).collect();
+        let mut granted = 0;
+        while granted < at_most && (granted as f64) < own {
+            let can_go = |at: &usize| {
+                let next = ask.wants[*at].tokens.get(answer.granted[*at]);
+                open[*at].may_have(answer.granted[*at]) && next.is_some_and(|&tokens| self.fits(tokens, in_force))
+            };
+            // Of runs that are owed as much, the first.
+            let most_owed = |one: &usize, other: &usize| {
+                self.runs.owed(open[*one].run).total_cmp(&self.runs.owed(open[*other].run)).then(other.cmp(one))
+            };
+            let Some(at) = (0..open.len()).filter(can_go).max_by(most_owed) else { break };
+            let tokens = ask.wants[at].tokens[answer.granted[at]];
+            self.charge(ask.worker, tokens);
+            self.runs.granted(open[at].run, shares.of_runs());
+            open[at].use_tokens(tokens);
+            answer.granted[at] += 1;
+            granted += 1;
         }
         self.claims.got(ask.worker, granted, &shares);
         granted
