@@ -14,8 +14,8 @@ pub(crate) fn ago(then: UnixMillis, now: UnixMillis) -> String {
 }
 
 /// A time that something is expected to take, in one unit.
-pub(crate) fn in_time(hours: f64) -> String {
-    HumanDuration(Duration::try_from_secs_f64(hours * 3_600.0).unwrap_or(Duration::MAX)).to_string()
+pub(crate) fn in_time(time: Duration) -> String {
+    HumanDuration(time).to_string()
 }
 
 #[cfg(test)]

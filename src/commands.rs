@@ -34,6 +34,7 @@ pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod show;
 pub(crate) mod simulate_provider;
+mod span_text;
 pub(crate) mod status;
 pub(crate) mod synth;
 pub(crate) mod verify;

@@ -1,33 +1,35 @@
 //! Estimates the calls, tokens and money that a run will take, before the first call.
 
+mod duration;
 mod embeddings;
+mod hours;
 mod lengths;
 mod measured;
+mod of_model;
+mod priced;
 mod unit;
 
-use std::time::SystemTime;
+use std::time::Duration;
 
 use serde::Serialize;
-use valuesim_shared::cell::{self, Text};
+use valuesim_shared::cell;
 use valuesim_shared::codebook::Codebook;
 use valuesim_shared::experiment::Experiment;
 use valuesim_shared::method::Method;
 use valuesim_shared::model::ModelSettings;
 use valuesim_shared::money::{NanoUsd, Tokens};
-use valuesim_shared::price::PricedCall;
 use valuesim_shared::stage::{Stage, StageKind};
 use valuesim_shared::survey::Survey;
 
 use crate::plan::Plan;
 
 pub use embeddings::EmbeddingEstimate;
-use lengths::{ANALYSIS_TOKENS, Lengths};
+pub use hours::CallHours;
+use lengths::Lengths;
 pub use measured::Measured;
-use measured::{MeasuredModel, StageMean};
+use measured::StageMean;
+use of_model::OfModel;
 use unit::Unit;
-
-/// Tokens in a reply that consists of an option and its label.
-const SINGLE_ANSWER_TOKENS: u64 = 12;
 
 /// Share of questions on which the modules disagree, so that the coordinator is asked, measured on the paper's models.
 const DISAGREEMENT: f64 = 0.35;
@@ -35,7 +37,8 @@ const DISAGREEMENT: f64 = 0.35;
 /// How far the share of coordinator calls may be off that was measured in earlier runs, as a share of it.
 const MEASURED_SHARE_ERROR: f64 = 0.15;
 
-/// What a run will take. `low` and `high` bound the share of coordinator calls; prompt and reply lengths are means.
+/// What a run will take. `low` and `high` bound the share of coordinator calls and the price of the hours; prompt and reply lengths
+/// are means.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Estimate {
     /// For each model of the experiment.
@@ -60,8 +63,24 @@ pub struct ModelEstimate {
     pub calls: Span<u64>,
     /// The likely number of tokens in all prompts and replies.
     pub tokens: Tokens,
-    /// What they cost at list price, with the cache hits that earlier runs had; `None` if the model has no price.
+    /// The sum of what the stages cost; `None` if the model has no price.
     pub cost: Option<Span<NanoUsd>>,
+    /// Why calls and cost are not known exactly.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub uncertain_by: Vec<UncertainBy>,
+    /// How long the likely calls take within the model's limits.
+    #[serde(skip)]
+    pub takes: Duration,
+}
+
+/// What decides where between `low` and `high` a figure will lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UncertainBy {
+    /// How often the modules disagree, so that the coordinator is asked.
+    Disagreement,
+    /// The hours in which calls are made: the price depends on them.
+    Hours,
 }
 
 /// How the tokens of prompts were counted, the best way first.
@@ -85,6 +104,8 @@ pub struct StageEstimate {
     pub calls: Span<u64>,
     /// Tokens of one call, prompt and reply.
     pub tokens_per_call: Tokens,
+    /// What the calls cost at list price, with the cache hits that earlier runs had; `None` if the model has no price.
+    pub cost: Option<Span<NanoUsd>>,
 }
 
 /// A figure that is not known exactly in advance.
@@ -117,9 +138,14 @@ impl<T: Copy> Span<T> {
     }
 }
 
-/// Estimates a run from the prompts of a few of its respondents, and from what earlier runs took.
-pub fn estimate(experiment: &Experiment, plan: &Plan, data: (&Survey, &Codebook), measured: &Measured) -> Estimate {
-    Estimator::new(experiment, plan, data, measured).of(&experiment.methods)
+/// Estimates a run from the prompts of a few of its respondents, and from what earlier runs took, at the price of these hours.
+pub fn estimate(
+    experiment: &Experiment,
+    plan: &Plan,
+    data: (&Survey, &Codebook),
+    (measured, hours): (&Measured, CallHours),
+) -> Estimate {
+    Estimator::new(experiment, plan, data, (measured, hours)).of(&experiment.methods)
 }
 
 /// Estimates what methods take in a run, whose prompts it has measured.
@@ -129,6 +155,7 @@ pub struct Estimator<'a> {
     plan: &'a Plan,
     data: (&'a Survey, &'a Codebook),
     measured: &'a Measured,
+    hours: CallHours,
     in_characters: Lengths,
     /// For each tokenizer of models of which earlier runs say nothing.
     in_tokens: Vec<Lengths>,
@@ -140,7 +167,7 @@ impl<'a> Estimator<'a> {
         experiment: &'a Experiment,
         plan: &'a Plan,
         data: (&'a Survey, &'a Codebook),
-        measured: &'a Measured,
+        (measured, hours): (&'a Measured, CallHours),
     ) -> Self {
         let lengths = |unit| Lengths::measure(unit, experiment, plan, data);
         let in_characters = lengths(Unit::Characters);
@@ -151,17 +178,32 @@ impl<'a> Estimator<'a> {
                 in_tokens.push(lengths(unit));
             }
         }
-        Self { experiment, plan, data, measured, in_characters, in_tokens }
+        Self { experiment, plan, data, measured, hours, in_characters, in_tokens }
     }
 
     /// What these methods take together.
     pub fn of(&self, methods: &[Method]) -> Estimate {
         let models = self.experiment.models.iter();
-        let models = models.map(|model| model_estimate(model, methods, self.plan, &self.of_model(model)));
+        let models = models.map(|model| self.model_estimate(model, methods));
         Estimate {
             models: models.collect(),
             embeddings: embeddings::estimate((self.experiment, methods), self.plan, self.data),
         }
+    }
+
+    fn model_estimate(&self, model: &ModelSettings, methods: &[Method]) -> ModelEstimate {
+        let known = self.of_model(model);
+        let stages = cell::stages(methods).into_iter();
+        let stages = stages.map(|stage| match known.measured.and_then(|measured| measured.stage(stage)) {
+            Some(mean) => measured_stage(stage, mean, self.plan),
+            None => stage_estimate(stage, self.plan, &known),
+        });
+        let counted_by = match (known.measured, known.lengths.unit) {
+            (Some(_), _) => CountedBy::EarlierRuns,
+            (None, Unit::Tokens(_)) => CountedBy::Tokenizer,
+            (None, Unit::Characters) => CountedBy::Length,
+        };
+        priced::model_estimate(model, stages.collect(), (counted_by, self.hours))
     }
 
     fn of_model(&self, model: &ModelSettings) -> OfModel<'_> {
@@ -174,20 +216,6 @@ impl<'a> Estimator<'a> {
     }
 }
 
-fn model_estimate(model: &ModelSettings, methods: &[Method], plan: &Plan, known: &OfModel<'_>) -> ModelEstimate {
-    let stages = cell::stages(methods).into_iter();
-    let stages = stages.map(|stage| match known.measured.and_then(|measured| measured.stage(stage)) {
-        Some(mean) => measured_stage(stage, mean, plan),
-        None => stage_estimate(stage, plan, known),
-    });
-    let counted_by = match (known.measured, known.lengths.unit) {
-        (Some(_), _) => CountedBy::EarlierRuns,
-        (None, Unit::Tokens(_)) => CountedBy::Tokenizer,
-        (None, Unit::Characters) => CountedBy::Length,
-    };
-    ModelEstimate { is_measured: known.measured.is_some(), counted_by, ..total(model, stages.collect()) }
-}
-
 /// A stage as it was in earlier runs.
 fn measured_stage(stage: Stage, StageMean { calls, tokens }: StageMean, plan: &Plan) -> StageEstimate {
     let asked = if stage.kind() == StageKind::Story { plan.cells_per_model() } else { plan.predictions_per_arm() };
@@ -198,7 +226,7 @@ fn measured_stage(stage: Stage, StageMean { calls, tokens }: StageMean, plan: &P
     } else {
         Span::exactly(likely)
     };
-    StageEstimate { stage, calls, tokens_per_call: tokens }
+    StageEstimate { stage, calls, tokens_per_call: tokens, cost: None }
 }
 
 fn stage_estimate(stage: Stage, plan: &Plan, known: &OfModel<'_>) -> StageEstimate {
@@ -219,90 +247,7 @@ fn stage_estimate(stage: Stage, plan: &Plan, known: &OfModel<'_>) -> StageEstima
         StageKind::Embeddings => (Span::exactly(0), 0),
     };
     let input = known.tokens(known.lengths.prompt(stage, known.story) + known.lengths.unit.around_a_prompt());
-    StageEstimate { stage, calls, tokens_per_call: Tokens { input, output, ..Tokens::default() } }
-}
-
-/// What is known of one model's prompts and replies.
-struct OfModel<'a> {
-    lengths: &'a Lengths,
-    measured: Option<&'a MeasuredModel>,
-    /// The length of a token.
-    of_a_token: f64,
-    /// The mean length of its backstories.
-    story: f64,
-    /// Tokens of a reply with an analysis, and of one without.
-    analysis: u64,
-    single_answer: u64,
-}
-
-impl<'a> OfModel<'a> {
-    /// A model of which nothing was measured.
-    fn assumed(lengths: &'a Lengths, model: &str) -> Self {
-        Self {
-            lengths,
-            measured: None,
-            of_a_token: lengths.unit.of_a_token(),
-            story: lengths.story_reply(model),
-            analysis: ANALYSIS_TOKENS,
-            single_answer: SINGLE_ANSWER_TOKENS,
-        }
-    }
-
-    /// A model that earlier runs called. `lengths` are in characters.
-    fn measured(lengths: &'a Lengths, model: &str, measured: &'a MeasuredModel) -> Self {
-        let assumed = Self::assumed(lengths, model);
-        let without_story = |stage: Stage| {
-            let has_story = !matches!(cell::text_of(stage), Text::Nothing | Text::Profile);
-            let is_known = stage.kind() == StageKind::Story || !has_story;
-            (is_known && stage.kind() != StageKind::Coordinator).then(|| lengths.prompt(stage, assumed.story))
-        };
-        let of_a_token = measured.characters_per_token(without_story).unwrap_or(assumed.of_a_token);
-        let is_analysis = |kind| {
-            matches!(kind, StageKind::Coordinator | StageKind::Cognitive | StageKind::Affective | StageKind::Behavioral)
-        };
-        let is_single =
-            |kind| matches!(kind, StageKind::FullInfo | StageKind::NoCab | StageKind::NoProfile | StageKind::Rag);
-        let story = measured.reply(|kind| kind == StageKind::Story);
-        Self {
-            measured: Some(measured),
-            of_a_token,
-            story: story.map_or(assumed.story, |tokens| tokens as f64 * of_a_token),
-            analysis: measured.reply(is_analysis).unwrap_or(ANALYSIS_TOKENS),
-            single_answer: measured.reply(is_single).unwrap_or(SINGLE_ANSWER_TOKENS),
-            ..assumed
-        }
-    }
-
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "lengths are positive and small")]
-    fn tokens(&self, length: f64) -> u64 {
-        (length / self.of_a_token).round() as u64
-    }
-}
-
-fn total(model: &ModelSettings, stages: Vec<StageEstimate>) -> ModelEstimate {
-    let now = PricedCall::at(SystemTime::now());
-    let sum = |pick: fn(&Span<u64>) -> u64| {
-        let (mut calls, mut used, mut cost) = (0, Tokens::default(), NanoUsd(0));
-        for stage in &stages {
-            let count = pick(&stage.calls);
-            calls += count;
-            used += stage.tokens_per_call.times(count);
-            if let Some(price) = &model.price {
-                cost += price.cost(stage.tokens_per_call, now).times(count);
-            }
-        }
-        (calls, used, cost)
-    };
-    let sums = Span { low: sum(|calls| calls.low), likely: sum(|calls| calls.likely), high: sum(|calls| calls.high) };
-    ModelEstimate {
-        model: model.name.clone(),
-        calls: sums.map(|(calls, _, _)| calls),
-        tokens: sums.likely.1,
-        cost: model.price.as_ref().map(|_| sums.map(|(_, _, cost)| cost)),
-        is_measured: false,
-        counted_by: CountedBy::Length,
-        stages,
-    }
+    StageEstimate { stage, calls, tokens_per_call: Tokens { input, output, ..Tokens::default() }, cost: None }
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a count is a count")]

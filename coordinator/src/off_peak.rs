@@ -38,8 +38,7 @@ pub fn ends_after(price: &Price, now: SystemTime, takes: Duration) -> Duration {
 
 /// Whether the price depends on the hour.
 pub fn depends_on_the_hour(price: &Price, now: SystemTime) -> bool {
-    let (average, cheapest) = price.around_the_clock_and_cheapest(ORDINARY, now);
-    average > cheapest
+    price.depends_on_the_hour(ORDINARY, now)
 }
 
 impl OffPeak {

@@ -17,6 +17,13 @@ impl NanoUsd {
         self.0 as f64 / 1e9
     }
 
+    /// What `part` of `whole` equal things cost if this is what the whole costs, rounded down.
+    #[must_use]
+    pub fn share(self, part: u64, whole: u64) -> Self {
+        let of_part = u128::from(self.0) * u128::from(part) / u128::from(whole.max(1));
+        Self(u64::try_from(of_part).unwrap_or(u64::MAX))
+    }
+
     /// This amount times `factor`.
     #[must_use]
     pub const fn times(self, factor: u64) -> Self {
@@ -115,5 +122,12 @@ mod tests {
         assert_eq!(NanoUsd(86_432_100_000_000).to_string(), "$86432.10");
         assert_eq!(NanoUsd(400_000).to_string(), "$0.0004");
         assert_eq!(NanoUsd(0).to_string(), "$0.00");
+    }
+
+    #[test]
+    fn a_share_is_exact_for_large_amounts() {
+        assert_eq!(NanoUsd(u64::MAX).share(3, 3), NanoUsd(u64::MAX));
+        assert_eq!((NanoUsd(10).share(1, 4), NanoUsd(10).share(1, 0)), (NanoUsd(2), NanoUsd(10)));
+        assert_eq!(NanoUsd(10).share(0, 0), NanoUsd(0));
     }
 }

@@ -12,6 +12,7 @@ use crate::money::{NanoUsd, Tokens};
 
 pub use condition::{ClockTime, Condition, Hours, PricedCall, UtcOffset, Weekday};
 pub use table::{Host, PriceTable, PricedModel, TableError};
+pub use week::OverHours;
 
 /// The service tier of a batch.
 const BATCH: &str = "batch";

@@ -51,7 +51,8 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     let job = Job::prepare(flags.run.experiment()?)?;
     let addresses = flags.servers.addresses_if_given("valuesim check").or_usage()?;
     let asked = addresses_of_models(&job);
-    let estimate = estimate(&job.experiment, &job.plan, (&job.survey, &job.codebook), &measured(&job, &flags.run.runs));
+    let basis = (&measured(&job, &flags.run.runs), job.when.call_hours());
+    let estimate = estimate(&job.experiment, &job.plan, (&job.survey, &job.codebook), basis);
     let runtime = beside_other_work().context("start the asynchronous runtime")?;
     let mut checked = Checked::of(&job.run.0);
     runtime.block_on(async {

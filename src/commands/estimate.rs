@@ -78,12 +78,12 @@ fn outlook(job: &Job, folder: &RunFolder) -> Result<Option<Outlook>, Failure> {
 impl<'a> Said<'a> {
     fn of(job: &'a Job, outlook: Option<Outlook>, measured: &Measured) -> Self {
         let data = (job.survey.as_ref(), job.codebook.as_ref());
-        let estimator = Estimator::new(&job.experiment, &job.plan, data, measured);
+        let estimator = Estimator::new(&job.experiment, &job.plan, data, (measured, job.when.call_hours()));
         let whole = estimator.of(&job.experiment.methods);
         let methods = job.experiment.methods.iter().filter(|_| job.experiment.methods.len() > 1);
         let alone = methods.map(|method| Alone { method: method.to_string(), estimate: estimator.of(&[*method]) });
         let expectation = Expectation::of(job, &whole);
-        let off_peak = saved_off_peak(job.when, &job.experiment, &whole, &expectation.hours);
+        let off_peak = saved_off_peak(job.when, &job.experiment, &whole);
         let (run, alone, reuse) = (job.run.0.as_str(), alone.collect(), reuses(job, &whole));
         Self { run, off_peak, alone, reuse, outlook, expectation, estimate: whole, job }
     }

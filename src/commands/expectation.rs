@@ -1,22 +1,16 @@
 //! What is known of a run before its first call, besides calls and money: its time, what its sample can show, and what would be
 //! cheaper.
 
-use std::time::SystemTime;
-
 use serde::Serialize;
-use valuesim_coordinator::estimate::Estimate;
+use valuesim_coordinator::estimate::{CallHours, Estimate, ModelEstimate};
 use valuesim_coordinator::statistics::{Sample, smallest_difference};
 use valuesim_shared::day::Day;
 use valuesim_shared::model::ModelSettings;
-use valuesim_shared::money::{NanoUsd, Tokens};
-use valuesim_shared::price::{Price, PriceTable};
+use valuesim_shared::money::NanoUsd;
+use valuesim_shared::price::PriceTable;
 
 use super::job::Job;
 use super::run::When;
-
-/// Seconds until the first token of a reply, and tokens a second after it, of common hosted models.
-const FIRST_TOKEN_SECONDS: f64 = 1.0;
-const TOKENS_PER_SECOND: f64 = 60.0;
 
 /// What is known of a run, beside its calls and their price.
 #[derive(Debug, Serialize)]
@@ -31,8 +25,7 @@ pub(super) struct Expectation {
 
 impl Expectation {
     pub(super) fn of(job: &Job, estimate: &Estimate) -> Self {
-        let models = job.experiment.models.iter().zip(&estimate.models);
-        let hours = models.map(|(model, estimate)| hours(model, estimate.calls.likely, estimate.tokens)).collect();
+        let hours = estimate.models.iter().map(|model| model.takes.as_secs_f64() / 3_600.0).collect();
         Self { hours, smallest_difference: shown(job), cheaper: cheaper(job, estimate) }
     }
 
@@ -41,23 +34,6 @@ impl Expectation {
         let points = self.smallest_difference? * 100.0;
         Some(format!("shows a difference of {points:.1} points in accuracy between two arms with a chance of 80 %"))
     }
-}
-
-/// How long calls take within the limits of a model, in hours.
-fn hours(model: &ModelSettings, calls: u64, tokens: Tokens) -> f64 {
-    let (calls, output) = (calls as f64, tokens.output as f64);
-    let limits = &model.limits;
-    let in_flight = (calls * FIRST_TOKEN_SECONDS + output / TOKENS_PER_SECOND) / f64::from(limits.calls_in_flight);
-    let minutes = |amount: f64, limit: Option<u32>| limit.map_or(0.0, |limit| amount / f64::from(limit) * 60.0);
-    let (all, uncached) = ((tokens.input + tokens.output) as f64, tokens.input.saturating_sub(tokens.cached) as f64);
-    let by_limit = [
-        minutes(calls, limits.requests_per_minute),
-        minutes(all, limits.tokens_per_minute),
-        minutes(tokens.input as f64, limits.input_tokens_per_minute),
-        minutes(uncached, limits.uncached_tokens_per_minute),
-        minutes(output, limits.output_tokens_per_minute),
-    ];
-    by_limit.into_iter().fold(in_flight, f64::max) / 3600.0
 }
 
 /// The smallest difference in accuracy that the sample shows with a chance of 80 %.
@@ -76,7 +52,7 @@ fn cheaper(job: &Job, estimate: &Estimate) -> Vec<String> {
     let mut lines = Vec::new();
     for (model, estimate) in job.experiment.models.iter().zip(&estimate.models) {
         let (Some(price), Some(cost)) = (&model.price, estimate.cost) else { continue };
-        if let Some((name, other)) = cheaper_model(model, price, estimate.tokens) {
+        if let Some((name, other)) = cheaper_model(model, (estimate, cost.likely), job.when.call_hours()) {
             lines.push(format!(
                 "{name} at the same host costs {other} for the tokens for which {} costs {}",
                 model.name, cost.likely
@@ -108,15 +84,19 @@ fn cheaper(job: &Job, estimate: &Estimate) -> Vec<String> {
     lines
 }
 
-/// The cheapest model of the same host for these tokens, if it costs less than two thirds and is not retired.
-fn cheaper_model(model: &ModelSettings, price: &Price, tokens: Tokens) -> Option<(String, NanoUsd)> {
+/// The cheapest model of the same host for the same calls, if it costs less than two thirds and is not retired.
+fn cheaper_model(
+    model: &ModelSettings,
+    (estimate, cost): (&ModelEstimate, NanoUsd),
+    hours: CallHours,
+) -> Option<(String, NanoUsd)> {
     let table = PriceTable::built_in();
     let known = table.find(model.name_at_provider(), model.base_url.as_deref())?;
-    let today = Day::of(SystemTime::now());
-    let cost = |price: &Price| price.dearest_rates(0, today, 7).cost(Tokens { cached: 0, ..tokens });
+    let today = Day::of(hours.begin());
     let others =
         table.models.iter().filter(|other| other.host == known.host && other.retires.is_none_or(|day| day > today));
-    let (other, amount) = others.map(|other| (other, cost(&other.price))).min_by_key(|(_, amount)| *amount)?;
-    let is_much_less = amount.0.saturating_mul(3) < cost(price).0.saturating_mul(2);
+    let others = others.map(|other| (other, estimate.cost_at(&other.price, hours).likely));
+    let (other, amount) = others.min_by_key(|(_, amount)| *amount)?;
+    let is_much_less = amount.0.saturating_mul(3) < cost.0.saturating_mul(2);
     is_much_less.then(|| (other.name.clone(), amount))
 }

@@ -7,7 +7,6 @@ use valuesim_coordinator::kept_replies::{EarlierRun, KeptReplies, OwnCells};
 use valuesim_shared::cell;
 use valuesim_shared::id::RunId;
 use valuesim_shared::money::NanoUsd;
-use valuesim_shared::price::PricedCall;
 
 use super::job::Job;
 use super::run::Flags;
@@ -121,12 +120,11 @@ fn saved<'a>(run: &'a EarlierRun, job: &Job, estimate: &Estimate) -> Reuse<'a> {
     let stages = cell::stages(run.methods());
     let share = |calls: u64| calls.saturating_mul(run.cells()) / job.plan.cells().max(1);
     let (mut calls, mut cost) = (0, Some(NanoUsd(0)));
-    for (settings, model) in job.experiment.models.iter().zip(&estimate.models) {
+    for model in &estimate.models {
         for stage in model.stages.iter().filter(|stage| stages.contains(&stage.stage)) {
             let of_stage = share(stage.calls.likely);
             calls += of_stage;
-            let now = PricedCall::at(std::time::SystemTime::now());
-            let price = settings.price.as_ref().map(|price| price.cost(stage.tokens_per_call, now).times(of_stage));
+            let price = stage.cost.map(|all| all.likely.share(of_stage, stage.calls.likely));
             cost = cost.zip(price).map(|(cost, price)| cost + price);
         }
     }

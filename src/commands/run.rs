@@ -101,7 +101,8 @@ pub(super) fn start(mut experiment: Experiment, flags: &Flags, mode: Mode<'_>) -
     when::check(job.when, &job.experiment).or_usage()?;
     let style = if flags.json { Style::Json } else { Style::Text };
     let measured = measured(&job, &flags.runs);
-    let estimate_of = |plan: &Plan| estimate(&job.experiment, plan, (&job.survey, &job.codebook), &measured);
+    let basis = (&measured, job.when.call_hours());
+    let estimate_of = |plan: &Plan| estimate(&job.experiment, plan, (&job.survey, &job.codebook), basis);
     let (least, estimate) = (job.first_round().map(|plan| estimate_of(&plan)), estimate_of(&job.plan));
     limit_flags::check(&job.experiment, &estimate).or_usage()?;
     budget_flags::check(&job.experiment, &estimate).or_usage()?;

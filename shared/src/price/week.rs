@@ -10,6 +10,19 @@ const MINUTES_OF_A_WEEK: u32 = 7 * 24 * 60;
 
 /// Prices change on the quarter of an hour at the finest: India's and Nepal's clocks are ahead of UTC by such.
 const STEP_MINUTES: u32 = 15;
+const STEPS_OF_A_WEEK: u32 = MINUTES_OF_A_WEEK / STEP_MINUTES;
+const WEEK: Duration = Duration::from_hours(7 * 24);
+
+/// What a call costs in a span of hours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OverHours {
+    /// In the cheapest of them.
+    pub cheapest: NanoUsd,
+    /// On average over them.
+    pub average: NanoUsd,
+    /// In the dearest of them.
+    pub dearest: NanoUsd,
+}
 
 impl Price {
     /// How long to wait from `now` until `tokens` cost no more than they ever do in the week that follows; zero if they do now.
@@ -22,12 +35,31 @@ impl Price {
         (0..MINUTES_OF_A_WEEK).find(|&minutes| cost_in(minutes) <= cheapest).map_or(Duration::ZERO, |it| MINUTE * it)
     }
 
-    /// What `tokens` cost in the week from `now`: on average over its hours, and at the cheapest.
-    pub fn around_the_clock_and_cheapest(&self, tokens: Tokens, now: SystemTime) -> (NanoUsd, NanoUsd) {
-        let count = u64::from(MINUTES_OF_A_WEEK / STEP_MINUTES);
-        let sum: u128 = self.week(tokens, now).map(|NanoUsd(cost)| u128::from(cost)).sum();
-        let average = NanoUsd(u64::try_from(sum / u128::from(count)).unwrap_or(u64::MAX));
-        (average, self.week(tokens, now).min().unwrap_or_default())
+    /// What `tokens` of one call cost in the hours that a run of this `length` takes from `now` on. A week shows all hours, so that of a
+    /// longer run its first week counts.
+    pub fn over_hours(&self, tokens: Tokens, now: SystemTime, length: Duration) -> OverHours {
+        let steps = length.as_secs().div_ceil(60 * u64::from(STEP_MINUTES)).max(1);
+        // A price without conditions is the same at each hour.
+        let steps = if self.variants.is_empty() { 1 } else { steps.min(u64::from(STEPS_OF_A_WEEK)) };
+        let steps = usize::try_from(steps).unwrap_or(1);
+        let costs: Vec<NanoUsd> = self.week(tokens, now).take(steps).collect();
+        let sum: u128 = costs.iter().map(|NanoUsd(cost)| u128::from(*cost)).sum();
+        OverHours {
+            cheapest: costs.iter().copied().min().unwrap_or_default(),
+            average: NanoUsd(u64::try_from(sum / steps as u128).unwrap_or(u64::MAX)),
+            dearest: costs.iter().copied().max().unwrap_or_default(),
+        }
+    }
+
+    /// What `tokens` of one call cost in the hours of the week from `now` in which they cost least.
+    pub fn in_cheapest_hours(&self, tokens: Tokens, now: SystemTime) -> NanoUsd {
+        self.over_hours(tokens, now, WEEK).cheapest
+    }
+
+    /// Whether what `tokens` of one call cost depends on the hour, in the week from `now`.
+    pub fn depends_on_the_hour(&self, tokens: Tokens, now: SystemTime) -> bool {
+        let OverHours { cheapest, dearest, .. } = self.over_hours(tokens, now, WEEK);
+        dearest > cheapest
     }
 
     /// How long it takes from `now` until `needed` of the hours have passed in which `tokens` cost least.
@@ -51,7 +83,7 @@ impl Price {
     }
 
     fn week(&self, tokens: Tokens, now: SystemTime) -> impl Iterator<Item = NanoUsd> + '_ {
-        let steps = (0..MINUTES_OF_A_WEEK / STEP_MINUTES).map(|step| MINUTE * (step * STEP_MINUTES));
+        let steps = (0..STEPS_OF_A_WEEK).map(|step| MINUTE * (step * STEP_MINUTES));
         steps.map(move |from_now| self.cost(tokens, PricedCall::at(now + from_now)))
     }
 }
@@ -98,11 +130,26 @@ mod tests {
     }
 
     #[test]
-    fn what_waiting_saves_is_the_average_above_the_cheapest() {
-        let (average, cheapest) = dear_in_the_morning().around_the_clock_and_cheapest(TOKENS, at(0, 0));
-        assert_eq!(cheapest, NanoUsd(1_000_000_000));
+    fn a_run_costs_the_average_of_the_hours_in_which_it_takes_place() {
+        let price = dear_in_the_morning();
+        let costs = |from, hours| {
+            let OverHours { cheapest, average, dearest } = price.over_hours(TOKENS, from, Duration::from_hours(hours));
+            [cheapest, average, dearest].map(|NanoUsd(cost)| cost / 1_000_000)
+        };
+        assert_eq!(costs(at(0, 0), 1), [1_000, 1_000, 1_000]);
+        assert_eq!(costs(at(1, 0), 0), [2_000, 2_000, 2_000], "the present hour");
+        assert_eq!(costs(at(0, 0), 2), [1_000, 1_500, 2_000]);
         // 15 of the 168 hours are twice as dear.
-        assert_eq!(average, NanoUsd(1_000_000_000 + 1_000_000_000 * 15 / 168));
+        assert_eq!(costs(at(0, 0), 168), [1_000, 1_000 + 1_000 * 15 / 168, 2_000]);
+        assert_eq!(costs(at(0, 0), 1_000), costs(at(0, 0), 168), "every week is like the first");
+        assert_eq!(costs(at(5 * 24, 0), 48), [1_000, 1_000, 1_000], "a weekend");
+        assert_eq!(price.in_cheapest_hours(TOKENS, at(1, 0)), NanoUsd(1_000_000_000));
+    }
+
+    #[test]
+    fn only_a_price_with_hours_depends_on_them() {
+        assert!(dear_in_the_morning().depends_on_the_hour(TOKENS, at(0, 0)));
+        assert!(!Price::flat(1.0, None, 2.0).depends_on_the_hour(TOKENS, at(0, 0)));
     }
 
     #[test]

@@ -1,24 +1,20 @@
 //! An estimate for people.
 
-use std::time::SystemTime;
-
 use indicatif::HumanCount;
 use valuesim_coordinator::estimate::{CountedBy, ModelEstimate, Span, StageEstimate};
-use valuesim_shared::day::Day;
 use valuesim_shared::money::NanoUsd;
 
 use super::{Alone, Said};
 use crate::age::in_time;
 use crate::columns::columns;
 use crate::commands::outlook_text::measured;
+use crate::commands::span_text::{reasons, span_text};
 
 /// The estimate as text.
-pub(super) fn text(
-    said @ Said { run, estimate, alone, reuse, outlook, off_peak, expectation, job }: &Said<'_>,
-) -> String {
+pub(super) fn text(Said { run, estimate, alone, reuse, outlook, off_peak, expectation, job }: &Said<'_>) -> String {
     let mut text = format!("Estimate of run {run}\n");
-    for (model, (estimate, hours)) in estimate.models.iter().zip(&expectation.hours).enumerate() {
-        text += &of_model(estimate, *hours, said);
+    for (model, estimate) in estimate.models.iter().enumerate() {
+        text += &of_model(estimate);
         text += &by_method(alone, model);
     }
     for line in reuse.iter().flat_map(|reuse| reuse.texts(job.plan.cells())) {
@@ -60,14 +56,10 @@ fn by_method(alone: &[Alone], model: usize) -> String {
     columns("  ", &rows)
 }
 
-fn of_model(estimate: &ModelEstimate, hours: f64, said: &Said<'_>) -> String {
+fn of_model(estimate: &ModelEstimate) -> String {
     let head = ["stage", "calls: low", "likely", "high", "input each", "output each", "cost"].map(str::to_owned);
-    let model = said.job.experiment.models.iter().find(|model| model.name == estimate.model);
-    let price = model.and_then(|model| model.price.as_ref());
-    let today = Day::of(SystemTime::now());
-    let row = |StageEstimate { stage, calls, tokens_per_call: each }: &StageEstimate| {
+    let row = |StageEstimate { stage, calls, tokens_per_call: each, cost }: &StageEstimate| {
         let Span { low, likely, high } = *calls;
-        let cost = price.map(|price| price.dearest_rates(each.input, today, 7).cost(*each).times(likely));
         [
             stage.name().into_owned(),
             HumanCount(low).to_string(),
@@ -75,18 +67,21 @@ fn of_model(estimate: &ModelEstimate, hours: f64, said: &Said<'_>) -> String {
             HumanCount(high).to_string(),
             HumanCount(each.input).to_string(),
             HumanCount(each.output).to_string(),
-            money(cost),
+            money(cost.map(|cost| cost.likely)),
         ]
     };
     let rows: Vec<[String; 7]> = std::iter::once(head).chain(estimate.stages.iter().map(row)).collect();
-    let cost = estimate.cost.map_or_else(|| "unknown, because its price is".to_owned(), |cost| span(&cost));
+    let cost = estimate.cost.map_or_else(
+        || "unknown, because its price is".to_owned(),
+        |cost| span_text("", cost, &reasons(&estimate.uncertain_by)),
+    );
     format!(
         "\n{}: {cost}, {} tokens in ({} of them cached), {} out, about {} within its limits{}\n{}",
         estimate.model,
         HumanCount(estimate.tokens.input),
         HumanCount(estimate.tokens.cached),
         HumanCount(estimate.tokens.output),
-        in_time(hours),
+        in_time(estimate.takes),
         counted(estimate.counted_by),
         columns("  ", &rows)
     )
@@ -99,10 +94,6 @@ const fn counted(by: CountedBy) -> &'static str {
         CountedBy::Tokenizer => "; prompts counted by the model's tokenizer",
         CountedBy::Length => "; prompts counted by their length",
     }
-}
-
-fn span(Span { low, likely, high }: &Span<NanoUsd>) -> String {
-    if low == high { likely.to_string() } else { format!("{likely} ({low} to {high})") }
 }
 
 fn money(cost: Option<NanoUsd>) -> String {

@@ -1,7 +1,7 @@
 //! Announces a run before its first call: what is run, and the estimated calls, tokens and cost.
 
-use std::fmt::{Display, Write as _};
-use std::time::SystemTime;
+use std::fmt::Write as _;
+use std::time::{Duration, SystemTime};
 
 use indicatif::HumanCount;
 use serde::Serialize;
@@ -17,6 +17,7 @@ use crate::age::in_time;
 use crate::commands::expectation::Expectation;
 use crate::commands::job::Job;
 use crate::commands::reuse::{Reuse, reuses};
+use crate::commands::span_text::{reasons, span_text};
 use crate::output::{note, print, print_json, write_event};
 use crate::progress::Style;
 
@@ -71,7 +72,7 @@ impl<'a> Announcement<'a> {
             predictions: plan.predictions_per_arm() * arms,
             estimate_of_first_round,
             estimate,
-            off_peak: when::saved(*when, experiment, estimate, &expectation.hours),
+            off_peak: when::saved(*when, experiment, estimate),
             expectation,
             reuse: reuses(job, estimate),
             warnings: retirements(experiment),
@@ -113,9 +114,9 @@ impl<'a> Announcement<'a> {
         for model in self.estimate_of_first_round.iter().flat_map(|first| &first.models) {
             line(&mut text, &format!("first round: {}", estimate_text(model)));
         }
-        for (model, hours) in self.estimate.models.iter().zip(&self.expectation.hours) {
+        for model in &self.estimate.models {
             let all = if at_most.is_empty() { "" } else { "all rounds, at most: " };
-            line(&mut text, &format!("{all}{}{}", estimate_text(model), self.time_text(*hours)));
+            line(&mut text, &format!("{all}{}{}", estimate_text(model), self.time_text(model.takes)));
         }
         if let Some(embeddings) = &self.estimate.embeddings {
             line(&mut text, &embeddings_text(embeddings));
@@ -141,8 +142,8 @@ impl<'a> Announcement<'a> {
     }
 
     /// How long a model's calls take. Nobody waits for those of a model in this process as long as for a real one's.
-    fn time_text(&self, hours: f64) -> String {
-        if self.simulated { String::new() } else { format!(", about {} within its limits", in_time(hours)) }
+    fn time_text(&self, takes: Duration) -> String {
+        if self.simulated { String::new() } else { format!(", about {} within its limits", in_time(takes)) }
     }
 }
 
@@ -173,7 +174,7 @@ fn estimate_text(model: &ModelEstimate) -> String {
         span_text("calls", Span { low: HumanCount(low), likely: HumanCount(likely), high: HumanCount(high) }, "");
     let cost = match model.cost {
         Some(cost) => {
-            let cost = span_text("", cost, ", by how often the modules disagree");
+            let cost = span_text("", cost, &reasons(&model.uncertain_by));
             let without = if model.is_measured {
                 "with the cache hits of earlier runs, without retries"
             } else {
@@ -185,25 +186,4 @@ fn estimate_text(model: &ModelEstimate) -> String {
     };
     let [input, output] = [model.tokens.input, model.tokens.output].map(HumanCount);
     format!("{}: about {calls}, {input} tokens in, {output} out, {cost}", model.model)
-}
-
-/// The likely figure with its range; the figure alone if it is exact.
-fn span_text<T: Display>(unit: &str, Span { low, likely, high }: Span<T>, reason: &str) -> String {
-    let [low, likely, high] = [low, likely, high].map(|figure| figure.to_string());
-    let likely = format!("{likely} {unit}").trim_end().to_owned();
-    if low == high { likely } else { format!("{likely} ({low} to {high}{reason})") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_exact_figure_has_no_range() {
-        let check = |low, likely, high, expected: &str| {
-            assert_eq!(span_text("calls", Span { low, likely, high }, ", reason"), expected);
-        };
-        check(118, 118, 118, "118 calls");
-        check(110, 118, 130, "118 calls (110 to 130, reason)");
-    }
 }

@@ -45,6 +45,8 @@ mod tests {
             cost: None,
             is_measured: false,
             counted_by: CountedBy::Length,
+            uncertain_by: Vec::new(),
+            takes: std::time::Duration::ZERO,
         };
         let estimate = Estimate { models: vec![of_model], embeddings: None };
         let said = |max_output_tokens| {

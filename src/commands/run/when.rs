@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::bail;
 use serde::Serialize;
-use valuesim_coordinator::estimate::Estimate;
+use valuesim_coordinator::estimate::{CallHours, Estimate};
 use valuesim_coordinator::off_peak::{depends_on_the_hour, ends_after, wait};
 use valuesim_shared::experiment::Experiment;
 use valuesim_shared::money::NanoUsd;
@@ -21,11 +21,22 @@ pub(in crate::commands) enum When {
     OffPeak,
 }
 
+impl When {
+    /// When the calls of a run that begins now are made.
+    pub(in crate::commands) fn call_hours(self) -> CallHours {
+        let now = SystemTime::now();
+        match self {
+            Self::Any => CallHours::From(now),
+            Self::OffPeak => CallHours::CheapestFrom(now),
+        }
+    }
+}
+
 /// What cheap hours save at one model.
 #[derive(Debug, Serialize)]
 pub(in crate::commands) struct CheapHours<'a> {
     pub(super) model: &'a str,
-    /// The likely calls' price, on average over all hours of a week, less that in the cheapest ones.
+    /// The likely cost of a run that begins now, at any hour, less that in the cheapest hours.
     pub(super) saves: NanoUsd,
     /// How long the first cells wait.
     pub(super) first_wait_seconds: u64,
@@ -41,9 +52,10 @@ impl CheapHours<'_> {
             0 => "the first begin now".to_owned(),
             minutes => format!("the first begin in {minutes} {}", if minutes == 1 { "minute" } else { "minutes" }),
         };
-        let ends = in_time(*ends_after_seconds as f64 / 3_600.0);
+        let saves = if saves.0 == 0 { "nothing".to_owned() } else { format!("about {saves}") };
+        let ends = in_time(Duration::from_secs(*ends_after_seconds));
         format!(
-            "off-peak: cells of {model} begin in its cheapest hours, which saves about {saves} against a run around the clock; \
+            "off-peak: cells of {model} begin in its cheapest hours, which saves {saves} against a run that begins now at any hour; \
              {wait}, the last end in about {ends}"
         )
     }
@@ -62,27 +74,26 @@ pub(in crate::commands) fn check(when: When, experiment: &Experiment) -> anyhow:
     Ok(())
 }
 
-/// What cheap hours save, for each model that has some. `hours` is how long the calls of each model take.
+/// What cheap hours save, for each model that has some.
 pub(in crate::commands) fn saved<'a>(
     when: When,
     experiment: &'a Experiment,
     estimate: &Estimate,
-    hours: &[f64],
 ) -> Vec<CheapHours<'a>> {
     if when == When::Any {
         return Vec::new();
     }
-    let now = SystemTime::now();
-    let models = experiment.models.iter().zip(&estimate.models).zip(hours);
-    let of_model = models.filter_map(|((model, estimate), hours)| {
+    let hours = when.call_hours();
+    let now = hours.begin();
+    let models = experiment.models.iter().zip(&estimate.models);
+    let of_model = models.filter_map(|(model, estimate)| {
         let price = model.price.as_ref().filter(|price| depends_on_the_hour(price, now))?;
-        let (average, cheapest) = price.around_the_clock_and_cheapest(estimate.tokens, now);
-        let takes = Duration::try_from_secs_f64(hours * 3_600.0).unwrap_or(Duration::MAX);
+        let cost = |hours| estimate.cost_at(price, hours).likely;
         Some(CheapHours {
             model: &model.name,
-            saves: average - cheapest,
+            saves: cost(hours.any()) - cost(hours),
             first_wait_seconds: wait(price, now).as_secs(),
-            ends_after_seconds: ends_after(price, now, takes).as_secs(),
+            ends_after_seconds: ends_after(price, now, estimate.takes).as_secs(),
         })
     });
     of_model.collect()
