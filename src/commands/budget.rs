@@ -17,7 +17,7 @@ use crate::servers::StoreFlags;
 /// What `valuesim budget` takes.
 #[derive(Debug, Args)]
 pub(crate) struct Flags {
-    /// The run, as `valuesim runs` lists it; without --store, the name of its run folder
+    /// The run, which was started with --budget, as `valuesim runs` lists it; without --store, the name of its run folder
     #[arg(value_parser = run_id)]
     run: RunId,
 
@@ -53,6 +53,13 @@ async fn set(control: &impl Control, run: &RunId, budget: NanoUsd, verb: &str) -
     let about = control.about(run).await?.ok_or_else(|| unknown(run))?;
     if about.phase == RunPhase::Finished {
         bail!("run {run} is finished: it costs nothing more");
+    }
+    if about.budget.is_none() {
+        bail!(
+            "run {run} was started without a budget, so nothing would hold it to {budget}; it has cost {}: stop it (Ctrl-C, or \
+             `valuesim pause`), and start the same `valuesim {verb}` with --budget",
+            about.spent
+        );
     }
     let before = control.order(run).await?;
     let desired = before.as_ref().map(|order| order.desired).unwrap_or_default();

@@ -219,10 +219,10 @@ impl Job {
             }
             FleetEnd::OutOfBudget => {
                 self.so_far(&ledger)?.score_so_far(&ledger, folder, style, &stop)?;
+                let raising = budget_flags::raising(&self.experiment, &self.run);
                 note(&format!(
-                    "stopped by the budget: no call was sent that could have passed it; finished work is kept. `valuesim budget {} USD` \
-                     raises it, and the same command goes on",
-                    self.run
+                    "stopped by the budget: no call was sent that could have passed it; finished work is kept. {raising}, and the same \
+                     command goes on"
                 ));
                 Ok(Exit::OutOfBudget)
             }

@@ -55,6 +55,8 @@ pub(crate) struct OneProcess {
     pool: Arc<WorkerPool<MemoryQueue, EmbeddedStore, QuotaOffice>>,
     tell: fn(&str),
     budget: Option<Budget>,
+    /// Whether it has only the first people of the run, as a pilot has.
+    is_part: bool,
 }
 
 /// What a run in one process is made of.
@@ -114,6 +116,7 @@ impl OneProcess {
         let queue = MemoryQueue::new(window * limits.len().max(1));
         let (store, control) = (EmbeddedStore::open(&folder.store())?, FolderControl::in_folder(folder.control()));
         store.put_manifest(&run, &manifest.to_bytes()).await?;
+        let is_part = (plan.respondents().len() as u64) < plan.most_respondents();
         let (plan, survey, ledger) = (Arc::clone(plan), Arc::clone(survey), Arc::clone(ledger));
         let done = (&*plan, &*ledger, spent_on_embeddings);
         let budget = open_budget(purses, &run, done, (&store, folder.path()), tell).await?;
@@ -131,7 +134,7 @@ impl OneProcess {
         let worker = Worker::of_manifest(manifest, (queue, store, office.clone()), config)?;
         let pool = WorkerPool::new(office.clone(), http_status);
         pool.join(run.clone(), Member { worker: worker.clone(), leave: CancellationToken::new() });
-        Ok(Self { run, coordinator, worker, office, control, heartbeat, pool, tell, budget })
+        Ok(Self { run, coordinator, worker, office, control, heartbeat, pool, tell, budget, is_part })
     }
 
     pub(crate) fn progress(&self) -> Arc<Progress> {
@@ -161,6 +164,7 @@ impl OneProcess {
         self.heartbeat.update_metrics();
         self.pool.report_now(&self.control).await;
         let told = match &end {
+            Ok(FleetEnd::Finished) if self.is_part => Ok(()),
             Ok(FleetEnd::Finished) => self.heartbeat.announce(RunPhase::Finished).await,
             Ok(FleetEnd::Cancelled { .. }) => self.heartbeat.announce(RunPhase::Cancelled).await,
             Ok(FleetEnd::OutOfBudget) => self.heartbeat.announce(RunPhase::OutOfBudget).await,

@@ -127,13 +127,82 @@ fn a_model_whose_budget_is_spent_ends_no_cell_of_another() {
         )
     };
     // One call at a time: nothing is reserved between two of them.
-    let models = [model("slow", "limits = { calls_in_flight = 1 }"), model("spent", "budget_usd = 0.1")].concat();
-    let about = "methods = ['full-info']\nsurvey.synthetic = 60\nsample.users = 2\nsplit.only = [1]\n";
-    fs::write(sandbox.path("limited.toml"), [about, &models].concat()).unwrap();
-    let said = sandbox.run(&["run", "limited.toml"]).expect_code(3);
-    let folder = fs::read_dir(sandbox.path("runs")).unwrap().next().unwrap().unwrap().path();
-    let models: Vec<u16> = ledger::cells(&folder).into_iter().map(|(cell, _)| cell.0).collect();
-    assert_eq!(models, [0, 0], "{}", said.stderr);
+    let run = |budget: &str| {
+        let models = [model("slow", "limits = { calls_in_flight = 1 }"), model("spent", budget)].concat();
+        let about = "methods = ['full-info']\nsurvey.synthetic = 60\nsample.users = 2\nsplit.only = [1]\n";
+        fs::write(sandbox.path("limited.toml"), [about, &models].concat()).unwrap();
+        sandbox.run(&["run", "limited.toml"])
+    };
+    let finished =
+        || -> Vec<u16> { ledger::cells(&sandbox.run_folder("runs")).into_iter().map(|(cell, _)| cell.0).collect() };
+    let said = run("budget_usd = 0.1").expect_code(3);
+    assert_eq!(finished(), [0, 0], "{}", said.stderr);
+    assert!(said.stderr.contains("To raise it, its model or endpoint gets more"), "{}", said.stderr);
+    let spent = charged(&provider.stats());
+    run("budget_usd = 0.1").expect_code(3);
+    assert_eq!((finished(), charged(&provider.stats())), (vec![0, 0], spent), "nothing more is paid for");
+    run("budget_usd = 10").expect_success();
+    assert_eq!(finished(), [0, 0, 1, 1]);
+}
+
+/// A run of 8 cells, 59 calls for each.
+fn one_method<'a>(url: &'a str, runs: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let data = ["run", "--synthetic", "60", "--folds", "1,5", "--methods", "no-cab", "--users", "4"];
+    let model = ["--model", "m", "--base-url", url, "--price", PRICE, "--max-output-tokens", "4000", "--runs", runs];
+    [&data[..], &model, more].concat()
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "there is no runtime here, and a count at the provider is waited for")]
+fn a_budget_that_is_set_while_the_run_works_holds_at_once_below_what_is_spent_too() {
+    let sandbox = Sandbox::new();
+    let latency = Latency::Fixed(Duration::from_millis(10));
+    let provider = Simulated::start(ProviderOptions { latency, ..ProviderOptions::default() });
+    let url = provider.base_url();
+    let run = || sandbox.start(&one_method(&url, "told", &["--calls-in-flight", "2", "--budget", "1000"]));
+    let name = || sandbox.run_folder("told").file_name().unwrap().to_str().unwrap().to_owned();
+    let set = |usd: &str| sandbox.run(&["budget", &name(), usd, "--runs", "told"]).expect_success();
+
+    let mut working = run();
+    while provider.stats().answered < 60 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    set("2000");
+    working.wait_for("the budget is $2000.00 now, set by");
+    set("0.01");
+    working.wait_for("the budget is $0.0100 now, set by");
+    let spent = charged(&provider.stats());
+    assert!(spent > 10_000_000, "it has spent more than it may");
+    let ended = working.wait().expect_code(3);
+    assert!(ended.stderr.contains("stopped by the budget"), "{}", ended.stderr);
+    // Calls that were in flight, and as many that had their money.
+    let stopped_at = charged(&provider.stats());
+    assert!(stopped_at <= spent + 2 * IN_FLIGHT * MOST_OF_A_CALL, "{spent}, and then {stopped_at}");
+
+    run().wait().expect_code(3);
+    assert_eq!(charged(&provider.stats()), stopped_at);
+    set("2000");
+    run().wait().expect_success();
+}
+
+#[test]
+fn a_run_without_a_budget_is_not_given_one_that_nothing_holds() {
+    let sandbox = Sandbox::new();
+    let provider = Simulated::start(ProviderOptions::default());
+    let url = provider.base_url();
+    let run = |more: &[&str]| sandbox.run(&one_method(&url, "free", more));
+    run(&["--pilot", "2"]).expect_success();
+    let name = sandbox.run_folder("free").file_name().unwrap().to_str().unwrap().to_owned();
+    let set = |usd: &str| sandbox.run(&["budget", &name, usd, "--runs", "free"]);
+    set("5")
+        .expect_code(1)
+        .check_error(&["was started without a budget", "start the same `valuesim run` with --budget"]);
+    let of_pilot = charged(&provider.stats());
+    let budget = dollars(of_pilot * 3 / 2);
+    run(&["--budget", &budget]).expect_code(3);
+    assert!((of_pilot + 1..=of_pilot * 3 / 2).contains(&charged(&provider.stats())), "what the pilot cost counts");
+    set("5").expect_success();
+    run(&["--budget", &budget]).expect_success();
 }
 
 #[test]

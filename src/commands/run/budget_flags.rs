@@ -4,6 +4,7 @@ use anyhow::bail;
 use clap::Args;
 use valuesim_coordinator::estimate::Estimate;
 use valuesim_shared::experiment::Experiment;
+use valuesim_shared::id::RunId;
 use valuesim_shared::money::{NanoUsd, Tokens};
 
 /// Characters of a token in an estimate, rounded up: a tokenizer makes at most one token of each byte.
@@ -28,6 +29,18 @@ impl BudgetFlags {
 pub(in crate::commands) fn usd(text: &str) -> Result<f64, String> {
     let usd = text.trim().trim_start_matches('$').parse().ok().filter(|usd: &f64| *usd > 0.0 && *usd <= 1e9);
     usd.ok_or_else(|| "expected an amount of US dollars above 0 and up to a billion, such as 12.50".to_owned())
+}
+
+/// Says how a run that has stopped at its wall gets more money. Which budget is spent is not looked up.
+pub(super) fn raising(experiment: &Experiment, run: &RunId) -> String {
+    let of_run = format!("`valuesim budget {run} USD` raises it");
+    let in_file = "its model or endpoint gets more in the experiment file (`budget_usd`, `endpoint_budget_usd`)";
+    let has_others = experiment.models.iter().any(|it| it.budget_usd.or(it.endpoint_budget_usd).is_some());
+    match (experiment.budget_usd.is_some(), has_others) {
+        (false, true) => format!("To raise it, {in_file}"),
+        (true, true) => format!("{of_run} if it is the run's, otherwise {in_file}"),
+        (_, false) => of_run,
+    }
 }
 
 /// A budget below the most that a single call can cost would not allow any call.
