@@ -164,7 +164,7 @@ impl OneProcess {
         self.heartbeat.update_metrics();
         self.pool.report_now(&self.control).await;
         let told = match &end {
-            Ok(FleetEnd::Finished) if self.is_part => Ok(()),
+            Ok(FleetEnd::Finished) if self.is_part => self.heartbeat.announce(RunPhase::Begun).await,
             Ok(FleetEnd::Finished) => self.heartbeat.announce(RunPhase::Finished).await,
             Ok(FleetEnd::Cancelled { .. }) => self.heartbeat.announce(RunPhase::Cancelled).await,
             Ok(FleetEnd::OutOfBudget) => self.heartbeat.announce(RunPhase::OutOfBudget).await,

@@ -186,6 +186,23 @@ fn a_budget_that_is_set_while_the_run_works_holds_at_once_below_what_is_spent_to
 }
 
 #[test]
+fn a_pilot_that_is_stopped_by_the_budget_goes_on_when_it_is_raised() {
+    let sandbox = Sandbox::new();
+    let provider = Simulated::start(ProviderOptions::default());
+    let url = provider.base_url();
+    let pilot = || sandbox.run(&one_method(&url, "short", &["--pilot", "2", "--budget", "0.3"]));
+    let stopped = pilot().expect_code(3);
+    assert!(stopped.stderr.contains("stopped by the budget"), "{}", stopped.stderr);
+    assert!(charged(&provider.stats()) <= 300_000_000);
+    let name = sandbox.run_folder("short").file_name().unwrap().to_str().unwrap().to_owned();
+    let set = || sandbox.run(&["budget", &name, "100", "--runs", "short"]).expect_success();
+    set();
+    let held = pilot().expect_success();
+    assert!(held.stderr.contains("held after the pilot"), "{}", held.stderr);
+    assert!(set().stdout.contains("goes on"), "a held run is not finished");
+}
+
+#[test]
 fn a_run_without_a_budget_is_not_given_one_that_nothing_holds() {
     let sandbox = Sandbox::new();
     let provider = Simulated::start(ProviderOptions::default());

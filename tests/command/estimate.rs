@@ -176,16 +176,15 @@ fn a_run_that_leaves_what_its_pilot_expected_pauses_itself_once() {
     let latency = Latency::Fixed(std::time::Duration::from_millis(30));
     let provider = Simulated::start(ProviderOptions { latency, ..ProviderOptions::default() });
     let url = provider.base_url();
-    let slow = ["--users", "3", "--calls-in-flight", "2", "--requests-per-minute", "1000000"];
+    let slow = ["--users", "4", "--calls-in-flight", "2", "--requests-per-minute", "1000000"];
     let of = |more: &[&'static str]| flags("run", &url, "no-cab", &[&slow, more].concat());
     sandbox.run(&of(&["--pilot", "2"])).expect_success();
     let folder = sandbox.run_folder("runs");
     let run = folder.file_name().unwrap().to_str().unwrap().to_owned();
-    let kept = folder.join("control").join(format!("forecast-{run}.json"));
-    // As if the pilot had expected next to nothing.
-    std::fs::write(&kept, r#"{"low":1,"high":2,"is_left":false}"#).unwrap();
-    let mut running = sandbox.start(&of(&[]));
-    running.wait_for("and its pilot expected $0.0000 to $0.0000 for all of it: it pauses");
+    // The prices have risen since the pilot.
+    let dearer: Vec<&str> = of(&[]).into_iter().map(|flag| if flag == PRICE { "1000,2000" } else { flag }).collect();
+    let mut running = sandbox.start(&dearer);
+    running.wait_for(" for all of it: it pauses");
     running.wait_for("paused by valuesim");
     sandbox.run(&["resume", &run]).expect_success();
     running.wait().expect_success();
