@@ -55,8 +55,6 @@ pub(crate) struct OneProcess {
     pool: Arc<WorkerPool<MemoryQueue, EmbeddedStore, QuotaOffice>>,
     tell: fn(&str),
     budget: Option<Budget>,
-    /// Whether it has only the first people of the run, as a pilot has.
-    is_part: bool,
 }
 
 /// What a run in one process is made of.
@@ -116,7 +114,6 @@ impl OneProcess {
         let queue = MemoryQueue::new(window * limits.len().max(1));
         let (store, control) = (EmbeddedStore::open(&folder.store())?, FolderControl::in_folder(folder.control()));
         store.put_manifest(&run, &manifest.to_bytes()).await?;
-        let is_part = (plan.respondents().len() as u64) < plan.most_respondents();
         let (plan, survey, ledger) = (Arc::clone(plan), Arc::clone(survey), Arc::clone(ledger));
         let done = (&*plan, &*ledger, spent_on_embeddings);
         let budget = open_budget(purses, &run, done, (&store, folder.path()), tell).await?;
@@ -134,7 +131,7 @@ impl OneProcess {
         let worker = Worker::of_manifest(manifest, (queue, store, office.clone()), config)?;
         let pool = WorkerPool::new(office.clone(), http_status);
         pool.join(run.clone(), Member { worker: worker.clone(), leave: CancellationToken::new() });
-        Ok(Self { run, coordinator, worker, office, control, heartbeat, pool, tell, budget, is_part })
+        Ok(Self { run, coordinator, worker, office, control, heartbeat, pool, tell, budget })
     }
 
     pub(crate) fn progress(&self) -> Arc<Progress> {
@@ -164,8 +161,7 @@ impl OneProcess {
         self.heartbeat.update_metrics();
         self.pool.report_now(&self.control).await;
         let told = match &end {
-            Ok(FleetEnd::Finished) if self.is_part => self.heartbeat.announce(RunPhase::Begun).await,
-            Ok(FleetEnd::Finished) => self.heartbeat.announce(RunPhase::Finished).await,
+            Ok(FleetEnd::Finished) => self.heartbeat.announce(self.coordinator.phase_at_end()).await,
             Ok(FleetEnd::Cancelled { .. }) => self.heartbeat.announce(RunPhase::Cancelled).await,
             Ok(FleetEnd::OutOfBudget) => self.heartbeat.announce(RunPhase::OutOfBudget).await,
             Ok(FleetEnd::Interrupted | FleetEnd::Refused(_)) => Ok(()),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
+use valuesim_shared::control::RunPhase;
 use valuesim_shared::id::ModelId;
 use valuesim_shared::queue::Queue;
 use valuesim_shared::store::Store;
@@ -21,6 +22,14 @@ impl<Q: Queue, S: Store> Coordinator<Q, S> {
         let Some(rounds) = rounds else { return Ok(self) };
         self.begin_round(&rounds.so_far()?);
         Ok(Self { rounds: Some(rounds), ..self })
+    }
+
+    /// The run's phase once all cells of the plan are finished: a plan of its first people alone is that of a pilot, unless rounds
+    /// have come to no more.
+    pub fn phase_at_end(&self) -> RunPhase {
+        let is_of_all = self.plan.respondents().len() as u64 == self.plan.most_respondents();
+        let had_rounds = || self.ledger.rounds().is_ok_and(|record| record.is_some());
+        if is_of_all || had_rounds() { RunPhase::Finished } else { RunPhase::Begun }
     }
 
     fn begin_round(&self, record: &RoundsRecord) {
