@@ -1,6 +1,7 @@
 //! The bill of a run: what its calls used and cost, by model, arm, stage, fold and day, from the ledger alone.
 
 mod compare;
+mod export_days;
 mod text;
 mod usage_export;
 
@@ -20,8 +21,9 @@ use valuesim_shared::stage::Stage;
 use crate::ledger::{Ledger, LedgerError};
 
 pub use compare::{Comparison, compare};
+pub use export_days::{ComparedDays, Period};
 pub use text::{csv, text};
-pub use usage_export::{ExportedUsage, UsageExportError};
+pub use usage_export::{ExportedRow, ExportedUsage, UsageExport, UsageExportError};
 
 /// The bill of a run. Cells that are not finished are not in it.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -10,6 +10,9 @@ pub const MAX_KEY_FILE: u64 = 64 << 10;
 /// The longest experiment file, in bytes.
 pub const MAX_EXPERIMENT_FILE: u64 = 1 << 20;
 
+/// The longest table of prices or of usage that others made, in bytes. LiteLLM's table has two million.
+pub const MAX_TABLE_FILE: u64 = 64 << 20;
+
 /// What some programs write at the beginning of a text.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use valuesim_coordinator::bill::{Bill, Comparison, ExportedUsage, compare, csv, text};
+use valuesim_coordinator::bill::{Bill, Comparison, UsageExport, compare, csv, text};
 use valuesim_coordinator::ledger::Ledger;
+use valuesim_shared::small_file::{MAX_TABLE_FILE, read_text};
 
 use super::prices;
 use crate::exit::{Exit, Failure, OrUsage as _};
@@ -57,6 +58,9 @@ struct Output<'a> {
 
 /// Prints the bill.
 pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
+    if flags.compare.is_some() && flags.format == Format::Csv {
+        return Err(anyhow!("the CSV of a bill has no place for --compare: choose --format table or json")).or_usage();
+    }
     let folder = RunFolder::find(&flags.runs, &flags.run).or_usage()?;
     folder.check_unused().or_not_looked()?;
     let table = flags.at_prices.as_deref().map(prices::read).transpose()?;
@@ -72,8 +76,8 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn read_export(path: &Path) -> anyhow::Result<std::collections::BTreeMap<String, ExportedUsage>> {
+fn read_export(path: &Path) -> anyhow::Result<UsageExport> {
     let text =
-        std::fs::read_to_string(path).with_context(|| format!("read the provider's usage {}", path.display()))?;
-    ExportedUsage::read(&text).map_err(|error| anyhow!("the provider's usage {}: {error}", path.display()))
+        read_text(path, MAX_TABLE_FILE).with_context(|| format!("read the provider's usage {}", path.display()))?;
+    UsageExport::read(&text).map_err(|error| anyhow!("the provider's usage {}: {error}", path.display()))
 }

@@ -86,10 +86,11 @@ fn a_run_is_billed_again_at_other_prices_and_beside_the_providers_count() {
     fs::write(sandbox.path("usage.csv"), export).unwrap();
     let compared = bill(&sandbox, &["--compare", "usage.csv"]);
     let lines = compared["comparison"]["lines"].as_array().unwrap();
-    let off: Vec<_> =
-        lines.iter().filter(|line| line["ours"] != line["theirs"] && line["figure"] != "cached tokens").collect();
+    let off: Vec<_> = lines.iter().filter(|line| line["ours"] != line["theirs"]).collect();
     assert_eq!(off.len(), 1, "{off:?}");
     assert_eq!(off[0]["figure"], "input tokens");
+    assert_eq!(compared["comparison"]["not_in_export"][0], "cached tokens");
+    assert_eq!(compared["comparison"]["days"]["export_has_unknown"], true);
     assert_eq!(compared["comparison"]["only_in_export"][0], "other");
 
     let folder = sandbox.run_folder("runs");
@@ -97,6 +98,10 @@ fn a_run_is_billed_again_at_other_prices_and_beside_the_providers_count() {
     for part in ["(SIMULATED)", "by stage", "cognitive", "asked again", "by the provider's cache", "+7"] {
         assert!(table.contains(part), "{part} is not in\n{table}");
     }
+    sandbox
+        .run(&["cost", folder.to_str().unwrap(), "--compare", "usage.csv", "--format", "csv"])
+        .expect_code(2)
+        .check_error(&["no place for --compare", "--format table or json"]);
     let csv = sandbox.run(&["cost", folder.to_str().unwrap(), "--format", "csv"]).expect_success().stdout;
     assert!(csv.lines().all(|line| line.split(',').count() == 17) && csv.contains("\nstage,story,"), "{csv}");
 }
@@ -119,6 +124,8 @@ fn mistakes_are_named() {
         .run(&["cost", run, "--compare", "survey.csv"])
         .expect_code(2)
         .check_error(&["expected OpenAI's usage in JSON"]);
+    fs::write(sandbox.path("utf16.csv"), b"\xff\xfem\0").unwrap();
+    sandbox.run(&["cost", run, "--compare", "utf16.csv"]).expect_code(2).check_error(&["save it as UTF-8"]);
     let unpriced = sandbox.run(&["cost", run]).expect_success().stdout;
     assert!(unpriced.contains("unknown"), "a model without a price costs an unknown sum: {unpriced}");
 }
