@@ -3,7 +3,7 @@
 use anyhow::{Context as _, bail};
 use clap::Args;
 use tokio::runtime::Runtime;
-use valuesim_shared::control::{Change, Control, Order, RunPhase, operator};
+use valuesim_shared::control::{Change, Control, DesiredState, Order, RunPhase, operator};
 use valuesim_shared::id::RunId;
 use valuesim_shared::money::NanoUsd;
 
@@ -63,10 +63,11 @@ async fn set(control: &impl Control, run: &RunId, budget: NanoUsd, verb: &str) -
     }
     let before = control.order(run).await?;
     let desired = before.as_ref().map(|order| order.desired).unwrap_or_default();
-    let reason = Some(format!("budget set to {budget}"));
-    let order = Order { reason, budget: Some(budget), ..Order::new(desired, operator()) };
+    let set = Order { reason: Some(format!("budget set to {budget}")), ..Order::new(desired, operator()) };
+    control.note_change(run, &Change::from(&set)).await?;
+    // A run that somebody has paused or cancelled stays so by that order.
+    let order = Order { budget: Some(budget), ..before.filter(|_| desired != DesiredState::Go).unwrap_or(set) };
     control.give_order(run, &order).await?;
-    control.note_change(run, &Change::from(&order)).await?;
     let spent = about.budget.map_or(about.spent, |budget| budget.spent);
     let ended = if is_anybody_there(control, run).await {
         String::new()

@@ -202,14 +202,16 @@ impl OneProcess {
     /// The order that ended the work, if one did.
     async fn work(&self, stop: &CancellationToken) -> Result<Option<Order>, WorkerError> {
         let following = self.control.follow(&self.run).await;
+        let before = std::cell::Cell::new(DesiredState::Go);
         let on_order = |order: &Order| {
             self.heartbeat.remember(Some(order));
             self.budget.iter().for_each(|budget| obey(budget, order, self.tell));
             let (run, by, at) = (&self.run, &order.by, order.at);
-            (self.tell)(&match order.desired {
-                DesiredState::Go => format!("resumed by {by}"),
-                DesiredState::Pause => format!("paused by {by} at {at}: `valuesim resume {run}` resumes it"),
-                DesiredState::Cancel => format!("cancelled by {by}: calls in flight are finished first"),
+            (self.tell)(&match (order.desired, before.replace(order.desired)) {
+                (DesiredState::Go, DesiredState::Go) => return,
+                (DesiredState::Go, _) => format!("resumed by {by}"),
+                (DesiredState::Pause, _) => format!("paused by {by} at {at}: `valuesim resume {run}` resumes it"),
+                (DesiredState::Cancel, _) => format!("cancelled by {by}: calls in flight are finished first"),
             });
         };
         work_under_orders(&self.worker, following.order.clone(), stop, on_order).await

@@ -175,6 +175,7 @@ fn a_budget_that_is_set_while_the_run_works_holds_at_once_below_what_is_spent_to
     assert!(spent > 10_000_000, "it has spent more than it may");
     let ended = working.wait().expect_code(3);
     assert!(ended.stderr.contains("stopped by the budget"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("resumed"), "nobody had paused it:\n{}", ended.stderr);
     // Calls that were in flight, and as many that had their money.
     let stopped_at = charged(&provider.stats());
     assert!(stopped_at <= spent + 2 * IN_FLIGHT * MOST_OF_A_CALL, "{spent}, and then {stopped_at}");

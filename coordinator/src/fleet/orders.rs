@@ -12,12 +12,15 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
     pub(super) async fn obey<T>(&self, stopping: &CancellationToken) -> T {
         // Its other field is the task that checks for orders, so it must stay alive.
         let mut following = self.servers.control.follow(&self.manifest.run).await;
+        let mut desired_before = DesiredState::Go;
         loop {
             let order = following.order.borrow_and_update().clone();
             self.heartbeat.remember(order.as_ref());
             if let (Some(treasurer), Some(order)) = (&self.treasurer, &order) {
                 treasurer.obey(order);
             }
+            let desired = order.as_ref().map_or(desired_before, |order| order.desired);
+            let was_going = std::mem::replace(&mut desired_before, desired) == DesiredState::Go;
             match order {
                 Some(Order { desired: DesiredState::Cancel, by, .. }) => {
                     (self.tell)(&format!("cancelled by {by}: waiting for the run's workers to leave"));
@@ -33,9 +36,12 @@ impl<Q: QueueAdmin, S: Store, C: Control> FleetCoordinator<Q, S, C> {
                 Some(Order { desired: DesiredState::Pause, by, at, .. }) => {
                     (self.tell)(&format!("paused by {by} at {at}: `valuesim resume {}` resumes it", self.manifest.run));
                 }
-                Some(Order { desired: DesiredState::Go, by, .. }) => (self.tell)(&format!("resumed by {by}")),
-                // Either there was none yet, or the store has lost it, and the heartbeat restores it.
-                None => {}
+                Some(Order { desired: DesiredState::Go, by, .. }) if !was_going => {
+                    (self.tell)(&format!("resumed by {by}"));
+                }
+                // An order may set the budget alone. If there is none, either there was none yet, or the store has lost it, and the
+                // heartbeat restores it.
+                Some(Order { desired: DesiredState::Go, .. }) | None => {}
             }
             if following.order.changed().await.is_err() {
                 // Nobody checks for orders any more, which happens only when the whole process ends.
