@@ -37,6 +37,14 @@ pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
     Ok(text.strip_prefix(BYTE_ORDER_MARK).map(str::to_owned).unwrap_or(text))
 }
 
+/// The beginning of a text of which an error shows no more than `most` characters.
+pub fn excerpt(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
 /// The key, token or address in the first line of the file at `path`, without spaces around it; empty if there is none.
 ///
 /// # Errors

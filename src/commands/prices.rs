@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow};
 use clap::{Args, Subcommand};
 use valuesim_shared::day::Day;
-use valuesim_shared::price::{Price, PriceTable, PricedModel, import};
+use valuesim_shared::price::import::{self, Import};
+use valuesim_shared::price::{Price, PriceTable, PricedModel, TableError};
+use valuesim_shared::small_file::{MAX_TABLE_FILE, read_text};
 
 use crate::columns::{NOTHING, columns};
 use crate::exit::{Exit, Failure, OrUsage as _};
@@ -13,6 +15,9 @@ use crate::output::{note, print};
 
 /// Days before a model's retirement from which `check` mentions it.
 const RETIRES_SOON_DAYS: u32 = 90;
+
+/// The most entries that `import` names of those that it leaves out.
+const MAX_WARNINGS: usize = 20;
 
 /// What `valuesim prices` does.
 #[derive(Debug, Subcommand)]
@@ -60,9 +65,13 @@ pub(crate) fn run(verb: &Verb) -> Result<Exit, Failure> {
             print(&if *toml { table.to_toml() } else { listed(&table) })?;
         }
         Verb::Import(ImportFlags { file, models }) => {
-            print(&only(read(file)?, models).or_usage()?.to_toml())?;
+            print(&imported(read_by(file, import::read_sound)?, models).or_usage()?.to_toml())?;
         }
-        Verb::Check(CheckFlags { file }) => check(&table(file.as_deref())?)?,
+        Verb::Check(CheckFlags { file }) => {
+            let table = table(file.as_deref())?;
+            uncontradicted(&table).or_usage()?;
+            check(&table)?;
+        }
     }
     Ok(Exit::Done)
 }
@@ -74,26 +83,67 @@ fn table(file: Option<&Path>) -> Result<PriceTable, Failure> {
 
 /// Reads a file of prices. Its name and today's date are the version of an imported table.
 pub(in crate::commands) fn read(file: &Path) -> Result<PriceTable, Failure> {
-    let text =
-        std::fs::read_to_string(file).with_context(|| format!("read the prices {}", file.display())).or_usage()?;
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let version = format!("{name}, imported on {}", Day::of(std::time::SystemTime::now()));
-    import::read(&text, &version).map_err(|error| anyhow!("the prices {}: {error}", file.display())).or_usage()
+    read_by(file, import::read)
 }
 
-/// The table with these models alone; all if none is named.
-fn only(table: PriceTable, names: &[String]) -> anyhow::Result<PriceTable> {
-    if names.is_empty() {
-        return Ok(table);
+fn read_by<T>(file: &Path, read: impl Fn(&str, &str) -> Result<T, TableError>) -> Result<T, Failure> {
+    let text =
+        read_text(file, MAX_TABLE_FILE).with_context(|| format!("read the prices {}", file.display())).or_usage()?;
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let version = format!("{name}, imported on {}", Day::of(std::time::SystemTime::now()));
+    read(&text, &version).map_err(|error| anyhow!("the prices {}: {error}", file.display())).or_usage()
+}
+
+/// The imported table with these models alone, all if none is named; says what is left out.
+fn imported(import: Import, names: &[String]) -> anyhow::Result<PriceTable> {
+    let Import { table, wrong, unpriced } = import;
+    if !names.is_empty() {
+        return only(table, names, &wrong, &unpriced);
     }
-    let missing = names.iter().find(|name| table.models.iter().all(|model| model.name != **name));
-    if let Some(name) = missing {
-        return Err(anyhow!(
-            "the file has no price of a model {name:?}; list its names with `valuesim prices list --prices`"
+    for error in wrong.iter().take(MAX_WARNINGS) {
+        note(&format!("warning: left out: {error}"));
+    }
+    if wrong.len() > MAX_WARNINGS {
+        note(&format!(
+            "warning: left out: {} more entries that are wrong; `valuesim prices check` names them",
+            wrong.len() - MAX_WARNINGS
         ));
+    }
+    if !unpriced.is_empty() {
+        note(&format!(
+            "left out, without a price of input or of output: {}",
+            counted(unpriced.len(), "model", "models")
+        ));
+    }
+    Ok(table)
+}
+
+/// The table with these models alone.
+fn only(table: PriceTable, names: &[String], wrong: &[TableError], unpriced: &[String]) -> anyhow::Result<PriceTable> {
+    // LiteLLM writes the host before the name.
+    let is =
+        |entry: &str, name: &str| entry == name || entry.strip_suffix(name).is_some_and(|host| host.ends_with('/'));
+    for name in names {
+        if let Some(error) = wrong.iter().find(|error| error.model().is_some_and(|entry| is(entry, name))) {
+            return Err(anyhow!("{error}"));
+        }
+        if table.models.iter().any(|model| model.name == *name) {
+            continue;
+        }
+        let reason = if unpriced.iter().any(|entry| is(entry, name)) {
+            format!("the file has no price of input or of output for {name:?}")
+        } else {
+            format!("the file has no price of a model {name:?}; list its names with `valuesim prices list --prices`")
+        };
+        return Err(anyhow!(reason));
     }
     let models = table.models.into_iter().filter(|model| names.contains(&model.name)).collect();
     Ok(PriceTable { models, ..table })
+}
+
+/// A number of things, in words.
+fn counted(number: usize, one: &str, several: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { several })
 }
 
 fn listed(table: &PriceTable) -> String {
@@ -134,11 +184,18 @@ fn other_rates(price: &Price) -> String {
     if kinds.is_empty() { NOTHING.to_owned() } else { kinds.join(", ") }
 }
 
+/// Refuses a table that others made in which a model costs two prices at one host.
+fn uncontradicted(table: &PriceTable) -> anyhow::Result<()> {
+    let found = table.contradictions();
+    if found.is_empty() { Ok(()) } else { Err(TableError::Several(found).into()) }
+}
+
 /// Says that a table is sound, and which of its models are or soon will be retired.
 fn check(table: &PriceTable) -> anyhow::Result<()> {
     let today = Day::of(std::time::SystemTime::now());
     for warning in table.models.iter().filter_map(|model| model.retirement(today, RETIRES_SOON_DAYS)) {
         note(&format!("warning: {warning}"));
     }
-    print(&format!("sound: {} models, table of {}\n", table.models.len(), table.version)).map(drop)
+    let models = counted(table.models.len(), "model", "models");
+    print(&format!("sound: {models}, table of {}\n", table.version)).map(drop)
 }

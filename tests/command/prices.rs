@@ -100,6 +100,22 @@ fn bad_prices_are_usage_errors_that_name_the_mistake() {
     };
     check(&["prices", "check", "survey.csv"], "expected a table of prices");
     check(&["prices", "import", "negative.json"], "\"m\": price -1000000");
+    fs::write(sandbox.path("line.toml"), "x".repeat(1 << 20)).unwrap();
+    fs::write(sandbox.path("utf16.toml"), b"\xff\xfem\0").unwrap();
+    check(&["prices", "check", "line.toml"], "line 1: ");
+    assert!(sandbox.run(&["prices", "list", "--prices", "line.toml"]).stderr.len() < 1_000);
+    check(&["prices", "check", "utf16.toml"], "save it as UTF-8");
+    let mixed = r#"{"bad": {"input_cost_per_token": "much", "output_cost_per_token": 1}, "half": {"input_cost_per_token": 1e-6},
+        "good": {"input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6}}"#;
+    fs::write(sandbox.path("mixed.json"), mixed).unwrap();
+    let all = sandbox.run(&["prices", "import", "mixed.json"]).expect_success();
+    assert!(all.stdout.contains("good") && !all.stdout.contains("half"), "{}", all.stdout);
+    assert!(all.stderr.contains("left out: \"bad\"") && all.stderr.contains("output: 1 model\n"), "{}", all.stderr);
+    let good = sandbox.run(&["prices", "import", "mixed.json", "--model", "good"]).expect_success();
+    assert!(!good.stderr.contains("bad"), "{}", good.stderr);
+    check(&["prices", "import", "mixed.json", "--model", "bad"], "\"bad\": input_cost_per_token is \"much\"");
+    check(&["prices", "import", "mixed.json", "--model", "half"], "no price of input or of output for \"half\"");
+    check(&["prices", "check", "mixed.json"], "\"bad\": input_cost_per_token");
     check(&["prices", "check", "none.toml"], "read the prices none.toml");
     let model = ["--model", "m", "--base-url", "http://127.0.0.1:9/v1"];
     check(&[ONE, &model, &["--price=-1,2"]].concat(), "-1: expected US dollars");

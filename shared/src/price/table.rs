@@ -1,12 +1,20 @@
 //! A dated table of prices: which model costs what at which host, and until when it is served.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::Price;
+use super::{Price, Variant};
 use crate::day::Day;
+use crate::small_file::excerpt;
+
+/// The longest text of a file that an error repeats, in characters.
+const MAX_SHOWN: usize = 200;
+
+/// The most entries that an error names.
+const MAX_NAMED: usize = 20;
 
 /// A dated table of prices.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -82,9 +90,48 @@ pub enum TableError {
         /// What is wrong, and what was expected.
         reason: String,
     },
+    /// Several entries cannot be used.
+    #[error("{}", named(.0))]
+    Several(Vec<TableError>),
     /// Nothing in it has a price.
     #[error("no language model with a price is in it")]
     Empty,
+}
+
+/// Errors in words, a line for each of the first.
+fn named(errors: &[TableError]) -> String {
+    let mut lines: Vec<String> = errors.iter().take(MAX_NAMED).map(ToString::to_string).collect();
+    if errors.len() > MAX_NAMED {
+        lines.push(format!("and {} more", errors.len() - MAX_NAMED));
+    }
+    lines.join("\n  ")
+}
+
+impl TableError {
+    /// An entry that cannot be used.
+    pub(super) fn entry(model: &str, reason: &str) -> Self {
+        Self::Entry { model: excerpt(model, MAX_SHOWN), reason: excerpt(reason, MAX_SHOWN) }
+    }
+
+    /// These errors as one, if there are any.
+    pub(super) fn of_all(mut errors: Vec<Self>) -> Option<Self> {
+        if errors.len() > 1 { Some(Self::Several(errors)) } else { errors.pop() }
+    }
+
+    /// The error of TOML that cannot be read, with its line and without the text of it, which may be long.
+    fn of_toml(text: &str, error: &toml::de::Error) -> Self {
+        let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or(text);
+        let line = before.matches('\n').count() + 1;
+        Self::Unreadable(format!("line {line}: {}", excerpt(error.message(), MAX_SHOWN)))
+    }
+
+    /// The entry that it is about.
+    pub fn model(&self) -> Option<&str> {
+        match self {
+            Self::Implausible { model, .. } | Self::Entry { model, .. } => Some(model),
+            Self::Unreadable(_) | Self::Several(_) | Self::Empty => None,
+        }
+    }
 }
 
 impl PriceTable {
@@ -98,8 +145,9 @@ impl PriceTable {
 
     /// Reads a table in TOML and checks it. Its prices get its version.
     pub fn from_toml(text: &str) -> Result<Self, TableError> {
-        let table: Self = toml::from_str(text).map_err(|error| TableError::Unreadable(error.to_string()))?;
-        table.checked()
+        let table: Self = toml::from_str(text).map_err(|error| TableError::of_toml(text, &error))?;
+        let contradictions = table.contradictions();
+        table.checked(contradictions)
     }
 
     /// The table in TOML.
@@ -112,23 +160,45 @@ impl PriceTable {
         toml::to_string(&table).expect("a table of prices can be written as TOML")
     }
 
-    /// The table, with its version in each of its prices, if it is sound.
-    pub(super) fn checked(mut self) -> Result<Self, TableError> {
+    /// The table, with its version in each of its prices, if it is sound and nothing else is wrong.
+    pub(super) fn checked(mut self, mut wrong: Vec<TableError>) -> Result<Self, TableError> {
+        wrong.extend(self.models.iter().filter_map(|model| self.problem(model)));
+        if let Some(error) = TableError::of_all(wrong) {
+            return Err(error);
+        }
         if self.models.is_empty() {
             return Err(TableError::Empty);
         }
-        for model in &mut self.models {
-            if let Some(usd) = model.price.implausible() {
-                return Err(TableError::Implausible { model: model.name.clone(), usd: usd.to_string() });
-            }
-            let is_known = self.hosts.iter().map(|host| &host.name).chain(&self.hosts_without_address);
-            if !self.hosts.is_empty() && !is_known.into_iter().any(|name| *name == model.host) {
-                let reason = format!("the host {:?} is not in the table: add a [[host]] with this name", model.host);
-                return Err(TableError::Entry { model: model.name.clone(), reason });
-            }
-            model.price.version = Some(self.version.clone());
-        }
+        self.models.iter_mut().for_each(|model| model.price.version = Some(self.version.clone()));
         Ok(self)
+    }
+
+    /// Why an entry cannot be used.
+    pub(super) fn problem(&self, model: &PricedModel) -> Option<TableError> {
+        if let Some(usd) = model.price.implausible() {
+            let name = excerpt(&model.name, MAX_SHOWN);
+            return Some(TableError::Implausible { model: name, usd: usd.to_string() });
+        }
+        let mut known = self.hosts.iter().map(|host| &host.name).chain(&self.hosts_without_address);
+        if !self.hosts.is_empty() && !known.any(|name| *name == model.host) {
+            let reason = format!("the host {:?} is not in the table: add a [[host]] with this name", model.host);
+            return Some(TableError::entry(&model.name, &reason));
+        }
+        let reason = model.price.variants.iter().find_map(never_applies)?;
+        Some(TableError::entry(&model.name, &reason))
+    }
+
+    /// The models that are in the table twice at one host, with different prices.
+    pub fn contradictions(&self) -> Vec<TableError> {
+        let mut first: HashMap<(&str, &str), &Price> = HashMap::new();
+        let mut found = Vec::new();
+        for PricedModel { name, host, price, .. } in &self.models {
+            if *first.entry((name, host)).or_insert(price) != price {
+                let reason = format!("it is in the table twice at the host {host:?}, with different prices: keep one");
+                found.push(TableError::entry(name, &reason));
+            }
+        }
+        found
     }
 
     /// The host of a model.
@@ -148,6 +218,20 @@ impl PriceTable {
         let first = elsewhere.next()?;
         elsewhere.all(|other| other.price == first.price).then_some(first)
     }
+}
+
+/// Why a variant can apply to no call.
+fn never_applies(variant: &Variant) -> Option<String> {
+    if let (Some(since), Some(until)) = (variant.since, variant.until)
+        && since > until
+    {
+        return Some(format!("a variant begins on {since}, after its end on {until}: exchange since and until"));
+    }
+    let is_blank = |text: &Option<String>| text.as_ref().is_some_and(|text| text.trim().is_empty());
+    if is_blank(&variant.service_tier) || is_blank(&variant.model) {
+        return Some("a variant has an empty service_tier or model: name one, or leave the field out".to_owned());
+    }
+    None
 }
 
 impl PricedModel {
@@ -215,11 +299,36 @@ mod tests {
     fn a_file_that_is_no_table_is_refused_with_the_reason() {
         let check = |text: &str, expected: &str| {
             let error = PriceTable::from_toml(text).expect_err("is refused").to_string();
-            assert!(error.contains(expected), "{error}");
+            assert!(error.contains(expected) && error.len() < 1_000, "{error}");
         };
         check("respondent,Q1\n1,2", "expected a table of prices");
         check(&SMALL.replace("= 2 }", "= -2 }"), "\"m\": price -2");
         check(&SMALL.replace("host = 'h'", "host = 'x'"), "the host \"x\" is not in the table");
+        let variant = |text: &str| {
+            SMALL.replace(
+                "= 2 }",
+                &format!("= 2, variants = [{{ {text}, input_usd_per_million = 1, output_usd_per_million = 1 }}] }}"),
+            )
+        };
+        check(
+            &variant("since = '2026-02-01', until = '2026-01-01'"),
+            "\"m\": a variant begins on 2026-02-01, after its end",
+        );
+        check(&variant("service_tier = ' '"), "\"m\": a variant has an empty service_tier");
+        assert!(PriceTable::from_toml(&variant("hours = [], days = []")).is_ok(), "no hours are all hours");
+        let twice = format!(
+            "{SMALL}\n[[model]]\nname = 'm'\nhost = 'h'\nprice = {{ input_usd_per_million = 3, output_usd_per_million = 2 }}"
+        );
+        check(&twice, "\"m\": it is in the table twice at the host \"h\"");
+        assert!(
+            PriceTable::from_toml(&twice.replace("= 3,", "= 1,")).is_ok(),
+            "the same price twice is no contradiction"
+        );
+        check(
+            &SMALL.replace("name = 'm'", &format!("name = '{}'", "m".repeat(100_000))).replace("= 2 }", "= -2 }"),
+            "…",
+        );
+        check(&"x".repeat(100_000), "line 1:");
         check("version = 'v1'\nmodel = []", "no language model with a price");
         check(&SMALL.replace("'2026-12-01'", "'soon'"), "\"soon\" is not a day");
     }

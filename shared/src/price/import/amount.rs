@@ -9,5 +9,5 @@ pub(super) fn tidy(usd_per_million: f64) -> f64 {
 
 /// An entry that cannot be used.
 pub(super) fn wrong(model: &str, reason: impl Into<String>) -> TableError {
-    TableError::Entry { model: model.to_owned(), reason: reason.into() }
+    TableError::entry(model, &reason.into())
 }

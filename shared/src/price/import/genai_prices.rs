@@ -4,22 +4,23 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
+use super::Entries;
 use super::amount::{tidy, wrong};
 use crate::price::{Hours, Price, PricedModel, TableError, Variant};
 
 const FIELDS: [&str; 4] = ["input_mtok", "cache_read_mtok", "cache_write_mtok", "output_mtok"];
 
-/// The models of the data that have a price for text.
-pub(super) fn models(providers: &[Value]) -> Result<Vec<PricedModel>, TableError> {
-    let mut found = Vec::new();
+/// The models of the data.
+pub(super) fn entries(providers: &[Value]) -> Entries {
+    let mut found = Entries::default();
     for provider in providers {
         let host = provider.get("id").and_then(Value::as_str).unwrap_or("unknown");
         for model in provider.get("models").and_then(Value::as_array).into_iter().flatten() {
             let Some(name) = model.get("id").and_then(Value::as_str) else { continue };
-            found.extend(priced(name, host, model)?);
+            found.add(name, priced(name, host, model));
         }
     }
-    Ok(found)
+    found
 }
 
 /// The model, if it has a price for input and output.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
+use super::Entries;
 use super::amount::{tidy, wrong};
 use crate::day::Day;
 use crate::price::{Hours, Price, PricedModel, TableError, Variant, Weekday};
@@ -14,14 +15,16 @@ const MODES: [&str; 3] = ["chat", "completion", "responses"];
 /// The service tiers that replies may name, with the suffix of their prices.
 const TIERS: [(&str, &str); 3] = [("flex", "_flex"), ("priority", "_priority"), ("batch", "_batches")];
 
-/// The language models of the table that have a price.
-pub(super) fn models(entries: &Map<String, Value>) -> Result<Vec<PricedModel>, TableError> {
-    let entries = entries.iter().filter_map(|(name, entry)| Some((name, entry.as_object()?)));
-    let language = entries.filter(|(name, entry)| {
+/// The language models of the table.
+pub(super) fn entries(entries: &Map<String, Value>) -> Entries {
+    let mut found = Entries::default();
+    for (name, entry) in entries.iter().filter_map(|(name, entry)| Some((name, entry.as_object()?))) {
         let mode = entry.get("mode").and_then(Value::as_str).unwrap_or("chat");
-        *name != "sample_spec" && MODES.contains(&mode) && entry.contains_key("input_cost_per_token")
-    });
-    language.map(|(name, entry)| Entry { name, entry }.model()).collect()
+        if name != "sample_spec" && MODES.contains(&mode) && entry.contains_key("input_cost_per_token") {
+            found.add(name, Entry { name, entry }.model());
+        }
+    }
+    found
 }
 
 struct Entry<'a> {
@@ -61,23 +64,26 @@ impl Amounts {
 }
 
 impl Entry<'_> {
-    fn model(&self) -> Result<PricedModel, TableError> {
+    /// The model, if it has a price for input and output.
+    fn model(&self) -> Result<Option<PricedModel>, TableError> {
+        let Some(price) = self.price()? else { return Ok(None) };
         let text = |field: &str| self.entry.get(field).and_then(Value::as_str);
         let host = text("litellm_provider").unwrap_or("unknown");
         let name = self.name.split_once('/').filter(|(before, _)| host.starts_with(before));
         let retires = text("deprecation_date").map(str::parse::<Day>).transpose();
-        Ok(PricedModel {
+        Ok(Some(PricedModel {
             name: name.map_or(self.name, |(_, name)| name).to_owned(),
             host: host.to_owned(),
             retires: retires.unwrap_or(None),
             successor: text("successor_model").map(str::to_owned),
             extra_body: Map::new(),
-            price: self.price()?,
-        })
+            price,
+        }))
     }
 
-    fn price(&self) -> Result<Price, TableError> {
+    fn price(&self) -> Result<Option<Price>, TableError> {
         let base = self.amounts("")?;
+        let [Some(input), cached, cache_write, Some(output), reasoning] = base.0 else { return Ok(None) };
         let off_peak = self.off_peak()?;
         let mut variants = Vec::new();
         for (above, suffix) in self.sizes() {
@@ -88,14 +94,12 @@ impl Entry<'_> {
         for (tier, suffix) in TIERS {
             variants.extend(self.tier(tier, suffix)?);
         }
-        let Variant { input_usd_per_million, output_usd_per_million, .. } = base.variant();
-        let [_, cached, cache_write, _, reasoning] = base.0;
-        Ok(Price {
+        Ok(Some(Price {
             cache_write_usd_per_million: cache_write,
             reasoning_usd_per_million: reasoning,
             variants,
-            ..Price::flat(input_usd_per_million, cached, output_usd_per_million)
-        })
+            ..Price::flat(input, cached, output)
+        }))
     }
 
     /// The prices of a service tier, for prompts of all sizes.
