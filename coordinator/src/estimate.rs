@@ -192,10 +192,11 @@ impl<'a> Estimator<'a> {
     }
 
     fn model_estimate(&self, model: &ModelSettings, methods: &[Method]) -> ModelEstimate {
-        let known = self.of_model(model);
+        let most = model.max_output_tokens.map_or(u64::MAX, u64::from);
+        let known = self.of_model(model).with_replies_of_at_most(most);
         let stages = cell::stages(methods).into_iter();
         let stages = stages.map(|stage| match known.measured.and_then(|measured| measured.stage(stage)) {
-            Some(mean) => measured_stage(stage, mean, self.plan),
+            Some(mean) => measured_stage(stage, mean.with_replies_of_at_most(most), self.plan),
             None => stage_estimate(stage, self.plan, &known),
         });
         let counted_by = match (known.measured, known.lengths.unit) {

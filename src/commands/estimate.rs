@@ -5,7 +5,7 @@ mod text;
 use std::sync::Arc;
 
 use serde::Serialize;
-use valuesim_coordinator::estimate::{Estimate, Estimator, Measured};
+use valuesim_coordinator::estimate::{Estimate, Estimator, Measured, estimate};
 use valuesim_coordinator::ledger::Ledger;
 use valuesim_coordinator::outlook::Outlook;
 
@@ -13,7 +13,7 @@ use super::expectation::Expectation;
 use super::job::Job;
 use super::measured::measured;
 use super::reuse::{Reuse, kept_replies, reuses};
-use super::run::{CheapHours, Flags, check_when, saved_off_peak};
+use super::run::{CheapHours, Flags, check_amounts, check_when, saved_off_peak};
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::output::{print, print_json};
 use crate::redb_panic::guarded;
@@ -23,6 +23,9 @@ use crate::run_folder::RunFolder;
 #[derive(Serialize)]
 struct Said<'a> {
     run: &'a str,
+    /// What the first round takes, if people are asked in rounds: `estimate` is then what all people take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    estimate_of_first_round: Option<Estimate>,
     estimate: Estimate,
     /// What each method takes if it is the only one; none if it is.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -55,7 +58,8 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     check_when(job.when, &job.experiment).or_usage()?;
     job.kept = Arc::new(kept_replies(&job, flags));
     let folder = RunFolder::at(flags.runs.join(&job.run.0));
-    let said = Said::of(&job, outlook(&job, &folder)?, &measured(&job, &flags.runs));
+    let said = Said::of(&job, outlook_of(&job, &folder)?, &measured(&job, &flags.runs));
+    check_amounts(&job.experiment, &said.estimate).or_usage()?;
     if flags.json {
         print_json(&said)?;
     } else {
@@ -65,7 +69,7 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
 }
 
 /// The outlook of a run that has been begun and that no process works on now.
-fn outlook(job: &Job, folder: &RunFolder) -> Result<Option<Outlook>, Failure> {
+pub(super) fn outlook_of(job: &Job, folder: &RunFolder) -> Result<Option<Outlook>, Failure> {
     if !folder.was_begun() || !folder.ledger().exists() || folder.check_unused().is_err() {
         return Ok(None);
     }
@@ -78,13 +82,15 @@ fn outlook(job: &Job, folder: &RunFolder) -> Result<Option<Outlook>, Failure> {
 impl<'a> Said<'a> {
     fn of(job: &'a Job, outlook: Option<Outlook>, measured: &Measured) -> Self {
         let data = (job.survey.as_ref(), job.codebook.as_ref());
-        let estimator = Estimator::new(&job.experiment, &job.plan, data, (measured, job.when.call_hours()));
+        let basis = (measured, job.when.call_hours());
+        let estimator = Estimator::new(&job.experiment, &job.plan, data, basis);
+        let estimate_of_first_round = job.first_round().map(|plan| estimate(&job.experiment, &plan, data, basis));
         let whole = estimator.of(&job.experiment.methods);
         let methods = job.experiment.methods.iter().filter(|_| job.experiment.methods.len() > 1);
         let alone = methods.map(|method| Alone { method: method.to_string(), estimate: estimator.of(&[*method]) });
         let expectation = Expectation::of(job, &whole);
         let off_peak = saved_off_peak(job.when, &job.experiment, &whole);
         let (run, alone, reuse) = (job.run.0.as_str(), alone.collect(), reuses(job, &whole));
-        Self { run, off_peak, alone, reuse, outlook, expectation, estimate: whole, job }
+        Self { run, estimate_of_first_round, off_peak, alone, reuse, outlook, expectation, estimate: whole, job }
     }
 }

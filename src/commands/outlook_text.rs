@@ -26,9 +26,14 @@ pub(super) fn measured(outlook: &ModelOutlook, model: &str) -> String {
         "  The cost is not known: the price is unknown, or replies came without their usage, which are not in the tokens either\n"
     };
     let expected = |expected| expected_text(expected, *is_cost_known);
+    let rest = match left {
+        0 => "nothing is left".to_owned(),
+        1 => format!("the 1 cell that is left{of_which}: {}", expected(remaining)),
+        _ => format!("the {left} cells that are left{of_which}: {}", expected(remaining)),
+    };
+    let cells = if paid == 1 { "cell" } else { "cells" };
     format!(
-        "\n{model}, from {paid} finished cells{besides}:\n  the {left} cells that are left{of_which}: {}\n  the whole run: {}\n{why_unknown}",
-        expected(remaining),
+        "\n{model}, from {paid} finished {cells}{besides}:\n  {rest}\n  the whole run: {}\n{why_unknown}",
         expected(whole)
     )
 }
@@ -37,6 +42,7 @@ fn expected_text(Expected { calls, tokens, cost, interval }: &Expected, is_cost_
     let cost = match interval {
         _ if !is_cost_known => "cost not known".to_owned(),
         None => format!("{cost}, no interval from one cell"),
+        Some(Span { low, high, .. }) if low == high => cost.to_string(),
         Some(Span { low, high, .. }) => format!("{cost} ({low} to {high} with a chance of 90 %)"),
     };
     let [calls, input, cached, output] = [*calls, tokens.input, tokens.cached, tokens.output].map(HumanCount);
@@ -51,6 +57,30 @@ mod tests {
     use valuesim_shared::money::{NanoUsd, Tokens};
 
     use super::*;
+
+    #[test]
+    fn one_cell_is_one_and_none_is_nothing() {
+        let cost = NanoUsd(1_000_000_000);
+        let paid = |interval| Expected { calls: 1, tokens: Tokens::default(), cost, interval };
+        let outlook = |left| ModelOutlook {
+            model: ModelId(0),
+            finished: 1,
+            taken_over: 0,
+            left,
+            left_to_take_over: 0,
+            stages: BTreeMap::new(),
+            is_cost_known: true,
+            remaining: paid(None),
+            whole: paid(Some(Span { low: cost, likely: cost, high: cost })),
+        };
+        let one = measured(&outlook(1), "m");
+        assert!(
+            one.contains("from 1 finished cell:\n  the 1 cell that is left: $1.00, no interval from one cell,"),
+            "{one}"
+        );
+        let none = measured(&outlook(0), "m");
+        assert!(none.contains("  nothing is left\n  the whole run: $1.00, 1 calls"), "{none}");
+    }
 
     #[test]
     fn cells_that_cost_nothing_leave_the_rest_unknown() {

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
-use valuesim_coordinator::estimate::estimate;
+use valuesim_coordinator::estimate::{Estimate, estimate};
 use valuesim_coordinator::fleet::FleetEnd;
 use valuesim_coordinator::ledger::Ledger;
 use valuesim_coordinator::plan::Plan;
@@ -38,6 +38,7 @@ use valuesim_worker::process::ProcessError;
 use valuesim_worker::provider::{Client, ClientError, Deadlines, EmbeddingsClient};
 
 use super::coordinate;
+use super::estimate::outlook_of;
 use super::job::Job;
 use super::measured::measured;
 use super::reuse::kept_replies;
@@ -54,6 +55,7 @@ use announcement::Announcement;
 use listening::Listening;
 use pilot::AfterPilot;
 
+pub(super) use announcement::{embeddings_text, estimate_text, total_text};
 pub(super) use budget_flags::usd;
 pub(crate) use flags::{Flags, LocalFlags};
 pub(super) use flags::{behaviour, fold, respondent};
@@ -104,10 +106,10 @@ pub(super) fn start(mut experiment: Experiment, flags: &Flags, mode: Mode<'_>) -
     let basis = (&measured, job.when.call_hours());
     let estimate_of = |plan: &Plan| estimate(&job.experiment, plan, (&job.survey, &job.codebook), basis);
     let (least, estimate) = (job.first_round().map(|plan| estimate_of(&plan)), estimate_of(&job.plan));
-    limit_flags::check(&job.experiment, &estimate).or_usage()?;
-    budget_flags::check(&job.experiment, &estimate).or_usage()?;
+    check_amounts(&job.experiment, &estimate).or_usage()?;
     flags.pilot.check(&job)?;
-    let announcement = Announcement::new(&job, (least.as_ref(), &estimate));
+    let folder = RunFolder::at(flags.runs.join(&job.run.0));
+    let announcement = Announcement::new(&job, (least.as_ref(), &estimate), outlook_of(&job, &folder)?);
     if flags.dry_run {
         announcement.print(style)?;
         return Ok(Exit::Done);
@@ -128,7 +130,6 @@ pub(super) fn start(mut experiment: Experiment, flags: &Flags, mode: Mode<'_>) -
     if let Some(warning) = disk_room::warning(&flags.runs, needed) {
         note(&warning);
     }
-    let folder = RunFolder::at(flags.runs.join(&job.run.0));
     job.has_new_budget = new_budget::is_new(&job.experiment, &folder);
     // A run that was started before may be finished, and then needs neither keys nor servers.
     if !folder.was_begun() {
@@ -137,6 +138,12 @@ pub(super) fn start(mut experiment: Experiment, flags: &Flags, mode: Mode<'_>) -
     private_files::from_now_on();
     let _lock = folder.lock()?;
     guarded(&folder, || job.execute(&folder, style, (mode, flags.pilot), (runtime, stop)))
+}
+
+/// Refuses limits and budgets that no call would ever fit.
+pub(super) fn check_amounts(experiment: &Experiment, estimate: &Estimate) -> anyhow::Result<()> {
+    limit_flags::check(experiment, estimate)?;
+    budget_flags::check(experiment, estimate)
 }
 
 fn check_providers(experiment: &Experiment) -> Result<(), ClientError> {
@@ -185,7 +192,7 @@ impl Job {
             let _gives_way = of_pilot.clone().drop_guard();
             let mode = if let Mode::Fleet(_) = mode { mode } else { Mode::OneProcess(None) };
             let work = |first: &Self| runtime.block_on(first.work_in(mode, (&ledger, folder), style, &of_pilot));
-            pilot.run(job, (&ledger, folder), work)?
+            pilot.run(job, (&ledger, folder, style), work)?
         };
         // The results of a finished run need no key and no provider.
         let end = if let AfterPilot::Ended(end) = after_pilot {

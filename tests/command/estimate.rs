@@ -133,13 +133,22 @@ fn a_pilot_goes_on_if_the_whole_run_costs_less_than_the_user_allows() {
     let provider = Simulated::start(ProviderOptions::default());
     let url = provider.base_url();
     let held = sandbox
-        .run(&flags("run", &url, "valuesim,no-cab", &["--users", "4", "--pilot", "2", "--yes-below", "0.01"]))
+        .run(&flags("run", &url, "valuesim,no-cab", &["--users", "4", "--pilot", "2", "--yes-below", "0.01", "--json"]))
         .expect_success();
     assert!(held.stderr.contains("held after the pilot"), "{}", held.stderr);
+    let pilot = held.events().into_iter().find(|event| event["event"] == "pilot").unwrap();
+    assert_eq!((&pilot["is_held"], &pilot["outlook"]["models"][0]["finished"]), (&true.into(), &2.into()));
     let whole = sandbox
         .run(&flags("run", &url, "valuesim,no-cab", &["--users", "4", "--pilot", "2", "--yes-below", "1000000"]))
         .expect_success();
     assert!(whole.stderr.contains("goes on: the whole run costs at most"), "{}", whole.stderr);
+    let (head, _) = whole.stderr.split_once("goes on").unwrap();
+    assert!(head.contains("m, from 2 finished cells:") && head.contains("the 6 cells that are left: $"), "{head}");
+    for cells in ["4", "99"] {
+        let again =
+            sandbox.run(&flags("run", &url, "valuesim,no-cab", &["--users", "4", "--pilot", cells])).expect_success();
+        assert!(again.stderr.contains("nothing is left") && !again.stderr.contains("held after"), "{}", again.stderr);
+    }
     let finished = sandbox
         .run(&flags("estimate", &url, "valuesim,no-cab", &["--users", "4", "--json"]))
         .expect_success()
@@ -259,4 +268,53 @@ fn prompts_are_estimated_as_the_models_tokenizer_counts_them_until_replies_say_b
     let learned = estimate("openai/gpt-4o-mini");
     assert_eq!(learned["counted_by"], "earlier_runs");
     check("as the provider counts", number(&learned["tokens"]["input"]), provider.stats().tokens.input);
+}
+
+#[test]
+fn an_estimate_holds_to_the_limits_of_the_run() {
+    let sandbox = Sandbox::new();
+    let of = |more: &[&str]| sandbox.run(&[&["estimate", "--synthetic", "60", "--model", "gpt-4o"], more].concat());
+    let json = |more: &[&str]| of(&[more, &["--json"]].concat()).expect_success().events().remove(0);
+
+    let (one, total) = (json(&["--calls-in-flight", "1"]), json(&["--total-calls-in-flight", "1"]));
+    assert_eq!(one["hours"], total["hours"]);
+    let short = json(&["--max-output-tokens", "1"])["estimate"]["models"][0].take();
+    assert_eq!(short["tokens"]["output"], short["calls"]["likely"], "no reply is longer than its limit");
+    for refused in [&["--tokens-per-minute", "1"][..], &["--budget", "0.000001", "--max-output-tokens", "2000"]] {
+        let of_run = sandbox.run(&[&["run", "--dry-run", "--synthetic", "60", "--model", "gpt-4o"], refused].concat());
+        let refused = of(refused);
+        assert_eq!((refused.code, &refused.stderr), (Some(2), &of_run.stderr));
+    }
+}
+
+#[test]
+fn an_estimate_says_what_the_head_of_the_run_says() {
+    let sandbox = Sandbox::new();
+    let check = |more: &[&str], parts: &[&str]| {
+        let whom = ["--synthetic", "60", "--users", "2"];
+        for verb in [&["estimate"][..], &["run", "--dry-run"]] {
+            let text = sandbox.run(&[verb, &whom, more].concat()).expect_success().stdout;
+            for part in parts {
+                assert!(text.contains(part), "{part} is not in\n{text}");
+            }
+            assert!(!text.contains("gpt-5-nano"), "it will be retired on 2026-12-11: {text}");
+        }
+    };
+    check(
+        &["--model", "gpt-3.5-turbo", "--folds", "1", "--budget", "0.5", "--max-output-tokens", "2000"],
+        &[
+            "was retired by its vendor",
+            "he sample has too few people to show any difference in accuracy between two arms",
+            "the budget of $0.50 for the run covers about ",
+        ],
+    );
+    check(
+        &["--model", "gpt-4o", "--model", "gpt-4o-mini", "--budget", "100", "--max-output-tokens", "2000"],
+        &["in all: $", "covers the likely $"],
+    );
+    let rag = ["--methods", "rag", "--model", "gpt-4o", "--embeddings-model", "text-embedding-3-small"];
+    check(&rag, &["text-embedding-3-small: embeddings of ", "in all: $"]);
+    let rounds = ["estimate", "--synthetic", "300", "--model", "gpt-4o", "--precision", "0.01"];
+    let rounds = sandbox.run(&rounds).expect_success().stdout;
+    assert!(rounds.contains("first round: gpt-4o: about ") && rounds.contains("All rounds, at most"), "{rounds}");
 }

@@ -13,7 +13,9 @@ const TOKENS_PER_SECOND: f64 = 60.0;
 pub(super) fn takes(model: &ModelSettings, calls: u64, tokens: Tokens) -> Duration {
     let (calls, output) = (calls as f64, tokens.output as f64);
     let limits = &model.limits;
-    let in_flight = (calls * FIRST_TOKEN_SECONDS + output / TOKENS_PER_SECOND) / f64::from(limits.calls_in_flight);
+    let at_once =
+        limits.total_calls_in_flight.map_or(limits.calls_in_flight, |total| total.min(limits.calls_in_flight));
+    let in_flight = (calls * FIRST_TOKEN_SECONDS + output / TOKENS_PER_SECOND) / f64::from(at_once.max(1));
     let seconds = |amount: f64, limit: Option<u32>| limit.map_or(0.0, |limit| amount / f64::from(limit) * 60.0);
     let (all, uncached) = ((tokens.input + tokens.output) as f64, tokens.input.saturating_sub(tokens.cached) as f64);
     let by_limit = [
@@ -24,4 +26,24 @@ pub(super) fn takes(model: &ModelSettings, calls: u64, tokens: Tokens) -> Durati
         seconds(output, limits.output_tokens_per_minute),
     ];
     Duration::try_from_secs_f64(by_limit.into_iter().fold(in_flight, f64::max)).unwrap_or(Duration::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_smaller_of_the_limits_of_calls_in_flight_counts() {
+        let tokens = Tokens { output: 600, ..Tokens::default() };
+        let seconds = |in_flight, total| {
+            let mut model = ModelSettings::named("m");
+            model.limits.calls_in_flight = in_flight;
+            model.limits.total_calls_in_flight = total;
+            takes(&model, 90, tokens).as_secs()
+        };
+        assert_eq!(
+            [seconds(10, None), seconds(10, Some(1)), seconds(1, Some(10)), seconds(10, Some(100))],
+            [10, 100, 100, 10]
+        );
+    }
 }

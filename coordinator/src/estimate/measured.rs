@@ -43,6 +43,15 @@ pub(super) struct StageMean {
     pub(super) tokens: Tokens,
 }
 
+impl StageMean {
+    /// The same if no reply may be longer than so many tokens.
+    pub(super) fn with_replies_of_at_most(mut self, tokens: u64) -> Self {
+        self.tokens.output = self.tokens.output.min(tokens);
+        self.tokens.reasoning = self.tokens.reasoning.min(self.tokens.output);
+        self
+    }
+}
+
 impl Measured {
     /// Adds what a model took in a run. `of_run` is its place there, and `plan` has the folds' questions.
     pub fn add(

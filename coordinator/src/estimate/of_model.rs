@@ -61,6 +61,16 @@ impl<'a> OfModel<'a> {
     }
 
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "lengths are positive and small")]
+    /// The same if no reply may be longer than so many tokens.
+    pub(super) fn with_replies_of_at_most(self, tokens: u64) -> Self {
+        Self {
+            story: self.story.min(tokens as f64 * self.of_a_token),
+            analysis: self.analysis.min(tokens),
+            single_answer: self.single_answer.min(tokens),
+            ..self
+        }
+    }
+
     pub(super) fn tokens(&self, length: f64) -> u64 {
         (length / self.of_a_token).round() as u64
     }

@@ -7,7 +7,17 @@ use valuesim_shared::money::{NanoUsd, Tokens};
 use valuesim_shared::price::Price;
 
 use super::duration::takes;
-use super::{CallHours, CountedBy, ModelEstimate, Span, StageEstimate, UncertainBy};
+use super::{CallHours, CountedBy, Estimate, ModelEstimate, Span, StageEstimate, UncertainBy};
+
+impl Estimate {
+    /// What all models and the embeddings cost together; `None` if one of them has no price.
+    pub fn cost(&self) -> Option<Span<NanoUsd>> {
+        let of_models = self.models.iter().map(|model| model.cost);
+        let of_embeddings = self.embeddings.iter().map(|embeddings| embeddings.cost.map(Span::exactly));
+        let costs = of_models.chain(of_embeddings).collect::<Option<Vec<_>>>()?;
+        Some(sum(costs.into_iter()))
+    }
+}
 
 impl ModelEstimate {
     /// What the same calls cost at this price in these hours.
@@ -158,6 +168,15 @@ mod tests {
     fn many_small_calls_are_not_priced_like_one_long_one() {
         // Together they have 1,600,000 tokens, and each is below 10,000.
         assert_eq!(cents(estimate(100_000, CallHours::From(monday())).cost.unwrap())[1], 240);
+    }
+
+    #[test]
+    fn models_cost_together_what_they_cost_apart() {
+        let one = || estimate(100_000, CallHours::From(monday()));
+        let two = Estimate { models: vec![one(), one()], embeddings: None };
+        assert_eq!(cents(two.cost().unwrap()), [360, 480, 720]);
+        let unknown = Estimate { models: vec![one(), ModelEstimate { cost: None, ..one() }], embeddings: None };
+        assert_eq!(unknown.cost(), None);
     }
 
     #[test]

@@ -7,15 +7,33 @@ use valuesim_shared::money::NanoUsd;
 use super::{Alone, Said};
 use crate::age::in_time;
 use crate::columns::columns;
+use crate::commands::expectation::BudgetCover;
 use crate::commands::outlook_text::measured;
+use crate::commands::run::{embeddings_text, estimate_text, total_text};
 use crate::commands::span_text::{reasons, span_text};
 
 /// The estimate as text.
-pub(super) fn text(Said { run, estimate, alone, reuse, outlook, off_peak, expectation, job }: &Said<'_>) -> String {
+pub(super) fn text(
+    Said { run, estimate_of_first_round, estimate, alone, reuse, outlook, off_peak, expectation, job }: &Said<'_>,
+) -> String {
     let mut text = format!("Estimate of run {run}\n");
-    for (model, estimate) in estimate.models.iter().enumerate() {
-        text += &of_model(estimate);
-        text += &by_method(alone, model);
+    for warning in &expectation.warnings {
+        text += &format!("warning: {warning}\n");
+    }
+    for model in estimate_of_first_round.iter().flat_map(|first| &first.models) {
+        text += &format!("\nfirst round: {}\n", estimate_text(model));
+    }
+    if estimate_of_first_round.is_some() {
+        text += "\nAll rounds, at most\n";
+    }
+    for (place, model) in estimate.models.iter().enumerate() {
+        text += &of_model(model);
+        text += &by_method(alone, place);
+    }
+    let embeddings = estimate.embeddings.iter().map(embeddings_text);
+    let budgets = expectation.budgets.iter().map(BudgetCover::text);
+    for line in embeddings.chain(total_text(estimate)).chain(budgets) {
+        text += &format!("\n{line}\n");
     }
     for line in reuse.iter().flat_map(|reuse| reuse.texts(job.plan.cells())) {
         text += &format!("\n{line}\n");
@@ -26,9 +44,7 @@ pub(super) fn text(Said { run, estimate, alone, reuse, outlook, off_peak, expect
     for hours in off_peak {
         text += &format!("\n{}\n", hours.text());
     }
-    if let Some(power) = expectation.power_text() {
-        text += &format!("\nThe sample {power}.\n");
-    }
+    text += &format!("\nThe sample {}.\n", expectation.power_text());
     if !expectation.cheaper.is_empty() {
         text += "\nCheaper\n";
         expectation.cheaper.iter().for_each(|line| text += &format!("  {line}\n"));

@@ -1,21 +1,22 @@
 //! Announces a run before its first call: what is run, and the estimated calls, tokens and cost.
 
 use std::fmt::Write as _;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use indicatif::HumanCount;
 use serde::Serialize;
 use valuesim_coordinator::estimate::{EmbeddingEstimate, Estimate, ModelEstimate, Span};
 use valuesim_coordinator::facts::facts;
+use valuesim_coordinator::outlook::Outlook;
 use valuesim_shared::cell;
-use valuesim_shared::day::Day;
-use valuesim_shared::experiment::Experiment;
 use valuesim_shared::id::{Fold, Respondent, RunId};
+use valuesim_shared::model::ModelSettings;
 
 use super::when::{self, CheapHours};
 use crate::age::in_time;
 use crate::commands::expectation::Expectation;
 use crate::commands::job::Job;
+use crate::commands::outlook_text::measured;
 use crate::commands::reuse::{Reuse, reuses};
 use crate::commands::span_text::{reasons, span_text};
 use crate::output::{note, print, print_json, write_event};
@@ -47,15 +48,18 @@ pub(super) struct Announcement<'a> {
     /// What it saves that cells begin in cheap hours.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     off_peak: Vec<CheapHours<'a>>,
-    /// Models that their vendors have retired or soon will.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<String>,
+    /// What is left of a run that was begun before, from the cells that are finished.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outlook: Option<Outlook>,
+    #[serde(skip)]
+    models: &'a [ModelSettings],
 }
 
 impl<'a> Announcement<'a> {
     pub(super) fn new(
         job @ Job { run, experiment, codebook, survey, plan, kept: _, when, has_new_budget: _ }: &'a Job,
         (estimate_of_first_round, estimate): (Option<&'a Estimate>, &'a Estimate),
+        outlook: Option<Outlook>,
     ) -> Self {
         let arms = experiment.methods.len() as u64 * experiment.models.len() as u64;
         let expectation = Expectation::of(job, estimate);
@@ -75,7 +79,9 @@ impl<'a> Announcement<'a> {
             off_peak: when::saved(*when, experiment, estimate),
             expectation,
             reuse: reuses(job, estimate),
-            warnings: retirements(experiment),
+            // How many people are left to ask in rounds is not known.
+            outlook: outlook.filter(|it| estimate_of_first_round.is_none() && it.models.iter().any(|it| it.left > 0)),
+            models: &experiment.models,
         }
     }
 
@@ -121,6 +127,17 @@ impl<'a> Announcement<'a> {
         if let Some(embeddings) = &self.estimate.embeddings {
             line(&mut text, &embeddings_text(embeddings));
         }
+        if let Some(total) = total_text(self.estimate) {
+            line(&mut text, &total);
+        }
+        for outlook in self.outlook.iter().flat_map(|outlook| &outlook.models) {
+            for said in measured(outlook, &self.models[outlook.model.0 as usize].name).trim().lines() {
+                line(&mut text, said);
+            }
+        }
+        for budget in &self.expectation.budgets {
+            line(&mut text, &format!("budget: {}", budget.text()));
+        }
         for reuse in &self.reuse {
             for reuse in reuse.texts(self.cells) {
                 line(&mut text, &reuse);
@@ -129,11 +146,11 @@ impl<'a> Announcement<'a> {
         for hours in &self.off_peak {
             line(&mut text, &hours.text());
         }
-        for warning in &self.warnings {
+        for warning in &self.expectation.warnings {
             line(&mut text, &format!("warning: {warning}"));
         }
-        if let Some(power) = self.expectation.power_text().filter(|_| self.predictions > self.predictions_per_arm) {
-            line(&mut text, &format!("power: the sample {power}"));
+        if self.predictions > self.predictions_per_arm {
+            line(&mut text, &format!("power: the sample {}", self.expectation.power_text()));
         }
         for cheaper in &self.expectation.cheaper {
             line(&mut text, &format!("cheaper: {cheaper}"));
@@ -151,24 +168,28 @@ fn counted(number: u64, one: &str, several: &str) -> String {
     format!("{} {}", HumanCount(number), if number == 1 { one } else { several })
 }
 
-/// Warnings about models that their vendors have retired or soon will. Simulated models have no vendor.
-fn retirements(experiment: &Experiment) -> Vec<String> {
-    let asked = experiment.models.iter().filter(|_| experiment.simulate.is_none());
-    let today = Day::of(SystemTime::now());
-    asked.filter_map(|model| model.retirement(today)).collect()
-}
-
 fn line(text: &mut String, content: &str) {
     writeln!(text, "  {content}").expect("writing to memory does not fail");
 }
 
-fn embeddings_text(EmbeddingEstimate { model, texts, requests, tokens, cost, .. }: &EmbeddingEstimate) -> String {
+/// What all models and embeddings cost together; none where there is a single one of them.
+pub(in crate::commands) fn total_text(estimate: &Estimate) -> Option<String> {
+    let is_one = estimate.models.len() + usize::from(estimate.embeddings.is_some()) == 1;
+    let cost = estimate.cost().filter(|_| !is_one)?;
+    Some(format!("in all: {} at list price", span_text("", cost, "")))
+}
+
+/// What the embeddings take.
+pub(in crate::commands) fn embeddings_text(
+    EmbeddingEstimate { model, texts, requests, tokens, cost, .. }: &EmbeddingEstimate,
+) -> String {
     let cost = cost.map_or_else(|| "price unknown".to_owned(), |cost| format!("{cost} at list price"));
     let [texts, requests, tokens] = [*texts, *requests, *tokens].map(HumanCount);
     format!("{model}: embeddings of {texts} texts, each once, in {requests} requests, about {tokens} tokens in, {cost}")
 }
 
-fn estimate_text(model: &ModelEstimate) -> String {
+/// What a model's calls take, in one line.
+pub(in crate::commands) fn estimate_text(model: &ModelEstimate) -> String {
     let Span { low, likely, high } = model.calls;
     let calls =
         span_text("calls", Span { low: HumanCount(low), likely: HumanCount(likely), high: HumanCount(high) }, "");

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use clap::Args;
+use serde::Serialize;
 use valuesim_coordinator::fleet::FleetEnd;
 use valuesim_coordinator::ledger::Ledger;
 use valuesim_coordinator::outlook::Outlook;
@@ -17,7 +18,8 @@ use super::budget_flags::usd;
 use crate::commands::job::Job;
 use crate::commands::outlook_text::measured;
 use crate::exit::{Failure, OrUsage as _};
-use crate::output::note;
+use crate::output::{note, write_event};
+use crate::progress::Style;
 use crate::run_folder::RunFolder;
 
 /// What `valuesim run` takes on a pilot.
@@ -78,7 +80,7 @@ impl PilotFlags {
     pub(super) fn run(
         self,
         job: &Job,
-        (ledger, folder): (&Arc<Ledger>, &RunFolder),
+        (ledger, folder, style): (&Arc<Ledger>, &RunFolder, Style),
         work: impl FnOnce(&Job) -> Result<FleetEnd, Failure>,
     ) -> Result<AfterPilot, Failure> {
         let Some(cells) = self.pilot else { return Ok(AfterPilot::GoOn) };
@@ -98,7 +100,12 @@ impl PilotFlags {
             let forecast = Forecast { low, high, is_left: false, taken_over: outlook.taken_over() };
             FolderControl::in_folder(folder.control()).keep_forecast(&job.run, &forecast)?;
         }
-        Ok(self.decide(&outlook))
+        let after = if is_nothing_left(job, &outlook) { AfterPilot::GoOn } else { self.decide(&outlook) };
+        if let Style::Json = style {
+            let is_held = matches!(after, AfterPilot::Hold);
+            write_event(&PilotDone { run: &job.run.0, is_held, outlook: &outlook });
+        }
+        Ok(after)
     }
 
     fn decide(self, outlook: &Outlook) -> AfterPilot {
@@ -112,13 +119,28 @@ impl PilotFlags {
                 if !outlook.is_cost_known() {
                     note("what the rest costs is not known: see the models above");
                 } else if interval.is_none() {
-                    note("what the rest costs is unknown: fewer than two cells of a model were paid for");
+                    note("how far the rest may cost more is unknown: fewer than two cells of a model were paid for");
                 }
                 note("held after the pilot: the same command without --pilot goes on");
                 AfterPilot::Hold
             }
         }
     }
+}
+
+/// The event of a pilot that has ended.
+#[derive(Serialize)]
+#[serde(tag = "event", rename = "pilot")]
+struct PilotDone<'a> {
+    run: &'a str,
+    /// Whether the run waits for a word; else it goes on, or nothing is left.
+    is_held: bool,
+    outlook: &'a Outlook,
+}
+
+/// Whether the pilot has finished all cells of the run.
+fn is_nothing_left(job: &Job, outlook: &Outlook) -> bool {
+    outlook.models.len() == job.experiment.models.len() && outlook.models.iter().all(|model| model.left == 0)
 }
 
 /// Dollars as an exact amount; the flag has checked the range.
