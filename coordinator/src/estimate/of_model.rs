@@ -60,7 +60,6 @@ impl<'a> OfModel<'a> {
         }
     }
 
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "lengths are positive and small")]
     /// The same if no reply may be longer than so many tokens.
     pub(super) fn with_replies_of_at_most(self, tokens: u64) -> Self {
         Self {
@@ -71,6 +70,7 @@ impl<'a> OfModel<'a> {
         }
     }
 
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "lengths are positive and small")]
     pub(super) fn tokens(&self, length: f64) -> u64 {
         (length / self.of_a_token).round() as u64
     }
