@@ -20,6 +20,7 @@ mod manifest_1;
 mod measured;
 pub(crate) mod metrics;
 mod open_run;
+mod outlook;
 mod outlook_text;
 pub(crate) mod parse;
 pub(crate) mod pause;

@@ -7,6 +7,7 @@ mod lengths;
 mod measured;
 mod of_model;
 mod priced;
+mod span;
 mod unit;
 
 use std::time::Duration;
@@ -29,6 +30,7 @@ use lengths::Lengths;
 pub use measured::Measured;
 use measured::StageMean;
 use of_model::OfModel;
+pub use span::Span;
 use unit::Unit;
 
 /// Share of questions on which the modules disagree, so that the coordinator is asked, measured on the paper's models.
@@ -106,36 +108,6 @@ pub struct StageEstimate {
     pub tokens_per_call: Tokens,
     /// What the calls cost at list price, with the cache hits that earlier runs had; `None` if the model has no price.
     pub cost: Option<Span<NanoUsd>>,
-}
-
-/// A figure that is not known exactly in advance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Span<T> {
-    /// At least.
-    pub low: T,
-    /// Probably.
-    pub likely: T,
-    /// At most.
-    pub high: T,
-}
-
-impl<T: Copy> Span<T> {
-    fn exactly(value: T) -> Self {
-        Self { low: value, likely: value, high: value }
-    }
-
-    /// The same with an amount on top of each.
-    #[must_use]
-    pub fn plus(self, amount: T) -> Self
-    where
-        T: std::ops::Add<Output = T>,
-    {
-        self.map(|value| value + amount)
-    }
-
-    fn map<U>(self, f: impl Fn(T) -> U) -> Span<U> {
-        Span { low: f(self.low), likely: f(self.likely), high: f(self.high) }
-    }
 }
 
 /// Estimates a run from the prompts of a few of its respondents, and from what earlier runs took, at the price of these hours.

@@ -6,17 +6,16 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use valuesim_coordinator::estimate::{Estimate, Estimator, Measured, estimate};
-use valuesim_coordinator::ledger::Ledger;
 use valuesim_coordinator::outlook::Outlook;
 
 use super::expectation::Expectation;
 use super::job::Job;
 use super::measured::measured;
+use super::outlook::outlook_of;
 use super::reuse::{Reuse, kept_replies, reuses};
 use super::run::{CheapHours, Flags, check_amounts, check_when, saved_off_peak};
 use crate::exit::{Exit, Failure, OrUsage as _};
 use crate::output::{print, print_json};
-use crate::redb_panic::guarded;
 use crate::run_folder::RunFolder;
 
 /// What is said of a run.
@@ -66,17 +65,6 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
         print(&text::text(&said))?;
     }
     Ok(Exit::Done)
-}
-
-/// The outlook of a run that has been begun and that no process works on now.
-pub(super) fn outlook_of(job: &Job, folder: &RunFolder) -> Result<Option<Outlook>, Failure> {
-    if !folder.was_begun() || !folder.ledger().exists() || folder.check_unused().is_err() {
-        return Ok(None);
-    }
-    let outlook = guarded(folder, || {
-        Ok(Outlook::of(&Ledger::view(&folder.ledger())?, (&job.experiment, &job.plan), &job.kept)?)
-    })?;
-    Ok(Some(outlook).filter(|outlook| !outlook.models.is_empty()))
 }
 
 impl<'a> Said<'a> {

@@ -38,9 +38,9 @@ use valuesim_worker::process::ProcessError;
 use valuesim_worker::provider::{Client, ClientError, Deadlines, EmbeddingsClient};
 
 use super::coordinate;
-use super::estimate::outlook_of;
 use super::job::Job;
 use super::measured::measured;
+use super::outlook::outlook_of;
 use super::reuse::kept_replies;
 use crate::disk_room;
 use crate::exit::{Exit, Failure, OrUsage as _};

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use valuesim_shared::money::{NanoUsd, Tokens};
 use valuesim_shared::price::{OverHours, Price};
 
-use super::Span;
+use super::span::Span;
 
 /// When the calls of a run are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
