@@ -35,6 +35,8 @@ pub struct Bill {
     pub at_prices: Option<String>,
     /// Whether replies came from a simulated provider.
     pub simulated: bool,
+    /// Cells that are finished. What others have cost is not in the bill.
+    pub finished_cells: u64,
     /// Everything.
     pub total: Used,
     /// By model, arm, stage, fold and day, in this order.
@@ -204,10 +206,12 @@ struct Sums {
     reported_models: BTreeMap<String, Vec<String>>,
     simulated: bool,
     last_day: Option<Day>,
+    finished_cells: u64,
 }
 
 impl Sums {
     fn add(&mut self, (model, name): (ModelId, &str), fold: u8, spend: &CellSpend) {
+        self.finished_cells += 1;
         self.simulated |= spend.simulated();
         self.reused.entry(model).or_default().add(spend.reused);
         let mut names = CellSpend {
@@ -260,6 +264,7 @@ impl Sums {
             run,
             at_prices: pricing.table.map(|table| table.version.clone()),
             simulated: self.simulated,
+            finished_cells: self.finished_cells,
             total: Used::of(&total, is_priced),
             waste,
             saved: self.saved(pricing, is_priced),

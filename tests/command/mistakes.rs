@@ -122,7 +122,10 @@ fn a_token_limit_below_a_single_call_is_refused_before_the_first_call() {
     check(&arguments, &["tokens_per_minute is below", "expected at least 8827"]);
     let of_replies = ["run", "--users", "1", "--synthetic", "60", "--output-tokens-per-minute", "1"];
     check(&of_replies, &["output_tokens_per_minute is below", "output tokens of a single call"]);
-    check(&["run", "--total-calls-in-flight", "0"], &["a limit of 0 blocks all calls"]);
+    check(
+        &["run", "--total-calls-in-flight", "0"],
+        &["limits.total_calls_in_flight is 0: a limit of 0 blocks all calls"],
+    );
     check(&["run", "--share", "0"], &["--share", "'0'"]);
     check(&["run", "--input-tokens-per-minute=-4"], &["--input-tokens-per-minute", "'-4'"]);
 }

@@ -173,6 +173,7 @@ mod tests {
             run: "r".to_owned(),
             at_prices: None,
             simulated: false,
+            finished_cells: 2,
             total: used,
             parts: vec![part(By::Model, "m"), part(By::Day, "2026-11-27"), part(By::Day, "2026-11-28")],
             waste,

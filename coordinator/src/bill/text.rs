@@ -6,6 +6,7 @@ use valuesim_shared::money::{NanoUsd, Tokens};
 use valuesim_shared::outcome::PartSpend;
 
 use super::{Bill, By, Part, Used};
+use crate::grouped::{counted, grouped};
 
 const HEAD: [&str; 11] =
     ["", "calls", "answered", "failed", "input", "cached", "written", "output", "reasoning", "cost", "perhaps more"];
@@ -16,6 +17,8 @@ pub fn text(bill: &Bill) -> String {
     if let Some(version) = &bill.at_prices {
         line(&mut text, &format!("at the prices of {version}, in their dearest hours"));
     }
+    let cells = counted(bill.finished_cells, "finished cell", "finished cells");
+    line(&mut text, &format!("of {cells}; what unfinished cells have cost is not in it"));
     let mut rows = vec![HEAD.map(str::to_owned), row("all", &bill.total)];
     let mut before = None;
     for Part { by, key, used } in &bill.parts {
@@ -57,20 +60,6 @@ fn row(name: &str, used: &Used) -> [String; 11] {
 
 fn money(amount: Option<NanoUsd>) -> String {
     amount.map_or_else(|| "unknown".to_owned(), |amount| amount.to_string())
-}
-
-/// A number with commas between its thousands.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let first = digits.len() % 3;
-    let mut text = digits[..first].to_owned();
-    for at in (first..digits.len()).step_by(3) {
-        if !text.is_empty() {
-            text.push(',');
-        }
-        text += &digits[at..at + 3];
-    }
-    text
 }
 
 /// The widest column, in characters.

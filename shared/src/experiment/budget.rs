@@ -49,10 +49,15 @@ impl Budgets<'_> {
 /// The problems of the budgets: each call needs a price and a limit, or the most that it costs is unknown.
 pub(super) fn problems(budgets: Budgets<'_>) -> Vec<String> {
     let mut problems = Vec::new();
-    let of_models = budgets.models.iter().flat_map(|model| [model.budget_usd, model.endpoint_budget_usd]);
-    let wrong = of_models.chain([budgets.of_run]).flatten().find(|usd| !(*usd > 0.0 && *usd <= MAX_USD));
-    if let Some(usd) = wrong {
-        problems.push(format!("budget {usd}: expected an amount of US dollars above 0 and up to a billion"));
+    let mut check = |of: String, usd: Option<f64>| {
+        if let Some(usd) = usd.filter(|usd| !(*usd > 0.0 && *usd <= MAX_USD)) {
+            problems.push(format!("{of} {usd}: expected an amount of US dollars above 0 and up to a billion"));
+        }
+    };
+    check("budget".to_owned(), budgets.of_run);
+    for model in budgets.models {
+        check(format!("model {:?}: budget_usd", model.name), model.budget_usd);
+        check(format!("model {:?}: endpoint_budget_usd", model.name), model.endpoint_budget_usd);
     }
     if !budgets.are_there() {
         return problems;
@@ -106,7 +111,7 @@ mod tests {
             let found = problems(with(Some(absurd), &models(price)));
             assert!(found[0].contains(&format!("budget {absurd}: expected an amount")), "{found:?}");
             let of_model = format!("{price}\nbudget_usd = {absurd:?}");
-            assert!(problems(with(None, &models(&of_model.to_lowercase())))[0].contains("expected an amount"));
+            assert!(problems(with(None, &models(&of_model.to_lowercase())))[0].starts_with("model \"m\": budget_usd "));
         }
     }
 

@@ -84,8 +84,14 @@ impl<'a> SettingsProblems<'a> {
         }
         let tokens = limits.tokens_a_minute();
         let is_zero = TokenKind::KINDS.iter().any(|&kind| *tokens.get(kind) == Some(0));
-        if is_zero || [requests_per_minute, total_calls_in_flight, max_output_tokens].contains(&Some(0)) {
-            self.add("a limit of 0 blocks all calls: leave it out for no limit");
+        let zero = [
+            ("max_output_tokens", max_output_tokens == Some(0)),
+            ("limits.requests_per_minute", requests_per_minute == Some(0)),
+            ("limits.total_calls_in_flight", total_calls_in_flight == Some(0)),
+            ("limits: a number of tokens per minute", is_zero),
+        ];
+        for (setting, _) in zero.iter().filter(|(_, is_zero)| *is_zero) {
+            self.add(&format!("{setting} is 0: a limit of 0 blocks all calls: leave it out for no limit"));
         }
     }
 
