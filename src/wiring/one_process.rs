@@ -115,8 +115,8 @@ impl OneProcess {
         let (store, control) = (EmbeddedStore::open(&folder.store())?, FolderControl::in_folder(folder.control()));
         store.put_manifest(&run, &manifest.to_bytes()).await?;
         let (plan, survey, ledger) = (Arc::clone(plan), Arc::clone(survey), Arc::clone(ledger));
-        let done = (&*plan, &*ledger, spent_on_embeddings);
-        let budget = open_budget(purses, &run, done, (&store, folder.path()), tell).await?;
+        let budget =
+            open_budget(purses, &run, (&*plan, &*ledger, spent_on_embeddings), (&store, folder.path()), tell).await?;
         let size = RunSize { most_cells: plan.cells(), spent_before };
         let coordinator = Coordinator::new(&manifest, plan, survey, ledger, (queue.clone(), store.clone()), window)?;
         let coordinator =
@@ -124,8 +124,7 @@ impl OneProcess {
         let (shown, about) = ((http_status.as_deref(), tell), (&manifest, this_process()));
         let heartbeat = Heartbeat::new(Arc::clone(&coordinator), control.clone(), about, size, shown).await;
         let heartbeat = heartbeat.showing(gauge(budget.as_ref()));
-        let office = permit_office();
-        let metrics = http_status.as_ref().map(|status| Metrics::new(status.registry()));
+        let (office, metrics) = (permit_office(), http_status.as_ref().map(|status| Metrics::new(status.registry())));
         let alone = WorkerConfig::alone(Timeouts::default(), coordinator.progress().cells_finished());
         let config = WorkerConfig { metrics, budget: budget.clone(), ..alone };
         let worker = Worker::of_manifest(manifest, (queue, store, office.clone()), config)?;

@@ -50,6 +50,7 @@ fn an_invalid_flag_value() {
         &["'magic'", "--methods", "no-profile, full-info, rag, no-cab", "combined, valuesim or profile-scale(N)"],
     );
     check(&["run", "--behaviour", "better"], &["'better'", "--behaviour", "`paper` or `corrected`"]);
+    check(&["run", "--budget", "-1"], &["'-1'", "--budget", "an amount of US dollars above 0"]);
     check(&["run", "--calls-in-flight", "0"], &["limits.calls_in_flight 0", "expected 1 to"]);
     check(&["run", "--colour"], &["unexpected argument '--colour'", "Usage: valuesim run"]);
 }

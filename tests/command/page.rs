@@ -14,7 +14,19 @@ const TOKEN: &str = "a token for the tests of the page";
 const TIMEOUT: Duration = Duration::from_mins(2);
 
 fn run_with_token() -> ThreeCellRun {
-    let run = ThreeCellRun::with_flags(&["--listen", "127.0.0.1:0", "--page-token-file", "token"]);
+    // A budget can be set only for a run that began with one.
+    let run = ThreeCellRun::with_flags(&[
+        "--listen",
+        "127.0.0.1:0",
+        "--page-token-file",
+        "token",
+        "--price",
+        "0.1,0.2",
+        "--max-output-tokens",
+        "4000",
+        "--budget",
+        "1000",
+    ]);
     run.sandbox.write("token", format!("{TOKEN}\n"));
     run
 }

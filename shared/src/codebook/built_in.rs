@@ -27,8 +27,8 @@ pub(super) fn codebook() -> &'static Codebook {
 
 /// Parses the text of a TOML codebook.
 pub(super) fn parse(name: &str, file: &Path, text: &str) -> Result<Codebook, CodebookError> {
-    let book: Book = toml::from_str(text)
-        .map_err(|source| CodebookError::Toml { file: file.to_owned(), source: Box::new(source) })?;
+    let book: Book =
+        toml::from_str(text).map_err(|error| CodebookError::Toml { file: file.to_owned(), reason: Box::new(error) })?;
     let lines = line_starts(text);
     let problems: Vec<_> = book.question.iter().flat_map(|entry| entry.problems(&lines)).collect();
     if !problems.is_empty() {

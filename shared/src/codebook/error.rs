@@ -24,12 +24,12 @@ pub enum CodebookError {
         id: QuestionId,
     },
     /// The file cannot be read.
-    #[error("read codebook {}: {source}", file.display())]
+    #[error("read codebook {}: {reason}", file.display())]
     Read {
         /// The file.
         file: PathBuf,
         /// The system's error.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// The file is neither of the two formats.
     #[error(
@@ -43,20 +43,20 @@ pub enum CodebookError {
         reason: &'static str,
     },
     /// The file is TOML, but not a valid codebook.
-    #[error("codebook {}: {source}", file.display())]
+    #[error("codebook {}: {reason}", file.display())]
     Toml {
         /// The file.
         file: PathBuf,
         /// The error with line and column.
-        source: Box<toml::de::Error>,
+        reason: Box<toml::de::Error>,
     },
     /// The file is JSON, but not in the format of the paper's code.
-    #[error("codebook {}: {source}; expected an object of questions, each with question_text and options", file.display())]
+    #[error("codebook {}: {reason}; expected an object of questions, each with question_text and options", file.display())]
     Json {
         /// The file.
         file: PathBuf,
         /// The error with line and column.
-        source: serde_json::Error,
+        reason: serde_json::Error,
     },
     /// The file with the profile sentences of the paper's code is missing.
     #[error(

@@ -66,7 +66,7 @@ fn read(file: &Path) -> Result<String, CodebookError> {
     let mut bytes = Vec::new();
     File::open(file)
         .and_then(|open| open.take(MAX_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|source| CodebookError::Read { file: file.to_owned(), source })?;
+        .map_err(|reason| CodebookError::Read { file: file.to_owned(), reason })?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err(unknown(file, "it is larger than any codebook"));
     }

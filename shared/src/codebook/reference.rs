@@ -46,7 +46,7 @@ pub(super) fn parse(name: &str, files: (&Path, &Path), texts: &Texts<'_>) -> Res
 }
 
 fn read(file: &Path, text: &str) -> Result<Entries, CodebookError> {
-    serde_json::from_str(text).map_err(|source| CodebookError::Json { file: file.to_owned(), source })
+    serde_json::from_str(text).map_err(|reason| CodebookError::Json { file: file.to_owned(), reason })
 }
 
 /// Entries by name. Names that are not question ids (the reference has an `SDG1`) are ignored.

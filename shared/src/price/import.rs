@@ -1,11 +1,14 @@
 //! Reads tables of prices that others make: LiteLLM's and those of genai-prices.
 
 mod amount;
+mod entries;
 mod genai_prices;
 mod hosts;
 mod litellm;
 
 use serde_json::Value;
+
+use entries::Entries;
 
 use super::table::{PriceTable, PricedModel, TableError};
 
@@ -18,24 +21,6 @@ pub struct Import {
     pub wrong: Vec<TableError>,
     /// Language models without a price of input or of output.
     pub unpriced: Vec<String>,
-}
-
-/// Entries of the tables of others.
-#[derive(Default)]
-struct Entries {
-    models: Vec<PricedModel>,
-    wrong: Vec<TableError>,
-    unpriced: Vec<String>,
-}
-
-impl Entries {
-    fn add(&mut self, name: &str, entry: Result<Option<PricedModel>, TableError>) {
-        match entry {
-            Ok(Some(model)) => self.models.push(model),
-            Ok(None) => self.unpriced.push(name.to_owned()),
-            Err(error) => self.wrong.push(error),
-        }
-    }
 }
 
 /// Reads a table of prices in any known form: this program's TOML, LiteLLM's `model_prices_and_context_window.json`, or the

@@ -24,6 +24,7 @@ use crate::page::PageFlags;
 
 /// What `valuesim run` takes.
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub(crate) struct LocalFlags {
     #[command(flatten)]
     pub(crate) run: Flags,
@@ -38,6 +39,7 @@ pub(crate) struct LocalFlags {
 
 /// What `valuesim run` and `valuesim coordinate` take: the experiment, and how it is shown.
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub(crate) struct Flags {
     /// The experiment as a TOML file; flags override it

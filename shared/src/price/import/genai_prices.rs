@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::Entries;
 use super::amount::{tidy, wrong};
+use super::entries::Entries;
 use crate::price::{Hours, Price, PricedModel, TableError, Variant};
 
 const FIELDS: [&str; 4] = ["input_mtok", "cache_read_mtok", "cache_write_mtok", "output_mtok"];

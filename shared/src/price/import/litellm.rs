@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::Entries;
 use super::amount::{tidy, wrong};
+use super::entries::Entries;
 use crate::day::Day;
 use crate::price::{Hours, Price, PricedModel, TableError, Variant, Weekday};
 
