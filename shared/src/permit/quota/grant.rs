@@ -141,7 +141,7 @@ impl Quota {
             calls: left(in_force.calls, sum.calls).min(in_flight).min(flow),
             tokens: ByTokenKind::from_fn(|kind| {
                 let flow = self.tokens_flow.get(kind).room(*in_force.tokens_rate.get(kind));
-                left(*in_force.tokens.get(kind), sum.tokens.of(kind)).min(flow)
+                left(in_force.tokens.get(kind).map(in_window), sum.tokens.of(kind)).min(flow)
             }),
         }
     }
@@ -163,7 +163,7 @@ impl Quota {
         }
         let is_beyond = |kind: &TokenKind| {
             let (used, more) = (sum.tokens.of(*kind), tokens.of(*kind));
-            in_force.tokens.get(*kind).is_some_and(|limit| used > 0 && more > 0 && used + more > limit)
+            in_force.tokens.get(*kind).is_some_and(|limit| used > 0 && more > 0 && used + more > in_window(limit))
         };
         if let Some(kind) = TokenKind::KINDS.into_iter().find(is_beyond) {
             return Some((LimitKind::Tokens(kind), expiry()));
@@ -206,6 +206,11 @@ impl Quota {
         };
         answer.waits_for = Some(Waited { limit, value, source });
     }
+}
+
+/// How many tokens of a limit are granted in a minute. Calls in flight may use more than expected, and the provider knows it first.
+const fn in_window(limit: u64) -> u64 {
+    limit - limit / 100
 }
 
 impl From<Cause> for PauseCause {
