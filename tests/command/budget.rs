@@ -156,7 +156,8 @@ fn one_method<'a>(url: &'a str, runs: &'a str, more: &[&'a str]) -> Vec<&'a str>
 #[expect(clippy::disallowed_methods, reason = "there is no runtime here, and a count at the provider is waited for")]
 fn a_budget_that_is_set_while_the_run_works_holds_at_once_below_what_is_spent_too() {
     let sandbox = Sandbox::new();
-    let latency = Latency::Fixed(Duration::from_millis(10));
+    // Slow enough that the run goes on while two commands are started on a busy machine.
+    let latency = Latency::Fixed(Duration::from_millis(30));
     let provider = Simulated::start(ProviderOptions { latency, ..ProviderOptions::default() });
     let url = provider.base_url();
     let run = || sandbox.start(&one_method(&url, "told", &["--calls-in-flight", "2", "--budget", "1000"]));
